@@ -1,0 +1,30 @@
+//! Waiting for what a socket's monitor says.
+
+use purezmq::{Monitor, MonitorEvent, MonitorEventKind};
+
+use super::within;
+
+/// Awaits the first event that `wanted` accepts, and returns it. Earlier ones are dropped.
+pub(crate) async fn event(
+    monitor: &mut Monitor,
+    what: &str,
+    mut wanted: impl FnMut(&MonitorEventKind) -> bool,
+) -> MonitorEvent {
+    within(what, async {
+        loop {
+            let event = monitor.recv().await.expect("the socket is open");
+            if wanted(&event.kind) {
+                return event;
+            }
+        }
+    })
+    .await
+}
+
+/// Awaits the end of a handshake.
+pub(crate) async fn connected(monitor: &mut Monitor) {
+    event(monitor, "a handshake", |kind| {
+        matches!(kind, MonitorEventKind::HandshakeSucceeded { .. })
+    })
+    .await;
+}

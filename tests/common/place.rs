@@ -1,0 +1,80 @@
+//! Where two sockets of a test meet: a transport, and an endpoint nobody else uses.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+/// The transports that every socket type is tested over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp4,
+    Tcp6,
+    Ipc,
+}
+
+/// Who binds. The other one connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    WeBind,
+    WeConnect,
+}
+
+/// An endpoint to bind, and for `ipc` the folder around it, which goes when this is dropped.
+pub(crate) struct Place {
+    pub(crate) endpoint: String,
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    /// For a bind that says afterwards what it got: `tcp` leaves the port to the system.
+    pub(crate) fn any(transport: Transport) -> Place {
+        match transport {
+            Transport::Tcp4 => Place::of("tcp://127.0.0.1:*"),
+            Transport::Tcp6 => Place::of("tcp://[::1]:*"),
+            Transport::Ipc => Place::ipc(),
+        }
+    }
+
+    /// For an endpoint that must be known before anybody binds it, or that is bound again and again.
+    pub(crate) fn fixed(transport: Transport) -> Place {
+        match transport {
+            Transport::Tcp4 => Place::of(&format!("tcp://127.0.0.1:{}", free_port())),
+            Transport::Tcp6 => Place::of(&format!("tcp://[::1]:{}", free_port())),
+            Transport::Ipc => Place::ipc(),
+        }
+    }
+
+    fn of(endpoint: &str) -> Place {
+        Place {
+            endpoint: endpoint.to_owned(),
+            _folder: None,
+        }
+    }
+
+    fn ipc() -> Place {
+        let folder = TempDir::with_prefix("purezmq-").expect("temporary folder");
+        let endpoint = format!("ipc://{}", folder.path().join("socket").display());
+        Place {
+            endpoint,
+            _folder: Some(folder),
+        }
+    }
+}
+
+/// A TCP port below the range that the system gives to outgoing connections: a peer that redials its
+/// dead partner must not be able to take that partner's port.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    // Test processes run at the same time; their ids keep them apart, the trial bind makes sure.
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let port = FIRST + (start + NEXT.fetch_add(7, Ordering::Relaxed) % COUNT) % COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free TCP port between {FIRST} and {}", FIRST + COUNT)
+}

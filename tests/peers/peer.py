@@ -1,0 +1,161 @@
+"""A real ZeroMQ peer (libzmq through pyzmq) as a process of its own, which tests can kill.
+
+Started by tests/common/python.rs with the Python that scripts/setup made. Reads one JSON object a
+line from standard input, answers each with one JSON line on standard output:
+
+    {"do": "open", "type": "PULL", "options": {"IPV6": 1}}   -> {"ok": null}
+    {"do": "bind", "endpoint": "tcp://127.0.0.1:*"}          -> {"ok": "tcp://127.0.0.1:41234"}
+    {"do": "connect", "endpoint": "tcp://127.0.0.1:41234"}   -> {"ok": null}
+    {"do": "subscribe", "topic": "a"}                        -> {"ok": null}
+    {"do": "send", "messages": [[FRAME, ...], ...]}          -> {"ok": [DIGEST, ...]}
+    {"do": "recv", "count": 3}                               -> {"ok": [DIGEST, ...]}
+    {"do": "echo", "count": 3}            (REP)              -> {"ok": [DIGEST, ...]}
+    {"do": "request", "messages": [...]}  (REQ)              -> {"ok": [DIGEST of request, DIGEST of reply, ...]}
+    {"do": "flood", "prefixes": ["a."], "pause": 0.001}      sends "a.0", "a.1", ... until killed
+    {"do": "report"}                      (PULL, SUB)        -> {"got": ["text", ...]} again and again until killed
+    {"do": "serve"}                       (REP)              -> echoes, {"got": [...]} for each, until killed
+
+FRAME is {"text": "..."} or {"size": 10, "seed": 7} (random bytes made here). DIGEST is
+[frame count, byte count, sha256 over each frame's 8-byte big-endian size and bytes]. A failure is
+{"error": "..."}. No send or receive of a counted command waits longer than 30 seconds.
+"""
+
+import hashlib
+import json
+import os
+import random
+import sys
+import threading
+import time
+
+import zmq
+
+
+def frame(recipe):
+    if "text" in recipe:
+        return recipe["text"].encode()
+    return random.Random(recipe["seed"]).randbytes(recipe["size"])
+
+
+def digest(frames):
+    sha = hashlib.sha256()
+    for data in frames:
+        sha.update(len(data).to_bytes(8, "big"))
+        sha.update(data)
+    return [len(frames), sum(map(len, frames)), sha.hexdigest()]
+
+
+def answer(line):
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def texts(frames):
+    return "|".join(data.decode() for data in frames)
+
+
+def end_with_the_test():
+    """For orders that never end: when the test is gone, so is its end of standard input."""
+
+    def wait():
+        sys.stdin.read()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+class Peer:
+    def __init__(self):
+        self.context = zmq.Context()
+        self.socket = None
+
+    def open(self, type, options):
+        self.socket = self.context.socket(getattr(zmq, type))
+        self.socket.linger = 0
+        self.socket.sndtimeo = self.socket.rcvtimeo = 30_000
+        for name, value in options.items():
+            self.socket.setsockopt(getattr(zmq, name), value)
+
+    def bind(self, endpoint):
+        self.socket.bind(endpoint)
+        return self.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
+
+    def connect(self, endpoint):
+        self.socket.connect(endpoint)
+
+    def subscribe(self, topic):
+        self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+
+    def send(self, messages):
+        sent = []
+        for recipes in messages:
+            frames = [frame(recipe) for recipe in recipes]
+            self.socket.send_multipart(frames)
+            sent.append(digest(frames))
+        return sent
+
+    def recv(self, count):
+        return [digest(self.socket.recv_multipart()) for _ in range(count)]
+
+    def echo(self, count):
+        seen = []
+        for _ in range(count):
+            frames = self.socket.recv_multipart()
+            self.socket.send_multipart(frames)
+            seen.append(digest(frames))
+        return seen
+
+    def request(self, messages):
+        seen = []
+        for recipes in messages:
+            seen += self.send([recipes])
+            seen += self.recv(1)
+        return seen
+
+    def flood(self, prefixes, pause):
+        end_with_the_test()
+        number = 0
+        while True:
+            for prefix in prefixes:
+                try:
+                    self.socket.send(f"{prefix}{number}".encode())
+                except zmq.Again:
+                    continue
+            number += 1
+            if pause:
+                time.sleep(pause)
+
+    def report(self):
+        end_with_the_test()
+        self.socket.rcvtimeo = -1
+        while True:
+            got = [texts(self.socket.recv_multipart())]
+            try:
+                while len(got) < 1000:
+                    got.append(texts(self.socket.recv_multipart(zmq.NOBLOCK)))
+            except zmq.Again:
+                pass
+            answer({"got": got})
+
+    def serve(self):
+        end_with_the_test()
+        self.socket.rcvtimeo = -1
+        while True:
+            frames = self.socket.recv_multipart()
+            answer({"got": [texts(frames)]})
+            self.socket.send_multipart(frames)
+
+
+def main():
+    peer = Peer()
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer({"ok": getattr(peer, order.pop("do"))(**order)})
+        except Exception as error:  # the test shows it and fails
+            answer({"error": f"{type(error).__name__}: {error}"})
+    # Standard input is closed: the test is over. Nothing that is still queued matters.
+    peer.context.destroy(linger=0)
+
+
+main()
