@@ -1,0 +1,107 @@
+//! What can be wrong with the text of an endpoint. Every variant names the part.
+
+use thiserror::Error;
+
+/// An endpoint that cannot be used as written. Always the caller's mistake: retrying the same
+/// text gives the same error.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// There is no `://`. Write `transport://address`.
+    #[error(
+        "{endpoint:?} is not an endpoint: write transport://address, such as tcp://127.0.0.1:5555"
+    )]
+    MissingScheme {
+        /// The whole text.
+        endpoint: String,
+    },
+    /// The transport is not one of [`TRANSPORTS`](super::TRANSPORTS) (lower case).
+    #[error("unknown transport {name:?}: allowed are tcp, ipc and inproc")]
+    UnknownTransport {
+        /// What stands before `://`.
+        name: String,
+    },
+    /// A transport that libzmq has and this library has not.
+    #[error(
+        "transport {name:?} of libzmq ({purpose}) is not part of this library: \
+         allowed are tcp, ipc and inproc"
+    )]
+    TransportNotBuilt {
+        /// What stands before `://`.
+        name: &'static str,
+        /// What libzmq uses it for.
+        purpose: &'static str,
+    },
+    /// The host of a TCP endpoint is malformed.
+    #[error("host {host:?} is not usable: {reason}")]
+    Host {
+        /// The host as written.
+        host: String,
+        /// What is wrong and what is allowed.
+        reason: &'static str,
+    },
+    /// A TCP endpoint has no `:port` at its end.
+    #[error("{address:?} has no port: write host:port, such as 127.0.0.1:5555")]
+    MissingPort {
+        /// The address part in question.
+        address: String,
+    },
+    /// The port is not a number in range.
+    #[error(
+        "port {port:?} is out of range: allowed are 1 to 65535, and to bind also * or 0 \
+         for a port of the system's choice"
+    )]
+    Port {
+        /// The port as written.
+        port: String,
+    },
+    /// The endpoint can be bound, but not connected to: a part of it is a wildcard.
+    #[error("cannot connect to {part} of {endpoint}: {allowed}")]
+    NotConnectable {
+        /// The whole endpoint.
+        endpoint: String,
+        /// The wildcard part, such as `port *`.
+        part: &'static str,
+        /// What is allowed in its place.
+        allowed: &'static str,
+    },
+    /// The endpoint has a source address (`source:port;host:port`), which only connecting knows.
+    #[error(
+        "cannot bind {endpoint}: a source address before ';' is for connect only, \
+         bind takes one host:port"
+    )]
+    NotBindable {
+        /// The whole endpoint.
+        endpoint: String,
+    },
+    /// Nothing stands after `ipc://`, `ipc://@` or `inproc://`.
+    #[error("the {transport} endpoint has an empty name: at least one byte is needed")]
+    EmptyName {
+        /// The transport.
+        transport: &'static str,
+    },
+    /// An ipc path or an inproc name is too long.
+    #[error("the {transport} name has {length} bytes: at most {limit} are allowed")]
+    NameTooLong {
+        /// The transport.
+        transport: &'static str,
+        /// The length found, in bytes.
+        length: usize,
+        /// The greatest length allowed, in bytes.
+        limit: usize,
+    },
+    /// An ipc path contains a NUL byte, which no file name can hold.
+    #[error("the ipc path {path:?} contains a NUL byte: paths must not")]
+    NulInPath {
+        /// The path.
+        path: String,
+    },
+    /// `ipc://@name` on a system other than Linux.
+    #[error(
+        "abstract name @{name} works on Linux only: use a path such as ipc:///tmp/name on this system"
+    )]
+    AbstractUnsupported {
+        /// The name, without `@`.
+        name: String,
+    },
+}

@@ -1,0 +1,266 @@
+//! The part of an endpoint after `tcp://`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::EndpointError;
+
+/// The address part of a `tcp://` endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TcpEndpoint {
+    source: Option<Address>,
+    target: Address,
+}
+
+/// One `host:port`. Port 0 means "of the system's choice" and prints as `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Address {
+    host: Host,
+    port: u16,
+}
+
+/// The host of a TCP endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Host {
+    /// `*`: every local interface. To bind, or as a source, only.
+    Any,
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address in brackets.
+    V6 {
+        /// The address.
+        address: Ipv6Addr,
+        /// The zone after `%` (an interface's name or number), for link-local addresses.
+        zone: Option<String>,
+    },
+    /// A DNS name, or to bind an interface's name. Resolved at each attempt.
+    Name(String),
+}
+
+/// The longest DNS name, in bytes of text.
+const MAX_NAME: usize = 253;
+
+impl TcpEndpoint {
+    pub(super) fn parse(text: &str) -> Result<Self, EndpointError> {
+        let (source, target) = match text.split_once(';') {
+            Some((source, target)) => (Some(Address::parse(source)?), target),
+            None => (None, text),
+        };
+        let target = Address::parse(target)?;
+        Ok(TcpEndpoint { source, target })
+    }
+
+    /// The host to bind or to connect to.
+    pub fn host(&self) -> &Host {
+        &self.target.host
+    }
+
+    /// The port, or `None` for one of the system's choice (`*` or 0, to bind only).
+    pub fn port(&self) -> Option<u16> {
+        (self.target.port != 0).then_some(self.target.port)
+    }
+
+    /// The local host and port to connect from (`source:port;host:port`), if given.
+    pub fn source(&self) -> Option<(&Host, Option<u16>)> {
+        let source = self.source.as_ref()?;
+        Some((&source.host, (source.port != 0).then_some(source.port)))
+    }
+
+    pub(super) fn check_bind(&self) -> Result<(), EndpointError> {
+        if self.source.is_none() {
+            return Ok(());
+        }
+        Err(EndpointError::NotBindable {
+            endpoint: format!("tcp://{self}"),
+        })
+    }
+
+    pub(super) fn check_connect(&self) -> Result<(), EndpointError> {
+        let (part, allowed) = if self.target.host == Host::Any {
+            (
+                "host *",
+                "name the peer's host (* is every local interface, for binding only)",
+            )
+        } else if self.target.port == 0 {
+            (
+                "port *",
+                "name the peer's port, 1 to 65535 (* and 0 are for binding only)",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(EndpointError::NotConnectable {
+            endpoint: format!("tcp://{self}"),
+            part,
+            allowed,
+        })
+    }
+}
+
+impl Address {
+    fn parse(text: &str) -> Result<Self, EndpointError> {
+        // The last colon splits, but not one inside of brackets.
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => {
+                return Err(EndpointError::MissingPort {
+                    address: text.to_owned(),
+                });
+            }
+        };
+        Ok(Address {
+            host: Host::parse(host)?,
+            port: parse_port(port)?,
+        })
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, EndpointError> {
+    if text == "*" {
+        return Ok(0);
+    }
+    // u16's own parser would also take a plus sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && let Ok(port) = text.parse() {
+        return Ok(port);
+    }
+    Err(EndpointError::Port {
+        port: text.to_owned(),
+    })
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Self, EndpointError> {
+        let wrong = |reason| EndpointError::Host {
+            host: text.to_owned(),
+            reason,
+        };
+        if text == "*" {
+            return Ok(Host::Any);
+        }
+        if let Some(bracketed) = text.strip_prefix('[') {
+            let Some(bracketed) = bracketed.strip_suffix(']') else {
+                return Err(wrong("the bracket is not closed: write [IPv6]:port"));
+            };
+            return Self::parse_v6(bracketed).map_err(wrong);
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Host::V4(address));
+        }
+        check_name(text).map_err(wrong)?;
+        Ok(Host::Name(text.to_owned()))
+    }
+
+    fn parse_v6(text: &str) -> Result<Self, &'static str> {
+        let (address, zone) = match text.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (text, None),
+        };
+        let Ok(address) = address.parse() else {
+            return Err("only an IPv6 address may stand in brackets, such as [::1]");
+        };
+        if zone.is_some_and(|zone| zone.is_empty() || !zone.bytes().all(is_name_byte)) {
+            return Err("the zone after % must be an interface's name or number, such as %eth0");
+        }
+        Ok(Host::V6 {
+            address,
+            zone: zone.map(str::to_owned),
+        })
+    }
+}
+
+/// Letters, digits, dot, hyphen, underscore: what DNS and interface names are made of.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("it is empty: name a host, an address, or * to bind every interface");
+    }
+    if name.contains(':') {
+        return Err("an IPv6 address must stand in brackets, such as [::1]:5555");
+    }
+    if name.len() > MAX_NAME {
+        return Err("a host name has at most 253 bytes");
+    }
+    if !name.bytes().all(is_name_byte) {
+        return Err("allowed are letters, digits, '.', '-' and '_' \
+             (international names in their xn-- form), [IPv6], and * alone");
+    }
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        return Err("an IPv4 address has four numbers of 0 to 255, such as 127.0.0.1");
+    }
+    Ok(())
+}
+
+impl From<SocketAddr> for TcpEndpoint {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V4(v4) => Host::V4(*v4.ip()),
+            SocketAddr::V6(v6) => Host::V6 {
+                address: *v6.ip(),
+                zone: (v6.scope_id() != 0).then(|| v6.scope_id().to_string()),
+            },
+        };
+        TcpEndpoint {
+            source: None,
+            target: Address {
+                host,
+                port: address.port(),
+            },
+        }
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Host::V4(address),
+            IpAddr::V6(address) => Host::V6 {
+                address,
+                zone: None,
+            },
+        }
+    }
+}
+
+impl fmt::Display for TcpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            write!(f, "{source};")?;
+        }
+        self.target.fmt(f)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            0 => write!(f, "{}:*", self.host),
+            port => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Any => f.write_str("*"),
+            Host::V4(address) => address.fmt(f),
+            Host::V6 {
+                address,
+                zone: None,
+            } => write!(f, "[{address}]"),
+            Host::V6 {
+                address,
+                zone: Some(zone),
+            } => write!(f, "[{address}%{zone}]"),
+            Host::Name(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! What the application gets back when a call on a socket fails, by call.
+//!
+//! Caller mistakes (a wrong endpoint, an option out of range, the wrong turn) are told from the
+//! environment's faults (an address in use) and from states that pass (a full pipe, a timeout).
+//! A connection that fails later is no error of any call: it goes to the monitor, as
+//! [`ConnectFailure`], and the session dials again. Every failed send hands the message back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use zmtp::Message;
+
+use crate::endpoint::{Endpoint, EndpointError};
+
+/// `bind` failed; the socket is as it was before.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The endpoint's text is wrong, or it is of a kind that cannot be bound. Correct it.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Another socket listens there. Stop it, or bind elsewhere (`tcp://host:*` lets the system
+    /// choose a free port).
+    #[error("cannot bind {endpoint}: the address is in use")]
+    AddressInUse {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+    },
+    /// The address, interface or host name is none of this machine's.
+    #[error("cannot bind {endpoint}: {reason}")]
+    AddressNotAvailable {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// What was looked for, and did not exist.
+        reason: String,
+    },
+    /// There is no running tokio runtime, which the listener needs.
+    #[error(
+        "cannot bind {endpoint}: no tokio runtime is running here (call it from an async fn of one)"
+    )]
+    NoRuntime {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+    },
+    /// The operating system refused for another reason: permissions, a missing directory, too
+    /// many open files, an option that it does not support.
+    #[error("cannot bind {endpoint}: {source}")]
+    Io {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// `connect` was called with something that can never work. Whether the peer is there is not
+/// decided by `connect`: the session goes on trying, and the monitor tells.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The endpoint's text is wrong, or it is a wildcard. Correct it.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// There is no running tokio runtime, which the session needs.
+    #[error(
+        "cannot connect to {endpoint}: no tokio runtime is running here (call it from within one)"
+    )]
+    NoRuntime {
+        /// The peer.
+        endpoint: Endpoint,
+    },
+}
+
+/// One attempt to reach a peer failed; the session tries again unless reconnecting is off.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// A host name or interface could not be resolved, now. It is looked up again at each
+    /// attempt.
+    #[error("cannot resolve {host}: {reason}")]
+    Resolve {
+        /// The host of the endpoint.
+        host: String,
+        /// The resolver's answer.
+        reason: String,
+    },
+    /// The peer, or the network on the way to it, refused. If a name has several addresses, this
+    /// is the last one's failure.
+    #[error("cannot reach {address}: {source}")]
+    Io {
+        /// The address that was tried.
+        address: String,
+        /// The system's answer.
+        source: Arc<io::Error>,
+    },
+    /// There was no answer within `connect_timeout`.
+    #[error("no answer from {address} within {} ms", .after.as_millis())]
+    TimedOut {
+        /// The address that was tried.
+        address: String,
+        /// The limit that passed.
+        after: Duration,
+    },
+    /// The system chose the peer's port as this end's own, and the connection met itself. It
+    /// means that nobody listens there.
+    #[error("nobody listens at {address}: the connection met itself")]
+    SelfConnected {
+        /// The address that was tried.
+        address: SocketAddr,
+    },
+    /// The transport cannot be dialled on this system.
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Unsupported {
+        /// The peer.
+        endpoint: Endpoint,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+impl ConnectFailure {
+    pub(crate) fn io(address: impl ToString, source: io::Error) -> Self {
+        ConnectFailure::Io {
+            address: address.to_string(),
+            source: Arc::new(source),
+        }
+    }
+
+    /// Whether the peer's system said that nobody listens there.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            ConnectFailure::Io { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,
+            ConnectFailure::SelfConnected { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// `unbind` found nothing to unbind.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UnbindError {
+    /// The endpoint's text is wrong.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The socket is not bound there. Pass the endpoint that `bind` returned: a wildcard does
+    /// not name what it was resolved to.
+    #[error("not bound to {endpoint}")]
+    NotBound {
+        /// The endpoint asked for.
+        endpoint: Endpoint,
+    },
+}
+
+/// `disconnect` found nothing to disconnect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DisconnectError {
+    /// The endpoint's text is wrong.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The socket is not connected there, or no longer.
+    #[error("not connected to {endpoint}")]
+    NotConnected {
+        /// The endpoint asked for.
+        endpoint: Endpoint,
+    },
+}
+
+/// `send` failed: nothing of the message was sent, and it is handed back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No peer could take the message within `send_timeout`. Send it again, or drop it.
+    #[error("no peer took the message in time")]
+    Timeout(Message),
+    /// It is not this socket's turn to send.
+    #[error("this socket cannot send now: {expected}")]
+    State {
+        /// The message.
+        message: Message,
+        /// What to do first.
+        expected: &'static str,
+    },
+    /// The socket's context has ended; nothing can be sent any more.
+    #[error("the socket is closed")]
+    Closed(Message),
+    /// The message has no frames. A message has one or more; an empty frame is a frame.
+    #[error("a message needs at least one frame")]
+    NoFrames(Message),
+}
+
+/// `try_send` failed: nothing of the message was sent, and it is handed back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// Every peer's pipe is full, or there is no peer: `send` would wait. Try later.
+    #[error("no peer can take the message now")]
+    Full(Message),
+    /// It is not this socket's turn to send.
+    #[error("this socket cannot send now: {expected}")]
+    State {
+        /// The message.
+        message: Message,
+        /// What to do first.
+        expected: &'static str,
+    },
+    /// The socket's context has ended; nothing can be sent any more.
+    #[error("the socket is closed")]
+    Closed(Message),
+    /// The message has no frames. A message has one or more; an empty frame is a frame.
+    #[error("a message needs at least one frame")]
+    NoFrames(Message),
+}
+
+impl SendError {
+    /// The message that was not sent.
+    pub fn into_message(self) -> Message {
+        match self {
+            SendError::Timeout(message)
+            | SendError::State { message, .. }
+            | SendError::Closed(message)
+            | SendError::NoFrames(message) => message,
+        }
+    }
+}
+
+impl TrySendError {
+    /// The message that was not sent.
+    pub fn into_message(self) -> Message {
+        match self {
+            TrySendError::Full(message)
+            | TrySendError::State { message, .. }
+            | TrySendError::Closed(message)
+            | TrySendError::NoFrames(message) => message,
+        }
+    }
+
+    /// Whether it may work later without the application doing anything.
+    pub fn is_full(&self) -> bool {
+        matches!(self, TrySendError::Full(_))
+    }
+}
+
+/// `recv` failed; no message was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// No message came within `recv_timeout`. Receive again.
+    #[error("no message came in time")]
+    Timeout,
+    /// It is not this socket's turn to receive.
+    #[error("this socket cannot receive now: {expected}")]
+    State {
+        /// What to do first.
+        expected: &'static str,
+    },
+    /// The socket's context has ended; nothing will come any more.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+/// `try_recv` failed; no message was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// No whole message is there: `recv` would wait. Try later.
+    #[error("no message is waiting")]
+    Empty,
+    /// It is not this socket's turn to receive.
+    #[error("this socket cannot receive now: {expected}")]
+    State {
+        /// What to do first.
+        expected: &'static str,
+    },
+    /// The socket's context has ended; nothing will come any more.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+/// An option was given a value outside of its range; no socket was made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("option {option} cannot be {value}: allowed is {allowed}")]
+#[non_exhaustive]
+pub struct OptionError {
+    /// The builder method's name.
+    pub option: &'static str,
+    /// The value given, as text.
+    pub value: String,
+    /// The values that are allowed.
+    pub allowed: &'static str,
+}
+
+/// What `close` left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// Messages that were accepted by `send` and had not been handed to the operating system, or
+    /// to an inproc peer, when `linger` ended: they are gone.
+    pub unsent: usize,
+}

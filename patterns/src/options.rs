@@ -1,0 +1,345 @@
+//! Every socket option, once: type, default, range, libzmq's name and number, meaning.
+//!
+//! The list below is the single definition; `define_options!` makes of each entry a field of
+//! [`Options`] (read by sockets, sessions and transports), a method of [`Builder`] (called by the
+//! application), and a row of [`TABLE`] (from which `docs/options.md` is written). The sentences
+//! above an entry are its documentation in all three places.
+//!
+//! Where "no limit" exists, the type is an `Option` and `None` says so; no number has a second
+//! meaning as libzmq's -1 and 0 have. The methods take the bare value as well.
+
+#[macro_use]
+mod define;
+mod builder;
+mod table;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub(crate) use builder::sealed;
+pub use builder::{Builder, Identifies, Open, Receives, Sends};
+use table::Show;
+pub use table::{OptionRow, TABLE};
+
+define_options! {
+    /// How many messages wait for one peer at most before the socket counts as full towards it;
+    /// 0 is no limit. What a full pipe means is the socket type's: PUSH and REQ wait, PUB drops.
+    send_hwm(messages: usize = messages) -> usize {
+        default: 1000,
+        none: "",
+        zmq: ("SNDHWM", 23),
+        unit: "messages",
+        allowed: "any number; 0 is no limit" if |_| true,
+        on: Sends ("all that send"),
+    }
+
+    /// How many messages from one peer wait for the application at most before the socket stops
+    /// reading from it; 0 is no limit.
+    recv_hwm(messages: usize = messages) -> usize {
+        default: 1000,
+        none: "",
+        zmq: ("RCVHWM", 24),
+        unit: "messages",
+        allowed: "any number; 0 is no limit" if |_| true,
+        on: Receives ("all that receive"),
+    }
+
+    /// How long messages that were sent may stay unwritten after the socket was closed or
+    /// dropped; `None` is until they are gone, zero drops them at once. SUB starts with zero.
+    linger(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "for ever",
+        zmq: ("LINGER", 17),
+        unit: "duration",
+        allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
+        on: Open ("all"),
+    }
+
+    /// How long `send` waits for a peer that can take the message; `None` is for ever, zero is
+    /// not at all.
+    send_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "for ever",
+        zmq: ("SNDTIMEO", 28),
+        unit: "duration",
+        allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
+        on: Sends ("all that send"),
+    }
+
+    /// How long `recv` waits for a message; `None` is for ever, zero is not at all.
+    recv_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "for ever",
+        zmq: ("RCVTIMEO", 27),
+        unit: "duration",
+        allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
+        on: Receives ("all that receive"),
+    }
+
+    /// The name by which a ROUTER peer knows this socket; without one, the ROUTER makes one up
+    /// for each connection.
+    routing_id(id: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(id.as_ref()))) -> Option<Bytes> {
+        default: None,
+        none: "none",
+        zmq: ("ROUTING_ID", 5),
+        unit: "bytes",
+        allowed: "1 to 255 bytes, the first of them not 0" if |id| {
+            id.as_ref().is_none_or(|id| matches!(id.len(), 1..=255) && id[0] != 0)
+        },
+        on: Identifies ("REQ, REP, DEALER, ROUTER"),
+    }
+
+    /// The largest message that is received: payload bytes, all of its frames together. A peer
+    /// that sends a larger one is disconnected before memory is taken for it. libzmq applies its
+    /// limit to each frame.
+    max_message_size(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: None,
+        none: "no limit",
+        zmq: ("MAXMSGSIZE", 22),
+        unit: "bytes",
+        allowed: "None, or any number" if |_| true,
+        on: Receives ("all that receive"),
+    }
+
+    /// Whether messages wait only for peers that are connected. Without it, a connecting socket
+    /// takes messages for a peer that has not been reached yet.
+    immediate(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("IMMEDIATE", 39),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Open ("all"),
+    }
+
+    /// The delay before the first attempt to reconnect; `None` is never to reconnect. Each delay
+    /// is made up to twice as long at random, so that the clients of a restarted server do not
+    /// all come back at once.
+    reconnect_interval(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
+        default: Some(Duration::from_millis(100)),
+        none: "never",
+        zmq: ("RECONNECT_IVL", 18),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// The longest delay between attempts to reconnect: delays double from `reconnect_interval`
+    /// up to this, the last half of each at random. `None` keeps them at one to two intervals
+    /// for ever, as libzmq does by default; libzmq's own doubling has no random part.
+    reconnect_interval_max(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
+        default: Some(Duration::from_secs(2)),
+        none: "no doubling",
+        zmq: ("RECONNECT_IVL_MAX", 21),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// How long one address of a peer may take to answer a TCP connection request before the
+    /// next address, or the next attempt, has its turn; `None` leaves it to the system (two
+    /// minutes on Linux), as libzmq does by default.
+    connect_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: Some(Duration::from_secs(10)),
+        none: "the system's",
+        zmq: ("CONNECT_TIMEOUT", 79),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// How long a new connection may take until both sides are ready for messages, before it is
+    /// closed; `None` is no limit.
+    handshake_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: Some(Duration::from_secs(30)),
+        none: "no limit",
+        zmq: ("HANDSHAKE_IVL", 66),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// How often a PING is sent to each peer, to find out that it is gone without a word; `None`
+    /// is never.
+    heartbeat_interval(interval: impl Into<Option<Duration>> = interval.into()) -> Option<Duration> {
+        default: None,
+        none: "never",
+        zmq: ("HEARTBEAT_IVL", 75),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |interval| up_to(interval, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// How long a peer may be silent after a PING before its connection is closed; `None` is as
+    /// long as `heartbeat_interval`.
+    heartbeat_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "the interval",
+        zmq: ("HEARTBEAT_TIMEOUT", 77),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// How long the peer shall wait for our next sign of life after a PING before it closes the
+    /// connection, in whole tenths of a second; `None` leaves it to the peer. More than 65.5 s
+    /// is sent as 65.5 s, because libzmq misreads longer ones.
+    heartbeat_ttl(ttl: impl Into<Option<Duration>> = ttl.into()) -> Option<Duration> {
+        default: None,
+        none: "the peer's choice",
+        zmq: ("HEARTBEAT_TTL", 76),
+        unit: "duration",
+        allowed: "None, or 100 ms to 6553.5 s" if |ttl| {
+            up_to(ttl, Duration::from_millis(100), MAX_TTL)
+        },
+        on: Open ("all"),
+    }
+
+    /// Whether the system probes idle TCP connections; `None` is the system's own setting,
+    /// unless one of the three options below is given: that turns probing on.
+    tcp_keepalive(on: impl Into<Option<bool>> = on.into()) -> Option<bool> {
+        default: None,
+        none: "the system's",
+        zmq: ("TCP_KEEPALIVE", 34),
+        unit: "bool",
+        allowed: "None, true or false" if |_| true,
+        on: Open ("all"),
+    }
+
+    /// How many TCP keep-alive probes may stay unanswered before the connection is given up.
+    tcp_keepalive_count(probes: impl Into<Option<u32>> = probes.into()) -> Option<u32> {
+        default: None,
+        none: "the system's",
+        zmq: ("TCP_KEEPALIVE_CNT", 35),
+        unit: "probes",
+        allowed: "None, or 1 to 127" if |probes| probes.is_none_or(|n| (1..=127).contains(&n)),
+        on: Open ("all"),
+    }
+
+    /// How long a TCP connection is idle before the first keep-alive probe, in whole seconds.
+    tcp_keepalive_idle(idle: impl Into<Option<Duration>> = idle.into()) -> Option<Duration> {
+        default: None,
+        none: "the system's",
+        zmq: ("TCP_KEEPALIVE_IDLE", 36),
+        unit: "duration",
+        allowed: "None, or 1 s to 32767 s" if |idle| up_to(idle, SECOND, MAX_KEEPALIVE),
+        on: Open ("all"),
+    }
+
+    /// The time between two TCP keep-alive probes, in whole seconds.
+    tcp_keepalive_interval(interval: impl Into<Option<Duration>> = interval.into())
+        -> Option<Duration> {
+        default: None,
+        none: "the system's",
+        zmq: ("TCP_KEEPALIVE_INTVL", 37),
+        unit: "duration",
+        allowed: "None, or 1 s to 32767 s" if |interval| up_to(interval, SECOND, MAX_KEEPALIVE),
+        on: Open ("all"),
+    }
+
+    /// How long sent TCP data may stay unacknowledged before the connection is given up. Linux
+    /// only; elsewhere bind and connect fail with it.
+    tcp_user_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "the system's",
+        zmq: ("TCP_MAXRT", 80),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+        on: Open ("all"),
+    }
+
+    /// The size of the system's send buffer of each connection. Linux doubles the number for
+    /// its own needs.
+    send_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: None,
+        none: "the system's",
+        zmq: ("SNDBUF", 11),
+        unit: "bytes",
+        allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
+        on: Open ("all"),
+    }
+
+    /// The size of the system's receive buffer of each connection. Linux doubles the number for
+    /// its own needs.
+    recv_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: None,
+        none: "the system's",
+        zmq: ("RCVBUF", 12),
+        unit: "bytes",
+        allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
+        on: Open ("all"),
+    }
+
+    /// The type-of-service byte (IPv6: traffic class) of the TCP packets sent; 0 leaves it as
+    /// the system has it.
+    tos(class: u8 = class) -> u8 {
+        default: 0,
+        none: "",
+        zmq: ("TOS", 57),
+        unit: "byte",
+        allowed: "0 to 255" if |_| true,
+        on: Open ("all"),
+    }
+
+    /// How many connections may wait to be accepted by a bound endpoint. The system may have a
+    /// lower limit of its own.
+    backlog(connections: u32 = connections) -> u32 {
+        default: 100,
+        none: "",
+        zmq: ("BACKLOG", 19),
+        unit: "connections",
+        allowed: "1 to 65535" if |connections| (1..=65_535).contains(connections),
+        on: Open ("all"),
+    }
+
+    /// Whether TCP uses IPv6 beside IPv4. With it, `tcp://*` and `tcp://[::]` take peers of both
+    /// kinds, and names stand for addresses of both. Without it, all of that is IPv4 only and
+    /// IPv6 addresses are refused. In libzmq it is off by default.
+    ipv6(on: bool = on) -> bool {
+        default: true,
+        none: "",
+        zmq: ("IPV6", 42),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Open ("all"),
+    }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The longest duration of most options: the range of libzmq's 32-bit milliseconds, in seconds.
+/// It keeps sums with the clock far from overflow.
+const MAX: Duration = Duration::from_secs(2_147_483);
+
+/// Linux's limit for the idle time and the interval of keep-alive probes.
+const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
+/// The wire carries the heartbeat's TTL as 16 bits of tenths of a second.
+const MAX_TTL: Duration = Duration::from_millis(6_553_500);
+
+/// libzmq multiplies a received TTL in 16 bits: 65.6 s would become 64 ms there.
+const MAX_SENT_TTL: Duration = Duration::from_millis(65_500);
+
+fn up_to(value: &Option<Duration>, least: Duration, most: Duration) -> bool {
+    value.is_none_or(|value| (least..=most).contains(&value))
+}
+
+fn buffer_size(bytes: Option<usize>) -> bool {
+    bytes.is_none_or(|bytes| (1..=i32::MAX as usize).contains(&bytes))
+}
+
+impl Options {
+    /// The heartbeat's timing with its dependent defaults filled in: interval, timeout, and the
+    /// TTL to announce (zero: none). `None` if heartbeats are off.
+    pub(crate) fn heartbeat(&self) -> Option<(Duration, Duration, Duration)> {
+        let interval = self.heartbeat_interval?;
+        let timeout = self.heartbeat_timeout.unwrap_or(interval);
+        let ttl = self.heartbeat_ttl.unwrap_or_default().min(MAX_SENT_TTL);
+        Some((interval, timeout, ttl))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The builder of every socket, and the traits that say which options a socket has.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::Options;
+use crate::context::Context;
+use crate::error::OptionError;
+
+/// Makes a socket with other options than the defaults.
+///
+/// `PushSocket::builder()` and its sisters start one. Each option is one method, and an option
+/// that means nothing to a socket type is not there for it: see [`Sends`], [`Receives`] and
+/// [`Identifies`]. The methods never fail; [`build`](Builder::build) reports the first value that
+/// is out of range.
+///
+/// ```
+/// use patterns::PushSocket;
+/// use std::time::Duration;
+///
+/// let push = PushSocket::builder()
+///     .send_hwm(10_000)
+///     .linger(Duration::from_secs(2))
+///     .send_timeout(None)
+///     .build()?;
+/// # drop(push);
+/// # Ok::<(), patterns::error::OptionError>(())
+/// ```
+#[must_use = "a builder makes no socket before build() is called"]
+pub struct Builder<S> {
+    options: Options,
+    context: Option<Context>,
+    refused: Option<OptionError>,
+    socket: PhantomData<fn() -> S>,
+}
+
+/// A socket type that [`Builder`] can make. Sealed: implemented by the sockets of this library.
+pub trait Open: sealed::Sealed + Sized {
+    /// The options that a socket of this type starts with.
+    #[doc(hidden)]
+    fn defaults() -> Options {
+        Options::default()
+    }
+
+    /// Makes the socket.
+    #[doc(hidden)]
+    fn open(context: &Context, options: Options) -> Self;
+}
+
+/// A socket that sends messages, and so has a high-water mark and a timeout for it.
+///
+/// ```compile_fail
+/// // A PULL socket only receives.
+/// let pull = patterns::PullSocket::builder().send_hwm(10).build();
+/// ```
+pub trait Sends: Open {}
+
+/// A socket that receives messages, and so has a high-water mark and a timeout for it, and a
+/// limit to their size.
+///
+/// ```compile_fail
+/// // A PUSH socket only sends.
+/// let push = patterns::PushSocket::builder().recv_hwm(10).build();
+/// ```
+pub trait Receives: Open {}
+
+/// A socket that tells its peers who it is: REQ, REP, DEALER and ROUTER.
+///
+/// ```compile_fail
+/// // Subscribers are nobody in particular.
+/// let sub = patterns::SubSocket::builder().routing_id("me").build();
+/// ```
+pub trait Identifies: Open {}
+
+pub(crate) mod sealed {
+    /// Keeps [`Open`](super::Open) to this crate.
+    pub trait Sealed {}
+}
+
+impl<S: Open> Builder<S> {
+    /// A builder with the socket type's defaults, in the process-wide context.
+    pub(crate) fn new() -> Self {
+        Builder {
+            options: S::defaults(),
+            context: None,
+            refused: None,
+            socket: PhantomData,
+        }
+    }
+
+    /// The context that the socket belongs to: it knows the `inproc://` names. Default: the one
+    /// that all sockets of the process share.
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Makes the socket. It is neither bound nor connected yet.
+    ///
+    /// # Errors
+    /// [`OptionError`] names the first option that was given a value out of its range, the value,
+    /// and the range.
+    pub fn build(self) -> Result<S, OptionError> {
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        let context = self.context.unwrap_or_else(Context::global);
+        Ok(S::open(&context, self.options))
+    }
+
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Remembers the first bad value; later ones are likely its consequences.
+    pub(super) fn refuse(
+        mut self,
+        option: &'static str,
+        value: String,
+        allowed: &'static str,
+    ) -> Self {
+        self.refused.get_or_insert(OptionError {
+            option,
+            value,
+            allowed,
+        });
+        self
+    }
+}
+
+impl<S> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("options", &self.options)
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
+    }
+}

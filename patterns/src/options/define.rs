@@ -1,0 +1,80 @@
+//! The macro that turns the list of options into a struct, builder methods and a table.
+
+/// Reads entries of the form
+///
+/// ```text
+/// /// What it does, in sentences that stand on their own.
+/// name(argument: type of the method's argument = conversion) -> type of the field {
+///     default: value,
+///     none: "how an absent value is shown",
+///     zmq: ("NAME", number),
+///     unit: "unit or type",
+///     allowed: "the range in words" if check,
+///     on: Capability ("socket types in words"),
+/// }
+/// ```
+macro_rules! define_options {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident($argument:ident: $taken:ty = $converted:expr) -> $field:ty {
+            default: $default:expr,
+            none: $none:literal,
+            zmq: ($zmq_name:literal, $zmq_number:literal),
+            unit: $unit:literal,
+            allowed: $allowed:literal if $check:expr,
+            on: $capability:ident ($sockets:literal),
+        }
+    )+) => {
+        /// The values of all options of one socket. [`Builder`] makes it; applications see no
+        /// inside of it.
+        #[derive(Clone, Debug)]
+        pub struct Options {
+            $(
+                $(#[doc = $doc])+
+                pub(crate) $name: $field,
+            )+
+        }
+
+        impl Default for Options {
+            fn default() -> Self {
+                Options { $($name: $default,)+ }
+            }
+        }
+
+        $(
+            impl<S: $capability> Builder<S> {
+                $(#[doc = $doc])+
+                #[doc = ""]
+                #[doc = concat!(
+                    "Allowed: ", $allowed, ". In libzmq: `ZMQ_", $zmq_name, "` (", $zmq_number, ")."
+                )]
+                pub fn $name(self, $argument: $taken) -> Self {
+                    let value: $field = $converted;
+                    let check: fn(&$field) -> bool = $check;
+                    if check(&value) {
+                        self.with(|options| options.$name = value)
+                    } else {
+                        self.refuse(stringify!($name), value.show($none), $allowed)
+                    }
+                }
+            }
+        )+
+
+        /// One row for each option, in the order of their definitions.
+        fn rows() -> Vec<OptionRow> {
+            let defaults = Options::default();
+            vec![$(
+                OptionRow {
+                    name: stringify!($name),
+                    zmq_name: concat!("ZMQ_", $zmq_name),
+                    zmq_number: $zmq_number,
+                    unit: $unit,
+                    default: defaults.$name.show($none),
+                    allowed: $allowed,
+                    sockets: $sockets,
+                    meaning: concat!($($doc),+).trim_start(),
+                },
+            )+]
+        }
+    };
+}

@@ -1,0 +1,97 @@
+//! inproc: two sockets of one context, joined by one pipe. No ZMTP, no session, no task.
+//!
+//! The pipe exists from `connect` on, so that connecting before binding works and messages wait in it
+//! (R-INP-1); binding the name gives the binder its ends. Socket types are not compared (R-CONN-19), and
+//! nothing reconnects: when one side goes, the pipe ends (R-INP-4).
+
+use std::sync::{Arc, Weak};
+
+use crate::endpoint::{Endpoint, InprocName};
+use crate::error::BindError;
+use crate::pipe::{self, Origin, Unbound};
+use crate::socket::Shared;
+
+/// What a context knows of a name.
+pub(crate) enum Name {
+    /// A socket is bound to it.
+    Bound {
+        binder: Weak<Shared>,
+        origin: Origin,
+    },
+    /// Sockets have connected to it and wait.
+    Awaited(Vec<(Arc<Shared>, Unbound)>),
+}
+
+/// Binds a name and joins those who wait for it.
+pub(crate) fn bind(
+    binder: &Arc<Shared>,
+    name: &InprocName,
+    origin: Origin,
+) -> Result<(), BindError> {
+    let bound = Name::Bound {
+        binder: Arc::downgrade(binder),
+        origin,
+    };
+    let mut names = binder.context.names();
+    let waiting = match names.get_mut(name.as_str()) {
+        Some(Name::Bound { binder: other, .. }) if other.strong_count() > 0 => {
+            return Err(BindError::AddressInUse {
+                endpoint: Endpoint::Inproc(name.clone()),
+            });
+        }
+        _ => names.insert(name.as_str().into(), bound),
+    };
+    drop(names);
+    if let Some(Name::Awaited(waiting)) = waiting {
+        for (connector, pipe) in waiting {
+            join(&connector, pipe, binder, origin);
+        }
+    }
+    Ok(())
+}
+
+/// Connects to a name, now or when it is bound.
+pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) {
+    let pipe = pipe::to_name(&connector.party(origin));
+    let mut names = connector.context.names();
+    let known = names
+        .entry(name.as_str().into())
+        .or_insert_with(|| Name::Awaited(Vec::new()));
+    let bound = match known {
+        Name::Bound { binder, origin } => binder.upgrade().map(|binder| (binder, *origin)),
+        Name::Awaited(waiting) => {
+            waiting.retain(|(_, pipe)| !pipe.is_abandoned());
+            waiting.push((connector.clone(), pipe));
+            return;
+        }
+    };
+    match bound {
+        Some((binder, origin)) => {
+            drop(names);
+            join(connector, pipe, &binder, origin);
+        }
+        // The binder has gone without a word: the name is free again.
+        None => *known = Name::Awaited(vec![(connector.clone(), pipe)]),
+    }
+}
+
+fn join(connector: &Shared, pipe: Unbound, binder: &Shared, origin: Origin) {
+    let pipe = pipe.join(&binder.party(origin));
+    // As a connection would, the pipe begins with the subscriptions of either side.
+    if let Some(interest) = &connector.interest {
+        interest.begin(|first| pipe.begin_connector(first));
+    }
+    if let Some(interest) = &binder.interest {
+        interest.begin(|first| pipe.begin_binder(first));
+    }
+}
+
+/// Frees a name. The pipes made by it live on (R-CONN-16).
+pub(crate) fn unbind(binder: &Arc<Shared>, name: &InprocName) {
+    let mut names = binder.context.names();
+    if let Some(Name::Bound { binder: bound, .. }) = names.get(name.as_str())
+        && std::ptr::eq(bound.as_ptr(), Arc::as_ptr(binder))
+    {
+        names.remove(name.as_str());
+    }
+}

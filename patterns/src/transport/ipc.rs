@@ -1,0 +1,260 @@
+//! Unix domain sockets: files, Linux's abstract names, and files of our own choice.
+//!
+//! libzmq unlinks whatever file is in its way and leaves its own behind. Here a socket file is
+//! replaced only if nobody listens behind it, and is removed when the listener goes, unless it has
+//! become another's meanwhile.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::{PeerAddress, Stream, bind_error, tune};
+use crate::endpoint::{Endpoint, IpcEndpoint, IpcName};
+use crate::error::{BindError, ConnectFailure};
+use crate::options::Options;
+
+/// A listening Unix socket, and the file that goes with it.
+#[derive(Debug)]
+pub(crate) struct IpcListener {
+    // Before the listener: connecting must fail with "not found" rather than "refused" while
+    // they are dropped, and fields are dropped in this order.
+    _file: Option<SocketFile>,
+    _directory: Option<OwnDirectory>,
+    listener: UnixListener,
+    endpoint: Endpoint,
+    options: Options,
+}
+
+pub(super) async fn bind(ipc: &IpcEndpoint, options: &Options) -> Result<IpcListener, BindError> {
+    let endpoint = Endpoint::Ipc(ipc.clone());
+    let failed = |error| bind_error(&endpoint, error);
+    match ipc.name() {
+        IpcName::Abstract(name) => {
+            let listener = listen(&abstract_path(name), options).map_err(failed)?;
+            Ok(IpcListener {
+                _file: None,
+                _directory: None,
+                listener,
+                endpoint,
+                options: options.clone(),
+            })
+        }
+        IpcName::Path(_) => bind_file(ipc, None, options).await,
+        IpcName::Wildcard => {
+            let directory = OwnDirectory::make().map_err(failed)?;
+            let path = directory.0.join("socket");
+            let path = path.to_str().ok_or_else(|| {
+                let reason = "the path of the temporary directory is not UTF-8";
+                failed(io::Error::new(io::ErrorKind::InvalidFilename, reason))
+            })?;
+            let resolved = IpcEndpoint::parse(path)?;
+            bind_file(&resolved, Some(directory), options).await
+        }
+    }
+}
+
+async fn bind_file(
+    ipc: &IpcEndpoint,
+    directory: Option<OwnDirectory>,
+    options: &Options,
+) -> Result<IpcListener, BindError> {
+    let endpoint = Endpoint::Ipc(ipc.clone());
+    let path = ipc.path().unwrap_or(Path::new(""));
+    let mut bound = listen(path, options);
+    if is_in_use(&bound)
+        && remove_stale(path)
+            .await
+            .map_err(|error| bind_error(&endpoint, error))?
+    {
+        bound = listen(path, options);
+    }
+    let listener = bound.map_err(|error| bind_error(&endpoint, error))?;
+    Ok(IpcListener {
+        _file: SocketFile::of(path),
+        _directory: directory,
+        listener,
+        endpoint,
+        options: options.clone(),
+    })
+}
+
+fn is_in_use<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::AddrInUse)
+}
+
+fn listen(path: &Path, options: &Options) -> io::Result<UnixListener> {
+    let socket = socket()?;
+    tune::buffers(&socket, options)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    UnixListener::from_std(socket.into())
+}
+
+fn socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// An abstract name as the standard library and socket2 take it: a path that starts with NUL.
+fn abstract_path(name: &str) -> PathBuf {
+    PathBuf::from(format!("\0{name}"))
+}
+
+/// Removes a socket file that a dead process left behind. `true`: the path is free now.
+///
+/// A refused connection means that nobody listens, or not yet: a listener that is just starting
+/// sits between its `bind` and its `listen`. Hence a second look after a moment.
+async fn remove_stale(path: &Path) -> io::Result<bool> {
+    let Some(before) = look(path)? else {
+        return Ok(true);
+    };
+    if !before.file_type().is_socket() {
+        let reason = "a file that is not a socket is in the way";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+    }
+    if is_alive(path) {
+        return Ok(false);
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    if is_alive(path) {
+        return Ok(false);
+    }
+    match look(path)? {
+        None => Ok(true),
+        Some(now) if id(&now) == id(&before) => fs::remove_file(path).map(|()| true),
+        // Somebody else replaced it first.
+        Some(_) => Ok(false),
+    }
+}
+
+/// The file itself, not what a symbolic link points to; `None` if there is none.
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether somebody may be listening: anything but a clear refusal counts.
+fn is_alive(path: &Path) -> bool {
+    let attempt = socket().and_then(|socket| socket.connect(&SockAddr::unix(path)?));
+    match attempt {
+        Ok(()) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+        ),
+    }
+}
+
+/// What tells one file from another.
+fn id(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The file of a bound socket, removed on drop if it is still the same one.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    /// `None` if it is gone already. The path is made absolute, as the working directory may
+    /// change before the drop.
+    fn of(path: &Path) -> Option<Self> {
+        let path = std::path::absolute(path).ok()?;
+        let id = id(&look(&path).ok()??);
+        Some(SocketFile { path, id })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // While our listener lives, no other file can get its inode number.
+        if let Ok(Some(now)) = look(&self.path) {
+            if id(&now) == self.id {
+                let _ = fs::remove_file(&self.path);
+            }
+        }
+    }
+}
+
+/// The directory made for `ipc://*`, removed on drop if it is empty.
+#[derive(Debug)]
+struct OwnDirectory(PathBuf);
+
+impl OwnDirectory {
+    /// In the system's temporary directory (`TMPDIR`, else `/tmp`), for this user only. libzmq
+    /// takes the working directory when no variable is set.
+    fn make() -> io::Result<Self> {
+        let parent = std::path::absolute(std::env::temp_dir())?;
+        let mut tries = 0;
+        loop {
+            let path = parent.join(format!("purezmq-{:016x}", rand::random::<u64>()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(OwnDirectory(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 8 => {
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for OwnDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+impl IpcListener {
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// # Cancel safety
+    /// Nothing is awaited after a connection has been accepted.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        let (stream, _) = self.listener.accept().await?;
+        let _ = tune::buffers(&SockRef::from(&stream), &self.options);
+        let peer = credentials(&stream)?;
+        Ok((Stream::Ipc(stream), peer))
+    }
+}
+
+pub(super) async fn connect(
+    ipc: &IpcEndpoint,
+    options: &Options,
+) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    let failed = |error| ConnectFailure::io(Endpoint::Ipc(ipc.clone()), error);
+    let path = match ipc.name() {
+        IpcName::Path(path) => PathBuf::from(path),
+        IpcName::Abstract(name) => abstract_path(name),
+        // `Endpoint::check_connect` refuses it before.
+        IpcName::Wildcard => {
+            return Err(failed(io::Error::from(io::ErrorKind::InvalidInput)));
+        }
+    };
+    let stream = UnixStream::connect(path).await.map_err(failed)?;
+    tune::buffers(&SockRef::from(&stream), options).map_err(failed)?;
+    let peer = credentials(&stream).map_err(failed)?;
+    Ok((Stream::Ipc(stream), peer))
+}
+
+fn credentials(stream: &UnixStream) -> io::Result<PeerAddress> {
+    let peer = stream.peer_cred()?;
+    Ok(PeerAddress::Ipc {
+        uid: peer.uid(),
+        gid: peer.gid(),
+        pid: peer.pid(),
+    })
+}

@@ -1,0 +1,209 @@
+//! Byte streams between machines and processes: what a session reads from and writes to.
+//!
+//! The sessions (above) call [`bind`], [`Listener::accept`] and [`connect`] with a parsed
+//! endpoint and know no transport by name; `tcp` and `ipc` (below) know sockets and no ZMTP.
+//! inproc is no byte stream and does not pass through here: it joins two pipes.
+//!
+//! Nothing here retries or waits between attempts: one call is one attempt, and the session owns
+//! the back-off.
+
+#[cfg(unix)]
+mod ipc;
+mod resolve;
+mod stream;
+mod tcp;
+mod tune;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::endpoint::Endpoint;
+use crate::error::{BindError, ConnectFailure};
+use crate::options::Options;
+
+pub(crate) use stream::Stream;
+
+/// Who is at the other end of a connection, as the operating system tells it.
+///
+/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerAddress {
+    /// The remote address and port. An IPv4 peer of a dual-stack listener shows as IPv4.
+    Tcp(SocketAddr),
+    /// The process at the other end, as the kernel vouches for it. Of a connecting socket this
+    /// is the process that called listen.
+    Ipc {
+        /// Its effective user id.
+        uid: u32,
+        /// Its effective group id.
+        gid: u32,
+        /// Its process id, where the system tells it.
+        pid: Option<i32>,
+    },
+    /// A socket of the same context.
+    Inproc,
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Tcp(address) => write!(f, "tcp://{address}"),
+            PeerAddress::Ipc { uid, gid, pid } => {
+                write!(f, "ipc://{uid}:{gid}:")?;
+                pid.map_or(Ok(()), |pid| pid.fmt(f))
+            }
+            PeerAddress::Inproc => f.write_str("inproc"),
+        }
+    }
+}
+
+/// A bound address that connections come in at. Dropping it stops listening; connections that
+/// were accepted live on.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(tcp::TcpListener),
+    #[cfg(unix)]
+    Ipc(ipc::IpcListener),
+}
+
+/// Listens at an endpoint; peers can connect when this returns.
+///
+/// # Errors
+/// [`BindError`]; inproc endpoints are the caller's to handle, and give `BindError::Io`.
+///
+/// # Cancel safety
+/// A dropped future leaves nothing bound.
+pub(crate) async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Listener, BindError> {
+    endpoint.check_bind()?;
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(BindError::NoRuntime {
+            endpoint: endpoint.clone(),
+        });
+    }
+    match endpoint {
+        Endpoint::Tcp(tcp) => tcp::bind(tcp, options).await.map(Listener::Tcp),
+        #[cfg(unix)]
+        Endpoint::Ipc(ipc) => ipc::bind(ipc, options).await.map(Listener::Ipc),
+        _ => Err(BindError::Io {
+            endpoint: endpoint.clone(),
+            source: io::Error::new(io::ErrorKind::Unsupported, NO_STREAM),
+        }),
+    }
+}
+
+/// Makes one attempt to reach a peer: resolves its name, and tries every address in turn.
+///
+/// # Errors
+/// [`ConnectFailure`]; the caller decides when to try again.
+///
+/// # Cancel safety
+/// A dropped future closes whatever was half open.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    options: &Options,
+) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    match endpoint {
+        Endpoint::Tcp(tcp) => tcp::connect(tcp, options).await,
+        #[cfg(unix)]
+        Endpoint::Ipc(ipc) => ipc::connect(ipc, options).await,
+        _ => Err(ConnectFailure::Unsupported {
+            endpoint: endpoint.clone(),
+            reason: NO_STREAM,
+        }),
+    }
+}
+
+/// Sorts the system's answer to a failed bind.
+fn bind_error(endpoint: &Endpoint, source: io::Error) -> BindError {
+    let endpoint = endpoint.clone();
+    match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::AddressInUse { endpoint },
+        io::ErrorKind::AddrNotAvailable => BindError::AddressNotAvailable {
+            endpoint,
+            reason: "no interface of this machine has that address".to_owned(),
+        },
+        _ => BindError::Io { endpoint, source },
+    }
+}
+
+const NO_STREAM: &str = "this transport has no byte stream on this system";
+
+impl Listener {
+    /// Where it listens, wildcards resolved: what `bind` returns to the application.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        match self {
+            Listener::Tcp(tcp) => tcp.endpoint(),
+            #[cfg(unix)]
+            Listener::Ipc(ipc) => ipc.endpoint(),
+        }
+    }
+
+    /// Waits for the next connection, and sets the socket's options on it.
+    ///
+    /// # Errors
+    /// The system's; see [`accept_error_is_transient`]. Never a reason to spin: wait before
+    /// calling again.
+    ///
+    /// # Cancel safety
+    /// A dropped future has accepted nothing.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        match self {
+            Listener::Tcp(tcp) => tcp.accept().await,
+            #[cfg(unix)]
+            Listener::Ipc(ipc) => ipc.accept().await,
+        }
+    }
+}
+
+/// Whether a listener that gave this error can go on: the connection died before it was
+/// accepted, or the machine is short of something that may come back (descriptors, memory).
+pub(crate) fn accept_error_is_transient(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, OutOfMemory, PermissionDenied, TimedOut, WouldBlock,
+    };
+    if matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | OutOfMemory
+            // A firewall rule's verdict on that one connection.
+            | PermissionDenied
+            | TimedOut
+            | WouldBlock
+    ) {
+        return true;
+    }
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        // accept(2) passes on errors that wait on the new connection: they are that peer's only.
+        matches!(
+            Errno::from_io_error(error),
+            Some(
+                Errno::MFILE
+                    | Errno::NFILE
+                    | Errno::NOBUFS
+                    | Errno::NOMEM
+                    | Errno::PROTO
+                    | Errno::NOPROTOOPT
+                    | Errno::OPNOTSUPP
+                    | Errno::HOSTDOWN
+            )
+        )
+    }
+    #[cfg(not(unix))]
+    {
+        // WSAEMFILE, WSAENOBUFS.
+        matches!(error.raw_os_error(), Some(10024 | 10055))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! TCP: listening, accepting, dialling.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::{PeerAddress, Stream, bind_error, resolve, tune};
+use crate::endpoint::{Endpoint, TcpEndpoint};
+use crate::error::{BindError, ConnectFailure};
+use crate::options::Options;
+
+/// A listening TCP socket.
+#[derive(Debug)]
+pub(crate) struct TcpListener {
+    listener: tokio::net::TcpListener,
+    endpoint: Endpoint,
+    options: Options,
+}
+
+/// Listens at the first address of the endpoint that this machine has.
+pub(super) async fn bind(tcp: &TcpEndpoint, options: &Options) -> Result<TcpListener, BindError> {
+    let endpoint = Endpoint::Tcp(tcp.clone());
+    let port = tcp.port().unwrap_or(0);
+    let addresses = resolve::local(tcp.host(), port, options.ipv6)
+        .await
+        .map_err(|reason| BindError::AddressNotAvailable {
+            endpoint: endpoint.clone(),
+            reason,
+        })?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match listen(address, options) {
+            Ok((listener, bound)) => {
+                return Ok(TcpListener {
+                    listener,
+                    endpoint: Endpoint::from(bound),
+                    options: options.clone(),
+                });
+            }
+            // The next address may be one of ours. An address in use is another matter: to
+            // listen elsewhere than the peers look would hide the mistake.
+            Err(error) if is_absent(&error) => last = error,
+            Err(error) => return Err(bind_error(&endpoint, error)),
+        }
+    }
+    Err(bind_error(&endpoint, last))
+}
+
+fn listen(
+    address: SocketAddr,
+    options: &Options,
+) -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let socket = socket(address)?;
+    if address.is_ipv6() {
+        // Only the wildcard takes IPv4 peers as well; systems differ in their default.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // A restarted server must not wait for its old connections' TIME_WAIT. On Windows the same
+    // option would let two servers share a port, and is not needed.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    tune::buffers(&socket, options)?;
+    tune::tcp(&socket, address.is_ipv6(), options)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    let listener = tokio::net::TcpListener::from_std(socket.into())?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+impl TcpListener {
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// # Cancel safety
+    /// Nothing is awaited after a connection has been accepted.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        let (stream, peer) = self.listener.accept().await?;
+        // Most systems copy the options from the listener, which has taken them already: what
+        // fails now is a connection that is dead, and its session will see that.
+        let socket = SockRef::from(&stream);
+        let _ = tune::buffers(&socket, &self.options);
+        let _ = tune::tcp(&socket, peer.is_ipv6(), &self.options);
+        Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(peer))))
+    }
+}
+
+/// One attempt: resolves, then dials every address in turn until one answers.
+pub(super) async fn connect(
+    tcp: &TcpEndpoint,
+    options: &Options,
+) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    let resolving = async {
+        let port = tcp.port().unwrap_or(0);
+        let targets = resolve::remote(tcp.host(), port, options.ipv6)
+            .await
+            .map_err(|reason| unresolved(tcp.host(), reason))?;
+        let sources = match tcp.source() {
+            Some((host, port)) => resolve::local(host, port.unwrap_or(0), options.ipv6)
+                .await
+                .map_err(|reason| unresolved(host, reason))?,
+            None => Vec::new(),
+        };
+        Ok((targets, sources))
+    };
+    let (targets, sources) = within(options.connect_timeout, resolving, || tcp.to_string()).await?;
+
+    let mut last = None;
+    for target in targets {
+        let source = sources
+            .iter()
+            .find(|source| source.is_ipv6() == target.is_ipv6());
+        let attempt = async {
+            if source.is_none() && !sources.is_empty() {
+                let reason = "the source address is of the other IP version";
+                let error = io::Error::new(io::ErrorKind::AddrNotAvailable, reason);
+                return Err(ConnectFailure::io(target, error));
+            }
+            dial(target, source, options).await
+        };
+        match within(options.connect_timeout, attempt, || target.to_string()).await {
+            Ok(stream) => {
+                return Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(target))));
+            }
+            Err(failure) => last = Some(failure),
+        }
+    }
+    Err(last.unwrap_or_else(|| unresolved(tcp.host(), "no address".to_owned())))
+}
+
+async fn dial(
+    target: SocketAddr,
+    source: Option<&SocketAddr>,
+    options: &Options,
+) -> Result<TcpStream, ConnectFailure> {
+    let failed = |error| ConnectFailure::io(target, error);
+    let socket = prepare(target, source, options).map_err(failed)?;
+    let stream = TcpSocket::from_std_stream(socket.into())
+        .connect(target)
+        .await
+        .map_err(failed)?;
+    let own = stream.local_addr().map_err(failed)?;
+    // While nobody listens at a port of the ephemeral range, the system may choose that very
+    // port for us, and TCP's simultaneous open connects the socket to itself.
+    if own == target {
+        // Reset, or TIME_WAIT would keep the port from the peer that is to come.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        return Err(ConnectFailure::SelfConnected { address: target });
+    }
+    Ok(stream)
+}
+
+/// A socket with its options set, bound to the source if there is one.
+fn prepare(
+    target: SocketAddr,
+    source: Option<&SocketAddr>,
+    options: &Options,
+) -> io::Result<Socket> {
+    let socket = socket(target)?;
+    tune::buffers(&socket, options)?;
+    tune::tcp(&socket, target.is_ipv6(), options)?;
+    if let Some(source) = source {
+        #[cfg(not(windows))]
+        socket.set_reuse_address(true)?;
+        socket.bind(&(*source).into()).map_err(|error| {
+            io::Error::new(error.kind(), format!("source address {source}: {error}"))
+        })?;
+    }
+    Ok(socket)
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+async fn within<T>(
+    limit: Option<Duration>,
+    attempt: impl Future<Output = Result<T, ConnectFailure>>,
+    address: impl FnOnce() -> String,
+) -> Result<T, ConnectFailure> {
+    let Some(after) = limit else {
+        return attempt.await;
+    };
+    match tokio::time::timeout(after, attempt).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectFailure::TimedOut {
+            address: address(),
+            after,
+        }),
+    }
+}
+
+fn unresolved(host: &impl ToString, reason: String) -> ConnectFailure {
+    ConnectFailure::Resolve {
+        host: host.to_string(),
+        reason,
+    }
+}
+
+/// Whether this machine has no such address, or not that IP version at all.
+fn is_absent(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let unsupported =
+        rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT);
+    // WSAEAFNOSUPPORT
+    #[cfg(not(unix))]
+    let unsupported = error.raw_os_error() == Some(10047);
+    unsupported || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+/// An IPv4 peer of a dual-stack socket has an IPv6 address that maps its own: show its own.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
+        _ => address,
+    }
+}

@@ -1,0 +1,77 @@
+//! Options of the operating system's sockets.
+
+use std::io;
+
+use socket2::{Socket, TcpKeepalive};
+
+use crate::options::Options;
+
+/// Sets what applies to every stream: the sizes of the system's buffers. On a listening socket,
+/// before `listen`, they also set the TCP window that its connections offer.
+pub(super) fn buffers(socket: &Socket, options: &Options) -> io::Result<()> {
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.recv_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+/// Sets what applies to TCP, on a listening, connecting or connected socket.
+pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
+    // Batches are written whole: there is nothing for Nagle's algorithm to wait for.
+    socket.set_tcp_nodelay(true)?;
+    keepalive(socket, options)?;
+    if let Some(limit) = options.tcp_user_timeout {
+        user_timeout(socket, limit)?;
+    }
+    if options.tos != 0 {
+        let class = u32::from(options.tos);
+        if ipv6 {
+            #[cfg(unix)]
+            socket.set_tclass_v6(class)?;
+            // For the IPv4 peers of a dual-stack socket; not every system has that.
+            let _ = socket.set_tos_v4(class);
+        } else {
+            socket.set_tos_v4(class)?;
+        }
+    }
+    Ok(())
+}
+
+fn keepalive(socket: &Socket, options: &Options) -> io::Result<()> {
+    let mut details = TcpKeepalive::new();
+    if let Some(probes) = options.tcp_keepalive_count {
+        details = details.with_retries(probes);
+    }
+    if let Some(idle) = options.tcp_keepalive_idle {
+        details = details.with_time(idle);
+    }
+    if let Some(interval) = options.tcp_keepalive_interval {
+        details = details.with_interval(interval);
+    }
+    let detailed = options.tcp_keepalive_count.is_some()
+        || options.tcp_keepalive_idle.is_some()
+        || options.tcp_keepalive_interval.is_some();
+    match (options.tcp_keepalive, detailed) {
+        (None, false) => Ok(()),
+        (Some(false), _) => socket.set_keepalive(false),
+        (Some(true), false) => socket.set_keepalive(true),
+        // Turns it on as well.
+        (_, true) => socket.set_tcp_keepalive(&details),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn user_timeout(socket: &Socket, limit: std::time::Duration) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(limit))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn user_timeout(_: &Socket, _: std::time::Duration) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "option tcp_user_timeout does not exist on this system",
+    ))
+}
