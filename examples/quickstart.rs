@@ -40,17 +40,16 @@ async fn main() -> Outcome<()> {
 
 /// A server that answers in capitals, and a client that asks it.
 async fn request_reply(wildcard: &str) -> Outcome<()> {
-    let mut server = RepSocket::new();
-    let endpoint = server.bind(wildcard).await?;
-    let serving = tokio::spawn(async move {
+    async fn serve(mut server: RepSocket) -> Outcome<()> {
         loop {
             let request = server.recv().await?;
             server.send(request.as_str()?.to_uppercase()).await?;
         }
-        #[allow(unreachable_code, reason = "says the type of the task")]
-        Outcome::Ok(())
-    });
+    }
 
+    let mut server = RepSocket::new();
+    let endpoint = server.bind(wildcard).await?;
+    let serving = tokio::spawn(serve(server));
     let mut client = ReqSocket::new();
     client.connect(&endpoint)?;
     for request in ["hello", "how are you?"] {
@@ -64,30 +63,25 @@ async fn request_reply(wildcard: &str) -> Outcome<()> {
 
 /// A publisher, and two subscribers that each want something else.
 async fn publish_subscribe(wildcard: &str) -> Outcome<()> {
+    // A publisher does not wait for subscribers. Those below join between two rounds of news.
+    async fn publish(mut publisher: PubSocket) -> Outcome<()> {
+        loop {
+            for item in ["weather.sea calm", "sports a draw", "weather.land sunny"] {
+                publisher.send(item).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     let mut publisher = PubSocket::new();
     let endpoint = publisher.bind(wildcard).await?;
-    let mut subscribers = Vec::new();
+    let publishing = tokio::spawn(publish(publisher));
     for topics in [&["weather"][..], &["sports", "weather.sea"]] {
         let mut subscriber = SubSocket::new();
         for topic in topics {
             subscriber.subscribe(topic);
         }
         subscriber.connect(&endpoint)?;
-        subscribers.push((topics, subscriber));
-    }
-
-    let news = tokio::spawn(async move {
-        loop {
-            // A publisher does not wait for subscribers. These ones join between two rounds.
-            for item in ["weather.sea calm", "sports a draw", "weather.land sunny"] {
-                publisher.send(item).await?;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        #[allow(unreachable_code, reason = "says the type of the task")]
-        Outcome::Ok(())
-    });
-    for (topics, mut subscriber) in subscribers {
         let (one, two) = (subscriber.recv().await?, subscriber.recv().await?);
         println!(
             "  publish-subscribe  {topics:?} hears {:?}, {:?}",
@@ -95,44 +89,46 @@ async fn publish_subscribe(wildcard: &str) -> Outcome<()> {
             two.as_str()?
         );
     }
-    news.abort();
+    publishing.abort();
     Ok(())
 }
 
 /// Work for three workers, whose results come together again.
 async fn pipeline(wildcard: &str) -> Outcome<()> {
-    const WORKERS: u64 = 3;
+    const WORKERS: usize = 3;
     const TASKS: u64 = 3_000;
+
+    async fn work(name: usize, mut tasks: PullSocket, mut results: PushSocket) -> Outcome<()> {
+        results.send("ready").await?;
+        loop {
+            let task: u64 = tasks.recv().await?.as_str()?.parse()?;
+            results
+                .send([name.to_string(), task.pow(2).to_string()])
+                .await?;
+        }
+    }
+
     let (mut ventilator, mut sink) = (PushSocket::new(), PullSocket::new());
-    let work_at = ventilator.bind(wildcard).await?;
+    let tasks_at = ventilator.bind(wildcard).await?;
     let results_at = sink.bind(wildcard).await?;
-    for worker in 0..WORKERS {
-        let (mut work, mut results) = (PullSocket::new(), PushSocket::new());
-        work.connect(&work_at)?;
+    let mut workers = Vec::new();
+    for name in 0..WORKERS {
+        let (mut tasks, mut results) = (PullSocket::new(), PushSocket::new());
+        tasks.connect(&tasks_at)?;
         results.connect(&results_at)?;
-        tokio::spawn(async move {
-            results.send(["ready", ""]).await?;
-            loop {
-                let task = work.recv().await?;
-                let square = task.as_str()?.parse::<u64>()?.pow(2);
-                results
-                    .send([worker.to_string(), square.to_string()])
-                    .await?;
-            }
-            #[allow(unreachable_code, reason = "says the type of the task")]
-            Outcome::Ok(())
-        });
+        workers.push(tokio::spawn(work(name, tasks, results)));
     }
     for _ in 0..WORKERS {
         sink.recv().await?;
     }
-    let tasks = tokio::spawn(async move {
+
+    let ventilating = tokio::spawn(async move {
         for task in 1..=TASKS {
             ventilator.send(task.to_string()).await?;
         }
         Outcome::Ok(ventilator)
     });
-    let (mut sum, mut shares) = (0, [0; WORKERS as usize]);
+    let (mut sum, mut shares) = (0, [0; WORKERS]);
     for _ in 0..TASKS {
         let result = sink.recv().await?;
         let frames: Vec<&str> = result
@@ -142,8 +138,11 @@ async fn pipeline(wildcard: &str) -> Outcome<()> {
         shares[frames[0].parse::<usize>()?] += 1;
         sum += frames[1].parse::<u64>()?;
     }
-    tasks.await??;
+    ventilating.await??;
     println!("  pipeline           1² + ... + {TASKS}² = {sum}, by three workers: {shares:?}");
+    for worker in workers {
+        worker.abort();
+    }
     Ok(())
 }
 
