@@ -1,1 +1,65 @@
-//! placeholder
+//! ZeroMQ's messaging patterns as tokio sockets.
+//!
+//! A socket sends and receives whole messages to and from any number of peers. It binds and connects to
+//! endpoints; connections come, go and come back by themselves in the background. What a socket does with
+//! several peers, or with none, is its type:
+//!
+//! | socket | talks to | sends | receives |
+//! |---|---|---|---|
+//! | [`ReqSocket`] | REP, ROUTER | a request to the next peer | its reply |
+//! | [`RepSocket`] | REQ, DEALER | the reply to its asker | the next request |
+//! | [`PubSocket`] | SUB, XSUB | to all who subscribed | - |
+//! | [`SubSocket`] | PUB, XPUB | - | what it subscribed to |
+//! | [`PushSocket`] | PULL | to the next peer | - |
+//! | [`PullSocket`] | PUSH | - | from each peer in turn |
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use patterns::{PullSocket, PushSocket};
+//!
+//! let mut sink = PullSocket::new();
+//! let endpoint = sink.bind("tcp://127.0.0.1:*").await?;
+//!
+//! let mut source = PushSocket::new();
+//! source.connect(&endpoint)?;
+//! source.send(["a message", "of two frames"]).await?;
+//!
+//! let message = sink.recv().await?;
+//! assert_eq!(message.iter().last(), Some(&b"of two frames"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From the application down
+//!
+//! [`socket`] handles use [`routing`] strategies to choose a [`pipe`]; at the other end of the pipe a
+//! [`session`] moves batches of messages between the pipe and a [`transport`]'s byte stream, through
+//! the protocol of the `zmtp` crate. Sessions leave word for their socket in its [`inbox`].
+//!
+//! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
+//! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called.
+#![allow(rustdoc::private_intra_doc_links)]
+
+pub mod context;
+pub mod endpoint;
+pub mod error;
+mod inbox;
+pub mod monitor;
+pub mod options;
+mod pipe;
+mod routing;
+mod session;
+pub mod socket;
+mod transport;
+
+pub use context::Context;
+pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
+pub use error::{
+    BindError, Closed, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
+    SendError, TryRecvError, TrySendError, UnbindError,
+};
+pub use monitor::{DisconnectReason, Monitor, MonitorEvent, MonitorEventKind};
+pub use socket::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket};
+pub use transport::PeerAddress;
+pub use zmtp::{Frame, Message, SocketType};

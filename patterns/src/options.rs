@@ -16,9 +16,10 @@ mod table;
 use std::time::Duration;
 
 use bytes::Bytes;
+use zmtp::SocketType;
 
 pub(crate) use builder::sealed;
-pub use builder::{Builder, Identifies, Open, Receives, Sends};
+pub use builder::{Builder, Identifies, Open, Receives, Requests, Sends};
 use table::Show;
 pub use table::{OptionRow, TABLE};
 
@@ -88,6 +89,28 @@ define_options! {
             id.as_ref().is_none_or(|id| matches!(id.len(), 1..=255) && id[0] != 0)
         },
         on: Identifies ("REQ, REP, DEALER, ROUTER"),
+    }
+
+    /// Whether a new request may be sent while the reply to the last one is still to come; the last one
+    /// is given up then. Use it with `correlate`, or a late reply is taken for the new one's.
+    relaxed(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("REQ_RELAXED", 53),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Requests ("REQ"),
+    }
+
+    /// Whether every request carries a number which its reply has to carry, too; others are
+    /// discarded. The peer must return the whole envelope, as REP does.
+    correlate(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("REQ_CORRELATE", 52),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Requests ("REQ"),
     }
 
     /// The largest message that is received: payload bytes, all of its frames together. A peer
@@ -331,6 +354,16 @@ fn buffer_size(bytes: Option<usize>) -> bool {
 }
 
 impl Options {
+    /// The options that a socket of this type starts with.
+    pub(crate) fn of(socket_type: SocketType) -> Self {
+        let mut options = Options::default();
+        if socket_type == SocketType::Sub {
+            // What a subscriber still has to send are subscriptions (R-LING-2).
+            options.linger = Some(Duration::ZERO);
+        }
+        options
+    }
+
     /// The heartbeat's timing with its dependent defaults filled in: interval, timeout, and the
     /// TTL to announce (zero: none). `None` if heartbeats are off.
     pub(crate) fn heartbeat(&self) -> Option<(Duration, Duration, Duration)> {

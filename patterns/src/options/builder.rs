@@ -72,6 +72,14 @@ pub trait Receives: Open {}
 /// ```
 pub trait Identifies: Open {}
 
+/// A socket whose requests wait for replies: REQ.
+///
+/// ```compile_fail
+/// // A REP socket asks nobody.
+/// let rep = patterns::RepSocket::builder().relaxed(true).build();
+/// ```
+pub trait Requests: Open {}
+
 pub(crate) mod sealed {
     /// Keeps [`Open`](super::Open) to this crate.
     pub trait Sealed {}

@@ -1,0 +1,149 @@
+//! A socket's inbox: what its sessions tell it between two calls of the application.
+//!
+//! Sessions run as tasks of their own, while the routing state of a socket belongs to its handle alone
+//! and is never locked. So sessions do not touch that state: they leave a note here (a new pipe, a pipe
+//! whose state changed), and the handle reads the notes when it is called next, before it routes.
+//! An atomic flag keeps the empty case to one load.
+//!
+//! There are two inboxes a socket, one for the writers and one for the readers of its pipes, so that its
+//! two directions can be driven from two tasks.
+//!
+//! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crate::pipe::PipeId;
+
+/// The socket's end of a pipe, as far as the inbox has to know it.
+pub(crate) trait PipeEnd {
+    /// Names the pipe.
+    fn id(&self) -> PipeId;
+    /// The other side has left and nothing is to be had from this end any more.
+    fn is_spent(&self) -> bool;
+}
+
+/// A note to the socket.
+pub(crate) enum Note<E> {
+    /// A pipe begins.
+    Attached(E),
+    /// A pipe that the socket had parked can be tried again, or has ended.
+    Changed(PipeId),
+}
+
+/// Notes from many sessions to one socket handle.
+pub(crate) struct Inbox<E> {
+    /// Something is in `state.notes`. Set and cleared under the lock, read without it.
+    unread: AtomicBool,
+    state: Mutex<State<E>>,
+}
+
+struct State<E> {
+    notes: VecDeque<Note<E>>,
+    /// The handle's task, while it waits.
+    waiting: Option<Waker>,
+    /// The handle is gone: notes are dropped.
+    closed: bool,
+}
+
+impl<E: PipeEnd> Inbox<E> {
+    pub(crate) fn new() -> Self {
+        Inbox {
+            unread: AtomicBool::new(false),
+            state: Mutex::new(State {
+                notes: VecDeque::new(),
+                waiting: None,
+                closed: false,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a note and wakes the handle if it waits.
+    pub(crate) fn post(&self, note: Note<E>) {
+        let mut state = self.lock();
+        if state.closed {
+            drop(state); // the note may own a pipe's end, which takes the pipe's lock when it is dropped
+            return;
+        }
+        state.notes.push_back(note);
+        self.notify(state);
+    }
+
+    /// Tells that a pipe has ended. A pipe that the handle has never seen and that holds nothing for it
+    /// vanishes without a trace, so that peers which come and go do not fill the inbox of an idle socket.
+    pub(crate) fn ended(&self, id: PipeId) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        let unseen = state
+            .notes
+            .iter()
+            .position(|note| matches!(note, Note::Attached(end) if end.id() == id));
+        if let Some(at) = unseen {
+            let spent = matches!(&state.notes[at], Note::Attached(end) if end.is_spent());
+            if spent {
+                let end = state.notes.remove(at);
+                state
+                    .notes
+                    .retain(|note| !matches!(note, Note::Changed(changed) if *changed == id));
+                drop(state);
+                drop(end);
+            }
+            return;
+        }
+        state.notes.push_back(Note::Changed(id));
+        self.notify(state);
+    }
+
+    fn notify(&self, mut state: MutexGuard<'_, State<E>>) {
+        self.unread.store(true, Ordering::Release);
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    /// Whether there are notes to read.
+    #[inline]
+    pub(crate) fn has_notes(&self) -> bool {
+        self.unread.load(Ordering::Acquire)
+    }
+
+    /// All notes, oldest first.
+    pub(crate) fn take(&self) -> VecDeque<Note<E>> {
+        let mut state = self.lock();
+        self.unread.store(false, Ordering::Release);
+        std::mem::take(&mut state.notes)
+    }
+
+    /// Registers the handle's task to be woken by the next note. `false`: there are notes already.
+    pub(crate) fn park(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if !state.notes.is_empty() {
+            return false;
+        }
+        match &mut state.waiting {
+            Some(old) => old.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        true
+    }
+
+    /// The handle goes: what is in here is dropped, and so is all that comes.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting = None;
+        let notes = std::mem::take(&mut state.notes);
+        drop(state);
+        drop(notes);
+    }
+}

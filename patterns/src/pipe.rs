@@ -1,0 +1,815 @@
+//! The pipe: two bounded one-way message queues between one socket and one peer.
+//!
+//! ```text
+//!   socket handle                                session (or the socket at the other end of an inproc pipe)
+//!   PipeWriter ── push ──► [ lane: batch, HWM ] ── take ──► OutgoingEnd  ──► stream
+//!   PipeReader ◄── pop ─── [ lane: batch, HWM ] ◄─ push ─── IncomingEnd  ◄── stream
+//! ```
+//!
+//! A lane carries [`Batch`]es: whole messages in wire form. `push` encodes a message straight into the
+//! lane's open batch; whoever reads takes the batch out whole, so the lock is taken once per message by
+//! the one who has single messages and once per batch by the other. All concurrency between a socket and
+//! its sessions is in this file and in `inbox.rs`.
+//!
+//! **High-water mark.** A lane counts the messages in its queue and those that its reader has taken but
+//! not yet done with (written to the stream, or handed to the application). Their sum never exceeds the
+//! HWM: the batch in a session's hands counts. A writer that finds the lane full is *parked* and told when
+//! no more than HWM - (HWM + 1) / 2 messages are left, as libzmq's low-water rule has it (R-HWM-7).
+//!
+//! **Ends.** Each end is told when the other one goes. What a socket has queued outlives its
+//! `PipeWriter`: the session goes on sending until the lane is empty or the linger time is over. What a
+//! session has delivered outlives its `IncomingEnd`: the socket reads it to the end.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmtp::{Batch, Message};
+
+use crate::inbox::{Inbox, Note, PipeEnd};
+
+
+
+
+/// Capacity of a batch buffer that is worth keeping for the next batch.
+const KEEP: usize = 256 * 1024;
+
+/// Names a pipe within the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PipeId(u64);
+
+impl PipeId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        PipeId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Names the bind or connect call that a pipe came from, so that unbind and disconnect find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin(pub(crate) u32);
+
+/// A socket's linger time, shared with its pipes: read when a pipe's writer is dropped.
+#[derive(Debug)]
+pub(crate) struct Linger(AtomicU64);
+
+const FOR_EVER: u64 = u64::MAX;
+
+impl Linger {
+    pub(crate) fn new(time: Option<Duration>) -> Self {
+        let linger = Linger(AtomicU64::new(0));
+        linger.set(time);
+        linger
+    }
+
+    /// `None`: for ever.
+    pub(crate) fn set(&self, time: Option<Duration>) {
+        let millis = time.map_or(FOR_EVER, |time| {
+            u64::try_from(time.as_millis()).unwrap_or(FOR_EVER)
+        });
+        self.0.store(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Duration> {
+        match self.0.load(Ordering::Relaxed) {
+            FOR_EVER => None,
+            millis => Some(Duration::from_millis(millis)),
+        }
+    }
+}
+
+/// When lingering ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deadline {
+    Never,
+    At(Instant),
+}
+
+impl Deadline {
+    fn after(time: Option<Duration>) -> Self {
+        // A time beyond what the clock can tell is never reached either.
+        match time.map(|time| Instant::now().checked_add(time)) {
+            Some(Some(end)) => Deadline::At(end),
+            Some(None) | None => Deadline::Never,
+        }
+    }
+}
+
+// ---------------------------------------------------------------- the lane
+
+/// One direction of a pipe.
+struct Lane {
+    state: Mutex<LaneState>,
+}
+
+struct LaneState {
+    /// Whole messages, oldest first; no batch in it is empty.
+    queue: VecDeque<Batch>,
+    /// Messages in `queue`.
+    queued: usize,
+    /// Messages that the reader has taken and not yet done with.
+    taken: usize,
+    /// Most messages that `queued` and `taken` may come to.
+    hwm: usize,
+    /// An empty batch whose buffer is to be used again.
+    spare: Batch,
+    /// For a lane of subscriptions only: a connection is there to be told about changes.
+    /// Without one they are not queued, since the next one begins with the whole set.
+    live: bool,
+    /// Until when the session may go on sending, once the writer is gone.
+    linger: Deadline,
+    writer: End<PipeWriter>,
+    reader: End<PipeReader>,
+}
+
+/// What a lane knows of one of its ends.
+struct End<E> {
+    gone: bool,
+    /// This end found nothing to do and waits to be told.
+    parked: bool,
+    at: At<E>,
+}
+
+/// Who sits at an end.
+enum At<E> {
+    /// A session, with its task's waker.
+    Session(Option<Waker>),
+    /// A socket.
+    Socket(Arc<Inbox<E>>),
+    /// Nobody yet: an inproc pipe whose peer has not bound.
+    Nobody,
+}
+
+/// What has to be told to an end once the lane is unlocked.
+enum Notice<E> {
+    /// A parked session has something to do.
+    Wake(Waker),
+    /// A parked pipe of a socket can be tried again.
+    Changed(Arc<Inbox<E>>),
+    /// The other end of a socket's pipe has gone.
+    Ended(Arc<Inbox<E>>),
+}
+
+impl<E: PipeEnd> Notice<E> {
+    fn send(self, id: PipeId) {
+        match self {
+            Notice::Wake(waker) => waker.wake(),
+            Notice::Changed(inbox) => inbox.post(Note::Changed(id)),
+            Notice::Ended(inbox) => inbox.ended(id),
+        }
+    }
+}
+
+impl<E: PipeEnd> End<E> {
+    fn new(at: At<E>) -> Self {
+        End {
+            gone: false,
+            parked: false,
+            at,
+        }
+    }
+
+    #[inline]
+    fn unpark(&mut self) -> Option<Notice<E>> {
+        if !self.parked {
+            return None;
+        }
+        self.parked = false;
+        match &self.at {
+            At::Session(waker) => waker.clone().map(Notice::Wake),
+            At::Socket(inbox) => Some(Notice::Changed(inbox.clone())),
+            At::Nobody => None,
+        }
+    }
+
+    /// Remembers a session's task: it is woken when it is parked, and when the other end goes.
+    fn remember(&mut self, waker: &Waker) {
+        if let At::Session(old) = &mut self.at {
+            match old {
+                Some(old) => old.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+        }
+    }
+
+    /// The other end goes: this one has to know, parked or not.
+    fn bereave(&self) -> Option<Notice<E>> {
+        match &self.at {
+            At::Session(waker) => waker.clone().map(Notice::Wake),
+            At::Socket(inbox) => Some(Notice::Ended(inbox.clone())),
+            At::Nobody => None,
+        }
+    }
+}
+
+fn limit(hwm: usize) -> usize {
+    if hwm == 0 { usize::MAX } else { hwm }
+}
+
+impl Lane {
+    fn new(hwm: usize, writer: At<PipeWriter>, reader: At<PipeReader>) -> Arc<Self> {
+        Arc::new(Lane {
+            state: Mutex::new(LaneState {
+                queue: VecDeque::new(),
+                queued: 0,
+                taken: 0,
+                hwm: limit(hwm),
+                spare: Batch::new(),
+                live: false,
+                linger: Deadline::Never,
+                writer: End::new(writer),
+                reader: End::new(reader),
+            }),
+        })
+    }
+
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_live(&self, id: PipeId, first: Batch) {
+        let mut lane = self.lock();
+        lane.queue.clear();
+        lane.queued = first.len();
+        if !first.is_empty() {
+            lane.queue.push_back(first);
+        }
+        lane.live = true;
+        let notice = lane.reader.unpark();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(id);
+        }
+    }
+}
+
+impl LaneState {
+    #[inline]
+    fn room(&self) -> usize {
+        self.hwm.saturating_sub(self.queued + self.taken)
+    }
+
+    /// The batch that new messages go to.
+    #[inline]
+    fn open(&mut self) -> &mut Batch {
+        if self.queue.is_empty() {
+            self.queue.push_back(std::mem::take(&mut self.spare));
+        }
+        let last = self.queue.len() - 1;
+        &mut self.queue[last]
+    }
+
+    /// The oldest batch, now in the reader's hands.
+    fn take(&mut self) -> Option<Batch> {
+        let batch = self.queue.pop_front()?;
+        self.queued -= batch.len();
+        self.taken += batch.len();
+        Some(batch)
+    }
+
+    /// The reader is done with `messages` of what it took.
+    #[inline]
+    fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
+        self.taken -= messages;
+        if self.writer.parked && self.queued + self.taken <= self.hwm / 2 {
+            return self.writer.unpark();
+        }
+        None
+    }
+
+    fn recycle(&mut self, mut batch: Batch) {
+        batch.clear();
+        if self.spare.spare() < batch.spare() && batch.spare() <= KEEP {
+            self.spare = batch;
+        }
+    }
+}
+
+// ---------------------------------------------------------------- the socket's ends
+
+/// Why a message did not go into a pipe. It comes back.
+pub(crate) enum Refused<M> {
+    /// The HWM is reached. The pipe's id comes as a note when there is room again.
+    Full(M),
+    /// The peer is gone for good.
+    Gone(M),
+}
+
+/// The socket's sending end of a pipe.
+pub(crate) struct PipeWriter {
+    id: PipeId,
+    origin: Origin,
+    lane: Arc<Lane>,
+    linger: Arc<Linger>,
+}
+
+impl PipeWriter {
+    /// Payloads of at least this many bytes travel by reference, smaller ones are copied into the batch.
+    pub(crate) const BY_REFERENCE: usize = 4096;
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Queues a message.
+    #[inline]
+    pub(crate) fn push(&mut self, message: Message) -> Result<(), Refused<Message>> {
+        let mut lane = self.lane.lock();
+        if lane.room() == 0 || lane.reader.gone {
+            return Err(Self::refuse(lane, message));
+        }
+        lane.open().push_owned(message, Self::BY_REFERENCE);
+        self.pushed(lane, 1);
+        Ok(())
+    }
+
+    /// Queues a message that is encoded already: the bytes are shared among all who get it.
+    #[inline]
+    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused<()>> {
+        let mut lane = self.lane.lock();
+        if lane.room() < message.len() || lane.reader.gone {
+            return Err(Self::refuse(lane, ()));
+        }
+        lane.open().extend_from(message);
+        self.pushed(lane, message.len());
+        Ok(())
+    }
+
+    /// Queues a change of the subscriptions, whatever the HWM, but only for a live connection.
+    pub(crate) fn push_if_live(&mut self, message: &Message) {
+        let mut lane = self.lane.lock();
+        if lane.live && !lane.reader.gone {
+            lane.open().push(message, Self::BY_REFERENCE);
+            self.pushed(lane, 1);
+        }
+    }
+
+    #[inline]
+    fn pushed(&self, mut lane: MutexGuard<'_, LaneState>, messages: usize) {
+        lane.queued += messages;
+        let notice = lane.reader.unpark();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+
+    #[cold]
+    fn refuse<M>(mut lane: MutexGuard<'_, LaneState>, message: M) -> Refused<M> {
+        if lane.reader.gone {
+            Refused::Gone(message)
+        } else {
+            lane.writer.parked = true;
+            Refused::Full(message)
+        }
+    }
+}
+
+impl PipeEnd for PipeWriter {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        self.lane.lock().reader.gone
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.writer.gone = true;
+        lane.linger = Deadline::after(self.linger.get());
+        let notice = lane.reader.bereave();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+/// What a pipe has for the socket.
+pub(crate) enum Popped {
+    /// The oldest message.
+    Message(Message),
+    /// Nothing now. The pipe's id comes as a note when there is something.
+    Empty,
+    /// Nothing ever more.
+    Ended,
+}
+
+/// The socket's receiving end of a pipe.
+pub(crate) struct PipeReader {
+    id: PipeId,
+    origin: Origin,
+    lane: Arc<Lane>,
+    /// The batch that messages are popped from, without a lock.
+    batch: Batch,
+    /// Messages popped since the lane was last told.
+    popped: usize,
+    /// Tell the lane after so many.
+    report_at: usize,
+}
+
+impl PipeReader {
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The oldest message.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Popped {
+        loop {
+            if let Some(message) = self.batch.pop() {
+                self.popped += 1;
+                if self.popped >= self.report_at {
+                    self.report();
+                }
+                return Popped::Message(message);
+            }
+            if let Some(nothing) = self.refill() {
+                return nothing;
+            }
+        }
+    }
+
+    /// Takes the next batch. `Some`: there is none.
+    fn refill(&mut self) -> Option<Popped> {
+        let mut lane = self.lane.lock();
+        let notice = lane.release(std::mem::take(&mut self.popped));
+        self.report_at = (lane.hwm - lane.hwm / 2).max(1);
+        let nothing = match lane.take() {
+            Some(batch) => {
+                let done = std::mem::replace(&mut self.batch, batch);
+                lane.recycle(done);
+                None
+            }
+            None if lane.writer.gone => Some(Popped::Ended),
+            None => {
+                lane.reader.parked = true;
+                // An idle pipe keeps no buffer.
+                self.batch = Batch::new();
+                Some(Popped::Empty)
+            }
+        };
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+        nothing
+    }
+
+    #[cold]
+    fn report(&mut self) {
+        let notice = self
+            .lane
+            .lock()
+            .release(std::mem::take(&mut self.popped));
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+impl PipeEnd for PipeReader {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        let lane = self.lane.lock();
+        lane.writer.gone && lane.queued == 0
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.reader.gone = true;
+        let unread = std::mem::take(&mut lane.queue);
+        lane.queued = 0;
+        lane.taken = 0;
+        let notice = lane.writer.bereave();
+        drop(lane);
+        drop(unread);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- the session's ends
+
+/// The session's end of a pipe: both directions.
+pub(crate) struct SessionPipe {
+    pub(crate) outgoing: OutgoingEnd,
+    pub(crate) incoming: IncomingEnd,
+}
+
+/// Where a session takes what the socket sends.
+pub(crate) struct OutgoingEnd {
+    id: PipeId,
+    lane: Arc<Lane>,
+}
+
+/// What the socket has for the session.
+pub(crate) enum Taken {
+    /// The oldest batch.
+    Batch(Batch),
+    /// The socket is gone and everything it sent is taken.
+    Finished,
+}
+
+impl OutgoingEnd {
+    /// Takes the oldest batch; parks when there is none.
+    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+        let mut lane = self.lane.lock();
+        lane.reader.remember(cx.waker());
+        if let Some(batch) = lane.take() {
+            return Poll::Ready(Taken::Batch(batch));
+        }
+        if lane.writer.gone {
+            return Poll::Ready(Taken::Finished);
+        }
+        lane.reader.parked = true;
+        Poll::Pending
+    }
+
+    /// `messages` of what was taken are on their way to the peer: others may take their place.
+    pub(crate) fn release(&mut self, messages: usize) {
+        let notice = self.lane.lock().release(messages);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+
+    /// Gives an empty batch back, for its buffer.
+    pub(crate) fn recycle(&mut self, batch: Batch) {
+        self.lane.lock().recycle(batch);
+    }
+
+    /// Puts whole messages that were taken and not sent back to the front, for the next connection.
+    pub(crate) fn restore(&mut self, batch: Batch) {
+        let mut lane = self.lane.lock();
+        let messages = batch.len();
+        lane.taken -= messages;
+        lane.queued += messages;
+        if messages > 0 {
+            lane.queue.push_front(batch);
+        }
+    }
+
+    /// Begins a connection: the queue becomes `first`, the whole set of subscriptions, and changes follow.
+    pub(crate) fn begin_live(&mut self, first: Batch) {
+        self.lane.begin_live(self.id, first);
+    }
+
+    /// Ends a connection: changes of the subscriptions are not queued until the next one begins.
+    pub(crate) fn end_live(&mut self) {
+        self.lane.lock().live = false;
+    }
+
+    /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.
+    pub(crate) fn linger(&self) -> Option<Deadline> {
+        let lane = self.lane.lock();
+        lane.writer.gone.then_some(lane.linger)
+    }
+
+    /// Ready when the socket is gone: for a session that has no connection to send to.
+    pub(crate) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut lane = self.lane.lock();
+        lane.reader.remember(cx.waker());
+        if lane.writer.gone {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Messages queued for the peer or in the session's hands.
+    pub(crate) fn unsent(&self) -> usize {
+        let lane = self.lane.lock();
+        lane.queued + lane.taken
+    }
+}
+
+impl Drop for OutgoingEnd {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.reader.gone = true;
+        let unsent = std::mem::take(&mut lane.queue);
+        let notice = lane.writer.bereave();
+        drop(lane);
+        drop(unsent);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+/// Where a session puts what the peer sends.
+pub(crate) struct IncomingEnd {
+    id: PipeId,
+    lane: Arc<Lane>,
+}
+
+impl IncomingEnd {
+    /// How many messages may be pushed now; parks when none.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            // Nobody reads any more: the connection goes on until its outgoing lane ends it,
+            // and what comes is thrown away by `push`.
+            return Poll::Ready(usize::MAX);
+        }
+        match lane.room() {
+            0 => {
+                lane.writer.remember(cx.waker());
+                lane.writer.parked = true;
+                Poll::Pending
+            }
+            room => Poll::Ready(room),
+        }
+    }
+
+    /// Hands whole messages to the socket.
+    pub(crate) fn push(&mut self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            return;
+        }
+        lane.queued += batch.len();
+        let apart = match lane.queue.back_mut() {
+            Some(last) => last.append(batch).err(),
+            None => Some(batch),
+        };
+        if let Some(batch) = apart {
+            lane.queue.push_back(batch);
+        }
+        let notice = lane.reader.unpark();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+impl Drop for IncomingEnd {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.writer.gone = true;
+        let notice = lane.reader.bereave();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- making pipes
+
+/// What a socket brings to a new pipe.
+pub(crate) struct Party<'a> {
+    pub(crate) writers: &'a Arc<Inbox<PipeWriter>>,
+    pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
+    pub(crate) linger: &'a Arc<Linger>,
+    pub(crate) send_hwm: usize,
+    pub(crate) recv_hwm: usize,
+    pub(crate) origin: Origin,
+}
+
+impl Party<'_> {
+    fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
+        // Writers first: a socket reads both inboxes when the readers' one has a note.
+        self.writers.post(Note::Attached(PipeWriter {
+            id,
+            origin: self.origin,
+            lane: outgoing,
+            linger: self.linger.clone(),
+        }));
+        self.readers.post(Note::Attached(PipeReader {
+            id,
+            origin: self.origin,
+            lane: incoming,
+            batch: Batch::new(),
+            popped: 0,
+            report_at: 1,
+        }));
+    }
+}
+
+/// A pipe between a socket and a session. The socket finds its ends in its inboxes.
+pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
+    let id = PipeId::next();
+    let outgoing = Lane::new(
+        party.send_hwm,
+        At::Socket(party.writers.clone()),
+        At::Session(None),
+    );
+    let incoming = Lane::new(
+        party.recv_hwm,
+        At::Session(None),
+        At::Socket(party.readers.clone()),
+    );
+    party.attach(id, outgoing.clone(), incoming.clone());
+    SessionPipe {
+        outgoing: OutgoingEnd { id, lane: outgoing },
+        incoming: IncomingEnd { id, lane: incoming },
+    }
+}
+
+/// The binder's side of an inproc pipe that waits for the name to be bound.
+pub(crate) struct Unbound {
+    id: PipeId,
+    to_connector: Arc<Lane>,
+    to_binder: Arc<Lane>,
+    /// The connector's limits: (sending, receiving), 0 for none.
+    connector_hwm: (usize, usize),
+}
+
+/// A pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
+pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
+    let id = PipeId::next();
+    let to_binder = Lane::new(
+        connector.send_hwm,
+        At::Socket(connector.writers.clone()),
+        At::Nobody,
+    );
+    let to_connector = Lane::new(
+        connector.recv_hwm,
+        At::Nobody,
+        At::Socket(connector.readers.clone()),
+    );
+    connector.attach(id, to_binder.clone(), to_connector.clone());
+    Unbound {
+        id,
+        to_connector,
+        to_binder,
+        connector_hwm: (connector.send_hwm, connector.recv_hwm),
+    }
+}
+
+impl Unbound {
+    /// The name is bound: the pipe's limits become the sums of both sides (R-HWM-4), and the binder gets its ends.
+    pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
+        let sum = |a: usize, b: usize| if a == 0 || b == 0 { usize::MAX } else { a + b };
+        let Unbound {
+            id,
+            to_connector,
+            to_binder,
+            connector_hwm: (send_hwm, recv_hwm),
+        } = self;
+        {
+            let mut lane = to_connector.lock();
+            lane.writer.at = At::Socket(binder.writers.clone());
+            lane.hwm = sum(binder.send_hwm, recv_hwm);
+        }
+        let writable = {
+            let mut lane = to_binder.lock();
+            lane.reader.at = At::Socket(binder.readers.clone());
+            lane.hwm = sum(send_hwm, binder.recv_hwm);
+            lane.writer.unpark()
+        };
+        if let Some(notice) = writable {
+            notice.send(id);
+        }
+        binder.attach(id, to_connector.clone(), to_binder.clone());
+        Joined {
+            id,
+            to_connector,
+            to_binder,
+        }
+    }
+
+    /// The connector has gone, and nothing waits for whoever binds.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let lane = self.to_binder.lock();
+        lane.writer.gone && lane.queued == 0
+    }
+}
+
+/// A joined inproc pipe, on which each side can begin with its subscriptions.
+pub(crate) struct Joined {
+    id: PipeId,
+    to_connector: Arc<Lane>,
+    to_binder: Arc<Lane>,
+}
+
+impl Joined {
+    pub(crate) fn begin_connector(&self, first: Batch) {
+        self.to_binder.begin_live(self.id, first);
+    }
+
+    pub(crate) fn begin_binder(&self, first: Batch) {
+        self.to_connector.begin_live(self.id, first);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The pipe's rules, without sessions and sockets.
+
+use futures::task::noop_waker;
+
+use super::*;
+
+/// A socket's inboxes and limits.
+struct Socket {
+    writers: Arc<Inbox<PipeWriter>>,
+    readers: Arc<Inbox<PipeReader>>,
+    linger: Arc<Linger>,
+    hwm: usize,
+}
+
+impl Socket {
+    fn new(hwm: usize) -> Self {
+        Socket {
+            writers: Arc::new(Inbox::new()),
+            readers: Arc::new(Inbox::new()),
+            linger: Arc::new(Linger::new(None)),
+            hwm,
+        }
+    }
+
+    fn party(&self) -> Party<'_> {
+        Party {
+            writers: &self.writers,
+            readers: &self.readers,
+            linger: &self.linger,
+            send_hwm: self.hwm,
+            recv_hwm: self.hwm,
+            origin: Origin(1),
+        }
+    }
+
+    /// The ends of the only pipe that was attached.
+    fn ends(&self) -> (PipeWriter, PipeReader) {
+        let (Some(Note::Attached(writer)), Some(Note::Attached(reader))) = (
+            self.writers.take().pop_front(),
+            self.readers.take().pop_front(),
+        ) else {
+            panic!("a pipe is attached");
+        };
+        (writer, reader)
+    }
+}
+
+fn cx<T>(run: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    run(&mut Context::from_waker(&noop_waker()))
+}
+
+fn message(number: usize) -> Message {
+    Message::from(number.to_string())
+}
+
+/// Pushes until the pipe is full, and says how many it took.
+fn fill(writer: &mut PipeWriter, first: usize) -> usize {
+    (first..)
+        .take_while(|number| writer.push(message(*number)).is_ok())
+        .count()
+}
+
+fn take(session: &mut SessionPipe) -> Option<Batch> {
+    match cx(|cx| session.outgoing.poll_take(cx)) {
+        Poll::Ready(Taken::Batch(batch)) => Some(batch),
+        Poll::Ready(Taken::Finished) | Poll::Pending => None,
+    }
+}
+
+fn texts(mut batch: Batch) -> Vec<String> {
+    std::iter::from_fn(|| batch.pop())
+        .map(|message| String::from_utf8_lossy(&message[0]).into_owned())
+        .collect()
+}
+
+fn incoming(numbers: std::ops::Range<usize>) -> Batch {
+    numbers.map(message).collect()
+}
+
+#[test]
+fn a_pipe_takes_exactly_its_hwm() {
+    let socket = Socket::new(5);
+    let _session = to_session(&socket.party());
+    let (mut writer, _reader) = socket.ends();
+    assert_eq!(fill(&mut writer, 0), 5);
+}
+
+#[test]
+fn the_batch_in_the_sessions_hands_counts() {
+    let socket = Socket::new(5);
+    let mut session = to_session(&socket.party());
+    let (mut writer, _reader) = socket.ends();
+    fill(&mut writer, 0);
+    let batch = take(&mut session).unwrap();
+    assert_eq!(batch.len(), 5);
+    assert_eq!(fill(&mut writer, 5), 0, "nothing of it is written yet");
+    session.outgoing.release(1);
+    assert_eq!(fill(&mut writer, 5), 1);
+}
+
+#[test]
+fn a_mute_writer_is_told_at_the_low_water_mark() {
+    let socket = Socket::new(5);
+    let mut session = to_session(&socket.party());
+    let (mut writer, _reader) = socket.ends();
+    fill(&mut writer, 0);
+    take(&mut session).unwrap();
+    session.outgoing.release(2);
+    assert!(!socket.writers.has_notes(), "two of five is not yet (5 + 1) / 2");
+    session.outgoing.release(1);
+    assert!(matches!(socket.writers.take()[0], Note::Changed(id) if id == writer.id()));
+}
+
+#[test]
+fn hwm_zero_is_no_limit() {
+    let socket = Socket::new(0);
+    let mut session = to_session(&socket.party());
+    let (mut writer, mut reader) = socket.ends();
+    for number in 0..100_000 {
+        assert!(writer.push(message(number)).is_ok());
+    }
+    assert!(matches!(cx(|cx| session.incoming.poll_room(cx)), Poll::Ready(room) if room > 1 << 40));
+    session.incoming.push(incoming(0..10));
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+}
+
+#[test]
+fn the_reader_gives_room_back_by_the_low_water_rule() {
+    let socket = Socket::new(4);
+    let mut session = to_session(&socket.party());
+    let (_writer, mut reader) = socket.ends();
+    session.incoming.push(incoming(0..4));
+    assert!(cx(|cx| session.incoming.poll_room(cx)).is_pending());
+    let mut popped = 0;
+    while cx(|cx| session.incoming.poll_room(cx)).is_pending() {
+        assert!(matches!(reader.pop(), Popped::Message(_)));
+        popped += 1;
+    }
+    assert_eq!(popped, 2);
+}
+
+#[test]
+fn messages_come_in_order_and_the_reader_parks_once() {
+    let socket = Socket::new(1000);
+    let mut session = to_session(&socket.party());
+    let (_writer, mut reader) = socket.ends();
+    assert!(matches!(reader.pop(), Popped::Empty));
+    session.incoming.push(incoming(0..3));
+    session.incoming.push(incoming(3..6));
+    assert_eq!(socket.readers.take().len(), 1, "one note for both batches");
+    for number in 0..6 {
+        assert!(matches!(reader.pop(), Popped::Message(text) if text == message(number)));
+    }
+    assert!(matches!(reader.pop(), Popped::Empty));
+}
+
+#[test]
+fn what_was_not_sent_goes_to_the_next_connection_in_order() {
+    let socket = Socket::new(10);
+    let mut session = to_session(&socket.party());
+    let (mut writer, _reader) = socket.ends();
+    for number in 0..4 {
+        assert!(writer.push(message(number)).is_ok());
+    }
+    let mut batch = take(&mut session).unwrap();
+    assert!(writer.push(message(4)).is_ok());
+    // "0" whole (3 bytes) and a part of "1".
+    let done = batch.advance(4);
+    assert_eq!(done, 1);
+    session.outgoing.release(done);
+    let lost = batch.discard_partial();
+    session.outgoing.release(lost);
+    session.outgoing.restore(batch);
+    assert_eq!(session.outgoing.unsent(), 3);
+    assert_eq!(texts(take(&mut session).unwrap()), ["2", "3"]);
+    assert_eq!(texts(take(&mut session).unwrap()), ["4"]);
+}
+
+#[test]
+fn what_is_queued_outlives_the_writer() {
+    let socket = Socket::new(10);
+    socket.linger.set(Some(Duration::from_secs(5)));
+    let mut session = to_session(&socket.party());
+    let (mut writer, reader) = socket.ends();
+    assert!(writer.push(message(1)).is_ok());
+    drop((writer, reader));
+    assert!(matches!(session.outgoing.linger(), Some(Deadline::At(_))));
+    assert_eq!(texts(take(&mut session).unwrap()), ["1"]);
+    assert!(matches!(
+        cx(|cx| session.outgoing.poll_take(cx)),
+        Poll::Ready(Taken::Finished)
+    ));
+}
+
+#[test]
+fn what_has_come_outlives_the_session() {
+    let socket = Socket::new(10);
+    let mut session = to_session(&socket.party());
+    let (mut writer, mut reader) = socket.ends();
+    session.incoming.push(incoming(0..2));
+    drop(session);
+    assert!(matches!(writer.push(message(0)), Err(Refused::Gone(_))));
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Ended));
+}
+
+#[test]
+fn peers_that_come_and_go_leave_nothing_in_an_idle_sockets_inbox() {
+    let socket = Socket::new(10);
+    for _ in 0..100 {
+        drop(to_session(&socket.party()));
+    }
+    assert!(socket.writers.take().is_empty());
+    assert!(socket.readers.take().is_empty());
+}
+
+#[test]
+fn a_peer_that_left_messages_before_it_went_is_still_read() {
+    let socket = Socket::new(10);
+    let mut session = to_session(&socket.party());
+    session.incoming.push(incoming(0..1));
+    drop(session);
+    let Some(Note::Attached(mut reader)) = socket.readers.take().pop_front() else {
+        panic!("the reader is attached");
+    };
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Ended));
+}
+
+#[test]
+fn changes_of_the_subscriptions_go_to_live_connections_only() {
+    let socket = Socket::new(1);
+    let mut session = to_session(&socket.party());
+    let (mut writer, _reader) = socket.ends();
+    writer.push_if_live(&message(1));
+    assert!(take(&mut session).is_none());
+    session.outgoing.begin_live(incoming(2..4));
+    writer.push_if_live(&message(4));
+    assert_eq!(texts(take(&mut session).unwrap()), ["2", "3", "4"]);
+    session.outgoing.release(3);
+    session.outgoing.end_live();
+    writer.push_if_live(&message(5));
+    assert!(take(&mut session).is_none());
+}
+
+#[test]
+fn an_inproc_pipe_holds_the_sum_of_both_limits() {
+    let (connector, binder) = (Socket::new(4), Socket::new(3));
+    let pipe = to_name(&connector.party());
+    let (mut writer, _reader) = connector.ends();
+    assert_eq!(fill(&mut writer, 0), 4, "the connector's own limit until the name is bound");
+    pipe.join(&binder.party());
+    assert_eq!(connector.writers.take().len(), 1, "joining makes room");
+    assert_eq!(fill(&mut writer, 4), 3);
+    let (_writer, mut reader) = binder.ends();
+    for number in 0..7 {
+        assert!(matches!(reader.pop(), Popped::Message(text) if text == message(number)));
+    }
+}
+
+#[test]
+fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
+    let (connector, binder) = (Socket::new(4), Socket::new(0));
+    connector.linger.set(Some(Duration::ZERO));
+    let pipe = to_name(&connector.party());
+    pipe.join(&binder.party());
+    let (mut writer, reader) = connector.ends();
+    assert!(writer.push(message(0)).is_ok());
+    drop((writer, reader));
+    let (mut back, mut reader) = binder.ends();
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Ended));
+    assert!(matches!(back.push(message(1)), Err(Refused::Gone(_))));
+}

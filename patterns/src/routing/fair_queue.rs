@@ -1,0 +1,80 @@
+//! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
+
+use std::collections::HashMap;
+
+use zmtp::Message;
+
+use super::RecvStrategy;
+use crate::inbox::PipeEnd;
+use crate::pipe::{Origin, PipeId, PipeReader, Popped};
+
+/// Messages thrown away in one call.
+const MOST_DISCARDED: usize = 10_000;
+
+/// Turns over the readable pipes. Empty ones stand aside until they have something.
+#[derive(Default)]
+pub(crate) struct FairQueue {
+    readable: Vec<PipeReader>,
+    empty: HashMap<PipeId, PipeReader>,
+    /// Whose turn it is, in `readable`.
+    turn: usize,
+}
+
+impl FairQueue {
+    /// The next message, and the pipe that it came from.
+    #[inline]
+    pub(crate) fn recv(&mut self) -> Option<(PipeId, Message)> {
+        loop {
+            if self.turn >= self.readable.len() {
+                self.turn = 0;
+            }
+            let reader = self.readable.get_mut(self.turn)?;
+            match reader.pop() {
+                Popped::Message(message) => {
+                    self.turn += 1;
+                    return Some((reader.id(), message));
+                }
+                // The one that takes its place in `readable` has the turn.
+                Popped::Empty => {
+                    let reader = self.readable.remove(self.turn);
+                    self.empty.insert(reader.id(), reader);
+                }
+                Popped::Ended => {
+                    self.readable.remove(self.turn);
+                }
+            }
+        }
+    }
+
+    /// Throws away what is waiting (R-REQ-6). Peers that never stop sending do not keep it busy for ever.
+    pub(crate) fn discard_waiting(&mut self) {
+        for _ in 0..MOST_DISCARDED {
+            if self.recv().is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Whether the pipe may still give messages.
+    pub(crate) fn has(&self, id: PipeId) -> bool {
+        self.empty.contains_key(&id) || self.readable.iter().any(|reader| reader.id() == id)
+    }
+}
+
+impl RecvStrategy for FairQueue {
+    fn attach(&mut self, reader: PipeReader) {
+        self.readable.push(reader);
+    }
+
+    fn changed(&mut self, id: PipeId) {
+        if let Some(reader) = self.empty.remove(&id) {
+            // Readable or ended: the next receive finds out.
+            self.readable.push(reader);
+        }
+    }
+
+    fn detach(&mut self, origin: Origin) {
+        self.readable.retain(|reader| reader.origin() != origin);
+        self.empty.retain(|_, reader| reader.origin() != origin);
+    }
+}

@@ -1,0 +1,67 @@
+//! Load balance: each message to the next pipe that has room (R-ALL-13). Used by REQ and PUSH.
+
+use std::collections::HashMap;
+
+use zmtp::Message;
+
+use super::SendStrategy;
+use crate::inbox::PipeEnd;
+use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
+
+/// Turns over the writable pipes. Full ones stand aside until they have room.
+#[derive(Default)]
+pub(crate) struct LoadBalance {
+    writable: Vec<PipeWriter>,
+    full: HashMap<PipeId, PipeWriter>,
+    /// Whose turn it is, in `writable`.
+    turn: usize,
+}
+
+impl LoadBalance {
+    /// Queues the message to the next writable pipe and names it. Mute (no writable pipe): the message comes back.
+    #[inline]
+    pub(crate) fn send(&mut self, mut message: Message) -> Result<PipeId, Message> {
+        loop {
+            if self.turn >= self.writable.len() {
+                self.turn = 0;
+            }
+            let Some(writer) = self.writable.get_mut(self.turn) else {
+                return Err(message);
+            };
+            match writer.push(message) {
+                Ok(()) => {
+                    self.turn += 1;
+                    return Ok(writer.id());
+                }
+                Err(Refused::Full(back)) => {
+                    let writer = self.writable.remove(self.turn);
+                    self.full.insert(writer.id(), writer);
+                    message = back;
+                }
+                Err(Refused::Gone(back)) => {
+                    self.writable.remove(self.turn);
+                    message = back;
+                }
+            }
+        }
+    }
+}
+
+impl SendStrategy for LoadBalance {
+    fn attach(&mut self, writer: PipeWriter) {
+        self.writable.push(writer);
+    }
+
+    fn changed(&mut self, id: PipeId) {
+        match self.full.remove(&id) {
+            // Gone or writable: the next send finds out.
+            Some(writer) => self.writable.push(writer),
+            None => self.writable.retain(|writer| writer.id() != id || !writer.is_spent()),
+        }
+    }
+
+    fn detach(&mut self, origin: Origin) {
+        self.writable.retain(|writer| writer.origin() != origin);
+        self.full.retain(|_, writer| writer.origin() != origin);
+    }
+}

@@ -1,0 +1,42 @@
+//! Routing strategies: which pipe a message goes to, and which pipe the next one comes from.
+//!
+//! A strategy belongs to one socket handle and is never locked. It gets its pipes, and word of their
+//! changes, from the socket's inboxes (`socket/core.rs` reads those before every call). A socket type is
+//! a pair of strategies and a twist; what each does when no pipe can take or give a message (the mute
+//! state) follows from the strategy.
+
+mod addressed;
+mod everyone;
+mod fair_queue;
+mod fan_out;
+mod load_balance;
+mod subscriptions;
+
+pub(crate) use addressed::Addressed;
+pub(crate) use everyone::Everyone;
+pub(crate) use fair_queue::FairQueue;
+pub(crate) use fan_out::FanOut;
+pub(crate) use load_balance::LoadBalance;
+pub(crate) use subscriptions::PrefixTrie;
+
+use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
+
+/// What every sending strategy does with the pipes it is given.
+pub(crate) trait SendStrategy {
+    /// A pipe begins.
+    fn attach(&mut self, writer: PipeWriter);
+    /// A pipe that was full has room again, or its peer has gone.
+    fn changed(&mut self, id: PipeId);
+    /// The pipes of an endpoint go: dropping their writers lets the sessions linger and end.
+    fn detach(&mut self, origin: Origin);
+}
+
+/// What every receiving strategy does with the pipes it is given.
+pub(crate) trait RecvStrategy {
+    /// A pipe begins.
+    fn attach(&mut self, reader: PipeReader);
+    /// A pipe that was empty has messages again, or has ended.
+    fn changed(&mut self, id: PipeId);
+    /// The pipes of an endpoint go, with what they hold.
+    fn detach(&mut self, origin: Origin);
+}

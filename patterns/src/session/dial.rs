@@ -1,0 +1,157 @@
+//! Dialling: keeps one connecting endpoint connected, for as long as the socket wants it.
+//! Spawned by `socket/core.rs`.
+//!
+//! The pipe belongs to the endpoint and outlives its connections (R-CONN-3), unless the socket asked for
+//! `immediate`: then each connection has a pipe of its own (R-CONN-2). Every failure is followed by another
+//! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it.
+
+use std::sync::Arc;
+
+use tokio::time::{sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use super::backoff::Backoff;
+use crate::endpoint::Endpoint;
+use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
+use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
+use crate::socket::Shared;
+use crate::transport::{self, PeerAddress};
+
+/// One endpoint to keep connected.
+pub(crate) struct Dial {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) origin: Origin,
+    /// The socket has disconnected the endpoint or is closed.
+    pub(crate) ended: CancellationToken,
+}
+
+/// How an attempt ended.
+enum Ended {
+    /// The socket wants no more of it.
+    Abandoned,
+    /// The peer refused us for good.
+    Refused,
+    /// Before the handshake was through.
+    Early,
+    /// After the handshake.
+    Late,
+}
+
+/// Dials until the socket has no more use for it.
+pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
+    let options = &dial.shared.options;
+    let mut backoff = options
+        .reconnect_interval
+        .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
+    loop {
+        match dial.attempt(&mut pipe).await {
+            Ended::Abandoned | Ended::Refused => break,
+            Ended::Early => {}
+            Ended::Late => {
+                if let Some(backoff) = &mut backoff {
+                    backoff.restart();
+                }
+            }
+        }
+        let Some(delay) = backoff
+            .as_mut()
+            .map(|backoff| backoff.next_delay(&mut rand::rng()))
+        else {
+            break;
+        };
+        dial.emit(None, Kind::ConnectRetried { delay });
+        tokio::select! {
+            biased;
+            () = dial.abandoned(pipe.as_mut()) => break,
+            () = sleep(delay) => {}
+        }
+    }
+    if let Some(pipe) = pipe {
+        dial.shared.give_up(pipe);
+    }
+    dial.emit(None, Kind::Closed);
+}
+
+impl Dial {
+    fn emit(&self, peer: Option<&PeerAddress>, kind: Kind) {
+        self.shared.events.emit(&self.endpoint, peer, kind);
+    }
+
+    /// One connection: reach the peer, greet it, move messages.
+    async fn attempt(&self, pipe: &mut Option<SessionPipe>) -> Ended {
+        let opened = tokio::select! {
+            biased;
+            () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
+            opened = self.open() => opened,
+        };
+        let (mut session, peer) = match opened {
+            Ok(opened) => opened,
+            Err(ended) => return ended,
+        };
+        let reason = match pipe {
+            Some(pipe) => session.run(&self.shared, pipe).await,
+            None => {
+                let mut pipe = self.shared.pipe(self.origin);
+                if self.ended.is_cancelled() {
+                    return Ended::Abandoned;
+                }
+                let reason = session.run(&self.shared, &mut pipe).await;
+                self.shared.give_up(pipe);
+                reason
+            }
+        };
+        let local = matches!(reason, DisconnectReason::Local);
+        self.emit(Some(&peer), Kind::Disconnected(reason));
+        if local { Ended::Abandoned } else { Ended::Late }
+    }
+
+    /// Connects and greets.
+    async fn open(&self) -> Result<(Session, PeerAddress), Ended> {
+        let options = &self.shared.options;
+        let (stream, peer) = match transport::connect(&self.endpoint, options).await {
+            Ok(connected) => connected,
+            Err(failure) => {
+                self.emit(None, Kind::ConnectFailed(failure));
+                return Err(Ended::Early);
+            }
+        };
+        self.emit(Some(&peer), Kind::Connected);
+        let mut session = Session::new(stream, &self.shared);
+        match session.handshake(options).await {
+            Ok(()) => {
+                self.emit(Some(&peer), Kind::HandshakeSucceeded);
+                Ok((session, peer))
+            }
+            Err(reason) => {
+                let refused = matches!(
+                    &reason,
+                    DisconnectReason::Protocol(zmtp::Error::Refused { .. })
+                );
+                self.emit(Some(&peer), Kind::HandshakeFailed(reason));
+                Err(if refused { Ended::Refused } else { Ended::Early })
+            }
+        }
+    }
+
+    /// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is
+    /// left to send or the time to linger is over.
+    async fn abandoned(&self, pipe: Option<&mut SessionPipe>) {
+        match pipe {
+            None => self.ended.cancelled().await,
+            Some(pipe) => lingered(&mut pipe.outgoing).await,
+        }
+    }
+}
+
+async fn lingered(outgoing: &mut OutgoingEnd) {
+    std::future::poll_fn(|cx| outgoing.poll_closing(cx)).await;
+    if outgoing.unsent() == 0 {
+        return;
+    }
+    match outgoing.linger() {
+        Some(Deadline::At(end)) => sleep_until(end).await,
+        Some(Deadline::Never) | None => std::future::pending().await,
+    }
+}

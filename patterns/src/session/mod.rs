@@ -1,0 +1,317 @@
+//! A session: one connection's life, from the greeting to its end.
+//!
+//! `listen` makes one for every accepted connection, `dial` one after the other for a connecting endpoint.
+//! A session owns the stream and the [`Connection`], borrows its pipe, and knows no socket type. Both
+//! directions are driven by one `poll` on one task:
+//!
+//! ```text
+//!   pipe.outgoing ── take a batch ──► Connection::seal ── one vectored write ──► stream
+//!   pipe.incoming ◄─ whole messages ─ Connection::handle_input ◄── one read ──── stream
+//! ```
+//!
+//! A turn moves at most one batch each way, and a poll takes at most [`TURNS`] turns, so that neither
+//! direction starves the other, and a busy connection starves neither its runtime nor its heartbeats.
+
+mod backoff;
+mod dial;
+mod listen;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Buf;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::io::poll_read_buf;
+use zmtp::{Batch, Connection, Event};
+
+pub(crate) use dial::{Dial, dial};
+pub(crate) use listen::listen;
+
+use crate::monitor::DisconnectReason;
+use crate::options::Options;
+use crate::pipe::{Deadline, SessionPipe, Taken};
+use crate::socket::Shared;
+use crate::transport::Stream;
+
+/// Batches moved in each direction before other tasks get a turn.
+const TURNS: usize = 16;
+
+/// Pieces of one vectored write.
+const SLICES: usize = 64;
+
+/// How long an ended session waits for the peer to see that it ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A connection, between two streams of bytes and messages.
+pub(crate) struct Session {
+    stream: Stream,
+    connection: Connection,
+    /// Taken from the pipe and not yet written whole.
+    batch: Batch,
+    /// A part of `batch` is written: nothing else may come between.
+    mid_batch: bool,
+    /// Messages have been sent.
+    has_sent: bool,
+    /// The next moment at which something has to be done without being asked.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What a turn in one direction came to.
+enum Turn {
+    Moved,
+    Finished,
+}
+
+impl Session {
+    pub(crate) fn new(stream: Stream, shared: &Shared) -> Self {
+        Session {
+            stream,
+            connection: Connection::new(config(shared), Instant::now().into_std()),
+            batch: Batch::new(),
+            mid_batch: false,
+            has_sent: false,
+            timer: None,
+        }
+    }
+
+    /// Greets the peer until messages may flow.
+    pub(crate) async fn handshake(&mut self, options: &Options) -> Result<(), DisconnectReason> {
+        let handshake = std::future::poll_fn(|cx| self.poll_handshake(cx));
+        let result = match options.handshake_timeout {
+            None => handshake.await,
+            Some(limit) => timeout(limit, handshake)
+                .await
+                .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
+        };
+        if result.is_err() {
+            self.explain().await;
+        }
+        result
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        loop {
+            // Not being able to write yet is no reason not to read.
+            if let Poll::Ready(Err(error)) = self.poll_control(cx) {
+                return Poll::Ready(Err(error.into()));
+            }
+            while let Some(event) = self.connection.poll_event() {
+                if let Event::Ready(_) = event {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            ready!(self.poll_read(cx, 0))?;
+        }
+    }
+
+    /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
+    pub(crate) async fn run(&mut self, shared: &Shared, pipe: &mut SessionPipe) -> DisconnectReason {
+        if let Some(interest) = &shared.interest {
+            interest.begin(|first| pipe.outgoing.begin_live(first));
+        }
+        let result = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx)).await;
+        self.return_batch(shared, pipe);
+        match result {
+            Ok(()) => {
+                self.farewell().await;
+                DisconnectReason::Local
+            }
+            Err(reason) => {
+                self.explain().await;
+                reason
+            }
+        }
+    }
+
+    fn poll_traffic(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        for _ in 0..TURNS {
+            let sent = self.poll_send(pipe, cx)?;
+            if let Poll::Ready(Turn::Finished) = sent {
+                return Poll::Ready(Ok(()));
+            }
+            let received = self.poll_receive(pipe, cx)?;
+            if sent.is_pending() && received.is_pending() {
+                return self.poll_timer(pipe, cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes control bytes, or one batch.
+    fn poll_send(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        if !self.mid_batch {
+            ready!(self.poll_control(cx))?;
+            if self.batch.is_empty() {
+                match ready!(pipe.outgoing.poll_take(cx)) {
+                    Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
+                    Taken::Batch(batch) => self.batch = batch,
+                }
+                self.connection.seal(&mut self.batch);
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let pieces = self.batch.io_slices(&mut slices);
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..pieces]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let messages = self.batch.advance(written);
+        self.has_sent = true;
+        self.mid_batch = !self.batch.is_empty();
+        pipe.outgoing.release(messages);
+        if !self.mid_batch {
+            pipe.outgoing.recycle(std::mem::take(&mut self.batch));
+        }
+        Poll::Ready(Ok(Turn::Moved))
+    }
+
+    /// Writes what the protocol has to say for itself.
+    fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.connection.control().has_remaining() {
+            let control = self.connection.control();
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, control))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.connection.control().advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Hands over what has been read, and reads only when there is room for it.
+    fn poll_receive(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Turn, DisconnectReason>> {
+        let room = ready!(pipe.incoming.poll_room(cx));
+        let result = if self.connection.input_pending() {
+            let now = Instant::now().into_std();
+            self.connection.handle_input(now, room).map_err(Into::into)
+        } else {
+            ready!(self.poll_read(cx, room))
+        };
+        // Messages before an error were whole and stay so.
+        pipe.incoming.push(self.connection.take_messages());
+        Poll::Ready(result.map(|()| Turn::Moved))
+    }
+
+    /// Reads once, and takes up to `room` messages from what has come.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        let mut buffer = self.connection.read_buffer();
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+        if read == 0 {
+            return Poll::Ready(Err(DisconnectReason::Peer));
+        }
+        let now = Instant::now().into_std();
+        Poll::Ready(self.connection.handle_input(now, room).map_err(Into::into))
+    }
+
+    /// Both directions wait. What else is to be done, and when?
+    fn poll_timer(
+        &mut self,
+        pipe: &SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        loop {
+            let linger = match pipe.outgoing.linger() {
+                Some(Deadline::At(end)) => Some(end),
+                Some(Deadline::Never) | None => None,
+            };
+            let protocol = self.connection.next_timeout().map(Instant::from_std);
+            let Some(next) = linger.into_iter().chain(protocol).min() else {
+                return Poll::Pending;
+            };
+            let timer = match &mut self.timer {
+                Some(timer) => {
+                    if timer.deadline() != next {
+                        timer.as_mut().reset(next);
+                    }
+                    timer
+                }
+                none => none.insert(Box::pin(sleep_until(next))),
+            };
+            ready!(timer.as_mut().poll(cx));
+            if linger.is_some_and(|end| end <= next) {
+                return Poll::Ready(Ok(()));
+            }
+            self.connection.handle_timeout(Instant::now().into_std())?;
+            if !self.mid_batch
+                && let Poll::Ready(Err(error)) = self.poll_control(cx)
+            {
+                return Poll::Ready(Err(error.into()));
+            }
+        }
+    }
+
+    /// The connection is over: whole messages that were not sent go back to the pipe, for the next one.
+    /// The one that was partly sent is lost (at most once).
+    fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
+        let mut batch = std::mem::take(&mut self.batch);
+        if shared.interest.is_some() {
+            // The next connection begins with the whole set of subscriptions anyway.
+            pipe.outgoing.end_live();
+            pipe.outgoing.release(batch.len());
+            return;
+        }
+        if batch.is_sealed() {
+            // Sealed for this connection only.
+            pipe.outgoing.release(batch.len());
+            return;
+        }
+        let lost = batch.discard_partial();
+        pipe.outgoing.release(lost);
+        pipe.outgoing.restore(batch);
+    }
+
+    /// Last words to a peer at fault, if the protocol has any, as far as they go out without waiting.
+    async fn explain(&mut self) {
+        if !self.mid_batch {
+            let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
+        }
+    }
+
+    /// Ends the stream so that the peer gets all of it. Closing a TCP socket in which unread bytes lie
+    /// resets the connection, and the peer may lose what it has not read yet: so what still comes is
+    /// read and thrown away until the peer closes, too, but not for long.
+    async fn farewell(&mut self) {
+        if !self.has_sent || self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut scrap = [0; 1024];
+        let drained = async {
+            while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {}
+        };
+        let _ = timeout(FAREWELL, drained).await;
+    }
+}
+
+/// How the socket's options look to the protocol.
+fn config(shared: &Shared) -> zmtp::Config {
+    let options = &shared.options;
+    let mut config = zmtp::Config::new(shared.socket_type);
+    config.routing_id = options.routing_id.clone().unwrap_or_default();
+    if let Some(limit) = options.max_message_size {
+        config.limits.max_message = limit as u64;
+    }
+    config.heartbeat = options
+        .heartbeat()
+        .map(|(interval, timeout, ttl)| zmtp::Heartbeat {
+            interval,
+            timeout,
+            ttl,
+        });
+    config
+}

@@ -1,0 +1,403 @@
+//! What all sockets have in common, written once: endpoints, waiting, closing.
+//!
+//! A `Core` is a pair of routing strategies with the endpoints that feed them pipes. Every call first reads
+//! the inboxes (one atomic load when there is nothing), then lets the strategy try; when the strategy is
+//! mute, the call waits for the next note.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zmtp::{Message, SocketType};
+
+use super::Shared;
+use crate::context::Context;
+use crate::endpoint::{Endpoint, ToEndpoint};
+use crate::error::{
+    BindError, Closed, ConnectError, DisconnectError, RecvError, SendError, TryRecvError,
+    TrySendError, UnbindError,
+};
+use crate::inbox::{Inbox, Note, PipeEnd};
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::pipe::Origin;
+use crate::routing::{RecvStrategy, SendStrategy};
+use crate::session::{self, Dial};
+use crate::transport::{self, inproc};
+
+/// Calls that are served without waiting before the task yields once, so that an application that is
+/// always busy leaves its runtime time for the sessions. Half of the default HWM: a publisher that
+/// never waits lets its sessions empty their pipes before these are full.
+const BUSY: usize = 500;
+
+/// A socket: two strategies, and the endpoints.
+pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
+    pub(crate) sender: S,
+    pub(crate) receiver: R,
+    pub(super) shared: Arc<Shared>,
+    attachments: Vec<Attachment>,
+    last_endpoint: Option<Endpoint>,
+    next_origin: u32,
+    /// Calls served since the task last waited or yielded.
+    busy: usize,
+}
+
+/// A bound or connected endpoint.
+struct Attachment {
+    endpoint: Endpoint,
+    origin: Origin,
+    /// Tells the endpoint's tasks that it goes.
+    ended: CancellationToken,
+    role: Role,
+}
+
+enum Role {
+    /// With the listener's task, whose end frees the address. inproc has none.
+    Bound(Option<JoinHandle<()>>),
+    Connected,
+}
+
+impl<S: SendStrategy + Default, R: RecvStrategy + Default> Core<S, R> {
+    pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
+        Core {
+            sender: S::default(),
+            receiver: R::default(),
+            shared: Shared::new(socket_type, context, options),
+            attachments: Vec::new(),
+            last_endpoint: None,
+            next_origin: 0,
+            busy: 0,
+        }
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
+    // ------------------------------------------------------------ endpoints
+
+    pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
+        let endpoint = endpoint.to_endpoint()?;
+        let (origin, ended) = self.new_origin();
+        let (endpoint, task) = if let Endpoint::Inproc(name) = &endpoint {
+            inproc::bind(&self.shared, name, origin)?;
+            (endpoint, None)
+        } else {
+            let Ok(runtime) = Handle::try_current() else {
+                return Err(BindError::NoRuntime { endpoint });
+            };
+            let listener = transport::bind(&endpoint, &self.shared.options).await?;
+            let endpoint = listener.endpoint().clone();
+            let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
+            (endpoint, Some(self.shared.tasks.spawn_on(listen, &runtime)))
+        };
+        self.attached(&endpoint, origin, ended, Role::Bound(task));
+        Ok(endpoint)
+    }
+
+    pub(crate) fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
+        let endpoint = endpoint.to_endpoint()?;
+        endpoint.check_connect()?;
+        if self.is_connected_once(&endpoint) {
+            return Ok(());
+        }
+        let (origin, ended) = self.new_origin();
+        if let Endpoint::Inproc(name) = &endpoint {
+            inproc::connect(&self.shared, name, origin);
+        } else {
+            let Ok(runtime) = Handle::try_current() else {
+                return Err(ConnectError::NoRuntime { endpoint });
+            };
+            let pipe = (!self.shared.options.immediate).then(|| self.shared.pipe(origin));
+            let dial = Dial {
+                shared: self.shared.clone(),
+                endpoint: endpoint.clone(),
+                origin,
+                ended: ended.clone(),
+            };
+            self.shared.tasks.spawn_on(session::dial(dial, pipe), &runtime);
+        }
+        self.attached(&endpoint, origin, ended, Role::Connected);
+        Ok(())
+    }
+
+    /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
+    fn is_connected_once(&self, endpoint: &Endpoint) -> bool {
+        use SocketType::{Dealer, Pub, Req, Sub};
+        matches!(self.shared.socket_type, Dealer | Pub | Req | Sub)
+            && !matches!(endpoint, Endpoint::Inproc(_))
+            && self
+                .attachments
+                .iter()
+                .any(|one| matches!(one.role, Role::Connected) && one.endpoint == *endpoint)
+    }
+
+    fn new_origin(&mut self) -> (Origin, CancellationToken) {
+        self.next_origin += 1;
+        (Origin(self.next_origin), CancellationToken::new())
+    }
+
+    fn attached(
+        &mut self,
+        endpoint: &Endpoint,
+        origin: Origin,
+        ended: CancellationToken,
+        role: Role,
+    ) {
+        self.last_endpoint = Some(endpoint.clone());
+        self.attachments.push(Attachment {
+            endpoint: endpoint.clone(),
+            origin,
+            ended,
+            role,
+        });
+    }
+
+    pub(crate) async fn unbind(&mut self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
+        let endpoint = endpoint.to_endpoint()?;
+        let found = self.remove(|one| {
+            matches!(one.role, Role::Bound(_)) && one.endpoint == endpoint
+        });
+        let Some(attachment) = found else {
+            return Err(UnbindError::NotBound { endpoint });
+        };
+        match attachment.role {
+            Role::Bound(Some(task)) => {
+                self.detach(attachment.origin);
+                // The address is free when the listener is gone. It cannot have failed: it holds no lock
+                // and reads no peer's bytes.
+                let _ = task.await;
+            }
+            Role::Bound(None) | Role::Connected => {
+                if let Endpoint::Inproc(name) = &endpoint {
+                    inproc::unbind(&self.shared, name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
+        let endpoint = endpoint.to_endpoint()?;
+        let mut found = false;
+        while let Some(attachment) = self.remove(|one| {
+            matches!(one.role, Role::Connected) && one.endpoint == endpoint
+        }) {
+            self.detach(attachment.origin);
+            found = true;
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(DisconnectError::NotConnected { endpoint })
+        }
+    }
+
+    /// Takes an endpoint off the list and tells its tasks.
+    fn remove(&mut self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+        let at = self.attachments.iter().position(is_it)?;
+        let attachment = self.attachments.remove(at);
+        attachment.ended.cancel();
+        Some(attachment)
+    }
+
+    /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
+    fn detach(&mut self, origin: Origin) {
+        self.read_notes();
+        self.sender.detach(origin);
+        self.receiver.detach(origin);
+    }
+
+    pub(crate) fn last_endpoint(&self) -> Option<&Endpoint> {
+        self.last_endpoint.as_ref()
+    }
+
+    // ------------------------------------------------------------ life
+
+    pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
+        self.shared.linger.set(linger);
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        self.shared.events.monitor()
+    }
+
+    pub(crate) async fn close(self) -> Closed {
+        let shared = self.shared.clone();
+        drop(self);
+        shared.tasks.close();
+        shared.tasks.wait().await;
+        Closed {
+            unsent: shared.unsent(),
+        }
+    }
+
+    // ------------------------------------------------------------ messages
+
+    /// Reads what the sessions have to tell.
+    #[inline]
+    pub(crate) fn read_notes(&mut self) {
+        if self.shared.writers.has_notes() || self.shared.readers.has_notes() {
+            self.read_all_notes();
+        }
+    }
+
+    #[cold]
+    fn read_all_notes(&mut self) {
+        for note in self.shared.writers.take() {
+            match note {
+                Note::Attached(writer) => self.sender.attach(writer),
+                Note::Changed(id) => self.sender.changed(id),
+            }
+        }
+        for note in self.shared.readers.take() {
+            match note {
+                Note::Attached(reader) => self.receiver.attach(reader),
+                Note::Changed(id) => self.receiver.changed(id),
+            }
+        }
+    }
+
+    /// Lets `attempt` try until it succeeds, each time a pipe may have become writable.
+    #[inline]
+    pub(crate) fn poll_send<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        mut attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Poll<T> {
+        ready!(self.poll_yield(cx));
+        loop {
+            self.read_notes();
+            if let Some(done) = attempt(self) {
+                return Poll::Ready(done);
+            }
+            if self.park(cx, |shared| &shared.writers) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Lets `attempt` try until it succeeds, each time a pipe may have become readable.
+    #[inline]
+    pub(crate) fn poll_recv<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        mut attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Poll<T> {
+        ready!(self.poll_yield(cx));
+        loop {
+            self.read_notes();
+            if let Some(done) = attempt(self) {
+                return Poll::Ready(done);
+            }
+            if self.park(cx, |shared| &shared.readers) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn park<E: PipeEnd>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        inbox: impl FnOnce(&Shared) -> &Inbox<E>,
+    ) -> bool {
+        self.busy = 0;
+        inbox(&self.shared).park(cx.waker())
+    }
+
+    /// Yields once in a while, before anything is done.
+    #[inline]
+    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.busy += 1;
+        if self.busy <= BUSY {
+            return Poll::Ready(());
+        }
+        self.busy = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// `send` of a socket that waits for a pipe with room.
+    pub(crate) async fn send(
+        &mut self,
+        message: Message,
+        mut route: impl FnMut(&mut Self, Message) -> Result<(), Message>,
+    ) -> Result<(), SendError> {
+        if message.is_empty() {
+            return Err(SendError::NoFrames(message));
+        }
+        let limit = self.shared.options.send_timeout;
+        let mut slot = Some(message);
+        let sent = std::future::poll_fn(|cx| {
+            self.poll_send(cx, |core| {
+                let message = slot.take()?;
+                match route(core, message) {
+                    Ok(()) => Some(()),
+                    Err(message) => {
+                        slot = Some(message);
+                        None
+                    }
+                }
+            })
+        });
+        match within(limit, sent).await {
+            Some(()) => Ok(()),
+            None => Err(SendError::Timeout(slot.unwrap_or_default())),
+        }
+    }
+
+    /// `try_send` of a socket that waits for a pipe with room.
+    pub(crate) fn try_send(
+        &mut self,
+        message: Message,
+        route: impl FnOnce(&mut Self, Message) -> Result<(), Message>,
+    ) -> Result<(), TrySendError> {
+        if message.is_empty() {
+            return Err(TrySendError::NoFrames(message));
+        }
+        self.read_notes();
+        route(self, message).map_err(TrySendError::Full)
+    }
+
+    /// `recv` of a socket whose next message `take` finds.
+    pub(crate) async fn recv<T>(
+        &mut self,
+        mut take: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<T, RecvError> {
+        let limit = self.shared.options.recv_timeout;
+        let received = std::future::poll_fn(|cx| self.poll_recv(cx, &mut take));
+        within(limit, received).await.ok_or(RecvError::Timeout)
+    }
+
+    /// `try_recv` of a socket whose next message `take` finds.
+    pub(crate) fn try_recv<T>(
+        &mut self,
+        take: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, TryRecvError> {
+        self.read_notes();
+        take(self).ok_or(TryRecvError::Empty)
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
+    fn drop(&mut self) {
+        for attachment in self.attachments.drain(..) {
+            attachment.ended.cancel();
+            if let (Endpoint::Inproc(name), Role::Bound(_)) = (&attachment.endpoint, &attachment.role) {
+                inproc::unbind(&self.shared, name);
+            }
+        }
+        // From here on the strategies' pipes go, and their sessions linger in the background.
+        self.shared.writers.close();
+        self.shared.readers.close();
+    }
+}
+
+/// The future's result, if it comes within the limit. Without a limit no timer is made.
+async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        None => Some(future.await),
+        Some(limit) => tokio::time::timeout(limit, future).await.ok(),
+    }
+}

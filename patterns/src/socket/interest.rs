@@ -1,0 +1,66 @@
+//! What a subscribing socket is interested in: shared with its sessions, because each new connection begins
+//! with the whole set (R-CONN-21), however long ago its parts were subscribed.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zmtp::{Batch, Frame, Message};
+
+/// The topics of a SUB socket.
+///
+/// A change of the set and its way to the live connections are one step under the set's lock, and so are
+/// the beginning of a connection and its copy of the set. Hence no connection misses a change or gets one
+/// twice.
+#[derive(Debug, Default)]
+pub(crate) struct Interest {
+    topics: Mutex<Topics>,
+}
+
+/// Each topic with the number of times that it was subscribed.
+type Topics = BTreeMap<Box<[u8]>, usize>;
+
+/// The message that subscribes to a topic, or cancels it.
+pub(crate) fn notice(subscribe: bool, topic: &[u8]) -> Message {
+    let mut text = Vec::with_capacity(1 + topic.len());
+    text.push(u8::from(subscribe));
+    text.extend_from_slice(topic);
+    Message::from(Frame::from(text))
+}
+
+impl Interest {
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a topic and `tell`s the peers. Every subscription is told, also a repeated one (R-SUB-3).
+    pub(crate) fn subscribe(&self, topic: &[u8], tell: impl FnOnce(&Message)) {
+        let mut topics = self.lock();
+        *topics.entry(topic.into()).or_default() += 1;
+        tell(&notice(true, topic));
+    }
+
+    /// Takes one subscription back and `tell`s the peers if it was the last one of this topic (R-SUB-3).
+    /// `false`: there was none (R-SUB-2).
+    pub(crate) fn unsubscribe(&self, topic: &[u8], tell: impl FnOnce(&Message)) -> bool {
+        let mut topics = self.lock();
+        let Some(count) = topics.get_mut(topic) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            topics.remove(topic);
+            tell(&notice(false, topic));
+        }
+        true
+    }
+
+    /// A connection begins: it gets every topic once.
+    pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
+        let topics = self.lock();
+        let mut first = Batch::new();
+        for topic in topics.keys() {
+            first.push_owned(notice(true, topic), usize::MAX);
+        }
+        start(first);
+    }
+}

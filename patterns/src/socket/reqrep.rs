@@ -1,0 +1,342 @@
+//! The request-reply pattern (RFC 28): REQ asks, REP answers.
+
+use zmtp::Message;
+
+use super::lockstep;
+use super::{Core, common_methods};
+use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::options::{Identifies, Receives, Requests, Sends};
+use crate::pipe::PipeId;
+use crate::routing::{Addressed, FairQueue, LoadBalance};
+
+/// Sends a request to one of its peers, in turn, and receives the reply (RFC 28).
+///
+/// Strictly: send, receive, send, receive. A request waits in the pipe while the peer is away, and `send`
+/// waits when no peer can take it. A peer that ends with a request in its hands never answers: give `recv`
+/// a `recv_timeout`, and the socket the option `relaxed` (with `correlate`), to be able to ask again.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::{RepSocket, ReqSocket};
+///
+/// let mut server = RepSocket::new();
+/// let endpoint = server.bind("tcp://127.0.0.1:*").await?;
+/// let mut client = ReqSocket::new();
+/// client.connect(&endpoint)?;
+///
+/// client.send("question").await?;
+/// assert_eq!(server.recv().await?, "question");
+/// server.send("answer").await?;
+/// assert_eq!(client.recv().await?, "answer");
+/// # Ok(())
+/// # }
+/// ```
+pub struct ReqSocket {
+    core: Core<LoadBalance, FairQueue>,
+    /// The request under way.
+    asked: Option<Asked>,
+    /// The id of the last request, when requests carry one.
+    last_id: u32,
+}
+
+struct Asked {
+    /// Who was asked. `None`: that pipe has ended, and anyone may answer (R-REQ-4).
+    peer: Option<PipeId>,
+    /// What the reply has to carry.
+    id: Option<u32>,
+}
+
+common_methods!(ReqSocket, Req);
+impl Sends for ReqSocket {}
+impl Receives for ReqSocket {}
+impl Identifies for ReqSocket {}
+impl Requests for ReqSocket {}
+
+const AWAITING_REPLY: &str = "a request is under way: receive its reply first";
+const NO_REQUEST: &str = "no request is under way: send one first";
+const REPLY_DUE: &str = "a request has been received: send its reply first";
+const NO_QUESTION: &str = "no request has been received: receive one first";
+
+impl ReqSocket {
+    fn from_core(core: Core<LoadBalance, FairQueue>) -> Self {
+        ReqSocket {
+            core,
+            asked: None,
+            last_id: rand::random(),
+        }
+    }
+
+    /// Sends a request; waits while no peer has room.
+    ///
+    /// # Errors
+    ///
+    /// A request is under way (unless the socket is `relaxed`), `send_timeout` passed, or the message has no
+    /// frames. The message comes back.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not sent the request, and the next call may be a send.
+    pub async fn send(&mut self, request: impl Into<Message>) -> Result<(), SendError> {
+        let request = request.into();
+        if request.is_empty() {
+            return Err(SendError::NoFrames(request));
+        }
+        if !self.may_send() {
+            return Err(SendError::State {
+                message: request,
+                expected: AWAITING_REPLY,
+            });
+        }
+        let id = self.next_id();
+        let mut peer = None;
+        self.core
+            .send(lockstep::wrap(request, id), |core, message| {
+                peer = Some(ask(core, message)?);
+                Ok(())
+            })
+            .await
+            .map_err(|error| SendError::Timeout(bare(error.into_message(), id)))?;
+        self.asked = Some(Asked { peer, id });
+        Ok(())
+    }
+
+    /// Sends a request if a peer has room now.
+    ///
+    /// # Errors
+    ///
+    /// A request is under way (unless the socket is `relaxed`), no peer has room, or the message has no
+    /// frames. The message comes back.
+    pub fn try_send(&mut self, request: impl Into<Message>) -> Result<(), TrySendError> {
+        let request = request.into();
+        if request.is_empty() {
+            return Err(TrySendError::NoFrames(request));
+        }
+        if !self.may_send() {
+            return Err(TrySendError::State {
+                message: request,
+                expected: AWAITING_REPLY,
+            });
+        }
+        let id = self.next_id();
+        let mut peer = None;
+        self.core
+            .try_send(lockstep::wrap(request, id), |core, message| {
+                peer = Some(ask(core, message)?);
+                Ok(())
+            })
+            .map_err(|error| TrySendError::Full(bare(error.into_message(), id)))?;
+        self.asked = Some(Asked { peer, id });
+        Ok(())
+    }
+
+    fn may_send(&self) -> bool {
+        self.asked.is_none() || self.core.shared.options.relaxed
+    }
+
+    fn next_id(&mut self) -> Option<u32> {
+        self.core.shared.options.correlate.then(|| {
+            self.last_id = self.last_id.wrapping_add(1);
+            self.last_id
+        })
+    }
+
+    /// Receives the reply; waits until it comes. Replies of peers that were not asked, and malformed ones, are
+    /// discarded.
+    ///
+    /// # Errors
+    ///
+    /// No request is under way, or `recv_timeout` passed: the request is still under way then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not taken the reply: receive again.
+    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+        let Some(asked) = &mut self.asked else {
+            return Err(RecvError::State {
+                expected: NO_REQUEST,
+            });
+        };
+        let reply = self.core.recv(|core| answer(core, asked)).await?;
+        self.asked = None;
+        Ok(reply)
+    }
+
+    /// Receives the reply if it is there.
+    ///
+    /// # Errors
+    ///
+    /// No request is under way, or the reply is not there.
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        let Some(asked) = &mut self.asked else {
+            return Err(TryRecvError::State {
+                expected: NO_REQUEST,
+            });
+        };
+        let reply = self.core.try_recv(|core| answer(core, asked))?;
+        self.asked = None;
+        Ok(reply)
+    }
+}
+
+/// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
+fn ask(core: &mut Core<LoadBalance, FairQueue>, request: Message) -> Result<PipeId, Message> {
+    core.receiver.discard_waiting();
+    core.sender.send(request)
+}
+
+/// The reply to the request, if it has come.
+fn answer(core: &mut Core<LoadBalance, FairQueue>, asked: &mut Asked) -> Option<Message> {
+    while let Some((from, message)) = core.receiver.recv() {
+        if asked.peer.is_none_or(|peer| peer == from)
+            && let Some(reply) = lockstep::unwrap(message, asked.id)
+        {
+            return Some(reply);
+        }
+    }
+    if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
+        asked.peer = None;
+    }
+    None
+}
+
+/// A request that could not be sent, as the application gave it.
+fn bare(request: Message, id: Option<u32>) -> Message {
+    lockstep::unwrap(request, id).unwrap_or_default()
+}
+
+/// Receives requests from all of its peers, one from each in turn, and replies to each (RFC 28).
+///
+/// Strictly: receive, send, receive, send. A reply to a peer that has gone, or that does not read its
+/// replies, is dropped. See [`ReqSocket`] for an example.
+pub struct RepSocket {
+    core: Core<Addressed, FairQueue>,
+    /// Who is to be answered, and the envelope to do it in.
+    asker: Option<(PipeId, Message)>,
+    dropped: u64,
+}
+
+common_methods!(RepSocket, Rep);
+impl Sends for RepSocket {}
+impl Receives for RepSocket {}
+impl Identifies for RepSocket {}
+
+impl RepSocket {
+    fn from_core(core: Core<Addressed, FairQueue>) -> Self {
+        RepSocket {
+            core,
+            asker: None,
+            dropped: 0,
+        }
+    }
+
+    /// Receives the next request; waits while there is none. Malformed requests are discarded.
+    ///
+    /// # Errors
+    ///
+    /// A reply is due, or `recv_timeout` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no request.
+    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+        if self.asker.is_some() {
+            return Err(RecvError::State {
+                expected: REPLY_DUE,
+            });
+        }
+        let (from, envelope, request) = self.core.recv(request).await?;
+        self.asker = Some((from, envelope));
+        Ok(request)
+    }
+
+    /// Receives the next request if one is there.
+    ///
+    /// # Errors
+    ///
+    /// A reply is due, or no request is there.
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        if self.asker.is_some() {
+            return Err(TryRecvError::State {
+                expected: REPLY_DUE,
+            });
+        }
+        let (from, envelope, request) = self.core.try_recv(request)?;
+        self.asker = Some((from, envelope));
+        Ok(request)
+    }
+
+    /// Replies to the request that was received last. Never waits for a peer; now and then it yields to the
+    /// runtime once. A reply whose asker is gone or does not read is dropped, and [`dropped`](Self::dropped)
+    /// counts it (R-REP-5).
+    ///
+    /// # Errors
+    ///
+    /// No request has been received, or the message has no frames. The message comes back.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not replied: the reply is still due.
+    pub async fn send(&mut self, reply: impl Into<Message>) -> Result<(), SendError> {
+        let reply = reply.into();
+        if self.asker.is_none() {
+            return Err(SendError::State {
+                message: reply,
+                expected: NO_QUESTION,
+            });
+        }
+        let (asker, dropped) = (&mut self.asker, &mut self.dropped);
+        self.core
+            .send(reply, |core, reply| respond(core, asker, dropped, reply))
+            .await
+    }
+
+    /// The same without yielding.
+    ///
+    /// # Errors
+    ///
+    /// No request has been received, or the message has no frames. The message comes back.
+    pub fn try_send(&mut self, reply: impl Into<Message>) -> Result<(), TrySendError> {
+        let reply = reply.into();
+        if self.asker.is_none() {
+            return Err(TrySendError::State {
+                message: reply,
+                expected: NO_QUESTION,
+            });
+        }
+        let (asker, dropped) = (&mut self.asker, &mut self.dropped);
+        self.core
+            .try_send(reply, |core, reply| respond(core, asker, dropped, reply))
+    }
+
+    /// Replies dropped because their asker was gone or its pipe was full.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+/// The next well-formed request: who asks, its envelope, its body.
+fn request(core: &mut Core<Addressed, FairQueue>) -> Option<(PipeId, Message, Message)> {
+    loop {
+        let (from, message) = core.receiver.recv()?;
+        if let Some((envelope, body)) = lockstep::open(message) {
+            return Some((from, envelope, body));
+        }
+    }
+}
+
+/// Sends the reply to its asker, if it is still there to take it.
+fn respond(
+    core: &mut Core<Addressed, FairQueue>,
+    asker: &mut Option<(PipeId, Message)>,
+    dropped: &mut u64,
+    reply: Message,
+) -> Result<(), Message> {
+    let Some((to, envelope)) = asker.take() else {
+        return Err(reply);
+    };
+    if core.sender.send(to, lockstep::close(envelope, reply)).is_err() {
+        *dropped += 1;
+    }
+    Ok(())
+}
