@@ -1,0 +1,721 @@
+//! [`Batch`]: whole messages in ZMTP 3.x wire form, the one currency between sockets, pipes,
+//! sessions and [`crate::Connection`], in both directions.
+//!
+//! `send` pushes a message: header and small payload go into one contiguous buffer, a large
+//! payload joins by reference. The session writes the batch with [`Batch::io_slices`] and
+//! [`Batch::advance`]. On the receiving side the decoder hands over the chunk it has read, cut
+//! after the last whole message, and `recv` pops messages off it.
+//!
+//! ```text
+//! wire   | h payload | h payload | h | h payload | h |
+//!          ^head (written or popped before here)   ^   ^
+//! refs                             large payload --'   '-- large payload
+//! ```
+//! Invariants: headers never straddle anything; `wire` holds whole frames except for bodies in
+//! `refs`, each of which goes right behind its header; a referenced body is never small enough
+//! to be inline in a [`Frame`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::message::{Frame, Message};
+use crate::wire::frame::{self, Header};
+
+const INLINE: usize = Frame::INLINE;
+/// Header and inline payload, written as one block of fixed size and then cut.
+const BLOCK: usize = 2 + INLINE;
+
+/// Whole messages in wire form, oldest first.
+///
+/// ```
+/// use zmtp::{Batch, Message};
+///
+/// let mut batch = Batch::new();
+/// batch.push(&Message::from("hello"), usize::MAX);
+/// batch.push(&Message::from(["two", "frames"]), usize::MAX);
+/// assert_eq!(batch.len(), 2);
+/// assert_eq!(batch.pop().unwrap(), "hello");
+/// assert_eq!(batch.pop().unwrap(), Message::from(["two", "frames"]));
+/// assert!(batch.is_empty());
+/// ```
+#[derive(Clone, Default)]
+pub struct Batch {
+    wire: BytesMut,
+    /// Bytes of `wire` that are popped or written.
+    head: usize,
+    /// Absolute offset of the first byte of `wire`; gives the offsets in `refs` their meaning.
+    base: u64,
+    /// Payloads, each going in front of the wire byte at its absolute offset.
+    refs: VecDeque<(u64, Bytes)>,
+    /// Bytes of the first of `refs` that are written.
+    ref_head: usize,
+    /// Bytes of `refs` not yet written or popped.
+    ref_bytes: usize,
+    messages: usize,
+    /// Bytes missing until the frame (or sealed message) that is partly written is all written.
+    frame_left: u64,
+    /// Whether the partly written frame is the last of its message.
+    frame_last: bool,
+    /// The message at the front has lost frames to the network already.
+    cut: bool,
+    /// `wire` is a slice of somebody's read chunk: let go of it as soon as it is empty.
+    adopted: bool,
+    form: Form,
+}
+
+/// What the bytes are.
+#[derive(Clone, Default)]
+enum Form {
+    /// Messages in 3.x wire form.
+    #[default]
+    Canonical,
+    /// Bytes whose message ends only these lengths tell.
+    Sealed(VecDeque<u64>),
+}
+
+impl Batch {
+    /// An empty batch. Does not allocate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of messages that are not completely popped or written.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether no message is left.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// The number of wire bytes left, referenced payloads included.
+    #[inline]
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.wire.len() - self.head + self.ref_bytes
+    }
+
+    /// Bytes that can be pushed before the buffer has to grow.
+    #[must_use]
+    pub fn spare(&self) -> usize {
+        self.wire.capacity() - self.wire.len()
+    }
+
+    /// Whether [`crate::Connection::seal`] has given the batch the form of one connection, so
+    /// that its messages can't be read back or sent elsewhere.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        !matches!(self.form, Form::Canonical)
+    }
+
+    /// Adds a message at the end. Payloads of at least `by_reference_from` bytes that are not
+    /// inline are shared with the message, all others copied. A message without frames adds
+    /// nothing.
+    #[inline]
+    pub fn push(&mut self, message: &Message, by_reference_from: usize) {
+        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(0, len, data);
+            self.messages += 1;
+        } else {
+            self.push_frames(message.frames(), by_reference_from);
+        }
+    }
+
+    /// [`Batch::push`] by value: spares a reference count where a payload is shared.
+    #[inline]
+    pub fn push_owned(&mut self, message: Message, by_reference_from: usize) {
+        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(0, len, data);
+            self.messages += 1;
+        } else {
+            self.push_frames_owned(message, by_reference_from);
+        }
+    }
+
+    /// [`Batch::push`] with frames put in front (an envelope), without building a longer
+    /// message first.
+    pub fn push_with_prefix<'a>(
+        &mut self,
+        prefix: impl IntoIterator<Item = &'a [u8]>,
+        message: &Message,
+        by_reference_from: usize,
+    ) {
+        if message.is_empty() {
+            return;
+        }
+        for payload in prefix {
+            self.put_frame(true, payload);
+        }
+        self.push(message, by_reference_from);
+    }
+
+    /// Joins `other` at the end without copying, which works when this batch is empty or
+    /// `other` directly follows it in the same read chunk.
+    ///
+    /// # Errors
+    /// Hands `other` back when it does neither.
+    #[allow(clippy::result_large_err)] // Handing it back whole is the point.
+    pub fn append(&mut self, other: Self) -> Result<(), Self> {
+        if other.is_empty() {
+            return Ok(());
+        }
+        if self.is_empty() && self.frame_left == 0 {
+            *self = other;
+            return Ok(());
+        }
+        let canonical = !self.is_sealed() && !other.is_sealed();
+        let whole = other.head == 0 && other.ref_head == 0 && !other.cut;
+        if !canonical || !whole || !follows(&self.wire, &other.wire) {
+            return Err(other);
+        }
+        let at = self.end();
+        self.join(at, other);
+        Ok(())
+    }
+
+    /// Adds copies of all messages of `other`: bytes are copied, referenced payloads shared.
+    /// This is how a batch that was encoded once reaches many pipes. `other` must be neither
+    /// sealed nor partly written.
+    pub fn extend_from(&mut self, other: &Self) {
+        debug_assert!(!self.is_sealed() && !other.is_sealed() && !other.cut);
+        let other_start = other.base + other.head as u64;
+        let bytes = &other.wire[other.head..];
+        self.make_room(bytes.len());
+        let at = self.end();
+        self.wire.extend_from_slice(bytes);
+        self.refs.extend(
+            other
+                .refs
+                .iter()
+                .map(|(offset, payload)| (offset - other_start + at, payload.clone())),
+        );
+        self.ref_bytes += other.ref_bytes;
+        self.messages += other.messages;
+    }
+
+    /// Takes the first message off. A message that was partly written before is dropped first.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Message> {
+        if !self.cut
+            && let Some(rest) = self.wire.get(self.head..)
+            && let [0, len, payload @ ..] = rest
+            && usize::from(*len) <= INLINE.min(payload.len())
+            && self.messages != 0
+        {
+            let frame = Frame::inline_from(payload, *len);
+            self.head += 2 + usize::from(*len);
+            self.messages -= 1;
+            if self.messages == 0 {
+                self.drained();
+            }
+            return Some(Message::from(frame));
+        }
+        self.pop_any()
+    }
+
+    /// Moves the first `messages` messages into a batch of their own (all, if there are fewer).
+    /// Walks over their headers.
+    #[must_use]
+    pub fn split_front(&mut self, messages: usize) -> Self {
+        self.discard_partial();
+        if messages >= self.messages {
+            return std::mem::take(self);
+        }
+        let (end, refs) = self.skip_messages(messages);
+        let mut front = Self {
+            wire: self.wire.split_to(end),
+            head: self.head,
+            base: self.base,
+            refs: self.refs.drain(..refs).collect(),
+            messages,
+            adopted: self.adopted,
+            ..Self::default()
+        };
+        if let Form::Sealed(lengths) = &mut self.form {
+            front.form = Form::Sealed(lengths.drain(..messages).collect());
+        }
+        front.ref_bytes = front.refs.iter().map(|(_, payload)| payload.len()).sum();
+        self.base += end as u64;
+        self.head = 0;
+        self.ref_bytes -= front.ref_bytes;
+        self.messages -= messages;
+        front
+    }
+
+    /// Drops the first `messages` messages (all, if there are fewer).
+    pub fn truncate_front(&mut self, messages: usize) {
+        drop(self.split_front(messages));
+    }
+
+    /// Drops all messages and keeps the buffer.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.wire.clear();
+        self.refs.clear();
+        self.base = 0;
+        self.head = 0;
+        self.ref_head = 0;
+        self.ref_bytes = 0;
+        self.messages = 0;
+        self.frame_left = 0;
+        self.cut = false;
+        self.form = Form::Canonical;
+    }
+
+    /// Fills `out` with what is left to write, in order, and returns how many slices it used.
+    /// When `out` is too short the rest comes next time.
+    pub fn io_slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut used = 0;
+        let mut put = |bytes: &'a [u8]| {
+            if bytes.is_empty() {
+                return true;
+            }
+            let Some(slot) = out.get_mut(used) else {
+                return false;
+            };
+            *slot = IoSlice::new(bytes);
+            used += 1;
+            true
+        };
+        let mut from = self.head;
+        for (i, (offset, payload)) in self.refs.iter().enumerate() {
+            let to = (offset - self.base) as usize;
+            let skip = if i == 0 { self.ref_head } else { 0 };
+            if !put(&self.wire[from..to]) || !put(&payload[skip..]) {
+                return used;
+            }
+            from = to;
+        }
+        put(&self.wire[from..]);
+        used
+    }
+
+    /// Notes that `bytes` more bytes are written, and returns how many messages that made
+    /// complete: exact, also for partial writes. Costs nothing per message when everything is
+    /// written, else walks over the headers of what was written.
+    pub fn advance(&mut self, bytes: usize) -> usize {
+        if bytes >= self.byte_len() {
+            debug_assert!(bytes == self.byte_len(), "advance beyond the end");
+            let messages = self.messages;
+            self.clear();
+            return messages;
+        }
+        self.advance_partly(bytes)
+    }
+
+    /// Drops the message of which some bytes but not all are written, as after a connection
+    /// broke. Returns the number of messages dropped: 0 or 1.
+    pub fn discard_partial(&mut self) -> usize {
+        if !self.cut {
+            return 0;
+        }
+        while self.cut && self.messages > 0 {
+            let step = if self.frame_left > 0 {
+                self.frame_left
+            } else {
+                match Header::parse(&self.wire[self.head..]) {
+                    Some(header) => header.size as u64 + header.len,
+                    None => break,
+                }
+            };
+            // All of it is in memory, so it fits a usize.
+            self.advance(step as usize);
+        }
+        1
+    }
+
+    /// The absolute offset of the end.
+    #[inline]
+    fn end(&self) -> u64 {
+        self.base + self.wire.len() as u64
+    }
+
+    #[inline]
+    fn make_room(&mut self, bytes: usize) {
+        if self.wire.capacity() - self.wire.len() < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) {
+        // What is popped must not be carried along when the buffer moves; without this, a batch
+        // that is pushed to and popped from without ever being empty would grow for ever.
+        self.forget_head();
+        self.wire.reserve(bytes);
+    }
+
+    fn forget_head(&mut self) {
+        self.wire.advance(self.head);
+        self.base += self.head as u64;
+        self.head = 0;
+    }
+
+    /// Everything is popped.
+    fn drained(&mut self) {
+        if self.adopted {
+            // The chunk goes back to its reader for reuse.
+            *self = Self::new();
+        } else {
+            self.clear();
+        }
+    }
+
+    #[inline]
+    fn put_block(&mut self, flags: u8, len: u8, data: &[u8; INLINE]) {
+        let mut block = [0; BLOCK];
+        block[0] = flags;
+        block[1] = len;
+        block[2..].copy_from_slice(data);
+        self.make_room(BLOCK);
+        self.wire.extend_from_slice(&block);
+        self.wire
+            .truncate(self.wire.len() - (INLINE - usize::from(len)));
+    }
+
+    #[inline(never)]
+    fn push_frames<'a>(
+        &mut self,
+        frames: impl ExactSizeIterator<Item = &'a Frame>,
+        by_reference_from: usize,
+    ) {
+        let mut left = frames.len();
+        if left == 0 {
+            return;
+        }
+        for frame in frames {
+            left -= 1;
+            match frame.as_shared() {
+                Some(payload) if payload.len() >= by_reference_from => {
+                    self.put_reference(left > 0, payload.clone());
+                }
+                _ => self.put_frame(left > 0, frame),
+            }
+        }
+        self.messages += 1;
+    }
+
+    #[inline(never)]
+    fn push_frames_owned(&mut self, message: Message, by_reference_from: usize) {
+        let mut left = message.len();
+        if left == 0 {
+            return;
+        }
+        for frame in message {
+            left -= 1;
+            if frame.is_inline() || frame.len() < by_reference_from {
+                self.put_frame(left > 0, &frame);
+            } else {
+                self.put_reference(left > 0, frame.into_bytes());
+            }
+        }
+        self.messages += 1;
+    }
+
+    /// Writes a frame with a copy of its payload. The message counts only when
+    /// [`Batch::count`] says so.
+    pub(crate) fn put_frame(&mut self, more: bool, payload: &[u8]) {
+        self.make_room(9 + payload.len());
+        frame::put_header(&mut self.wire, u8::from(more), payload.len());
+        self.wire.extend_from_slice(payload);
+    }
+
+    /// Writes the header of a message frame whose body is to follow by [`Batch::put_body`].
+    pub(crate) fn put_header(&mut self, more: bool, len: usize) {
+        self.make_room(9);
+        frame::put_header(&mut self.wire, u8::from(more), len);
+    }
+
+    /// Puts the body behind a header that is there already. It must be too large to be inline.
+    pub(crate) fn put_body(&mut self, payload: Bytes) {
+        debug_assert!(payload.len() > INLINE);
+        self.ref_bytes += payload.len();
+        self.refs.push_back((self.end(), payload));
+    }
+
+    /// Writes a frame by reference; a small one is copied all the same.
+    pub(crate) fn put_reference(&mut self, more: bool, payload: Bytes) {
+        if payload.len() <= INLINE {
+            return self.put_frame(more, &payload);
+        }
+        self.put_header(more, payload.len());
+        self.put_body(payload);
+    }
+
+    /// Counts messages whose frames were put one by one.
+    #[inline]
+    pub(crate) fn count(&mut self, messages: usize) {
+        self.messages += messages;
+    }
+
+    /// Whether [`Batch::adopt`] would take `piece` without copying.
+    #[inline]
+    pub(crate) fn joins(&self, piece: &BytesMut) -> bool {
+        (self.wire.is_empty() && self.refs.is_empty()) || follows(&self.wire, piece)
+    }
+
+    /// Joins bytes in wire form with `messages` message ends among them, by reference where
+    /// they follow the batch's own end or the batch is empty.
+    #[inline]
+    pub(crate) fn adopt(&mut self, piece: BytesMut, messages: usize) {
+        if self.wire.is_empty() && self.refs.is_empty() {
+            self.wire = piece;
+            self.adopted = true;
+        } else if follows(&self.wire, &piece) {
+            self.wire.unsplit(piece);
+        } else {
+            self.make_room(piece.len());
+            self.wire.extend_from_slice(&piece);
+        }
+        self.messages += messages;
+    }
+
+    /// The length of the wire buffer: a mark for [`Batch::take_until`].
+    #[inline]
+    pub(crate) fn mark(&self) -> usize {
+        self.wire.len()
+    }
+
+    /// Splits off everything before `mark`, which is the end of the last counted message.
+    pub(crate) fn take_until(&mut self, mark: usize) -> Self {
+        if mark == self.wire.len() {
+            return std::mem::take(self);
+        }
+        let border = self.base + mark as u64;
+        let refs = self.refs.partition_point(|(offset, _)| *offset <= border);
+        let mut front = Self {
+            wire: self.wire.split_to(mark),
+            base: self.base,
+            refs: self.refs.drain(..refs).collect(),
+            messages: self.messages,
+            adopted: self.adopted,
+            ..Self::default()
+        };
+        front.ref_bytes = front.refs.iter().map(|(_, payload)| payload.len()).sum();
+        self.ref_bytes -= front.ref_bytes;
+        self.base = border;
+        self.messages = 0;
+        front
+    }
+
+    /// Rewrites every frame: `write` gets `(more, payload, first frame of its message)` and
+    /// appends what goes on the wire. Used where a connection does not speak 3.x messages.
+    pub(crate) fn reseal(&mut self, mut write: impl FnMut(&mut BytesMut, bool, &[u8], bool)) {
+        let mut out = BytesMut::with_capacity(self.byte_len() + 16);
+        let mut lengths = VecDeque::with_capacity(self.messages);
+        let mut from = 0;
+        let mut first = true;
+        let messages = self.messages;
+        while lengths.len() < messages {
+            let Some((more, frame)) = self.pop_frame() else {
+                break;
+            };
+            write(&mut out, more, &frame, first);
+            first = !more;
+            if !more {
+                lengths.push_back((out.len() - from) as u64);
+                from = out.len();
+            }
+        }
+        self.clear();
+        self.wire = out;
+        self.messages = lengths.len();
+        self.form = Form::Sealed(lengths);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_any(&mut self) -> Option<Message> {
+        self.discard_partial();
+        debug_assert!(!self.is_sealed(), "a sealed batch has no messages to read");
+        if self.messages == 0 || self.is_sealed() {
+            return None;
+        }
+        let (more, first) = self.pop_frame()?;
+        let message = if more {
+            let mut frames = Vec::with_capacity(4);
+            frames.push(first);
+            loop {
+                let (more, frame) = self.pop_frame()?;
+                frames.push(frame);
+                if !more {
+                    break;
+                }
+            }
+            Message::from(frames)
+        } else {
+            Message::from(first)
+        };
+        self.messages -= 1;
+        if self.messages == 0 {
+            self.drained();
+        }
+        Some(message)
+    }
+
+    fn pop_frame(&mut self) -> Option<(bool, Frame)> {
+        let header = Header::parse(self.wire.get(self.head..)?)?;
+        let len = usize::try_from(header.len).ok()?;
+        self.head += header.size;
+        let more = header.more();
+        if let Some((offset, _)) = self.refs.front()
+            && *offset == self.base + self.head as u64
+            && let Some((_, payload)) = self.refs.pop_front()
+        {
+            self.ref_bytes -= payload.len();
+            return Some((more, Frame::from(payload)));
+        }
+        if len <= INLINE {
+            let frame = Frame::inline_from(&self.wire[self.head..], len as u8);
+            self.head += len;
+            return Some((more, frame));
+        }
+        self.forget_head();
+        let payload = self.wire.split_to(len).freeze();
+        self.base += len as u64;
+        Some((more, Frame::from(payload)))
+    }
+
+    /// The wire position and the number of refs behind the first `messages` messages.
+    fn skip_messages(&self, messages: usize) -> (usize, usize) {
+        let mut at = self.head;
+        let mut refs = 0;
+        if let Form::Sealed(lengths) = &self.form {
+            // Sealed batches hold no references.
+            let bytes: u64 = lengths.iter().take(messages).sum();
+            return (at + bytes as usize, 0);
+        }
+        let mut left = messages;
+        while left > 0 {
+            let Some(header) = Header::parse(&self.wire[at..]) else {
+                break;
+            };
+            at += header.size;
+            match self.refs.get(refs) {
+                Some((offset, _)) if *offset == self.base + at as u64 => refs += 1,
+                _ => at += header.len as usize,
+            }
+            left -= usize::from(!header.more());
+        }
+        (at, refs)
+    }
+
+    #[cold]
+    fn advance_partly(&mut self, bytes: usize) -> usize {
+        let mut left = bytes as u64;
+        let mut done = 0;
+        while left > 0 {
+            if self.frame_left == 0 {
+                self.cut = true;
+                match &mut self.form {
+                    Form::Sealed(lengths) => {
+                        self.frame_left = lengths.pop_front().unwrap_or(u64::MAX);
+                        self.frame_last = true;
+                    }
+                    Form::Canonical => match Header::parse(&self.wire[self.head..]) {
+                        Some(header) => {
+                            self.frame_left = header.size as u64 + header.len;
+                            self.frame_last = !header.more();
+                        }
+                        None => self.frame_left = u64::MAX,
+                    },
+                }
+            }
+            let step = left.min(self.frame_left);
+            self.skip_bytes(step as usize);
+            left -= step;
+            self.frame_left -= step;
+            if self.frame_left == 0 && self.frame_last {
+                self.cut = false;
+                done += 1;
+            }
+        }
+        self.messages -= done;
+        done
+    }
+
+    /// Moves over `bytes` bytes of `wire` and `refs`.
+    fn skip_bytes(&mut self, mut bytes: usize) {
+        while bytes > 0 {
+            let until = match self.refs.front() {
+                Some((offset, _)) => (offset - self.base) as usize,
+                None => self.wire.len(),
+            };
+            let step = bytes.min(until - self.head);
+            self.head += step;
+            bytes -= step;
+            if bytes == 0 {
+                return;
+            }
+            let Some((_, payload)) = self.refs.front() else {
+                return;
+            };
+            let step = bytes.min(payload.len() - self.ref_head);
+            self.ref_head += step;
+            self.ref_bytes -= step;
+            bytes -= step;
+            if self.ref_head == payload.len() {
+                self.refs.pop_front();
+                self.ref_head = 0;
+            }
+        }
+    }
+
+    fn join(&mut self, at: u64, other: Self) {
+        let other_base = other.base;
+        self.wire.unsplit(other.wire);
+        self.refs.extend(
+            other
+                .refs
+                .into_iter()
+                .map(|(offset, payload)| (offset - other_base + at, payload)),
+        );
+        self.ref_bytes += other.ref_bytes;
+        self.messages += other.messages;
+    }
+}
+
+/// Whether `next` begins where `piece` ends in memory. Two allocations may touch by chance:
+/// `unsplit` then copies, so a wrong yes costs time only.
+#[inline]
+fn follows(piece: &BytesMut, next: &BytesMut) -> bool {
+    piece.capacity() == piece.len() && piece.as_ptr_range().end == next.as_ptr()
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("messages", &self.messages)
+            .field("bytes", &self.byte_len())
+            .field("by_reference", &self.refs.len())
+            .field("sealed", &self.is_sealed())
+            .finish()
+    }
+}
+
+impl Extend<Message> for Batch {
+    /// Pushes messages; payloads that are not inline are referenced.
+    fn extend<I: IntoIterator<Item = Message>>(&mut self, messages: I) {
+        for message in messages {
+            self.push_owned(message, 0);
+        }
+    }
+}
+
+impl FromIterator<Message> for Batch {
+    fn from_iter<I: IntoIterator<Item = Message>>(messages: I) -> Self {
+        let mut batch = Self::new();
+        batch.extend(messages);
+        batch
+    }
+}

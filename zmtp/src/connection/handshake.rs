@@ -1,0 +1,279 @@
+//! From the first byte to Ready: greeting, version, mechanism, socket types (RFC 37, "Version
+//! Negotiation" and "Connection Metadata").
+//!
+//! ```text
+//!            .-- first octet not FF, or octet 9 even: 1.0 ---------.
+//! Greeting --+-- revision 0 or 1 --> ShortGreeting ----------------+--> Identity --.
+//!            '-- else: 3.0 or 3.1 --> Mechanism ----------------------------------+--> Traffic
+//! ```
+//! Each step sends as early as libzmq does, so two peers that both wait for the other's next
+//! octets can't lock up.
+
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes};
+
+use super::{Connection, Event, PeerInfo, Version};
+use crate::error::{Error, Incompatible};
+use crate::mechanism::Progress;
+use crate::wire::frame;
+use crate::wire::greeting::{self, Greeting, Peer};
+use crate::wire::metadata::{self, Metadata};
+
+/// What the connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The peer's signature, then its version, then the rest.
+    Greeting {
+        /// How much of our greeting is queued.
+        sent: Sent,
+    },
+    /// The socket type octet of a 2.0 or "revision 0" peer, which nobody checks.
+    ShortGreeting { version: Version },
+    /// The identity frame of a 1.0 or 2.0 peer. `unversioned` peers sent no signature.
+    Identity { version: Version, unversioned: bool },
+    /// A command of the peer.
+    Mechanism { version: Version },
+    /// Messages and commands.
+    Traffic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sent {
+    Signature,
+    Major,
+    All,
+}
+
+impl Connection {
+    /// Goes as far as the input reaches. The phase is Traffic afterwards or more input is needed.
+    pub(super) fn advance_handshake(&mut self, now: Instant) -> Result<(), Error> {
+        loop {
+            let next = match self.phase {
+                Phase::Greeting { sent } => self.on_greeting(sent)?,
+                Phase::ShortGreeting { version } => {
+                    if self.decoder.buffered().len() < greeting::SHORT_GREETING {
+                        return Ok(());
+                    }
+                    self.decoder.consume(greeting::SHORT_GREETING);
+                    Some(Phase::Identity {
+                        version,
+                        unversioned: false,
+                    })
+                }
+                Phase::Identity {
+                    version,
+                    unversioned,
+                } => self.on_identity(version, unversioned, now)?,
+                Phase::Mechanism { version } => self.on_handshake_command(version, now)?,
+                Phase::Traffic => return Ok(()),
+            };
+            match next {
+                Some(next) => self.phase = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn on_greeting(&mut self, sent: Sent) -> Result<Option<Phase>, Error> {
+        let peer = greeting::identify(self.decoder.buffered());
+        match peer {
+            Peer::Unknown => return Ok(None),
+            Peer::V1 => {
+                self.check_version(Version::V1_0)?;
+                // Our signature was the header of our identity frame.
+                self.control.extend_from_slice(&self.config.routing_id);
+                return Ok(Some(Phase::Identity {
+                    version: Version::V1_0,
+                    unversioned: true,
+                }));
+            }
+            _ => {}
+        }
+        if sent < Sent::Major {
+            self.control.put_u8(greeting::MAJOR);
+        }
+        match peer {
+            Peer::Revision0 | Peer::V2 => {
+                let version = if peer == Peer::V2 {
+                    Version::V2_0
+                } else {
+                    Version::V1_0
+                };
+                self.check_version(version)?;
+                self.control.put_u8(self.config.socket_type.octet());
+                let identity = &self.config.routing_id;
+                if version == Version::V2_0 {
+                    frame::put_header(&mut self.control, 0, identity.len());
+                } else {
+                    frame::put_v1_header(&mut self.control, false, identity.len());
+                }
+                self.control.extend_from_slice(identity);
+                return Ok(Some(Phase::ShortGreeting { version }));
+            }
+            Peer::V3 => {}
+            _ => {
+                self.phase = Phase::Greeting { sent: Sent::Major };
+                return Ok(None);
+            }
+        }
+        let mechanism = greeting::pad_mechanism(self.config.mechanism.name());
+        if sent < Sent::All {
+            let own = Greeting {
+                major: greeting::MAJOR,
+                minor: greeting::MINOR,
+                mechanism,
+                // NULL knows no server, and some implementations refuse the bit there.
+                as_server: self.config.as_server
+                    && self.config.mechanism != crate::mechanism::Config::Null,
+            };
+            own.put_rest(&mut self.control);
+            self.phase = Phase::Greeting { sent: Sent::All };
+        }
+        let Some(bytes) = self.decoder.buffered().first_chunk() else {
+            return Ok(None);
+        };
+        let theirs = Greeting::parse(bytes);
+        self.decoder.consume(greeting::GREETING);
+        let version = if theirs.is_3_0() {
+            Version::V3_0
+        } else {
+            Version::V3_1
+        };
+        self.check_version(version)?;
+        if theirs.mechanism != mechanism {
+            let name = String::from_utf8_lossy(&theirs.mechanism);
+            return Err(Incompatible::Mechanism {
+                peer: name.trim_end_matches('\0').to_owned(),
+                local: self.config.mechanism.name(),
+            }
+            .into());
+        }
+        let properties = self.local_properties();
+        self.mechanism.next_command(&properties, &mut self.control);
+        Ok(Some(Phase::Mechanism { version }))
+    }
+
+    /// Refuses versions that the configuration does, and versions without security when
+    /// security is configured.
+    fn check_version(&self, peer: Version) -> Result<(), Error> {
+        let needed = if self.config.mechanism.allows_downgrade() {
+            self.config.min_version
+        } else {
+            self.config.min_version.max(Version::V3_0)
+        };
+        if peer < needed {
+            return Err(Incompatible::Version { peer, needed }.into());
+        }
+        Ok(())
+    }
+
+    fn on_identity(
+        &mut self,
+        version: Version,
+        unversioned: bool,
+        now: Instant,
+    ) -> Result<Option<Phase>, Error> {
+        let v1 = version == Version::V1_0;
+        let Some(identity) = self.decoder.take_frame(v1)? else {
+            return Ok(None);
+        };
+        if unversioned && self.config.socket_type.takes_subscriptions() {
+            // Publishers of that age filter nothing and their subscribers may never subscribe
+            // upstream: such a peer is taken to want everything.
+            self.decoder.put_message(&[1]);
+        }
+        self.ready(
+            PeerInfo {
+                version,
+                socket_type: None,
+                routing_id: identity.freeze(),
+                properties: Metadata::new(),
+                mechanism: self.config.mechanism.name(),
+            },
+            now,
+        );
+        Ok(Some(Phase::Traffic))
+    }
+
+    fn on_handshake_command(
+        &mut self,
+        version: Version,
+        now: Instant,
+    ) -> Result<Option<Phase>, Error> {
+        let Some(body) = self.decoder.take_frame(false)? else {
+            return Ok(None);
+        };
+        match self.mechanism.on_command(&body)? {
+            Progress::Waiting => {
+                let properties = self.local_properties();
+                self.mechanism.next_command(&properties, &mut self.control);
+                Ok(Some(self.phase))
+            }
+            Progress::Done(properties) => {
+                let socket_type = self.check_socket_types(&properties)?;
+                let routing_id = properties
+                    .all(metadata::IDENTITY)
+                    .last()
+                    .cloned()
+                    .unwrap_or_default();
+                self.ready(
+                    PeerInfo {
+                        version,
+                        socket_type,
+                        routing_id,
+                        properties,
+                        mechanism: self.config.mechanism.name(),
+                    },
+                    now,
+                );
+                Ok(Some(Phase::Traffic))
+            }
+        }
+    }
+
+    /// Every `Socket-Type` must be one we can talk to; none at all is accepted, as in libzmq.
+    fn check_socket_types(
+        &self,
+        properties: &Metadata,
+    ) -> Result<Option<crate::SocketType>, Error> {
+        let local = self.config.socket_type;
+        let mut last = None;
+        for name in properties.all(metadata::SOCKET_TYPE) {
+            last = std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| name.parse().ok())
+                .filter(|peer| local.accepts(*peer));
+            if last.is_none() {
+                let peer = String::from_utf8_lossy(name).into_owned();
+                return Err(Incompatible::SocketType { peer, local }.into());
+            }
+        }
+        Ok(last)
+    }
+
+    fn local_properties(&self) -> Metadata {
+        let mut properties = Metadata::new();
+        let kind = self.config.socket_type;
+        properties.add(
+            metadata::SOCKET_TYPE,
+            Bytes::from_static(kind.name().as_bytes()),
+        );
+        if kind.announces_identity() {
+            properties.add(metadata::IDENTITY, self.config.routing_id.clone());
+        }
+        properties.extend(&self.config.metadata);
+        properties
+    }
+
+    fn ready(&mut self, peer: PeerInfo, now: Instant) {
+        self.version = peer.version;
+        self.handshake_ends = None;
+        self.decoder
+            .begin_traffic(peer.version == Version::V1_0, self.mechanism.encrypts());
+        if peer.version >= Version::V3_0 {
+            self.timers.start(self.config.heartbeat, now);
+        }
+        self.event = Some(Event::Ready(peer));
+    }
+}

@@ -1,0 +1,148 @@
+//! Messages and commands after the handshake; subscriptions, which are one or the other by the
+//! peer's version (RFC 23, RFC 37, "Commands").
+//!
+//! Inside, a subscription is a message of one frame: 01 and the topic, or 00 and the topic to
+//! cancel. Joining and leaving a group is the same with DISH and RADIO.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use super::{Connection, Version};
+use crate::SocketType;
+use crate::batch::Batch;
+use crate::error::{Error, Violation};
+use crate::wire::command::Command;
+use crate::wire::decoder::Found;
+use crate::wire::frame;
+
+/// The longest group name, in bytes.
+const MAX_GROUP: usize = 255;
+
+impl Connection {
+    pub(super) fn advance_traffic(
+        &mut self,
+        now: Instant,
+        max_messages: usize,
+        join: bool,
+    ) -> Result<(), Error> {
+        let mut budget = max_messages;
+        while let Found::Command(body) = self.decoder.next(&mut budget, join)? {
+            if !self.mechanism.encrypts() {
+                self.on_command(body, now, &mut budget)?;
+                continue;
+            }
+            let (flags, body) = self.mechanism.open(body)?;
+            if flags & frame::COMMAND != 0 {
+                self.on_command(body, now, &mut budget)?;
+            } else {
+                self.decoder
+                    .put_opened(flags & frame::MORE != 0, body, &mut budget)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commands that are unknown, malformed or meaningless for this socket are ignored, as the
+    /// standard and libzmq have it.
+    fn on_command(
+        &mut self,
+        body: BytesMut,
+        now: Instant,
+        budget: &mut usize,
+    ) -> Result<(), Error> {
+        let kind = self.config.socket_type;
+        match Command::parse(&body) {
+            Ok(Command::Subscribe(topic)) if kind.takes_subscriptions() => {
+                let from = body.len() - topic.len();
+                self.put_subscription(body, 1, from, budget)
+            }
+            Ok(Command::Cancel(topic)) if kind.takes_subscriptions() => {
+                let from = body.len() - topic.len();
+                self.put_subscription(body, 0, from, budget)
+            }
+            Ok(Command::Join(group) | Command::Leave(group)) if kind == SocketType::Radio => {
+                if group.len() > MAX_GROUP {
+                    return Err(Violation::GroupName.into());
+                }
+                let from = body.len() - group.len();
+                let joins = matches!(Command::parse(&body), Ok(Command::Join(_)));
+                self.put_subscription(body, u8::from(joins), from, budget)
+            }
+            Ok(Command::Ping { ttl, context }) if self.version >= Version::V3_0 => {
+                self.timers.on_ping(ttl, context, now, &mut self.control);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `body` is a command whose topic begins at `from`; the octet before it, the end of the
+    /// command's name, makes room for the message form's first octet.
+    fn put_subscription(
+        &mut self,
+        mut body: BytesMut,
+        kind: u8,
+        from: usize,
+        budget: &mut usize,
+    ) -> Result<(), Error> {
+        if self.decoder.in_message() {
+            return Err(Violation::SubscriptionInsideMessage.into());
+        }
+        body[from - 1] = kind;
+        self.decoder.put_message(&body[from - 1..]);
+        *budget = budget.saturating_sub(1);
+        Ok(())
+    }
+
+    pub(super) fn seal_batch(&mut self, batch: &mut Batch) {
+        if batch.is_sealed() || batch.is_empty() {
+            return;
+        }
+        let kind = self.config.socket_type;
+        match self.version {
+            Version::V1_0 => batch.reseal(|out, more, payload, _| {
+                frame::put_v1_header(out, more, payload.len());
+                out.extend_from_slice(payload);
+            }),
+            Version::V3_1 if kind.sends_subscriptions() => {
+                batch.reseal(|out, more, payload, first| {
+                    put_as_command(
+                        out,
+                        more,
+                        payload,
+                        first,
+                        Command::Subscribe,
+                        Command::Cancel,
+                    );
+                });
+            }
+            Version::V3_0 | Version::V3_1 if kind == SocketType::Dish => {
+                batch.reseal(|out, more, payload, first| {
+                    put_as_command(out, more, payload, first, Command::Join, Command::Leave);
+                });
+            }
+            _ => {}
+        }
+        self.mechanism.seal(batch);
+    }
+}
+
+/// Writes a message of one frame that begins with 01 or 00 as a command, all others as they are.
+fn put_as_command<'a>(
+    out: &mut BytesMut,
+    more: bool,
+    payload: &'a [u8],
+    first: bool,
+    one: fn(&'a [u8]) -> Command<'a>,
+    zero: fn(&'a [u8]) -> Command<'a>,
+) {
+    match payload {
+        [1, topic @ ..] if first && !more => one(topic).put(out),
+        [0, topic @ ..] if first && !more => zero(topic).put(out),
+        _ => {
+            frame::put_header(out, u8::from(more), payload.len());
+            out.extend_from_slice(payload);
+        }
+    }
+}

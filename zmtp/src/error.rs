@@ -1,0 +1,180 @@
+//! Errors, sorted by who is to blame (RFC 37, "Error Handling").
+//!
+//! Every error ends the connection it happened on, and nothing else. What comes next is the
+//! session's choice; [`Error::should_reconnect`] says what makes sense.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::SocketType;
+use crate::connection::Version;
+use crate::wire::command;
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol. Close; another attempt may meet a healthier peer.
+    #[error("the peer broke the protocol: {0}")]
+    Violation(#[from] Violation),
+    /// Both sides are sound but don't go together. Close, after sending [`Error::reply`] where
+    /// there is one. Only a changed configuration helps.
+    #[error("the peer is incompatible: {0}")]
+    Incompatible(#[from] Incompatible),
+    /// The peer refused this side with an ERROR command, whose reason this is: PLAIN and CURVE
+    /// servers send a status code such as `400`. Final by the standard.
+    #[error("the peer refused the connection: {reason}")]
+    Refused {
+        /// The peer's words, made valid UTF-8. At most 255 bytes before that.
+        reason: String,
+    },
+    /// The peer went over a limit of this side. Nothing was allocated for it.
+    #[error("the peer exceeded a limit: {0}")]
+    Limit(#[from] LimitExceeded),
+    /// The peer fell silent. Close and reconnect.
+    #[error("the peer is silent: {0}")]
+    Silent(#[from] Silence),
+}
+
+/// What a peer did that no peer may do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A ZMTP 1.0 frame whose size leaves no room for its flags. Garbage often looks so.
+    #[error("ZMTP 1.0 frame of size zero")]
+    EmptyFrame,
+    /// A frame size of 2^63 or more, which the standard rules out.
+    #[error("frame size of 2^63 or more")]
+    FrameSize,
+    /// A frame that is no command where the handshake needs one, or a command whose name does
+    /// not fit into it.
+    #[error("malformed command in the handshake")]
+    MalformedCommand,
+    /// A well-formed command at the wrong time.
+    #[error("unexpected command {0:?} in the handshake")]
+    UnexpectedCommand(String),
+    /// An ERROR command whose reason has another length than announced.
+    #[error("malformed ERROR command")]
+    MalformedError,
+    /// A property list that is cut short or has a size no property can have.
+    #[error("malformed metadata")]
+    Metadata,
+    /// A subscription between the frames of a message.
+    #[error("a subscription inside a message")]
+    SubscriptionInsideMessage,
+    /// A group name of more than 255 bytes.
+    #[error("group name of more than 255 bytes")]
+    GroupName,
+}
+
+/// What doesn't go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Incompatible {
+    /// The peer speaks an older ZMTP than [`crate::Config::min_version`] or the security
+    /// mechanism allows. RFC 23 forbids to give up security for an old peer.
+    #[error("the peer speaks ZMTP {peer}, this side needs {needed} or later")]
+    Version {
+        /// The version that would be spoken with the peer.
+        peer: Version,
+        /// The oldest acceptable one.
+        needed: Version,
+    },
+    /// The peer's greeting names another mechanism.
+    #[error("the peer wants mechanism {peer:?}, this side {local}")]
+    Mechanism {
+        /// The 20 octets of the peer's greeting, as text without trailing zeros.
+        peer: String,
+        /// The mechanism configured here.
+        local: &'static str,
+    },
+    /// The peer's socket type can't talk to this one.
+    #[error("a {local} socket can't talk to a peer of type {peer:?}")]
+    SocketType {
+        /// The peer's `Socket-Type`, as it stood there.
+        peer: String,
+        /// The socket type here.
+        local: SocketType,
+    },
+}
+
+/// Which limit of [`crate::Limits`] was exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// See [`crate::Limits::max_frame`].
+    #[error("frame of {size} bytes, allowed are {max}")]
+    Frame {
+        /// The announced size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// See [`crate::Limits::max_frames`].
+    #[error("message of more than {max} frames")]
+    Frames {
+        /// The limit.
+        max: usize,
+    },
+    /// See [`crate::Limits::max_message`].
+    #[error("message of more than {max} bytes")]
+    Message {
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// See [`crate::Limits::max_handshake`].
+    #[error("handshake frame of {size} bytes, allowed are {max}")]
+    Handshake {
+        /// The announced size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// See [`crate::Limits::max_command`].
+    #[error("command of {size} bytes, allowed are {max}")]
+    Command {
+        /// The announced size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+}
+
+/// What kind of silence ended the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Silence {
+    /// The handshake took longer than [`crate::Config::handshake_timeout`].
+    #[error("the handshake took too long")]
+    Handshake,
+    /// Nothing came within [`crate::Heartbeat::timeout`] after a PING.
+    #[error("no answer to a PING")]
+    Heartbeat,
+    /// Nothing came within the time to live that the peer's own PING announced.
+    #[error("nothing came within the time the peer announced in its PING")]
+    TimeToLive,
+}
+
+impl Error {
+    /// Whether dialling the same endpoint again makes sense (after a delay).
+    ///
+    /// No after ERROR, which the standard makes final, and none while both sides keep their
+    /// configuration ([`Error::Incompatible`]); yes in all other cases. libzmq never comes back
+    /// after a protocol error either; we do, since the standard asks for it and since a port may
+    /// be served by another program for a while.
+    #[must_use]
+    pub const fn should_reconnect(&self) -> bool {
+        !matches!(self, Self::Refused { .. } | Self::Incompatible(_))
+    }
+
+    /// The ERROR command, as a whole frame, that the standard asks to send before closing: so
+    /// for a peer of the wrong socket type. `None` where the peer just gets closed.
+    #[must_use]
+    pub fn reply(&self) -> Option<Bytes> {
+        let Self::Incompatible(Incompatible::SocketType { .. }) = self else {
+            return None;
+        };
+        let mut out = BytesMut::new();
+        command::put_error(&mut out, "Invalid socket type");
+        Some(out.freeze())
+    }
+}

@@ -1,0 +1,592 @@
+//! From the bytes as they were read to whole messages, without touching the messages.
+//!
+//! Reads go into one chunk. The decoder hops from frame header to frame header, remembers where
+//! it is, and cuts the chunk behind the last whole message; that slice is the [`Batch`], not a
+//! byte of it copied:
+//!
+//! ```text
+//! chunk  | message | message | frame with MORE | part of a fr|ame still to come  spare |
+//!        '---- split off as a batch ----'      ^scanned
+//! ```
+//! Commands are cut out of the chunk, so that no batch contains one. Frames of an open message
+//! that can't stay in the chunk (a command or a large body follows) move to the end of `out`
+//! behind the mark that ends its last whole message.
+//!
+//! A body of [`LARGE`] bytes or more that is not all there yet gets a buffer of its own, which is
+//! read into directly and becomes the payload: the chunk never grows to hold a large frame, and
+//! never needs copying for it. That buffer grows as bytes arrive, never by what was announced.
+//!
+//! Limits are checked when a header is seen, before anything is allocated for its body.
+
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::frame::{Header, V1Header};
+use crate::batch::Batch;
+use crate::connection::Limits;
+use crate::error::{Error, LimitExceeded, Violation};
+
+/// Bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
+const LARGE: usize = 32 * 1024;
+/// What the buffer of a body reserves at least, if the body is that long.
+const BODY_STEP: usize = 64 * 1024;
+/// The smallest chunk, all that an idle connection may hold.
+const MIN_CHUNK: usize = 8 * 1024;
+/// The largest chunk.
+const MAX_CHUNK: usize = 256 * 1024;
+/// So many small reads in a row halve the chunk.
+const SMALL_READS: u8 = 16;
+
+/// Why [`Decoder::next`] came back.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// All input is used up to the last whole frame.
+    Nothing,
+    /// There may be more, once the messages so far are taken.
+    Full,
+    /// A command, or any frame of a sealed connection; its body.
+    Command(BytesMut),
+}
+
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    limits: Limits,
+    v1: bool,
+    /// Every frame is handed out for the mechanism to open.
+    sealed: bool,
+    chunk: BytesMut,
+    /// The chunk before this one: its allocation comes back when its batches are gone.
+    recycled: Option<BytesMut>,
+    /// How large the next chunk will be.
+    read_size: usize,
+    small_reads: u8,
+    /// Bytes of `chunk` and `body` at the end of the last call: what is more was read since.
+    seen: usize,
+    /// Bytes at the start of `chunk` that are whole frames of the open message.
+    scanned: usize,
+    body: Option<Body>,
+    /// Whole messages up to `mark`, then frames of the open message.
+    out: Batch,
+    mark: usize,
+    /// Frames and bytes of the open message so far, wherever they are.
+    open: Open,
+    /// The last call came back with [`Found::Full`].
+    full: bool,
+}
+
+/// A large body on its way in.
+#[derive(Debug)]
+struct Body {
+    buffer: BytesMut,
+    len: usize,
+    more: bool,
+    command: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Open {
+    frames: usize,
+    bytes: u64,
+}
+
+impl Open {
+    /// Takes one more frame, unless a limit forbids it.
+    #[inline]
+    fn add(self, len: u64, limits: &Limits) -> Result<Self, Error> {
+        if len > limits.max_frame.min(Limits::MAX_FRAME) {
+            return Err(frame_too_large(len, limits));
+        }
+        if self.frames >= limits.max_frames {
+            return Err(LimitExceeded::Frames {
+                max: limits.max_frames,
+            }
+            .into());
+        }
+        let bytes = self.bytes.saturating_add(len);
+        if bytes > limits.max_message {
+            return Err(LimitExceeded::Message {
+                max: limits.max_message,
+            }
+            .into());
+        }
+        Ok(Self {
+            frames: self.frames + 1,
+            bytes,
+        })
+    }
+}
+
+#[cold]
+fn frame_too_large(size: u64, limits: &Limits) -> Error {
+    if size > i64::MAX as u64 {
+        Violation::FrameSize.into()
+    } else {
+        let max = limits.max_frame.min(Limits::MAX_FRAME);
+        LimitExceeded::Frame { size, max }.into()
+    }
+}
+
+/// Where [`scan`] stopped, and what it went over.
+struct Scan {
+    at: usize,
+    whole: usize,
+    messages: usize,
+    open: Open,
+    stop: Stop,
+}
+
+enum Stop {
+    Input,
+    Budget,
+    Command(Header),
+    Large(Header),
+}
+
+/// Hops over whole frames from `at`, counting up to `budget` messages.
+fn scan(
+    chunk: &[u8],
+    mut at: usize,
+    mut open: Open,
+    budget: usize,
+    sealed: bool,
+    limits: &Limits,
+) -> Result<Scan, Error> {
+    let mut whole = 0;
+    let mut messages = 0;
+    let stop = loop {
+        if messages == budget {
+            break Stop::Budget;
+        }
+        let rest = &chunk[at..];
+        let Some(header) = Header::parse(rest) else {
+            break Stop::Input;
+        };
+        let apart = header.command() || sealed;
+        let next = if apart {
+            check_command(header.len, sealed, limits)?;
+            open
+        } else {
+            open.add(header.len, limits)?
+        };
+        // Both limits keep the length far below the largest usize.
+        let len = header.len as usize;
+        if rest.len() - header.size < len {
+            break if len >= LARGE {
+                Stop::Large(header)
+            } else {
+                Stop::Input
+            };
+        }
+        if apart {
+            break Stop::Command(header);
+        }
+        at += header.size + len;
+        open = next;
+        if !header.more() {
+            open = Open::default();
+            messages += 1;
+            whole = at;
+        }
+    };
+    Ok(Scan {
+        at,
+        whole,
+        messages,
+        open,
+        stop,
+    })
+}
+
+fn check_command(size: u64, sealed: bool, limits: &Limits) -> Result<(), Error> {
+    /// What a mechanism may add to a frame.
+    const OVERHEAD: u64 = 256;
+    if size
+        > limits
+            .max_frame
+            .min(Limits::MAX_FRAME)
+            .saturating_add(OVERHEAD)
+    {
+        return Err(frame_too_large(size, limits));
+    }
+    if sealed {
+        return Ok(());
+    }
+    let max = limits.max_command as u64;
+    if size > max {
+        return Err(LimitExceeded::Command { size, max }.into());
+    }
+    Ok(())
+}
+
+impl Decoder {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            v1: false,
+            sealed: false,
+            chunk: BytesMut::new(),
+            recycled: None,
+            read_size: MIN_CHUNK,
+            small_reads: 0,
+            seen: 0,
+            scanned: 0,
+            body: None,
+            out: Batch::new(),
+            mark: 0,
+            open: Open::default(),
+            full: false,
+        }
+    }
+
+    // ---- reading
+
+    /// Where the next bytes go.
+    pub(crate) fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
+        match &mut self.body {
+            Some(body) if body.buffer.len() < body.len => {
+                let missing = body.len - body.buffer.len();
+                if body.buffer.capacity() == body.buffer.len() {
+                    let ahead = BODY_STEP.max(2 * body.buffer.len());
+                    body.buffer.reserve(missing.min(ahead));
+                }
+                let spare = body.buffer.capacity() - body.buffer.len();
+                (&mut body.buffer).limit(missing.min(spare))
+            }
+            _ => {
+                let want = self.read_size.saturating_sub(self.chunk.len());
+                let want = want.max(self.read_size / 2);
+                if self.chunk.capacity() - self.chunk.len() < want / 2 {
+                    Self::make_room(&mut self.chunk, &mut self.recycled, want, self.read_size);
+                }
+                let spare = self.chunk.capacity() - self.chunk.len();
+                (&mut self.chunk).limit(spare)
+            }
+        }
+    }
+
+    /// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it
+    /// are gone, or that of the chunk before it, or a new one.
+    fn make_room(
+        chunk: &mut BytesMut,
+        recycled: &mut Option<BytesMut>,
+        want: usize,
+        read_size: usize,
+    ) {
+        if chunk.try_reclaim(want) {
+            return;
+        }
+        let need = chunk.len() + want;
+        let mut next = recycled.take().unwrap_or_default();
+        if !next.try_reclaim(need) {
+            next = BytesMut::with_capacity(need.max(read_size));
+        }
+        next.extend_from_slice(chunk);
+        let mut old = std::mem::replace(chunk, next);
+        old.clear();
+        *recycled = Some(old);
+    }
+
+    /// Counts what was read since the last call, and adapts the size of the next chunk.
+    pub(crate) fn note_read(&mut self) -> usize {
+        let in_body = self.body.as_ref().map_or(0, |body| body.buffer.len());
+        let read = (self.chunk.len() + in_body).saturating_sub(self.seen);
+        if read == 0 || self.body.is_some() {
+            return read;
+        }
+        if self.chunk.len() == self.chunk.capacity() {
+            self.read_size = (self.read_size * 2).min(MAX_CHUNK);
+            self.small_reads = 0;
+        } else if read >= self.read_size / 4 {
+            self.small_reads = 0;
+        } else {
+            self.small_reads += 1;
+            if self.small_reads == SMALL_READS {
+                self.small_reads = 0;
+                self.read_size = (self.read_size / 2).max(MIN_CHUNK);
+            }
+        }
+        read
+    }
+
+    /// Whether more memory is held than an idle connection should.
+    pub(crate) fn is_large(&self) -> bool {
+        self.recycled.is_some() || self.chunk.capacity() > MIN_CHUNK
+    }
+
+    /// Lets go of what an idle connection need not hold.
+    pub(crate) fn shrink(&mut self) {
+        self.recycled = None;
+        self.read_size = MIN_CHUNK;
+        self.small_reads = 0;
+        if self.chunk.capacity() > MIN_CHUNK {
+            self.chunk = BytesMut::from(&self.chunk[..]);
+        }
+    }
+
+    // ---- the handshake's view
+
+    /// Bytes read and not consumed. Only before traffic.
+    pub(crate) fn buffered(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.chunk.advance(bytes);
+        self.settle();
+    }
+
+    /// The body of the next whole frame of at most `limits.max_handshake` bytes, whatever its
+    /// flags: libzmq does not look at them during a handshake.
+    pub(crate) fn take_frame(&mut self, v1: bool) -> Result<Option<BytesMut>, Error> {
+        let (size, len) = if v1 {
+            match V1Header::parse(&self.chunk) {
+                Some(header) => (header.size, header.len.ok_or(Violation::EmptyFrame)?),
+                None => return Ok(None),
+            }
+        } else {
+            match Header::parse(&self.chunk) {
+                Some(header) => (header.size, header.len),
+                None => return Ok(None),
+            }
+        };
+        let max = self.limits.max_handshake as u64;
+        if len > i64::MAX as u64 {
+            return Err(Violation::FrameSize.into());
+        }
+        if len > self.limits.max_frame {
+            return Err(frame_too_large(len, &self.limits));
+        }
+        if len > max {
+            return Err(LimitExceeded::Handshake { size: len, max }.into());
+        }
+        let len = len as usize;
+        if self.chunk.len() - size < len {
+            return Ok(None);
+        }
+        self.chunk.advance(size);
+        let body = self.chunk.split_to(len);
+        self.settle();
+        Ok(Some(body))
+    }
+
+    /// What follows is traffic: in ZMTP 1.0 frames if `v1`, in frames that a mechanism must open
+    /// if `sealed`.
+    pub(crate) fn begin_traffic(&mut self, v1: bool, sealed: bool) {
+        self.v1 = v1;
+        self.sealed = sealed;
+    }
+
+    // ---- traffic
+
+    /// Whether a message has begun and not ended.
+    pub(crate) fn in_message(&self) -> bool {
+        self.open.frames > 0 || self.body.as_ref().is_some_and(|body| !body.command)
+    }
+
+    /// Whether the last [`Decoder::next`] left input that may hold whole messages.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Adds a message of one frame that did not come as one (a subscription).
+    pub(crate) fn put_message(&mut self, payload: &[u8]) {
+        self.out.put_frame(false, payload);
+        self.out.count(1);
+        self.mark = self.out.mark();
+    }
+
+    /// Adds a frame that a mechanism has opened.
+    pub(crate) fn put_opened(
+        &mut self,
+        more: bool,
+        payload: BytesMut,
+        budget: &mut usize,
+    ) -> Result<(), Error> {
+        self.open = self.open.add(payload.len() as u64, &self.limits)?;
+        if payload.len() < LARGE {
+            self.out.put_frame(more, &payload);
+        } else {
+            self.out.put_reference(more, payload.freeze());
+        }
+        if !more {
+            self.end_message(budget);
+        }
+        Ok(())
+    }
+
+    /// The whole messages found so far.
+    pub(crate) fn take_messages(&mut self) -> Batch {
+        if self.out.is_empty() {
+            return Batch::new();
+        }
+        let mark = std::mem::take(&mut self.mark);
+        self.out.take_until(mark)
+    }
+
+    /// Goes on until the input is used up, a command is found, or `budget` messages are.
+    /// Decrements `budget` by the messages it found.
+    ///
+    /// Also stops where the next message would have to be copied to join those not yet taken,
+    /// unless `join` says to copy.
+    pub(crate) fn next(&mut self, budget: &mut usize, join: bool) -> Result<Found, Error> {
+        let found = self.find(budget, join)?;
+        self.full = matches!(found, Found::Full);
+        self.settle();
+        Ok(found)
+    }
+
+    fn settle(&mut self) {
+        let in_body = self.body.as_ref().map_or(0, |body| body.buffer.len());
+        self.seen = self.chunk.len() + in_body;
+    }
+
+    fn find(&mut self, budget: &mut usize, join: bool) -> Result<Found, Error> {
+        if *budget == 0 {
+            return Ok(Found::Full);
+        }
+        if let Some(body) = &self.body {
+            if body.buffer.len() < body.len {
+                return Ok(Found::Nothing);
+            }
+            if let Some(command) = self.finish_body(budget)? {
+                return Ok(Found::Command(command));
+            }
+        }
+        if self.v1 {
+            return self.find_v1(budget);
+        }
+        let mut most = *budget;
+        if let Some(header) = Header::parse(&self.chunk[self.scanned..])
+            && !header.command()
+            && !self.sealed
+            && !self.out.joins(&self.chunk)
+            && !join
+        {
+            if !self.out.is_empty() {
+                return Ok(Found::Full);
+            }
+            // The open message in `out` takes its rest by copy, but nothing behind that.
+            most = most.min(1);
+        }
+        let found = scan(
+            &self.chunk,
+            self.scanned,
+            self.open,
+            most,
+            self.sealed,
+            &self.limits,
+        )?;
+        self.open = found.open;
+        self.scanned = found.at - found.whole;
+        *budget -= found.messages;
+        if found.whole > 0 {
+            self.out
+                .adopt(self.chunk.split_to(found.whole), found.messages);
+            self.mark = self.out.mark();
+        }
+        match found.stop {
+            Stop::Input => {
+                if self.scanned >= LARGE {
+                    self.move_open(0);
+                }
+                Ok(Found::Nothing)
+            }
+            Stop::Budget => Ok(Found::Full),
+            Stop::Command(header) => {
+                self.move_open(0);
+                let mut frame = self.chunk.split_to(header.size + header.len as usize);
+                frame.advance(header.size);
+                Ok(Found::Command(frame))
+            }
+            Stop::Large(header) => {
+                let apart = header.command() || self.sealed;
+                if apart {
+                    self.move_open(0);
+                    self.chunk.advance(header.size);
+                } else {
+                    self.move_open(header.size);
+                }
+                self.begin_body(header.len as usize, header.more(), apart);
+                Ok(Found::Nothing)
+            }
+        }
+    }
+
+    /// Moves the open message's frames out of the chunk, with `header` bytes behind them.
+    fn move_open(&mut self, header: usize) {
+        let bytes = std::mem::take(&mut self.scanned) + header;
+        if bytes > 0 {
+            self.out.adopt(self.chunk.split_to(bytes), 0);
+        }
+    }
+
+    /// Gives a body that is partly in the chunk, all of which is its own, a buffer.
+    fn begin_body(&mut self, len: usize, more: bool, command: bool) {
+        let ahead = BODY_STEP.max(2 * self.chunk.len());
+        let mut buffer = BytesMut::with_capacity(len.min(self.chunk.len() + ahead));
+        buffer.extend_from_slice(&self.chunk);
+        self.chunk.clear();
+        self.body = Some(Body {
+            buffer,
+            len,
+            more,
+            command,
+        });
+    }
+
+    /// Puts a complete body where it belongs; gives it back if it is a command's.
+    fn finish_body(&mut self, budget: &mut usize) -> Result<Option<BytesMut>, Error> {
+        let Some(body) = self.body.take() else {
+            return Ok(None);
+        };
+        if body.command {
+            return Ok(Some(body.buffer));
+        }
+        self.open = self.open.add(body.len as u64, &self.limits)?;
+        self.out.put_body(body.buffer.freeze());
+        if !body.more {
+            self.end_message(budget);
+        }
+        Ok(None)
+    }
+
+    fn end_message(&mut self, budget: &mut usize) {
+        self.open = Open::default();
+        self.out.count(1);
+        self.mark = self.out.mark();
+        *budget = budget.saturating_sub(1);
+    }
+
+    /// ZMTP 1.0 frames are rewritten one by one; peers of that age are too rare for more.
+    fn find_v1(&mut self, budget: &mut usize) -> Result<Found, Error> {
+        while *budget > 0 {
+            let Some(header) = V1Header::parse(&self.chunk) else {
+                return Ok(Found::Nothing);
+            };
+            let announced = header.len.ok_or(Violation::EmptyFrame)?;
+            let open = self.open.add(announced, &self.limits)?;
+            let len = announced as usize;
+            if self.chunk.len() - header.size < len {
+                if len >= LARGE {
+                    self.chunk.advance(header.size);
+                    self.out.put_header(header.more, len);
+                    self.begin_body(len, header.more, false);
+                }
+                return Ok(Found::Nothing);
+            }
+            self.open = open;
+            self.chunk.advance(header.size);
+            if len >= LARGE {
+                let payload: Bytes = self.chunk.split_to(len).freeze();
+                self.out.put_reference(header.more, payload);
+            } else {
+                self.out.put_frame(header.more, &self.chunk[..len]);
+                self.chunk.advance(len);
+            }
+            if !header.more {
+                self.end_message(budget);
+            }
+        }
+        Ok(Found::Full)
+    }
+}

@@ -1,0 +1,205 @@
+//! Connection metadata: the properties that READY and INITIATE carry (RFC 37, "Connection
+//! Metadata").
+//!
+//! ```text
+//! property = name-size(1) name value-size(4) value        value-size up to 2^31-1
+//! ```
+//! We send names in the standard's case and compare them without regard to case (libzmq compares
+//! exactly). A list that ends in the middle of a property is an error.
+
+use std::fmt;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::error::Violation;
+
+/// The property that names the socket type.
+pub const SOCKET_TYPE: &str = "Socket-Type";
+/// The property with a REQ, DEALER or ROUTER socket's routing id.
+pub const IDENTITY: &str = "Identity";
+
+/// Properties in the order they were sent or added.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    properties: Vec<(String, Bytes)>,
+}
+
+/// A property that can't be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PropertyError {
+    /// Names have 1 to 255 letters, digits, `-`, `_`, `.` or `+`.
+    #[error("property names have 1 to 255 letters, digits, '-', '_', '.' or '+'")]
+    Name,
+    /// Values have at most 2^31-1 bytes.
+    #[error("property values have at most 2147483647 bytes")]
+    Value,
+}
+
+impl Metadata {
+    /// No properties.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            properties: Vec::new(),
+        }
+    }
+
+    /// Adds a property. Applications' own begin with `X-` by convention.
+    ///
+    /// # Errors
+    /// When name or value is not allowed on the wire.
+    pub fn push(
+        &mut self,
+        name: impl Into<String>,
+        value: impl Into<Bytes>,
+    ) -> Result<(), PropertyError> {
+        let (name, value) = (name.into(), value.into());
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.+".contains(&c);
+        if name.is_empty() || name.len() > 255 || !name.bytes().all(allowed) {
+            return Err(PropertyError::Name);
+        }
+        if i32::try_from(value.len()).is_err() {
+            return Err(PropertyError::Value);
+        }
+        self.properties.push((name, value));
+        Ok(())
+    }
+
+    /// The value of the last property called `name`, whatever the case of its letters.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).last().map(|value| &value[..])
+    }
+
+    /// All properties, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.properties
+            .iter()
+            .map(|(name, value)| (name.as_str(), &value[..]))
+    }
+
+    /// The number of properties.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.properties.len()
+    }
+
+    /// Whether there are no properties.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.properties.is_empty()
+    }
+
+    /// Adds a property whose name is known to be legal.
+    pub(crate) fn add(&mut self, name: &str, value: Bytes) {
+        self.properties.push((name.to_owned(), value));
+    }
+
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.properties.extend_from_slice(&others.properties);
+    }
+
+    /// The values of all properties called `name`.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Bytes> {
+        self.properties
+            .iter()
+            .filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Reads a whole property list. Names keep their case; what is not UTF-8 in them is
+    /// replaced, as libzmq lets any byte pass.
+    ///
+    /// # Errors
+    /// [`Violation::Metadata`] when the list ends within a property or a value is too long.
+    pub fn parse(mut list: &[u8]) -> Result<Self, Violation> {
+        let mut properties = Vec::new();
+        while let Some((name_len, rest)) = list.split_first() {
+            let (name, rest) = rest
+                .split_at_checked(usize::from(*name_len))
+                .ok_or(Violation::Metadata)?;
+            let (value_len, rest) = rest.split_first_chunk::<4>().ok_or(Violation::Metadata)?;
+            let value_len =
+                i32::try_from(u32::from_be_bytes(*value_len)).map_err(|_| Violation::Metadata)?;
+            let (value, rest) = rest
+                .split_at_checked(value_len as usize)
+                .ok_or(Violation::Metadata)?;
+            properties.push((
+                String::from_utf8_lossy(name).into_owned(),
+                Bytes::copy_from_slice(value),
+            ));
+            list = rest;
+        }
+        Ok(Self { properties })
+    }
+
+    /// Appends the list as it goes on the wire.
+    pub fn put(&self, out: &mut BytesMut) {
+        for (name, value) in &self.properties {
+            out.put_u8(name.len() as u8);
+            out.put_slice(name.as_bytes());
+            out.put_u32(value.len() as u32);
+            out.put_slice(value);
+        }
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.properties.iter().map(|(name, value)| (name, value)))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Metadata {
+        let mut metadata = Metadata::new();
+        metadata.push("Socket-Type", "PUSH").unwrap();
+        metadata.push("X-Foo", "bar").unwrap();
+        metadata
+    }
+
+    #[test]
+    fn lists_round_trip_and_names_ignore_case() {
+        let mut wire = BytesMut::new();
+        sample().put(&mut wire);
+        let read = Metadata::parse(&wire).unwrap();
+        assert_eq!(read, sample());
+        assert_eq!(read.get("socket-type"), Some(&b"PUSH"[..]));
+        assert_eq!(read.get("x-FOO"), Some(&b"bar"[..]));
+        assert_eq!(read.get("x-foe"), None);
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let mut wire = BytesMut::new();
+        sample().put(&mut wire);
+        let first = 1 + SOCKET_TYPE.len() + 4 + 4;
+        for cut in 1..wire.len() {
+            assert_eq!(Metadata::parse(&wire[..cut]).is_ok(), cut == first, "{cut}");
+        }
+    }
+
+    #[test]
+    fn values_of_two_gigabytes_are_an_error() {
+        assert_eq!(
+            Metadata::parse(b"\x01a\x80\0\0\0"),
+            Err(Violation::Metadata)
+        );
+    }
+
+    #[test]
+    fn only_legal_names_can_be_added() {
+        let mut metadata = Metadata::new();
+        for name in ["", "sp ace", "ü", &"x".repeat(256)] {
+            assert_eq!(metadata.push(name, "v"), Err(PropertyError::Name));
+        }
+        assert!(metadata.push("A-Z_0.9+", "").is_ok());
+        assert_eq!(metadata.len(), 1);
+    }
+}
