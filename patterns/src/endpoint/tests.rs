@@ -202,7 +202,7 @@ fn endpoints_come_from_many_types() {
 fn almost_endpoint() -> impl Strategy<Value = String> {
     let transport = prop_oneof!["tcp", "ipc", "inproc", "udp", "[a-z]{0,4}"];
     let address = prop_oneof![
-        "[][*:;%@.a0-9]{0,24}",
+        "[\\[\\]*:;%@.a0-9]{0,24}",
         "[a-z0-9.-]{1,12}:[0-9*]{1,6}",
         "\\[[0-9a-f:]{2,20}(%[a-z0-9]{1,4})?\\]:[0-9]{1,5}",
         "[0-9.]{1,15}:[0-9]{1,5};[a-z]{1,5}:[0-9]{1,5}",

@@ -60,10 +60,9 @@ impl Show for Duration {
 }
 
 impl Show for Bytes {
-    fn show(&self, none: &str) -> String {
+    fn show(&self, _: &str) -> String {
         match self.len() {
-            0 => none.to_owned(),
-            1..=16 => format!("b\"{}\"", self.escape_ascii()),
+            0..=16 => format!("b\"{}\"", self.escape_ascii()),
             length => format!("b\"{}\"... of {length} bytes", self[..16].escape_ascii()),
         }
     }

@@ -1,1 +1,273 @@
+//! Ranges, defaults, and the documentation's table.
 
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use super::*;
+use crate::context::Context;
+use crate::error::OptionError;
+
+/// A socket type with every capability, that is nothing but its options.
+#[derive(Debug)]
+struct Probe(Options);
+
+impl sealed::Sealed for Probe {}
+impl Sends for Probe {}
+impl Receives for Probe {}
+impl Identifies for Probe {}
+impl Requests for Probe {}
+impl Open for Probe {
+    fn defaults() -> Options {
+        Options::default()
+    }
+
+    fn open(_: &Context, options: Options) -> Self {
+        Probe(options)
+    }
+}
+
+type Build = fn(Builder<Probe>) -> Builder<Probe>;
+
+fn build(change: Build) -> Result<Options, OptionError> {
+    change(Builder::new()).build().map(|probe| probe.0)
+}
+
+#[test]
+fn defaults_are_as_documented() {
+    let options = build(|builder| builder).unwrap();
+    assert_eq!(options.send_hwm, 1000);
+    assert_eq!(options.recv_hwm, 1000);
+    assert_eq!(options.linger, None);
+    assert_eq!(options.reconnect_interval, Some(Duration::from_millis(100)));
+    assert_eq!(options.handshake_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(options.backlog, 100);
+    assert!(options.ipv6 && !options.immediate);
+    assert_eq!(options.heartbeat(), None);
+}
+
+#[test]
+fn methods_take_bare_values_and_none() {
+    let options = build(|builder| {
+        builder
+            .linger(Duration::ZERO)
+            .send_timeout(None)
+            .recv_timeout(Duration::from_secs(1))
+            .handshake_timeout(None)
+            .max_message_size(1 << 20)
+            .tcp_keepalive(true)
+            .tcp_keepalive_count(3)
+            .routing_id("me")
+    })
+    .unwrap();
+    assert_eq!(options.linger, Some(Duration::ZERO));
+    assert_eq!(options.send_timeout, None);
+    assert_eq!(options.handshake_timeout, None);
+    assert_eq!(options.max_message_size, Some(1 << 20));
+    assert_eq!(options.tcp_keepalive, Some(true));
+    assert_eq!(options.routing_id.as_deref(), Some(&b"me"[..]));
+}
+
+#[test]
+fn values_at_the_edges_are_taken() {
+    let rows: &[Build] = &[
+        |builder| builder.linger(MAX),
+        |builder| builder.reconnect_interval(MILLISECOND),
+        |builder| builder.reconnect_interval(None),
+        |builder| builder.heartbeat_ttl(Duration::from_millis(100)),
+        |builder| builder.heartbeat_ttl(Duration::from_millis(6_553_500)),
+        |builder| builder.tcp_keepalive_count(1),
+        |builder| builder.tcp_keepalive_count(127),
+        |builder| builder.tcp_keepalive_idle(MAX_KEEPALIVE),
+        |builder| builder.send_buffer(i32::MAX as usize),
+        |builder| builder.backlog(1).backlog(65_535),
+        |builder| builder.routing_id([1]),
+        |builder| builder.routing_id([1; 255]),
+        |builder| builder.send_hwm(0).recv_hwm(usize::MAX),
+    ];
+    for (row, change) in rows.iter().enumerate() {
+        build(*change).unwrap_or_else(|error| panic!("row {row}: {error}"));
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_name_value_and_range() {
+    let rows: &[(Build, &str, &str)] = &[
+        (
+            |b| b.linger(Duration::MAX),
+            "linger",
+            "18446744073709551615.999999999s",
+        ),
+        (
+            |b| b.send_timeout(MAX + MILLISECOND),
+            "send_timeout",
+            "2147483001 ms",
+        ),
+        (
+            |b| b.reconnect_interval(Duration::ZERO),
+            "reconnect_interval",
+            "0 ms",
+        ),
+        (
+            |b| b.reconnect_interval_max(Duration::ZERO),
+            "reconnect_interval_max",
+            "0 ms",
+        ),
+        (
+            |b| b.connect_timeout(Duration::ZERO),
+            "connect_timeout",
+            "0 ms",
+        ),
+        (
+            |b| b.handshake_timeout(Duration::ZERO),
+            "handshake_timeout",
+            "0 ms",
+        ),
+        (
+            |b| b.heartbeat_interval(Duration::ZERO),
+            "heartbeat_interval",
+            "0 ms",
+        ),
+        (
+            |b| b.heartbeat_timeout(Duration::ZERO),
+            "heartbeat_timeout",
+            "0 ms",
+        ),
+        (
+            |b| b.heartbeat_ttl(Duration::from_millis(99)),
+            "heartbeat_ttl",
+            "99 ms",
+        ),
+        (
+            |b| b.heartbeat_ttl(Duration::from_millis(6_553_501)),
+            "heartbeat_ttl",
+            "6553501 ms",
+        ),
+        (|b| b.tcp_keepalive_count(0), "tcp_keepalive_count", "0"),
+        (|b| b.tcp_keepalive_count(128), "tcp_keepalive_count", "128"),
+        (
+            |b| b.tcp_keepalive_idle(Duration::ZERO),
+            "tcp_keepalive_idle",
+            "0 ms",
+        ),
+        (
+            |b| b.tcp_keepalive_interval(MAX),
+            "tcp_keepalive_interval",
+            "2147483 s",
+        ),
+        (
+            |b| b.tcp_user_timeout(Duration::ZERO),
+            "tcp_user_timeout",
+            "0 ms",
+        ),
+        (|b| b.send_buffer(0), "send_buffer", "0"),
+        (|b| b.recv_buffer(1 << 31), "recv_buffer", "2147483648"),
+        (|b| b.backlog(0), "backlog", "0"),
+        (|b| b.backlog(65_536), "backlog", "65536"),
+        (|b| b.routing_id(""), "routing_id", "b\"\""),
+        (|b| b.routing_id([0, 1]), "routing_id", "b\"\\x00\\x01\""),
+        (|b| b.routing_id([7; 256]), "routing_id", "of 256 bytes"),
+    ];
+    for (change, option, value) in rows {
+        let error = build(*change).unwrap_err();
+        assert_eq!(error.option, *option);
+        assert!(error.value.contains(value), "{error}");
+        let row = TABLE.iter().find(|row| row.name == *option).unwrap();
+        assert_eq!(error.allowed, row.allowed);
+    }
+}
+
+#[test]
+fn the_first_bad_value_is_the_one_reported() {
+    let error = build(|builder| builder.backlog(0).send_buffer(0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "option backlog cannot be 0: allowed is 1 to 65535"
+    );
+}
+
+#[test]
+fn heartbeat_fills_in_its_defaults_and_caps_the_ttl() {
+    let second = Duration::from_secs(1);
+    let options = build(|builder| builder.heartbeat_interval(SECOND)).unwrap();
+    assert_eq!(options.heartbeat(), Some((second, second, Duration::ZERO)));
+    let options = build(|builder| {
+        builder
+            .heartbeat_interval(SECOND)
+            .heartbeat_timeout(2 * SECOND)
+            .heartbeat_ttl(100 * SECOND)
+    })
+    .unwrap();
+    assert_eq!(
+        options.heartbeat(),
+        Some((second, 2 * second, Duration::from_millis(65_500)))
+    );
+}
+
+#[test]
+fn names_and_numbers_are_unique() {
+    let names: HashSet<_> = TABLE.iter().map(|row| row.name).collect();
+    let numbers: HashSet<_> = TABLE.iter().map(|row| row.zmq_number).collect();
+    assert_eq!(names.len(), TABLE.len());
+    assert_eq!(numbers.len(), TABLE.len());
+}
+
+/// `docs/options.md` is written from the table. To write it anew:
+/// `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns options`.
+#[test]
+fn the_documentation_has_every_option() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    if !directory.is_dir() {
+        eprintln!("SKIPPED: this is not the repository, there is no docs directory");
+        return;
+    }
+    let path = directory.join("options.md");
+    if std::env::var_os("PUREZMQ_WRITE_DOCS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page(),
+        "docs/options.md is not what options.rs says; write it anew with \
+         PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns options"
+    );
+}
+
+fn page() -> String {
+    let mut page = String::from(PREFACE);
+    for row in TABLE.iter() {
+        // Doc comments break their lines; a table's cell has one.
+        let meaning = row.meaning.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(
+            page,
+            "| `{}` | `{}` ({}) | {} | {} | {} | {} | {meaning} |",
+            row.name, row.zmq_name, row.zmq_number, row.unit, row.default, row.allowed, row.sockets,
+        )
+        .unwrap();
+    }
+    page
+}
+
+const PREFACE: &str = "\
+# Socket options
+
+<!-- Written from patterns/src/options.rs by its test: edit there, then run
+     PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns options -->
+
+Each option is a method of the socket's builder:
+
+```rust
+let push = PushSocket::builder()
+    .send_hwm(10_000)
+    .linger(Duration::from_secs(2))
+    .build()?;
+```
+
+A value out of range makes `build()` fail with an `OptionError` that names option, value and
+range. An option that a socket type does not have does not compile for it. Where a value may be
+`None`, the method takes the bare value as well.
+
+Sockets differ from the table's defaults in one point: SUB has a `linger` of zero.
+
+| option | in libzmq | type or unit | default | allowed | sockets | meaning |
+|---|---|---|---|---|---|---|
+";

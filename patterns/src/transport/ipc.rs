@@ -179,10 +179,10 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // While our listener lives, no other file can get its inode number.
-        if let Ok(Some(now)) = look(&self.path) {
-            if id(&now) == self.id {
-                let _ = fs::remove_file(&self.path);
-            }
+        if let Ok(Some(now)) = look(&self.path)
+            && id(&now) == self.id
+        {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

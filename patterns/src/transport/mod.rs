@@ -10,6 +10,7 @@
 #[cfg(unix)]
 mod ipc;
 mod resolve;
+pub(crate) mod inproc;
 mod stream;
 mod tcp;
 mod tune;

@@ -93,10 +93,10 @@ fn interface(name: &str, port: u16) -> Vec<SocketAddr> {
         .filter(|interface| interface.name == name)
         .map(|interface| {
             let mut address = SocketAddr::new(interface.ip(), port);
-            if let SocketAddr::V6(v6) = &mut address {
-                if v6.ip().is_unicast_link_local() {
-                    v6.set_scope_id(interface.index.unwrap_or(0));
-                }
+            if let SocketAddr::V6(v6) = &mut address
+                && v6.ip().is_unicast_link_local()
+            {
+                v6.set_scope_id(interface.index.unwrap_or(0));
             }
             address
         })

@@ -56,8 +56,8 @@ fn listen(
 ) -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
     let socket = socket(address)?;
     if address.is_ipv6() {
-        // Only the wildcard takes IPv4 peers as well; systems differ in their default.
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        // The wildcard takes IPv4 peers as well; systems differ in their default.
+        socket.set_only_v6(false)?;
     }
     // A restarted server must not wait for its old connections' TIME_WAIT. On Windows the same
     // option would let two servers share a port, and is not needed.

@@ -1,1 +1,392 @@
+//! Real sockets on loopback and in a temporary directory.
 
+use std::future::Future;
+use std::io::IoSlice;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::*;
+use crate::endpoint::EndpointError;
+
+#[cfg(unix)]
+mod ipc;
+
+fn endpoint(text: &str) -> Endpoint {
+    text.parse().unwrap()
+}
+
+fn options() -> Options {
+    Options {
+        connect_timeout: Some(Duration::from_secs(5)),
+        ..Options::default()
+    }
+}
+
+async fn bound(text: &str) -> Listener {
+    bind(&endpoint(text), &options()).await.unwrap()
+}
+
+async fn bind_failure(text: &str) -> BindError {
+    match bind(&endpoint(text), &options()).await {
+        Ok(listener) => panic!("{text} was bound as {}", listener.endpoint()),
+        Err(error) => error,
+    }
+}
+
+/// Connects, accepts, and moves bytes both ways; gives the address of the connecting side.
+async fn exchange(listener: &Listener, target: &Endpoint) -> PeerAddress {
+    let options = options();
+    let (connected, accepted) = tokio::join!(connect(target, &options), listener.accept());
+    let (mut here, _) = connected.unwrap();
+    let (mut there, peer) = accepted.unwrap();
+    assert!(here.is_write_vectored() && there.is_write_vectored());
+    let parts = [IoSlice::new(b"there "), IoSlice::new(b"and")];
+    assert_eq!(here.write_vectored(&parts).await.unwrap(), 9);
+    there.write_all(b"back").await.unwrap();
+    there.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    here.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"back");
+    drop(here);
+    received.clear();
+    there.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"there and");
+    peer
+}
+
+fn ipv6_works() -> bool {
+    let works = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !works {
+        eprintln!("SKIPPED: this machine has no IPv6 loopback");
+    }
+    works
+}
+
+/// A port that nobody listens at.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn ipv4_with_a_port_of_the_systems_choice() {
+    let listener = bound("tcp://127.0.0.1:*").await;
+    let target = listener.endpoint().clone();
+    assert_ne!(target.port(), None);
+    let PeerAddress::Tcp(peer) = exchange(&listener, &target).await else {
+        panic!("not tcp");
+    };
+    assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST);
+}
+
+#[tokio::test]
+async fn ipv6_with_a_port_of_the_systems_choice() {
+    if !ipv6_works() {
+        return;
+    }
+    let listener = bound("tcp://[::1]:0").await;
+    let target = listener.endpoint().clone();
+    assert!(target.to_string().starts_with("tcp://[::1]:"));
+    let PeerAddress::Tcp(peer) = exchange(&listener, &target).await else {
+        panic!("not tcp");
+    };
+    assert_eq!(peer.ip(), Ipv6Addr::LOCALHOST);
+}
+
+#[tokio::test]
+async fn the_wildcard_takes_peers_of_both_kinds() {
+    if !ipv6_works() {
+        return;
+    }
+    for text in ["tcp://*:*", "tcp://[::]:*"] {
+        let listener = bound(text).await;
+        let port = listener.endpoint().port().unwrap();
+        assert_eq!(
+            listener.endpoint().to_string(),
+            format!("tcp://[::]:{port}")
+        );
+        exchange(&listener, &endpoint(&format!("tcp://[::1]:{port}"))).await;
+        let v4 = endpoint(&format!("tcp://127.0.0.1:{port}"));
+        let PeerAddress::Tcp(peer) = exchange(&listener, &v4).await else {
+            panic!("not tcp");
+        };
+        assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST, "shown as what it is");
+        // What bind returned can be given to connect on this machine.
+        exchange(&listener, &listener.endpoint().clone()).await;
+    }
+}
+
+#[tokio::test]
+async fn without_ipv6_everything_is_ipv4() {
+    let options = Options {
+        ipv6: false,
+        ..options()
+    };
+    let listener = bind(&endpoint("tcp://*:*"), &options).await.unwrap();
+    let port = listener.endpoint().port().unwrap();
+    assert_eq!(
+        listener.endpoint().to_string(),
+        format!("tcp://0.0.0.0:{port}")
+    );
+    let error = bind(&endpoint("tcp://[::1]:*"), &options)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("option ipv6 is off"), "{error}");
+    let failure = connect(&endpoint(&format!("tcp://[::1]:{port}")), &options).await;
+    let failure = failure.unwrap_err();
+    assert!(
+        failure.to_string().contains("option ipv6 is off"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn a_name_binds_and_connects() {
+    let listener = bound("tcp://localhost:*").await;
+    let port = listener.endpoint().port().unwrap();
+    exchange(&listener, &endpoint(&format!("tcp://localhost:{port}"))).await;
+}
+
+#[tokio::test]
+async fn every_address_of_a_name_is_tried() {
+    // localhost is ::1 first on most machines: whichever it is, the other one must be reached.
+    for host in ["127.0.0.1", "[::1]"] {
+        if host == "[::1]" && !(ipv6_works() && localhost_has_ipv6().await) {
+            continue;
+        }
+        let listener = bound(&format!("tcp://{host}:*")).await;
+        let port = listener.endpoint().port().unwrap();
+        exchange(&listener, &endpoint(&format!("tcp://localhost:{port}"))).await;
+    }
+}
+
+async fn localhost_has_ipv6() -> bool {
+    let mut found = tokio::net::lookup_host("localhost:0").await.unwrap();
+    found.any(|address| address.is_ipv6())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_interface_binds_by_its_name() {
+    let listener = bound("tcp://lo:*").await;
+    let port = listener.endpoint().port().unwrap();
+    assert_eq!(
+        listener.endpoint().to_string(),
+        format!("tcp://127.0.0.1:{port}")
+    );
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_told() {
+    let first = bound("tcp://127.0.0.1:*").await;
+    let taken = first.endpoint().to_string();
+    assert!(matches!(
+        bind_failure(&taken).await,
+        BindError::AddressInUse { endpoint } if endpoint == *first.endpoint()
+    ));
+    drop(first);
+    bound(&taken).await;
+}
+
+#[tokio::test]
+async fn a_restarted_server_gets_its_port_back_at_once() {
+    let first = bound("tcp://127.0.0.1:*").await;
+    let target = first.endpoint().clone();
+    let options = options();
+    let (connected, accepted) = tokio::join!(connect(&target, &options), first.accept());
+    // The server closes first, so TIME_WAIT is at its port.
+    drop((accepted, first));
+    drop(connected);
+    bound(&target.to_string()).await;
+}
+
+#[tokio::test]
+async fn addresses_of_others_cannot_be_bound() {
+    for text in ["tcp://192.0.2.1:*", "tcp://no-such-name.invalid:*"] {
+        let error = bind_failure(text).await;
+        assert!(
+            matches!(error, BindError::AddressNotAvailable { .. }),
+            "{error}"
+        );
+    }
+    let error = bind_failure("tcp://no-such-name.invalid:*").await;
+    assert!(error.to_string().contains("no interface"), "{error}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_bound_is_the_callers_mistake() {
+    assert!(matches!(
+        bind_failure("tcp://127.0.0.1:1;127.0.0.1:2").await,
+        BindError::Endpoint(EndpointError::NotBindable { .. })
+    ));
+}
+
+#[test]
+fn binding_outside_of_a_runtime_is_an_error() {
+    let (endpoint, options) = (endpoint("tcp://127.0.0.1:*"), options());
+    let mut cx = Context::from_waker(Waker::noop());
+    let bound = pin!(bind(&endpoint, &options)).poll(&mut cx);
+    assert!(matches!(
+        bound,
+        Poll::Ready(Err(BindError::NoRuntime { .. }))
+    ));
+}
+
+#[tokio::test]
+async fn a_port_without_listener_refuses() {
+    let target = endpoint(&format!("tcp://127.0.0.1:{}", free_port()));
+    let failure = connect(&target, &options()).await.unwrap_err();
+    assert!(failure.is_refused(), "{failure}");
+}
+
+#[tokio::test]
+async fn an_unknown_name_fails_that_attempt() {
+    let target = endpoint("tcp://no-such-name.invalid:1");
+    let failure = connect(&target, &options()).await.unwrap_err();
+    assert!(
+        matches!(failure, ConnectFailure::Resolve { ref host, .. } if host == "no-such-name.invalid"),
+        "{failure}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_peer_that_does_not_answer_times_out() {
+    // Linux ignores connection requests once the backlog is full.
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    SockRef::from(&listener).listen(1).unwrap();
+    let target = Endpoint::from(listener.local_addr().unwrap());
+    let options = Options {
+        connect_timeout: Some(Duration::from_millis(200)),
+        ..options()
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        match connect(&target, &options).await {
+            Ok(stream) => waiting.push(stream),
+            Err(failure) => {
+                assert!(
+                    matches!(failure, ConnectFailure::TimedOut { after, .. }
+                        if after == Duration::from_millis(200)),
+                    "{failure}"
+                );
+                return;
+            }
+        }
+    }
+    panic!("the backlog never filled");
+}
+
+#[tokio::test]
+async fn a_connection_to_itself_is_a_refusal() {
+    let port = free_port();
+    let target = endpoint(&format!("tcp://127.0.0.1:{port};127.0.0.1:{port}"));
+    let failure = connect(&target, &options()).await.unwrap_err();
+    assert!(failure.is_refused(), "{failure}");
+    // And it leaves the port to the peer that is to come.
+    bound(&format!("tcp://127.0.0.1:{port}")).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_source_address_is_what_the_peer_sees() {
+    let listener = bound("tcp://127.0.0.1:*").await;
+    let port = listener.endpoint().port().unwrap();
+    let source = free_port();
+    let target = endpoint(&format!("tcp://127.0.0.2:{source};127.0.0.1:{port}"));
+    let peer = exchange(&listener, &target).await;
+    assert_eq!(peer.to_string(), format!("tcp://127.0.0.2:{source}"));
+
+    // Any source fits a target of either version, a literal one only its own.
+    let target = endpoint(&format!("tcp://*:*;127.0.0.1:{port}"));
+    exchange(&listener, &target).await;
+    let target = endpoint(&format!("tcp://[::1]:*;127.0.0.1:{port}"));
+    let failure = connect(&target, &options()).await.unwrap_err();
+    assert!(failure.to_string().contains("IP version"), "{failure}");
+    let target = endpoint(&format!("tcp://192.0.2.1:*;127.0.0.1:{port}"));
+    let failure = connect(&target, &options()).await.unwrap_err();
+    assert!(failure.to_string().contains("source address"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_cancelled_accept_loses_no_connection() {
+    let listener = bound("tcp://127.0.0.1:*").await;
+    for _ in 0..3 {
+        let accepting = tokio::time::timeout(Duration::from_millis(1), listener.accept());
+        assert!(accepting.await.is_err());
+    }
+    exchange(&listener, &listener.endpoint().clone()).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn socket_options_reach_both_ends() {
+    let options = Options {
+        tcp_keepalive_count: Some(5),
+        tcp_keepalive_idle: Some(Duration::from_secs(60)),
+        tcp_keepalive_interval: Some(Duration::from_secs(7)),
+        tcp_user_timeout: Some(Duration::from_millis(1234)),
+        send_buffer: Some(40_000),
+        recv_buffer: Some(50_000),
+        tos: 0x10,
+        ..options()
+    };
+    let listener = bind(&endpoint("tcp://127.0.0.1:*"), &options)
+        .await
+        .unwrap();
+    let (connected, accepted) =
+        tokio::join!(connect(listener.endpoint(), &options), listener.accept());
+    for stream in [connected.unwrap().0, accepted.unwrap().0] {
+        let Stream::Tcp(stream) = stream else {
+            panic!("not tcp");
+        };
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 5);
+        assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 60);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap().as_secs(), 7);
+        assert_eq!(
+            socket.tcp_user_timeout().unwrap(),
+            Some(Duration::from_millis(1234))
+        );
+        // Linux keeps twice what was asked for.
+        assert_eq!(socket.send_buffer_size().unwrap(), 80_000);
+        assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
+        assert_eq!(socket.tos_v4().unwrap(), 0x10);
+    }
+}
+
+#[test]
+fn a_short_machine_is_no_reason_to_stop_listening() {
+    // EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, ECONNABORTED of Linux; then EBADF, EINVAL.
+    if cfg!(target_os = "linux") {
+        for number in [24, 23, 105, 12, 71, 103, 113, 4] {
+            let error = io::Error::from_raw_os_error(number);
+            assert!(accept_error_is_transient(&error), "{error}");
+        }
+        for number in [9, 22] {
+            let error = io::Error::from_raw_os_error(number);
+            assert!(!accept_error_is_transient(&error), "{error}");
+        }
+    }
+}
+
+#[test]
+fn peer_addresses_print() {
+    let tcp = PeerAddress::Tcp("[::1]:80".parse().unwrap());
+    assert_eq!(tcp.to_string(), "tcp://[::1]:80");
+    let ipc = |pid| PeerAddress::Ipc {
+        uid: 1,
+        gid: 2,
+        pid,
+    };
+    assert_eq!(ipc(Some(3)).to_string(), "ipc://1:2:3");
+    assert_eq!(ipc(None).to_string(), "ipc://1:2:");
+    assert_eq!(PeerAddress::Inproc.to_string(), "inproc");
+}
