@@ -138,7 +138,7 @@ async fn a_stalled_subscriber_costs_the_others_nothing() {
             }
             got
         };
-        let (at_theirs, at_ours) = futures::join!(at_theirs, at_ours);
+        let (at_theirs, at_ours) = tokio::join!(at_theirs, at_ours);
         for number in 0..BURST {
             let expected = format!("{burst:08}{number:08}").into_bytes();
             assert_eq!(at_ours[number], expected);

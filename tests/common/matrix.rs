@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use futures::join;
 use purezmq::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket};
+use tokio::join;
 
 use super::payload::{Digest, Recipe, every_shape, frames, message, text};
 use super::peer::Peer;
@@ -165,10 +164,9 @@ pub(crate) async fn await_their_subscription<P: Peer>(ours: &mut PubSocket, thei
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let heard = std::pin::pin!(theirs.recv(1));
-    match select(std::pin::pin!(probe), heard).await {
-        Either::Left((never, _)) => never,
-        Either::Right((heard, _)) => assert_eq!(heard, [Digest::of([PROBE])]),
+    tokio::select! {
+        never = probe => never,
+        heard = theirs.recv(1) => assert_eq!(heard, [Digest::of([PROBE])]),
     }
     ours.send(END_OF_PROBES)
         .await
