@@ -91,8 +91,8 @@ define_options! {
         on: Identifies ("REQ, REP, DEALER, ROUTER"),
     }
 
-    /// Whether a new request may be sent while the reply to the last one is still to come; the last one
-    /// is given up then. Use it with `correlate`, or a late reply is taken for the new one's.
+    /// Whether a new request may be sent while the reply to the last one is still to come; the
+    /// last one is given up then. Use it with `correlate`, or a late reply is taken for the new one's.
     relaxed(on: bool = on) -> bool {
         default: false,
         none: "",
@@ -358,7 +358,7 @@ impl Options {
     pub(crate) fn of(socket_type: SocketType) -> Self {
         let mut options = Options::default();
         if socket_type == SocketType::Sub {
-            // What a subscriber still has to send are subscriptions (R-LING-2).
+            // All that a subscriber has left to send is subscriptions.
             options.linger = Some(Duration::ZERO);
         }
         options

@@ -1,7 +1,7 @@
 //! The part of an endpoint after `tcp://`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::EndpointError;
 
@@ -212,18 +212,6 @@ impl From<SocketAddr> for TcpEndpoint {
             target: Address {
                 host,
                 port: address.port(),
-            },
-        }
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Host::V4(address),
-            IpAddr::V6(address) => Host::V6 {
-                address,
-                zone: None,
             },
         }
     }

@@ -184,15 +184,20 @@ fn endpoints_come_from_many_types() {
     let expected = parse("tcp://127.0.0.1:80");
     let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
     let text = "tcp://127.0.0.1:80".to_owned();
+    // As `bind` and `connect` take it.
+    fn take(endpoint: impl ToEndpoint) -> Endpoint {
+        endpoint.to_endpoint().unwrap()
+    }
     for endpoint in [
-        "tcp://127.0.0.1:80".to_endpoint(),
-        text.to_endpoint(),
-        (&text).to_endpoint(),
-        address.to_endpoint(),
-        expected.to_endpoint(),
-        (&expected).to_endpoint(),
+        take("tcp://127.0.0.1:80"),
+        take(&text),
+        take(text.clone()),
+        take(Cow::from(text.as_str())),
+        take(address),
+        take(&expected),
+        take(expected.clone()),
     ] {
-        assert_eq!(endpoint.as_ref(), Ok(&expected));
+        assert_eq!(endpoint, expected);
     }
     let scoped: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
     assert_eq!(Endpoint::from(scoped), parse("tcp://[fe80::1%3]:80"));

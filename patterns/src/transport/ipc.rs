@@ -244,7 +244,17 @@ pub(super) async fn connect(
             return Err(failed(io::Error::from(io::ErrorKind::InvalidInput)));
         }
     };
-    let stream = UnixStream::connect(path).await.map_err(failed)?;
+    let stream = UnixStream::connect(path).await.map_err(|error| {
+        // A Unix socket does not wait for room; "temporarily unavailable" would tell nobody.
+        if error.kind() == io::ErrorKind::WouldBlock {
+            failed(io::Error::new(
+                error.kind(),
+                "the listener's backlog is full",
+            ))
+        } else {
+            failed(error)
+        }
+    })?;
     tune::buffers(&SockRef::from(&stream), options).map_err(failed)?;
     let peer = credentials(&stream).map_err(failed)?;
     Ok((Stream::Ipc(stream), peer))

@@ -7,10 +7,10 @@
 //! Nothing here retries or waits between attempts: one call is one attempt, and the session owns
 //! the back-off.
 
+pub(crate) mod inproc;
 #[cfg(unix)]
 mod ipc;
 mod resolve;
-pub(crate) mod inproc;
 mod stream;
 mod tcp;
 mod tune;

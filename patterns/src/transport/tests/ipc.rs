@@ -97,9 +97,15 @@ async fn a_living_listener_with_a_full_backlog_is_left_alone() {
     let first = StdListener::bind(&path).unwrap();
     SockRef::from(&first).listen(1).unwrap();
     let mut waiting = Vec::new();
-    while let Ok(stream) = connect(&endpoint(&text), &options()).await {
-        waiting.push(stream);
+    let failure = loop {
+        match connect(&endpoint(&text), &options()).await {
+            Ok(stream) => waiting.push(stream),
+            Err(failure) => break failure,
+        }
         assert!(waiting.len() < 100, "the backlog never filled");
+    };
+    if cfg!(target_os = "linux") {
+        assert!(failure.to_string().contains("backlog is full"), "{failure}");
     }
     assert!(matches!(
         bind_failure(&text).await,
