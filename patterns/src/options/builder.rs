@@ -49,7 +49,7 @@ pub trait Open: sealed::Sealed + Sized {
 
 /// A socket that sends messages, and so has a high-water mark and a timeout for it.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// // A PULL socket only receives.
 /// let pull = patterns::PullSocket::builder().send_hwm(10).build();
 /// ```
@@ -58,7 +58,7 @@ pub trait Sends: Open {}
 /// A socket that receives messages, and so has a high-water mark and a timeout for it, and a
 /// limit to their size.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// // A PUSH socket only sends.
 /// let push = patterns::PushSocket::builder().recv_hwm(10).build();
 /// ```
@@ -66,7 +66,7 @@ pub trait Receives: Open {}
 
 /// A socket that tells its peers who it is: REQ, REP, DEALER and ROUTER.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// // Subscribers are nobody in particular.
 /// let sub = patterns::SubSocket::builder().routing_id("me").build();
 /// ```
@@ -74,7 +74,7 @@ pub trait Identifies: Open {}
 
 /// A socket whose requests wait for replies: REQ.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// // A REP socket asks nobody.
 /// let rep = patterns::RepSocket::builder().relaxed(true).build();
 /// ```
