@@ -59,6 +59,8 @@ pub(crate) struct Decoder {
     recycled: Option<BytesMut>,
     /// How large the next chunk will be.
     read_size: usize,
+    /// The largest chunk allocated since the connection was idle.
+    held: usize,
     small_reads: u8,
     /// Bytes of `chunk` and `body` at the end of the last call: what is more was read since.
     seen: usize,
@@ -136,6 +138,7 @@ struct Scan {
 }
 
 enum Stop {
+    Fail(Error),
     Input,
     Budget,
     Command(Header),
@@ -150,7 +153,7 @@ fn scan(
     budget: usize,
     sealed: bool,
     limits: &Limits,
-) -> Result<Scan, Error> {
+) -> Scan {
     let mut whole = 0;
     let mut messages = 0;
     let stop = loop {
@@ -163,10 +166,13 @@ fn scan(
         };
         let apart = header.command() || sealed;
         let next = if apart {
-            check_command(header.len, sealed, limits)?;
-            open
+            check_command(header.len, sealed, limits).map(|()| open)
         } else {
-            open.add(header.len, limits)?
+            open.add(header.len, limits)
+        };
+        let next = match next {
+            Ok(next) => next,
+            Err(error) => break Stop::Fail(error),
         };
         // Both limits keep the length far below the largest usize.
         let len = header.len as usize;
@@ -188,13 +194,13 @@ fn scan(
             whole = at;
         }
     };
-    Ok(Scan {
+    Scan {
         at,
         whole,
         messages,
         open,
         stop,
-    })
+    }
 }
 
 fn check_command(size: u64, sealed: bool, limits: &Limits) -> Result<(), Error> {
@@ -227,6 +233,7 @@ impl Decoder {
             chunk: BytesMut::new(),
             recycled: None,
             read_size: MIN_CHUNK,
+            held: 0,
             small_reads: 0,
             seen: 0,
             scanned: 0,
@@ -256,7 +263,9 @@ impl Decoder {
                 let want = self.read_size.saturating_sub(self.chunk.len());
                 let want = want.max(self.read_size / 2);
                 if self.chunk.capacity() - self.chunk.len() < want / 2 {
-                    Self::make_room(&mut self.chunk, &mut self.recycled, want, self.read_size);
+                    let held =
+                        Self::make_room(&mut self.chunk, &mut self.recycled, want, self.read_size);
+                    self.held = self.held.max(held);
                 }
                 let spare = self.chunk.capacity() - self.chunk.len();
                 (&mut self.chunk).limit(spare)
@@ -265,25 +274,30 @@ impl Decoder {
     }
 
     /// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it
-    /// are gone, or that of the chunk before it, or a new one.
+    /// are gone, or that of the chunk before it, or a new one, whose size it returns.
     fn make_room(
         chunk: &mut BytesMut,
         recycled: &mut Option<BytesMut>,
         want: usize,
         read_size: usize,
-    ) {
+    ) -> usize {
         if chunk.try_reclaim(want) {
-            return;
+            return 0;
         }
         let need = chunk.len() + want;
         let mut next = recycled.take().unwrap_or_default();
+        let mut allocated = 0;
         if !next.try_reclaim(need) {
-            next = BytesMut::with_capacity(need.max(read_size));
+            allocated = need.max(read_size);
+            next = BytesMut::with_capacity(allocated);
         }
         next.extend_from_slice(chunk);
         let mut old = std::mem::replace(chunk, next);
         old.clear();
-        *recycled = Some(old);
+        if read_size > MIN_CHUNK {
+            *recycled = Some(old);
+        }
+        allocated
     }
 
     /// Counts what was read since the last call, and adapts the size of the next chunk.
@@ -310,7 +324,7 @@ impl Decoder {
 
     /// Whether more memory is held than an idle connection should.
     pub(crate) fn is_large(&self) -> bool {
-        self.recycled.is_some() || self.chunk.capacity() > MIN_CHUNK
+        self.held > MIN_CHUNK
     }
 
     /// Lets go of what an idle connection need not hold.
@@ -318,7 +332,7 @@ impl Decoder {
         self.recycled = None;
         self.read_size = MIN_CHUNK;
         self.small_reads = 0;
-        if self.chunk.capacity() > MIN_CHUNK {
+        if std::mem::take(&mut self.held) > MIN_CHUNK {
             self.chunk = BytesMut::from(&self.chunk[..]);
         }
     }
@@ -475,7 +489,7 @@ impl Decoder {
             most,
             self.sealed,
             &self.limits,
-        )?;
+        );
         self.open = found.open;
         self.scanned = found.at - found.whole;
         *budget -= found.messages;
@@ -485,6 +499,7 @@ impl Decoder {
             self.mark = self.out.mark();
         }
         match found.stop {
+            Stop::Fail(error) => Err(error),
             Stop::Input => {
                 if self.scanned >= LARGE {
                     self.move_open(0);

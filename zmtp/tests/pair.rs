@@ -1,0 +1,548 @@
+//! Two connections in memory under a fake clock: who may talk to whom, versions, heartbeats,
+//! limits, and reading in pieces of any size.
+
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, BytesMut};
+use zmtp::{
+    Batch, Config, Connection, Error, Event, Heartbeat, Incompatible, LimitExceeded, Message,
+    PeerInfo, Silence, SocketType, Version, Violation,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Pair {
+    a: Connection,
+    b: Connection,
+    now: Instant,
+}
+
+impl Pair {
+    fn new(a: Config, b: Config) -> Self {
+        let now = Instant::now();
+        Self {
+            a: Connection::new(a, now),
+            b: Connection::new(b, now),
+            now,
+        }
+    }
+
+    fn of(a: SocketType, b: SocketType) -> Self {
+        Self::new(Config::new(a), Config::new(b))
+    }
+
+    /// Carries control bytes both ways until both are silent.
+    fn exchange(&mut self) -> Result<(), Error> {
+        loop {
+            let to_b = self.a.control().split();
+            let to_a = self.b.control().split();
+            if to_a.is_empty() && to_b.is_empty() {
+                return Ok(());
+            }
+            self.b.feed(&to_b, self.now)?;
+            self.a.feed(&to_a, self.now)?;
+        }
+    }
+
+    fn ready(a: SocketType, b: SocketType) -> Self {
+        let mut pair = Self::of(a, b);
+        pair.exchange().unwrap();
+        assert!(pair.a.is_ready() && pair.b.is_ready());
+        pair
+    }
+}
+
+fn info(connection: &mut Connection) -> PeerInfo {
+    match connection.poll_event() {
+        Some(Event::Ready(info)) => info,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wire(batch: &Batch) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); 4096];
+    let used = batch.io_slices(&mut slices);
+    let bytes: Vec<u8> = slices[..used].iter().flat_map(|s| s.to_vec()).collect();
+    assert_eq!(bytes.len(), batch.byte_len());
+    bytes
+}
+
+fn batch_of(messages: &[Message], by_reference_from: usize) -> Batch {
+    let mut batch = Batch::new();
+    for message in messages {
+        batch.push(message, by_reference_from);
+    }
+    batch
+}
+
+fn pop_all(mut batch: Batch) -> Vec<Message> {
+    std::iter::from_fn(|| batch.pop()).collect()
+}
+
+#[test]
+fn every_pair_of_socket_types_gets_together_exactly_when_the_standard_allows() {
+    for a in SocketType::ALL {
+        for b in SocketType::ALL {
+            let mut pair = Pair::of(a, b);
+            let result = pair.exchange();
+            if a.accepts(b) {
+                result.unwrap();
+                assert_eq!(info(&mut pair.a).socket_type, Some(b));
+                assert_eq!(info(&mut pair.b).socket_type, Some(a));
+            } else {
+                let error = result.unwrap_err();
+                assert!(!error.should_reconnect());
+                let reply = error.reply().unwrap();
+                assert_eq!(
+                    error,
+                    Error::Incompatible(Incompatible::SocketType {
+                        peer: a.name().into(),
+                        local: b,
+                    })
+                );
+                // The refused side, not yet through itself, learns the reason and stays away.
+                let refused = pair.a.feed(&reply, pair.now).unwrap_err();
+                assert!(
+                    matches!(&refused, Error::Refused { reason } if reason == "Invalid socket type")
+                );
+                assert!(!refused.should_reconnect());
+            }
+        }
+    }
+}
+
+#[test]
+fn routing_ids_and_own_properties_reach_the_peer() {
+    let mut dealer = Config::new(SocketType::Dealer);
+    dealer.routing_id = "me".into();
+    dealer.metadata.push("X-Color", "blue").unwrap();
+    let mut pair = Pair::new(dealer, Config::new(SocketType::Router));
+    pair.exchange().unwrap();
+    let peer = info(&mut pair.b);
+    assert_eq!(peer.routing_id, "me");
+    assert_eq!(peer.properties.get("x-color"), Some(&b"blue"[..]));
+    assert_eq!(peer.version, Version::V3_1);
+    assert_eq!(peer.mechanism, "NULL");
+    assert!(info(&mut pair.a).routing_id.is_empty());
+}
+
+#[test]
+fn the_oldest_accepted_version_is_enforced() {
+    let mut config = Config::new(SocketType::Pull);
+    config.min_version = Version::V3_0;
+    for old in [
+        &b"\x01\x00"[..],
+        b"\xff\0\0\0\0\0\0\0\x01\x7f\x01",
+        b"\xff\0\0\0\0\0\0\0\x01\x7f\0",
+    ] {
+        let now = Instant::now();
+        let mut pull = Connection::new(config.clone(), now);
+        let error = pull.feed(old, now).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::Incompatible(Incompatible::Version {
+                needed: Version::V3_0,
+                ..
+            })
+        ));
+        // And it stays that way.
+        assert_eq!(pull.feed(b"more", now).unwrap_err(), error);
+        assert_eq!(pull.next_timeout(), None);
+    }
+}
+
+#[test]
+fn publishers_take_an_unversioned_peer_to_want_everything() {
+    for kind in [SocketType::Pub, SocketType::XPub] {
+        let now = Instant::now();
+        let mut publisher = Connection::new(Config::new(kind), now);
+        publisher.feed(b"\x01\x00", now).unwrap();
+        assert!(publisher.is_ready());
+        assert_eq!(pop_all(publisher.take_messages()), [Message::from([1_u8])]);
+        // Not so with 2.0, whose subscribers do subscribe.
+        let mut publisher = Connection::new(Config::new(kind), now);
+        publisher
+            .feed(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\0\0", now)
+            .unwrap();
+        assert!(publisher.is_ready());
+        assert!(publisher.take_messages().is_empty());
+    }
+}
+
+#[test]
+fn a_1_0_peer_gets_1_0_frames_and_their_messages_count_when_written() {
+    let now = Instant::now();
+    let mut push = Connection::new(Config::new(SocketType::Push), now);
+    push.feed(b"\x01\x00", now).unwrap();
+    let messages = [
+        Message::from(["a", "b"]),
+        Message::from(vec![b'x'; 300]),
+        Message::from(""),
+    ];
+    let mut batch = batch_of(&messages, 64);
+    push.seal(&mut batch);
+    assert!(batch.is_sealed());
+    let bytes = wire(&batch);
+    assert_eq!(bytes[..6], *b"\x02\x01a\x02\x00b");
+    assert_eq!(bytes[6..16], *b"\xff\0\0\0\0\0\0\x01\x2d\0");
+    assert_eq!(bytes[bytes.len() - 2..], *b"\x01\x00");
+    assert_eq!(batch.advance(5), 0);
+    assert_eq!(batch.len(), 3);
+    assert_eq!(batch.advance(2), 1);
+    assert_eq!(batch.advance(bytes.len() - 7), 2);
+    assert!(batch.is_empty());
+    // Read by the other side of such a connection.
+    let mut pull = Connection::new(Config::new(SocketType::Pull), now);
+    pull.feed(b"\x03\x00id", now).unwrap();
+    pull.feed(&bytes, now).unwrap();
+    assert_eq!(info(&mut pull).routing_id, "id");
+    assert_eq!(pop_all(pull.take_messages()), messages);
+}
+
+#[test]
+fn subscriptions_travel_as_commands_and_arrive_as_messages() {
+    let mut pair = Pair::ready(SocketType::XSub, SocketType::XPub);
+    let messages = [
+        Message::from([&[1_u8][..], b"news"].concat()),
+        Message::from([0_u8]),
+        Message::from("upstream"),
+        Message::from([&[1_u8][..], b"two frames"]),
+        Message::from(""),
+        Message::from([&[1_u8][..], &[b'l'; 70_000]].concat()),
+    ];
+    let mut batch = batch_of(&messages, usize::MAX);
+    pair.a.seal(&mut batch);
+    let bytes = wire(&batch);
+    assert!(bytes.starts_with(b"\x04\x0e\x09SUBSCRIBEnews\x04\x07\x06CANCEL\x00\x08upstream"));
+    for step in [1, 7, 100_000] {
+        for part in bytes.chunks(step) {
+            pair.b.feed(part, pair.now).unwrap();
+        }
+        assert_eq!(pop_all(pair.b.take_messages()), messages);
+    }
+}
+
+#[test]
+fn commands_between_messages_and_within_them_never_show() {
+    let ping = b"\x04\x07\x04PING\0\0";
+    let body = vec![b'z'; 40_000];
+    let long = Message::from([&b"a"[..], &body, b"c"]);
+    let mut frames = Vec::new();
+    for (flags, payload) in [(1, &b"a"[..]), (1, &body), (0, b"c")] {
+        let mut frame = BytesMut::new();
+        zmtp::wire::frame::put_header(&mut frame, flags, payload.len());
+        frame.put_slice(payload);
+        frames.push(frame);
+    }
+    let mut bytes = Vec::new();
+    for _ in 0..3 {
+        bytes.extend_from_slice(b"\x00\x02hi");
+        bytes.extend_from_slice(ping);
+        for frame in &frames {
+            bytes.extend_from_slice(frame);
+            bytes.extend_from_slice(ping);
+        }
+        bytes.extend_from_slice(b"\x00\x02ho");
+    }
+    let expected: Vec<Message> = (0..3)
+        .flat_map(|_| [Message::from("hi"), long.clone(), Message::from("ho")])
+        .collect();
+    for step in [1, 2, 5, 1000, 30_000, 1_000_000] {
+        let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+        // All joined into one batch by `feed`...
+        for part in bytes.chunks(step) {
+            pair.b.feed(part, pair.now).unwrap();
+        }
+        assert_eq!(pop_all(pair.b.take_messages()), expected, "{step}");
+        assert_eq!(pair.b.control().len(), 12 * 7);
+        // ...and in the turns of a session, with a small budget.
+        let mut got = Vec::new();
+        read(&mut pair.b, pair.now, &bytes, step, 2, |batch| {
+            assert!(batch.len() <= 2);
+            got.extend(pop_all(batch));
+        });
+        assert_eq!(got, expected, "{step}");
+    }
+}
+
+/// Reads as a session does: into the read buffer, up to `step` bytes at a time.
+fn read(
+    connection: &mut Connection,
+    now: Instant,
+    mut bytes: &[u8],
+    step: usize,
+    max_messages: usize,
+    mut take: impl FnMut(Batch),
+) {
+    while !bytes.is_empty() {
+        let mut buffer = connection.read_buffer();
+        let n = step.min(bytes.len()).min(buffer.remaining_mut());
+        assert!(n > 0);
+        buffer.put_slice(&bytes[..n]);
+        bytes = &bytes[n..];
+        loop {
+            connection.handle_input(now, max_messages).unwrap();
+            take(connection.take_messages());
+            if !connection.input_pending() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn handle_input_stops_at_max_messages() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let messages: Vec<Message> = (0..10_u8).map(|i| Message::from([i])).collect();
+    let bytes = wire(&batch_of(&messages, usize::MAX));
+    pair.b.read_buffer().put_slice(&bytes);
+    for _ in 0..2 {
+        pair.b.handle_input(pair.now, 4).unwrap();
+        assert_eq!(pair.b.take_messages().len(), 4);
+        assert!(pair.b.input_pending());
+    }
+    pair.b.handle_input(pair.now, 4).unwrap();
+    assert_eq!(pair.b.take_messages().len(), 2);
+    assert!(!pair.b.input_pending());
+}
+
+#[test]
+fn batches_cut_from_one_chunk_join_without_copying() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let messages: Vec<Message> = (0..100_u8).map(|i| Message::from([i; 60])).collect();
+    let bytes = wire(&batch_of(&messages, usize::MAX));
+    let mut joined = Batch::new();
+    read(&mut pair.b, pair.now, &bytes[..3000], 500, 3, |batch| {
+        joined.append(batch).unwrap();
+    });
+    let got = pop_all(joined);
+    assert_eq!(got, messages[..got.len()]);
+    assert_eq!(got.len(), 3000 / 62);
+}
+
+#[test]
+fn a_large_body_is_read_into_its_own_memory_and_reserved_as_it_comes() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let announced: u64 = 1 << 40;
+    let mut header = vec![2];
+    header.extend_from_slice(&announced.to_be_bytes());
+    pair.b.feed(&header, pair.now).unwrap();
+    let mut received = 0;
+    for _ in 0..100 {
+        let mut buffer = pair.b.read_buffer();
+        let room = buffer.remaining_mut();
+        assert!(room <= (64 * 1024).max(2 * received), "{room} {received}");
+        assert!(room < 1 << 20, "the test need not go that far");
+        let n = room.min(10_000);
+        buffer.put_bytes(7, n);
+        received += n;
+        pair.b.handle_input(pair.now, 1).unwrap();
+        if received > 300_000 {
+            break;
+        }
+    }
+    assert!(pair.b.take_messages().is_empty());
+}
+
+#[test]
+fn an_idle_connection_gives_its_large_buffers_back() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let bytes = wire(&batch_of(
+        &vec![Message::from([1; 30]); 100_000],
+        usize::MAX,
+    ));
+    read(&mut pair.b, pair.now, &bytes, usize::MAX, 1000, |batch| {
+        assert_ne!(pop_all(batch).len(), 1001);
+    });
+    assert!(pair.b.read_buffer().remaining_mut() > 100_000, "grown");
+    // Still in use after half a second: nothing happens.
+    let first = pair.b.next_timeout().unwrap();
+    pair.now += SECOND / 2;
+    pair.b.feed(b"\x00\x01x", pair.now).unwrap();
+    assert_eq!(pair.b.take_messages().len(), 1);
+    pair.b.handle_timeout(first).unwrap();
+    assert!(pair.b.read_buffer().remaining_mut() > 100_000);
+    let second = pair.b.next_timeout().unwrap();
+    assert_eq!(second, pair.now + SECOND);
+    pair.b.handle_timeout(second).unwrap();
+    assert_eq!(pair.b.next_timeout(), None);
+    assert_eq!(pair.b.read_buffer().remaining_mut(), 8 * 1024);
+}
+
+#[test]
+fn limits_end_the_connection_before_anything_is_allocated() {
+    let mut config = Config::new(SocketType::Pull);
+    config.limits.max_frame = 100;
+    config.limits.max_message = 150;
+    config.limits.max_frames = 3;
+    config.limits.max_command = 50;
+    let connect = || {
+        let mut pair = Pair::new(Config::new(SocketType::Push), config.clone());
+        pair.exchange().unwrap();
+        pair
+    };
+    let run = |bytes: &[u8]| connect().b.feed(bytes, Instant::now());
+    let frame = |flags: u8, len: u8| [&[flags, len][..], &vec![0; usize::from(len)]].concat();
+    run(&frame(0, 100)).unwrap();
+    assert_eq!(
+        run(&[0, 101]).unwrap_err(),
+        LimitExceeded::Frame {
+            size: 101,
+            max: 100
+        }
+        .into()
+    );
+    run(&[frame(1, 100), frame(0, 50)].concat()).unwrap();
+    assert_eq!(
+        run(&[frame(1, 100), vec![0, 51]].concat()).unwrap_err(),
+        LimitExceeded::Message { max: 150 }.into()
+    );
+    run(&[frame(1, 0), frame(1, 0), frame(0, 0)].concat()).unwrap();
+    assert_eq!(
+        run(&[frame(1, 0), frame(1, 0), frame(1, 0), vec![0, 0]].concat()).unwrap_err(),
+        LimitExceeded::Frames { max: 3 }.into()
+    );
+    run(&frame(4, 50)).unwrap();
+    assert_eq!(
+        run(&[4, 51]).unwrap_err(),
+        LimitExceeded::Command { size: 51, max: 50 }.into()
+    );
+    assert_eq!(
+        run(&[2, 0x80, 0, 0, 0, 0, 0, 0, 0]).unwrap_err(),
+        Violation::FrameSize.into()
+    );
+    // The sums start anew with every message, also across reads.
+    let mut pair = connect();
+    for _ in 0..10 {
+        for byte in [frame(1, 100), frame(0, 50)].concat() {
+            pair.b.feed(&[byte], pair.now).unwrap();
+        }
+    }
+    assert_eq!(pair.b.take_messages().len(), 10);
+    // What was complete before the offence can still be had.
+    let mut pair = connect();
+    pair.b.feed(b"\x00\x01x\x00\xff", pair.now).unwrap_err();
+    assert_eq!(pop_all(pair.b.take_messages()), [Message::from("x")]);
+}
+
+#[test]
+fn handshake_frames_are_limited() {
+    let now = Instant::now();
+    let mut pull = Connection::new(Config::new(SocketType::Pull), now);
+    let mut push = Connection::new(Config::new(SocketType::Push), now);
+    push.feed(pull.control(), now).unwrap();
+    pull.feed(&push.control()[..11], now).unwrap();
+    let greeting = {
+        let mut push = Connection::new(Config::new(SocketType::Push), now);
+        push.feed(pull.control(), now).unwrap();
+        push.control()[11..64].to_vec()
+    };
+    pull.feed(&greeting, now).unwrap();
+    let error = pull.feed(b"\x06\0\0\0\0\0\x01\0\x01", now).unwrap_err();
+    assert_eq!(
+        error,
+        LimitExceeded::Handshake {
+            size: 65_537,
+            max: 65_536
+        }
+        .into()
+    );
+}
+
+#[test]
+fn heartbeats_keep_a_quiet_connection_and_end_a_dead_one() {
+    let heartbeat = Heartbeat::every(SECOND);
+    let mut a = Config::new(SocketType::Push);
+    a.heartbeat = Some(heartbeat);
+    a.handshake_timeout = None;
+    let mut pair = Pair::new(a, Config::new(SocketType::Pull));
+    pair.exchange().unwrap();
+    let mut pings = 0;
+    for _ in 0..10 {
+        pair.now = pair.a.next_timeout().unwrap();
+        pair.a.handle_timeout(pair.now).unwrap();
+        pings += usize::from(!pair.a.control().is_empty());
+        pair.exchange().unwrap();
+    }
+    assert_eq!(pings, 10);
+    // From now on nothing arrives.
+    let mut last = Ok(());
+    let start = pair.now;
+    while last.is_ok() {
+        pair.now = pair.a.next_timeout().unwrap();
+        last = pair.a.handle_timeout(pair.now);
+    }
+    let error = last.unwrap_err();
+    assert_eq!(error, Error::Silent(Silence::Heartbeat));
+    assert!(error.should_reconnect());
+    assert_eq!(pair.now - start, 2 * SECOND);
+    assert_eq!(pair.a.handle_timeout(pair.now).unwrap_err(), error);
+}
+
+#[test]
+fn bytes_of_an_unfinished_frame_are_signs_of_life() {
+    let mut config = Config::new(SocketType::Pull);
+    config.heartbeat = Some(Heartbeat::every(SECOND));
+    let mut pair = Pair::new(Config::new(SocketType::Push), config);
+    pair.exchange().unwrap();
+    pair.b.feed(b"\x02\0\0\0\0\0\x10\0\0", pair.now).unwrap();
+    for _ in 0..20 {
+        pair.now += SECOND / 2;
+        pair.b.handle_timeout(pair.now).unwrap();
+        pair.b.feed(b"some of it", pair.now).unwrap();
+    }
+}
+
+#[test]
+fn the_peers_time_to_live_ends_a_connection_on_which_nothing_comes() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let start = pair.now;
+    pair.b.feed(b"\x04\x07\x04PING\0\x05", pair.now).unwrap();
+    assert_eq!(pair.b.next_timeout(), Some(start + SECOND / 2));
+    pair.b.feed(b"\x00\x00", pair.now).unwrap();
+    assert_eq!(pair.b.next_timeout(), None);
+    pair.b.feed(b"\x04\x07\x04PING\0\x05", pair.now).unwrap();
+    assert_eq!(
+        pair.b.handle_timeout(start + SECOND).unwrap_err(),
+        Error::Silent(Silence::TimeToLive)
+    );
+}
+
+#[test]
+fn a_ping_flood_is_answered_in_bounded_memory() {
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    let flood = b"\x04\x17\x04PING\0\x000123456789abcdef".repeat(10_000);
+    pair.b.feed(&flood, pair.now).unwrap();
+    assert!(pair.b.control().len() < 2048);
+    pair.b.control().clear();
+    pair.b.feed(&flood[..25], pair.now).unwrap();
+    assert_eq!(&pair.b.control()[..], b"\x04\x15\x04PONG0123456789abcdef");
+}
+
+#[test]
+fn subscriptions_inside_a_message_end_the_connection() {
+    let mut pair = Pair::ready(SocketType::XSub, SocketType::XPub);
+    let error = pair
+        .b
+        .feed(b"\x01\x01a\x04\x0a\x09SUBSCRIBE", pair.now)
+        .unwrap_err();
+    assert_eq!(error, Violation::SubscriptionInsideMessage.into());
+}
+
+#[test]
+fn the_handshake_may_take_as_long_as_configured() {
+    let now = Instant::now();
+    let mut config = Config::new(SocketType::Pull);
+    config.handshake_timeout = Some(SECOND);
+    let mut pull = Connection::new(config, now);
+    assert_eq!(pull.next_timeout(), Some(now + SECOND));
+    // Dripping does not help.
+    pull.feed(b"\xff\0\0", now + SECOND / 2).unwrap();
+    assert_eq!(
+        pull.handle_timeout(now + SECOND).unwrap_err(),
+        Error::Silent(Silence::Handshake)
+    );
+    let pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    assert_eq!(pair.a.next_timeout(), None);
+}
