@@ -31,9 +31,6 @@ use zmtp::{Batch, Message};
 
 use crate::inbox::{Inbox, Note, PipeEnd};
 
-
-
-
 /// Capacity of a batch buffer that is worth keeping for the next batch.
 const KEEP: usize = 256 * 1024;
 
@@ -465,10 +462,7 @@ impl PipeReader {
 
     #[cold]
     fn report(&mut self) {
-        let notice = self
-            .lane
-            .lock()
-            .release(std::mem::take(&mut self.popped));
+        let notice = self.lane.lock().release(std::mem::take(&mut self.popped));
         if let Some(notice) = notice {
             notice.send(self.id);
         }

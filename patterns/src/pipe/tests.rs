@@ -106,7 +106,10 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
     fill(&mut writer, 0);
     take(&mut session).unwrap();
     session.outgoing.release(2);
-    assert!(!socket.writers.has_notes(), "two of five is not yet (5 + 1) / 2");
+    assert!(
+        !socket.writers.has_notes(),
+        "two of five is not yet (5 + 1) / 2"
+    );
     session.outgoing.release(1);
     assert!(matches!(socket.writers.take()[0], Note::Changed(id) if id == writer.id()));
 }
@@ -249,7 +252,11 @@ fn an_inproc_pipe_holds_the_sum_of_both_limits() {
     let (connector, binder) = (Socket::new(4), Socket::new(3));
     let pipe = to_name(&connector.party());
     let (mut writer, _reader) = connector.ends();
-    assert_eq!(fill(&mut writer, 0), 4, "the connector's own limit until the name is bound");
+    assert_eq!(
+        fill(&mut writer, 0),
+        4,
+        "the connector's own limit until the name is bound"
+    );
     pipe.join(&binder.party());
     assert_eq!(connector.writers.take().len(), 1, "joining makes room");
     assert_eq!(fill(&mut writer, 4), 3);
@@ -268,7 +275,10 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
     let (mut writer, reader) = connector.ends();
     assert!(writer.push(message(0)).is_ok());
     drop((writer, reader));
-    assert!(binder.writers.take().is_empty(), "nobody is there to write to");
+    assert!(
+        binder.writers.take().is_empty(),
+        "nobody is there to write to"
+    );
     let Some(Note::Attached(mut reader)) = binder.readers.take().pop_front() else {
         panic!("the reader is attached");
     };

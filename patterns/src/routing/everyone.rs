@@ -28,7 +28,8 @@ impl SendStrategy for Everyone {
     }
 
     fn changed(&mut self, id: PipeId) {
-        self.pipes.retain(|writer| writer.id() != id || !writer.is_spent());
+        self.pipes
+            .retain(|writer| writer.id() != id || !writer.is_spent());
     }
 
     fn detach(&mut self, origin: Origin) {

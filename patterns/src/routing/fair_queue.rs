@@ -36,11 +36,11 @@ impl FairQueue {
                 }
                 // The one that takes its place in `readable` has the turn.
                 Popped::Empty => {
-                    let reader = self.readable.remove(self.turn);
+                    let reader = self.readable.swap_remove(self.turn);
                     self.empty.insert(reader.id(), reader);
                 }
                 Popped::Ended => {
-                    self.readable.remove(self.turn);
+                    self.readable.swap_remove(self.turn);
                 }
             }
         }

@@ -73,7 +73,9 @@ impl FanOut {
                 let mut encoded = std::mem::take(&mut self.encoded);
                 encoded.push_owned(message, PipeWriter::BY_REFERENCE);
                 for number in 0..self.matching.len() {
-                    self.offer(self.matching[number], |writer| writer.push_encoded(&encoded));
+                    self.offer(self.matching[number], |writer| {
+                        writer.push_encoded(&encoded)
+                    });
                 }
                 encoded.clear();
                 self.encoded = encoded;
@@ -83,11 +85,7 @@ impl FanOut {
 
     /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
     #[inline]
-    fn offer(
-        &mut self,
-        slot: u32,
-        push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused<()>>,
-    ) {
+    fn offer(&mut self, slot: u32, push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused<()>>) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -206,7 +204,11 @@ impl SendStrategy for FanOut {
             .slots
             .values()
             .copied()
-            .filter(|&slot| self.subscribers[slot as usize].as_ref().is_some_and(of_origin))
+            .filter(|&slot| {
+                self.subscribers[slot as usize]
+                    .as_ref()
+                    .is_some_and(of_origin)
+            })
             .collect();
         for slot in slots {
             self.remove(slot);

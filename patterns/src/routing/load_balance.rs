@@ -34,12 +34,12 @@ impl LoadBalance {
                     return Ok(writer.id());
                 }
                 Err(Refused::Full(back)) => {
-                    let writer = self.writable.remove(self.turn);
+                    let writer = self.writable.swap_remove(self.turn);
                     self.full.insert(writer.id(), writer);
                     message = back;
                 }
                 Err(Refused::Gone(back)) => {
-                    self.writable.remove(self.turn);
+                    self.writable.swap_remove(self.turn);
                     message = back;
                 }
             }
@@ -56,7 +56,9 @@ impl SendStrategy for LoadBalance {
         match self.full.remove(&id) {
             // Gone or writable: the next send finds out.
             Some(writer) => self.writable.push(writer),
-            None => self.writable.retain(|writer| writer.id() != id || !writer.is_spent()),
+            None => self
+                .writable
+                .retain(|writer| writer.id() != id || !writer.is_spent()),
         }
     }
 

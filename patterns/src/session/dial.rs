@@ -130,7 +130,11 @@ impl Dial {
                     DisconnectReason::Protocol(zmtp::Error::Refused { .. })
                 );
                 self.emit(Some(&peer), Kind::HandshakeFailed(reason));
-                Err(if refused { Ended::Refused } else { Ended::Early })
+                Err(if refused {
+                    Ended::Refused
+                } else {
+                    Ended::Early
+                })
             }
         }
     }

@@ -108,7 +108,11 @@ impl Session {
     }
 
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
-    pub(crate) async fn run(&mut self, shared: &Shared, pipe: &mut SessionPipe) -> DisconnectReason {
+    pub(crate) async fn run(
+        &mut self,
+        shared: &Shared,
+        pipe: &mut SessionPipe,
+    ) -> DisconnectReason {
         if let Some(interest) = &shared.interest {
             interest.begin(|first| pipe.outgoing.begin_live(first));
         }
@@ -141,12 +145,20 @@ impl Session {
                 return self.poll_timer(pipe, cx);
             }
         }
+        // A busy connection has deadlines, too.
+        if let Poll::Ready(ended) = self.poll_timer(pipe, cx) {
+            return Poll::Ready(ended);
+        }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
     /// Writes control bytes, or one batch.
-    fn poll_send(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+    fn poll_send(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Turn>> {
         if !self.mid_batch {
             ready!(self.poll_control(cx))?;
             if self.batch.is_empty() {
@@ -159,7 +171,8 @@ impl Session {
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let pieces = self.batch.io_slices(&mut slices);
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..pieces]))?;
+        let written =
+            ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..pieces]))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
@@ -219,7 +232,7 @@ impl Session {
         Poll::Ready(self.connection.handle_input(now, room).map_err(Into::into))
     }
 
-    /// Both directions wait. What else is to be done, and when?
+    /// What is to be done without being asked, and when? Ready when the time to linger is over.
     fn poll_timer(
         &mut self,
         pipe: &SessionPipe,
@@ -291,9 +304,8 @@ impl Session {
             return;
         }
         let mut scrap = [0; 1024];
-        let drained = async {
-            while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {}
-        };
+        let drained =
+            async { while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {} };
         let _ = timeout(FAREWELL, drained).await;
     }
 }

@@ -116,7 +116,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 origin,
                 ended: ended.clone(),
             };
-            self.shared.tasks.spawn_on(session::dial(dial, pipe), &runtime);
+            self.shared
+                .tasks
+                .spawn_on(session::dial(dial, pipe), &runtime);
         }
         self.attached(&endpoint, origin, ended, Role::Connected);
         Ok(())
@@ -156,9 +158,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     pub(crate) async fn unbind(&mut self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
         let endpoint = endpoint.to_endpoint()?;
-        let found = self.remove(|one| {
-            matches!(one.role, Role::Bound(_)) && one.endpoint == endpoint
-        });
+        let found =
+            self.remove(|one| matches!(one.role, Role::Bound(_)) && one.endpoint == endpoint);
         let Some(attachment) = found else {
             return Err(UnbindError::NotBound { endpoint });
         };
@@ -181,9 +182,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         let endpoint = endpoint.to_endpoint()?;
         let mut found = false;
-        while let Some(attachment) = self.remove(|one| {
-            matches!(one.role, Role::Connected) && one.endpoint == endpoint
-        }) {
+        while let Some(attachment) =
+            self.remove(|one| matches!(one.role, Role::Connected) && one.endpoint == endpoint)
+        {
             self.detach(attachment.origin);
             found = true;
         }
@@ -384,7 +385,9 @@ impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
     fn drop(&mut self) {
         for attachment in self.attachments.drain(..) {
             attachment.ended.cancel();
-            if let (Endpoint::Inproc(name), Role::Bound(_)) = (&attachment.endpoint, &attachment.role) {
+            if let (Endpoint::Inproc(name), Role::Bound(_)) =
+                (&attachment.endpoint, &attachment.role)
+            {
                 inproc::unbind(&self.shared, name);
             }
         }

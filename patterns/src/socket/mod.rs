@@ -34,10 +34,7 @@ macro_rules! common_methods {
                 $crate::options::Options::of(::zmtp::SocketType::$socket_type)
             }
 
-            fn open(
-                context: &$crate::context::Context,
-                options: $crate::options::Options,
-            ) -> Self {
+            fn open(context: &$crate::context::Context, options: $crate::options::Options) -> Self {
                 Self::from_core($crate::socket::Core::new(
                     ::zmtp::SocketType::$socket_type,
                     context,

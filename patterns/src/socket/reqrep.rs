@@ -335,7 +335,11 @@ fn respond(
     let Some((to, envelope)) = asker.take() else {
         return Err(reply);
     };
-    if core.sender.send(to, lockstep::close(envelope, reply)).is_err() {
+    if core
+        .sender
+        .send(to, lockstep::close(envelope, reply))
+        .is_err()
+    {
         *dropped += 1;
     }
     Ok(())

@@ -69,7 +69,8 @@ impl Shared {
     pub(crate) fn give_up(&self, pipe: SessionPipe) {
         // Subscriptions are no messages of the application.
         if self.interest.is_none() {
-            self.unsent.fetch_add(pipe.outgoing.unsent(), Ordering::Relaxed);
+            self.unsent
+                .fetch_add(pipe.outgoing.unsent(), Ordering::Relaxed);
         }
     }
 

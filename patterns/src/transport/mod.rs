@@ -144,8 +144,8 @@ impl Listener {
     /// Waits for the next connection, and sets the socket's options on it.
     ///
     /// # Errors
-    /// The system's; see [`accept_error_is_transient`]. Never a reason to spin: wait before
-    /// calling again.
+    /// The system's: the new connection died, or the machine is short of something that may come back.
+    /// Never a reason to spin: wait before calling again.
     ///
     /// # Cancel safety
     /// A dropped future has accepted nothing.
@@ -155,54 +155,6 @@ impl Listener {
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.accept().await,
         }
-    }
-}
-
-/// Whether a listener that gave this error can go on: the connection died before it was
-/// accepted, or the machine is short of something that may come back (descriptors, memory).
-pub(crate) fn accept_error_is_transient(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
-        NetworkUnreachable, OutOfMemory, PermissionDenied, TimedOut, WouldBlock,
-    };
-    if matches!(
-        error.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkDown
-            | NetworkUnreachable
-            | OutOfMemory
-            // A firewall rule's verdict on that one connection.
-            | PermissionDenied
-            | TimedOut
-            | WouldBlock
-    ) {
-        return true;
-    }
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        // accept(2) passes on errors that wait on the new connection: they are that peer's only.
-        matches!(
-            Errno::from_io_error(error),
-            Some(
-                Errno::MFILE
-                    | Errno::NFILE
-                    | Errno::NOBUFS
-                    | Errno::NOMEM
-                    | Errno::PROTO
-                    | Errno::NOPROTOOPT
-                    | Errno::OPNOTSUPP
-                    | Errno::HOSTDOWN
-            )
-        )
-    }
-    #[cfg(not(unix))]
-    {
-        // WSAEMFILE, WSAENOBUFS.
-        matches!(error.raw_os_error(), Some(10024 | 10055))
     }
 }
 

@@ -363,21 +363,6 @@ async fn socket_options_reach_both_ends() {
 }
 
 #[test]
-fn a_short_machine_is_no_reason_to_stop_listening() {
-    // EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, ECONNABORTED of Linux; then EBADF, EINVAL.
-    if cfg!(target_os = "linux") {
-        for number in [24, 23, 105, 12, 71, 103, 113, 4] {
-            let error = io::Error::from_raw_os_error(number);
-            assert!(accept_error_is_transient(&error), "{error}");
-        }
-        for number in [9, 22] {
-            let error = io::Error::from_raw_os_error(number);
-            assert!(!accept_error_is_transient(&error), "{error}");
-        }
-    }
-}
-
-#[test]
 fn peer_addresses_print() {
     let tcp = PeerAddress::Tcp("[::1]:80".parse().unwrap());
     assert_eq!(tcp.to_string(), "tcp://[::1]:80");
