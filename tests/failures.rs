@@ -19,7 +19,8 @@ use common::python::Pyzmq;
 use common::raw::{RawPeer, greeting, ready, short_frame};
 use common::within;
 use purezmq::{
-    MonitorEventKind, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket,
+    Monitor, MonitorEvent, MonitorEventKind, PubSocket, PullSocket, PushSocket, RecvError,
+    RepSocket, ReqSocket, SubSocket,
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,7 @@ over_tcp_and_ipc! {
     sub_has_its_subscriptions_back_after_each_kill
     push_carries_on_after_each_kill
     req_carries_on_after_each_kill
+    relaxed_req_asks_again_after_each_kill
     pull_outlives_its_pushers
     rep_outlives_its_clients
     pub_outlives_its_subscribers
@@ -234,6 +236,50 @@ async fn req_carries_on_after_each_kill(transport: Transport) {
     }
     let all: Vec<String> = (0..number).map(|number| number.to_string()).collect();
     assert_eq!(served, all, "each request is served exactly once, in order");
+}
+
+/// A server dies with the request in its hands. The requester's patience ends, it asks again, and gets
+/// the answer to what it asked last, never an older one.
+async fn relaxed_req_asks_again_after_each_kill(transport: Transport) {
+    let place = Place::fixed(transport);
+    let mut req = ReqSocket::builder()
+        .reconnect_interval(RECONNECT)
+        .recv_timeout(Duration::from_millis(20))
+        .relaxed(true)
+        .correlate(true)
+        .build()
+        .expect("options");
+    req.connect(place.endpoint.as_str()).expect("connect");
+    for generation in 0..KILLS {
+        // This one takes a request and never answers.
+        let mut mute = bound("REP", &place).await;
+        let request = format!("{generation} to the mute");
+        within("ask", req.send(request.as_str()))
+            .await
+            .expect("send");
+        assert_eq!(mute.recv(1).await, [Digest::of([&request])]);
+        assert_eq!(
+            within("no reply", req.recv()).await,
+            Err(RecvError::Timeout)
+        );
+        mute.kill().await;
+
+        let mut server = bound("REP", &place).await;
+        server.start(json!({ "do": "serve" })).await;
+        let request = format!("{generation} to the server");
+        let reply = within("a reply in the end", async {
+            loop {
+                req.send(request.as_str())
+                    .await
+                    .expect("relaxed: send is always allowed");
+                if let Ok(reply) = req.recv().await {
+                    break reply;
+                }
+            }
+        });
+        assert_eq!(reply.await, request);
+        server.kill().await;
+    }
 }
 
 /// Our bound PULL: each pusher is killed while it floods. What arrives from each is one run of
@@ -564,21 +610,29 @@ async fn a_client_of_the_wrong_type_is_refused() {
     let mut pull = PullSocket::new();
     let mut monitor = pull.monitor();
     let bound = pull.bind("tcp://127.0.0.1:*").await.expect("bind");
+    let mut wrong = RawPeer::connect(&bound).await;
+    wrong.send(&greeting()).await;
+    wrong.send(&ready("PUB")).await;
+    let refused = handshake_failure(&mut monitor).await;
+    let reason = format!("{:?}", refused.kind);
+    assert!(reason.contains("PUB"), "names the type: {reason}");
+    wrong.await_close().await;
+
+    // libzmq sees for itself that the two do not go together; who says so first is open.
     let mut wrong = Libzmq::open("PUB").await;
     wrong.connect(&bound.to_string()).await;
-    let refused = event(&mut monitor, "the refusal", |kind| {
-        matches!(kind, MonitorEventKind::HandshakeFailed { .. })
-    })
-    .await;
-    let reason = format!("{:?}", refused.kind);
-    assert!(
-        reason.contains("Pub") || reason.contains("PUB"),
-        "names the type: {reason}"
-    );
+    handshake_failure(&mut monitor).await;
     let mut right = Libzmq::open("PUSH").await;
     right.connect(&bound.to_string()).await;
     right.send(&[text("right")]).await;
     assert_eq!(within("right", pull.recv()).await.expect("recv"), "right");
+}
+
+async fn handshake_failure(monitor: &mut Monitor) -> MonitorEvent {
+    event(monitor, "the refusal", |kind| {
+        matches!(kind, MonitorEventKind::HandshakeFailed { .. })
+    })
+    .await
 }
 
 #[tokio::test]
@@ -592,10 +646,7 @@ async fn a_server_of_the_wrong_type_is_reported() {
     let mut monitor = push.monitor();
     push.connect(bound.as_str())
         .expect("connect does not wait for the peer");
-    event(&mut monitor, "the refusal", |kind| {
-        matches!(kind, MonitorEventKind::HandshakeFailed { .. })
-    })
-    .await;
+    handshake_failure(&mut monitor).await;
     // The same socket works with a right one.
     let mut right = Libzmq::open("PULL").await;
     let bound = right.bind("tcp://127.0.0.1:*").await;
