@@ -1,0 +1,256 @@
+//! The command line, the same for all compared implementations.
+
+use std::str::FromStr;
+
+use crate::Failure;
+
+const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
+[--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt] [--payload shared|copy] [--hwm MESSAGES] \
+[--hold] [--timeout SECONDS]
+ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull version";
+
+/// What the command line asks for.
+pub(crate) enum Command {
+    Version,
+    Run(Args),
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Args {
+    pub(crate) role: Role,
+    /// The role as it was given: `rep` and `lat-rep` are one.
+    pub(crate) role_name: String,
+    /// Where; the inproc roles have no use for it.
+    pub(crate) attach: Option<Attach>,
+    /// Bytes of each message.
+    pub(crate) size: usize,
+    /// Messages that are measured.
+    pub(crate) count: u64,
+    /// Messages before those; at least one, since the clock starts with the last of them.
+    pub(crate) warmup: u64,
+    /// Subscribers, or connections.
+    pub(crate) peers: usize,
+    pub(crate) mode: Mode,
+    /// The mode as it was given.
+    pub(crate) mode_name: String,
+    pub(crate) payload: Payload,
+    /// Both high-water marks; `None` leaves what the role starts with.
+    pub(crate) hwm: Option<usize>,
+    /// Stay until standard input ends.
+    pub(crate) hold: bool,
+    /// Seconds until the process is killed.
+    pub(crate) timeout: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Attach {
+    Bind(String),
+    Connect(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Push,
+    Pull,
+    Pub,
+    Sub,
+    Requester,
+    Replier,
+    InprocThroughput,
+    InprocLatency,
+    ConnectionPull,
+}
+
+/// Where tasks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All on one thread, the role itself in `block_on`: `#[tokio::main(flavor = "current_thread")]`.
+    CurrentThread,
+    /// The same with the role in a task of its own.
+    CurrentThreadTask,
+    /// Two worker threads; the role in a task of its own.
+    MultiThread,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// One message, cloned.
+    Shared,
+    /// A fresh buffer for each message.
+    Copy,
+}
+
+impl Args {
+    pub(crate) fn total(&self) -> u64 {
+        self.warmup + self.count
+    }
+
+    pub(crate) fn transport(&self) -> &str {
+        match &self.attach {
+            Some(Attach::Bind(endpoint) | Attach::Connect(endpoint)) => {
+                endpoint.split("://").next().unwrap_or_default()
+            }
+            None => "inproc",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        Ok(match name {
+            "push" => Role::Push,
+            "pull" => Role::Pull,
+            "pub" => Role::Pub,
+            "sub" => Role::Sub,
+            "req" | "lat-req" => Role::Requester,
+            "rep" | "lat-rep" => Role::Replier,
+            "inproc-thr" => Role::InprocThroughput,
+            "inproc-lat" => Role::InprocLatency,
+            "conn-pull" => Role::ConnectionPull,
+            other => return Err(format!("unknown role {other}\n{USAGE}").into()),
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        match name {
+            "" | "ct" => Ok(Mode::CurrentThread),
+            "ct-task" => Ok(Mode::CurrentThreadTask),
+            "mt" => Ok(Mode::MultiThread),
+            other => Err(format!("unknown mode {other}").into()),
+        }
+    }
+}
+
+impl FromStr for Payload {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        match name {
+            "shared" => Ok(Payload::Shared),
+            "copy" => Ok(Payload::Copy),
+            other => Err(format!("unknown payload {other}").into()),
+        }
+    }
+}
+
+/// Reads the words after the program's name.
+pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, Failure> {
+    let role_name = words.next().ok_or(USAGE)?;
+    if matches!(role_name.as_str(), "version" | "--version") {
+        return Ok(Command::Version);
+    }
+    let mut args = Args {
+        role: role_name.parse()?,
+        role_name,
+        attach: None,
+        size: 64,
+        count: 100_000,
+        warmup: 0,
+        peers: 1,
+        mode: Mode::CurrentThread,
+        mode_name: String::new(),
+        payload: Payload::Shared,
+        hwm: None,
+        hold: false,
+        timeout: 60,
+    };
+    let mut warmup = None;
+    while let Some(name) = words.next() {
+        if name == "--hold" {
+            args.hold = true;
+            continue;
+        }
+        let value = words
+            .next()
+            .ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--bind" => args.attach = Some(Attach::Bind(value)),
+            "--connect" => args.attach = Some(Attach::Connect(value)),
+            "--size" => args.size = number(&name, &value)?,
+            "--count" => args.count = number(&name, &value)?,
+            "--warmup" => warmup = Some(number(&name, &value)?),
+            "--peers" => args.peers = number(&name, &value)?,
+            "--mode" => {
+                args.mode = value.parse()?;
+                args.mode_name = value;
+            }
+            "--payload" => args.payload = value.parse()?,
+            "--hwm" => args.hwm = Some(number(&name, &value)?),
+            "--timeout" => args.timeout = number(&name, &value)?,
+            _ => return Err(format!("unknown option {name}\n{USAGE}").into()),
+        }
+    }
+    args.warmup = warmup.unwrap_or(args.count / 10).max(1);
+    match args.role {
+        Role::InprocThroughput | Role::InprocLatency => args.attach = None,
+        _ if args.attach.is_none() => return Err("--bind or --connect is missing".into()),
+        _ => {}
+    }
+    Ok(Command::Run(args))
+}
+
+fn number<T: FromStr>(name: &str, value: &str) -> Result<T, Failure> {
+    value
+        .parse()
+        .map_err(|_| format!("{name} {value}: not a number in range").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Result<Args, String> {
+        match parse(line.split_whitespace().map(str::to_owned)) {
+            Ok(Command::Run(args)) => Ok(args),
+            Ok(Command::Version) => Err("version".into()),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    #[test]
+    fn reads_every_option() {
+        let args = args(
+            "pull --bind tcp://127.0.0.1:5555 --size 16 --count 1000 --warmup 10 --peers 3 --mode mt \
+             --payload copy --hwm 7 --hold --timeout 9",
+        )
+        .unwrap();
+        assert_eq!(args.role, Role::Pull);
+        assert_eq!(args.transport(), "tcp");
+        assert_eq!((args.size, args.total(), args.peers), (16, 1010, 3));
+        assert_eq!(
+            (args.mode, args.payload),
+            (Mode::MultiThread, Payload::Copy)
+        );
+        assert_eq!((args.hwm, args.hold, args.timeout), (Some(7), true, 9));
+    }
+
+    #[test]
+    fn warms_up_with_a_tenth() {
+        assert_eq!(args("inproc-thr --count 1000").unwrap().warmup, 100);
+        assert_eq!(args("inproc-thr --count 1").unwrap().warmup, 1);
+        assert_eq!(args("inproc-thr --count 5 --warmup 0").unwrap().warmup, 1);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (line, part) in [
+            ("", "ROLE"),
+            ("juggle", "unknown role juggle"),
+            ("push", "--bind or --connect"),
+            ("push --bind", "--bind needs a value"),
+            ("push --bind tcp://*:1 --size x", "--size x"),
+            ("push --bind tcp://*:1 --mode warp", "unknown mode warp"),
+            ("push --bind tcp://*:1 --speed 9", "unknown option --speed"),
+        ] {
+            let failure = args(line).unwrap_err();
+            assert!(failure.contains(part), "{line}: {failure}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the operating system knows about this process: CPU time, memory, threads, and the clock that
+//! processes share. Read by the meters at the edges of a measurement.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::alarm;
+
+/// Has the process killed by SIGALRM after so many seconds, however badly it hangs. 0: never.
+pub(crate) fn stop_after(seconds: u32) {
+    if seconds > 0 {
+        alarm::set(seconds);
+    }
+}
+
+/// Resources used since the process began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
+    pub(crate) max_rss_kb: i64,
+    /// Times that it waited.
+    pub(crate) voluntary_switches: i64,
+    /// Times that it had to give way.
+    pub(crate) involuntary_switches: i64,
+}
+
+impl Usage {
+    pub(crate) fn now() -> Self {
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+            return Usage::default();
+        };
+        let time = |time: nix::sys::time::TimeVal| {
+            Duration::from_micros(time.num_microseconds().unsigned_abs())
+        };
+        Usage {
+            user: time(usage.user_time()),
+            system: time(usage.system_time()),
+            max_rss_kb: usage.max_rss(),
+            voluntary_switches: usage.voluntary_context_switches(),
+            involuntary_switches: usage.involuntary_context_switches(),
+        }
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds: comparable between the processes of one machine.
+pub(crate) fn monotonic_ns() -> u64 {
+    match clock_gettime(ClockId::CLOCK_MONOTONIC) {
+        Ok(now) => u64::try_from(now.num_nanoseconds()).unwrap_or_default(),
+        Err(_) => 0,
+    }
+}
+
+/// Memory in use now, in KiB.
+pub(crate) fn rss_kb() -> i64 {
+    status("VmRSS:")
+}
+
+/// Threads that serve the measurement.
+pub(crate) fn threads() -> i64 {
+    status("Threads:") - ASIDE.load(Ordering::Relaxed)
+}
+
+/// Threads that do not.
+static ASIDE: AtomicI64 = AtomicI64::new(0);
+
+/// Keeps a thread out of [`threads`] while it lives.
+pub(crate) struct ThreadAside(());
+
+impl ThreadAside {
+    pub(crate) fn new() -> Self {
+        ASIDE.fetch_add(1, Ordering::Relaxed);
+        ThreadAside(())
+    }
+}
+
+impl Drop for ThreadAside {
+    fn drop(&mut self) {
+        ASIDE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A number out of `/proc/self/status`; 0 where there is no such file.
+fn status(field: &str) -> i64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix(field))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}

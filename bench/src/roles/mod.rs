@@ -1,0 +1,74 @@
+//! The roles: what one process does in a measurement. Each is a plain loop over one socket.
+
+mod connections;
+mod inproc;
+mod pipeline;
+mod pubsub;
+mod reqrep;
+mod source;
+
+use std::sync::Arc;
+
+use purezmq::options::{Builder, Receives, Sends};
+
+use crate::Failure;
+use crate::args::{Args, Role};
+use crate::control::Control;
+
+/// Binds or connects a socket, as the command line says.
+macro_rules! attach {
+    ($socket:expr, $args:expr) => {
+        match &$args.attach {
+            Some($crate::args::Attach::Bind(endpoint)) => {
+                $socket.bind(endpoint).await?;
+            }
+            Some($crate::args::Attach::Connect(endpoint)) => $socket.connect(endpoint)?,
+            None => {}
+        }
+    };
+}
+use attach;
+
+/// Keeps the process until the other side has all it wants: the driver says so, or the library's own linger
+/// does.
+macro_rules! stay {
+    ($socket:expr, $control:expr) => {
+        if $control.has_driver() {
+            $control.ended().await;
+        } else {
+            $socket.close().await;
+        }
+    };
+}
+use stay;
+
+/// Runs one role to its end.
+pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure> {
+    match args.role {
+        Role::Push => pipeline::push(&args, control).await,
+        Role::Pull => pipeline::pull(&args).await,
+        Role::Pub => pubsub::publish(&args, control).await,
+        Role::Sub => pubsub::subscribe(&args).await,
+        Role::Requester => reqrep::request(&args).await,
+        Role::Replier => reqrep::reply(&args, control).await,
+        Role::InprocThroughput => inproc::throughput(args).await,
+        Role::InprocLatency => inproc::latency(args).await,
+        Role::ConnectionPull => connections::pull(&args, control).await,
+    }
+}
+
+/// The command line's HWM, or else the role's own, or else the library's.
+fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+    match args.hwm.or(own) {
+        Some(hwm) => builder.send_hwm(hwm),
+        None => builder,
+    }
+}
+
+/// The same for receiving.
+fn receives<S: Receives>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+    match args.hwm.or(own) {
+        Some(hwm) => builder.recv_hwm(hwm),
+        None => builder,
+    }
+}

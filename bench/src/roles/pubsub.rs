@@ -1,0 +1,81 @@
+//! PUB and SUB: fan-out to all subscribers of one other process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use purezmq::{PubSocket, SubSocket};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::source::Source;
+use super::{attach, receives, sends, stay};
+use crate::Failure;
+use crate::args::Args;
+use crate::control::Control;
+use crate::meter::{Audience, PROBE, Seat};
+use crate::process::Usage;
+use crate::report::{Plain, Report, ready};
+
+/// A publisher drops what a full pipe does not take, so with the default HWM a run that publishes as fast as
+/// it can counts losses instead of deliveries. Unlimited, as the libzmq peer runs, too: its HWM is 0 here.
+const UNLIMITED: Option<usize> = Some(0);
+
+/// Between two probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
+
+pub(super) async fn publish(args: &Args, mut control: Control) -> Result<(), Failure> {
+    let mut publisher = sends(PubSocket::builder(), args, UNLIMITED).build()?;
+    attach!(publisher, args);
+    ready();
+    while !control.may_go() {
+        publisher.send([0; PROBE]).await?;
+        sleep(PROBE_INTERVAL).await;
+    }
+    let source = Source::new(args);
+    let before = Usage::now();
+    for _ in 0..args.total() {
+        publisher.send(source.next()).await?;
+    }
+    stay!(publisher, control);
+    Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+/// As many subscribers as peers were asked for, each a task.
+pub(super) async fn subscribe(args: &Args) -> Result<(), Failure> {
+    let audience = Audience::new(args);
+    let mut subscribers = JoinSet::new();
+    for number in 0..args.peers {
+        let mut subscriber = receives(SubSocket::builder(), args, UNLIMITED).build()?;
+        subscriber.subscribe("");
+        attach!(subscriber, args);
+        subscribers.spawn(listen(subscriber, audience.seat(number)));
+    }
+    served(&audience, &mut subscribers).await?;
+    audience.report(args);
+    Ok(())
+}
+
+/// Waits for the audience, and for the first failure.
+async fn served(
+    audience: &Arc<Audience>,
+    subscribers: &mut JoinSet<Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let ended = audience.served();
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = &mut ended => return Ok(()),
+            Some(result) = subscribers.join_next() => result??,
+        }
+    }
+}
+
+async fn listen(mut subscriber: SubSocket, mut seat: Seat) -> Result<(), Failure> {
+    loop {
+        let message = subscriber.recv().await?;
+        if seat.count(&message)? {
+            return Ok(());
+        }
+    }
+}

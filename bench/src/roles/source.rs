@@ -1,0 +1,31 @@
+//! Where the messages to send come from.
+
+use purezmq::Message;
+
+use crate::args::{Args, Payload};
+
+/// Makes the same message again and again.
+pub(crate) struct Source {
+    payload: Vec<u8>,
+    /// For shared payloads: cloning it counts a reference, and copies nothing that is not inline.
+    prototype: Option<Message>,
+}
+
+impl Source {
+    pub(crate) fn new(args: &Args) -> Self {
+        let payload = vec![b'x'; args.size];
+        let prototype = match args.payload {
+            Payload::Shared => Some(Message::from(payload.clone())),
+            Payload::Copy => None,
+        };
+        Source { payload, prototype }
+    }
+
+    #[inline]
+    pub(crate) fn next(&self) -> Message {
+        match &self.prototype {
+            Some(message) => message.clone(),
+            None => Message::from(&self.payload[..]),
+        }
+    }
+}
