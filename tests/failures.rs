@@ -538,10 +538,6 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     let after_greeting = |bytes: &[u8]| [&greeting()[..], bytes].concat();
     let after_handshake = |bytes: &[u8]| [&greeting()[..], &ready("PUSH"), bytes].concat();
     vec![
-        (
-            "an HTTP request",
-            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(10),
-        ),
         ("noise", noise.clone()),
         ("ones only", vec![0xff; 4096]),
         ("noise after the greeting", after_greeting(&noise)),
@@ -554,37 +550,70 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
             after_greeting(b"\x06\x40\0\0\0\0\0\0\0"),
         ),
         (
-            "READY cut short",
-            after_greeting(b"\x04\x0e\x05READY\x0bSocket"),
+            "READY with a property cut short",
+            after_greeting(b"\x04\x0d\x05READY\x0bSocket"),
         ),
         ("an unknown mechanism", {
             let mut bytes = after_handshake(b"");
             bytes[12..16].copy_from_slice(b"WHAT");
             bytes
         }),
-        ("reserved flags", after_handshake(b"\xf8\x01x")),
         (
             "a message of 2^63 bytes",
             after_handshake(b"\x02\x80\0\0\0\0\0\0\0"),
         ),
-        ("a command without a name", after_handshake(b"\x04\x00")),
     ]
 }
 
 #[tokio::test]
 async fn a_client_that_sends_garbage_loses_its_own_connection_only() {
+    for (what, bytes) in garbage() {
+        costs_its_own_connection_only(what, &bytes).await;
+    }
+}
+
+/// ZMTP 1.0 has no greeting: nearly anything may be its first bytes. Its frames have seven reserved bits
+/// that SHALL be zero (RFC 13), which tells its peers from browsers and port scanners, whose words must
+/// not end up with the application.
+#[tokio::test]
+async fn programs_of_other_protocols_are_not_taken_for_old_peers() {
+    for (what, bytes) in [
+        (
+            "HTTP",
+            &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(10)[..],
+        ),
+        (
+            "TLS",
+            &[
+                &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+                &[7; 600],
+            ]
+            .concat(),
+        ),
+        (
+            "SSH",
+            &b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n".repeat(10),
+        ),
+        ("Redis", &b"*1\r\n$4\r\nPING\r\n".repeat(20)),
+    ] {
+        costs_its_own_connection_only(what, bytes).await;
+    }
+}
+
+/// A client sends `bytes`; another one's messages before and after are all that arrives.
+async fn costs_its_own_connection_only(what: &str, bytes: &[u8]) {
+    println!("{what}");
     let mut pull = PullSocket::new();
     let bound = pull.bind("tcp://127.0.0.1:*").await.expect("bind");
     let mut push = Libzmq::open("PUSH").await;
     push.connect(&bound.to_string()).await;
-    for (what, bytes) in garbage() {
-        println!("{what}");
-        let mut client = RawPeer::connect(&bound).await;
-        client.try_send(&bytes).await;
-        push.send(&[text(what)]).await;
-        assert_eq!(within(what, pull.recv()).await.expect("recv"), what);
-        within(what, client.await_close()).await;
-    }
+    push.send(&[text("before")]).await;
+    assert_eq!(within(what, pull.recv()).await.expect("recv"), "before");
+    let mut client = RawPeer::connect(&bound).await;
+    client.try_send(bytes).await;
+    within(what, client.await_close()).await;
+    push.send(&[text("after")]).await;
+    assert_eq!(within(what, pull.recv()).await.expect("recv"), "after");
 }
 
 #[tokio::test]
@@ -595,7 +624,7 @@ async fn a_server_that_sends_garbage_is_tried_again() {
         .build()
         .expect("options");
     push.connect(endpoint.as_str()).expect("connect");
-    for (what, bytes) in garbage().into_iter().take(4) {
+    for (what, bytes) in garbage() {
         println!("{what}");
         let (stream, _) = within(what, listener.accept()).await.expect("accept");
         let mut server = RawPeer { stream };
