@@ -188,7 +188,7 @@ async fn killed_and_restarted() -> Outcome<()> {
 
 async fn disconnected(connection: &mut Monitor) {
     while let Some(event) = connection.recv().await {
-        if matches!(event.kind, MonitorEventKind::Disconnected { .. }) {
+        if matches!(event.kind, MonitorEventKind::Disconnected(_)) {
             return;
         }
     }

@@ -24,7 +24,7 @@ pub(crate) async fn event(
 /// Awaits the end of a handshake.
 pub(crate) async fn connected(monitor: &mut Monitor) {
     event(monitor, "a handshake", |kind| {
-        matches!(kind, MonitorEventKind::HandshakeSucceeded { .. })
+        matches!(kind, MonitorEventKind::HandshakeSucceeded)
     })
     .await;
 }
