@@ -1,7 +1,9 @@
 //! The context: sockets of one context can meet by inproc names.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::transport::inproc::Name;
 
@@ -46,7 +48,7 @@ impl Context {
     }
 
     pub(crate) fn names(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock()
     }
 }
 

@@ -21,11 +21,12 @@
 //! session has delivered outlives its `IncomingEnd`: the socket reads it to the end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
@@ -103,14 +104,17 @@ struct Lane {
 }
 
 struct LaneState {
-    /// Whole messages, oldest first; no batch in it is empty.
-    queue: VecDeque<Batch>,
-    /// Messages in `queue`.
-    queued: usize,
-    /// Messages that the reader has taken and not yet done with.
-    taken: usize,
-    /// Most messages that `queued` and `taken` may come to.
+    /// How many messages may still come: the HWM less those in the queue and those that the reader
+    /// has taken and not yet done with. Nothing once the reader has gone.
+    free: usize,
+    /// What `free` is when nothing is there.
     hwm: usize,
+    /// The batch that new messages go to. Younger than all of `full`.
+    open: Batch,
+    /// Batches before it, oldest first; none is empty.
+    full: VecDeque<Batch>,
+    writer: End<PipeWriter>,
+    reader: End<PipeReader>,
     /// An empty batch whose buffer is to be used again.
     spare: Batch,
     /// For a lane of subscriptions only: a connection is there to be told about changes.
@@ -118,8 +122,6 @@ struct LaneState {
     live: bool,
     /// Until when the session may go on sending, once the writer is gone.
     linger: Deadline,
-    writer: End<PipeWriter>,
-    reader: End<PipeReader>,
 }
 
 /// What a lane knows of one of its ends.
@@ -210,31 +212,29 @@ impl Lane {
     fn new(hwm: usize, writer: At<PipeWriter>, reader: At<PipeReader>) -> Arc<Self> {
         Arc::new(Lane {
             state: Mutex::new(LaneState {
-                queue: VecDeque::new(),
-                queued: 0,
-                taken: 0,
+                free: limit(hwm),
                 hwm: limit(hwm),
+                open: Batch::new(),
+                full: VecDeque::new(),
+                writer: End::new(writer),
+                reader: End::new(reader),
                 spare: Batch::new(),
                 live: false,
                 linger: Deadline::Never,
-                writer: End::new(writer),
-                reader: End::new(reader),
             }),
         })
     }
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, LaneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn begin_live(&self, id: PipeId, first: Batch) {
         let mut lane = self.lock();
-        lane.queue.clear();
-        lane.queued = first.len();
-        if !first.is_empty() {
-            lane.queue.push_back(first);
-        }
+        lane.full.clear();
+        lane.free = lane.hwm.saturating_sub(first.len());
+        lane.open = first;
         lane.live = true;
         let notice = lane.reader.unpark();
         drop(lane);
@@ -245,34 +245,29 @@ impl Lane {
 }
 
 impl LaneState {
-    #[inline]
-    fn room(&self) -> usize {
-        self.hwm.saturating_sub(self.queued + self.taken)
-    }
-
-    /// The batch that new messages go to.
-    #[inline]
-    fn open(&mut self) -> &mut Batch {
-        if self.queue.is_empty() {
-            self.queue.push_back(std::mem::take(&mut self.spare));
-        }
-        let last = self.queue.len() - 1;
-        &mut self.queue[last]
-    }
-
     /// The oldest batch, now in the reader's hands.
     fn take(&mut self) -> Option<Batch> {
-        let batch = self.queue.pop_front()?;
-        self.queued -= batch.len();
-        self.taken += batch.len();
-        Some(batch)
+        if let Some(batch) = self.full.pop_front() {
+            return Some(batch);
+        }
+        if self.open.is_empty() {
+            return None;
+        }
+        let spare = std::mem::take(&mut self.spare);
+        Some(std::mem::replace(&mut self.open, spare))
+    }
+
+    /// Whether `take` has nothing.
+    fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.open.is_empty()
     }
 
     /// The reader is done with `messages` of what it took.
     #[inline]
     fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
-        self.taken -= messages;
-        if self.writer.parked && self.queued + self.taken <= self.hwm / 2 {
+        // Subscriptions may have gone beyond the HWM.
+        self.free = self.free.saturating_add(messages).min(self.hwm);
+        if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
             return self.writer.unpark();
         }
         None
@@ -284,16 +279,33 @@ impl LaneState {
             self.spare = batch;
         }
     }
+
+    fn raise_hwm(&mut self, hwm: usize) {
+        self.free += hwm - self.hwm;
+        self.hwm = hwm;
+    }
+
+    /// The reader goes: what is queued is handed out to be dropped, and nothing more may come.
+    fn bereave_writer(&mut self) -> (VecDeque<Batch>, Batch, Option<Notice<PipeWriter>>) {
+        self.reader.gone = true;
+        self.free = 0;
+        (
+            std::mem::take(&mut self.full),
+            std::mem::take(&mut self.open),
+            self.writer.bereave(),
+        )
+    }
 }
 
 // ---------------------------------------------------------------- the socket's ends
 
-/// Why a message did not go into a pipe. It comes back.
-pub(crate) enum Refused<M> {
+/// Why a message did not go into a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
     /// The HWM is reached. The pipe's id comes as a note when there is room again.
-    Full(M),
+    Full,
     /// The peer is gone for good.
-    Gone(M),
+    Gone,
 }
 
 /// The socket's sending end of a pipe.
@@ -312,27 +324,29 @@ impl PipeWriter {
         self.origin
     }
 
-    /// Queues a message.
+    /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
     #[inline]
-    pub(crate) fn push(&mut self, message: Message) -> Result<(), Refused<Message>> {
+    pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
-        if lane.room() == 0 || lane.reader.gone {
-            return Err(Self::refuse(lane, message));
+        if lane.free == 0 {
+            return Err(Self::refuse(lane));
         }
-        lane.open().push_owned(message, Self::BY_REFERENCE);
-        self.pushed(lane, 1);
+        lane.free -= 1;
+        lane.open.push_from(message, Self::BY_REFERENCE);
+        self.pushed(lane);
         Ok(())
     }
 
     /// Queues a message that is encoded already: the bytes are shared among all who get it.
     #[inline]
-    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused<()>> {
+    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
-        if lane.room() < message.len() || lane.reader.gone {
-            return Err(Self::refuse(lane, ()));
+        if lane.free == 0 {
+            return Err(Self::refuse(lane));
         }
-        lane.open().extend_from(message);
-        self.pushed(lane, message.len());
+        lane.free -= 1;
+        lane.open.extend_from(message);
+        self.pushed(lane);
         Ok(())
     }
 
@@ -340,14 +354,21 @@ impl PipeWriter {
     pub(crate) fn push_if_live(&mut self, message: &Message) {
         let mut lane = self.lane.lock();
         if lane.live && !lane.reader.gone {
-            lane.open().push(message, Self::BY_REFERENCE);
-            self.pushed(lane, 1);
+            lane.free = lane.free.saturating_sub(1);
+            lane.open.push(message, Self::BY_REFERENCE);
+            self.pushed(lane);
         }
     }
 
     #[inline]
-    fn pushed(&self, mut lane: MutexGuard<'_, LaneState>, messages: usize) {
-        lane.queued += messages;
+    fn pushed(&self, lane: MutexGuard<'_, LaneState>) {
+        if lane.reader.parked {
+            self.wake_reader(lane);
+        }
+    }
+
+    #[cold]
+    fn wake_reader(&self, mut lane: MutexGuard<'_, LaneState>) {
         let notice = lane.reader.unpark();
         drop(lane);
         if let Some(notice) = notice {
@@ -356,12 +377,12 @@ impl PipeWriter {
     }
 
     #[cold]
-    fn refuse<M>(mut lane: MutexGuard<'_, LaneState>, message: M) -> Refused<M> {
+    fn refuse(mut lane: MutexGuard<'_, LaneState>) -> Refused {
         if lane.reader.gone {
-            Refused::Gone(message)
+            Refused::Gone
         } else {
             lane.writer.parked = true;
-            Refused::Full(message)
+            Refused::Full
         }
     }
 }
@@ -438,7 +459,7 @@ impl PipeReader {
     fn refill(&mut self) -> Option<Popped> {
         let mut lane = self.lane.lock();
         let notice = lane.release(std::mem::take(&mut self.popped));
-        self.report_at = (lane.hwm - lane.hwm / 2).max(1);
+        self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
             Some(batch) => {
                 let done = std::mem::replace(&mut self.batch, batch);
@@ -476,20 +497,14 @@ impl PipeEnd for PipeReader {
 
     fn is_spent(&self) -> bool {
         let lane = self.lane.lock();
-        lane.writer.gone && lane.queued == 0
+        lane.writer.gone && lane.is_empty()
     }
 }
 
 impl Drop for PipeReader {
     fn drop(&mut self) {
-        let mut lane = self.lane.lock();
-        lane.reader.gone = true;
-        let unread = std::mem::take(&mut lane.queue);
-        lane.queued = 0;
-        lane.taken = 0;
-        let notice = lane.writer.bereave();
-        drop(lane);
-        drop(unread);
+        let (full, open, notice) = self.lane.lock().bereave_writer();
+        drop((full, open));
         if let Some(notice) = notice {
             notice.send(self.id);
         }
@@ -548,12 +563,8 @@ impl OutgoingEnd {
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
-        let mut lane = self.lane.lock();
-        let messages = batch.len();
-        lane.taken -= messages;
-        lane.queued += messages;
-        if messages > 0 {
-            lane.queue.push_front(batch);
+        if !batch.is_empty() {
+            self.lane.lock().full.push_front(batch);
         }
     }
 
@@ -586,18 +597,14 @@ impl OutgoingEnd {
     /// Messages queued for the peer or in the session's hands.
     pub(crate) fn unsent(&self) -> usize {
         let lane = self.lane.lock();
-        lane.queued + lane.taken
+        lane.hwm - lane.free
     }
 }
 
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
-        let mut lane = self.lane.lock();
-        lane.reader.gone = true;
-        let unsent = std::mem::take(&mut lane.queue);
-        let notice = lane.writer.bereave();
-        drop(lane);
-        drop(unsent);
+        let (full, open, notice) = self.lane.lock().bereave_writer();
+        drop((full, open));
         if let Some(notice) = notice {
             notice.send(self.id);
         }
@@ -619,7 +626,7 @@ impl IncomingEnd {
             // and what comes is thrown away by `push`.
             return Poll::Ready(usize::MAX);
         }
-        match lane.room() {
+        match lane.free {
             0 => {
                 lane.writer.remember(cx.waker());
                 lane.writer.parked = true;
@@ -638,13 +645,10 @@ impl IncomingEnd {
         if lane.reader.gone {
             return;
         }
-        lane.queued += batch.len();
-        let apart = match lane.queue.back_mut() {
-            Some(last) => last.append(batch).err(),
-            None => Some(batch),
-        };
-        if let Some(batch) = apart {
-            lane.queue.push_back(batch);
+        lane.free = lane.free.saturating_sub(batch.len());
+        if let Err(batch) = lane.open.append(batch) {
+            let before = std::mem::replace(&mut lane.open, batch);
+            lane.full.push_back(before);
         }
         let notice = lane.reader.unpark();
         drop(lane);
@@ -762,12 +766,12 @@ impl Unbound {
         {
             let mut lane = to_connector.lock();
             lane.writer.at = At::Socket(binder.writers.clone());
-            lane.hwm = sum(binder.send_hwm, recv_hwm);
+            lane.raise_hwm(sum(binder.send_hwm, recv_hwm));
         }
         let writable = {
             let mut lane = to_binder.lock();
             lane.reader.at = At::Socket(binder.readers.clone());
-            lane.hwm = sum(send_hwm, binder.recv_hwm);
+            lane.raise_hwm(sum(send_hwm, binder.recv_hwm));
             lane.writer.unpark()
         };
         if let Some(notice) = writable {
@@ -784,7 +788,7 @@ impl Unbound {
     /// The connector has gone, and nothing waits for whoever binds.
     pub(crate) fn is_abandoned(&self) -> bool {
         let lane = self.to_binder.lock();
-        lane.writer.gone && lane.queued == 0
+        lane.writer.gone && lane.is_empty()
     }
 }
 

@@ -22,7 +22,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::message::{Frame, Message};
-use crate::wire::frame::{self, Header};
+use crate::wire::frame::{self, COMMAND, Header, MORE};
 
 const INLINE: usize = Frame::INLINE;
 /// Header and inline payload, written as one block of fixed size and then cut.
@@ -138,6 +138,18 @@ impl Batch {
             self.messages += 1;
         } else {
             self.push_frames_owned(message, by_reference_from);
+        }
+    }
+
+    /// [`Batch::push_owned`] without moving the message here first, which at small sizes is a good
+    /// part of the cost. What is left in `message` afterwards means nothing.
+    #[inline]
+    pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
+        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(0, len, data);
+            self.messages += 1;
+        } else {
+            self.push_frames_owned(std::mem::take(message), by_reference_from);
         }
     }
 
@@ -508,21 +520,23 @@ impl Batch {
         front
     }
 
-    /// Rewrites every frame: `write` gets `(more, payload, first frame of its message)` and
-    /// appends what goes on the wire. Used where a connection does not speak 3.x messages.
-    pub(crate) fn reseal(&mut self, mut write: impl FnMut(&mut BytesMut, bool, &[u8], bool)) {
+    /// Rewrites every frame: `write` gets its flags (MORE and COMMAND), its payload and whether
+    /// it is the first of its message, and appends what goes on the wire. Used where a
+    /// connection does not speak 3.x messages. A batch of 3.x frames, commands or not, can go
+    /// through this again.
+    pub(crate) fn reseal(&mut self, mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool)) {
         let mut out = BytesMut::with_capacity(self.byte_len() + 16);
         let mut lengths = VecDeque::with_capacity(self.messages);
         let mut from = 0;
         let mut first = true;
         let messages = self.messages;
         while lengths.len() < messages {
-            let Some((more, frame)) = self.pop_frame() else {
+            let Some((flags, frame)) = self.pop_frame() else {
                 break;
             };
-            write(&mut out, more, &frame, first);
-            first = !more;
-            if !more {
+            write(&mut out, flags, &frame, first);
+            first = flags & MORE == 0;
+            if first {
                 lengths.push_back((out.len() - from) as u64);
                 from = out.len();
             }
@@ -541,14 +555,14 @@ impl Batch {
         if self.messages == 0 || self.is_sealed() {
             return None;
         }
-        let (more, first) = self.pop_frame()?;
-        let message = if more {
+        let (flags, first) = self.pop_frame()?;
+        let message = if flags & MORE != 0 {
             let mut frames = Vec::with_capacity(4);
             frames.push(first);
             loop {
-                let (more, frame) = self.pop_frame()?;
+                let (flags, frame) = self.pop_frame()?;
                 frames.push(frame);
-                if !more {
+                if flags & MORE == 0 {
                     break;
                 }
             }
@@ -563,27 +577,27 @@ impl Batch {
         Some(message)
     }
 
-    fn pop_frame(&mut self) -> Option<(bool, Frame)> {
+    fn pop_frame(&mut self) -> Option<(u8, Frame)> {
         let header = Header::parse(self.wire.get(self.head..)?)?;
         let len = usize::try_from(header.len).ok()?;
         self.head += header.size;
-        let more = header.more();
+        let flags = header.flags & (MORE | COMMAND);
         if let Some((offset, _)) = self.refs.front()
             && *offset == self.base + self.head as u64
             && let Some((_, payload)) = self.refs.pop_front()
         {
             self.ref_bytes -= payload.len();
-            return Some((more, Frame::from(payload)));
+            return Some((flags, Frame::from(payload)));
         }
         if len <= INLINE {
             let frame = Frame::inline_from(&self.wire[self.head..], len as u8);
             self.head += len;
-            return Some((more, frame));
+            return Some((flags, frame));
         }
         self.forget_head();
         let payload = self.wire.split_to(len).freeze();
         self.base += len as u64;
-        Some((more, Frame::from(payload)))
+        Some((flags, Frame::from(payload)))
     }
 
     /// The wire position and the number of refs behind the first `messages` messages.

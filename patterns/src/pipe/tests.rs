@@ -56,7 +56,7 @@ fn message(number: usize) -> Message {
 /// Pushes until the pipe is full, and says how many it took.
 fn fill(writer: &mut PipeWriter, first: usize) -> usize {
     (first..)
-        .take_while(|number| writer.push(message(*number)).is_ok())
+        .take_while(|number| writer.push(&mut message(*number)).is_ok())
         .count()
 }
 
@@ -120,7 +120,7 @@ fn hwm_zero_is_no_limit() {
     let mut session = to_session(&socket.party());
     let (mut writer, mut reader) = socket.ends();
     for number in 0..100_000 {
-        assert!(writer.push(message(number)).is_ok());
+        assert!(writer.push(&mut message(number)).is_ok());
     }
     assert!(matches!(cx(|cx| session.incoming.poll_room(cx)), Poll::Ready(room) if room > 1 << 40));
     session.incoming.push(incoming(0..10));
@@ -163,10 +163,10 @@ fn what_was_not_sent_goes_to_the_next_connection_in_order() {
     let mut session = to_session(&socket.party());
     let (mut writer, _reader) = socket.ends();
     for number in 0..4 {
-        assert!(writer.push(message(number)).is_ok());
+        assert!(writer.push(&mut message(number)).is_ok());
     }
     let mut batch = take(&mut session).unwrap();
-    assert!(writer.push(message(4)).is_ok());
+    assert!(writer.push(&mut message(4)).is_ok());
     // "0" whole (3 bytes) and a part of "1".
     let done = batch.advance(4);
     assert_eq!(done, 1);
@@ -185,7 +185,7 @@ fn what_is_queued_outlives_the_writer() {
     socket.linger.set(Some(Duration::from_secs(5)));
     let mut session = to_session(&socket.party());
     let (mut writer, reader) = socket.ends();
-    assert!(writer.push(message(1)).is_ok());
+    assert!(writer.push(&mut message(1)).is_ok());
     drop((writer, reader));
     assert!(matches!(session.outgoing.linger(), Some(Deadline::At(_))));
     assert_eq!(texts(take(&mut session).unwrap()), ["1"]);
@@ -202,7 +202,7 @@ fn what_has_come_outlives_the_session() {
     let (mut writer, mut reader) = socket.ends();
     session.incoming.push(incoming(0..2));
     drop(session);
-    assert!(matches!(writer.push(message(0)), Err(Refused::Gone(_))));
+    assert!(matches!(writer.push(&mut message(0)), Err(Refused::Gone)));
     assert!(matches!(reader.pop(), Popped::Message(_)));
     assert!(matches!(reader.pop(), Popped::Message(_)));
     assert!(matches!(reader.pop(), Popped::Ended));
@@ -273,7 +273,7 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
     let pipe = to_name(&connector.party());
     pipe.join(&binder.party());
     let (mut writer, reader) = connector.ends();
-    assert!(writer.push(message(0)).is_ok());
+    assert!(writer.push(&mut message(0)).is_ok());
     drop((writer, reader));
     assert!(
         binder.writers.take().is_empty(),

@@ -15,15 +15,11 @@ pub(crate) struct Addressed {
 }
 
 impl Addressed {
-    /// Queues the message to the pipe. When the pipe is full or gone, the message comes back.
-    pub(crate) fn send(&mut self, to: PipeId, message: Message) -> Result<(), Message> {
-        use crate::pipe::Refused::{Full, Gone};
-        match self.pipes.get_mut(&to) {
-            None => Err(message),
-            Some(writer) => writer.push(message).map_err(|refused| match refused {
-                Full(message) | Gone(message) => message,
-            }),
-        }
+    /// Queues the message to the pipe. `false`: the pipe is full or gone, and the message is untouched.
+    pub(crate) fn send(&mut self, to: PipeId, message: &mut Message) -> bool {
+        self.pipes
+            .get_mut(&to)
+            .is_some_and(|writer| writer.push(message).is_ok())
     }
 }
 

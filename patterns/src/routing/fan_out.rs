@@ -44,7 +44,7 @@ struct Subscriber {
 
 impl FanOut {
     /// Sends the message to all whose subscriptions match. Never refuses.
-    pub(crate) fn send(&mut self, message: Message) {
+    pub(crate) fn send(&mut self, message: &mut Message) {
         self.turn += 1;
         self.matching.clear();
         let (turn, subscribers) = (self.turn, &mut self.subscribers);
@@ -62,16 +62,10 @@ impl FanOut {
             });
         match self.matching[..] {
             [] => {}
-            [only] => {
-                self.offer(only, |writer| match writer.push(message) {
-                    Ok(()) => Ok(()),
-                    Err(Refused::Full(_)) => Err(Refused::Full(())),
-                    Err(Refused::Gone(_)) => Err(Refused::Gone(())),
-                });
-            }
+            [only] => self.offer(only, |writer| writer.push(message)),
             _ => {
                 let mut encoded = std::mem::take(&mut self.encoded);
-                encoded.push_owned(message, PipeWriter::BY_REFERENCE);
+                encoded.push_from(message, PipeWriter::BY_REFERENCE);
                 for number in 0..self.matching.len() {
                     self.offer(self.matching[number], |writer| {
                         writer.push_encoded(&encoded)
@@ -85,7 +79,7 @@ impl FanOut {
 
     /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
     #[inline]
-    fn offer(&mut self, slot: u32, push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused<()>>) {
+    fn offer(&mut self, slot: u32, push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused>) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -95,11 +89,11 @@ impl FanOut {
         }
         match push(&mut subscriber.writer) {
             Ok(()) => {}
-            Err(Refused::Full(())) => {
+            Err(Refused::Full) => {
                 subscriber.mute = true;
                 self.dropped += 1;
             }
-            Err(Refused::Gone(())) => self.remove(slot),
+            Err(Refused::Gone) => self.remove(slot),
         }
     }
 

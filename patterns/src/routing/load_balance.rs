@@ -18,29 +18,26 @@ pub(crate) struct LoadBalance {
 }
 
 impl LoadBalance {
-    /// Queues the message to the next writable pipe and names it. Mute (no writable pipe): the message comes back.
+    /// Queues the message to the next writable pipe and names it. `None`: there is none (mute), and the
+    /// message is untouched.
     #[inline]
-    pub(crate) fn send(&mut self, mut message: Message) -> Result<PipeId, Message> {
+    pub(crate) fn send(&mut self, message: &mut Message) -> Option<PipeId> {
         loop {
             if self.turn >= self.writable.len() {
                 self.turn = 0;
             }
-            let Some(writer) = self.writable.get_mut(self.turn) else {
-                return Err(message);
-            };
+            let writer = self.writable.get_mut(self.turn)?;
             match writer.push(message) {
                 Ok(()) => {
                     self.turn += 1;
-                    return Ok(writer.id());
+                    return Some(writer.id());
                 }
-                Err(Refused::Full(back)) => {
+                Err(Refused::Full) => {
                     let writer = self.writable.swap_remove(self.turn);
                     self.full.insert(writer.id(), writer);
-                    message = back;
                 }
-                Err(Refused::Gone(back)) => {
+                Err(Refused::Gone) => {
                     self.writable.swap_remove(self.turn);
-                    message = back;
                 }
             }
         }

@@ -260,124 +260,127 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         }
     }
 
-    /// Lets `attempt` try until it succeeds, each time a pipe may have become writable.
+    /// `send` of a socket: `route` queues the message, or says that it cannot now.
+    ///
+    /// Most calls end at the first attempt. It is made without building the machinery of waiting, and
+    /// the message is lent, not handed from call to call: moving it costs more than encoding it.
     #[inline]
-    pub(crate) fn poll_send<T>(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        mut attempt: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Poll<T> {
-        ready!(self.poll_yield(cx));
-        loop {
-            self.read_notes();
-            if let Some(done) = attempt(self) {
-                return Poll::Ready(done);
-            }
-            if self.park(cx, |shared| &shared.writers) {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Lets `attempt` try until it succeeds, each time a pipe may have become readable.
-    #[inline]
-    pub(crate) fn poll_recv<T>(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        mut attempt: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Poll<T> {
-        ready!(self.poll_yield(cx));
-        loop {
-            self.read_notes();
-            if let Some(done) = attempt(self) {
-                return Poll::Ready(done);
-            }
-            if self.park(cx, |shared| &shared.readers) {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    fn park<E: PipeEnd>(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        inbox: impl FnOnce(&Shared) -> &Inbox<E>,
-    ) -> bool {
-        self.busy = 0;
-        inbox(&self.shared).park(cx.waker())
-    }
-
-    /// Yields once in a while, before anything is done.
-    #[inline]
-    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.busy += 1;
-        if self.busy <= BUSY {
-            return Poll::Ready(());
-        }
-        self.busy = 0;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// `send` of a socket that waits for a pipe with room.
     pub(crate) async fn send(
         &mut self,
-        message: Message,
-        mut route: impl FnMut(&mut Self, Message) -> Result<(), Message>,
+        mut message: Message,
+        mut route: impl FnMut(&mut Self, &mut Message) -> bool,
     ) -> Result<(), SendError> {
         if message.is_empty() {
             return Err(SendError::NoFrames(message));
         }
+        if self.is_fresh() {
+            self.read_notes();
+            if route(self, &mut message) {
+                return Ok(());
+            }
+        }
         let limit = self.shared.options.send_timeout;
-        let mut slot = Some(message);
-        let sent = std::future::poll_fn(|cx| {
-            self.poll_send(cx, |core| {
-                let message = slot.take()?;
-                match route(core, message) {
-                    Ok(()) => Some(()),
-                    Err(message) => {
-                        slot = Some(message);
-                        None
-                    }
-                }
-            })
-        });
+        let sent = self.wait_to_send(|core| route(core, &mut message).then_some(()));
         match within(limit, sent).await {
             Some(()) => Ok(()),
-            None => Err(SendError::Timeout(slot.unwrap_or_default())),
+            None => Err(SendError::Timeout(message)),
         }
     }
 
-    /// `try_send` of a socket that waits for a pipe with room.
+    /// `try_send` of a socket.
+    #[inline]
     pub(crate) fn try_send(
         &mut self,
-        message: Message,
-        route: impl FnOnce(&mut Self, Message) -> Result<(), Message>,
+        mut message: Message,
+        route: impl FnOnce(&mut Self, &mut Message) -> bool,
     ) -> Result<(), TrySendError> {
         if message.is_empty() {
             return Err(TrySendError::NoFrames(message));
         }
         self.read_notes();
-        route(self, message).map_err(TrySendError::Full)
+        if route(self, &mut message) {
+            Ok(())
+        } else {
+            Err(TrySendError::Full(message))
+        }
     }
 
-    /// `recv` of a socket whose next message `take` finds.
+    /// `recv` of a socket: `take` finds the next message, or says that there is none now.
+    #[inline]
     pub(crate) async fn recv<T>(
         &mut self,
         mut take: impl FnMut(&mut Self) -> Option<T>,
     ) -> Result<T, RecvError> {
+        if self.is_fresh() {
+            self.read_notes();
+            if let Some(taken) = take(self) {
+                return Ok(taken);
+            }
+        }
         let limit = self.shared.options.recv_timeout;
-        let received = std::future::poll_fn(|cx| self.poll_recv(cx, &mut take));
+        let received = self.wait_to_recv(take);
         within(limit, received).await.ok_or(RecvError::Timeout)
     }
 
-    /// `try_recv` of a socket whose next message `take` finds.
+    /// `try_recv` of a socket.
+    #[inline]
     pub(crate) fn try_recv<T>(
         &mut self,
         take: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Result<T, TryRecvError> {
         self.read_notes();
         take(self).ok_or(TryRecvError::Empty)
+    }
+
+    /// Lets `attempt` try each time a pipe may have become writable, until it succeeds.
+    pub(crate) async fn wait_to_send<T>(
+        &mut self,
+        attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        self.wait(|shared| &shared.writers, attempt).await
+    }
+
+    /// Lets `take` try each time a pipe may have become readable, until it succeeds.
+    pub(crate) async fn wait_to_recv<T>(&mut self, take: impl FnMut(&mut Self) -> Option<T>) -> T {
+        self.wait(|shared| &shared.readers, take).await
+    }
+
+    async fn wait<E: PipeEnd, T>(
+        &mut self,
+        inbox: impl Fn(&Shared) -> &Inbox<E>,
+        mut attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        std::future::poll_fn(|cx| {
+            ready!(self.poll_yield(cx));
+            loop {
+                self.read_notes();
+                if let Some(done) = attempt(self) {
+                    return Poll::Ready(done);
+                }
+                if inbox(&self.shared).park(cx.waker()) {
+                    self.busy = 0;
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether the call may be served without yielding first.
+    #[inline]
+    fn is_fresh(&mut self) -> bool {
+        self.busy += 1;
+        self.busy <= BUSY
+    }
+
+    /// Yields once, before anything is done, when the application has been busy for long.
+    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.busy <= BUSY {
+            return Poll::Ready(());
+        }
+        self.busy = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -2,8 +2,8 @@
 //! with the whole set (R-CONN-21), however long ago its parts were subscribed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use zmtp::{Batch, Frame, Message};
 
 /// The topics of a SUB socket.
@@ -29,7 +29,7 @@ pub(crate) fn notice(subscribe: bool, topic: &[u8]) -> Message {
 
 impl Interest {
     fn lock(&self) -> MutexGuard<'_, Topics> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        self.topics.lock()
     }
 
     /// Adds a topic and `tell`s the peers. Every subscription is told, also a repeated one (R-SUB-3).

@@ -49,8 +49,7 @@ impl PushSocket {
     ///
     /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let route = |core: &mut Core<_, _>, message| balance(core, message);
-        self.core.send(message.into(), route).await
+        self.core.send(message.into(), balance).await
     }
 
     /// Queues a message if a peer has room now.
@@ -63,8 +62,9 @@ impl PushSocket {
     }
 }
 
-fn balance(core: &mut Core<LoadBalance, FairQueue>, message: Message) -> Result<(), Message> {
-    core.sender.send(message).map(|_| ())
+#[inline]
+fn balance(core: &mut Core<LoadBalance, FairQueue>, message: &mut Message) -> bool {
+    core.sender.send(message).is_some()
 }
 
 /// Receives messages from all of its peers, one from each in turn (RFC 30).
@@ -106,6 +106,7 @@ impl PullSocket {
     }
 }
 
+#[inline]
 fn take(core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
     core.receiver.recv().map(|(_, message)| message)
 }

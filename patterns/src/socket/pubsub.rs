@@ -63,8 +63,7 @@ impl PubSocket {
     ///
     /// A dropped future has not sent the message to anyone.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let route = |core: &mut Core<_, _>, message| fan_out(core, message);
-        self.core.send(message.into(), route).await
+        self.core.send(message.into(), fan_out).await
     }
 
     /// The same without yielding.
@@ -83,7 +82,7 @@ impl PubSocket {
     }
 }
 
-fn fan_out(core: &mut Core<FanOut, FairQueue>, message: Message) -> Result<(), Message> {
+fn fan_out(core: &mut Core<FanOut, FairQueue>, message: &mut Message) -> bool {
     for _ in 0..SUBSCRIPTIONS {
         let Some((from, message)) = core.receiver.recv() else {
             break;
@@ -91,7 +90,7 @@ fn fan_out(core: &mut Core<FanOut, FairQueue>, message: Message) -> Result<(), M
         core.sender.on_message(from, &message);
     }
     core.sender.send(message);
-    Ok(())
+    true
 }
 
 /// Receives the messages that it subscribed to from all of its peers, one from each in turn (RFC 29).

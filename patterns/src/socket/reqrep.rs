@@ -92,8 +92,8 @@ impl ReqSocket {
         let mut peer = None;
         self.core
             .send(lockstep::wrap(request, id), |core, message| {
-                peer = Some(ask(core, message)?);
-                Ok(())
+                peer = ask(core, message);
+                peer.is_some()
             })
             .await
             .map_err(|error| SendError::Timeout(bare(error.into_message(), id)))?;
@@ -122,8 +122,8 @@ impl ReqSocket {
         let mut peer = None;
         self.core
             .try_send(lockstep::wrap(request, id), |core, message| {
-                peer = Some(ask(core, message)?);
-                Ok(())
+                peer = ask(core, message);
+                peer.is_some()
             })
             .map_err(|error| TrySendError::Full(bare(error.into_message(), id)))?;
         self.asked = Some(Asked { peer, id });
@@ -180,7 +180,7 @@ impl ReqSocket {
 }
 
 /// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
-fn ask(core: &mut Core<LoadBalance, FairQueue>, request: Message) -> Result<PipeId, Message> {
+fn ask(core: &mut Core<LoadBalance, FairQueue>, request: &mut Message) -> Option<PipeId> {
     core.receiver.discard_waiting();
     core.sender.send(request)
 }
@@ -330,17 +330,14 @@ fn respond(
     core: &mut Core<Addressed, FairQueue>,
     asker: &mut Option<(PipeId, Message)>,
     dropped: &mut u64,
-    reply: Message,
-) -> Result<(), Message> {
+    reply: &mut Message,
+) -> bool {
     let Some((to, envelope)) = asker.take() else {
-        return Err(reply);
+        return false;
     };
-    if core
-        .sender
-        .send(to, lockstep::close(envelope, reply))
-        .is_err()
-    {
+    let mut reply = lockstep::close(envelope, std::mem::take(reply));
+    if !core.sender.send(to, &mut reply) {
         *dropped += 1;
     }
-    Ok(())
+    true
 }
