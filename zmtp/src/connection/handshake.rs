@@ -149,9 +149,13 @@ impl Connection {
             }
             .into());
         }
+        self.send_handshake_command();
+        Ok(Some(Phase::Mechanism { version }))
+    }
+
+    fn send_handshake_command(&mut self) {
         let properties = self.local_properties();
         self.mechanism.next_command(&properties, &mut self.control);
-        Ok(Some(Phase::Mechanism { version }))
     }
 
     /// Refuses versions that the configuration does, and versions without security when
@@ -206,12 +210,12 @@ impl Connection {
         };
         match self.mechanism.on_command(&body)? {
             Progress::Waiting => {
-                let properties = self.local_properties();
-                self.mechanism.next_command(&properties, &mut self.control);
+                self.send_handshake_command();
                 Ok(Some(self.phase))
             }
             Progress::Done(properties) => {
                 let socket_type = self.check_socket_types(&properties)?;
+                self.send_handshake_command();
                 let routing_id = properties
                     .all(metadata::IDENTITY)
                     .last()

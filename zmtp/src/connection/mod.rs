@@ -15,6 +15,8 @@
 
 mod handshake;
 mod heartbeat;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::fmt;

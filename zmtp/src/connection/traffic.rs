@@ -101,8 +101,8 @@ impl Connection {
         }
         let kind = self.config.socket_type;
         match self.version {
-            Version::V1_0 => batch.reseal(|out, more, payload, _| {
-                frame::put_v1_header(out, more, payload.len());
+            Version::V1_0 => batch.reseal(|out, flags, payload, _| {
+                frame::put_v1_header(out, flags & frame::MORE != 0, payload.len());
                 out.extend_from_slice(payload);
             }),
             Version::V3_1 if kind.sends_subscriptions() => {
@@ -118,8 +118,8 @@ impl Connection {
                 });
             }
             Version::V3_0 | Version::V3_1 if kind == SocketType::Dish => {
-                batch.reseal(|out, more, payload, first| {
-                    put_as_command(out, more, payload, first, Command::Join, Command::Leave);
+                batch.reseal(|out, flags, payload, first| {
+                    put_as_command(out, flags, payload, first, Command::Join, Command::Leave);
                 });
             }
             _ => {}
@@ -131,17 +131,17 @@ impl Connection {
 /// Writes a message of one frame that begins with 01 or 00 as a command, all others as they are.
 fn put_as_command<'a>(
     out: &mut BytesMut,
-    more: bool,
+    flags: u8,
     payload: &'a [u8],
     first: bool,
     one: fn(&'a [u8]) -> Command<'a>,
     zero: fn(&'a [u8]) -> Command<'a>,
 ) {
     match payload {
-        [1, topic @ ..] if first && !more => one(topic).put(out),
-        [0, topic @ ..] if first && !more => zero(topic).put(out),
+        [1, topic @ ..] if first && flags == 0 => one(topic).put(out),
+        [0, topic @ ..] if first && flags == 0 => zero(topic).put(out),
         _ => {
-            frame::put_header(out, u8::from(more), payload.len());
+            frame::put_header(out, flags, payload.len());
             out.extend_from_slice(payload);
         }
     }

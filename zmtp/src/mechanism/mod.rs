@@ -64,7 +64,8 @@ pub(crate) enum Progress {
 /// One connection's side of a mechanism.
 pub(crate) trait Mechanism: fmt::Debug + Send + Sync {
     /// Appends the next command of this side, if it is this side's turn. `properties` is its
-    /// own property list. Called once after the greeting and after each command of the peer.
+    /// own property list. Called once after the greeting and after each command of the peer that
+    /// was taken, the last one included.
     fn next_command(&mut self, properties: &Metadata, out: &mut BytesMut);
 
     /// Takes the body of a command.
