@@ -86,8 +86,8 @@ impl Session {
                 .await
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
         };
-        if result.is_err() {
-            self.explain().await;
+        if let Err(reason) = &result {
+            self.explain(reason).await;
         }
         result
     }
@@ -124,7 +124,7 @@ impl Session {
                 DisconnectReason::Local
             }
             Err(reason) => {
-                self.explain().await;
+                self.explain(&reason).await;
                 reason
             }
         }
@@ -290,8 +290,12 @@ impl Session {
     }
 
     /// Last words to a peer at fault, if the protocol has any, as far as they go out without waiting.
-    async fn explain(&mut self) {
-        if !self.mid_batch {
+    async fn explain(&mut self, reason: &DisconnectReason) {
+        if let DisconnectReason::Protocol(error) = reason
+            && let Some(reply) = error.reply()
+            && !self.mid_batch
+        {
+            self.connection.control().extend_from_slice(&reply);
             let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
         }
     }
@@ -318,6 +322,8 @@ fn config(shared: &Shared) -> zmtp::Config {
     if let Some(limit) = options.max_message_size {
         config.limits.max_message = limit as u64;
     }
+    // The session's own timer covers the handshake.
+    config.handshake_timeout = None;
     config.heartbeat = options
         .heartbeat()
         .map(|(interval, timeout, ttl)| zmtp::Heartbeat {
