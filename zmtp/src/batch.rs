@@ -27,6 +27,10 @@ use crate::wire::frame::{self, COMMAND, Header, MORE};
 const INLINE: usize = Frame::INLINE;
 /// Header and inline payload, written as one block of fixed size and then cut.
 const BLOCK: usize = 2 + INLINE;
+/// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
+/// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
+/// keep a whole chunk.
+const COPY_MAX: usize = 256;
 
 /// Whole messages in wire form, oldest first.
 ///
@@ -225,10 +229,7 @@ impl Batch {
         {
             let frame = Frame::inline_from(payload, *len);
             self.head += 2 + usize::from(*len);
-            self.messages -= 1;
-            if self.messages == 0 {
-                self.drained();
-            }
+            self.end_message();
             return Some(Message::from(frame));
         }
         self.pop_any()
@@ -281,6 +282,14 @@ impl Batch {
         self.frame_left = 0;
         self.cut = false;
         self.form = Form::Canonical;
+    }
+
+    /// Gives the buffer back if the batch is empty and the buffer holds more than `bytes`: so
+    /// that a burst does not cost its memory for ever.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if self.is_empty() && self.wire.capacity() > bytes {
+            *self = Self::new();
+        }
     }
 
     /// Fills `out` with what is left to write, in order, and returns how many slices it used.
@@ -374,6 +383,8 @@ impl Batch {
     }
 
     /// Everything is popped.
+    #[cold]
+    #[inline(never)]
     fn drained(&mut self) {
         if self.adopted {
             // The chunk goes back to its reader for reuse.
@@ -419,19 +430,32 @@ impl Batch {
 
     #[inline(never)]
     fn push_frames_owned(&mut self, message: Message, by_reference_from: usize) {
-        let mut left = message.len();
+        let frames = match message.into_one() {
+            Ok(frame) => {
+                self.put_owned(false, frame, by_reference_from);
+                self.messages += 1;
+                return;
+            }
+            Err(frames) => frames,
+        };
+        let mut left = frames.len();
         if left == 0 {
             return;
         }
-        for frame in message {
+        for frame in frames {
             left -= 1;
-            if frame.is_inline() || frame.len() < by_reference_from {
-                self.put_frame(left > 0, &frame);
-            } else {
-                self.put_reference(left > 0, frame.into_bytes());
-            }
+            self.put_owned(left > 0, frame, by_reference_from);
         }
         self.messages += 1;
+    }
+
+    #[inline]
+    fn put_owned(&mut self, more: bool, frame: Frame, by_reference_from: usize) {
+        if frame.is_inline() || frame.len() < by_reference_from {
+            self.put_frame(more, &frame);
+        } else {
+            self.put_reference(more, frame.into_bytes());
+        }
     }
 
     /// Writes a frame with a copy of its payload. The message counts only when
@@ -547,7 +571,6 @@ impl Batch {
         self.form = Form::Sealed(lengths);
     }
 
-    #[cold]
     #[inline(never)]
     fn pop_any(&mut self) -> Option<Message> {
         self.discard_partial();
@@ -555,49 +578,86 @@ impl Batch {
         if self.messages == 0 || self.is_sealed() {
             return None;
         }
-        let (flags, first) = self.pop_frame()?;
-        let message = if flags & MORE != 0 {
-            let mut frames = Vec::with_capacity(4);
-            frames.push(first);
-            loop {
-                let (flags, frame) = self.pop_frame()?;
-                frames.push(frame);
-                if flags & MORE == 0 {
-                    break;
-                }
-            }
-            Message::from(frames)
+        let header = self.pop_header()?;
+        if header.more() {
+            let message = self.pop_many(header)?;
+            self.end_message();
+            return Some(message);
+        }
+        // Each kind is made where it is returned: moving frames about costs more than the rest.
+        if header.len > INLINE as u64 {
+            let payload = self.pop_shared(header.len as usize);
+            self.end_message();
+            Some(Message::shared(payload))
         } else {
-            Message::from(first)
-        };
+            let frame = self.pop_payload(header.len as usize);
+            self.end_message();
+            Some(Message::from(frame))
+        }
+    }
+
+    /// A message is popped.
+    #[inline]
+    fn end_message(&mut self) {
         self.messages -= 1;
         if self.messages == 0 {
             self.drained();
         }
-        Some(message)
+    }
+
+    fn pop_many(&mut self, first: Header) -> Option<Message> {
+        let mut frames = Vec::with_capacity(4);
+        frames.push(self.pop_payload(first.len as usize));
+        loop {
+            let header = self.pop_header()?;
+            frames.push(self.pop_payload(header.len as usize));
+            if !header.more() {
+                return Some(Message::from(frames));
+            }
+        }
     }
 
     fn pop_frame(&mut self) -> Option<(u8, Frame)> {
-        let header = Header::parse(self.wire.get(self.head..)?)?;
-        let len = usize::try_from(header.len).ok()?;
-        self.head += header.size;
+        let header = self.pop_header()?;
         let flags = header.flags & (MORE | COMMAND);
+        Some((flags, self.pop_payload(header.len as usize)))
+    }
+
+    #[inline]
+    fn pop_header(&mut self) -> Option<Header> {
+        let header = Header::parse(self.wire.get(self.head..)?)?;
+        self.head += header.size;
+        Some(header)
+    }
+
+    #[inline]
+    fn pop_payload(&mut self, len: usize) -> Frame {
+        if len > INLINE {
+            return Frame::from(self.pop_shared(len));
+        }
+        let frame = Frame::inline_from(&self.wire[self.head..], len as u8);
+        self.head += len;
+        frame
+    }
+
+    /// A payload too large to be inline, whose header is popped.
+    #[inline]
+    fn pop_shared(&mut self, len: usize) -> Bytes {
         if let Some((offset, _)) = self.refs.front()
             && *offset == self.base + self.head as u64
             && let Some((_, payload)) = self.refs.pop_front()
         {
             self.ref_bytes -= payload.len();
-            return Some((flags, Frame::from(payload)));
+            return payload;
         }
-        if len <= INLINE {
-            let frame = Frame::inline_from(&self.wire[self.head..], len as u8);
+        if len <= COPY_MAX {
+            let payload = Bytes::copy_from_slice(&self.wire[self.head..self.head + len]);
             self.head += len;
-            return Some((flags, frame));
+            return payload;
         }
         self.forget_head();
-        let payload = self.wire.split_to(len).freeze();
         self.base += len as u64;
-        Some((flags, Frame::from(payload)))
+        self.wire.split_to(len).freeze()
     }
 
     /// The wire position and the number of refs behind the first `messages` messages.
@@ -731,5 +791,68 @@ impl FromIterator<Message> for Batch {
         let mut batch = Self::new();
         batch.extend(messages);
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_messages_pass_without_growing_the_buffer() {
+        let message = Message::from([7_u8; 20]);
+        let mut batch = Batch::new();
+        for _ in 0..100 {
+            batch.push(&message, usize::MAX);
+        }
+        let capacity = batch.wire.capacity();
+        // Never empty, popped and pushed in turns.
+        for _ in 0..10_000 {
+            assert_eq!(batch.pop().as_ref(), Some(&message));
+            batch.push(&message, usize::MAX);
+        }
+        assert!(batch.wire.capacity() <= 2 * capacity);
+        batch.clear();
+        for _ in 0..100 {
+            batch.push(&message, usize::MAX);
+        }
+        assert!(batch.wire.capacity() <= 2 * capacity);
+        batch.clear();
+        batch.shrink_to(100);
+        assert_eq!(batch.wire.capacity(), 0);
+    }
+
+    #[test]
+    fn large_payloads_are_shared_not_copied() {
+        let payload = Bytes::from(vec![1; 10_000]);
+        let mut batch = Batch::new();
+        batch.push(&Message::from(&payload), 10_000);
+        batch.push(&Message::from(&payload), 10_001);
+        assert_eq!(batch.refs.len(), 1);
+        let first = batch.pop().and_then(|mut message| message.pop_front());
+        assert_eq!(first.unwrap().into_bytes().as_ptr(), payload.as_ptr());
+        let second = batch.pop().and_then(|mut message| message.pop_front());
+        assert_ne!(second.unwrap().into_bytes().as_ptr(), payload.as_ptr());
+    }
+
+    #[test]
+    fn a_chunk_is_free_as_soon_as_its_messages_are_popped() {
+        let mut chunk = BytesMut::from(&b"\x00\x01a\x00\x01b"[..]);
+        let mut batch = Batch::new();
+        batch.adopt(chunk.split_to(6), 2);
+        assert!(!chunk.try_reclaim(6));
+        batch.pop();
+        batch.pop();
+        assert!(chunk.try_reclaim(6));
+    }
+
+    #[test]
+    fn messages_without_frames_are_not_pushed() {
+        let mut batch = Batch::new();
+        batch.push(&Message::new(), 0);
+        batch.push_owned(Message::new(), 0);
+        batch.push_with_prefix([&b"id"[..]], &Message::new(), 0);
+        assert_eq!((batch.len(), batch.byte_len()), (0, 0));
+        assert_eq!(batch.pop(), None);
     }
 }

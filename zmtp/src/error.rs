@@ -22,7 +22,7 @@ pub enum Error {
     Incompatible(#[from] Incompatible),
     /// The peer refused this side with an ERROR command, whose reason this is: PLAIN and CURVE
     /// servers send a status code such as `400`. Final by the standard.
-    #[error("the peer refused the connection: {reason}")]
+    #[error("the peer refused the connection: {reason:?}")]
     Refused {
         /// The peer's words, made valid UTF-8. At most 255 bytes before that.
         reason: String,

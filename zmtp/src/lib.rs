@@ -11,6 +11,50 @@
 //! | whole messages in wire form | [`batch`] |
 //! | what applications see | [`message`], [`socket_type`], [`error`] |
 //! | grammar | [`wire`] |
+//!
+//! # Example
+//!
+//! Two connections in memory. In a program, a session carries the bytes over a stream.
+//!
+//! ```
+//! use std::io::IoSlice;
+//! use std::time::Instant;
+//! use zmtp::{Batch, Config, Connection, Event, Message, SocketType};
+//!
+//! let now = Instant::now();
+//! let mut req = Connection::new(Config::new(SocketType::Req), now);
+//! let mut rep = Connection::new(Config::new(SocketType::Rep), now);
+//!
+//! // Greeting and handshake.
+//! while !(req.is_ready() && rep.is_ready()) {
+//!     let bytes = req.control().split();
+//!     rep.feed(&bytes, now)?;
+//!     let bytes = rep.control().split();
+//!     req.feed(&bytes, now)?;
+//! }
+//! let Some(Event::Ready(peer)) = rep.poll_event() else {
+//!     panic!("just got ready");
+//! };
+//! assert_eq!(peer.socket_type, Some(SocketType::Req));
+//!
+//! // A request: an empty delimiter frame, then the body.
+//! let mut batch = Batch::new();
+//! batch.push(&Message::from(["", "hello"]), usize::MAX);
+//! req.seal(&mut batch);
+//! while !batch.is_empty() {
+//!     let mut slices = [IoSlice::new(&[]); 8];
+//!     let used = batch.io_slices(&mut slices);
+//!     let mut written = 0;
+//!     for slice in &slices[..used] {
+//!         rep.feed(slice, now)?;
+//!         written += slice.len();
+//!     }
+//!     batch.advance(written);
+//! }
+//! let request = rep.take_messages().pop().unwrap();
+//! assert_eq!(request, Message::from(["", "hello"]));
+//! # Ok::<(), zmtp::Error>(())
+//! ```
 
 pub mod batch;
 pub mod connection;

@@ -165,3 +165,12 @@ fn subscriptions_become_commands_before_they_are_sealed() {
     // An empty box is the mechanism's to refuse.
     assert!(xpub.feed(&[0, 0], now).is_err());
 }
+
+#[test]
+fn connections_and_batches_can_move_between_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Connection>();
+    check::<Batch>();
+    check::<Message>();
+    check::<Error>();
+}
