@@ -21,12 +21,13 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::message::{Frame, Message};
+use crate::message::{Block, Frame, Message};
 use crate::wire::frame::{self, COMMAND, Header, MORE};
 
 const INLINE: usize = Frame::INLINE;
-/// Header and inline payload, written as one block of fixed size and then cut.
-const BLOCK: usize = 2 + INLINE;
+/// Header and inline payload, written with what is behind it as one block of fixed size and
+/// then cut.
+const BLOCK: usize = 2 + INLINE + 1;
 /// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
 /// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
 /// keep a whole chunk.
@@ -126,8 +127,8 @@ impl Batch {
     /// nothing.
     #[inline]
     pub fn push(&mut self, message: &Message, by_reference_from: usize) {
-        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
-            self.put_block(0, len, data);
+        if let Some(block) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(block);
             self.messages += 1;
         } else {
             self.push_frames(message.frames(), by_reference_from);
@@ -137,8 +138,8 @@ impl Batch {
     /// [`Batch::push`] by value: spares a reference count where a payload is shared.
     #[inline]
     pub fn push_owned(&mut self, message: Message, by_reference_from: usize) {
-        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
-            self.put_block(0, len, data);
+        if let Some(block) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(block);
             self.messages += 1;
         } else {
             self.push_frames_owned(message, by_reference_from);
@@ -149,8 +150,8 @@ impl Batch {
     /// part of the cost. What is left in `message` afterwards means nothing.
     #[inline]
     pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
-        if let Some((len, data)) = message.as_one().and_then(Frame::as_inline) {
-            self.put_block(0, len, data);
+        if let Some(block) = message.as_one().and_then(Frame::as_inline) {
+            self.put_block(block);
             self.messages += 1;
         } else {
             self.push_frames_owned(std::mem::take(message), by_reference_from);
@@ -395,15 +396,15 @@ impl Batch {
     }
 
     #[inline]
-    fn put_block(&mut self, flags: u8, len: u8, data: &[u8; INLINE]) {
-        let mut block = [0; BLOCK];
-        block[0] = flags;
-        block[1] = len;
-        block[2..].copy_from_slice(data);
+    fn put_block(&mut self, block: &Block) {
+        let len = block.len();
+        let mut bytes = [0; BLOCK];
+        bytes[1] = len;
+        bytes[2..].copy_from_slice(block.data());
         self.make_room(BLOCK);
-        self.wire.extend_from_slice(&block);
-        self.wire
-            .truncate(self.wire.len() - (INLINE - usize::from(len)));
+        self.wire.extend_from_slice(&bytes);
+        let behind = INLINE + 1 - usize::from(len);
+        self.wire.truncate(self.wire.len() - behind);
     }
 
     #[inline(never)]
