@@ -10,27 +10,46 @@ use std::str::FromStr;
 /// The type of a ZeroMQ socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-#[allow(missing_docs)] // The names say it; the patterns crate documents each pattern.
 pub enum SocketType {
+    /// One peer, both ways.
     Pair,
+    /// Publishes to subscribers.
     Pub,
+    /// Subscribes to publishers.
     Sub,
+    /// Asks, then waits for the answer.
     Req,
+    /// Answers each request.
     Rep,
+    /// Sends in turn to all peers, without waiting for answers.
     Dealer,
+    /// Sends to a peer by its routing id.
     Router,
+    /// Receives from pushers.
     Pull,
+    /// Sends in turn to pullers.
     Push,
+    /// PUB that sees the subscriptions.
     XPub,
+    /// SUB that sends subscriptions as messages.
     XSub,
+    /// Many clients, one frame a message, addressed.
     Server,
+    /// Talks to servers, one frame a message.
     Client,
+    /// Publishes to groups.
     Radio,
+    /// Joins groups.
     Dish,
+    /// PULL of one frame a message.
     Gather,
+    /// PUSH of one frame a message.
     Scatter,
+    /// UDP datagrams; has a name, but never speaks ZMTP.
     Dgram,
+    /// Many equals, addressed, one frame a message.
     Peer,
+    /// PAIR of one frame a message.
     Channel,
 }
 
@@ -204,8 +223,9 @@ mod tests {
             .flat_map(|a| SocketType::ALL.into_iter().map(move |b| (a, b)))
             .filter(|(a, b)| a.accepts(*b))
             .count();
-        // 7 of REQ/REP/ROUTER/DEALER with each other one way or the other, 4 x 2 of publish and
-        // subscribe, and so on; counted by hand from the table in RFC 37.
+        // By rows of the RFC's table: PAIR, REQ, REP, DEALER, ROUTER, PUB and XPUB, SUB and XSUB,
+        // PUSH and PULL, CLIENT and SERVER, RADIO and DISH, SCATTER and GATHER; DGRAM, PEER and
+        // CHANNEL.
         assert_eq!(pairs, 1 + 2 + 2 + 3 + 3 + 4 + 4 + 2 + 2 + 2 + 2 + 1 + 1 + 1);
     }
 }
