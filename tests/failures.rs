@@ -530,6 +530,35 @@ async fn a_silent_client_is_hung_up_on_and_harms_nobody() {
     );
 }
 
+/// A peer that was fine and then says nothing more, not even to a PING, is given up and dialled again.
+#[tokio::test]
+async fn a_peer_that_falls_silent_is_given_up() {
+    let (listener, endpoint) = bare_server().await;
+    let mut push = PushSocket::builder()
+        .reconnect_interval(RECONNECT)
+        .heartbeat_interval(Duration::from_millis(20))
+        .heartbeat_timeout(Duration::from_millis(100))
+        .build()
+        .expect("options");
+    let mut monitor = push.monitor();
+    push.connect(endpoint.as_str()).expect("connect");
+    for _ in 0..2 {
+        let (stream, _) = within("a connection", listener.accept())
+            .await
+            .expect("accept");
+        let mut silent = RawPeer { stream };
+        silent.shake_hands("PULL").await;
+        let end = event(&mut monitor, "the end of the connection", |kind| {
+            matches!(kind, MonitorEventKind::Disconnected(_))
+        })
+        .await;
+        let reason = format!("{:?}", end.kind);
+        assert!(reason.contains("Silent"), "says why: {reason}");
+        silent.await_close().await;
+    }
+    works_after_all(push, listener, &endpoint).await;
+}
+
 /// Byte strings that no ZeroMQ peer sends, before and after a proper handshake.
 fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     let noise: Vec<u8> = (0..4096_u32)

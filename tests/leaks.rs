@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::raw::{RawPeer, short_frame};
 use common::within;
 use purezmq::{Endpoint, PullSocket, PushSocket};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -80,6 +81,26 @@ async fn crowd(endpoint: &Endpoint, count: usize) {
     }
 }
 
+/// A socket that is refused after each handshake, again and again.
+async fn redial(count: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let mut push = PushSocket::builder()
+        .reconnect_interval(Duration::from_millis(1))
+        .reconnect_interval_max(None)
+        .build()
+        .expect("options");
+    let address = listener.local_addr().expect("address");
+    push.connect(format!("tcp://{address}")).expect("connect");
+    for _ in 0..count {
+        let (stream, _) = within("a connection", listener.accept())
+            .await
+            .expect("accept");
+        let mut peer = RawPeer { stream };
+        peer.shake_hands("PULL").await;
+        peer.reset();
+    }
+}
+
 /// Waits until tasks and descriptors are what they were: the last connections' ends are still on
 /// their way.
 async fn settle(before: Holdings) -> Holdings {
@@ -112,6 +133,7 @@ async fn ten_thousand_connections_leave_nothing_behind() {
     crowd(&endpoint, 1_000).await;
     let warm = settle(before).await;
     crowd(&endpoint, 10_000).await;
+    redial(500).await;
     let after = settle(before).await;
     println!("before {before:?}\nafter  1,000 {warm:?}\nafter 11,000 {after:?}");
     // 10,000 connections that left 1 KiB each would be 10,000 KiB.

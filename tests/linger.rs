@@ -11,16 +11,28 @@ use common::place::{Place, Transport};
 use common::within;
 use purezmq::{PullSocket, PushSocket, RepSocket, ReqSocket};
 
+/// How the sockets meet.
+#[derive(Clone, Copy, PartialEq)]
+enum Meeting {
+    Bound,
+    Connected,
+    /// Connected, and taking messages only once the connection stands.
+    Immediate,
+}
+
 /// The socket is closed at once after the last send; the peer has just connected, or is about to.
-async fn nothing_is_lost_by_an_early_close(transport: Transport, we_bind: bool) {
+async fn nothing_is_lost_by_an_early_close(transport: Transport, meeting: Meeting) {
     for _ in 0..50 {
         let place = Place::fixed(transport);
         let mut pull = PullSocket::builder()
             .reconnect_interval(Duration::from_millis(1))
             .build()
             .expect("options");
-        let mut push = PushSocket::new();
-        if we_bind {
+        let mut push = PushSocket::builder()
+            .immediate(meeting == Meeting::Immediate)
+            .build()
+            .expect("options");
+        if meeting == Meeting::Bound {
             pull.connect(place.endpoint.as_str()).expect("connect");
             push.bind(place.endpoint.as_str()).await.expect("bind");
         } else {
@@ -42,19 +54,55 @@ async fn nothing_is_lost_by_an_early_close(transport: Transport, we_bind: bool) 
 }
 
 macro_rules! early_close {
-    ($($name:ident: $transport:ident $we_bind:literal)*) => {
+    ($($name:ident: $transport:ident $meeting:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            nothing_is_lost_by_an_early_close(Transport::$transport, $we_bind).await;
+            nothing_is_lost_by_an_early_close(Transport::$transport, Meeting::$meeting).await;
         })*
     };
 }
 
 early_close! {
-    bound_tcp_socket_loses_nothing_by_an_early_close: Tcp4 true
-    bound_ipc_socket_loses_nothing_by_an_early_close: Ipc true
-    connected_tcp_socket_loses_nothing_by_an_early_close: Tcp4 false
-    connected_ipc_socket_loses_nothing_by_an_early_close: Ipc false
+    bound_tcp_socket_loses_nothing_by_an_early_close: Tcp4 Bound
+    bound_ipc_socket_loses_nothing_by_an_early_close: Ipc Bound
+    connected_tcp_socket_loses_nothing_by_an_early_close: Tcp4 Connected
+    connected_ipc_socket_loses_nothing_by_an_early_close: Ipc Connected
+    immediate_tcp_socket_loses_nothing_by_an_early_close: Tcp4 Immediate
+    immediate_ipc_socket_loses_nothing_by_an_early_close: Ipc Immediate
+}
+
+/// Endpoints that go right after the last send take nothing with them either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unbind_and_disconnect_send_what_is_queued() {
+    for round in 0..20 {
+        let place = Place::fixed(Transport::Tcp4);
+        let (mut pull, mut push) = (PullSocket::new(), PushSocket::new());
+        if round % 2 == 0 {
+            push.bind(place.endpoint.as_str()).await.expect("bind");
+            pull.connect(place.endpoint.as_str()).expect("connect");
+        } else {
+            pull.bind(place.endpoint.as_str()).await.expect("bind");
+            push.connect(place.endpoint.as_str()).expect("connect");
+        }
+        for number in 0..100 {
+            within("push", push.send(number.to_string()))
+                .await
+                .expect("send");
+        }
+        if round % 2 == 0 {
+            within("unbind", push.unbind(place.endpoint.as_str()))
+                .await
+                .expect("unbind");
+        } else {
+            push.disconnect(place.endpoint.as_str())
+                .expect("disconnect");
+        }
+        for number in 0..100 {
+            let message = within("what was sent", pull.recv()).await.expect("recv");
+            assert_eq!(message, number.to_string());
+        }
+        assert!(push.try_send("no more").is_err(), "no endpoint is left");
+    }
 }
 
 /// A reply is the last thing that a server says before it closes, to a libzmq client.
