@@ -50,7 +50,7 @@ fn pop_all(mut batch: Batch) -> Vec<Message> {
 /// What can be done to a batch.
 #[derive(Clone, Debug)]
 enum Step {
-    Push(Message, usize, bool),
+    Push(Message, usize, u8),
     Prefixed(Message, usize),
     Pop,
     SplitFront(usize),
@@ -62,7 +62,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (message(), reference(), any::<bool>()).prop_map(|(m, r, o)| Step::Push(m, r, o)),
+        6 => (message(), reference(), 0_u8..3).prop_map(|(m, r, how)| Step::Push(m, r, how)),
         1 => (message(), reference()).prop_map(|(m, r)| Step::Prefixed(m, r)),
         5 => Just(Step::Pop),
         1 => (0_usize..6).prop_map(Step::SplitFront),
@@ -80,11 +80,11 @@ proptest! {
         let mut model = VecDeque::new();
         for step in steps {
             match step {
-                Step::Push(message, from, owned) => {
-                    if owned {
-                        batch.push_owned(message.clone(), from);
-                    } else {
-                        batch.push(&message, from);
+                Step::Push(message, from, how) => {
+                    match how {
+                        0 => batch.push(&message, from),
+                        1 => batch.push_owned(message.clone(), from),
+                        _ => batch.push_from(&mut message.clone(), from),
                     }
                     model.push_back(message);
                 }
