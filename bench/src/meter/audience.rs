@@ -97,8 +97,10 @@ impl Audience {
 
     pub(crate) fn report(&self, args: &Args) {
         let after = Usage::now();
-        let (start, before) = self.start.get().copied().unwrap_or_default();
-        let time = self.last.load(Ordering::Relaxed).saturating_sub(start);
+        let last = self.last.load(Ordering::Relaxed);
+        // Nobody has warmed up: almost everything is lost, and there is no rate.
+        let (start, before) = self.start.get().copied().unwrap_or((last, after));
+        let time = last.saturating_sub(start);
         let subs = self.seen.len() as u64;
         let drops = subs * self.total - self.deliveries();
         let deliveries = Deliveries {
