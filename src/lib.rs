@@ -6,10 +6,12 @@
 //! below) and the wire protocol without I/O ([`zmtp`], for those who build something else with it).
 
 pub use patterns::{
-    BindError, Closed, ConnectError, ConnectFailure, Context, DisconnectError, DisconnectReason,
-    Endpoint, EndpointError, Frame, Message, Monitor, MonitorEvent, MonitorEventKind, OptionError,
-    PeerAddress, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, SendError,
-    SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError,
+    BindError, Closed, ConnectError, ConnectFailure, Context, DealerSocket, DisconnectError,
+    DisconnectReason, Endpoint, EndpointError, Frame, Message, Monitor, MonitorEvent,
+    MonitorEventKind, Notice, OptionError, PairSocket, PeerAddress, PubSocket, PullSocket,
+    PushSocket, RecvError, RepSocket, ReqSocket, Routed, RouterSocket, RoutingId, SendError,
+    SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError, XPubSocket,
+    XSubSocket,
 };
 pub use patterns::{context, endpoint, error, monitor, options, socket};
 pub use zmtp;

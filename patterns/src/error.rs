@@ -14,6 +14,7 @@ use thiserror::Error;
 use zmtp::Message;
 
 use crate::endpoint::{Endpoint, EndpointError};
+use crate::routing_id::RoutingId;
 
 /// `bind` failed; the socket is as it was before.
 #[derive(Debug, Error)]
@@ -70,6 +71,18 @@ pub enum ConnectError {
     )]
     NoRuntime {
         /// The peer.
+        endpoint: Endpoint,
+    },
+    /// `connect_as` was given a routing id that another peer has, or will have. Choose another one.
+    #[error("cannot connect: the routing id {name:?} is in use")]
+    RoutingIdInUse {
+        /// The name that the peer was to have.
+        name: RoutingId,
+    },
+    /// A PAIR socket has one peer, and this one has it already, or waits for it at another endpoint.
+    #[error("cannot connect to {endpoint}: this PAIR socket has a peer already")]
+    Occupied {
+        /// The peer that it was to have.
         endpoint: Endpoint,
     },
 }
@@ -177,6 +190,15 @@ pub enum SendError {
     /// No peer could take the message within `send_timeout`. Send it again, or drop it.
     #[error("no peer took the message in time")]
     Timeout(Message),
+    /// No peer has this routing id, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
+    /// of it), or give up.
+    #[error("no peer has the routing id {peer:?}")]
+    Unroutable {
+        /// Who was to get the message.
+        peer: RoutingId,
+        /// The message.
+        message: Message,
+    },
     /// It is not this socket's turn to send.
     #[error("this socket cannot send now: {expected}")]
     State {
@@ -200,6 +222,15 @@ pub enum TrySendError {
     /// Every peer's pipe is full, or there is no peer: `send` would wait. Try later.
     #[error("no peer can take the message now")]
     Full(Message),
+    /// No peer has this routing id, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
+    /// of it), or give up.
+    #[error("no peer has the routing id {peer:?}")]
+    Unroutable {
+        /// Who was to get the message.
+        peer: RoutingId,
+        /// The message.
+        message: Message,
+    },
     /// It is not this socket's turn to send.
     #[error("this socket cannot send now: {expected}")]
     State {
@@ -221,6 +252,7 @@ impl SendError {
     pub fn into_message(self) -> Message {
         match self {
             SendError::Timeout(message)
+            | SendError::Unroutable { message, .. }
             | SendError::State { message, .. }
             | SendError::Closed(message)
             | SendError::NoFrames(message) => message,
@@ -233,6 +265,7 @@ impl TrySendError {
     pub fn into_message(self) -> Message {
         match self {
             TrySendError::Full(message)
+            | TrySendError::Unroutable { message, .. }
             | TrySendError::State { message, .. }
             | TrySendError::Closed(message)
             | TrySendError::NoFrames(message) => message,

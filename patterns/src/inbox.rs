@@ -17,6 +17,7 @@ use std::task::Waker;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::pipe::PipeId;
+use crate::routing_id::RoutingId;
 
 /// The socket's end of a pipe, as far as the inbox has to know it.
 pub(crate) trait PipeEnd {
@@ -32,6 +33,18 @@ pub(crate) enum Note<E> {
     Attached(E),
     /// A pipe that the socket had parked can be tried again, or has ended.
     Changed(PipeId),
+    /// The peer at the other end is known by this name from now on. Only senders have use for it.
+    Named(PipeId, RoutingId),
+}
+
+impl<E> Note<E> {
+    /// Whether it is about a pipe that the socket has been given.
+    fn is_about(&self, id: PipeId) -> bool {
+        match self {
+            Note::Attached(_) => false,
+            Note::Changed(pipe) | Note::Named(pipe, _) => *pipe == id,
+        }
+    }
 }
 
 /// Notes from many sessions to one socket handle.
@@ -91,9 +104,7 @@ impl<E: PipeEnd> Inbox<E> {
             let spent = matches!(&state.notes[at], Note::Attached(end) if end.is_spent());
             if spent {
                 let end = state.notes.remove(at);
-                state
-                    .notes
-                    .retain(|note| !matches!(note, Note::Changed(changed) if *changed == id));
+                state.notes.retain(|note| !note.is_about(id));
                 drop(state);
                 drop(end);
             }

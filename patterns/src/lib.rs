@@ -12,6 +12,11 @@
 //! | [`SubSocket`] | PUB, XPUB | - | what it subscribed to |
 //! | [`PushSocket`] | PULL | to the next peer | - |
 //! | [`PullSocket`] | PUSH | - | from each peer in turn |
+//! | [`DealerSocket`] | REP, DEALER, ROUTER | to the next peer | from each peer in turn |
+//! | [`RouterSocket`] | REQ, DEALER, ROUTER | to the peer that is named | from each peer in turn, with its name |
+//! | [`XPubSocket`] | SUB, XSUB | to all who subscribed | subscriptions, messages of XSUB |
+//! | [`XSubSocket`] | PUB, XPUB | subscriptions, messages to all | what it subscribed to |
+//! | [`PairSocket`] | PAIR | to the one peer | from the one peer |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -49,6 +54,7 @@ pub mod monitor;
 pub mod options;
 mod pipe;
 mod routing;
+mod routing_id;
 mod session;
 pub mod socket;
 mod transport;
@@ -60,6 +66,10 @@ pub use error::{
     SendError, TryRecvError, TrySendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, Monitor, MonitorEvent, MonitorEventKind};
-pub use socket::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket};
+pub use routing_id::RoutingId;
+pub use socket::{
+    DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    Routed, RouterSocket, SubSocket, XPubSocket, XSubSocket,
+};
 pub use transport::PeerAddress;
 pub use zmtp::{Frame, Message, SocketType};

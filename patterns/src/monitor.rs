@@ -77,6 +77,9 @@ pub enum DisconnectReason {
     /// The peer broke the protocol, does not fit, refused this side, or fell silent.
     #[error(transparent)]
     Protocol(zmtp::Error),
+    /// This is a PAIR socket, and has a peer already.
+    #[error("this PAIR socket has a peer already")]
+    Occupied,
     /// The handshake took longer than `handshake_timeout`.
     #[error("no handshake within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),

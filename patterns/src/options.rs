@@ -19,7 +19,10 @@ use bytes::Bytes;
 use zmtp::SocketType;
 
 pub(crate) use builder::sealed;
-pub use builder::{Builder, Identifies, Open, Receives, Requests, Sends};
+pub use builder::{
+    Builder, Conflates, HearsSubscriptions, Identifies, Matches, Open, PassesSubscriptions, Probes,
+    Publishes, Receives, Requests, Routes, Sends,
+};
 use table::Show;
 pub use table::{OptionRow, TABLE};
 
@@ -47,7 +50,8 @@ define_options! {
     }
 
     /// How long messages that were sent may stay unwritten after the socket was closed or
-    /// dropped; `None` is until they are gone, zero drops them at once. SUB starts with zero.
+    /// dropped; `None` is until they are gone, zero drops them at once. SUB and XSUB start
+    /// with zero.
     linger(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
         default: None,
         none: "for ever",
@@ -111,6 +115,147 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Requests ("REQ"),
+    }
+
+    /// Whether each new connection begins with an empty message, so that a ROUTER at the other end
+    /// knows this socket before it has something to say. Peers of other types take it for a message.
+    probe_router(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("PROBE_ROUTER", 51),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Probes ("REQ, DEALER, ROUTER"),
+    }
+
+    /// Whether a message that cannot be delivered is an error: `Unroutable` if no peer has the routing
+    /// id; if its pipe is full, `send` waits. Otherwise such messages are dropped and counted.
+    mandatory(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("ROUTER_MANDATORY", 33),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Routes ("ROUTER"),
+    }
+
+    /// Whether a peer that comes with the routing id of another one takes its place, and the other
+    /// one's connection ends. Otherwise the newcomer is ignored as long as it stays connected.
+    handover(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("ROUTER_HANDOVER", 56),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Routes ("ROUTER"),
+    }
+
+    /// Whether `recv` also tells when a peer has connected, and when it has gone: by an empty message
+    /// with the peer's routing id and a `Notice`. libzmq can be asked for one of the two alone.
+    notify(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("ROUTER_NOTIFY", 97),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Routes ("ROUTER"),
+    }
+
+    /// Whether a message that a subscriber has no room for waits until it has, instead of passing it
+    /// by: one slow subscriber holds up all then.
+    no_drop(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("XPUB_NODROP", 69),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Publishes ("PUB, XPUB"),
+    }
+
+    /// Whether messages go to those who did not subscribe to them. Publisher and SUB have to agree.
+    invert_matching(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("INVERT_MATCHING", 74),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Matches ("PUB, XPUB, SUB"),
+    }
+
+    /// Whether `recv` gives every subscription that comes, not only the first to a topic.
+    verbose(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("XPUB_VERBOSE", 40),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: HearsSubscriptions ("XPUB"),
+    }
+
+    /// Whether `recv` gives every subscription and every unsubscription that comes, not only the first
+    /// and the last of a topic.
+    verboser(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("XPUB_VERBOSER", 78),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: HearsSubscriptions ("XPUB"),
+    }
+
+    /// Whether subscriptions are only told to the application, which then calls `subscribe` and
+    /// `unsubscribe` for the peer that it has heard of last.
+    manual(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("XPUB_MANUAL", 71),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: HearsSubscriptions ("XPUB"),
+    }
+
+    /// The same as `manual`, and the first message sent after a subscription was received goes to
+    /// that subscriber alone: a newcomer gets the last value, and the others not once more.
+    manual_last_value(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("XPUB_MANUAL_LAST_VALUE", 98),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: HearsSubscriptions ("XPUB"),
+    }
+
+    /// A message of one frame with which each new connection begins, whatever the peer subscribes to. A
+    /// SUB filters it like any other.
+    welcome(message: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(message.as_ref()))) -> Option<Bytes> {
+        default: None,
+        none: "none",
+        zmq: ("XPUB_WELCOME_MSG", 72),
+        unit: "bytes",
+        allowed: "any bytes" if |_| true,
+        on: HearsSubscriptions ("XPUB"),
+    }
+
+    /// Whether only messages whose first frame begins with 00 or 01 are about subscriptions. Otherwise
+    /// any frame that begins so is one, as in libzmq, and taken out of its message.
+    only_first_subscribe(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("ONLY_FIRST_SUBSCRIBE", 108),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: PassesSubscriptions ("XPUB, XSUB"),
+    }
+
+    /// Whether each pipe keeps only the newest message, for whoever wants the latest value and no
+    /// history. The high-water marks mean nothing then.
+    conflate(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("CONFLATE", 54),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Conflates ("PUSH, PULL, PUB, SUB, DEALER"),
     }
 
     /// The largest message that is received: payload bytes, all of its frames together. A peer
@@ -357,7 +502,7 @@ impl Options {
     /// The options that a socket of this type starts with.
     pub(crate) fn of(socket_type: SocketType) -> Self {
         let mut options = Options::default();
-        if socket_type == SocketType::Sub {
+        if matches!(socket_type, SocketType::Sub | SocketType::XSub) {
             // All that a subscriber has left to send is subscriptions.
             options.linger = Some(Duration::ZERO);
         }

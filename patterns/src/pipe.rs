@@ -19,6 +19,10 @@
 //! **Ends.** Each end is told when the other one goes. What a socket has queued outlives its
 //! `PipeWriter`: the session goes on sending until the lane is empty or the linger time is over. What a
 //! session has delivered outlives its `IncomingEnd`: the socket reads it to the end.
+//!
+//! **News.** For a socket that names its peers, a lane says between which messages a peer came and left.
+//!
+//! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +35,8 @@ use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use crate::inbox::{Inbox, Note, PipeEnd};
+use crate::routing_id::RoutingId;
+use crate::socket::Place;
 
 /// Capacity of a batch buffer that is worth keeping for the next batch.
 const KEEP: usize = 256 * 1024;
@@ -111,8 +117,15 @@ struct LaneState {
     hwm: usize,
     /// The batch that new messages go to. Younger than all of `full`.
     open: Batch,
-    /// Batches before it, oldest first; none is empty.
+    /// Batches before it, oldest first. An empty one stands for the oldest of `news`.
     full: VecDeque<Batch>,
+    news: VecDeque<News>,
+    /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
+    over: usize,
+    /// Only the newest message counts.
+    conflate: bool,
+    /// The writer's place among the reader's peers: given up when the writer goes.
+    place: Option<Place>,
     writer: End<PipeWriter>,
     reader: End<PipeReader>,
     /// An empty batch whose buffer is to be used again.
@@ -204,16 +217,35 @@ impl<E: PipeEnd> End<E> {
     }
 }
 
+/// What a socket hears of its peer, between the messages before and after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A connection began: its peer goes by this name.
+    Came(RoutingId),
+    /// The connection ended.
+    Left,
+}
+
 fn limit(hwm: usize) -> usize {
     if hwm == 0 { usize::MAX } else { hwm }
 }
 
 impl Lane {
-    fn new(hwm: usize, writer: At<PipeWriter>, reader: At<PipeReader>) -> Arc<Self> {
+    fn new(
+        hwm: usize,
+        conflate: bool,
+        writer: At<PipeWriter>,
+        reader: At<PipeReader>,
+    ) -> Arc<Self> {
+        let hwm = if conflate { 1 } else { limit(hwm) };
         Arc::new(Lane {
             state: Mutex::new(LaneState {
-                free: limit(hwm),
-                hwm: limit(hwm),
+                free: hwm,
+                hwm,
+                over: 0,
+                conflate,
+                news: VecDeque::new(),
+                place: None,
                 open: Batch::new(),
                 full: VecDeque::new(),
                 writer: End::new(writer),
@@ -230,18 +262,43 @@ impl Lane {
         self.state.lock()
     }
 
-    fn begin_live(&self, id: PipeId, first: Batch) {
+    /// Puts what a connection begins with in front of the queue, beyond the HWM.
+    fn begin(&self, id: PipeId, first: Batch) {
         let mut lane = self.lock();
-        lane.full.clear();
-        lane.free = lane.hwm.saturating_sub(first.len());
-        lane.open = first;
         lane.live = true;
+        if first.is_empty() {
+            return;
+        }
+        lane.over += first.len();
+        lane.full.push_front(first);
         let notice = lane.reader.unpark();
         drop(lane);
         if let Some(notice) = notice {
             notice.send(id);
         }
     }
+
+    /// The writer is known by a name from here on. `ahead`: for what is queued already, too.
+    fn introduce(&self, id: PipeId, place: Place, ahead: bool) {
+        let mut lane = self.lock();
+        lane.tell(News::Came(place.name().clone()), ahead);
+        let old = lane.place.replace(place);
+        let notice = lane.reader.unpark();
+        drop(lane);
+        drop(old);
+        if let Some(notice) = notice {
+            notice.send(id);
+        }
+    }
+}
+
+/// Tells a socket's sending end who it sends to.
+fn name_receiver(id: PipeId, outgoing: &Lane, name: RoutingId) {
+    let inbox = match &outgoing.lock().writer.at {
+        At::Socket(inbox) => inbox.clone(),
+        At::Session(_) | At::Nobody => return,
+    };
+    inbox.post(Note::Named(id, name));
 }
 
 impl LaneState {
@@ -257,16 +314,34 @@ impl LaneState {
         Some(std::mem::replace(&mut self.open, spare))
     }
 
-    /// Whether `take` has nothing.
+    /// Whether there are no messages, nor word of a peer that left.
     fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.open.is_empty()
+        self.open.is_empty()
+            && self.full.iter().all(Batch::is_empty)
+            && !self.news.contains(&News::Left)
+    }
+
+    /// Puts news behind what is queued, or before it.
+    fn tell(&mut self, news: News, ahead: bool) {
+        if ahead {
+            self.full.push_front(Batch::new());
+            self.news.push_front(news);
+            return;
+        }
+        if !self.open.is_empty() {
+            let before = std::mem::take(&mut self.open);
+            self.full.push_back(before);
+        }
+        self.full.push_back(Batch::new());
+        self.news.push_back(news);
     }
 
     /// The reader is done with `messages` of what it took.
     #[inline]
     fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
-        // Subscriptions may have gone beyond the HWM.
-        self.free = self.free.saturating_add(messages).min(self.hwm);
+        let paid = self.over.min(messages);
+        self.over -= paid;
+        self.free += messages - paid;
         if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
             return self.writer.unpark();
         }
@@ -281,8 +356,46 @@ impl LaneState {
     }
 
     fn raise_hwm(&mut self, hwm: usize) {
-        self.free += hwm - self.hwm;
-        self.hwm = hwm;
+        if !self.conflate {
+            self.free += hwm - self.hwm;
+            self.hwm = hwm;
+        }
+    }
+
+    /// From now on, only the newest message counts. Nothing has been taken yet.
+    fn conflate_if(&mut self, on: bool) {
+        if !on || self.conflate {
+            return;
+        }
+        self.conflate = true;
+        if self.open.is_empty() {
+            self.open = self.full.pop_back().unwrap_or_default();
+        }
+        self.full.clear();
+        let queued = self.open.len();
+        self.open.truncate_front(queued.saturating_sub(1));
+        self.hwm = 1;
+        self.over = 0;
+        self.free = 1 - self.open.len();
+    }
+
+    /// Throws away what is queued that `is_stale` says is of no use to the next connection.
+    fn sift(&mut self, is_stale: impl Fn(&Message) -> bool) {
+        let mut queue = std::mem::take(&mut self.full);
+        queue.push_back(std::mem::take(&mut self.open));
+        let mut stale = 0;
+        for mut batch in queue {
+            while let Some(message) = batch.pop() {
+                if is_stale(&message) {
+                    stale += 1;
+                } else {
+                    self.open.push_owned(message, PipeWriter::BY_REFERENCE);
+                }
+            }
+        }
+        let paid = self.over.min(stale);
+        self.over -= paid;
+        self.free += stale - paid;
     }
 
     /// The reader goes: what is queued is handed out to be dropped, and nothing more may come.
@@ -329,7 +442,7 @@ impl PipeWriter {
     pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
-            return Err(Self::refuse(lane));
+            Self::make_room(&mut lane)?;
         }
         lane.free -= 1;
         lane.open.push_from(message, Self::BY_REFERENCE);
@@ -342,7 +455,7 @@ impl PipeWriter {
     pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
-            return Err(Self::refuse(lane));
+            Self::make_room(&mut lane)?;
         }
         lane.free -= 1;
         lane.open.extend_from(message);
@@ -354,10 +467,23 @@ impl PipeWriter {
     pub(crate) fn push_if_live(&mut self, message: &Message) {
         let mut lane = self.lane.lock();
         if lane.live && !lane.reader.gone {
-            lane.free = lane.free.saturating_sub(1);
+            if lane.free == 0 {
+                lane.over += 1;
+            } else {
+                lane.free -= 1;
+            }
             lane.open.push(message, Self::BY_REFERENCE);
             self.pushed(lane);
         }
+    }
+
+    /// Whether `push` would take a message. If it would not, the pipe's id comes as a note when it would.
+    pub(crate) fn check_room(&mut self) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free > 0 || (lane.conflate && !lane.reader.gone) {
+            return Ok(());
+        }
+        Err(Self::refuse(&mut lane))
     }
 
     #[inline]
@@ -376,8 +502,23 @@ impl PipeWriter {
         }
     }
 
+    /// The lane is full: one that conflates gives up what it has, others refuse.
     #[cold]
-    fn refuse(mut lane: MutexGuard<'_, LaneState>) -> Refused {
+    fn make_room(lane: &mut LaneState) -> Result<(), Refused> {
+        if !lane.conflate || lane.reader.gone {
+            return Err(Self::refuse(lane));
+        }
+        if lane.open.is_empty() {
+            // The one before is in the reader's hands.
+            lane.over += 1;
+        } else {
+            lane.open.clear();
+        }
+        lane.free = 1;
+        Ok(())
+    }
+
+    fn refuse(lane: &mut LaneState) -> Refused {
         if lane.reader.gone {
             Refused::Gone
         } else {
@@ -402,8 +543,10 @@ impl Drop for PipeWriter {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
         lane.linger = Deadline::after(self.linger.get());
+        let place = lane.place.take();
         let notice = lane.reader.bereave();
         drop(lane);
+        drop(place);
         if let Some(notice) = notice {
             notice.send(self.id);
         }
@@ -414,6 +557,8 @@ impl Drop for PipeWriter {
 pub(crate) enum Popped {
     /// The oldest message.
     Message(Message),
+    /// The peer came or left, after the last message and before the next.
+    News(News),
     /// Nothing now. The pipe's id comes as a note when there is something.
     Empty,
     /// Nothing ever more.
@@ -431,11 +576,18 @@ pub(crate) struct PipeReader {
     popped: usize,
     /// Tell the lane after so many.
     report_at: usize,
+    /// Who sends, for a socket that names its peers.
+    peer: Option<RoutingId>,
 }
 
 impl PipeReader {
     pub(crate) fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// The name of whoever sent the message that was popped last.
+    pub(crate) fn peer(&self) -> Option<&RoutingId> {
+        self.peer.as_ref()
     }
 
     /// The oldest message.
@@ -455,12 +607,18 @@ impl PipeReader {
         }
     }
 
-    /// Takes the next batch. `Some`: there is none.
+    /// Takes the next batch. `Some`: there is something else, or nothing.
     fn refill(&mut self) -> Option<Popped> {
         let mut lane = self.lane.lock();
         let notice = lane.release(std::mem::take(&mut self.popped));
         self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
+            Some(mark) if mark.is_empty() => lane.news.pop_front().map(|news| {
+                if let News::Came(name) = &news {
+                    self.peer = Some(name.clone());
+                }
+                Popped::News(news)
+            }),
             Some(batch) => {
                 let done = std::mem::replace(&mut self.batch, batch);
                 lane.recycle(done);
@@ -517,6 +675,7 @@ impl Drop for PipeReader {
 pub(crate) struct SessionPipe {
     pub(crate) outgoing: OutgoingEnd,
     pub(crate) incoming: IncomingEnd,
+    attached: bool,
 }
 
 /// Where a session takes what the socket sends.
@@ -563,14 +722,26 @@ impl OutgoingEnd {
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
-        if !batch.is_empty() {
-            self.lane.lock().full.push_front(batch);
+        if batch.is_empty() {
+            return;
+        }
+        let mut lane = self.lane.lock();
+        if !lane.conflate {
+            lane.full.push_front(batch);
+        } else if lane.open.is_empty() {
+            lane.open = batch;
+        } else {
+            // There is a newer one.
+            lane.release(batch.len());
         }
     }
 
-    /// Begins a connection: the queue becomes `first`, the whole set of subscriptions, and changes follow.
-    pub(crate) fn begin_live(&mut self, first: Batch) {
-        self.lane.begin_live(self.id, first);
+    /// Begins a connection: changes of the subscriptions are queued from now on. Those before are not for
+    /// this connection, which begins with the whole set.
+    pub(crate) fn begin_live(&mut self, is_change: impl Fn(&Message) -> bool) {
+        let mut lane = self.lane.lock();
+        lane.live = true;
+        lane.sift(is_change);
     }
 
     /// Ends a connection: changes of the subscriptions are not queued until the next one begins.
@@ -597,7 +768,7 @@ impl OutgoingEnd {
     /// Messages queued for the peer or in the session's hands.
     pub(crate) fn unsent(&self) -> usize {
         let lane = self.lane.lock();
-        lane.hwm - lane.free
+        lane.hwm - lane.free + lane.over
     }
 }
 
@@ -618,6 +789,20 @@ pub(crate) struct IncomingEnd {
 }
 
 impl IncomingEnd {
+    /// Tells the socket that the peer has gone, if it was introduced.
+    pub(crate) fn tell_left(&mut self) {
+        let mut lane = self.lane.lock();
+        if lane.place.is_none() {
+            return;
+        }
+        lane.tell(News::Left, false);
+        let notice = lane.reader.unpark();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id);
+        }
+    }
+
     /// How many messages may be pushed now; parks when none.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         let mut lane = self.lane.lock();
@@ -627,6 +812,7 @@ impl IncomingEnd {
             return Poll::Ready(usize::MAX);
         }
         match lane.free {
+            _ if lane.conflate => Poll::Ready(usize::MAX),
             0 => {
                 lane.writer.remember(cx.waker());
                 lane.writer.parked = true;
@@ -637,13 +823,20 @@ impl IncomingEnd {
     }
 
     /// Hands whole messages to the socket.
-    pub(crate) fn push(&mut self, batch: Batch) {
+    pub(crate) fn push(&mut self, mut batch: Batch) {
         if batch.is_empty() {
             return;
         }
         let mut lane = self.lane.lock();
         if lane.reader.gone {
             return;
+        }
+        if lane.conflate {
+            batch.truncate_front(batch.len() - 1);
+            // What the reader has taken is counted by `over` or not at all: there is always room here.
+            let replaced = std::mem::take(&mut lane.open).len();
+            lane.free += replaced;
+            lane.over += usize::from(lane.free == 0);
         }
         lane.free = lane.free.saturating_sub(batch.len());
         if let Err(batch) = lane.open.append(batch) {
@@ -662,8 +855,10 @@ impl Drop for IncomingEnd {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
+        let place = lane.place.take();
         let notice = lane.reader.bereave();
         drop(lane);
+        drop(place);
         if let Some(notice) = notice {
             notice.send(self.id);
         }
@@ -679,11 +874,15 @@ pub(crate) struct Party<'a> {
     pub(crate) linger: &'a Arc<Linger>,
     pub(crate) send_hwm: usize,
     pub(crate) recv_hwm: usize,
+    pub(crate) conflate: bool,
     pub(crate) origin: Origin,
 }
 
 impl Party<'_> {
+    /// Hands the socket its ends of a pipe.
     fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
+        outgoing.lock().writer.at = At::Socket(self.writers.clone());
+        incoming.lock().reader.at = At::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has a note.
         self.writers.post(Note::Attached(PipeWriter {
             id,
@@ -698,33 +897,70 @@ impl Party<'_> {
             batch: Batch::new(),
             popped: 0,
             report_at: 1,
+            peer: None,
         }));
     }
 }
 
-/// A pipe between a socket and a session. The socket finds its ends in its inboxes.
+/// A pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
+/// the peer is never read beyond the HWM and never hears anything.
 pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     let id = PipeId::next();
     let outgoing = Lane::new(
         party.send_hwm,
-        At::Socket(party.writers.clone()),
+        party.conflate,
+        At::Nobody,
         At::Session(None),
     );
     let incoming = Lane::new(
         party.recv_hwm,
+        party.conflate,
         At::Session(None),
-        At::Socket(party.readers.clone()),
+        At::Nobody,
     );
-    party.attach(id, outgoing.clone(), incoming.clone());
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
+        attached: false,
+    }
+}
+
+impl SessionPipe {
+    pub(crate) fn id(&self) -> PipeId {
+        self.outgoing.id
+    }
+
+    /// The socket finds its ends in its inboxes.
+    pub(crate) fn attach(&mut self, party: &Party<'_>) {
+        self.attached = true;
+        let (outgoing, incoming) = (&self.outgoing.lane, &self.incoming.lane);
+        party.attach(self.id(), outgoing.clone(), incoming.clone());
+        if let Some(name) = self.name() {
+            name_receiver(self.id(), outgoing, name);
+        }
+    }
+
+    pub(crate) fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// The name by which the peer is known so far.
+    pub(crate) fn name(&self) -> Option<RoutingId> {
+        let lane = self.incoming.lane.lock();
+        lane.place.as_ref().map(|place| place.name().clone())
+    }
+
+    /// The peer is known by a name from here on.
+    pub(crate) fn introduce(&self, place: Place) {
+        name_receiver(self.id(), &self.outgoing.lane, place.name().clone());
+        self.incoming.lane.introduce(self.id(), place, false);
     }
 }
 
 /// The binder's side of an inproc pipe that waits for the name to be bound.
 pub(crate) struct Unbound {
     id: PipeId,
+    origin: Origin,
     to_connector: Arc<Lane>,
     to_binder: Arc<Lane>,
     /// The connector's limits: (sending, receiving), 0 for none.
@@ -736,17 +972,20 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
     let to_binder = Lane::new(
         connector.send_hwm,
-        At::Socket(connector.writers.clone()),
+        connector.conflate,
+        At::Nobody,
         At::Nobody,
     );
     let to_connector = Lane::new(
         connector.recv_hwm,
+        connector.conflate,
         At::Nobody,
-        At::Socket(connector.readers.clone()),
+        At::Nobody,
     );
     connector.attach(id, to_binder.clone(), to_connector.clone());
     Unbound {
         id,
+        origin: connector.origin,
         to_connector,
         to_binder,
         connector_hwm: (connector.send_hwm, connector.recv_hwm),
@@ -759,19 +998,20 @@ impl Unbound {
         let sum = |a: usize, b: usize| if a == 0 || b == 0 { usize::MAX } else { a + b };
         let Unbound {
             id,
+            origin: _,
             to_connector,
             to_binder,
             connector_hwm: (send_hwm, recv_hwm),
         } = self;
         {
             let mut lane = to_connector.lock();
-            lane.writer.at = At::Socket(binder.writers.clone());
             lane.raise_hwm(sum(binder.send_hwm, recv_hwm));
+            lane.conflate_if(binder.conflate);
         }
         let writable = {
             let mut lane = to_binder.lock();
-            lane.reader.at = At::Socket(binder.readers.clone());
             lane.raise_hwm(sum(send_hwm, binder.recv_hwm));
+            lane.conflate_if(binder.conflate);
             lane.writer.unpark()
         };
         if let Some(notice) = writable {
@@ -783,6 +1023,35 @@ impl Unbound {
             to_connector,
             to_binder,
         }
+    }
+
+    pub(crate) fn id(&self) -> PipeId {
+        self.id
+    }
+
+    /// The connector's endpoint.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The connector knows whoever binds by this name.
+    pub(crate) fn introduce(&self, place: Place) {
+        name_receiver(self.id, &self.to_binder, place.name().clone());
+        self.to_connector.introduce(self.id, place, true);
+    }
+
+    /// One side does not take the other: the pipe ends.
+    pub(crate) fn refuse(self) {
+        drop((
+            OutgoingEnd {
+                id: self.id,
+                lane: self.to_binder,
+            },
+            IncomingEnd {
+                id: self.id,
+                lane: self.to_connector,
+            },
+        ));
     }
 
     /// The connector has gone, and nothing waits for whoever binds.
@@ -800,12 +1069,20 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
+    /// What the connector's first messages to the binder are.
     pub(crate) fn begin_connector(&self, first: Batch) {
-        self.to_binder.begin_live(self.id, first);
+        self.to_binder.begin(self.id, first);
     }
 
+    /// What the binder's first messages to the connector are.
     pub(crate) fn begin_binder(&self, first: Batch) {
-        self.to_connector.begin_live(self.id, first);
+        self.to_connector.begin(self.id, first);
+    }
+
+    /// The binder knows the connector by this name.
+    pub(crate) fn introduce_connector(&self, place: Place) {
+        name_receiver(self.id, &self.to_connector, place.name().clone());
+        self.to_binder.introduce(self.id, place, true);
     }
 }
 

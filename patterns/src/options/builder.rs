@@ -10,8 +10,8 @@ use crate::error::OptionError;
 /// Makes a socket with other options than the defaults.
 ///
 /// `PushSocket::builder()` and its sisters start one. Each option is one method, and an option
-/// that means nothing to a socket type is not there for it: see [`Sends`], [`Receives`] and
-/// [`Identifies`]. The methods never fail; [`build`](Builder::build) reports the first value that
+/// that means nothing to a socket type is not there for it: see [`Sends`], [`Receives`] and their
+/// sisters. The methods never fail; [`build`](Builder::build) reports the first value that
 /// is out of range.
 ///
 /// ```
@@ -79,6 +79,62 @@ pub trait Identifies: Open {}
 /// let rep = patterns::RepSocket::builder().relaxed(true).build();
 /// ```
 pub trait Requests: Open {}
+
+/// A socket that can make itself known to a ROUTER: REQ, DEALER and ROUTER.
+///
+/// ```compile_fail,E0599
+/// // A REP socket waits to be asked.
+/// let rep = patterns::RepSocket::builder().probe_router(true).build();
+/// ```
+pub trait Probes: Open {}
+
+/// A socket that sends to peers by their routing ids: ROUTER.
+///
+/// ```compile_fail,E0599
+/// // A DEALER sends to the next peer, whoever it is.
+/// let dealer = patterns::DealerSocket::builder().mandatory(true).build();
+/// ```
+pub trait Routes: Open {}
+
+/// A socket that sends each message to all who subscribed to it: PUB and XPUB.
+///
+/// ```compile_fail,E0599
+/// // A PUSH socket never drops anything.
+/// let push = patterns::PushSocket::builder().no_drop(true).build();
+/// ```
+pub trait Publishes: Open {}
+
+/// A socket that compares messages with subscriptions: PUB, XPUB and SUB.
+///
+/// ```compile_fail,E0599
+/// // An XSUB socket passes on all that comes.
+/// let xsub = patterns::XSubSocket::builder().invert_matching(true).build();
+/// ```
+pub trait Matches: Open {}
+
+/// A socket that gives its peers' subscriptions to the application: XPUB.
+///
+/// ```compile_fail,E0599
+/// // A PUB socket keeps them to itself.
+/// let publisher = patterns::PubSocket::builder().verbose(true).build();
+/// ```
+pub trait HearsSubscriptions: Open {}
+
+/// A socket whose messages may be subscriptions: XPUB and XSUB.
+///
+/// ```compile_fail,E0599
+/// // A SUB socket subscribes by a method.
+/// let sub = patterns::SubSocket::builder().only_first_subscribe(true).build();
+/// ```
+pub trait PassesSubscriptions: Open {}
+
+/// A socket that can keep the newest message alone: PUSH, PULL, PUB, SUB and DEALER.
+///
+/// ```compile_fail,E0599
+/// // A reply must not take the place of another one.
+/// let router = patterns::RouterSocket::builder().conflate(true).build();
+/// ```
+pub trait Conflates: Open {}
 
 pub(crate) mod sealed {
     /// Keeps [`Open`](super::Open) to this crate.

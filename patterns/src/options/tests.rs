@@ -16,6 +16,13 @@ impl Sends for Probe {}
 impl Receives for Probe {}
 impl Identifies for Probe {}
 impl Requests for Probe {}
+impl Probes for Probe {}
+impl Routes for Probe {}
+impl Publishes for Probe {}
+impl Matches for Probe {}
+impl HearsSubscriptions for Probe {}
+impl PassesSubscriptions for Probe {}
+impl Conflates for Probe {}
 impl Open for Probe {
     fn defaults() -> Options {
         Options::default()
@@ -266,7 +273,7 @@ A value out of range makes `build()` fail with an `OptionError` that names optio
 range. An option that a socket type does not have does not compile for it. Where a value may be
 `None`, the method takes the bare value as well.
 
-Sockets differ from the table's defaults in one point: SUB has a `linger` of zero.
+Sockets differ from the table's defaults in one point: SUB and XSUB have a `linger` of zero.
 
 | option | in libzmq | type or unit | default | allowed | sockets | meaning |
 |---|---|---|---|---|---|---|

@@ -1,9 +1,10 @@
-//! Everyone: word of the subscriptions to every peer. Used by SUB, whose only messages to its peers they
-//! are. Also keeps the writers of a socket that never sends (PULL), so that its sessions live as long as it.
+//! Everyone: the same to all peers. Used by SUB and XSUB for their subscriptions, and by XSUB for messages.
+//! Also keeps the writers of a socket that never sends (PULL), so that its sessions live as long as it.
 
-use zmtp::Message;
+use zmtp::{Batch, Message};
 
 use super::SendStrategy;
+use super::copies::Copies;
 use crate::inbox::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter};
 
@@ -11,6 +12,9 @@ use crate::pipe::{Origin, PipeId, PipeWriter};
 #[derive(Default)]
 pub(crate) struct Everyone {
     pipes: Vec<PipeWriter>,
+    /// The message in hand, encoded. Kept for its buffer.
+    encoded: Batch,
+    dropped: u64,
 }
 
 impl Everyone {
@@ -19,6 +23,20 @@ impl Everyone {
         for writer in &mut self.pipes {
             writer.push_if_live(change);
         }
+    }
+
+    /// Sends a message to all peers. What does not fit is dropped for that peer alone.
+    pub(crate) fn send(&mut self, message: &mut Message) {
+        let mut copies = Copies::new(message, self.pipes.len(), &mut self.encoded);
+        for writer in &mut self.pipes {
+            self.dropped += u64::from(copies.push(writer).is_err());
+        }
+        self.encoded.clear();
+    }
+
+    /// How often a message was dropped because a pipe was full.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
     }
 }
 

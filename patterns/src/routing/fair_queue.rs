@@ -6,7 +6,8 @@ use zmtp::Message;
 
 use super::RecvStrategy;
 use crate::inbox::PipeEnd;
-use crate::pipe::{Origin, PipeId, PipeReader, Popped};
+use crate::pipe::{News, Origin, PipeId, PipeReader, Popped};
+use crate::routing_id::RoutingId;
 
 /// Messages thrown away in one call.
 const MOST_DISCARDED: usize = 10_000;
@@ -18,10 +19,13 @@ pub(crate) struct FairQueue {
     empty: HashMap<PipeId, PipeReader>,
     /// Whose turn it is, in `readable`.
     turn: usize,
+    /// What `recv` heard instead of a message.
+    news: Option<News>,
 }
 
 impl FairQueue {
-    /// The next message, and the pipe that it came from.
+    /// The next message, and the pipe that it came from. For a socket that names its peers, a message
+    /// without frames says that there is news instead.
     #[inline]
     pub(crate) fn recv(&mut self) -> Option<(PipeId, Message)> {
         loop {
@@ -34,6 +38,11 @@ impl FairQueue {
                     self.turn += 1;
                     return Some((reader.id(), message));
                 }
+                Popped::News(news) => {
+                    self.turn += 1;
+                    self.news = Some(news);
+                    return Some((reader.id(), Message::new()));
+                }
                 // The one that takes its place in `readable` has the turn.
                 Popped::Empty => {
                     let reader = self.readable.swap_remove(self.turn);
@@ -44,6 +53,16 @@ impl FairQueue {
                 }
             }
         }
+    }
+
+    /// What `recv` heard instead of a message.
+    pub(crate) fn take_news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// The name of the peer that the last `recv` was about.
+    pub(crate) fn last_peer(&self) -> Option<&RoutingId> {
+        self.readable.get(self.turn.checked_sub(1)?)?.peer()
     }
 
     /// Throws away what is waiting (R-REQ-6). Peers that never stop sending do not keep it busy for ever.

@@ -1,16 +1,19 @@
-//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame (R-PUB-1). Used by PUB.
+//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame (R-PUB-1). Used by PUB and
+//! XPUB.
 //!
 //! A message is matched once and encoded once; each pipe gets the same bytes, large payloads by
 //! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
 //! and the publisher nothing until its pipe has room again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use zmtp::{Batch, Message};
 
 use super::SendStrategy;
+use super::copies::Copies;
 use super::subscriptions::{NodeId, PrefixTrie};
 use crate::inbox::PipeEnd;
+use crate::options::Options;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 
 /// The subscribers and what they subscribed to.
@@ -21,13 +24,21 @@ pub(crate) struct FanOut {
     slots: HashMap<PipeId, u32>,
     free: Vec<u32>,
     topics: PrefixTrie<Slots>,
-    /// The slots that match the message in hand. Kept for its buffer.
+    /// Peers with a subscription.
+    subscribed: usize,
+    /// The slots that get the message in hand. Kept for its buffer.
     matching: Vec<u32>,
     /// The message in hand, encoded. Kept for its buffer.
     encoded: Batch,
     /// Counts the messages, so that a subscriber with several matching topics is seen once.
     turn: u64,
     dropped: u64,
+    /// Nobody may miss a message (R-PUB-4).
+    no_drop: bool,
+    /// Messages go to those who do not match (R-PUB-8).
+    invert: bool,
+    /// What left with the peers that went, for a socket that tells of it.
+    departures: Option<VecDeque<Departure>>,
 }
 
 /// The subscribers of a topic, in order.
@@ -42,44 +53,88 @@ struct Subscriber {
     turn: u64,
 }
 
+/// A peer has gone.
+pub(crate) struct Departure {
+    pub(crate) pipe: PipeId,
+    /// Its topics, each with whether nobody else has it.
+    pub(crate) topics: Vec<(Box<[u8]>, bool)>,
+}
+
 impl FanOut {
-    /// Sends the message to all whose subscriptions match. Never refuses.
-    pub(crate) fn send(&mut self, message: &mut Message) {
+    /// Takes on the options of its socket.
+    pub(crate) fn set_options(&mut self, options: &Options, tell_departures: bool) {
+        self.no_drop = options.no_drop;
+        self.invert = options.invert_matching;
+        self.departures = tell_departures.then(VecDeque::new);
+    }
+
+    /// Sends the message to all whose subscriptions match, or to `only` one of them. `false`: one of them has no
+    /// room, and `no_drop` is set; the message is untouched and has gone to nobody.
+    pub(crate) fn send(&mut self, message: &mut Message, only: Option<PipeId>) -> bool {
+        self.find_matching(message.first().unwrap_or_default());
+        if let Some(only) = only {
+            let only = self.slots.get(&only);
+            self.matching.retain(|slot| Some(slot) == only);
+        }
+        if self.no_drop && !self.have_room() {
+            return false;
+        }
+        if self.matching.is_empty() {
+            return true;
+        }
+        let mut encoded = std::mem::take(&mut self.encoded);
+        let mut copies = Copies::new(message, self.matching.len(), &mut encoded);
+        for number in 0..self.matching.len() {
+            self.offer(self.matching[number], &mut copies);
+        }
+        encoded.clear();
+        self.encoded = encoded;
+        true
+    }
+
+    /// Collects the slots of those who get a message.
+    #[inline]
+    fn find_matching(&mut self, text: &[u8]) {
         self.turn += 1;
         self.matching.clear();
         let (turn, subscribers) = (self.turn, &mut self.subscribers);
         let matching = &mut self.matching;
-        self.topics
-            .for_each_prefix(message.first().unwrap_or_default(), |slots| {
-                for &slot in slots {
-                    if let Some(subscriber) = &mut subscribers[slot as usize]
-                        && subscriber.turn != turn
-                    {
-                        subscriber.turn = turn;
-                        matching.push(slot);
-                    }
+        self.topics.for_each_prefix(text, |slots| {
+            for &slot in slots {
+                if let Some(subscriber) = &mut subscribers[slot as usize]
+                    && subscriber.turn != turn
+                {
+                    subscriber.turn = turn;
+                    matching.push(slot);
                 }
-            });
-        match self.matching[..] {
-            [] => {}
-            [only] => self.offer(only, |writer| writer.push(message)),
-            _ => {
-                let mut encoded = std::mem::take(&mut self.encoded);
-                encoded.push_from(message, PipeWriter::BY_REFERENCE);
-                for number in 0..self.matching.len() {
-                    self.offer(self.matching[number], |writer| {
-                        writer.push_encoded(&encoded)
-                    });
-                }
-                encoded.clear();
-                self.encoded = encoded;
             }
+        });
+        if self.invert {
+            let others = self.slots.values().filter(|&&slot| {
+                let subscriber = self.subscribers[slot as usize].as_ref();
+                subscriber.is_some_and(|subscriber| subscriber.turn != turn)
+            });
+            self.matching.clear();
+            self.matching.extend(others);
         }
+    }
+
+    /// Whether all who get the message in hand can take it now.
+    fn have_room(&mut self) -> bool {
+        self.matching.iter().all(|&slot| {
+            let Some(subscriber) = &mut self.subscribers[slot as usize] else {
+                return true;
+            };
+            if !subscriber.mute {
+                subscriber.mute = subscriber.writer.check_room() == Err(Refused::Full);
+            }
+            !subscriber.mute
+        })
     }
 
     /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
     #[inline]
-    fn offer(&mut self, slot: u32, push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused>) {
+    fn offer(&mut self, slot: u32, copies: &mut Copies<'_>) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -87,7 +142,7 @@ impl FanOut {
             self.dropped += 1;
             return;
         }
-        match push(&mut subscriber.writer) {
+        match copies.push(&mut subscriber.writer) {
             Ok(()) => {}
             Err(Refused::Full) => {
                 subscriber.mute = true;
@@ -97,58 +152,86 @@ impl FanOut {
         }
     }
 
-    /// Takes a peer's message: `01 topic` subscribes it, `00 topic` unsubscribes it, others mean nothing (R-PUB-7).
-    pub(crate) fn on_message(&mut self, from: PipeId, message: &Message) {
-        let Some(&slot) = self.slots.get(&from) else {
-            return;
-        };
-        match message.first() {
-            Some([1, topic @ ..]) => self.subscribe(slot, topic),
-            Some([0, topic @ ..]) => self.unsubscribe(slot, topic),
-            _ => {}
-        }
+    /// Whether the peer is there.
+    pub(crate) fn has(&self, peer: PipeId) -> bool {
+        self.slots.contains_key(&peer)
     }
 
-    fn subscribe(&mut self, slot: u32, topic: &[u8]) {
-        let Some(subscriber) = &mut self.subscribers[slot as usize] else {
-            return;
-        };
+    /// Subscribes a peer to a topic. `Some(true)`: it is the topic's first. `None`: there is no such peer.
+    pub(crate) fn subscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<bool> {
+        let slot = *self.slots.get(&peer)?;
+        let subscriber = self.subscribers[slot as usize].as_mut()?;
         let id = self.topics.insert(topic);
+        let slots = self.topics.value_mut(id);
+        let first = slots.is_empty();
         if subscriber.topics.insert(id) {
-            let slots = self.topics.value_mut(id);
+            self.subscribed += usize::from(subscriber.topics.len() == 1);
             let place = slots.partition_point(|&other| other < slot);
             slots.insert(place, slot);
         }
+        Some(first)
     }
 
-    fn unsubscribe(&mut self, slot: u32, topic: &[u8]) {
-        if let Some(subscriber) = &mut self.subscribers[slot as usize]
-            && let Some(id) = self.topics.find(topic)
-            && subscriber.topics.remove(&id)
-        {
-            self.leave(id, slot);
+    /// Takes a peer's subscription back. `Some(true)`: nobody has the topic now. `None`: there is no such peer.
+    pub(crate) fn unsubscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<bool> {
+        let slot = *self.slots.get(&peer)?;
+        let subscriber = self.subscribers[slot as usize].as_mut()?;
+        let Some(id) = self.topics.find(topic) else {
+            return Some(true);
+        };
+        if !subscriber.topics.remove(&id) {
+            return Some(false);
         }
+        self.subscribed -= usize::from(subscriber.topics.is_empty());
+        Some(self.leave(id, slot))
     }
 
-    /// Takes a subscriber off a topic's list, and the topic with the last one.
-    fn leave(&mut self, id: NodeId, slot: u32) {
+    /// Takes a subscriber off a topic's list, and the topic with the last one: then `true`.
+    fn leave(&mut self, id: NodeId, slot: u32) -> bool {
         let slots = self.topics.value_mut(id);
         if let Ok(place) = slots.binary_search(&slot) {
             slots.remove(place);
         }
-        if slots.is_empty() {
+        let last = slots.is_empty();
+        if last {
             self.topics.remove(id);
         }
+        last
     }
 
     fn remove(&mut self, slot: u32) {
-        if let Some(subscriber) = self.subscribers[slot as usize].take() {
-            self.slots.remove(&subscriber.writer.id());
-            self.free.push(slot);
-            for id in subscriber.topics {
-                self.leave(id, slot);
-            }
+        let Some(subscriber) = self.subscribers[slot as usize].take() else {
+            return;
+        };
+        let pipe = subscriber.writer.id();
+        self.slots.remove(&pipe);
+        self.free.push(slot);
+        self.subscribed -= usize::from(!subscriber.topics.is_empty());
+        let tell = self.departures.is_some();
+        let mut topics = Vec::new();
+        for id in subscriber.topics {
+            let topic = tell.then(|| self.topics.topic(id).into());
+            let last = self.leave(id, slot);
+            topics.extend(topic.map(|topic| (topic, last)));
         }
+        if let Some(departures) = &mut self.departures {
+            departures.push_back(Departure { pipe, topics });
+        }
+    }
+
+    /// The next peer that has gone since the last one was told of.
+    pub(crate) fn next_departure(&mut self) -> Option<Departure> {
+        self.departures.as_mut()?.pop_front()
+    }
+
+    /// Peers with a subscription.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.subscribed
+    }
+
+    /// Distinct topics.
+    pub(crate) fn topics(&self) -> usize {
+        self.topics.len()
     }
 
     /// How often a message was dropped because a subscriber's pipe was full.

@@ -6,20 +6,24 @@
 //! state) follows from the strategy.
 
 mod addressed;
+mod copies;
 mod everyone;
+mod exclusive;
 mod fair_queue;
 mod fan_out;
 mod load_balance;
 mod subscriptions;
 
-pub(crate) use addressed::Addressed;
+pub(crate) use addressed::{Addressed, Undelivered};
 pub(crate) use everyone::Everyone;
+pub(crate) use exclusive::{ExclusiveReceiver, ExclusiveSender};
 pub(crate) use fair_queue::FairQueue;
 pub(crate) use fan_out::FanOut;
 pub(crate) use load_balance::LoadBalance;
 pub(crate) use subscriptions::PrefixTrie;
 
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
+use crate::routing_id::RoutingId;
 
 /// What every sending strategy does with the pipes it is given.
 pub(crate) trait SendStrategy {
@@ -27,6 +31,8 @@ pub(crate) trait SendStrategy {
     fn attach(&mut self, writer: PipeWriter);
     /// A pipe that was full has room again, or its peer has gone.
     fn changed(&mut self, id: PipeId);
+    /// The peer at the other end of a pipe is known by this name from now on.
+    fn named(&mut self, _id: PipeId, _name: RoutingId) {}
     /// The pipes of an endpoint go: dropping their writers lets the sessions linger and end.
     fn detach(&mut self, origin: Origin);
 }

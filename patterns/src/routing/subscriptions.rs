@@ -63,7 +63,6 @@ impl<V> Default for PrefixTrie<V> {
 
 impl<V> PrefixTrie<V> {
     /// Number of topics.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.topics
     }
@@ -115,6 +114,19 @@ impl<V> PrefixTrie<V> {
             rest = rest.strip_prefix(&*self.nodes[at as usize].edge)?;
         }
         self.nodes[at as usize].value.as_ref().map(|_| NodeId(at))
+    }
+
+    /// The topic's text.
+    pub(crate) fn topic(&self, id: NodeId) -> Vec<u8> {
+        let mut edges = Vec::new();
+        let NodeId(mut at) = id;
+        while at != ROOT {
+            let node = &self.nodes[at as usize];
+            edges.push(&*node.edge);
+            at = node.parent;
+        }
+        edges.reverse();
+        edges.concat()
     }
 
     /// The topic's value.
@@ -314,6 +326,7 @@ mod tests {
                     model.insert(topic.clone(), number);
                 } else {
                     let id = trie.find(topic);
+                    prop_assert!(id.is_none_or(|id| trie.topic(id) == *topic));
                     prop_assert_eq!(id.is_some(), model.remove(topic).is_some());
                     if let Some(id) = id {
                         trie.remove(id);

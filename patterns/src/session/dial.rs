@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use zmtp::PeerInfo;
 
 use super::Session;
 use super::backoff::Backoff;
@@ -86,18 +87,21 @@ impl Dial {
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
             opened = self.open() => opened,
         };
-        let (mut session, peer) = match opened {
+        let (mut session, peer, info) = match opened {
             Ok(opened) => opened,
             Err(ended) => return ended,
         };
-        let reason = match pipe {
-            Some(pipe) => session.run(&self.shared, pipe).await,
-            None => {
-                let mut pipe = self.shared.pipe(self.origin);
+        let announced = &info.routing_id;
+        let own = pipe.as_mut();
+        let reason = match own.filter(|pipe| self.shared.admit(pipe, self.origin, announced)) {
+            Some(pipe) => session.run(&self.shared, pipe, &self.ended).await,
+            // With `immediate`, or for a peer that the socket has no place for.
+            _ => {
+                let mut pipe = self.shared.pipe_for(self.origin, announced);
                 if self.ended.is_cancelled() {
                     return Ended::Abandoned;
                 }
-                let reason = session.run(&self.shared, &mut pipe).await;
+                let reason = session.run(&self.shared, &mut pipe, &self.ended).await;
                 self.shared.give_up(pipe);
                 reason
             }
@@ -108,7 +112,7 @@ impl Dial {
     }
 
     /// Connects and greets.
-    async fn open(&self) -> Result<(Session, PeerAddress), Ended> {
+    async fn open(&self) -> Result<(Session, PeerAddress, PeerInfo), Ended> {
         let options = &self.shared.options;
         let (stream, peer) = match transport::connect(&self.endpoint, options).await {
             Ok(connected) => connected,
@@ -120,9 +124,9 @@ impl Dial {
         self.emit(Some(&peer), Kind::Connected);
         let mut session = Session::new(stream, &self.shared);
         match session.handshake(options).await {
-            Ok(()) => {
+            Ok(info) => {
                 self.emit(Some(&peer), Kind::HandshakeSucceeded);
-                Ok((session, peer))
+                Ok((session, peer, info))
             }
             Err(reason) => {
                 let refused = matches!(

@@ -77,13 +77,16 @@ async fn serve(
         () = ended.cancelled() => return,
         greeted = session.handshake(&shared.options) => greeted,
     };
-    if let Err(reason) = greeted {
-        shared
-            .events
-            .emit(&endpoint, Some(&peer), Kind::HandshakeFailed(reason));
-        return;
-    }
-    let mut pipe = shared.pipe(origin);
+    let info = match greeted {
+        Ok(info) => info,
+        Err(reason) => {
+            shared
+                .events
+                .emit(&endpoint, Some(&peer), Kind::HandshakeFailed(reason));
+            return;
+        }
+    };
+    let mut pipe = shared.pipe_for(origin, &info.routing_id);
     if ended.is_cancelled() {
         // The endpoint went while the pipe came: the socket will not look for it any more.
         return;
@@ -91,7 +94,7 @@ async fn serve(
     shared
         .events
         .emit(&endpoint, Some(&peer), Kind::HandshakeSucceeded);
-    let reason = session.run(&shared, &mut pipe).await;
+    let reason = session.run(&shared, &mut pipe, &ended).await;
     shared.give_up(pipe);
     shared
         .events

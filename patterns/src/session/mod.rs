@@ -25,7 +25,8 @@ use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
-use zmtp::{Batch, Connection, Event};
+use tokio_util::sync::CancellationToken;
+use zmtp::{Batch, Connection, Event, PeerInfo};
 
 pub(crate) use dial::{Dial, dial};
 pub(crate) use listen::listen;
@@ -33,7 +34,7 @@ pub(crate) use listen::listen;
 use crate::monitor::DisconnectReason;
 use crate::options::Options;
 use crate::pipe::{Deadline, SessionPipe, Taken};
-use crate::socket::Shared;
+use crate::socket::{Shared, is_notice};
 use crate::transport::Stream;
 
 /// Batches moved in each direction before other tasks get a turn.
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     connection: Connection,
     /// Taken from the pipe and not yet written whole.
     batch: Batch,
+    /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
+    hello: usize,
     /// A part of `batch` is written: nothing else may come between.
     mid_batch: bool,
     /// Messages have been sent.
@@ -71,6 +74,7 @@ impl Session {
             stream,
             connection: Connection::new(config(shared), Instant::now().into_std()),
             batch: Batch::new(),
+            hello: 0,
             mid_batch: false,
             has_sent: false,
             timer: None,
@@ -78,7 +82,10 @@ impl Session {
     }
 
     /// Greets the peer until messages may flow.
-    pub(crate) async fn handshake(&mut self, options: &Options) -> Result<(), DisconnectReason> {
+    pub(crate) async fn handshake(
+        &mut self,
+        options: &Options,
+    ) -> Result<PeerInfo, DisconnectReason> {
         let handshake = std::future::poll_fn(|cx| self.poll_handshake(cx));
         let result = match options.handshake_timeout {
             None => handshake.await,
@@ -92,15 +99,15 @@ impl Session {
         result
     }
 
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<PeerInfo, DisconnectReason>> {
         loop {
             // Not being able to write yet is no reason not to read.
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {
                 return Poll::Ready(Err(error.into()));
             }
             while let Some(event) = self.connection.poll_event() {
-                if let Event::Ready(_) = event {
-                    return Poll::Ready(Ok(()));
+                if let Event::Ready(peer) = event {
+                    return Poll::Ready(Ok(peer));
                 }
             }
             ready!(self.poll_read(cx, 0))?;
@@ -112,12 +119,24 @@ impl Session {
         &mut self,
         shared: &Shared,
         pipe: &mut SessionPipe,
+        ended: &CancellationToken,
     ) -> DisconnectReason {
-        if let Some(interest) = &shared.interest {
-            interest.begin(|first| pipe.outgoing.begin_live(first));
+        if !pipe.is_attached() {
+            return self.turn_away(shared, pipe, ended).await;
         }
+        shared.begin(|hello| {
+            if shared.interest.is_some() {
+                pipe.outgoing.begin_live(is_notice);
+            }
+            self.hello = hello.len();
+            self.batch = hello;
+        });
+        self.connection.seal(&mut self.batch);
         let result = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx)).await;
         self.return_batch(shared, pipe);
+        if shared.options.notify {
+            pipe.incoming.tell_left();
+        }
         match result {
             Ok(()) => {
                 self.farewell().await;
@@ -127,6 +146,24 @@ impl Session {
                 self.explain(&reason).await;
                 reason
             }
+        }
+    }
+
+    /// Serves a peer that the socket has no place for: PAIR closes the connection, ROUTER leaves it open
+    /// and hears nothing (R-PAIR-1, R-ROUTER-3).
+    async fn turn_away(
+        &mut self,
+        shared: &Shared,
+        pipe: &mut SessionPipe,
+        ended: &CancellationToken,
+    ) -> DisconnectReason {
+        if shared.is_exclusive() {
+            return DisconnectReason::Occupied;
+        }
+        let ignored = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx));
+        match ended.run_until_cancelled(ignored).await {
+            Some(Err(reason)) => reason,
+            Some(Ok(())) | None => DisconnectReason::Local,
         }
     }
 
@@ -179,7 +216,10 @@ impl Session {
         let messages = self.batch.advance(written);
         self.has_sent = true;
         self.mid_batch = !self.batch.is_empty();
-        pipe.outgoing.release(messages);
+        match self.hello {
+            0 => pipe.outgoing.release(messages),
+            _ => self.hello -= messages,
+        }
         if !self.mid_batch {
             pipe.outgoing.recycle(std::mem::take(&mut self.batch));
         }
@@ -274,9 +314,10 @@ impl Session {
     fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
         let mut batch = std::mem::take(&mut self.batch);
         if shared.interest.is_some() {
-            // The next connection begins with the whole set of subscriptions anyway.
             pipe.outgoing.end_live();
-            pipe.outgoing.release(batch.len());
+        }
+        if self.hello > 0 {
+            // The next connection begins with it, too.
             return;
         }
         if batch.is_sealed() {

@@ -25,6 +25,7 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::pipe::Origin;
 use crate::routing::{RecvStrategy, SendStrategy};
+use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
 use crate::transport::{self, inproc};
 
@@ -103,13 +104,56 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             return Ok(());
         }
         let (origin, ended) = self.new_origin();
+        self.connect_origin(endpoint, origin, ended)
+    }
+
+    /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
+    pub(crate) fn connect_as(
+        &mut self,
+        endpoint: impl ToEndpoint,
+        name: RoutingId,
+    ) -> Result<(), ConnectError> {
+        let endpoint = endpoint.to_endpoint()?;
+        endpoint.check_connect()?;
+        let (origin, ended) = self.new_origin();
+        let shared = self.shared.clone();
+        let directory = shared.directory.as_ref();
+        if directory.is_some_and(|directory| !directory.reserve(&name, origin)) {
+            return Err(ConnectError::RoutingIdInUse { name });
+        }
+        let connected = self.connect_origin(endpoint, origin, ended);
+        if let (Err(_), Some(directory)) = (&connected, directory) {
+            directory.release(origin);
+        }
+        connected
+    }
+
+    fn connect_origin(
+        &mut self,
+        endpoint: Endpoint,
+        origin: Origin,
+        ended: CancellationToken,
+    ) -> Result<(), ConnectError> {
         if let Endpoint::Inproc(name) = &endpoint {
-            inproc::connect(&self.shared, name, origin);
+            if !inproc::connect(&self.shared, name, origin) {
+                return Err(ConnectError::Occupied { endpoint });
+            }
         } else {
             let Ok(runtime) = Handle::try_current() else {
                 return Err(ConnectError::NoRuntime { endpoint });
             };
-            let pipe = (!self.shared.options.immediate).then(|| self.shared.pipe(origin));
+            let pipe = if self.shared.options.immediate {
+                None
+            } else if self.shared.knows(origin) {
+                // The peer has its place, and its name, before it is reached.
+                let pipe = self.shared.pipe_for(origin, b"");
+                if !pipe.is_attached() {
+                    return Err(ConnectError::Occupied { endpoint });
+                }
+                Some(pipe)
+            } else {
+                Some(self.shared.pipe(origin))
+            };
             let dial = Dial {
                 shared: self.shared.clone(),
                 endpoint: endpoint.clone(),
@@ -206,6 +250,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
     fn detach(&mut self, origin: Origin) {
         self.read_notes();
+        if let Some(directory) = &self.shared.directory {
+            directory.release(origin);
+        }
         self.sender.detach(origin);
         self.receiver.detach(origin);
     }
@@ -250,12 +297,14 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             match note {
                 Note::Attached(writer) => self.sender.attach(writer),
                 Note::Changed(id) => self.sender.changed(id),
+                Note::Named(id, name) => self.sender.named(id, name),
             }
         }
         for note in self.shared.readers.take() {
             match note {
                 Note::Attached(reader) => self.receiver.attach(reader),
                 Note::Changed(id) => self.receiver.changed(id),
+                Note::Named(..) => {}
             }
         }
     }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use parking_lot::{Mutex, MutexGuard};
-use zmtp::{Batch, Frame, Message};
+use zmtp::{Batch, Frame, Message, SocketType};
 
-/// The topics of a SUB socket.
+/// The topics of a subscribing socket.
 ///
 /// A change of the set and its way to the live connections are one step under the set's lock, and so are
 /// the beginning of a connection and its copy of the set. Hence no connection misses a change or gets one
@@ -27,7 +27,52 @@ pub(crate) fn notice(subscribe: bool, topic: &[u8]) -> Message {
     Message::from(Frame::from(text))
 }
 
+/// What a message says about subscriptions: `Some((true, topic))` subscribes, `Some((false, topic))`
+/// unsubscribes.
+pub(crate) fn read_notice(frame: &[u8]) -> Option<(bool, &[u8])> {
+    match frame {
+        [1, topic @ ..] => Some((true, topic)),
+        [0, topic @ ..] => Some((false, topic)),
+        _ => None,
+    }
+}
+
+/// Whether a message on its way to a publisher is about a subscription.
+pub(crate) fn is_notice(message: &Message) -> bool {
+    message
+        .first()
+        .is_some_and(|frame| read_notice(frame).is_some())
+}
+
+/// Takes the frames that are notices out of a message, and gives each to `each`. What is left is the user's.
+///
+/// With `only_first`, frames after a first one that is none are not looked at (R-XPUB-8, R-XSUB-4).
+pub(crate) fn take_notices(
+    message: Message,
+    only_first: bool,
+    mut each: impl FnMut(bool, &[u8]),
+) -> Message {
+    let is_notice = |frame: &[u8]| read_notice(frame).is_some();
+    let skip = only_first && !message.first().is_some_and(is_notice);
+    if skip || !message.iter().any(is_notice) {
+        return message;
+    }
+    let mut rest = Message::new();
+    for frame in message {
+        match read_notice(&frame) {
+            Some((subscribe, topic)) => each(subscribe, topic),
+            None => rest.push_back(frame),
+        }
+    }
+    rest
+}
+
 impl Interest {
+    /// The interest of a socket whose type subscribes.
+    pub(crate) fn new(socket_type: SocketType) -> Option<Self> {
+        matches!(socket_type, SocketType::Sub | SocketType::XSub).then(Interest::default)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Topics> {
         self.topics.lock()
     }
@@ -52,6 +97,11 @@ impl Interest {
             tell(&notice(false, topic));
         }
         true
+    }
+
+    /// Distinct topics.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
     }
 
     /// A connection begins: it gets every topic once.

@@ -8,20 +8,38 @@
 //! | [`SubSocket`] | subscriptions only | fair queue | filter | |
 //! | [`PushSocket`] | load balance | - | | waits |
 //! | [`PullSocket`] | - | fair queue | | |
+//! | [`DealerSocket`] | load balance | fair queue | | waits |
+//! | [`RouterSocket`] | by name | fair queue | names apart | drops, or error |
+//! | [`XPubSocket`] | fan-out | fair queue | gives subscriptions | drops |
+//! | [`XSubSocket`] | everyone | fair queue | takes subscriptions | drops |
+//! | [`PairSocket`] | the peer | the peer | | waits |
 
 mod core;
+mod dealer;
+mod directory;
 mod interest;
 mod lockstep;
+mod pair;
 mod pipeline;
 mod pubsub;
 mod reqrep;
+mod router;
 mod shared;
+mod xpub;
+mod xsub;
 
+pub use dealer::DealerSocket;
+pub use pair::PairSocket;
 pub use pipeline::{PullSocket, PushSocket};
 pub use pubsub::{PubSocket, SubSocket};
 pub use reqrep::{RepSocket, ReqSocket};
+pub use router::{Notice, Routed, RouterSocket};
+pub use xpub::XPubSocket;
+pub use xsub::XSubSocket;
 
 pub(crate) use self::core::Core;
+pub(crate) use self::directory::Place;
+pub(crate) use self::interest::is_notice;
 pub(crate) use self::shared::Shared;
 
 /// Writes the part of a socket's API that is the same for all: making it, its endpoints, its end.

@@ -4,8 +4,8 @@ use zmtp::Message;
 
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::options::{Receives, Sends};
-use crate::routing::{Everyone, FairQueue, LoadBalance};
+use crate::options::{Conflates, Receives, Sends};
+use crate::routing::{Everyone, FairQueue, LoadBalance, SendStrategy};
 
 /// Sends each message to one of its peers, in turn (RFC 30).
 ///
@@ -33,6 +33,7 @@ pub struct PushSocket {
 
 common_methods!(PushSocket, Push);
 impl Sends for PushSocket {}
+impl Conflates for PushSocket {}
 
 impl PushSocket {
     fn from_core(core: Core<LoadBalance, FairQueue>) -> Self {
@@ -63,7 +64,7 @@ impl PushSocket {
 }
 
 #[inline]
-fn balance(core: &mut Core<LoadBalance, FairQueue>, message: &mut Message) -> bool {
+pub(super) fn balance(core: &mut Core<LoadBalance, FairQueue>, message: &mut Message) -> bool {
     core.sender.send(message).is_some()
 }
 
@@ -77,6 +78,7 @@ pub struct PullSocket {
 
 common_methods!(PullSocket, Pull);
 impl Receives for PullSocket {}
+impl Conflates for PullSocket {}
 
 impl PullSocket {
     fn from_core(core: Core<Everyone, FairQueue>) -> Self {
@@ -107,6 +109,6 @@ impl PullSocket {
 }
 
 #[inline]
-fn take(core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
+pub(super) fn take<S: SendStrategy>(core: &mut Core<S, FairQueue>) -> Option<Message> {
     core.receiver.recv().map(|(_, message)| message)
 }

@@ -2,18 +2,19 @@
 
 use zmtp::Message;
 
-use super::interest::Interest;
+use super::interest::{Interest, read_notice};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::options::{Receives, Sends};
+use crate::options::{Conflates, Matches, Publishes, Receives, Sends};
 use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie};
 
 /// Sends each message to all peers that subscribed to it (RFC 29).
 ///
 /// A peer gets a message if one of its subscriptions is a prefix of the first frame. A publisher never waits
-/// for a subscriber: one whose pipe is full misses the message, which [`dropped`](Self::dropped) counts. A
-/// message that nobody subscribed to is gone; so a subscriber that has just connected misses what was sent
-/// before its subscription arrived.
+/// for a subscriber, unless it does `no_drop`: one whose pipe is full misses the message, which
+/// [`dropped`](Self::dropped) counts. A message that nobody subscribed to is gone; so a subscriber that has
+/// just connected misses what was sent before its subscription arrived.
+/// [`wait_for_subscribers`](Self::wait_for_subscribers) waits for that.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -25,14 +26,10 @@ use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie};
 /// let mut listener = SubSocket::new();
 /// listener.subscribe("weather.");
 /// listener.connect(&endpoint)?;
-/// let news = loop {
-///     station.send("weather.rome sunny").await?;
-///     tokio::task::yield_now().await;
-///     if let Ok(news) = listener.try_recv() {
-///         break news;
-///     }
-/// };
-/// assert_eq!(news, "weather.rome sunny");
+///
+/// station.wait_for_subscribers(1).await;
+/// station.send("weather.rome sunny").await?;
+/// assert_eq!(listener.recv().await?, "weather.rome sunny");
 /// # Ok(())
 /// # }
 /// ```
@@ -42,22 +39,27 @@ pub struct PubSocket {
 
 common_methods!(PubSocket, Pub);
 impl Sends for PubSocket {}
+impl Publishes for PubSocket {}
+impl Matches for PubSocket {}
+impl Conflates for PubSocket {}
 
 /// Subscription messages that a publisher reads before it sends the next message: a flood of them must not
 /// keep it from publishing.
-const SUBSCRIPTIONS: usize = 1000;
+pub(super) const SUBSCRIPTIONS: usize = 1000;
 
 impl PubSocket {
-    fn from_core(core: Core<FanOut, FairQueue>) -> Self {
+    fn from_core(mut core: Core<FanOut, FairQueue>) -> Self {
+        core.sender.set_options(&core.shared.options, false);
         PubSocket { core }
     }
 
-    /// Queues a message for every peer that subscribed to it. Never waits for a peer; now and then it
-    /// yields to the runtime once.
+    /// Queues a message for every peer that subscribed to it. Never waits for a peer, unless the socket does
+    /// `no_drop`; now and then it yields to the runtime once.
     ///
     /// # Errors
     ///
-    /// The message has no frames. It comes back.
+    /// The message has no frames; or, with `no_drop`, a subscriber had no room within `send_timeout`. The
+    /// message comes back, and has gone to nobody.
     ///
     /// # Cancel safety
     ///
@@ -66,13 +68,44 @@ impl PubSocket {
         self.core.send(message.into(), fan_out).await
     }
 
-    /// The same without yielding.
+    /// The same without waiting or yielding.
     ///
     /// # Errors
     ///
-    /// The message has no frames. It comes back.
+    /// The message has no frames; or, with `no_drop`, a subscriber has no room. The message comes back, and
+    /// has gone to nobody.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
         self.core.try_send(message.into(), fan_out)
+    }
+
+    /// Waits until that many peers have subscribed to something: what is sent then reaches them.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has changed nothing.
+    pub async fn wait_for_subscribers(&mut self, count: usize) {
+        self.core
+            .wait_to_recv(|core| {
+                while read_subscription(core) {}
+                (core.sender.subscribed() >= count).then_some(())
+            })
+            .await;
+    }
+
+    /// Peers with a subscription, as far as they have been heard.
+    pub fn subscriber_count(&mut self) -> usize {
+        self.read_subscriptions().subscribed()
+    }
+
+    /// Distinct topics that somebody has subscribed to.
+    pub fn topics_count(&mut self) -> usize {
+        self.read_subscriptions().topics()
+    }
+
+    fn read_subscriptions(&mut self) -> &FanOut {
+        self.core.read_notes();
+        while read_subscription(&mut self.core) {}
+        &self.core.sender
     }
 
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
@@ -84,12 +117,25 @@ impl PubSocket {
 
 fn fan_out(core: &mut Core<FanOut, FairQueue>, message: &mut Message) -> bool {
     for _ in 0..SUBSCRIPTIONS {
-        let Some((from, message)) = core.receiver.recv() else {
+        if !read_subscription(core) {
             break;
-        };
-        core.sender.on_message(from, &message);
+        }
     }
-    core.sender.send(message);
+    core.sender.send(message, None)
+}
+
+/// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).
+fn read_subscription(core: &mut Core<FanOut, FairQueue>) -> bool {
+    let Some((from, message)) = core.receiver.recv() else {
+        return false;
+    };
+    for frame in &message {
+        match read_notice(frame) {
+            Some((true, topic)) => core.sender.subscribe(from, topic),
+            Some((false, topic)) => core.sender.unsubscribe(from, topic),
+            None => None,
+        };
+    }
     true
 }
 
@@ -106,6 +152,8 @@ pub struct SubSocket {
 
 common_methods!(SubSocket, Sub);
 impl Receives for SubSocket {}
+impl Matches for SubSocket {}
+impl Conflates for SubSocket {}
 
 impl SubSocket {
     fn from_core(core: Core<Everyone, FairQueue>) -> Self {
@@ -121,8 +169,7 @@ impl SubSocket {
         let topic = topic.as_ref();
         let id = self.topics.insert(topic);
         *self.topics.value_mut(id) += 1;
-        let (interest, everyone) = self.interest();
-        interest.subscribe(topic, |change| everyone.tell(change));
+        subscribe(&mut self.core, topic);
     }
 
     /// Takes a subscription back. `false`: there was none.
@@ -136,16 +183,12 @@ impl SubSocket {
         if *count == 0 {
             self.topics.remove(id);
         }
-        let (interest, everyone) = self.interest();
-        interest.unsubscribe(topic, |change| everyone.tell(change))
+        unsubscribe(&mut self.core, topic)
     }
 
-    /// What the sessions know of the subscriptions, and the way to tell them.
-    fn interest(&mut self) -> (&Interest, &mut Everyone) {
-        self.core.read_notes();
-        let Core { shared, sender, .. } = &mut self.core;
-        let interest = shared.interest.as_ref();
-        (interest.expect("made for every SUB socket"), sender)
+    /// Distinct topics subscribed to.
+    pub fn topics_count(&self) -> usize {
+        self.topics.len()
     }
 
     /// The next message; waits while there is none.
@@ -158,8 +201,8 @@ impl SubSocket {
     ///
     /// A dropped future has taken no message.
     pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        let topics = &self.topics;
-        self.core.recv(|core| take(core, topics)).await
+        let filter = &self.topics;
+        self.core.recv(|core| take(core, filter)).await
     }
 
     /// The next message, if one is there.
@@ -168,17 +211,40 @@ impl SubSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        let topics = &self.topics;
-        self.core.try_recv(|core| take(core, topics))
+        let filter = &self.topics;
+        self.core.try_recv(|core| take(core, filter))
     }
 }
 
 /// The next message that was subscribed to.
-fn take(core: &mut Core<Everyone, FairQueue>, topics: &PrefixTrie<usize>) -> Option<Message> {
+fn take(core: &mut Core<Everyone, FairQueue>, filter: &PrefixTrie<usize>) -> Option<Message> {
+    let invert = core.shared.options.invert_matching;
     loop {
         let (_, message) = core.receiver.recv()?;
-        if topics.matches(message.first().unwrap_or_default()) {
+        if filter.matches(message.first().unwrap_or_default()) != invert {
             return Some(message);
         }
     }
+}
+
+/// Subscribes a socket at all of its publishers, those to come included.
+pub(super) fn subscribe(core: &mut Core<Everyone, FairQueue>, topic: &[u8]) {
+    let (interest, everyone) = interest(core);
+    interest.subscribe(topic, |change| everyone.tell(change));
+}
+
+/// Takes a subscription back. `false`: there was none.
+pub(super) fn unsubscribe(core: &mut Core<Everyone, FairQueue>, topic: &[u8]) -> bool {
+    let (interest, everyone) = interest(core);
+    interest.unsubscribe(topic, |change| everyone.tell(change))
+}
+
+/// What the sessions know of the subscriptions, and the way to tell them.
+fn interest(core: &mut Core<Everyone, FairQueue>) -> (&Interest, &mut Everyone) {
+    core.read_notes();
+    let interest = core.shared.interest.as_ref();
+    (
+        interest.expect("made for every socket that subscribes"),
+        &mut core.sender,
+    )
 }

@@ -5,7 +5,7 @@ use zmtp::Message;
 use super::lockstep;
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::options::{Identifies, Receives, Requests, Sends};
+use crate::options::{Identifies, Probes, Receives, Requests, Sends};
 use crate::pipe::PipeId;
 use crate::routing::{Addressed, FairQueue, LoadBalance};
 
@@ -52,6 +52,7 @@ impl Sends for ReqSocket {}
 impl Receives for ReqSocket {}
 impl Identifies for ReqSocket {}
 impl Requests for ReqSocket {}
+impl Probes for ReqSocket {}
 
 const AWAITING_REPLY: &str = "a request is under way: receive its reply first";
 const NO_REQUEST: &str = "no request is under way: send one first";
@@ -336,7 +337,7 @@ fn respond(
         return false;
     };
     let mut reply = lockstep::close(envelope, std::mem::take(reply));
-    if !core.sender.send(to, &mut reply) {
+    if core.sender.send(to, &mut reply).is_err() {
         *dropped += 1;
     }
     true

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_util::task::TaskTracker;
-use zmtp::SocketType;
+use zmtp::{Batch, Message, SocketType};
 
+use super::directory::Directory;
 use super::interest::Interest;
 use crate::context::Context;
 use crate::inbox::Inbox;
@@ -22,8 +23,12 @@ pub(crate) struct Shared {
     /// The socket's ends of new pipes, and word of the old ones.
     pub(crate) writers: Arc<Inbox<PipeWriter>>,
     pub(crate) readers: Arc<Inbox<PipeReader>>,
-    /// Of a socket that subscribes: what each new connection begins with.
+    /// Of a socket that chooses its peers, or names them.
+    pub(crate) directory: Option<Arc<Directory>>,
+    /// Of a socket that subscribes: what to.
     pub(crate) interest: Option<Interest>,
+    /// Of all others: what each new connection begins with.
+    hello: Batch,
     pub(crate) events: Events,
     /// All tasks of the socket. `close` waits for them.
     pub(crate) tasks: TaskTracker,
@@ -33,15 +38,16 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Arc<Self> {
-        let subscribes = socket_type == SocketType::Sub;
         Arc::new(Shared {
             socket_type,
+            directory: Directory::new(socket_type, &options),
+            interest: Interest::new(socket_type),
+            hello: hello(&options),
             linger: Arc::new(Linger::new(options.linger)),
             options,
             context: context.clone(),
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
-            interest: subscribes.then(Interest::default),
             events: Events::default(),
             tasks: TaskTracker::new(),
             unsent: AtomicUsize::new(0),
@@ -56,13 +62,56 @@ impl Shared {
             linger: &self.linger,
             send_hwm: self.options.send_hwm,
             recv_hwm: self.options.recv_hwm,
+            conflate: self.options.conflate,
             origin,
         }
     }
 
-    /// A new pipe: the session's end. The socket finds its own in its inboxes.
+    /// A new pipe. The socket finds its ends in its inboxes.
     pub(crate) fn pipe(&self, origin: Origin) -> SessionPipe {
-        pipe::to_session(&self.party(origin))
+        let mut pipe = pipe::to_session(&self.party(origin));
+        pipe.attach(&self.party(origin));
+        pipe
+    }
+
+    /// A new pipe for a peer that calls itself `announced`. If the socket does not take it, it gets no ends.
+    pub(crate) fn pipe_for(&self, origin: Origin, announced: &[u8]) -> SessionPipe {
+        let mut pipe = pipe::to_session(&self.party(origin));
+        if self.admit(&pipe, origin, announced) {
+            pipe.attach(&self.party(origin));
+        }
+        pipe
+    }
+
+    /// Whether an endpoint's peer has its place before it is reached.
+    pub(crate) fn knows(&self, origin: Origin) -> bool {
+        let directory = self.directory.as_ref();
+        directory.is_some_and(|directory| directory.knows(origin))
+    }
+
+    /// Whether the socket has one peer at most.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.directory
+            .as_ref()
+            .is_some_and(|directory| directory.is_exclusive())
+    }
+
+    /// Lets a peer in that calls itself `announced`, if the socket takes it.
+    pub(crate) fn admit(&self, pipe: &SessionPipe, origin: Origin, announced: &[u8]) -> bool {
+        let Some(directory) = &self.directory else {
+            return true;
+        };
+        let before = pipe.name();
+        let place = directory.claim(pipe.id(), origin, announced, before.as_ref());
+        place.map(|place| pipe.introduce(place)).is_some()
+    }
+
+    /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.
+    pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
+        match &self.interest {
+            Some(interest) => interest.begin(start),
+            None => start(self.hello.clone()),
+        }
     }
 
     /// The pipe ends and nobody will send what is left in it.
@@ -78,4 +127,16 @@ impl Shared {
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
     }
+}
+
+/// The probe for ROUTERs, or the welcome for subscribers.
+fn hello(options: &Options) -> Batch {
+    let mut hello = Batch::new();
+    if options.probe_router {
+        hello.push_owned(Message::from(""), usize::MAX);
+    }
+    if let Some(welcome) = &options.welcome {
+        hello.push_owned(Message::from(welcome.clone()), usize::MAX);
+    }
+    hello
 }

@@ -50,9 +50,18 @@ pub(crate) fn bind(
     Ok(())
 }
 
-/// Connects to a name, now or when it is bound.
-pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) {
+/// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.
+pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) -> bool {
     let pipe = pipe::to_name(&connector.party(origin));
+    if let Some(directory) = &connector.directory
+        && directory.knows(origin)
+    {
+        let Some(place) = directory.claim(pipe.id(), origin, b"", None) else {
+            pipe.refuse();
+            return false;
+        };
+        pipe.introduce(place);
+    }
     let mut names = connector.context.names();
     let known = names
         .entry(name.as_str().into())
@@ -62,7 +71,7 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
         Name::Awaited(waiting) => {
             waiting.retain(|(_, pipe)| !pipe.is_abandoned());
             waiting.push((connector.clone(), pipe));
-            return;
+            return true;
         }
     };
     match bound {
@@ -73,17 +82,35 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
         // The binder has gone without a word: the name is free again.
         None => *known = Name::Awaited(vec![(connector.clone(), pipe)]),
     }
+    true
 }
 
 fn join(connector: &Shared, pipe: Unbound, binder: &Shared, origin: Origin) {
+    // Each side decides whether it takes the other, as sessions do after a handshake.
+    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.directory {
+        None => Ok(None),
+        Some(directory) => {
+            let announced = other.options.routing_id.as_deref().unwrap_or_default();
+            let place = directory.claim(pipe.id(), origin, announced, None);
+            place.map(Some).ok_or(())
+        }
+    };
+    let claimed = claim(connector, binder, pipe.origin())
+        .and_then(|binder_place| Ok((binder_place, claim(binder, connector, origin)?)));
+    let Ok((binder_place, connector_place)) = claimed else {
+        pipe.refuse();
+        return;
+    };
+    if let Some(place) = binder_place {
+        pipe.introduce(place);
+    }
     let pipe = pipe.join(&binder.party(origin));
-    // As a connection would, the pipe begins with the subscriptions of either side.
-    if let Some(interest) = &connector.interest {
-        interest.begin(|first| pipe.begin_connector(first));
+    if let Some(place) = connector_place {
+        pipe.introduce_connector(place);
     }
-    if let Some(interest) = &binder.interest {
-        interest.begin(|first| pipe.begin_binder(first));
-    }
+    // As a connection does, the pipe begins with what either side has to say first.
+    connector.begin(|first| pipe.begin_connector(first));
+    binder.begin(|first| pipe.begin_binder(first));
 }
 
 /// Frees a name. The pipes made by it live on (R-CONN-16).

@@ -1,0 +1,88 @@
+//! Exclusive: one peer at a time. Used by PAIR.
+//!
+//! The socket's directory lets in one pipe after the other, so that a new one says that the one before has
+//! lost its peer. What that peer has sent is still read, to the end and first.
+
+use std::collections::VecDeque;
+
+use zmtp::Message;
+
+use super::{RecvStrategy, SendStrategy};
+use crate::inbox::PipeEnd;
+use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
+
+/// The way to the peer.
+#[derive(Default)]
+pub(crate) struct ExclusiveSender {
+    writer: Option<PipeWriter>,
+}
+
+impl ExclusiveSender {
+    /// Queues the message to the peer. `false`: there is none, or its pipe is full (mute), and the message is
+    /// untouched.
+    #[inline]
+    pub(crate) fn send(&mut self, message: &mut Message) -> bool {
+        let Some(writer) = &mut self.writer else {
+            return false;
+        };
+        match writer.push(message) {
+            Ok(()) => true,
+            Err(Refused::Full) => false,
+            Err(Refused::Gone) => {
+                self.writer = None;
+                false
+            }
+        }
+    }
+}
+
+impl SendStrategy for ExclusiveSender {
+    fn attach(&mut self, writer: PipeWriter) {
+        self.writer = Some(writer);
+    }
+
+    fn changed(&mut self, id: PipeId) {
+        self.writer
+            .take_if(|writer| writer.id() == id && writer.is_spent());
+    }
+
+    fn detach(&mut self, origin: Origin) {
+        self.writer.take_if(|writer| writer.origin() == origin);
+    }
+}
+
+/// What comes from the peer, after what its predecessors have left.
+#[derive(Default)]
+pub(crate) struct ExclusiveReceiver {
+    readers: VecDeque<PipeReader>,
+}
+
+impl ExclusiveReceiver {
+    /// The next message.
+    #[inline]
+    pub(crate) fn recv(&mut self) -> Option<Message> {
+        loop {
+            match self.readers.front_mut()?.pop() {
+                Popped::Message(message) => return Some(message),
+                Popped::News(_) => {}
+                Popped::Empty => return None,
+                Popped::Ended => {
+                    self.readers.pop_front();
+                }
+            }
+        }
+    }
+}
+
+impl RecvStrategy for ExclusiveReceiver {
+    fn attach(&mut self, reader: PipeReader) {
+        self.readers.push_back(reader);
+    }
+
+    /// The next receive finds out.
+    fn changed(&mut self, _: PipeId) {}
+
+    fn detach(&mut self, origin: Origin) {
+        self.readers.retain(|reader| reader.origin() != origin);
+    }
+}

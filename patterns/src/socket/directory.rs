@@ -1,0 +1,174 @@
+//! Which peers a socket takes, and under which names: for ROUTER, which sends by name, and for PAIR, which
+//! has one peer.
+//!
+//! It is decided once, at the handshake, by the session, for both halves of the socket: a name belongs to
+//! one pipe at a time. PAIR is the case in which all peers have the same name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use zmtp::SocketType;
+
+use crate::options::Options;
+use crate::pipe::{Origin, PipeId};
+use crate::routing_id::RoutingId;
+
+/// The names of a socket's peers.
+pub(crate) struct Directory {
+    names: Mutex<Names>,
+    /// There is only one name.
+    exclusive: bool,
+    /// A newcomer takes a name from whoever has it (R-ROUTER-4).
+    handover: bool,
+}
+
+struct Names {
+    held: HashMap<RoutingId, Holder>,
+    /// Names given to peers that are yet to be reached.
+    reserved: HashMap<RoutingId, Origin>,
+    /// The next name for a peer without one.
+    next: u32,
+    claims: u64,
+}
+
+struct Holder {
+    pipe: PipeId,
+    /// Tells the holder's place from those that it had before.
+    claim: u64,
+}
+
+/// A peer's place among the others, given up when dropped.
+pub(crate) struct Place {
+    directory: Arc<Directory>,
+    name: RoutingId,
+    claim: u64,
+}
+
+impl Directory {
+    /// The directory of a socket whose type has one.
+    pub(crate) fn new(socket_type: SocketType, options: &Options) -> Option<Arc<Self>> {
+        let exclusive = match socket_type {
+            SocketType::Pair => true,
+            SocketType::Router => false,
+            _ => return None,
+        };
+        let names = Names {
+            held: HashMap::new(),
+            reserved: HashMap::new(),
+            next: rand::random(),
+            claims: 0,
+        };
+        Some(Arc::new(Directory {
+            names: Mutex::new(names),
+            exclusive,
+            handover: options.handover,
+        }))
+    }
+
+    /// Whether there is room for one peer only.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.names.lock()
+    }
+
+    /// A peer that calls itself `announced`, and was known as `before` when it was here last, wants to
+    /// come in. `None`: its name is taken.
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        pipe: PipeId,
+        origin: Origin,
+        announced: &[u8],
+        before: Option<&RoutingId>,
+    ) -> Option<Place> {
+        let mut names = self.lock();
+        let name = if self.exclusive {
+            RoutingId::default()
+        } else {
+            names.name_of(origin, announced, before)
+        };
+        let is_elsewhere = |by: &Origin| *by != origin;
+        if names.reserved.get(&name).is_some_and(is_elsewhere) {
+            return None;
+        }
+        let other = names.held.get(&name).is_some_and(|one| one.pipe != pipe);
+        if other && !self.handover {
+            return None;
+        }
+        names.claims += 1;
+        let claim = names.claims;
+        names.held.insert(name.clone(), Holder { pipe, claim });
+        Some(Place {
+            directory: self.clone(),
+            name,
+            claim,
+        })
+    }
+
+    /// Keeps a name for the peer of an endpoint. `false`: it is taken (R-ROUTER-9).
+    pub(crate) fn reserve(&self, name: &RoutingId, origin: Origin) -> bool {
+        let mut names = self.lock();
+        if names.held.contains_key(name) || names.reserved.contains_key(name) {
+            return false;
+        }
+        names.reserved.insert(name.clone(), origin);
+        true
+    }
+
+    /// Whether the peer of an endpoint has its name before it is reached.
+    pub(crate) fn knows(&self, origin: Origin) -> bool {
+        self.exclusive || self.lock().reserved.values().any(|by| *by == origin)
+    }
+
+    /// An endpoint goes, and its peer needs its name no more.
+    pub(crate) fn release(&self, origin: Origin) {
+        self.lock().reserved.retain(|_, by| *by != origin);
+    }
+}
+
+impl Names {
+    /// The name given to the peer here, or that it gives itself, or that it had, or a new one.
+    fn name_of(
+        &mut self,
+        origin: Origin,
+        announced: &[u8],
+        before: Option<&RoutingId>,
+    ) -> RoutingId {
+        if let Some((name, _)) = self.reserved.iter().find(|(_, by)| **by == origin) {
+            return name.clone();
+        }
+        if !announced.is_empty() {
+            return RoutingId::from(announced);
+        }
+        if let Some(before) = before {
+            return before.clone();
+        }
+        loop {
+            let name = RoutingId::generated(self.next);
+            self.next = self.next.wrapping_add(1);
+            if !self.held.contains_key(&name) {
+                return name;
+            }
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn name(&self) -> &RoutingId {
+        &self.name
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut names = self.directory.lock();
+        if let Some(holder) = names.held.get(&self.name)
+            && holder.claim == self.claim
+        {
+            names.held.remove(&self.name);
+        }
+    }
+}

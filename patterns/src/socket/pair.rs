@@ -1,0 +1,97 @@
+//! PAIR (RFC 31): two sockets, and nobody else.
+
+use zmtp::Message;
+
+use super::{Core, common_methods};
+use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::options::{Receives, Sends};
+use crate::routing::{ExclusiveReceiver, ExclusiveSender};
+
+type PairCore = Core<ExclusiveSender, ExclusiveReceiver>;
+
+/// Sends to and receives from one peer (RFC 31).
+///
+/// A second peer that connects is turned away: its connection is closed after the handshake, and it may try
+/// again until the first one has gone (libzmq leaves it connected and never answers). Likewise a second
+/// `connect` is an error while the first endpoint stands, reached or not. Without a peer, and when the
+/// peer does not read, `send` waits, and never drops.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::PairSocket;
+///
+/// let mut here = PairSocket::new();
+/// here.bind("inproc://pair").await?;
+/// let mut there = PairSocket::new();
+/// there.connect("inproc://pair")?;
+///
+/// here.send("ping").await?;
+/// assert_eq!(there.recv().await?, "ping");
+/// there.send("pong").await?;
+/// assert_eq!(here.recv().await?, "pong");
+/// # Ok(())
+/// # }
+/// ```
+pub struct PairSocket {
+    core: PairCore,
+}
+
+common_methods!(PairSocket, Pair);
+impl Sends for PairSocket {}
+impl Receives for PairSocket {}
+
+impl PairSocket {
+    fn from_core(core: PairCore) -> Self {
+        PairSocket { core }
+    }
+
+    /// Queues a message for the peer; waits while there is none, or while it has no room.
+    ///
+    /// # Errors
+    ///
+    /// `send_timeout` passed, or the message has no frames. The message comes back.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.core.send(message.into(), pass).await
+    }
+
+    /// Queues a message if the peer is there and has room now.
+    ///
+    /// # Errors
+    ///
+    /// There is no peer or no room, or the message has no frames. The message comes back.
+    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        self.core.try_send(message.into(), pass)
+    }
+
+    /// The next message; waits while there is none.
+    ///
+    /// # Errors
+    ///
+    /// `recv_timeout` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no message.
+    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+        self.core.recv(|core| core.receiver.recv()).await
+    }
+
+    /// The next message, if one is there.
+    ///
+    /// # Errors
+    ///
+    /// No message is there.
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        self.core.try_recv(|core| core.receiver.recv())
+    }
+}
+
+#[inline]
+fn pass(core: &mut PairCore, message: &mut Message) -> bool {
+    core.sender.send(message)
+}

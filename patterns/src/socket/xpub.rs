@@ -1,0 +1,297 @@
+//! XPUB (RFC 29): a publisher that hears what is subscribed to.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use zmtp::Message;
+
+use super::interest::{is_notice, notice, take_notices};
+use super::pubsub::SUBSCRIPTIONS;
+use super::{Core, common_methods};
+use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::options::{
+    HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes, Receives, Sends,
+};
+use crate::pipe::PipeId;
+use crate::routing::{FairQueue, FanOut};
+
+type XPubCore = Core<FanOut, FairQueue>;
+
+/// Sends each message to all peers that subscribed to it, and receives their subscriptions as messages:
+/// `01` and the topic for a new one, `00` and the topic for one that ends (RFC 29).
+///
+/// Told are the first subscription to a topic and the end of the last one, also by a peer that goes;
+/// `verbose` and `verboser` tell more. With `manual`, the application decides what a peer gets. Other
+/// messages of XSUB peers are received as they are. It sends as [`PubSocket`](crate::PubSocket) does. See
+/// [`XSubSocket`](crate::XSubSocket) for an example.
+///
+/// Peers are heard whenever the socket is used. An application that sends and does not receive finds at most
+/// `recv_hwm` notices and messages waiting; more are not kept, and [`missed`](Self::missed) counts them. The
+/// subscriptions themselves are always followed.
+pub struct XPubSocket {
+    core: XPubCore,
+    hearing: Hearing,
+}
+
+common_methods!(XPubSocket, XPub);
+impl Sends for XPubSocket {}
+impl Receives for XPubSocket {}
+impl Publishes for XPubSocket {}
+impl Matches for XPubSocket {}
+impl HearsSubscriptions for XPubSocket {}
+impl PassesSubscriptions for XPubSocket {}
+
+impl XPubSocket {
+    fn from_core(mut core: XPubCore) -> Self {
+        let options = &core.shared.options;
+        core.sender.set_options(options, true);
+        let hearing = Hearing::new(options);
+        XPubSocket { core, hearing }
+    }
+
+    /// Queues a message for every peer that subscribed to it. Never waits for a peer, unless the socket does
+    /// `no_drop`; now and then it yields to the runtime once.
+    ///
+    /// # Errors
+    ///
+    /// The message has no frames; or, with `no_drop`, a subscriber had no room within `send_timeout`. The
+    /// message comes back, and has gone to nobody.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not sent the message to anyone.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let hearing = &mut self.hearing;
+        self.core
+            .send(message.into(), |core, message| hearing.send(core, message))
+            .await
+    }
+
+    /// The same without waiting or yielding.
+    ///
+    /// # Errors
+    ///
+    /// The message has no frames; or, with `no_drop`, a subscriber has no room. The message comes back, and
+    /// has gone to nobody.
+    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let hearing = &mut self.hearing;
+        self.core
+            .try_send(message.into(), |core, message| hearing.send(core, message))
+    }
+
+    /// The next notice or message; waits while there is none.
+    ///
+    /// # Errors
+    ///
+    /// `recv_timeout` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken nothing.
+    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+        let hearing = &mut self.hearing;
+        self.core.recv(|core| hearing.take(core)).await
+    }
+
+    /// The next notice or message, if one is there.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is there.
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        let hearing = &mut self.hearing;
+        self.core.try_recv(|core| hearing.take(core))
+    }
+
+    /// Of a `manual` socket: subscribes the peer whose notice was received last to `topic`, which may be
+    /// another one than it asked for. `false`: there is no such peer (any more).
+    pub fn subscribe(&mut self, topic: impl AsRef<[u8]>) -> bool {
+        self.core.read_notes();
+        let peer = self.hearing.last;
+        peer.and_then(|peer| self.core.sender.subscribe(peer, topic.as_ref()))
+            .is_some()
+    }
+
+    /// Of a `manual` socket: takes a subscription from the peer whose notice was received last. `false`:
+    /// there is no such peer (any more).
+    pub fn unsubscribe(&mut self, topic: impl AsRef<[u8]>) -> bool {
+        self.core.read_notes();
+        let peer = self.hearing.last;
+        peer.and_then(|peer| self.core.sender.unsubscribe(peer, topic.as_ref()))
+            .is_some()
+    }
+
+    /// Waits until that many peers have subscribed to something: what is sent then reaches them. Notices are
+    /// kept for [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has changed nothing.
+    pub async fn wait_for_subscribers(&mut self, count: usize) {
+        let hearing = &mut self.hearing;
+        self.core
+            .wait_to_recv(|core| {
+                while hearing.hear(core, hearing.limit) {}
+                (core.sender.subscribed() >= count).then_some(())
+            })
+            .await;
+    }
+
+    /// Peers with a subscription, as far as they have been heard.
+    pub fn subscriber_count(&mut self) -> usize {
+        self.hear_all().subscribed()
+    }
+
+    /// Distinct topics that somebody has subscribed to.
+    pub fn topics_count(&mut self) -> usize {
+        self.hear_all().topics()
+    }
+
+    fn hear_all(&mut self) -> &FanOut {
+        self.core.read_notes();
+        while self.hearing.hear(&mut self.core, self.hearing.limit) {}
+        &self.core.sender
+    }
+
+    /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
+    /// missed it.
+    pub fn dropped(&self) -> u64 {
+        self.core.sender.dropped()
+    }
+
+    /// Notices and messages of peers that were not kept, because the application sent and did not receive.
+    pub fn missed(&self) -> u64 {
+        self.hearing.missed
+    }
+}
+
+/// What the peers say.
+struct Hearing {
+    /// What the application receives next, with the peer if it is a peer's notice.
+    heard: VecDeque<(Option<PipeId>, Message)>,
+    /// So much of it is kept when the application does not receive.
+    limit: usize,
+    missed: u64,
+    /// The peer whose notice was received last (R-XPUB-5).
+    last: Option<PipeId>,
+    /// With `manual`: what each peer has asked for.
+    wishes: HashMap<PipeId, HashSet<Box<[u8]>>>,
+    only_first: bool,
+    verbose: bool,
+    verboser: bool,
+    manual: bool,
+    last_value: bool,
+}
+
+impl Hearing {
+    fn new(options: &Options) -> Self {
+        Hearing {
+            heard: VecDeque::new(),
+            limit: match options.recv_hwm {
+                0 => usize::MAX,
+                hwm => hwm,
+            },
+            missed: 0,
+            last: None,
+            wishes: HashMap::new(),
+            only_first: options.only_first_subscribe,
+            verbose: options.verbose || options.verboser,
+            verboser: options.verboser,
+            manual: options.manual || options.manual_last_value,
+            last_value: options.manual_last_value,
+        }
+    }
+
+    /// Sends a message, after hearing who wants it.
+    fn send(&mut self, core: &mut XPubCore, message: &mut Message) -> bool {
+        for _ in 0..SUBSCRIPTIONS {
+            if !self.hear(core, self.limit) {
+                break;
+            }
+        }
+        let only = self.last.filter(|_| self.last_value);
+        let sent = core.sender.send(message, only);
+        if sent && only.is_some() {
+            self.last = None;
+        }
+        sent
+    }
+
+    /// The next that was heard.
+    fn take(&mut self, core: &mut XPubCore) -> Option<Message> {
+        loop {
+            if let Some((peer, message)) = self.heard.pop_front() {
+                if self.manual && is_notice(&message) {
+                    self.last = peer;
+                }
+                return Some(message);
+            }
+            if !self.hear(core, usize::MAX) && self.heard.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Hears one message, and who has gone. `false`: nobody has said anything.
+    fn hear(&mut self, core: &mut XPubCore, limit: usize) -> bool {
+        self.hear_departures(core, limit);
+        let Some((from, message)) = core.receiver.recv() else {
+            return false;
+        };
+        let rest = take_notices(message, self.only_first, |is_new, topic| {
+            let sender = &mut core.sender;
+            let tell = if !sender.has(from) {
+                // It has gone before it was heard: nothing begins, and nothing ends.
+                false
+            } else if self.manual {
+                self.wish(from, is_new, topic);
+                true
+            } else if is_new {
+                sender.subscribe(from, topic) == Some(true) || self.verbose
+            } else {
+                // One that was never there is told, too (R-XPUB-4).
+                sender.unsubscribe(from, topic) == Some(true) || self.verboser
+            };
+            if tell {
+                self.keep(Some(from), notice(is_new, topic), limit);
+            }
+        });
+        if !rest.is_empty() {
+            self.keep(None, rest, limit);
+        }
+        true
+    }
+
+    /// Peers that have gone take their subscriptions back (R-XPUB-3).
+    fn hear_departures(&mut self, core: &mut XPubCore, limit: usize) {
+        while let Some(departure) = core.sender.next_departure() {
+            if self.manual {
+                for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
+                    self.keep(None, notice(false, &topic), limit);
+                }
+                continue;
+            }
+            for (topic, last) in departure.topics {
+                if last || self.verboser {
+                    self.keep(None, notice(false, &topic), limit);
+                }
+            }
+        }
+    }
+
+    fn wish(&mut self, from: PipeId, is_new: bool, topic: &[u8]) {
+        let wishes = self.wishes.entry(from).or_default();
+        if is_new {
+            wishes.insert(topic.into());
+        } else {
+            wishes.remove(topic);
+        }
+    }
+
+    fn keep(&mut self, peer: Option<PipeId>, message: Message, limit: usize) {
+        if self.heard.len() < limit {
+            self.heard.push_back((peer, message));
+        } else {
+            self.missed += 1;
+        }
+    }
+}
