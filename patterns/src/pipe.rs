@@ -25,8 +25,8 @@
 //! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -135,6 +135,16 @@ struct LaneState {
     live: bool,
     /// Until when the session may go on sending, once the writer is gone.
     linger: Deadline,
+    /// The connection at the reading end, if there is one now.
+    drive: Option<Weak<dyn Drive>>,
+    /// The next message that finds the session at rest is sent by the caller.
+    drive_next: bool,
+}
+
+/// A connection that the sender of a message can drive itself, instead of waking the connection's task.
+pub(crate) trait Drive: Send + Sync {
+    /// Sends what is queued, as far as it goes without waiting. `false`: the task has to be woken.
+    fn drive(&self) -> bool;
 }
 
 /// What a lane knows of one of its ends.
@@ -253,6 +263,8 @@ impl Lane {
                 spare: Batch::new(),
                 live: false,
                 linger: Deadline::Never,
+                drive: None,
+                drive_next: false,
             }),
         })
     }
@@ -493,10 +505,21 @@ impl PipeWriter {
         }
     }
 
+    /// The reader is at rest. A session whose task has run since the last time is driven from here: the
+    /// message is on its way when `send` returns, without a detour through the runtime. The messages
+    /// that follow closely find that used up, and collect in a batch for the task.
     #[cold]
     fn wake_reader(&self, mut lane: MutexGuard<'_, LaneState>) {
         let notice = lane.reader.unpark();
+        let drive = if std::mem::take(&mut lane.drive_next) {
+            lane.drive.as_ref().and_then(Weak::upgrade)
+        } else {
+            None
+        };
         drop(lane);
+        if drive.is_some_and(|connection| connection.drive()) {
+            return;
+        }
         if let Some(notice) = notice {
             notice.send(self.id);
         }
@@ -747,6 +770,26 @@ impl OutgoingEnd {
     /// Ends a connection: changes of the subscriptions are not queued until the next one begins.
     pub(crate) fn end_live(&mut self) {
         self.lane.lock().live = false;
+    }
+
+    /// Lets senders drive the connection from here on.
+    pub(crate) fn offer(&mut self, connection: Weak<dyn Drive>) {
+        self.lane.lock().drive = Some(connection);
+    }
+
+    /// The connection is over.
+    pub(crate) fn withdraw(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.drive = None;
+        lane.drive_next = false;
+    }
+
+    /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
+    /// is queued may still be sent, when the socket is gone.
+    pub(crate) fn rest(&mut self) -> Option<Deadline> {
+        let mut lane = self.lane.lock();
+        lane.drive_next = true;
+        lane.writer.gone.then_some(lane.linger)
     }
 
     /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.

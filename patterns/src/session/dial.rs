@@ -87,22 +87,23 @@ impl Dial {
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
             opened = self.open() => opened,
         };
-        let (mut session, peer, info) = match opened {
+        let (session, peer, info) = match opened {
             Ok(opened) => opened,
             Err(ended) => return ended,
         };
         let announced = &info.routing_id;
-        let own = pipe.as_mut();
-        let reason = match own.filter(|pipe| self.shared.admit(pipe, self.origin, announced)) {
-            Some(pipe) => session.run(&self.shared, pipe, &self.ended).await,
+        let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, announced));
+        let reason = match kept {
+            Some(kept) => {
+                let (kept, reason) = session.run(&self.shared, kept, &self.ended).await;
+                *pipe = Some(kept);
+                reason
+            }
             // With `immediate`, or for a peer that the socket has no place for.
-            _ => {
-                let mut pipe = self.shared.pipe_for(self.origin, announced);
-                if self.ended.is_cancelled() {
-                    return Ended::Abandoned;
-                }
-                let reason = session.run(&self.shared, &mut pipe, &self.ended).await;
-                self.shared.give_up(pipe);
+            None => {
+                let own = self.shared.pipe_for(self.origin, announced);
+                let (own, reason) = session.run(&self.shared, own, &self.ended).await;
+                self.shared.give_up(own);
                 reason
             }
         };

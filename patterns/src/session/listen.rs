@@ -86,15 +86,11 @@ async fn serve(
             return;
         }
     };
-    let mut pipe = shared.pipe_for(origin, &info.routing_id);
-    if ended.is_cancelled() {
-        // The endpoint went while the pipe came: the socket will not look for it any more.
-        return;
-    }
+    let pipe = shared.pipe_for(origin, &info.routing_id);
     shared
         .events
         .emit(&endpoint, Some(&peer), Kind::HandshakeSucceeded);
-    let reason = session.run(&shared, &mut pipe, &ended).await;
+    let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
     shared
         .events

@@ -1,8 +1,8 @@
 //! A session: one connection's life, from the greeting to its end.
 //!
 //! `listen` makes one for every accepted connection, `dial` one after the other for a connecting endpoint.
-//! A session owns the stream and the [`Connection`], borrows its pipe, and knows no socket type. Both
-//! directions are driven by one `poll` on one task:
+//! A session owns the stream and the [`Connection`], is lent a pipe, and knows no socket type. Both
+//! directions are driven by one `poll` on one task (`link` says who else may send):
 //!
 //! ```text
 //!   pipe.outgoing ── take a batch ──► Connection::seal ── one vectored write ──► stream
@@ -14,6 +14,7 @@
 
 mod backoff;
 mod dial;
+mod link;
 mod listen;
 
 use std::io::{self, IoSlice};
@@ -116,13 +117,14 @@ impl Session {
 
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
     pub(crate) async fn run(
-        &mut self,
+        mut self,
         shared: &Shared,
-        pipe: &mut SessionPipe,
+        mut pipe: SessionPipe,
         ended: &CancellationToken,
-    ) -> DisconnectReason {
+    ) -> (SessionPipe, DisconnectReason) {
         if !pipe.is_attached() {
-            return self.turn_away(shared, pipe, ended).await;
+            let reason = self.turn_away(shared, &mut pipe, ended).await;
+            return (pipe, reason);
         }
         shared.begin(|hello| {
             if shared.interest.is_some() {
@@ -132,21 +134,22 @@ impl Session {
             self.batch = hello;
         });
         self.connection.seal(&mut self.batch);
-        let result = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx)).await;
-        self.return_batch(shared, pipe);
+        let (mut session, mut pipe, result) = link::run(self, pipe).await;
+        session.return_batch(shared, &mut pipe);
         if shared.options.notify {
             pipe.incoming.tell_left();
         }
-        match result {
+        let reason = match result {
             Ok(()) => {
-                self.farewell().await;
+                session.farewell().await;
                 DisconnectReason::Local
             }
             Err(reason) => {
-                self.explain(&reason).await;
+                session.explain(&reason).await;
                 reason
             }
-        }
+        };
+        (pipe, reason)
     }
 
     /// Serves a peer that the socket has no place for: PAIR closes the connection, ROUTER leaves it open
@@ -275,11 +278,11 @@ impl Session {
     /// What is to be done without being asked, and when? Ready when the time to linger is over.
     fn poll_timer(
         &mut self,
-        pipe: &SessionPipe,
+        pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let linger = match pipe.outgoing.linger() {
+            let linger = match pipe.outgoing.rest() {
                 Some(Deadline::At(end)) => Some(end),
                 Some(Deadline::Never) | None => None,
             };

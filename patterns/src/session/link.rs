@@ -1,0 +1,95 @@
+//! A link: a session and its pipe, while messages flow.
+//!
+//! It is driven by its task, and now and then by the socket's handle: when `send` finds the session at rest,
+//! it sends the message itself, by the same code and on its own thread. That takes a wake-up and a task
+//! switch out of the way of a lone message (in a runtime of several threads, a switch of threads), and
+//! does not depend on when the sending task lets go of its thread. It is allowed once after each run of the
+//! task: messages that follow each other closely find it used up and become a batch for the task.
+//!
+//! The lock is taken by the task for one poll, and by the handle only if it is free.
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::{Session, Turn};
+use crate::monitor::DisconnectReason;
+use crate::pipe::{Drive, SessionPipe};
+
+pub(super) struct Link {
+    /// Nothing once it is over.
+    traffic: Mutex<Option<Traffic>>,
+}
+
+struct Traffic {
+    session: Session,
+    pipe: SessionPipe,
+    /// The link's task. All that waits for the stream wakes it, whoever drives.
+    task: Waker,
+}
+
+/// Moves messages until the socket is done with the peer or the connection ends.
+pub(super) async fn run(
+    session: Session,
+    mut pipe: SessionPipe,
+) -> (Session, SessionPipe, Result<(), DisconnectReason>) {
+    let link = Arc::new_cyclic(|link: &Weak<Link>| {
+        pipe.outgoing.offer(link.clone());
+        Link {
+            traffic: Mutex::new(Some(Traffic {
+                session,
+                pipe,
+                task: Waker::noop().clone(),
+            })),
+        }
+    });
+    let result = std::future::poll_fn(|cx| link.poll(cx)).await;
+    let traffic = link.traffic.lock().take();
+    let Traffic {
+        session, mut pipe, ..
+    } = traffic.expect("taken here only");
+    pipe.outgoing.withdraw();
+    (session, pipe, result)
+}
+
+impl Link {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        let mut traffic = self.traffic.lock();
+        let Some(Traffic {
+            session,
+            pipe,
+            task,
+        }) = &mut *traffic
+        else {
+            return Poll::Pending;
+        };
+        task.clone_from(cx.waker());
+        session.poll_traffic(pipe, cx)
+    }
+}
+
+impl Drive for Link {
+    fn drive(&self) -> bool {
+        let Some(mut traffic) = self.traffic.try_lock() else {
+            return false;
+        };
+        let Some(Traffic {
+            session,
+            pipe,
+            task,
+        }) = &mut *traffic
+        else {
+            return false;
+        };
+        let mut cx = Context::from_waker(task);
+        loop {
+            match session.poll_send(pipe, &mut cx) {
+                Poll::Ready(Ok(Turn::Moved)) => {}
+                Poll::Pending => return true,
+                // The task will come to the same end, and knows what to do.
+                Poll::Ready(Ok(Turn::Finished) | Err(_)) => return false,
+            }
+        }
+    }
+}
