@@ -150,12 +150,15 @@ impl Batch {
     /// part of the cost. What is left in `message` afterwards means nothing.
     #[inline]
     pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
-        if let Some(block) = message.as_one().and_then(Frame::as_inline) {
-            self.put_block(block);
-            self.messages += 1;
-        } else {
-            self.push_frames_owned(std::mem::take(message), by_reference_from);
+        match message.as_one() {
+            Some(only) => match only.as_inline() {
+                Some(block) => self.put_block(block),
+                None if only.len() < by_reference_from => self.put_frame(false, only),
+                None => return self.push_frames_owned(std::mem::take(message), by_reference_from),
+            },
+            None => return self.push_frames_owned(std::mem::take(message), by_reference_from),
         }
+        self.messages += 1;
     }
 
     /// [`Batch::push`] with frames put in front (an envelope), without building a longer
@@ -461,6 +464,7 @@ impl Batch {
 
     /// Writes a frame with a copy of its payload. The message counts only when
     /// [`Batch::count`] says so.
+    #[inline]
     pub(crate) fn put_frame(&mut self, more: bool, payload: &[u8]) {
         self.make_room(9 + payload.len());
         frame::put_header(&mut self.wire, u8::from(more), payload.len());
