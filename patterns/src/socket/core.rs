@@ -241,6 +241,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// Takes an endpoint off the list and tells its tasks.
     fn remove(&mut self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+        // Pipes that came while the endpoint was there are known.
+        self.read_notes();
         let at = self.attachments.iter().position(is_it)?;
         let attachment = self.attachments.remove(at);
         attachment.ended.cancel();
@@ -295,18 +297,27 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     fn read_all_notes(&mut self) {
         for note in self.shared.writers.take() {
             match note {
-                Note::Attached(writer) => self.sender.attach(writer),
+                Note::Attached(writer) if self.knows(writer.origin()) => self.sender.attach(writer),
+                // The endpoint went while the pipe came: its session ends when it sees this end drop.
+                Note::Attached(_) => {}
                 Note::Changed(id) => self.sender.changed(id),
                 Note::Named(id, name) => self.sender.named(id, name),
             }
         }
         for note in self.shared.readers.take() {
             match note {
-                Note::Attached(reader) => self.receiver.attach(reader),
+                Note::Attached(reader) if self.knows(reader.origin()) => {
+                    self.receiver.attach(reader);
+                }
+                Note::Attached(_) => {}
                 Note::Changed(id) => self.receiver.changed(id),
                 Note::Named(..) => {}
             }
         }
+    }
+
+    fn knows(&self, origin: Origin) -> bool {
+        self.attachments.iter().any(|one| one.origin == origin)
     }
 
     /// `send` of a socket: `route` queues the message, or says that it cannot now.
