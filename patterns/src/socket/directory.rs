@@ -34,6 +34,7 @@ struct Names {
 
 struct Holder {
     pipe: PipeId,
+    origin: Origin,
     /// Tells the holder's place from those that it had before.
     claim: u64,
 }
@@ -100,7 +101,12 @@ impl Directory {
         }
         names.claims += 1;
         let claim = names.claims;
-        names.held.insert(name.clone(), Holder { pipe, claim });
+        let holder = Holder {
+            pipe,
+            origin,
+            claim,
+        };
+        names.held.insert(name.clone(), holder);
         Some(Place {
             directory: self.clone(),
             name,
@@ -123,9 +129,11 @@ impl Directory {
         self.exclusive || self.lock().reserved.values().any(|by| *by == origin)
     }
 
-    /// An endpoint goes, and its peer needs its name no more.
+    /// An endpoint goes, and its peers need their names no more, though what was sent to them may linger.
     pub(crate) fn release(&self, origin: Origin) {
-        self.lock().reserved.retain(|_, by| *by != origin);
+        let mut names = self.lock();
+        names.reserved.retain(|_, by| *by != origin);
+        names.held.retain(|_, holder| holder.origin != origin);
     }
 }
 

@@ -11,8 +11,9 @@ type PairCore = Core<ExclusiveSender, ExclusiveReceiver>;
 
 /// Sends to and receives from one peer (RFC 31).
 ///
-/// A second peer that connects is turned away: its connection is closed after the handshake, and it may try
-/// again until the first one has gone (libzmq leaves it connected and never answers). Likewise a second
+/// A second peer that connects is turned away: its connection is closed after the handshake, with what it
+/// has sent by then, and it may try again until the first one has gone (libzmq leaves it connected and
+/// never reads). Likewise a second
 /// `connect` is an error while the first endpoint stands, reached or not. Without a peer, and when the
 /// peer does not read, `send` waits, and never drops.
 ///
