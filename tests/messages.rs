@@ -80,7 +80,7 @@ async fn req_asks_its_peers_in_turn_and_listens_to_the_one_it_asked() {
     let (mut client, mut first) = dialogue().await;
     let mut second = RepSocket::new();
     client
-        .connect(&second.bind(ANY_PORT).await.unwrap())
+        .connect(second.bind(ANY_PORT).await.unwrap())
         .unwrap();
     for _ in 0..3 {
         for server in [&mut first, &mut second] {
@@ -207,7 +207,7 @@ async fn six_messages_to_three_idle_peers_are_two_for_each() {
     let mut sinks = Vec::new();
     for _ in 0..3 {
         let mut sink = PullSocket::new();
-        source.connect(&sink.bind(ANY_PORT).await.unwrap()).unwrap();
+        source.connect(sink.bind(ANY_PORT).await.unwrap()).unwrap();
         sinks.push(sink);
     }
     for number in 0..6 {

@@ -42,6 +42,9 @@ pub enum Violation {
     /// A ZMTP 1.0 frame whose size leaves no room for its flags. Garbage often looks so.
     #[error("ZMTP 1.0 frame of size zero")]
     EmptyFrame,
+    /// A ZMTP 1.0 identity frame with flags. Some other protocol's first bytes look so.
+    #[error("no ZMTP greeting, nor a ZMTP 1.0 identity: does another protocol speak?")]
+    IdentityFlags,
     /// A frame size of 2^63 or more, which the standard rules out.
     #[error("frame size of 2^63 or more")]
     FrameSize,

@@ -350,10 +350,13 @@ impl Decoder {
     }
 
     /// The body of the next whole frame of at most `limits.max_handshake` bytes, whatever its
-    /// flags: libzmq does not look at them during a handshake.
+    /// flags: libzmq does not look at them during a handshake. Only the identity of a 1.0 peer must
+    /// have none: everything that does not begin as a newer greeting counts as such a peer, and this
+    /// tells it from a browser or a port scanner.
     pub(crate) fn take_frame(&mut self, v1: bool) -> Result<Option<BytesMut>, Error> {
         let (size, len) = if v1 {
             match V1Header::parse(&self.chunk) {
+                Some(header) if header.flagged => return Err(Violation::IdentityFlags.into()),
                 Some(header) => (header.size, header.len.ok_or(Violation::EmptyFrame)?),
                 None => return Ok(None),
             }

@@ -83,8 +83,10 @@ pub fn put_header(out: &mut BytesMut, flags: u8, len: usize) {
 /// A frame header of ZMTP 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct V1Header {
-    /// Whether another frame of the same message follows. The other flags mean nothing.
+    /// Whether another frame of the same message follows.
     pub more: bool,
+    /// Whether any flag is set. The others are reserved: libzmq ignores them, and so do we in messages.
+    pub flagged: bool,
     /// Octets of the header itself, the flags included: 2 or 10.
     pub size: usize,
     /// Octets of the body; `None` for the size zero, which can't even hold the flags. libzmq
@@ -112,6 +114,7 @@ impl V1Header {
         };
         Some(Self {
             more: flags & MORE != 0,
+            flagged: flags != 0,
             size,
             len: len.checked_sub(1),
         })
