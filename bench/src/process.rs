@@ -59,28 +59,16 @@ pub(crate) fn rss_kb() -> i64 {
     status("VmRSS:")
 }
 
-/// Threads that serve the measurement.
+/// Threads that serve the measurement: all but those [`set_aside`].
 pub(crate) fn threads() -> i64 {
     status("Threads:") - ASIDE.load(Ordering::Relaxed)
 }
 
-/// Threads that do not.
 static ASIDE: AtomicI64 = AtomicI64::new(0);
 
-/// Keeps a thread out of [`threads`] while it lives.
-pub(crate) struct ThreadAside(());
-
-impl ThreadAside {
-    pub(crate) fn new() -> Self {
-        ASIDE.fetch_add(1, Ordering::Relaxed);
-        ThreadAside(())
-    }
-}
-
-impl Drop for ThreadAside {
-    fn drop(&mut self) {
-        ASIDE.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Keeps one thread, which lives as long as the process, out of [`threads`].
+pub(crate) fn set_aside() {
+    ASIDE.fetch_add(1, Ordering::Relaxed);
 }
 
 /// A number out of `/proc/self/status`; 0 where there is no such file.
