@@ -1,8 +1,11 @@
 //! The pipe's rules, without sessions and sockets.
 
 use futures::task::noop_waker;
+use zmtp::SocketType;
 
 use super::*;
+use crate::options::Options;
+use crate::socket::Directory;
 
 /// A socket's inboxes and limits.
 struct Socket {
@@ -295,4 +298,129 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
     };
     assert!(matches!(reader.pop(), Popped::Message(_)));
     assert!(matches!(reader.pop(), Popped::Ended));
+}
+
+#[test]
+fn a_conflating_pipe_holds_the_newest_message() {
+    let socket = Socket {
+        conflate: true,
+        ..Socket::new(10)
+    };
+    let mut session = socket.pipe();
+    let (mut writer, mut reader) = socket.ends();
+    let push = |writer: &mut PipeWriter, number| writer.push(&mut message(number)).unwrap();
+    push(&mut writer, 1);
+    push(&mut writer, 2);
+    let batch = take(&mut session).unwrap();
+    assert_eq!(session.outgoing.unsent(), 1);
+    push(&mut writer, 3);
+    push(&mut writer, 4);
+    assert_eq!(
+        session.outgoing.unsent(),
+        2,
+        "one is in the session's hands"
+    );
+    // The connection broke: what was taken is older than what is queued.
+    session.outgoing.restore(batch);
+    assert_eq!(texts(take(&mut session).unwrap()), ["4"]);
+    session.outgoing.release(1);
+    assert_eq!(session.outgoing.unsent(), 0);
+
+    for numbers in [0..1, 1..5, 5..6] {
+        assert!(cx(|cx| session.incoming.poll_room(cx)).is_ready());
+        session.incoming.push(incoming(numbers));
+    }
+    assert!(matches!(reader.pop(), Popped::Message(text) if text == "5"));
+    session.incoming.push(incoming(6..8));
+    assert!(matches!(reader.pop(), Popped::Message(text) if text == "7"));
+    assert!(matches!(reader.pop(), Popped::Empty));
+}
+
+#[test]
+fn a_new_connection_finds_messages_but_no_old_changes() {
+    let socket = Socket::new(2);
+    let mut session = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    session.outgoing.begin_live(|_| true);
+    assert_eq!(fill(&mut writer, 0), 2);
+    writer.push_if_live(&Message::from("change"));
+    assert_eq!(session.outgoing.unsent(), 3);
+    session.outgoing.end_live();
+    session.outgoing.begin_live(|message| *message == "change");
+    assert_eq!(session.outgoing.unsent(), 2);
+    assert_eq!(texts(take(&mut session).unwrap()), ["0", "1"]);
+    session.outgoing.release(2);
+    assert_eq!(fill(&mut writer, 0), 2, "what went beyond is paid for");
+}
+
+#[test]
+fn changes_beyond_the_limit_make_no_room() {
+    let socket = Socket::new(2);
+    let mut session = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    session.outgoing.begin_live(|_| true);
+    assert_eq!(fill(&mut writer, 0), 2);
+    for _ in 0..3 {
+        writer.push_if_live(&Message::from("change"));
+    }
+    assert_eq!(take(&mut session).unwrap().len(), 5);
+    session.outgoing.release(3);
+    assert_eq!(fill(&mut writer, 0), 0);
+    session.outgoing.release(2);
+    assert_eq!(fill(&mut writer, 0), 2);
+}
+
+#[test]
+fn news_of_the_peer_keeps_its_place_among_the_messages() {
+    let directory = Directory::new(SocketType::Router, &Options::default()).unwrap();
+    let claim = |pipe: &SessionPipe, name: &str| {
+        directory
+            .claim(pipe.id(), Origin(1), name.as_bytes(), None)
+            .unwrap()
+    };
+    let socket = Socket::new(2);
+    let mut session = socket.pipe();
+    let (writer, mut reader) = socket.ends();
+    for name in ["one", "two"] {
+        session.introduce(claim(&session, name));
+        session.incoming.push(incoming(0..1));
+        session.incoming.tell_left();
+    }
+    for name in ["one", "two"] {
+        assert!(matches!(reader.pop(), Popped::News(News::Came(came)) if came == name));
+        assert!(matches!(reader.pop(), Popped::Message(text) if text == "0"));
+        assert_eq!(reader.peer().unwrap(), name);
+        assert!(matches!(reader.pop(), Popped::News(News::Left)));
+    }
+    assert!(matches!(reader.pop(), Popped::Empty));
+    let named = socket.writers.take();
+    assert!(named.iter().all(|note| matches!(note, Note::Named(..))));
+    assert_eq!(named.len(), 2);
+
+    // The name is free when the session goes, not before.
+    let mut other = socket.pipe();
+    assert!(
+        directory
+            .claim(other.id(), Origin(1), b"two", None)
+            .is_none()
+    );
+    drop(session);
+    other.introduce(
+        directory
+            .claim(other.id(), Origin(1), b"two", None)
+            .unwrap(),
+    );
+    other.incoming.tell_left();
+    drop((writer, reader));
+}
+
+#[test]
+fn a_peer_that_nobody_has_a_place_for_leaves_no_trace() {
+    let socket = Socket::new(2);
+    let mut session = to_session(&socket.party());
+    session.incoming.push(incoming(0..2));
+    assert!(cx(|cx| session.incoming.poll_room(cx)).is_pending());
+    assert!(take(&mut session).is_none());
+    drop(session);
+    assert!(socket.writers.take().is_empty() && socket.readers.take().is_empty());
 }

@@ -38,6 +38,8 @@ pub use xpub::XPubSocket;
 pub use xsub::XSubSocket;
 
 pub(crate) use self::core::Core;
+#[cfg(test)]
+pub(crate) use self::directory::Directory;
 pub(crate) use self::directory::Place;
 pub(crate) use self::interest::is_notice;
 pub(crate) use self::shared::Shared;
