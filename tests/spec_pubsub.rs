@@ -164,6 +164,22 @@ async fn inverted_messages_go_to_those_who_did_not_ask() {
 }
 
 #[tokio::test]
+async fn a_peer_of_zmtp_1_gets_everything() {
+    // R-PUB-9
+    let mut publisher = PubSocket::new();
+    let endpoint = publisher.bind(ANY_PORT).await.unwrap();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    // All that such a peer says of itself: an empty identity.
+    peer.send(&[1, 0]).await;
+    within("a subscriber", publisher.wait_for_subscribers(1)).await;
+    publisher.send("news").await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\x05\x00news") {
+        heard.extend(peer.receive(1).await);
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_subscription_of_a_peer_changes_nothing() {
     // R-PUB-5, R-SUB-2, R-SUB-3
     let (mut xpub, endpoint) = xpub!(verboser(true));

@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
-use zmtp::{Batch, Connection, Event, PeerInfo};
+use zmtp::{Batch, Connection, Event, PeerInfo, Version};
 
 pub(crate) use dial::{Dial, dial};
 pub(crate) use listen::listen;
@@ -35,7 +35,7 @@ pub(crate) use listen::listen;
 use crate::monitor::DisconnectReason;
 use crate::options::Options;
 use crate::pipe::{Deadline, SessionPipe, Taken};
-use crate::socket::{Shared, is_notice};
+use crate::socket::{Shared, is_notice, notice};
 use crate::transport::Stream;
 
 /// Batches moved in each direction before other tasks get a turn.
@@ -134,6 +134,12 @@ impl Session {
             self.batch = hello;
         });
         self.connection.seal(&mut self.batch);
+        if self.connection.version() == Version::V1_0 && shared.socket_type.takes_subscriptions() {
+            // A subscriber of those days filters by itself and expects everything (R-PUB-9).
+            let mut everything = Batch::new();
+            everything.push_owned(notice(true, b""), usize::MAX);
+            pipe.incoming.push(everything);
+        }
         let (mut session, mut pipe, result) = link::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
         if shared.options.notify {
