@@ -71,6 +71,8 @@ pub(crate) enum Mode {
     CurrentThreadTask,
     /// Two worker threads; the role in a task of its own.
     MultiThread,
+    /// The role on one thread, the connections on an I/O thread of the context.
+    IoThread,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl FromStr for Mode {
             "" | "ct" => Ok(Mode::CurrentThread),
             "ct-task" => Ok(Mode::CurrentThreadTask),
             "mt" => Ok(Mode::MultiThread),
+            "io" => Ok(Mode::IoThread),
             other => Err(format!("unknown mode {other}").into()),
         }
     }

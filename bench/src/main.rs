@@ -51,7 +51,7 @@ fn run() -> Result<(), Failure> {
     let runtime = runtime(args.mode)?;
     let role = roles::run(args.clone(), control);
     let result = match args.mode {
-        Mode::CurrentThread => runtime.block_on(role),
+        Mode::CurrentThread | Mode::IoThread => runtime.block_on(role),
         // The thread in `block_on` is none of the workers: a role that stayed on it would cross threads
         // with each message.
         Mode::MultiThread | Mode::CurrentThreadTask => {
@@ -65,7 +65,7 @@ fn run() -> Result<(), Failure> {
 
 fn runtime(mode: Mode) -> std::io::Result<Runtime> {
     match mode {
-        Mode::CurrentThread | Mode::CurrentThreadTask => {
+        Mode::CurrentThread | Mode::CurrentThreadTask | Mode::IoThread => {
             Builder::new_current_thread().enable_all().build()
         }
         Mode::MultiThread => Builder::new_multi_thread()

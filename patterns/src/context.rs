@@ -1,9 +1,13 @@
-//! The context: sockets of one context can meet by inproc names.
+//! The context: sockets of one context can meet by inproc names, and may share I/O threads.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
+
+use crate::io_threads::IoThreads;
 
 use crate::transport::inproc::Name;
 
@@ -31,6 +35,7 @@ use crate::transport::inproc::Name;
 #[derive(Clone)]
 pub struct Context {
     names: Arc<Mutex<HashMap<Box<str>, Name>>>,
+    io_threads: Option<Arc<IoThreads>>,
 }
 
 impl Context {
@@ -38,6 +43,50 @@ impl Context {
     pub fn new() -> Self {
         Context {
             names: Arc::default(),
+            io_threads: None,
+        }
+    }
+
+    /// A context that runs the connections of its sockets on `count` threads of its own (at least one),
+    /// instead of on the runtime in which `bind` and `connect` are called. Those calls then need no
+    /// runtime, and neither do `send` and `recv`, which any executor can drive; only the timeouts of
+    /// `send_timeout` and `recv_timeout` are tokio's. The threads end with the last of the context's
+    /// connections.
+    ///
+    /// A message crosses a thread on its way, which costs time in which a lone message waits for a thread
+    /// to wake; in return the connections live on whatever the application's threads do.
+    ///
+    /// ```
+    /// use futures::executor::block_on;
+    /// use patterns::{Context, PullSocket, PushSocket};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = Context::with_io_threads(1)?;
+    /// let mut pull = PullSocket::builder().context(&context).build()?;
+    /// let endpoint = block_on(pull.bind("tcp://127.0.0.1:*"))?;
+    /// let mut push = PushSocket::builder().context(&context).build()?;
+    /// push.connect(&endpoint)?;
+    /// block_on(push.send("no runtime here"))?;
+    /// assert_eq!(block_on(pull.recv())?, "no runtime here");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system refused a thread or its event queue.
+    pub fn with_io_threads(count: usize) -> io::Result<Self> {
+        Ok(Context {
+            names: Arc::default(),
+            io_threads: Some(IoThreads::start(count.max(1))?),
+        })
+    }
+
+    /// Where the tasks of another endpoint run. `None`: there is no runtime here.
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        match &self.io_threads {
+            Some(threads) => Some(threads.pick()),
+            None => Handle::try_current().ok(),
         }
     }
 
@@ -63,6 +112,7 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context")
             .field("names", &self.names().len())
+            .field("io_threads", &self.io_threads)
             .finish()
     }
 }

@@ -50,6 +50,7 @@ pub mod context;
 pub mod endpoint;
 pub mod error;
 mod inbox;
+mod io_threads;
 pub mod monitor;
 pub mod options;
 mod pipe;

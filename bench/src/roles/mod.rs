@@ -7,12 +7,13 @@ mod pubsub;
 mod reqrep;
 mod source;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use purezmq::Context;
 use purezmq::options::{Builder, Receives, Sends};
 
 use crate::Failure;
-use crate::args::{Args, Role};
+use crate::args::{Args, Mode, Role};
 use crate::control::Control;
 
 /// Binds or connects a socket, as the command line says.
@@ -57,8 +58,18 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
     }
 }
 
+/// The context of all sockets of a role.
+fn context(args: &Args) -> &'static Context {
+    static CONTEXT: OnceLock<Context> = OnceLock::new();
+    CONTEXT.get_or_init(|| match args.mode {
+        Mode::IoThread => Context::with_io_threads(1).expect("a thread can be started"),
+        _ => Context::global(),
+    })
+}
+
 /// The command line's HWM, or else the role's own, or else the library's.
 fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+    let builder = builder.context(context(args));
     match args.hwm.or(own) {
         Some(hwm) => builder.send_hwm(hwm),
         None => builder,
@@ -67,6 +78,7 @@ fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Buil
 
 /// The same for receiving.
 fn receives<S: Receives>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+    let builder = builder.context(context(args));
     match args.hwm.or(own) {
         Some(hwm) => builder.recv_hwm(hwm),
         None => builder,

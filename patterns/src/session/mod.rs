@@ -216,9 +216,13 @@ impl Session {
             }
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
+        let stream = Pin::new(&mut self.stream);
         let pieces = self.batch.io_slices(&mut slices);
-        let written =
-            ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..pieces]))?;
+        let written = ready!(match &slices[..pieces] {
+            // What most batches are; the system has less to do for it.
+            [only] => stream.poll_write(cx, only),
+            several => stream.poll_write_vectored(cx, several),
+        })?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

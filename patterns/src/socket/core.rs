@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use zmtp::{Message, SocketType};
 
 use super::Shared;
@@ -85,10 +86,18 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             inproc::bind(&self.shared, name, origin)?;
             (endpoint, None)
         } else {
-            let Ok(runtime) = Handle::try_current() else {
+            let Some(runtime) = self.shared.context.runtime() else {
                 return Err(BindError::NoRuntime { endpoint });
             };
-            let listener = transport::bind(&endpoint, &self.shared.options).await?;
+            // A listener belongs to the runtime that it is made in.
+            let (shared, wanted) = (self.shared.clone(), endpoint.clone());
+            let bind = async move { transport::bind(&wanted, &shared.options).await };
+            let listener = AbortOnDropHandle::new(runtime.spawn(bind))
+                .await
+                .map_err(|error| BindError::Io {
+                    endpoint,
+                    source: error.into(),
+                })??;
             let endpoint = listener.endpoint().clone();
             let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
             (endpoint, Some(self.shared.tasks.spawn_on(listen, &runtime)))
@@ -139,7 +148,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 return Err(ConnectError::Occupied { endpoint });
             }
         } else {
-            let Ok(runtime) = Handle::try_current() else {
+            let Some(runtime) = self.shared.context.runtime() else {
                 return Err(ConnectError::NoRuntime { endpoint });
             };
             let pipe = if self.shared.options.immediate {
@@ -339,7 +348,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 return Ok(());
             }
         }
-        let limit = self.shared.options.send_timeout;
+        let limit = self.limit(self.shared.options.send_timeout);
         let sent = self.wait_to_send(|core| route(core, &mut message).then_some(()));
         match within(limit, sent).await {
             Some(()) => Ok(()),
@@ -377,7 +386,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 return Ok(taken);
             }
         }
-        let limit = self.shared.options.recv_timeout;
+        let limit = self.limit(self.shared.options.recv_timeout);
         let received = self.wait_to_recv(take);
         within(limit, received).await.ok_or(RecvError::Timeout)
     }
@@ -426,6 +435,10 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         .await
     }
 
+    fn limit(&self, time: Option<Duration>) -> Limit {
+        time.map(|time| (time, self.shared.context.runtime()))
+    }
+
     /// Whether the call may be served without yielding first.
     #[inline]
     fn is_fresh(&mut self) -> bool {
@@ -460,10 +473,22 @@ impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
     }
 }
 
+/// How long a call may take, and the runtime whose clock tells: a timer belongs to a runtime, whatever
+/// executor polls it.
+type Limit = Option<(Duration, Option<Handle>)>;
+
 /// The future's result, if it comes within the limit. Without a limit no timer is made.
-async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
-    match limit {
-        None => Some(future.await),
-        Some(limit) => tokio::time::timeout(limit, future).await.ok(),
+async fn within<T>(limit: Limit, future: impl Future<Output = T>) -> Option<T> {
+    let Some((time, runtime)) = limit else {
+        return Some(future.await);
+    };
+    let timer = {
+        let _inside = runtime.as_ref().map(Handle::enter);
+        tokio::time::sleep(time)
+    };
+    tokio::select! {
+        biased;
+        done = future => Some(done),
+        () = timer => None,
     }
 }

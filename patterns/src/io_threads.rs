@@ -1,0 +1,61 @@
+//! I/O threads: where a context runs the tasks of its sockets, if it was asked to.
+//!
+//! By default listeners, dialling and sessions are tasks of the tokio runtime in which `bind` or `connect`
+//! was called. A context with I/O threads gives them to threads of its own, each with a runtime for
+//! itself: for programs without tokio, and for those whose tasks compute for long and must not hold up
+//! their connections. The sockets are the same; only the pipe's other end lives on another thread.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::CancellationToken;
+
+/// The threads of one context. They end when the context, its sockets and their last connections are gone.
+#[derive(Debug)]
+pub(crate) struct IoThreads {
+    runtimes: Vec<Handle>,
+    /// Endpoints get the threads in turn.
+    next: AtomicUsize,
+    ended: CancellationToken,
+}
+
+impl IoThreads {
+    pub(crate) fn start(count: usize) -> io::Result<Arc<Self>> {
+        let ended = CancellationToken::new();
+        // Ends the threads that have started, should one of them fail to.
+        let guard = ended.clone().drop_guard();
+        let runtimes = (0..count)
+            .map(|number| start(number, ended.clone()))
+            .collect::<io::Result<_>>()?;
+        guard.disarm();
+        Ok(Arc::new(IoThreads {
+            runtimes,
+            next: AtomicUsize::new(0),
+            ended,
+        }))
+    }
+
+    /// The runtime for another endpoint.
+    pub(crate) fn pick(&self) -> Handle {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.runtimes[turn % self.runtimes.len()].clone()
+    }
+}
+
+impl Drop for IoThreads {
+    fn drop(&mut self) {
+        // Perhaps on one of the threads, whose last task held the last reference: nothing may be waited for.
+        self.ended.cancel();
+    }
+}
+
+fn start(number: usize, ended: CancellationToken) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name(format!("purezmq-io-{number}"))
+        .spawn(move || runtime.block_on(ended.cancelled()))?;
+    Ok(handle)
+}
