@@ -71,6 +71,8 @@ pub(crate) enum Mode {
     CurrentThreadTask,
     /// Two worker threads; the role in a task of its own.
     MultiThread,
+    /// As `ct`, and a receiver asks its connections for 50 us before it sleeps.
+    BusyPoll,
     /// The role on one thread, the connections on an I/O thread of the context.
     IoThread,
 }
@@ -126,6 +128,7 @@ impl FromStr for Mode {
             "ct-task" => Ok(Mode::CurrentThreadTask),
             "mt" => Ok(Mode::MultiThread),
             "io" => Ok(Mode::IoThread),
+            "busy" => Ok(Mode::BusyPoll),
             other => Err(format!("unknown mode {other}").into()),
         }
     }

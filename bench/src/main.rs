@@ -51,7 +51,7 @@ fn run() -> Result<(), Failure> {
     let runtime = runtime(args.mode)?;
     let role = roles::run(args.clone(), control);
     let result = match args.mode {
-        Mode::CurrentThread | Mode::IoThread => runtime.block_on(role),
+        Mode::CurrentThread | Mode::IoThread | Mode::BusyPoll => runtime.block_on(role),
         // The thread in `block_on` is none of the workers: a role that stayed on it would cross threads
         // with each message.
         Mode::MultiThread | Mode::CurrentThreadTask => {
@@ -65,12 +65,12 @@ fn run() -> Result<(), Failure> {
 
 fn runtime(mode: Mode) -> std::io::Result<Runtime> {
     match mode {
-        Mode::CurrentThread | Mode::CurrentThreadTask | Mode::IoThread => {
-            Builder::new_current_thread().enable_all().build()
-        }
         Mode::MultiThread => Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build(),
+        Mode::CurrentThread | Mode::CurrentThreadTask | Mode::IoThread | Mode::BusyPoll => {
+            Builder::new_current_thread().enable_all().build()
+        }
     }
 }

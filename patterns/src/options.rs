@@ -281,6 +281,19 @@ define_options! {
         on: Open ("all"),
     }
 
+    /// How long a `recv` without a message asks the connections themselves, again and again, before it
+    /// lets its thread do something else; `None` is not at all. Waking a sleeping thread takes far
+    /// longer than a message needs, so this makes round trips short, and costs a core while it waits.
+    /// All that shares the thread waits, too. (libzmq's option asks the kernel to do so.)
+    busy_poll(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "not at all",
+        zmq: ("BUSY_POLL", 113),
+        unit: "duration",
+        allowed: "None, or 0 to 1 s" if |limit| up_to(limit, Duration::ZERO, Duration::from_secs(1)),
+        on: Receives ("all that receive"),
+    }
+
     /// The delay before the first attempt to reconnect; `None` is never to reconnect. Each delay
     /// is made up to twice as long at random, so that the clients of a restarted server do not
     /// all come back at once.

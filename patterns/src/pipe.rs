@@ -135,16 +135,19 @@ struct LaneState {
     live: bool,
     /// Until when the session may go on sending, once the writer is gone.
     linger: Deadline,
-    /// The connection at the reading end, if there is one now.
+    /// The connection at the session's end, if there is one now.
     drive: Option<Weak<dyn Drive>>,
     /// The next message that finds the session at rest is sent by the caller.
     drive_next: bool,
 }
 
-/// A connection that the sender of a message can drive itself, instead of waking the connection's task.
+/// A connection that a socket's handle can drive itself, instead of waking the connection's task.
 pub(crate) trait Drive: Send + Sync {
     /// Sends what is queued, as far as it goes without waiting. `false`: the task has to be woken.
     fn drive(&self) -> bool;
+    /// Sends what is queued and takes what has come, without asking the runtime what is ready. Says
+    /// whether anything moved.
+    fn exchange(&self) -> bool;
 }
 
 /// What a lane knows of one of its ends.
@@ -613,6 +616,11 @@ impl PipeReader {
         self.peer.as_ref()
     }
 
+    /// The connection that the pipe ends at, if there is one now.
+    pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
+        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
+    }
+
     /// The oldest message.
     #[inline]
     pub(crate) fn pop(&mut self) -> Popped {
@@ -772,18 +780,6 @@ impl OutgoingEnd {
         self.lane.lock().live = false;
     }
 
-    /// Lets senders drive the connection from here on.
-    pub(crate) fn offer(&mut self, connection: Weak<dyn Drive>) {
-        self.lane.lock().drive = Some(connection);
-    }
-
-    /// The connection is over.
-    pub(crate) fn withdraw(&mut self) {
-        let mut lane = self.lane.lock();
-        lane.drive = None;
-        lane.drive_next = false;
-    }
-
     /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
     /// is queued may still be sent, when the socket is gone.
     pub(crate) fn rest(&mut self) -> Option<Deadline> {
@@ -843,6 +839,16 @@ impl IncomingEnd {
         drop(lane);
         if let Some(notice) = notice {
             notice.send(self.id);
+        }
+    }
+
+    /// How many messages may be pushed now.
+    pub(crate) fn room(&self) -> usize {
+        let lane = self.lane.lock();
+        if lane.reader.gone || lane.conflate {
+            usize::MAX
+        } else {
+            lane.free
         }
     }
 
@@ -969,6 +975,20 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
 }
 
 impl SessionPipe {
+    /// Lets the socket's handle drive the connection from here on.
+    pub(crate) fn offer(&mut self, connection: &Weak<impl Drive + 'static>) {
+        self.outgoing.lane.lock().drive = Some(connection.clone());
+        self.incoming.lane.lock().drive = Some(connection.clone());
+    }
+
+    /// The connection is over.
+    pub(crate) fn withdraw(&mut self) {
+        self.incoming.lane.lock().drive = None;
+        let mut lane = self.outgoing.lane.lock();
+        lane.drive = None;
+        lane.drive_next = false;
+    }
+
     pub(crate) fn id(&self) -> PipeId {
         self.outgoing.id
     }

@@ -8,6 +8,7 @@ mod reqrep;
 mod source;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use purezmq::Context;
 use purezmq::options::{Builder, Receives, Sends};
@@ -78,7 +79,10 @@ fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Buil
 
 /// The same for receiving.
 fn receives<S: Receives>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
-    let builder = builder.context(context(args));
+    let mut builder = builder.context(context(args));
+    if args.mode == Mode::BusyPoll {
+        builder = builder.busy_poll(Duration::from_micros(50));
+    }
     match args.hwm.or(own) {
         Some(hwm) => builder.recv_hwm(hwm),
         None => builder,

@@ -75,6 +75,10 @@ impl ExclusiveReceiver {
 }
 
 impl RecvStrategy for ExclusiveReceiver {
+    fn readers(&self) -> impl Iterator<Item = &PipeReader> {
+        self.readers.iter()
+    }
+
     fn attach(&mut self, reader: PipeReader) {
         self.readers.push_back(reader);
     }

@@ -81,6 +81,10 @@ impl FairQueue {
 }
 
 impl RecvStrategy for FairQueue {
+    fn readers(&self) -> impl Iterator<Item = &PipeReader> {
+        self.readable.iter().chain(self.empty.values())
+    }
+
     fn attach(&mut self, reader: PipeReader) {
         self.readable.push(reader);
     }

@@ -45,4 +45,6 @@ pub(crate) trait RecvStrategy {
     fn changed(&mut self, id: PipeId);
     /// The pipes of an endpoint go, with what they hold.
     fn detach(&mut self, origin: Origin);
+    /// All pipes.
+    fn readers(&self) -> impl Iterator<Item = &PipeReader>;
 }

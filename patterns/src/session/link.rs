@@ -6,6 +6,9 @@
 //! does not depend on when the sending task lets go of its thread. It is allowed once after each run of the
 //! task: messages that follow each other closely find it used up and become a batch for the task.
 //!
+//! With `busy_poll`, a handle that waits for a message drives both directions in a loop for a while before it
+//! parks.
+//!
 //! The lock is taken by the task for one poll, and by the handle only if it is free.
 
 use std::sync::{Arc, Weak};
@@ -35,7 +38,7 @@ pub(super) async fn run(
     mut pipe: SessionPipe,
 ) -> (Session, SessionPipe, Result<(), DisconnectReason>) {
     let link = Arc::new_cyclic(|link: &Weak<Link>| {
-        pipe.outgoing.offer(link.clone());
+        pipe.offer(link);
         Link {
             traffic: Mutex::new(Some(Traffic {
                 session,
@@ -49,7 +52,7 @@ pub(super) async fn run(
     let Traffic {
         session, mut pipe, ..
     } = traffic.expect("taken here only");
-    pipe.outgoing.withdraw();
+    pipe.withdraw();
     (session, pipe, result)
 }
 
@@ -89,6 +92,27 @@ impl Drive for Link {
                 Poll::Pending => return true,
                 // The task will come to the same end, and knows what to do.
                 Poll::Ready(Ok(Turn::Finished) | Err(_)) => return false,
+            }
+        }
+    }
+
+    fn exchange(&self) -> bool {
+        let Some(mut traffic) = self.traffic.try_lock() else {
+            return false;
+        };
+        let Some(Traffic {
+            session,
+            pipe,
+            task,
+        }) = &mut *traffic
+        else {
+            return false;
+        };
+        match session.exchange(pipe, &mut Context::from_waker(task)) {
+            Some(moved) => moved,
+            None => {
+                task.wake_by_ref();
+                false
             }
         }
     }

@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
@@ -59,6 +59,8 @@ pub(crate) struct Session {
     mid_batch: bool,
     /// Messages have been sent.
     has_sent: bool,
+    /// Where `exchange` reads to.
+    scratch: Vec<u8>,
     /// The next moment at which something has to be done without being asked.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -78,6 +80,7 @@ impl Session {
             hello: 0,
             mid_batch: false,
             has_sent: false,
+            scratch: Vec::new(),
             timer: None,
         }
     }
@@ -283,6 +286,41 @@ impl Session {
         }
         let now = Instant::now().into_std();
         Poll::Ready(self.connection.handle_input(now, room).map_err(Into::into))
+    }
+
+    /// Moves what can be moved now in both directions, for a caller that asks again and again. `None`: there
+    /// is something that the task has to see to.
+    fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        let mut moved = false;
+        while let Poll::Ready(turn) = self.poll_send(pipe, cx) {
+            match turn {
+                Ok(Turn::Moved) => moved = true,
+                Ok(Turn::Finished) | Err(_) => return None,
+            }
+        }
+        let room = pipe.incoming.room();
+        if room == 0 {
+            return Some(moved);
+        }
+        if !self.connection.input_pending() {
+            let mut buffer = self.connection.read_buffer();
+            match self
+                .stream
+                .read_now(&mut self.scratch, buffer.remaining_mut())
+            {
+                Ok([]) => return None,
+                Ok(read) => buffer.put_slice(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(moved),
+                Err(_) => return None,
+            }
+        }
+        let now = Instant::now().into_std();
+        let result = self.connection.handle_input(now, room);
+        pipe.incoming.push(self.connection.take_messages());
+        let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
+        // The peer answers: what is sent next may go out from here again.
+        pipe.outgoing.rest();
+        (result.is_ok() && is_quiet).then_some(true)
     }
 
     /// What is to be done without being asked, and when? Ready when the time to linger is over.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::error::{
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::Monitor;
 use crate::options::Options;
-use crate::pipe::Origin;
+use crate::pipe::{Origin, PipeReader};
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
@@ -92,12 +92,13 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             // A listener belongs to the runtime that it is made in.
             let (shared, wanted) = (self.shared.clone(), endpoint.clone());
             let bind = async move { transport::bind(&wanted, &shared.options).await };
-            let listener = AbortOnDropHandle::new(runtime.spawn(bind))
-                .await
-                .map_err(|error| BindError::Io {
-                    endpoint,
-                    source: error.into(),
-                })??;
+            let listener =
+                AbortOnDropHandle::new(runtime.spawn(bind))
+                    .await
+                    .map_err(|error| BindError::Io {
+                        endpoint,
+                        source: error.into(),
+                    })??;
             let endpoint = listener.endpoint().clone();
             let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
             (endpoint, Some(self.shared.tasks.spawn_on(listen, &runtime)))
@@ -406,17 +407,19 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         &mut self,
         attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> T {
-        self.wait(|shared| &shared.writers, attempt).await
+        self.wait(|shared| &shared.writers, None, attempt).await
     }
 
     /// Lets `take` try each time a pipe may have become readable, until it succeeds.
     pub(crate) async fn wait_to_recv<T>(&mut self, take: impl FnMut(&mut Self) -> Option<T>) -> T {
-        self.wait(|shared| &shared.readers, take).await
+        let patience = self.shared.options.busy_poll;
+        self.wait(|shared| &shared.readers, patience, take).await
     }
 
     async fn wait<E: PipeEnd, T>(
         &mut self,
         inbox: impl Fn(&Shared) -> &Inbox<E>,
+        busy_poll: Option<Duration>,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> T {
         std::future::poll_fn(|cx| {
@@ -426,6 +429,11 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 if let Some(done) = attempt(self) {
                     return Poll::Ready(done);
                 }
+                if let Some(patience) = busy_poll
+                    && let Some(done) = self.busy_poll(patience, &mut attempt)
+                {
+                    return Poll::Ready(done);
+                }
                 if inbox(&self.shared).park(cx.waker()) {
                     self.busy = 0;
                     return Poll::Pending;
@@ -433,6 +441,30 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             }
         })
         .await
+    }
+
+    /// Drives the connections from here for a while, instead of sleeping until one of them has something.
+    #[cold]
+    fn busy_poll<T>(
+        &mut self,
+        patience: Duration,
+        attempt: &mut impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            let mut moved = false;
+            for connection in self.receiver.readers().filter_map(PipeReader::connection) {
+                moved |= connection.exchange();
+            }
+            if moved || self.shared.readers.has_notes() {
+                self.read_notes();
+                if let Some(done) = attempt(self) {
+                    return Some(done);
+                }
+            }
+            std::hint::spin_loop();
+        }
+        None
     }
 
     fn limit(&self, time: Option<Duration>) -> Limit {

@@ -1,9 +1,10 @@
 //! One connected byte stream, whatever carries it.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -16,6 +17,31 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Ipc(UnixStream),
+}
+
+/// Largest piece that [`Stream::read_now`] reads.
+const SCRATCH: usize = 64 * 1024;
+
+impl Stream {
+    /// Reads up to `limit` bytes without asking the runtime whether there are any: for a caller that asks the
+    /// system itself, again and again.
+    pub(crate) fn read_now<'a>(
+        &self,
+        scratch: &'a mut Vec<u8>,
+        limit: usize,
+    ) -> io::Result<&'a [u8]> {
+        let size = limit.min(SCRATCH);
+        if scratch.len() < size {
+            scratch.resize(size, 0);
+        }
+        let socket = match self {
+            Stream::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Stream::Ipc(stream) => SockRef::from(stream),
+        };
+        let read = (&*socket).read(&mut scratch[..size])?;
+        Ok(&scratch[..read])
+    }
 }
 
 /// Calls one method on whichever stream it is.
