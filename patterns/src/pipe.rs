@@ -707,6 +707,8 @@ pub(crate) struct SessionPipe {
     pub(crate) outgoing: OutgoingEnd,
     pub(crate) incoming: IncomingEnd,
     attached: bool,
+    /// The pipe outlives its connections, and the peer keeps its name between them.
+    lasting: bool,
 }
 
 /// Where a session takes what the socket sends.
@@ -828,20 +830,6 @@ pub(crate) struct IncomingEnd {
 }
 
 impl IncomingEnd {
-    /// Tells the socket that the peer has gone, if it was introduced.
-    pub(crate) fn tell_left(&mut self) {
-        let mut lane = self.lane.lock();
-        if lane.place.is_none() {
-            return;
-        }
-        lane.tell(News::Left, false);
-        let notice = lane.reader.unpark();
-        drop(lane);
-        if let Some(notice) = notice {
-            notice.send(self.id);
-        }
-    }
-
     /// How many messages may be pushed now.
     pub(crate) fn room(&self) -> usize {
         let lane = self.lane.lock();
@@ -971,6 +959,7 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
         attached: false,
+        lasting: false,
     }
 }
 
@@ -1005,6 +994,32 @@ impl SessionPipe {
 
     pub(crate) fn is_attached(&self) -> bool {
         self.attached
+    }
+
+    /// The pipe is to serve one connection after the other.
+    pub(crate) fn set_lasting(&mut self) {
+        self.lasting = true;
+    }
+
+    /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
+    pub(crate) fn peer_left(&self, tell: bool) {
+        let lane = &self.incoming.lane;
+        let was_known = lane.lock().place.is_some();
+        if !self.lasting {
+            // Before it is told: who hears of it may count on the name.
+            let place = lane.lock().place.take();
+            drop(place);
+        }
+        if !tell || !was_known {
+            return;
+        }
+        let mut lane = lane.lock();
+        lane.tell(News::Left, false);
+        let notice = lane.reader.unpark();
+        drop(lane);
+        if let Some(notice) = notice {
+            notice.send(self.id());
+        }
     }
 
     /// The name by which the peer is known so far.

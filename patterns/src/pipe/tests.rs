@@ -380,11 +380,12 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     };
     let socket = Socket::new(2);
     let mut session = socket.pipe();
+    session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
         session.introduce(claim(&session, name));
         session.incoming.push(incoming(0..1));
-        session.incoming.tell_left();
+        session.peer_left(true);
     }
     for name in ["one", "two"] {
         assert!(matches!(reader.pop(), Popped::News(News::Came(came)) if came == name));
@@ -397,20 +398,26 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     assert!(named.iter().all(|note| matches!(note, Note::Named(..))));
     assert_eq!(named.len(), 2);
 
-    // The name is free when the session goes, not before.
-    let mut other = socket.pipe();
+    // A lasting pipe keeps its name until it goes, another one until its connection ends.
+    let other = socket.pipe();
     assert!(
         directory
             .claim(other.id(), Origin(1), b"two", None)
             .is_none()
     );
+    let session_id = session.id();
     drop(session);
     other.introduce(
         directory
             .claim(other.id(), Origin(1), b"two", None)
             .unwrap(),
     );
-    other.incoming.tell_left();
+    other.peer_left(true);
+    assert!(
+        directory
+            .claim(session_id, Origin(1), b"two", None)
+            .is_some()
+    );
     drop((writer, reader));
 }
 

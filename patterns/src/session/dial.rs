@@ -42,6 +42,9 @@ enum Ended {
 
 /// Dials until the socket has no more use for it.
 pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
+    if let Some(pipe) = &mut pipe {
+        pipe.set_lasting();
+    }
     let options = &dial.shared.options;
     let mut backoff = options
         .reconnect_interval

@@ -145,9 +145,7 @@ impl Session {
         }
         let (mut session, mut pipe, result) = link::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
-        if shared.options.notify {
-            pipe.incoming.tell_left();
-        }
+        pipe.peer_left(shared.options.notify);
         let reason = match result {
             Ok(()) => {
                 session.farewell().await;
