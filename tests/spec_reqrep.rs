@@ -688,3 +688,57 @@ async fn inproc_peers_have_names_too() {
     server.send(message.reply("you too")).await.unwrap();
     assert_eq!(take(&mut late).await, Routed::from(("server", "you too")));
 }
+
+/// Peers of one name that come and go at random: at any time one of them has it, and what is told of them
+/// fits together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_fight_for_a_name_never_have_it_at_once() {
+    // R-ROUTER-3, R-ROUTER-12
+    const ROUNDS: usize = 40;
+    let mut server = RouterSocket::builder().notify(true).build().unwrap();
+    let endpoint = server.bind(ANY_PORT).await.unwrap();
+    let mut tasks = Vec::new();
+    for number in 0..4 {
+        let endpoint = endpoint.clone();
+        tasks.push(tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                let builder = DealerSocket::builder().routing_id("same");
+                let mut client = builder.build().unwrap();
+                let mut events = client.monitor();
+                client.connect(&endpoint).unwrap();
+                client.send(format!("{number} {round}")).await.unwrap();
+                connected(&mut events).await;
+                client.close().await;
+            }
+        }));
+    }
+    let clients = async {
+        for task in tasks {
+            task.await.unwrap();
+        }
+    };
+    tokio::pin!(clients);
+    let (mut came, mut left, mut messages, mut running) = (0, 0, 0, true);
+    while running || came != left {
+        tokio::select! {
+            biased;
+            routed = server.recv() => {
+                let routed = routed.unwrap();
+                assert_eq!(routed.peer, "same");
+                match routed.notice {
+                    Some(Notice::Connected) => came += 1,
+                    Some(Notice::Disconnected) => left += 1,
+                    _ => messages += 1,
+                }
+            }
+            () = within("all clients", &mut clients), if running => running = false,
+        }
+    }
+    assert!(
+        came > 0 && messages <= came,
+        "{came} came, {messages} messages"
+    );
+    let mut last = dealer("same", &endpoint);
+    last.send("the name is free").await.unwrap();
+    while take(&mut server).await.message != "the name is free" {}
+}
