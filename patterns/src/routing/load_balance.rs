@@ -1,4 +1,5 @@
-//! Load balance: each message to the next pipe that has room (R-ALL-13). Used by REQ and PUSH.
+//! Load balance: each message to the next pipe that has room (R-ALL-13). Used by PUSH, REQ and
+//! DEALER.
 
 use std::collections::HashMap;
 

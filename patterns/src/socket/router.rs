@@ -35,6 +35,10 @@ pub struct Routed {
 }
 
 /// What has happened to a peer. Only sockets with the option `notify` tell.
+///
+/// The notices of one connection come in order, around its messages. A peer that comes back at once with the
+/// same name may be told of before the end of its old connection, which has messages to be read: count
+/// the two kinds to know whether it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
