@@ -22,6 +22,7 @@ use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::frame::{Header, V1Header};
+use super::spent::Spent;
 use crate::batch::Batch;
 use crate::connection::Limits;
 use crate::error::{Error, LimitExceeded, Violation};
@@ -55,18 +56,21 @@ pub(crate) struct Decoder {
     /// Every frame is handed out for the mechanism to open.
     sealed: bool,
     chunk: BytesMut,
-    /// The chunk before this one: its allocation comes back when its batches are gone.
-    recycled: Option<BytesMut>,
+    /// The size of its allocation.
+    chunk_size: usize,
+    /// Chunks and bodies before.
+    spent: Spent,
     /// How large the next chunk will be.
     read_size: usize,
-    /// The largest chunk allocated since the connection was idle.
-    held: usize,
     small_reads: u8,
     /// Bytes of `chunk` and `body` at the end of the last call: what is more was read since.
     seen: usize,
     /// Bytes at the start of `chunk` that are whole frames of the open message.
     scanned: usize,
     body: Option<Body>,
+    /// The largest body that has come lately: so much is reserved at once for the next one. A peer has
+    /// to send what it wants this side to reserve.
+    proven: usize,
     /// Whole messages up to `mark`, then frames of the open message.
     out: Batch,
     mark: usize,
@@ -80,6 +84,8 @@ pub(crate) struct Decoder {
 #[derive(Debug)]
 struct Body {
     buffer: BytesMut,
+    /// The size of its allocation, at least.
+    size: usize,
     len: usize,
     more: bool,
     command: bool,
@@ -224,6 +230,28 @@ fn check_command(size: u64, sealed: bool, limits: &Limits) -> Result<(), Error> 
     Ok(())
 }
 
+/// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
+/// that of an earlier buffer, or a new one.
+fn make_room(
+    chunk: &mut BytesMut,
+    chunk_size: &mut usize,
+    spent: &mut Spent,
+    want: usize,
+    read_size: usize,
+) {
+    if chunk.try_reclaim(want) {
+        return;
+    }
+    let need = chunk.len() + want;
+    let (mut next, size) = spent.take(need, need.max(read_size));
+    next.extend_from_slice(chunk);
+    let old = std::mem::replace(chunk, next);
+    let old_size = std::mem::replace(chunk_size, size);
+    if old_size > MIN_CHUNK {
+        spent.give(old, old_size);
+    }
+}
+
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
@@ -231,13 +259,14 @@ impl Decoder {
             v1: false,
             sealed: false,
             chunk: BytesMut::new(),
-            recycled: None,
+            chunk_size: 0,
+            spent: Spent::default(),
             read_size: MIN_CHUNK,
-            held: 0,
             small_reads: 0,
             seen: 0,
             scanned: 0,
             body: None,
+            proven: 0,
             out: Batch::new(),
             mark: 0,
             open: Open::default(),
@@ -249,55 +278,33 @@ impl Decoder {
 
     /// Where the next bytes go.
     pub(crate) fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
-        match &mut self.body {
-            Some(body) if body.buffer.len() < body.len => {
-                let missing = body.len - body.buffer.len();
-                if body.buffer.capacity() == body.buffer.len() {
-                    let ahead = BODY_STEP.max(2 * body.buffer.len());
-                    body.buffer.reserve(missing.min(ahead));
-                }
-                let spare = body.buffer.capacity() - body.buffer.len();
-                (&mut body.buffer).limit(missing.min(spare))
+        let Some(body) = self
+            .body
+            .as_mut()
+            .filter(|body| body.buffer.len() < body.len)
+        else {
+            let want = self.read_size.saturating_sub(self.chunk.len());
+            let want = want.max(self.read_size / 2);
+            if self.chunk.capacity() - self.chunk.len() < want / 2 {
+                make_room(
+                    &mut self.chunk,
+                    &mut self.chunk_size,
+                    &mut self.spent,
+                    want,
+                    self.read_size,
+                );
             }
-            _ => {
-                let want = self.read_size.saturating_sub(self.chunk.len());
-                let want = want.max(self.read_size / 2);
-                if self.chunk.capacity() - self.chunk.len() < want / 2 {
-                    let held =
-                        Self::make_room(&mut self.chunk, &mut self.recycled, want, self.read_size);
-                    self.held = self.held.max(held);
-                }
-                let spare = self.chunk.capacity() - self.chunk.len();
-                (&mut self.chunk).limit(spare)
-            }
+            let spare = self.chunk.capacity() - self.chunk.len();
+            return (&mut self.chunk).limit(spare);
+        };
+        let missing = body.len - body.buffer.len();
+        if body.buffer.capacity() == body.buffer.len() {
+            let ahead = BODY_STEP.max(2 * body.buffer.len());
+            body.buffer.reserve(missing.min(ahead));
+            body.size = body.buffer.capacity();
         }
-    }
-
-    /// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it
-    /// are gone, or that of the chunk before it, or a new one, whose size it returns.
-    fn make_room(
-        chunk: &mut BytesMut,
-        recycled: &mut Option<BytesMut>,
-        want: usize,
-        read_size: usize,
-    ) -> usize {
-        if chunk.try_reclaim(want) {
-            return 0;
-        }
-        let need = chunk.len() + want;
-        let mut next = recycled.take().unwrap_or_default();
-        let mut allocated = 0;
-        if !next.try_reclaim(need) {
-            allocated = need.max(read_size);
-            next = BytesMut::with_capacity(allocated);
-        }
-        next.extend_from_slice(chunk);
-        let mut old = std::mem::replace(chunk, next);
-        old.clear();
-        if read_size > MIN_CHUNK {
-            *recycled = Some(old);
-        }
-        allocated
+        let spare = body.buffer.capacity() - body.buffer.len();
+        (&mut body.buffer).limit(missing.min(spare))
     }
 
     /// Counts what was read since the last call, and adapts the size of the next chunk.
@@ -324,16 +331,18 @@ impl Decoder {
 
     /// Whether more memory is held than an idle connection should.
     pub(crate) fn is_large(&self) -> bool {
-        self.held > MIN_CHUNK
+        self.chunk_size > MIN_CHUNK || !self.spent.is_empty()
     }
 
     /// Lets go of what an idle connection need not hold.
     pub(crate) fn shrink(&mut self) {
-        self.recycled = None;
+        self.spent.clear();
+        self.proven = 0;
         self.read_size = MIN_CHUNK;
         self.small_reads = 0;
-        if std::mem::take(&mut self.held) > MIN_CHUNK {
+        if self.chunk_size > MIN_CHUNK {
             self.chunk = BytesMut::from(&self.chunk[..]);
+            self.chunk_size = self.chunk.len();
         }
     }
 
@@ -540,12 +549,14 @@ impl Decoder {
 
     /// Gives a body that is partly in the chunk, all of which is its own, a buffer.
     fn begin_body(&mut self, len: usize, more: bool, command: bool) {
-        let ahead = BODY_STEP.max(2 * self.chunk.len());
-        let mut buffer = BytesMut::with_capacity(len.min(self.chunk.len() + ahead));
+        let ahead = BODY_STEP.max(2 * self.chunk.len()).max(self.proven);
+        let size = len.min(self.chunk.len() + ahead);
+        let (mut buffer, size) = self.spent.take(size, size);
         buffer.extend_from_slice(&self.chunk);
         self.chunk.clear();
         self.body = Some(Body {
             buffer,
+            size,
             len,
             more,
             command,
@@ -554,14 +565,20 @@ impl Decoder {
 
     /// Puts a complete body where it belongs; gives it back if it is a command's.
     fn finish_body(&mut self, budget: &mut usize) -> Result<Option<BytesMut>, Error> {
-        let Some(body) = self.body.take() else {
+        let Some(mut body) = self.body.take() else {
             return Ok(None);
         };
         if body.command {
             return Ok(Some(body.buffer));
         }
+        self.proven = self.proven.max(body.len);
+        // Large messages come in rows: the next one shall find the chunk short, and most of it go
+        // straight to where it stays. The chunk grows again as soon as small ones fill it.
+        self.read_size = MIN_CHUNK;
         self.open = self.open.add(body.len as u64, &self.limits)?;
-        self.out.put_body(body.buffer.freeze());
+        let payload = body.buffer.split().freeze();
+        self.spent.give(body.buffer, body.size);
+        self.out.put_body(payload);
         if !body.more {
             self.end_message(budget);
         }

@@ -16,3 +16,4 @@ pub(crate) mod decoder;
 pub mod frame;
 pub mod greeting;
 pub mod metadata;
+mod spent;

@@ -1,0 +1,99 @@
+//! Read buffers that are handed out and come back.
+//!
+//! A buffer that was read into becomes the payload of messages, and is free again when the application has
+//! dropped them all. Keeping a handle on it lets the decoder use its memory again: fresh memory costs a page
+//! fault for every 4 KiB, which at large messages is more than all the rest of receiving them.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+/// Bytes of buffers that are kept in view.
+const MOST: usize = 4 * 1024 * 1024;
+
+/// Buffers looked at for one that is free: the oldest are the likeliest.
+const LOOKS: usize = 4;
+
+/// Buffers that were handed out, oldest first, each with the size of its allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    buffers: VecDeque<(BytesMut, usize)>,
+    bytes: usize,
+}
+
+impl Spent {
+    /// An empty buffer with room for `need` bytes, and its size: one whose messages are gone, or a new one
+    /// of `size` bytes.
+    pub(crate) fn take(&mut self, need: usize, size: usize) -> (BytesMut, usize) {
+        for at in 0..self.buffers.len().min(LOOKS) {
+            let (buffer, its_size) = &mut self.buffers[at];
+            // A buffer much larger than its use would be held by little.
+            let fits = (need..=need.max(size).saturating_mul(4)).contains(its_size);
+            if fits
+                && buffer.try_reclaim(need)
+                && let Some((buffer, its_size)) = self.buffers.remove(at)
+            {
+                self.bytes -= its_size;
+                return (buffer, its_size);
+            }
+        }
+        let size = size.max(need);
+        (BytesMut::with_capacity(size), size)
+    }
+
+    /// Keeps a buffer of `size` bytes in view that has been handed out.
+    pub(crate) fn give(&mut self, mut buffer: BytesMut, size: usize) {
+        buffer.clear();
+        self.bytes += size;
+        self.buffers.push_back((buffer, size));
+        while self.bytes > MOST
+            && let Some((_, size)) = self.buffers.pop_front()
+        {
+            self.bytes -= size;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffers.is_empty()
+    }
+
+    /// Lets go of all.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_its_contents_are_gone() {
+        let mut spent = Spent::default();
+        let (mut buffer, size) = spent.take(1000, 64 * 1024);
+        assert_eq!(size, 64 * 1024);
+        buffer.extend_from_slice(&[1; 1000]);
+        let memory = buffer.as_ptr();
+        let contents = buffer.split().freeze();
+        spent.give(buffer, size);
+        let (other, other_size) = spent.take(1000, 2000);
+        assert_ne!(other.as_ptr(), memory, "its contents are still there");
+        spent.give(other, other_size);
+        drop(contents);
+        let (again, size) = spent.take(60_000, 64 * 1024);
+        assert_eq!(size, 64 * 1024);
+        assert!((memory..memory.wrapping_add(size)).contains(&again.as_ptr()));
+        assert!(again.capacity() >= 60_000 && again.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut spent = Spent::default();
+        for _ in 0..100 {
+            spent.give(BytesMut::with_capacity(1 << 20), 1 << 20);
+        }
+        assert_eq!((spent.buffers.len(), spent.bytes), (4, MOST));
+        spent.give(BytesMut::with_capacity(1 << 26), 1 << 26);
+        assert!(spent.is_empty());
+    }
+}
