@@ -1,0 +1,48 @@
+//! A listener outlives the lack of file descriptors. In a process of its own, since it takes them all.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::net::TcpStream;
+
+use common::events::event;
+use common::within;
+use purezmq::{MonitorEventKind, PullSocket, PushSocket};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+#[tokio::test]
+async fn a_listener_survives_without_descriptors() {
+    let mut pull = PullSocket::new();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let address = endpoint.to_string().replace("tcp://", "");
+
+    let before = getrlimit(Resource::Nofile);
+    let few = Rlimit {
+        current: Some(64),
+        ..before
+    };
+    setrlimit(Resource::Nofile, few).unwrap();
+    // The ends of the clients use up descriptors, and so do those that the listener accepts.
+    let mut clients = Vec::new();
+    while let Ok(client) = TcpStream::connect(&address) {
+        clients.push(client);
+        tokio::task::yield_now().await;
+        assert!(clients.len() < 64);
+    }
+    event(&mut monitor, "accepting fails", |kind| {
+        matches!(kind, MonitorEventKind::AcceptFailed(_))
+    })
+    .await;
+    drop(clients);
+    setrlimit(Resource::Nofile, before).unwrap();
+
+    let mut push = PushSocket::new();
+    push.connect(&endpoint).unwrap();
+    push.send("still there").await.unwrap();
+    assert_eq!(
+        within("after the famine", pull.recv()).await.unwrap(),
+        "still there"
+    );
+}
