@@ -38,8 +38,15 @@ use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::routing_id::RoutingId;
 use crate::socket::Place;
 
-/// Capacity of a batch buffer that is worth keeping for the next batch.
+/// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
+/// is what one write carries best, and small enough for the buffer to be kept.
+const BATCH: usize = 60 * 1024;
+
+/// Capacity of a buffer that is kept for another batch. Fresh memory costs a page fault for every 4 KiB.
 const KEEP: usize = 256 * 1024;
+
+/// Buffers kept.
+const SPARES: usize = 16;
 
 /// Names a pipe within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -128,8 +135,8 @@ struct LaneState {
     place: Option<Place>,
     writer: End<PipeWriter>,
     reader: End<PipeReader>,
-    /// An empty batch whose buffer is to be used again.
-    spare: Batch,
+    /// Empty batches whose buffers are to be used again.
+    spares: Vec<Batch>,
     /// For a lane of subscriptions only: a connection is there to be told about changes.
     /// Without one they are not queued, since the next one begins with the whole set.
     live: bool,
@@ -263,7 +270,7 @@ impl Lane {
                 full: VecDeque::new(),
                 writer: End::new(writer),
                 reader: End::new(reader),
-                spare: Batch::new(),
+                spares: Vec::new(),
                 live: false,
                 linger: Deadline::Never,
                 drive: None,
@@ -325,8 +332,19 @@ impl LaneState {
         if self.open.is_empty() {
             return None;
         }
-        let spare = std::mem::take(&mut self.spare);
+        let spare = self.spares.pop().unwrap_or_default();
         Some(std::mem::replace(&mut self.open, spare))
+    }
+
+    /// The open batch is large enough: the next messages go to another one.
+    #[cold]
+    fn close_batch(&mut self) {
+        if self.conflate {
+            return; // There is one message, in the open batch.
+        }
+        let spare = self.spares.pop().unwrap_or_default();
+        let closed = std::mem::replace(&mut self.open, spare);
+        self.full.push_back(closed);
     }
 
     /// Whether there are no messages, nor word of a peer that left.
@@ -365,8 +383,8 @@ impl LaneState {
 
     fn recycle(&mut self, mut batch: Batch) {
         batch.clear();
-        if self.spare.spare() < batch.spare() && batch.spare() <= KEEP {
-            self.spare = batch;
+        if self.spares.len() < SPARES && (1..=KEEP).contains(&batch.spare()) {
+            self.spares.push(batch);
         }
     }
 
@@ -461,6 +479,9 @@ impl PipeWriter {
         }
         lane.free -= 1;
         lane.open.push_from(message, Self::BY_REFERENCE);
+        if lane.open.buffered() >= BATCH {
+            lane.close_batch();
+        }
         self.pushed(lane);
         Ok(())
     }
@@ -474,6 +495,9 @@ impl PipeWriter {
         }
         lane.free -= 1;
         lane.open.extend_from(message);
+        if lane.open.buffered() >= BATCH {
+            lane.close_batch();
+        }
         self.pushed(lane);
         Ok(())
     }
@@ -783,11 +807,21 @@ impl OutgoingEnd {
     }
 
     /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
-    /// is queued may still be sent, when the socket is gone.
-    pub(crate) fn rest(&mut self) -> Option<Deadline> {
+    /// is queued may still be sent, when the socket is gone, and whether buffers are kept.
+    pub(crate) fn rest(&mut self) -> (Option<Deadline>, bool) {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        lane.writer.gone.then_some(lane.linger)
+        (
+            lane.writer.gone.then_some(lane.linger),
+            !lane.spares.is_empty(),
+        )
+    }
+
+    /// Lets go of the buffers that are kept: nothing has been sent for a while.
+    pub(crate) fn shrink(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.spares = Vec::new();
+        lane.open.shrink_to(0);
     }
 
     /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.

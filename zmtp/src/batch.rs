@@ -115,6 +115,13 @@ impl Batch {
         self.wire.capacity() - self.wire.len()
     }
 
+    /// Bytes that lie in the buffer of the batch itself: without referenced payloads.
+    #[inline]
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.wire.len() - self.head
+    }
+
     /// Whether [`crate::Connection::seal`] has given the batch the form of one connection, so
     /// that its messages can't be read back or sent elsewhere.
     #[must_use]

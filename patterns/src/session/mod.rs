@@ -48,6 +48,9 @@ const READ_BUDGET: usize = 256 * 1024;
 /// Pieces of one vectored write.
 const SLICES: usize = 64;
 
+/// How long nothing is sent before the buffers for sending are let go.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// How long an ended session waits for the peer to see that it ended.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,10 @@ pub(crate) struct Session {
     mid_batch: bool,
     /// Messages have been sent.
     has_sent: bool,
+    /// Messages have been sent since the last look whether the connection is idle.
+    has_sent_lately: bool,
+    /// When to look again; set while buffers are kept.
+    idle_check: Option<Instant>,
     /// Bytes read in this poll.
     read: usize,
     /// Where `exchange` reads to.
@@ -86,6 +93,8 @@ impl Session {
             hello: 0,
             mid_batch: false,
             has_sent: false,
+            has_sent_lately: false,
+            idle_check: None,
             read: 0,
             scratch: Vec::new(),
             timer: None,
@@ -240,6 +249,7 @@ impl Session {
         }
         let messages = self.batch.advance(written);
         self.has_sent = true;
+        self.has_sent_lately = true;
         self.mid_batch = !self.batch.is_empty();
         match self.hello {
             0 => pipe.outgoing.release(messages),
@@ -340,12 +350,20 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let linger = match pipe.outgoing.rest() {
+            let (linger, keeps_buffers) = pipe.outgoing.rest();
+            let linger = match linger {
                 Some(Deadline::At(end)) => Some(end),
                 Some(Deadline::Never) | None => None,
             };
+            if keeps_buffers && self.idle_check.is_none() {
+                self.idle_check = Some(Instant::now() + IDLE);
+            }
             let protocol = self.connection.next_timeout().map(Instant::from_std);
-            let Some(next) = linger.into_iter().chain(protocol).min() else {
+            let Some(next) = [linger, protocol, self.idle_check]
+                .into_iter()
+                .flatten()
+                .min()
+            else {
                 return Poll::Pending;
             };
             let timer = match &mut self.timer {
@@ -361,7 +379,14 @@ impl Session {
             if linger.is_some_and(|end| end <= next) {
                 return Poll::Ready(Ok(()));
             }
-            self.connection.handle_timeout(Instant::now().into_std())?;
+            let now = Instant::now();
+            if self.idle_check.is_some_and(|due| due <= now) {
+                self.idle_check = None;
+                if !std::mem::take(&mut self.has_sent_lately) {
+                    pipe.outgoing.shrink();
+                }
+            }
+            self.connection.handle_timeout(now.into_std())?;
             if !self.mid_batch
                 && let Poll::Ready(Err(error)) = self.poll_control(cx)
             {
