@@ -1,9 +1,14 @@
 //! The pipe's rules, without sessions and sockets.
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
 use futures::task::noop_waker;
 use zmtp::SocketType;
+use zmtp::{Batch, Message};
 
 use super::*;
+use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::options::Options;
 use crate::socket::Directory;
 

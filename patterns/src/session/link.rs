@@ -58,62 +58,48 @@ pub(super) async fn run(
 
 impl Link {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
-        let mut traffic = self.traffic.lock();
-        let Some(Traffic {
-            session,
-            pipe,
-            task,
-        }) = &mut *traffic
-        else {
-            return Poll::Pending;
+        match &mut *self.traffic.lock() {
+            None => Poll::Pending,
+            Some(traffic) => {
+                traffic.task.clone_from(cx.waker());
+                traffic.session.poll_traffic(&mut traffic.pipe, cx)
+            }
+        }
+    }
+
+    /// Drives the link from a handle: `turn` says what came of it, or nothing where the task has to look.
+    /// `false`: nothing did, or somebody else is driving.
+    fn driven(
+        &self,
+        turn: impl FnOnce(&mut Session, &mut SessionPipe, &mut Context<'_>) -> Option<bool>,
+    ) -> bool {
+        let mut traffic = self.traffic.try_lock();
+        let Some(Some(traffic)) = traffic.as_deref_mut() else {
+            return false;
         };
-        task.clone_from(cx.waker());
-        session.poll_traffic(pipe, cx)
+        let mut cx = Context::from_waker(&traffic.task);
+        turn(&mut traffic.session, &mut traffic.pipe, &mut cx).unwrap_or_else(|| {
+            traffic.task.wake_by_ref();
+            false
+        })
     }
 }
 
 impl Drive for Link {
     fn drive(&self) -> bool {
-        let Some(mut traffic) = self.traffic.try_lock() else {
-            return false;
-        };
-        let Some(Traffic {
-            session,
-            pipe,
-            task,
-        }) = &mut *traffic
-        else {
-            return false;
-        };
-        let mut cx = Context::from_waker(task);
-        loop {
-            match session.poll_send(pipe, &mut cx) {
-                Poll::Ready(Ok(Turn::Moved)) => {}
-                Poll::Pending => return true,
-                // The task will come to the same end, and knows what to do.
-                Poll::Ready(Ok(Turn::Finished) | Err(_)) => return false,
+        self.driven(|session, pipe, cx| {
+            loop {
+                match session.poll_send(pipe, cx) {
+                    Poll::Ready(Ok(Turn::Moved)) => {}
+                    Poll::Pending => return Some(true),
+                    // The task will come to the same end, and knows what to do.
+                    Poll::Ready(Ok(Turn::Finished) | Err(_)) => return None,
+                }
             }
-        }
+        })
     }
 
     fn exchange(&self) -> bool {
-        let Some(mut traffic) = self.traffic.try_lock() else {
-            return false;
-        };
-        let Some(Traffic {
-            session,
-            pipe,
-            task,
-        }) = &mut *traffic
-        else {
-            return false;
-        };
-        match session.exchange(pipe, &mut Context::from_waker(task)) {
-            Some(moved) => moved,
-            None => {
-                task.wake_by_ref();
-                false
-            }
-        }
+        self.driven(Session::exchange)
     }
 }

@@ -1,0 +1,198 @@
+//! Making pipes: to a session, to an inproc name, to whoever has bound it.
+
+use std::sync::Arc;
+
+use zmtp::Batch;
+
+use super::lane::{At, Lane, name_receiver, send};
+use super::{
+    IncomingEnd, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
+};
+use crate::inbox::{Inbox, Note};
+use crate::socket::Place;
+
+/// What a socket brings to a new pipe.
+pub(crate) struct Party<'a> {
+    pub(crate) writers: &'a Arc<Inbox<PipeWriter>>,
+    pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
+    pub(crate) linger: &'a Arc<Linger>,
+    pub(crate) send_hwm: usize,
+    pub(crate) recv_hwm: usize,
+    pub(crate) conflate: bool,
+    pub(crate) origin: Origin,
+}
+
+impl Party<'_> {
+    /// Hands the socket its ends of a pipe.
+    pub(super) fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
+        outgoing.lock().writer.at = At::Socket(self.writers.clone());
+        incoming.lock().reader.at = At::Socket(self.readers.clone());
+        // Writers first: a socket reads both inboxes when the readers' one has a note.
+        self.writers.post(Note::Attached(PipeWriter {
+            id,
+            origin: self.origin,
+            lane: outgoing,
+            linger: self.linger.clone(),
+        }));
+        self.readers.post(Note::Attached(PipeReader {
+            id,
+            origin: self.origin,
+            lane: incoming,
+            batch: Batch::new(),
+            popped: 0,
+            report_at: 1,
+            peer: None,
+        }));
+    }
+}
+
+/// A pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
+/// the peer is never read beyond the HWM and never hears anything.
+pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
+    let id = PipeId::next();
+    let outgoing = Lane::new(
+        party.send_hwm,
+        party.conflate,
+        At::Nobody,
+        At::Session(None),
+    );
+    let incoming = Lane::new(
+        party.recv_hwm,
+        party.conflate,
+        At::Session(None),
+        At::Nobody,
+    );
+    SessionPipe {
+        outgoing: OutgoingEnd { id, lane: outgoing },
+        incoming: IncomingEnd { id, lane: incoming },
+        attached: false,
+        lasting: false,
+    }
+}
+
+/// The binder's side of an inproc pipe that waits for the name to be bound.
+pub(crate) struct Unbound {
+    id: PipeId,
+    origin: Origin,
+    to_connector: Arc<Lane>,
+    to_binder: Arc<Lane>,
+    /// The connector's limits: (sending, receiving), 0 for none.
+    connector_hwm: (usize, usize),
+}
+
+/// A pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
+pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
+    let id = PipeId::next();
+    let to_binder = Lane::new(
+        connector.send_hwm,
+        connector.conflate,
+        At::Nobody,
+        At::Nobody,
+    );
+    let to_connector = Lane::new(
+        connector.recv_hwm,
+        connector.conflate,
+        At::Nobody,
+        At::Nobody,
+    );
+    connector.attach(id, to_binder.clone(), to_connector.clone());
+    Unbound {
+        id,
+        origin: connector.origin,
+        to_connector,
+        to_binder,
+        connector_hwm: (connector.send_hwm, connector.recv_hwm),
+    }
+}
+
+impl Unbound {
+    /// The name is bound: the pipe's limits become the sums of both sides (R-HWM-4), and the binder gets its ends.
+    pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
+        let sum = |a: usize, b: usize| if a == 0 || b == 0 { usize::MAX } else { a + b };
+        let Unbound {
+            id,
+            origin: _,
+            to_connector,
+            to_binder,
+            connector_hwm: (send_hwm, recv_hwm),
+        } = self;
+        {
+            let mut lane = to_connector.lock();
+            lane.raise_hwm(sum(binder.send_hwm, recv_hwm));
+            lane.conflate_if(binder.conflate);
+        }
+        let writable = {
+            let mut lane = to_binder.lock();
+            lane.raise_hwm(sum(send_hwm, binder.recv_hwm));
+            lane.conflate_if(binder.conflate);
+            lane.writer.unpark()
+        };
+        send(writable, id);
+        binder.attach(id, to_connector.clone(), to_binder.clone());
+        Joined {
+            id,
+            to_connector,
+            to_binder,
+        }
+    }
+
+    pub(crate) fn id(&self) -> PipeId {
+        self.id
+    }
+
+    /// The connector's endpoint.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The connector knows whoever binds by this name.
+    pub(crate) fn introduce(&self, place: Place) {
+        name_receiver(self.id, &self.to_binder, place.name().clone());
+        self.to_connector.introduce(self.id, place, true);
+    }
+
+    /// One side does not take the other: the pipe ends.
+    pub(crate) fn refuse(self) {
+        drop((
+            OutgoingEnd {
+                id: self.id,
+                lane: self.to_binder,
+            },
+            IncomingEnd {
+                id: self.id,
+                lane: self.to_connector,
+            },
+        ));
+    }
+
+    /// The connector has gone, and nothing waits for whoever binds.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let lane = self.to_binder.lock();
+        lane.writer.gone && lane.is_empty()
+    }
+}
+
+/// A joined inproc pipe, on which each side can begin with its subscriptions.
+pub(crate) struct Joined {
+    id: PipeId,
+    to_connector: Arc<Lane>,
+    to_binder: Arc<Lane>,
+}
+
+impl Joined {
+    /// What the connector's first messages to the binder are.
+    pub(crate) fn begin_connector(&self, first: Batch) {
+        self.to_binder.begin(self.id, first);
+    }
+
+    /// What the binder's first messages to the connector are.
+    pub(crate) fn begin_binder(&self, first: Batch) {
+        self.to_connector.begin(self.id, first);
+    }
+
+    /// The binder knows the connector by this name.
+    pub(crate) fn introduce_connector(&self, place: Place) {
+        name_receiver(self.id, &self.to_connector, place.name().clone());
+        self.to_binder.introduce(self.id, place, true);
+    }
+}

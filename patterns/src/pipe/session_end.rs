@@ -1,0 +1,283 @@
+//! The session's ends of a pipe.
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use zmtp::{Batch, Message};
+
+use super::lane::{Drive, Lane, News, name_receiver, send};
+use super::{Deadline, Party, PipeId};
+use crate::routing_id::RoutingId;
+use crate::socket::Place;
+
+/// The session's end of a pipe: both directions.
+pub(crate) struct SessionPipe {
+    pub(crate) outgoing: OutgoingEnd,
+    pub(crate) incoming: IncomingEnd,
+    pub(super) attached: bool,
+    /// The pipe outlives its connections, and the peer keeps its name between them.
+    pub(super) lasting: bool,
+}
+
+impl SessionPipe {
+    /// Lets the socket's handle drive the connection from here on.
+    pub(crate) fn offer(&mut self, connection: &Weak<impl Drive + 'static>) {
+        self.outgoing.lane.lock().drive = Some(connection.clone());
+        self.incoming.lane.lock().drive = Some(connection.clone());
+    }
+
+    /// The connection is over.
+    pub(crate) fn withdraw(&mut self) {
+        self.incoming.lane.lock().drive = None;
+        let mut lane = self.outgoing.lane.lock();
+        lane.drive = None;
+        lane.drive_next = false;
+    }
+
+    pub(crate) fn id(&self) -> PipeId {
+        self.outgoing.id
+    }
+
+    /// The socket finds its ends in its inboxes.
+    pub(crate) fn attach(&mut self, party: &Party<'_>) {
+        self.attached = true;
+        let (outgoing, incoming) = (&self.outgoing.lane, &self.incoming.lane);
+        party.attach(self.id(), outgoing.clone(), incoming.clone());
+        if let Some(name) = self.name() {
+            name_receiver(self.id(), outgoing, name);
+        }
+    }
+
+    pub(crate) fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// The pipe is to serve one connection after the other.
+    pub(crate) fn set_lasting(&mut self) {
+        self.lasting = true;
+    }
+
+    /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
+    pub(crate) fn peer_left(&self, tell: bool) {
+        let lane = &self.incoming.lane;
+        let was_known = lane.lock().place.is_some();
+        if !self.lasting {
+            // Before it is told: who hears of it may count on the name.
+            let place = lane.lock().place.take();
+            drop(place);
+        }
+        if !tell || !was_known {
+            return;
+        }
+        let mut lane = lane.lock();
+        lane.tell(News::Left, false);
+        let notice = lane.reader.unpark();
+        drop(lane);
+        send(notice, self.id());
+    }
+
+    /// The name by which the peer is known so far.
+    pub(crate) fn name(&self) -> Option<RoutingId> {
+        let lane = self.incoming.lane.lock();
+        lane.place.as_ref().map(|place| place.name().clone())
+    }
+
+    /// The peer is known by a name from here on.
+    pub(crate) fn introduce(&self, place: Place) {
+        name_receiver(self.id(), &self.outgoing.lane, place.name().clone());
+        self.incoming.lane.introduce(self.id(), place, false);
+    }
+}
+
+/// Where a session takes what the socket sends.
+pub(crate) struct OutgoingEnd {
+    pub(super) id: PipeId,
+    pub(super) lane: Arc<Lane>,
+}
+
+/// What the socket has for the session.
+pub(crate) enum Taken {
+    /// The oldest batch.
+    Batch(Batch),
+    /// The socket is gone and everything it sent is taken.
+    Finished,
+}
+
+impl OutgoingEnd {
+    /// Takes the oldest batch; parks when there is none.
+    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+        let mut lane = self.lane.lock();
+        lane.reader.remember(cx.waker());
+        if let Some(batch) = lane.take() {
+            return Poll::Ready(Taken::Batch(batch));
+        }
+        if lane.writer.gone {
+            return Poll::Ready(Taken::Finished);
+        }
+        lane.reader.parked = true;
+        Poll::Pending
+    }
+
+    /// `messages` of what was taken are on their way to the peer: others may take their place.
+    pub(crate) fn release(&mut self, messages: usize) {
+        let notice = self.lane.lock().release(messages);
+        send(notice, self.id);
+    }
+
+    /// Gives an empty batch back, for its buffer.
+    pub(crate) fn recycle(&mut self, batch: Batch) {
+        self.lane.lock().recycle(batch);
+    }
+
+    /// Puts whole messages that were taken and not sent back to the front, for the next connection.
+    pub(crate) fn restore(&mut self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut lane = self.lane.lock();
+        if !lane.conflate {
+            lane.full.push_front(batch);
+        } else if lane.open.is_empty() {
+            lane.open = batch;
+        } else {
+            // There is a newer one.
+            lane.release(batch.len());
+        }
+    }
+
+    /// Begins a connection: changes of the subscriptions are queued from now on. Those before are not for
+    /// this connection, which begins with the whole set.
+    pub(crate) fn begin_live(&mut self, is_change: impl Fn(&Message) -> bool) {
+        let mut lane = self.lane.lock();
+        lane.live = true;
+        lane.sift(is_change);
+    }
+
+    /// Ends a connection: changes of the subscriptions are not queued until the next one begins.
+    pub(crate) fn end_live(&mut self) {
+        self.lane.lock().live = false;
+    }
+
+    /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
+    /// is queued may still be sent, when the socket is gone, and whether buffers are kept.
+    pub(crate) fn rest(&mut self) -> (Option<Deadline>, bool) {
+        let mut lane = self.lane.lock();
+        lane.drive_next = true;
+        (
+            lane.writer.gone.then_some(lane.linger),
+            !lane.spares.is_empty(),
+        )
+    }
+
+    /// Lets go of the buffers that are kept: nothing has been sent for a while.
+    pub(crate) fn shrink(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.spares = Vec::new();
+        lane.open.shrink_to(0);
+    }
+
+    /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.
+    pub(crate) fn linger(&self) -> Option<Deadline> {
+        let lane = self.lane.lock();
+        lane.writer.gone.then_some(lane.linger)
+    }
+
+    /// Ready when the socket is gone: for a session that has no connection to send to.
+    pub(crate) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut lane = self.lane.lock();
+        lane.reader.remember(cx.waker());
+        if lane.writer.gone {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Messages queued for the peer or in the session's hands.
+    pub(crate) fn unsent(&self) -> usize {
+        let lane = self.lane.lock();
+        lane.hwm - lane.free + lane.over
+    }
+}
+
+impl Drop for OutgoingEnd {
+    fn drop(&mut self) {
+        let (full, open, notice) = self.lane.lock().bereave_writer();
+        drop((full, open));
+        send(notice, self.id);
+    }
+}
+
+/// Where a session puts what the peer sends.
+pub(crate) struct IncomingEnd {
+    pub(super) id: PipeId,
+    pub(super) lane: Arc<Lane>,
+}
+
+impl IncomingEnd {
+    /// How many messages may be pushed now.
+    pub(crate) fn room(&self) -> usize {
+        let lane = self.lane.lock();
+        if lane.reader.gone || lane.conflate {
+            usize::MAX
+        } else {
+            lane.free
+        }
+    }
+
+    /// How many messages may be pushed now; parks when none.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            // Nobody reads any more: the connection goes on until its outgoing lane ends it,
+            // and what comes is thrown away by `push`.
+            return Poll::Ready(usize::MAX);
+        }
+        match lane.free {
+            _ if lane.conflate => Poll::Ready(usize::MAX),
+            0 => {
+                lane.writer.remember(cx.waker());
+                lane.writer.parked = true;
+                Poll::Pending
+            }
+            room => Poll::Ready(room),
+        }
+    }
+
+    /// Hands whole messages to the socket.
+    pub(crate) fn push(&mut self, mut batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            return;
+        }
+        if lane.conflate {
+            batch.truncate_front(batch.len() - 1);
+            // What the reader has taken is counted by `over` or not at all: there is always room here.
+            let replaced = std::mem::take(&mut lane.open).len();
+            lane.free += replaced;
+            lane.over += usize::from(lane.free == 0);
+        }
+        lane.free = lane.free.saturating_sub(batch.len());
+        if let Err(batch) = lane.open.append(batch) {
+            let before = std::mem::replace(&mut lane.open, batch);
+            lane.full.push_back(before);
+        }
+        let notice = lane.reader.unpark();
+        drop(lane);
+        send(notice, self.id);
+    }
+}
+
+impl Drop for IncomingEnd {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.writer.gone = true;
+        let place = lane.place.take();
+        let notice = lane.reader.bereave();
+        drop(lane);
+        drop(place);
+        send(notice, self.id);
+    }
+}

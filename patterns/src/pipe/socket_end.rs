@@ -1,0 +1,280 @@
+//! The socket's ends of a pipe: what routing strategies write to and read from.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::MutexGuard;
+use zmtp::{Batch, Message};
+
+use super::lane::{BATCH, Drive, Lane, LaneState, News, send};
+use super::{Deadline, Linger, Origin, PipeId};
+use crate::inbox::PipeEnd;
+use crate::routing_id::RoutingId;
+
+/// Why a message did not go into a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The HWM is reached. The pipe's id comes as a note when there is room again.
+    Full,
+    /// The peer is gone for good.
+    Gone,
+}
+
+/// The socket's sending end of a pipe.
+pub(crate) struct PipeWriter {
+    pub(super) id: PipeId,
+    pub(super) origin: Origin,
+    pub(super) lane: Arc<Lane>,
+    pub(super) linger: Arc<Linger>,
+}
+
+impl PipeWriter {
+    /// Payloads of at least this many bytes travel by reference, smaller ones are copied into the batch.
+    pub(crate) const BY_REFERENCE: usize = 4096;
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
+    #[inline]
+    pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free == 0 {
+            Self::make_room(&mut lane)?;
+        }
+        lane.free -= 1;
+        lane.open.push_from(message, Self::BY_REFERENCE);
+        if lane.open.buffered() >= BATCH {
+            lane.close_batch();
+        }
+        self.pushed(lane);
+        Ok(())
+    }
+
+    /// Queues a message that is encoded already: the bytes are shared among all who get it.
+    #[inline]
+    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free == 0 {
+            Self::make_room(&mut lane)?;
+        }
+        lane.free -= 1;
+        lane.open.extend_from(message);
+        if lane.open.buffered() >= BATCH {
+            lane.close_batch();
+        }
+        self.pushed(lane);
+        Ok(())
+    }
+
+    /// Queues a change of the subscriptions, whatever the HWM, but only for a live connection.
+    pub(crate) fn push_if_live(&mut self, message: &Message) {
+        let mut lane = self.lane.lock();
+        if lane.live && !lane.reader.gone {
+            if lane.free == 0 {
+                lane.over += 1;
+            } else {
+                lane.free -= 1;
+            }
+            lane.open.push(message, Self::BY_REFERENCE);
+            self.pushed(lane);
+        }
+    }
+
+    /// Whether `push` would take a message. If it would not, the pipe's id comes as a note when it would.
+    pub(crate) fn check_room(&mut self) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free > 0 || (lane.conflate && !lane.reader.gone) {
+            return Ok(());
+        }
+        Err(Self::refuse(&mut lane))
+    }
+
+    #[inline]
+    fn pushed(&self, lane: MutexGuard<'_, LaneState>) {
+        if lane.reader.parked {
+            self.wake_reader(lane);
+        }
+    }
+
+    /// The reader is at rest. A session whose task has run since the last time is driven from here: the
+    /// message is on its way when `send` returns, without a detour through the runtime. The messages
+    /// that follow closely find that used up, and collect in a batch for the task.
+    #[cold]
+    fn wake_reader(&self, mut lane: MutexGuard<'_, LaneState>) {
+        let notice = lane.reader.unpark();
+        let drive = if std::mem::take(&mut lane.drive_next) {
+            lane.drive.as_ref().and_then(Weak::upgrade)
+        } else {
+            None
+        };
+        drop(lane);
+        if drive.is_some_and(|connection| connection.drive()) {
+            return;
+        }
+        send(notice, self.id);
+    }
+
+    /// The lane is full: one that conflates gives up what it has, others refuse.
+    #[cold]
+    fn make_room(lane: &mut LaneState) -> Result<(), Refused> {
+        if !lane.conflate || lane.reader.gone {
+            return Err(Self::refuse(lane));
+        }
+        if lane.open.is_empty() {
+            // The one before is in the reader's hands.
+            lane.over += 1;
+        } else {
+            lane.open.clear();
+        }
+        lane.free = 1;
+        Ok(())
+    }
+
+    fn refuse(lane: &mut LaneState) -> Refused {
+        if lane.reader.gone {
+            Refused::Gone
+        } else {
+            lane.writer.parked = true;
+            Refused::Full
+        }
+    }
+}
+
+impl PipeEnd for PipeWriter {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        self.lane.lock().reader.gone
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        lane.writer.gone = true;
+        lane.linger = Deadline::after(self.linger.get());
+        let place = lane.place.take();
+        let notice = lane.reader.bereave();
+        drop(lane);
+        drop(place);
+        send(notice, self.id);
+    }
+}
+
+/// What a pipe has for the socket.
+pub(crate) enum Popped {
+    /// The oldest message.
+    Message(Message),
+    /// The peer came or left, after the last message and before the next.
+    News(News),
+    /// Nothing now. The pipe's id comes as a note when there is something.
+    Empty,
+    /// Nothing ever more.
+    Ended,
+}
+
+/// The socket's receiving end of a pipe.
+pub(crate) struct PipeReader {
+    pub(super) id: PipeId,
+    pub(super) origin: Origin,
+    pub(super) lane: Arc<Lane>,
+    /// The batch that messages are popped from, without a lock.
+    pub(super) batch: Batch,
+    /// Messages popped since the lane was last told.
+    pub(super) popped: usize,
+    /// Tell the lane after so many.
+    pub(super) report_at: usize,
+    /// Who sends, for a socket that names its peers.
+    pub(super) peer: Option<RoutingId>,
+}
+
+impl PipeReader {
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The name of whoever sent the message that was popped last.
+    pub(crate) fn peer(&self) -> Option<&RoutingId> {
+        self.peer.as_ref()
+    }
+
+    /// The connection that the pipe ends at, if there is one now.
+    pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
+        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// The oldest message.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Popped {
+        loop {
+            if let Some(message) = self.batch.pop() {
+                self.popped += 1;
+                if self.popped >= self.report_at {
+                    self.report();
+                }
+                return Popped::Message(message);
+            }
+            if let Some(nothing) = self.refill() {
+                return nothing;
+            }
+        }
+    }
+
+    /// Takes the next batch. `Some`: there is something else, or nothing.
+    fn refill(&mut self) -> Option<Popped> {
+        let mut lane = self.lane.lock();
+        let notice = lane.release(std::mem::take(&mut self.popped));
+        self.report_at = lane.hwm - lane.hwm / 2;
+        let nothing = match lane.take() {
+            Some(mark) if mark.is_empty() => lane.news.pop_front().map(|news| {
+                if let News::Came(name) = &news {
+                    self.peer = Some(name.clone());
+                }
+                Popped::News(news)
+            }),
+            Some(batch) => {
+                let done = std::mem::replace(&mut self.batch, batch);
+                lane.recycle(done);
+                None
+            }
+            None if lane.writer.gone => Some(Popped::Ended),
+            None => {
+                lane.reader.parked = true;
+                // An idle pipe keeps no buffer.
+                self.batch = Batch::new();
+                Some(Popped::Empty)
+            }
+        };
+        drop(lane);
+        send(notice, self.id);
+        nothing
+    }
+
+    #[cold]
+    fn report(&mut self) {
+        let notice = self.lane.lock().release(std::mem::take(&mut self.popped));
+        send(notice, self.id);
+    }
+}
+
+impl PipeEnd for PipeReader {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        let lane = self.lane.lock();
+        lane.writer.gone && lane.is_empty()
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        let (full, open, notice) = self.lane.lock().bereave_writer();
+        drop((full, open));
+        send(notice, self.id);
+    }
+}
