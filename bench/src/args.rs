@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::Failure;
 
 const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
-[--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt] [--payload shared|copy] [--hwm MESSAGES] \
+[--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy] [--payload shared|copy] [--hwm MESSAGES] \
 [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull version";
 

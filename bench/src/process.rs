@@ -39,7 +39,8 @@ impl Usage {
         Usage {
             user: time(usage.user_time()),
             system: time(usage.system_time()),
-            max_rss_kb: usage.max_rss(),
+            // Not the `maxrss` of getrusage, which remembers the parent's size from before exec.
+            max_rss_kb: status("VmHWM:"),
             voluntary_switches: usage.voluntary_context_switches(),
             involuntary_switches: usage.involuntary_context_switches(),
         }

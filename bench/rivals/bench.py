@@ -1,0 +1,648 @@
+#!/usr/bin/env python3
+"""Builds the peers of existing ZeroMQ implementations and compares them.
+
+    bench.py build [IMPL ...]
+    bench.py run --impls libzmq,omq --patterns thr,lat --transports tcp,ipc ...
+    bench.py interop --impls libzmq,omq,... [--patterns thr,lat,pub]
+    bench.py table FILE.json
+
+Sender and receiver are two processes on this machine (loopback TCP or Unix
+sockets in a temporary folder); inproc is one process. Only the Python
+standard library is used. See README.md; scripts/compare makes the project's charts with this.
+"""
+
+import argparse
+import json
+import os
+import queue
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# All peers are built into one folder: they share most of what they depend on.
+TARGET = os.path.join(os.environ["CARGO_TARGET_DIR"], "rivals") if "CARGO_TARGET_DIR" in os.environ \
+    else os.path.join(HERE, "target")
+PEERS = ["libzmq", "omq", "monocoque", "zmqrs", "rzmq", "raw"]
+# What an implementation cannot do, by pattern or (pattern, transport).
+CANNOT = {
+    "raw": {"pub", "conn", "inproc-thr", "inproc-lat"},
+    "zmqrs": {"inproc-thr", "inproc-lat"},
+    "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc")},
+}
+
+
+# ---------------------------------------------------------------- processes
+
+class Proc:
+    """A peer process whose lines are collected and whose life is bounded."""
+
+    pin = "none"
+
+    def __init__(self, argv, limit, cpu=0):
+        pre = None
+        if Proc.pin != "none":
+            cpus = sorted(os.sched_getaffinity(0))
+            one = {cpus[0] if Proc.pin == "same" else cpus[cpu % len(cpus)]}
+            pre = lambda: os.sched_setaffinity(0, one)  # noqa: E731
+        self.p = subprocess.Popen(
+            argv + ["--timeout", str(int(limit) + 5)], preexec_fn=pre,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.q = queue.Queue()
+        self.err = []
+        threading.Thread(target=self._out, daemon=True).start()
+        threading.Thread(target=self._err, daemon=True).start()
+
+    def _out(self):
+        for line in self.p.stdout:
+            self.q.put(line.rstrip("\n"))
+        self.q.put(None)
+
+    def _err(self):
+        for line in self.p.stderr:
+            self.err.append(line.rstrip("\n"))
+
+    def line(self, deadline, what):
+        """The next line: 'READY' or a JSON object. Raises when none comes."""
+        left = deadline - time.monotonic()
+        try:
+            got = self.q.get(timeout=max(0.01, left))
+        except queue.Empty:
+            raise Failure(f"timed out waiting for {what}") from None
+        if got is None:
+            time.sleep(0.05)
+            raise Failure(f"ended before {what}: rc {self.p.poll()} {' | '.join(self.err)[-300:]}")
+        return got
+
+    def want(self, word, deadline):
+        got = self.line(deadline, word)
+        if got != word:
+            raise Failure(f"said {got!r} instead of {word}")
+
+    def json(self, deadline, what="a result"):
+        while True:
+            got = self.line(deadline, what)
+            if got.startswith("{"):
+                return json.loads(got)
+
+    def say(self, text):
+        try:
+            self.p.stdin.write(text)
+            self.p.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass
+
+    def eof(self):
+        try:
+            self.p.stdin.close()
+        except (BrokenPipeError, ValueError):
+            pass
+
+    def end(self, grace=3.0):
+        self.eof()
+        try:
+            self.p.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.p.send_signal(signal.SIGKILL)
+            self.p.wait()
+
+
+class Failure(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def endpoint(transport, tmp):
+    if transport == "tcp":
+        return f"tcp://127.0.0.1:{free_port()}"
+    endpoint.n = getattr(endpoint, "n", 0) + 1
+    return f"ipc://{tmp}/s{endpoint.n}"
+
+
+def cpu_ticks():
+    with open("/proc/stat") as f:
+        v = [int(x) for x in f.readline().split()[1:9]]
+    return sum(v), v[7]
+
+
+# -------------------------------------------------------------------- cells
+
+def peer_path(name):
+    return os.path.join(TARGET, "release", name)
+
+
+def peer_argv(opt, impl):
+    """`name` or `name:mode`; the mode is handed to the peer as --mode."""
+    name, _, mode = impl.partition(":")
+    path = opt.with_.get(name)
+    if path is None:
+        path = peer_path(name)
+        if not os.path.exists(path):
+            raise Failure(f"{name}: not built (bench.py build {name})")
+    return path, (["--mode", mode] if mode else [])
+
+
+def common_args(opt, impl, role, size, count, warmup, extra=()):
+    path, mode = peer_argv(opt, impl)
+    a = [path, role, "--size", str(size), "--count", str(count), "--warmup", str(warmup),
+         "--payload", opt.payload, "--hold"] + mode + list(extra)
+    if opt.hwm is not None:
+        a += ["--hwm", str(opt.hwm)]
+    return a
+
+
+def two(opt, limit, tmp, transport, receiver, sender, bind_receiver=True):
+    """Runs a bound and a connecting process; returns (their JSON lines)."""
+    ep = endpoint(transport, tmp)
+    deadline = time.monotonic() + limit
+    r = s = None
+    try:
+        r = Proc(receiver + (["--bind", ep]), limit)
+        r.want("READY", deadline)
+        s = Proc(sender + ["--connect", ep], limit, 1)
+        yield r, s, deadline
+    finally:
+        for p in (s, r):
+            if p is not None:
+                p.end(2.0)
+
+
+def cell_thr(opt, tx, rx, transport, size, count, tmp):
+    w = max(1, count // 10)
+    gen = two(opt, opt.limit, tmp, transport,
+              common_args(opt, rx, "pull", size, count, w),
+              common_args(opt, tx, "push", size, count, w))
+    r, s, dl = next(gen)
+    try:
+        out = r.json(dl)
+        s.eof()
+        out["sender"] = s.json(dl, "the sender's line")
+        return out
+    finally:
+        gen.close()
+
+
+def cell_lat(opt, tx, rx, transport, size, count, tmp):
+    w = max(1, count // 10)
+    gen = two(opt, opt.limit, tmp, transport,
+              common_args(opt, rx, "lat-rep", size, count, w),
+              common_args(opt, tx, "lat-req", size, count, w))
+    r, s, dl = next(gen)
+    try:
+        return s.json(dl)
+    finally:
+        gen.close()
+
+
+def cell_pub(opt, tx, rx, transport, size, count, tmp, subs=1):
+    w = max(1, count // 10)
+    n = ["--peers", str(subs)]
+    gen = two(opt, opt.limit, tmp, transport,
+              common_args(opt, tx, "pub", size, count, w, n),
+              common_args(opt, rx, "sub", size, count, w, n))
+    p, s, dl = next(gen)
+    try:
+        s.want("READY", dl)  # every subscriber has seen a probe
+        p.say("GO\n")
+        out = s.json(dl)
+        p.eof()
+        out["sender"] = p.json(dl, "the publisher's line")
+        return out
+    finally:
+        gen.close()
+
+
+def cell_inproc(opt, impl, role, size, count):
+    w = max(1, count // 10)
+    p = Proc(common_args(opt, impl, role, size, count, w), opt.limit)
+    try:
+        return p.json(time.monotonic() + opt.limit)
+    finally:
+        p.end(2.0)
+
+
+def cell_conn(opt, impl, transport, peers, tmp):
+    raw = peer_path("raw")
+    if not os.path.exists(raw):
+        raise Failure("the conn pattern needs the raw peer (bench.py build raw)")
+    n = ["--peers", str(peers)]
+    gen = two(opt, opt.limit, tmp, transport,
+              common_args(opt, impl, "conn-pull", 16, 1, 1, n),
+              [raw, "conn-push", "--size", "16", "--hold"] + n)
+    r, s, dl = next(gen)
+    try:
+        a = s.json(dl)
+        out = r.json(dl)
+        secs = (out["t_end_ns"] - a["t_start_ns"]) / 1e9
+        out["seconds"] = secs
+        out["conns_per_s"] = peers / secs
+        out["kb_per_peer"] = (out["rss1_kb"] - out["rss0_kb"]) / peers
+        out["size"] = 16
+        return out
+    finally:
+        gen.close()
+
+
+def run_cell(opt, cell, count, tmp):
+    pat, tr, size, impl = cell["pattern"], cell["transport"], cell["size"], cell["impl"]
+    if pat == "thr":
+        return cell_thr(opt, impl, impl, tr, size, count, tmp)
+    if pat == "lat":
+        return cell_lat(opt, impl, impl, tr, size, count, tmp)
+    if pat == "pub":
+        return cell_pub(opt, impl, impl, tr, size, count, tmp, cell["subs"])
+    if pat == "conn":
+        return cell_conn(opt, impl, tr, cell["subs"], tmp)
+    return cell_inproc(opt, impl, pat, size, count)
+
+
+def first_count(cell):
+    size = cell["size"]
+    if cell["pattern"] in ("lat", "inproc-lat"):
+        return 2000
+    if cell["pattern"] == "pub":
+        return max(500, 100_000 // cell["subs"])
+    if size <= 4096:
+        return 200_000 if size <= 256 else 60_000
+    return max(300, 400_000_000 // size // 4)
+
+
+def scaled(cell, res, target):
+    """A count that makes the next run of this cell take about `target` s."""
+    secs = max(res["seconds"], 1e-4)
+    n = int(res["count"] * target / secs)
+    lo = 1000 if cell["pattern"] in ("lat", "inproc-lat") else 500
+    hi = 60_000_000 if cell["impl"].startswith("raw") else 30_000_000
+    if cell["pattern"] == "pub":
+        hi = 8_000_000 // cell["subs"]
+    # No more than 8 GB of payload in one cell.
+    return max(lo, min(n, hi, max(lo, 12_000_000_000 // cell["size"])))
+
+
+# ------------------------------------------------------------------- tables
+
+def key_of(pattern, r):
+    return r["mean_us"] if pattern.endswith("lat") else r["msgs_per_s"]
+
+
+def human(x):
+    if x >= 1e6:
+        return f"{x / 1e6:.2f}M"
+    if x >= 1e4:
+        return f"{x / 1e3:.0f}k"
+    if x >= 1e3:
+        return f"{x / 1e3:.1f}k"
+    return f"{x:.0f}"
+
+
+def good(c):
+    return [r for r in c["results"] if "error" not in r]
+
+
+def chosen(c, rounds):
+    """The results that count: the `rounds` with the least stolen time."""
+    g = sorted(good(c), key=lambda r: r.get("steal", 0))
+    return g[:rounds]
+
+
+def median(c, rounds, f):
+    v = [f(r) for r in chosen(c, rounds)]
+    return statistics.median(v) if v else None
+
+
+def tables(data):
+    out = []
+    cells, impls, rounds = data["cells"], data["impls"], data["rounds"]
+    base = "libzmq" if "libzmq" in impls else impls[0]
+    groups = []
+    for c in cells:
+        g = (c["pattern"], c["transport"])
+        if g not in groups:
+            groups.append(g)
+    for pat, tr in groups:
+        sub = [c for c in cells if (c["pattern"], c["transport"]) == (pat, tr)]
+        cols = [i for i in impls if any(c["impl"] == i and c["results"] for c in sub)]
+        rows = []
+        for c in sub:
+            k = (c["size"], c.get("subs"))
+            if k not in rows:
+                rows.append(k)
+        title = {"thr": "PUSH/PULL throughput, msg/s", "lat": "REQ/REP round trip, us",
+                 "pub": "PUB/SUB fan-out, total deliveries/s",
+                 "inproc-thr": "inproc PUSH/PULL throughput, msg/s",
+                 "inproc-lat": "inproc REQ/REP round trip, us",
+                 "conn": "connections: accept + one message each"}[pat]
+        out.append(f"\n### {title}" + ("" if pat.startswith("inproc") else f" ({tr})") + "\n")
+        if pat == "conn":
+            out.append("| impl | peers | seconds | conns/s | KiB RSS per peer | threads |")
+            out.append("|---|---|---|---|---|---|")
+            for c in sub:
+                if good(c):
+                    m = lambda f: median(c, rounds, f)
+                    out.append(f"| {c['impl']} | {c['subs']} | {m(lambda r: r['seconds']):.3f} | "
+                               f"{human(m(lambda r: r['conns_per_s']))} | "
+                               f"{m(lambda r: r['kb_per_peer']):.1f} | {m(lambda r: r['threads']):.0f} |")
+                elif c["results"]:
+                    out.append(f"| {c['impl']} | {c['subs']} | failed | | | |")
+            continue
+        lat = pat.endswith("lat")
+        head = "subs x bytes" if pat == "pub" else "bytes"
+        out.append(f"| {head} | " + " | ".join(cols) + " |")
+        out.append("|---" * (len(cols) + 1) + "|")
+        for size, subs in rows:
+            line = [f"{subs} x {size}" if subs else str(size)]
+            ref = next((c for c in sub if c["impl"] == base and (c["size"], c.get("subs")) == (size, subs)), None)
+            refv = median(ref, rounds, lambda r: key_of(pat, r)) if ref else None
+            for i in cols:
+                c = next((c for c in sub if c["impl"] == i and (c["size"], c.get("subs")) == (size, subs)), None)
+                v = median(c, rounds, lambda r: key_of(pat, r)) if c else None
+                if v is None:
+                    line.append("failed" if c and c["results"] else "-")
+                    continue
+                ratio = f" ({v / refv:.2f}x)" if refv else ""
+                if lat:
+                    p50 = median(c, rounds, lambda r: r["p50_us"])
+                    p99 = median(c, rounds, lambda r: r["p99_us"])
+                    line.append(f"{v:.1f} / {p50:.1f} / {p99:.0f}{ratio}")
+                else:
+                    mb = f" {size * v / 1e6:.0f} MB/s" if size >= 4096 else ""
+                    drops = max((r.get("drops", 0) for r in good(c)), default=0)
+                    d = f" drops {drops}" if drops else ""
+                    line.append(f"{human(v)}{mb}{ratio}{d}")
+            out.append("| " + " | ".join(line) + " |")
+        if lat:
+            out.append("\nmean / p50 / p99; the ratio is of the means, lower is better.")
+        if pat in ("thr", "pub", "inproc-thr"):
+            out.append(f"\nCPU seconds per million {'deliveries' if pat == 'pub' else 'messages'}, "
+                       + ("whole process" if pat == "inproc-thr" else "sender + receiver")
+                       + ", and threads:\n")
+            out.append(f"| {head} | " + " | ".join(cols) + " |")
+            out.append("|---" * (len(cols) + 1) + "|")
+            for size, subs in rows:
+                line = [f"{subs} x {size}" if subs else str(size)]
+                for i in cols:
+                    c = next((c for c in sub if c["impl"] == i and (c["size"], c.get("subs")) == (size, subs)), None)
+                    if not c or not good(c):
+                        line.append("-")
+                        continue
+                    n = 1e6 / (subs or 1)
+                    rx = median(c, rounds, lambda r: (r["cpu_user_s"] + r["cpu_sys_s"]) / r["count"] * n)
+                    if pat == "inproc-thr":
+                        line.append(f"{rx:.2f} ({median(c, rounds, lambda r: r['threads']):.0f} thr)")
+                        continue
+                    # The sender's figure also covers its warm-up (a tenth more).
+                    tx = median(c, rounds, lambda r: (r["sender"]["cpu_user_s"] + r["sender"]["cpu_sys_s"])
+                                / (r["count"] * 1.1) * n)
+                    th = (median(c, rounds, lambda r: r["sender"]["threads"]),
+                          median(c, rounds, lambda r: r["threads"]))
+                    line.append(f"{tx:.2f} + {rx:.2f} ({th[0]:.0f}+{th[1]:.0f})")
+                out.append("| " + " | ".join(line) + " |")
+            out += memory(sub, rows, cols, head, rounds, pat)
+    return "\n".join(out) + "\n"
+
+
+def memory(sub, rows, cols, head, rounds, pat):
+    """The largest resident size of each process."""
+    one = pat == "inproc-thr"
+    out = ["\nLargest memory, MiB, " + ("whole process" if one else "sender + receiver") + ":\n",
+           f"| {head} | " + " | ".join(cols) + " |", "|---" * (len(cols) + 1) + "|"]
+    for size, subs in rows:
+        line = [f"{subs} x {size}" if subs else str(size)]
+        for i in cols:
+            c = next((c for c in sub if c["impl"] == i and (c["size"], c.get("subs")) == (size, subs)), None)
+            if not c or not good(c):
+                line.append("-")
+                continue
+            rx = median(c, rounds, lambda r: r["max_rss_kb"] / 1024)
+            if one:
+                line.append(f"{rx:.1f}")
+            else:
+                tx = median(c, rounds, lambda r: r["sender"]["max_rss_kb"] / 1024)
+                line.append(f"{tx:.1f} + {rx:.1f}")
+        out.append("| " + " | ".join(line) + " |")
+    return out
+
+
+# ----------------------------------------------------------------- commands
+
+def cannot(impl, pat, tr):
+    no = CANNOT.get(impl.partition(":")[0], set())
+    return pat in no or (pat, tr) in no
+
+
+def machine():
+    model = "?"
+    for line in open("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return {"cpus": os.cpu_count(), "cpu": model, "kernel": os.uname().release,
+            "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
+
+
+def cmd_build(opt):
+    ok = True
+    for name in opt.impls or PEERS:
+        d = os.path.join(HERE, "peers", name)
+        print(f"== {name}", flush=True)
+        t = time.monotonic()
+        rc = subprocess.call(["cargo", "build", "--release", "--locked"], cwd=d,
+                             env=os.environ | {"CARGO_TARGET_DIR": TARGET})
+        print(f"   rc {rc}, {time.monotonic() - t:.0f} s", flush=True)
+        ok &= rc == 0
+    return 0 if ok else 1
+
+
+def cmd_run(opt):
+    impls = [i for i in opt.impls.split(",") if i] + [n for n in opt.with_ if n not in opt.impls.split(",")]
+    sizes = [int(x) for x in opt.sizes.split(",")]
+    lat_sizes = [int(x) for x in opt.lat_sizes.split(",")]
+    trs = opt.transports.split(",")
+    subs = [int(x) for x in opt.subs.split(",")]
+    plan = []  # rows of cells that differ only in the implementation
+    for pat in opt.patterns.split(","):
+        if pat in ("thr", "lat"):
+            for tr in trs:
+                for size in (sizes if pat == "thr" else lat_sizes):
+                    plan.append([dict(pattern=pat, transport=tr, size=size, impl=i) for i in impls])
+        elif pat == "pub":
+            for tr in opt.pub_transports.split(","):
+                for n in subs:
+                    plan.append([dict(pattern=pat, transport=tr, size=opt.pub_size, subs=n, impl=i) for i in impls])
+        elif pat == "inproc":
+            for size in [s for s in sizes if s <= opt.inproc_max]:
+                plan.append([dict(pattern="inproc-thr", transport="inproc", size=size, impl=i) for i in impls])
+            for size in lat_sizes:
+                plan.append([dict(pattern="inproc-lat", transport="inproc", size=size, impl=i) for i in impls])
+        elif pat == "conn":
+            for n in [int(x) for x in opt.conns.split(",")]:
+                plan.append([dict(pattern=pat, transport="tcp", size=16, subs=n, impl=i) for i in impls])
+        else:
+            sys.exit(f"unknown pattern {pat}")
+    versions = {}
+    for i in impls:
+        try:
+            path, _ = peer_argv(opt, i)
+            versions[i] = json.loads(subprocess.run([path, "version"], capture_output=True, text=True,
+                                                    timeout=10).stdout)["version"]
+        except Exception as e:  # noqa: BLE001 - reported, and its cells fail
+            versions[i] = f"unknown ({e})"
+    data = {"machine": machine(), "impls": impls, "versions": versions, "rounds": opt.rounds,
+            "payload": opt.payload, "hwm": opt.hwm, "pin": opt.pin, "load_before": os.getloadavg(), "cells": []}
+    tmp = tempfile.mkdtemp(prefix="rv")
+    t0 = time.monotonic()
+    try:
+        for row in plan:
+            for c in row:
+                c["results"] = []
+                data["cells"].append(c)
+            live = [c for c in row if not cannot(c["impl"], c["pattern"], c["transport"])]
+            counts = {}
+            if row[0]["pattern"] != "conn":
+                for c in list(live):  # one short run sets the count
+                    try:
+                        n = first_count(c)
+                        r = run_cell(opt, c, n, tmp)
+                        if r["seconds"] < 0.15:
+                            r = run_cell(opt, c, scaled(c, r, 0.3), tmp)
+                        counts[id(c)] = scaled(c, r, opt.seconds)
+                    except Failure as e:
+                        c["results"].append({"error": str(e)})
+                        live.remove(c)
+                        print(f"!! {c['pattern']} {c['transport']} {c['size']} {c['impl']}: {e}", flush=True)
+            for rnd in range(opt.rounds + opt.extra):
+                for c in live:
+                    if rnd >= opt.rounds:
+                        calm = [r for r in good(c) if r["steal"] <= opt.max_steal]
+                        if len(calm) >= opt.rounds:
+                            continue
+                    a = cpu_ticks()
+                    try:
+                        r = run_cell(opt, c, counts.get(id(c), 1), tmp)
+                    except Failure as e:
+                        r = {"error": str(e)}
+                        print(f"!! {c['pattern']} {c['transport']} {c['size']} {c['impl']}: {e}", flush=True)
+                    b = cpu_ticks()
+                    r["steal"] = round((b[1] - a[1]) / max(1, b[0] - a[0]), 4)
+                    c["results"].append(r)
+            line = []
+            for c in row:
+                v = median(c, opt.rounds, lambda r: key_of(c["pattern"], r)) if c["pattern"] != "conn" else \
+                    median(c, opt.rounds, lambda r: r["conns_per_s"])
+                line.append(f"{c['impl']} " + ("-" if v is None else f"{v:.1f}us" if c["pattern"].endswith("lat") else human(v)))
+            c = row[0]
+            print(f"[{time.monotonic() - t0:5.0f}s] {c['pattern']} {c['transport']} "
+                  f"{c['size']}{' x ' + str(c['subs']) if 'subs' in c else ''}: " + ", ".join(line), flush=True)
+            if opt.json:
+                data["load_after"] = os.getloadavg()
+                with open(opt.json + ".part", "w") as f:
+                    json.dump(data, f, indent=1)
+                os.replace(opt.json + ".part", opt.json)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    print(tables(data))
+    return 0
+
+
+def cmd_interop(opt):
+    """Every sender with every receiver, a few messages each."""
+    impls = [i for i in opt.impls.split(",") if i and i != "raw"] + list(opt.with_)
+    tmp = tempfile.mkdtemp(prefix="rv")
+    bad = 0
+    try:
+        for pat in opt.patterns.split(","):
+            for tr in opt.transports.split(","):
+                print(f"\n### {pat} over {tr} (rows: sender, publisher or requester; columns: the other side)\n")
+                print("| | " + " | ".join(impls) + " |\n" + "|---" * (len(impls) + 1) + "|")
+                notes = []
+                for tx in impls:
+                    line = [tx]
+                    for rx in impls:
+                        if cannot(tx, pat, tr) or cannot(rx, pat, tr):
+                            line.append("-")
+                            continue
+                        try:
+                            for size in (16, 300, 70000):
+                                if pat == "thr":
+                                    cell_thr(opt, tx, rx, tr, size, 2000, tmp)
+                                elif pat == "lat":
+                                    cell_lat(opt, tx, rx, tr, size, 200, tmp)
+                                else:
+                                    r = cell_pub(opt, tx, rx, tr, size, 300, tmp, 2)
+                                    if r["drops"]:
+                                        raise Failure(f"{r['drops']} of {r['subs'] * 330} lost at {size} bytes")
+                            line.append("ok")
+                        except Failure as e:
+                            bad += 1
+                            line.append("FAIL")
+                            notes.append(f"- {tx} -> {rx}: {e}")
+                    print("| " + " | ".join(line) + " |", flush=True)
+                print("\n" + "\n".join(notes), flush=True)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    return 1 if bad else 0
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub = ap.add_subparsers(dest="cmd", required=True)
+    b = sub.add_parser("build")
+    b.add_argument("impls", nargs="*")
+    t = sub.add_parser("table")
+    t.add_argument("file")
+    for name in ("run", "interop"):
+        r = sub.add_parser(name)
+        r.add_argument("--impls", default=",".join(PEERS), help="name or name:mode, comma-separated")
+        r.add_argument("--patterns", default="thr,lat,pub,inproc" if name == "run" else "thr,lat,pub")
+        r.add_argument("--transports", default="tcp,ipc")
+        r.add_argument("--payload", default="shared", choices=["shared", "copy"])
+        r.add_argument("--hwm", type=int)
+        r.add_argument("--pin", default="none", choices=["none", "same", "split"],
+                       help="same: all processes on one CPU; split: receiver and sender on one CPU each")
+        r.add_argument("--limit", type=float, default=40.0 if name == "run" else 8.0,
+                       help="seconds that one process pair may take")
+        r.add_argument("--with", dest="with_", action="append", default=[], metavar="NAME=PATH",
+                       help="another implementation's peer binary")
+        if name == "run":
+            r.add_argument("--sizes", default="16,64,256,1024,4096,65536,1048576")
+            r.add_argument("--lat-sizes", default="16,1024")
+            r.add_argument("--subs", default="1,8,64")
+            r.add_argument("--pub-size", type=int, default=256)
+            r.add_argument("--pub-transports", default="tcp")
+            r.add_argument("--inproc-max", type=int, default=65536)
+            r.add_argument("--conns", default="1000", help="connections at once, for the pattern conn")
+            r.add_argument("--rounds", type=int, default=3)
+            r.add_argument("--seconds", type=float, default=1.2, help="about how long one measurement lasts")
+            r.add_argument("--max-steal", type=float, default=0.05,
+                           help="repeat a cell whose share of stolen CPU time was higher")
+            r.add_argument("--extra", type=int, default=1, help="such repeats per cell")
+            r.add_argument("--json")
+    opt = ap.parse_args()
+    if opt.cmd == "build":
+        return cmd_build(opt)
+    if opt.cmd == "table":
+        with open(opt.file) as f:
+            print(tables(json.load(f)))
+        return 0
+    Proc.pin = opt.pin
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for many connections
+    opt.with_ = dict(x.split("=", 1) for x in opt.with_)
+    opt.with_ = {k: os.path.abspath(v) for k, v in opt.with_.items()}
+    return cmd_run(opt) if opt.cmd == "run" else cmd_interop(opt)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
