@@ -524,6 +524,8 @@ def cmd_run(opt):
                         print(f"!! {c['pattern']} {c['transport']} {c['size']} {c['impl']}: {e}", flush=True)
             for rnd in range(opt.rounds + opt.extra):
                 for c in live:
+                    if len(c["results"]) >= 2 and not good(c):
+                        continue  # it cannot do this
                     if rnd >= opt.rounds:
                         calm = [r for r in good(c) if r["steal"] <= opt.max_steal]
                         if len(calm) >= opt.rounds:
