@@ -207,9 +207,6 @@ pub enum SendError {
         /// What to do first.
         expected: &'static str,
     },
-    /// The socket's context has ended; nothing can be sent any more.
-    #[error("the socket is closed")]
-    Closed(Message),
     /// The message has no frames. A message has one or more; an empty frame is a frame.
     #[error("a message needs at least one frame")]
     NoFrames(Message),
@@ -239,9 +236,6 @@ pub enum TrySendError {
         /// What to do first.
         expected: &'static str,
     },
-    /// The socket's context has ended; nothing can be sent any more.
-    #[error("the socket is closed")]
-    Closed(Message),
     /// The message has no frames. A message has one or more; an empty frame is a frame.
     #[error("a message needs at least one frame")]
     NoFrames(Message),
@@ -254,7 +248,6 @@ impl SendError {
             SendError::Timeout(message)
             | SendError::Unroutable { message, .. }
             | SendError::State { message, .. }
-            | SendError::Closed(message)
             | SendError::NoFrames(message) => message,
         }
     }
@@ -267,7 +260,6 @@ impl TrySendError {
             TrySendError::Full(message)
             | TrySendError::Unroutable { message, .. }
             | TrySendError::State { message, .. }
-            | TrySendError::Closed(message)
             | TrySendError::NoFrames(message) => message,
         }
     }
@@ -291,9 +283,6 @@ pub enum RecvError {
         /// What to do first.
         expected: &'static str,
     },
-    /// The socket's context has ended; nothing will come any more.
-    #[error("the socket is closed")]
-    Closed,
 }
 
 /// `try_recv` failed; no message was taken.
@@ -309,9 +298,6 @@ pub enum TryRecvError {
         /// What to do first.
         expected: &'static str,
     },
-    /// The socket's context has ended; nothing will come any more.
-    #[error("the socket is closed")]
-    Closed,
 }
 
 /// An option was given a value outside of its range; no socket was made.
@@ -350,7 +336,6 @@ mod tests {
                 message: message(),
                 expected,
             },
-            SendError::Closed(message()),
         ] {
             assert_eq!(error.into_message(), message());
         }
@@ -360,7 +345,6 @@ mod tests {
                 message: message(),
                 expected,
             },
-            TrySendError::Closed(message()),
         ] {
             assert_eq!(error.into_message(), message());
         }
