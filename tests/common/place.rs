@@ -67,14 +67,15 @@ impl Place {
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    // Test processes run at the same time; their ids keep them apart, the trial bind makes sure.
-    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    // Test processes may run at the same time: each has a block of its own, by its id.
+    const BLOCKS: u32 = 24;
+    const COUNT: u16 = 500;
+    let first = FIRST + (std::process::id() % BLOCKS) as u16 * COUNT;
     for _ in 0..COUNT {
-        let port = FIRST + (start + NEXT.fetch_add(7, Ordering::Relaxed) % COUNT) % COUNT;
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
     }
-    panic!("no free TCP port between {FIRST} and {}", FIRST + COUNT)
+    panic!("no free TCP port between {first} and {}", first + COUNT)
 }
