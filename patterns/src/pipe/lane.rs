@@ -254,6 +254,22 @@ impl LaneState {
         self.full.push_back(closed);
     }
 
+    /// How many messages a session may bring now.
+    pub(super) fn room(&self) -> usize {
+        // When nobody reads any more, the connection goes on until its outgoing lane ends it, and what
+        // comes is thrown away by `push`. Where a message takes the place of another, there is always room.
+        if self.reader.gone || self.conflate {
+            usize::MAX
+        } else {
+            self.free
+        }
+    }
+
+    /// Until when what is queued may still be sent, when the writer is gone. `None`: it is not.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.writer.gone.then_some(self.linger)
+    }
+
     /// Whether there are no messages, nor word of a peer that left.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()

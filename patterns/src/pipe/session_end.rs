@@ -59,17 +59,20 @@ impl SessionPipe {
 
     /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
     pub(crate) fn peer_left(&self, tell: bool) {
-        let lane = &self.incoming.lane;
-        let was_known = lane.lock().place.is_some();
-        if !self.lasting {
-            // Before it is told: who hears of it may count on the name.
-            let place = lane.lock().place.take();
-            drop(place);
-        }
+        let mut lane = self.incoming.lane.lock();
+        let was_known = lane.place.is_some();
+        let given_up = if self.lasting {
+            None
+        } else {
+            lane.place.take()
+        };
+        drop(lane);
+        // Before it is told: who hears of it may count on the name.
+        drop(given_up);
         if !tell || !was_known {
             return;
         }
-        let mut lane = lane.lock();
+        let mut lane = self.incoming.lane.lock();
         lane.tell(News::Left, false);
         let notice = lane.reader.unpark();
         drop(lane);
@@ -163,10 +166,7 @@ impl OutgoingEnd {
     pub(crate) fn rest(&mut self) -> (Option<Deadline>, bool) {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        (
-            lane.writer.gone.then_some(lane.linger),
-            !lane.spares.is_empty(),
-        )
+        (lane.deadline(), !lane.spares.is_empty())
     }
 
     /// Lets go of the buffers that are kept: nothing has been sent for a while.
@@ -178,8 +178,7 @@ impl OutgoingEnd {
 
     /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.
     pub(crate) fn linger(&self) -> Option<Deadline> {
-        let lane = self.lane.lock();
-        lane.writer.gone.then_some(lane.linger)
+        self.lane.lock().deadline()
     }
 
     /// Ready when the socket is gone: for a session that has no connection to send to.
@@ -216,24 +215,13 @@ pub(crate) struct IncomingEnd {
 impl IncomingEnd {
     /// How many messages may be pushed now.
     pub(crate) fn room(&self) -> usize {
-        let lane = self.lane.lock();
-        if lane.reader.gone || lane.conflate {
-            usize::MAX
-        } else {
-            lane.free
-        }
+        self.lane.lock().room()
     }
 
     /// How many messages may be pushed now; parks when none.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         let mut lane = self.lane.lock();
-        if lane.reader.gone {
-            // Nobody reads any more: the connection goes on until its outgoing lane ends it,
-            // and what comes is thrown away by `push`.
-            return Poll::Ready(usize::MAX);
-        }
-        match lane.free {
-            _ if lane.conflate => Poll::Ready(usize::MAX),
+        match lane.room() {
             0 => {
                 lane.writer.remember(cx.waker());
                 lane.writer.parked = true;
