@@ -24,7 +24,7 @@ pub use builder::{
     Publishes, Receives, Requests, Routes, Sends,
 };
 use table::Show;
-pub use table::{OptionRow, TABLE};
+pub use table::{Effect, OptionRow, TABLE};
 
 define_options! {
     /// How many messages wait for one peer at most before the socket counts as full towards it;
@@ -36,6 +36,7 @@ define_options! {
         unit: "messages",
         allowed: "any number; 0 is no limit" if |_| true,
         on: Sends ("all that send"),
+        changed: AtOnce,
     }
 
     /// How many messages from one peer wait for the application at most before the socket stops
@@ -47,6 +48,7 @@ define_options! {
         unit: "messages",
         allowed: "any number; 0 is no limit" if |_| true,
         on: Receives ("all that receive"),
+        changed: AtOnce,
     }
 
     /// How long messages that were sent may stay unwritten after the socket was closed or
@@ -59,6 +61,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
         on: Open ("all"),
+        changed: AtOnce,
     }
 
     /// How long `send` waits for a peer that can take the message; `None` is for ever, zero is
@@ -70,6 +73,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
         on: Sends ("all that send"),
+        changed: AtOnce,
     }
 
     /// How long `recv` waits for a message; `None` is for ever, zero is not at all.
@@ -80,6 +84,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
         on: Receives ("all that receive"),
+        changed: AtOnce,
     }
 
     /// The name by which a ROUTER peer knows this socket; without one, the ROUTER makes one up
@@ -93,6 +98,7 @@ define_options! {
             id.as_ref().is_none_or(|id| matches!(id.len(), 1..=255) && id[0] != 0)
         },
         on: Identifies ("REQ, REP, DEALER, ROUTER"),
+        changed: NewEndpoints,
     }
 
     /// Whether a new request may be sent while the reply to the last one is still to come; the
@@ -104,6 +110,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Requests ("REQ"),
+        changed: AtOnce,
     }
 
     /// Whether every request carries a number which its reply has to carry, too; others are
@@ -115,6 +122,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Requests ("REQ"),
+        changed: AtOnce,
     }
 
     /// Whether each new connection begins with an empty message, so that a ROUTER at the other end
@@ -126,6 +134,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Probes ("REQ, DEALER, ROUTER"),
+        changed: NewPeers,
     }
 
     /// Whether a message that cannot be delivered is an error: `Unroutable` if no peer has the routing
@@ -137,6 +146,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Routes ("ROUTER"),
+        changed: AtOnce,
     }
 
     /// Whether a peer that comes with the routing id of another one takes its place, and the other
@@ -148,6 +158,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Routes ("ROUTER"),
+        changed: AtOnce,
     }
 
     /// Whether `recv` also tells when a peer has connected, and when it has gone: by an empty message
@@ -159,6 +170,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Routes ("ROUTER"),
+        changed: NewEndpoints,
     }
 
     /// Whether a message that a subscriber has no room for waits until it has, instead of passing it
@@ -170,6 +182,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Publishes ("PUB, XPUB"),
+        changed: AtOnce,
     }
 
     /// Whether messages go to those who did not subscribe to them. Publisher and SUB have to agree.
@@ -180,6 +193,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Matches ("PUB, XPUB, SUB"),
+        changed: AtOnce,
     }
 
     /// Whether `recv` gives every subscription that comes, not only the first to a topic.
@@ -190,6 +204,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: HearsSubscriptions ("XPUB"),
+        changed: AtOnce,
     }
 
     /// Whether `recv` gives every subscription and every unsubscription that comes, not only the first
@@ -201,6 +216,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: HearsSubscriptions ("XPUB"),
+        changed: AtOnce,
     }
 
     /// Whether subscriptions are only told to the application, which then calls `subscribe` and
@@ -212,6 +228,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: HearsSubscriptions ("XPUB"),
+        changed: AtOnce,
     }
 
     /// The same as `manual`, and the first message sent after a subscription was received goes to
@@ -223,6 +240,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: HearsSubscriptions ("XPUB"),
+        changed: AtOnce,
     }
 
     /// A message of one frame with which each new connection begins, whatever the peer subscribes to. A
@@ -234,6 +252,7 @@ define_options! {
         unit: "bytes",
         allowed: "any bytes" if |_| true,
         on: HearsSubscriptions ("XPUB"),
+        changed: NewPeers,
     }
 
     /// Whether only messages whose first frame begins with 00 or 01 are about subscriptions. Otherwise
@@ -245,6 +264,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: PassesSubscriptions ("XPUB, XSUB"),
+        changed: AtOnce,
     }
 
     /// Whether each pipe keeps only the newest message, for whoever wants the latest value and no
@@ -256,6 +276,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Conflates ("PUSH, PULL, PUB, SUB, DEALER"),
+        changed: NewEndpoints,
     }
 
     /// The largest message that is received: payload bytes, all of its frames together. A peer
@@ -268,6 +289,7 @@ define_options! {
         unit: "bytes",
         allowed: "None, or any number" if |_| true,
         on: Receives ("all that receive"),
+        changed: NewEndpoints,
     }
 
     /// Whether messages wait only for peers that are connected. Without it, a connecting socket
@@ -279,6 +301,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long a `recv` without a message asks the connections themselves, again and again, before it
@@ -292,6 +315,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 0 to 1 s" if |limit| up_to(limit, Duration::ZERO, Duration::from_secs(1)),
         on: Receives ("all that receive"),
+        changed: AtOnce,
     }
 
     /// The delay before the first attempt to reconnect; `None` is never to reconnect. Each delay
@@ -304,6 +328,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// The longest delay between attempts to reconnect: delays double from `reconnect_interval`
@@ -316,6 +341,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long one address of a peer may take to answer a TCP connection request before the
@@ -328,6 +354,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long a new connection may take until both sides are ready for messages, before it is
@@ -339,6 +366,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How often a PING is sent to each peer, to find out that it is gone without a word; `None`
@@ -350,6 +378,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |interval| up_to(interval, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long a peer may be silent after a PING before its connection is closed; `None` is as
@@ -361,6 +390,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long the peer shall wait for our next sign of life after a PING before it closes the
@@ -375,6 +405,7 @@ define_options! {
             up_to(ttl, Duration::from_millis(100), MAX_TTL)
         },
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// Whether the system probes idle TCP connections; `None` is the system's own setting,
@@ -386,6 +417,7 @@ define_options! {
         unit: "bool",
         allowed: "None, true or false" if |_| true,
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How many TCP keep-alive probes may stay unanswered before the connection is given up.
@@ -396,6 +428,7 @@ define_options! {
         unit: "probes",
         allowed: "None, or 1 to 127" if |probes| probes.is_none_or(|n| (1..=127).contains(&n)),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long a TCP connection is idle before the first keep-alive probe, in whole seconds.
@@ -406,6 +439,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 s to 32767 s" if |idle| up_to(idle, SECOND, MAX_KEEPALIVE),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// The time between two TCP keep-alive probes, in whole seconds.
@@ -417,6 +451,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 s to 32767 s" if |interval| up_to(interval, SECOND, MAX_KEEPALIVE),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How long sent TCP data may stay unacknowledged before the connection is given up. Linux
@@ -428,6 +463,7 @@ define_options! {
         unit: "duration",
         allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// The size of the system's send buffer of each connection. Linux doubles the number for
@@ -439,6 +475,7 @@ define_options! {
         unit: "bytes",
         allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// The size of the system's receive buffer of each connection. Linux doubles the number for
@@ -450,6 +487,7 @@ define_options! {
         unit: "bytes",
         allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// The type-of-service byte (IPv6: traffic class) of the TCP packets sent; 0 leaves it as
@@ -461,6 +499,7 @@ define_options! {
         unit: "byte",
         allowed: "0 to 255" if |_| true,
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// How many connections may wait to be accepted by a bound endpoint. The system may have a
@@ -472,6 +511,7 @@ define_options! {
         unit: "connections",
         allowed: "1 to 65535" if |connections| (1..=65_535).contains(connections),
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 
     /// Whether TCP uses IPv6 beside IPv4. With it, `tcp://*` and `tcp://[::]` take peers of both
@@ -484,6 +524,7 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Open ("all"),
+        changed: NewEndpoints,
     }
 }
 

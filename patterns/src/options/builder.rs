@@ -152,6 +152,29 @@ impl<S: Open> Builder<S> {
         }
     }
 
+    /// The options of a socket that is there already.
+    pub(crate) fn changing(options: Options) -> Self {
+        Builder {
+            options,
+            ..Self::new()
+        }
+    }
+
+    /// The options alone.
+    pub(crate) fn into_options(self) -> Result<Options, OptionError> {
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        if self.context.is_some() {
+            return Err(OptionError {
+                option: "context",
+                value: "another one".to_owned(),
+                allowed: "the one that the socket was made in",
+            });
+        }
+        Ok(self.options)
+    }
+
     /// The context that the socket belongs to: it knows the `inproc://` names. Default: the one
     /// that all sockets of the process share.
     pub fn context(mut self, context: &Context) -> Self {

@@ -1,5 +1,18 @@
 //! The macro that turns the list of options into a struct, builder methods and a table.
 
+/// When a change of an option takes effect, in words.
+macro_rules! effect {
+    (AtOnce) => {
+        "at once"
+    };
+    (NewPeers) => {
+        "for peers that come later"
+    };
+    (NewEndpoints) => {
+        "for endpoints bound or connected later"
+    };
+}
+
 /// Reads entries of the form
 ///
 /// ```text
@@ -7,10 +20,11 @@
 /// name(argument: type of the method's argument = conversion) -> type of the field {
 ///     default: value,
 ///     none: "how an absent value is shown",
-///     zmq: ("NAME", number),
+///     zmq: ("NAME", number), or () if libzmq has nothing like it,
 ///     unit: "unit or type",
 ///     allowed: "the range in words" if check,
 ///     on: Capability ("socket types in words"),
+///     changed: when a change takes effect, one of `Effect`,
 /// }
 /// ```
 macro_rules! define_options {
@@ -19,10 +33,11 @@ macro_rules! define_options {
         $name:ident($argument:ident: $taken:ty = $converted:expr) -> $field:ty {
             default: $default:expr,
             none: $none:literal,
-            zmq: ($zmq_name:literal, $zmq_number:literal),
+            zmq: ($($zmq_name:literal, $zmq_number:literal)?),
             unit: $unit:literal,
             allowed: $allowed:literal if $check:expr,
             on: $capability:ident ($sockets:literal),
+            changed: $effect:ident,
         }
     )+) => {
         /// The values of all options of one socket. [`Builder`] makes it; applications see no
@@ -46,7 +61,9 @@ macro_rules! define_options {
                 $(#[doc = $doc])+
                 #[doc = ""]
                 #[doc = concat!(
-                    "Allowed: ", $allowed, ". In libzmq: `ZMQ_", $zmq_name, "` (", $zmq_number, ")."
+                    "Allowed: ", $allowed, ". ",
+                    $("In libzmq: `ZMQ_", $zmq_name, "` (", $zmq_number, "). ",)?
+                    "A change takes effect ", effect!($effect), "."
                 )]
                 pub fn $name(self, $argument: $taken) -> Self {
                     let value: $field = $converted;
@@ -66,12 +83,12 @@ macro_rules! define_options {
             vec![$(
                 OptionRow {
                     name: stringify!($name),
-                    zmq_name: concat!("ZMQ_", $zmq_name),
-                    zmq_number: $zmq_number,
+                    zmq: [$((concat!("ZMQ_", $zmq_name), $zmq_number))?].into_iter().next(),
                     unit: $unit,
                     default: defaults.$name.show($none),
                     allowed: $allowed,
                     sockets: $sockets,
+                    effect: Effect::$effect,
                     meaning: concat!($($doc),+).trim_start(),
                 },
             )+]

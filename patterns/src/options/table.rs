@@ -1,5 +1,6 @@
 //! The options as data: for `docs/options.md`, and for whoever looks them up by name or number.
 
+use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,10 +12,8 @@ use bytes::Bytes;
 pub struct OptionRow {
     /// Its name: the method of [`Builder`](super::Builder).
     pub name: &'static str,
-    /// The libzmq option that it stands for.
-    pub zmq_name: &'static str,
-    /// That option's number.
-    pub zmq_number: i32,
+    /// The libzmq option that it stands for, if there is one: name and number.
+    pub zmq: Option<(&'static str, i32)>,
     /// Its type, or the unit it is counted in.
     pub unit: &'static str,
     /// The value that a socket has unless it is told otherwise.
@@ -23,14 +22,37 @@ pub struct OptionRow {
     pub allowed: &'static str,
     /// The socket types that have it, in words.
     pub sockets: &'static str,
+    /// When a change by a socket's `set_options` takes effect.
+    pub effect: Effect,
     /// What it does.
     pub meaning: &'static str,
+}
+
+/// When an option that is changed after its socket was made takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// At once, for all connections.
+    AtOnce,
+    /// For connections that begin later.
+    NewPeers,
+    /// For endpoints that are bound or connected later, and their connections.
+    NewEndpoints,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Effect::AtOnce => effect!(AtOnce),
+            Effect::NewPeers => effect!(NewPeers),
+            Effect::NewEndpoints => effect!(NewEndpoints),
+        })
+    }
 }
 
 /// Every option, in the order of the documentation.
 ///
 /// ```
-/// let row = patterns::options::TABLE.iter().find(|row| row.zmq_number == 23).unwrap();
+/// let row = patterns::options::TABLE.iter().find(|row| row.zmq == Some(("ZMQ_SNDHWM", 23))).unwrap();
 /// assert_eq!((row.name, row.default.as_str()), ("send_hwm", "1000"));
 /// ```
 pub static TABLE: LazyLock<Vec<OptionRow>> = LazyLock::new(super::rows);

@@ -213,9 +213,10 @@ fn heartbeat_fills_in_its_defaults_and_caps_the_ttl() {
 #[test]
 fn names_and_numbers_are_unique() {
     let names: HashSet<_> = TABLE.iter().map(|row| row.name).collect();
-    let numbers: HashSet<_> = TABLE.iter().map(|row| row.zmq_number).collect();
+    let zmq = TABLE.iter().filter_map(|row| row.zmq);
+    let numbers: HashSet<_> = zmq.clone().map(|(_, number)| number).collect();
     assert_eq!(names.len(), TABLE.len());
-    assert_eq!(numbers.len(), TABLE.len());
+    assert_eq!(numbers.len(), zmq.count());
 }
 
 /// `docs/options.md` is written from the table. To write it anew:
@@ -244,10 +245,13 @@ fn page() -> String {
     for row in TABLE.iter() {
         // Doc comments break their lines; a table's cell has one.
         let meaning = row.meaning.split_whitespace().collect::<Vec<_>>().join(" ");
+        let zmq = row
+            .zmq
+            .map_or_else(String::new, |(name, number)| format!("`{name}` ({number})"));
         writeln!(
             page,
-            "| `{}` | `{}` ({}) | {} | {} | {} | {} | {meaning} |",
-            row.name, row.zmq_name, row.zmq_number, row.unit, row.default, row.allowed, row.sockets,
+            "| `{}` | {zmq} | {} | {} | {} | {} | {} | {meaning} |",
+            row.name, row.unit, row.default, row.allowed, row.sockets, row.effect,
         )
         .unwrap();
     }
@@ -273,8 +277,15 @@ A value out of range makes `build()` fail with an `OptionError` that names optio
 range. An option that a socket type does not have does not compile for it. Where a value may be
 `None`, the method takes the bare value as well.
 
+Options of a socket that is there already are changed with the same methods; each row says when that takes
+effect:
+
+```rust
+push.set_options(|options| options.send_hwm(20_000).send_timeout(Duration::from_secs(1)))?;
+```
+
 Sockets differ from the table's defaults in one point: SUB and XSUB have a `linger` of zero.
 
-| option | in libzmq | type or unit | default | allowed | sockets | meaning |
-|---|---|---|---|---|---|---|
+| option | in libzmq | type or unit | default | allowed | sockets | a change takes effect | meaning |
+|---|---|---|---|---|---|---|---|
 ";

@@ -151,8 +151,8 @@ impl<E: PipeEnd> End<E> {
 /// What a socket hears of its peer, between the messages before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// A connection began: its peer goes by this name.
-    Came(RoutingId),
+    /// A connection began: its peer goes by this name. `tell`: the application is to hear of it.
+    Came { name: RoutingId, tell: bool },
     /// The connection ended.
     Left,
 }
@@ -210,9 +210,10 @@ impl Lane {
     }
 
     /// The writer is known by a name from here on. `ahead`: for what is queued already, too.
-    pub(super) fn introduce(&self, id: PipeId, place: Place, ahead: bool) {
+    pub(super) fn introduce(&self, id: PipeId, place: Place, tell: bool, ahead: bool) {
         let mut lane = self.lock();
-        lane.tell(News::Came(place.name().clone()), ahead);
+        let name = place.name().clone();
+        lane.tell(News::Came { name, tell }, ahead);
         let old = lane.place.replace(place);
         let notice = lane.reader.unpark();
         drop(lane);

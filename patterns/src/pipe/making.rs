@@ -146,9 +146,9 @@ impl Unbound {
     }
 
     /// The connector knows whoever binds by this name.
-    pub(crate) fn introduce(&self, place: Place) {
+    pub(crate) fn introduce(&self, place: Place, tell: bool) {
         name_receiver(self.id, &self.to_binder, place.name().clone());
-        self.to_connector.introduce(self.id, place, true);
+        self.to_connector.introduce(self.id, place, tell, true);
     }
 
     /// One side does not take the other: the pipe ends.
@@ -191,8 +191,8 @@ impl Joined {
     }
 
     /// The binder knows the connector by this name.
-    pub(crate) fn introduce_connector(&self, place: Place) {
+    pub(crate) fn introduce_connector(&self, place: Place, tell: bool) {
         name_receiver(self.id, &self.to_connector, place.name().clone());
-        self.to_binder.introduce(self.id, place, true);
+        self.to_binder.introduce(self.id, place, tell, true);
     }
 }

@@ -85,10 +85,10 @@ impl SessionPipe {
         lane.place.as_ref().map(|place| place.name().clone())
     }
 
-    /// The peer is known by a name from here on.
-    pub(crate) fn introduce(&self, place: Place) {
+    /// The peer is known by a name from here on. `tell`: and the application hears of it.
+    pub(crate) fn introduce(&self, place: Place, tell: bool) {
         name_receiver(self.id(), &self.outgoing.lane, place.name().clone());
-        self.incoming.lane.introduce(self.id(), place, false);
+        self.incoming.lane.introduce(self.id(), place, tell, false);
     }
 }
 

@@ -230,7 +230,7 @@ impl PipeReader {
         self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
             Some(mark) if mark.is_empty() => lane.news.pop_front().map(|news| {
-                if let News::Came(name) = &news {
+                if let News::Came { name, .. } = &news {
                     self.peer = Some(name.clone());
                 }
                 Popped::News(news)

@@ -388,12 +388,14 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
-        session.introduce(claim(&session, name));
+        session.introduce(claim(&session, name), true);
         session.incoming.push(incoming(0..1));
         session.peer_left(true);
     }
     for name in ["one", "two"] {
-        assert!(matches!(reader.pop(), Popped::News(News::Came(came)) if came == name));
+        assert!(
+            matches!(reader.pop(), Popped::News(News::Came { name: came, .. }) if came == name)
+        );
         assert!(matches!(reader.pop(), Popped::Message(text) if text == "0"));
         assert_eq!(reader.peer().unwrap(), name);
         assert!(matches!(reader.pop(), Popped::News(News::Left)));
@@ -416,6 +418,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
         directory
             .claim(other.id(), Origin(1), b"two", None)
             .unwrap(),
+        true,
     );
     other.peer_left(true);
     assert!(

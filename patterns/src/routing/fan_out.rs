@@ -61,11 +61,9 @@ pub(crate) struct Departure {
 }
 
 impl FanOut {
-    /// Takes on the options of its socket.
-    pub(crate) fn set_options(&mut self, options: &Options, tell_departures: bool) {
-        self.no_drop = options.no_drop;
-        self.invert = options.invert_matching;
-        self.departures = tell_departures.then(VecDeque::new);
+    /// Keeps word of those who go, for `next_departure`.
+    pub(crate) fn tell_departures(&mut self) {
+        self.departures = Some(VecDeque::new());
     }
 
     /// Sends the message to all whose subscriptions match, or to `only` one of them. `false`: one of them has no
@@ -241,6 +239,11 @@ impl FanOut {
 }
 
 impl SendStrategy for FanOut {
+    fn set_options(&mut self, options: &Options) {
+        self.no_drop = options.no_drop;
+        self.invert = options.invert_matching;
+    }
+
     fn attach(&mut self, writer: PipeWriter) {
         let id = writer.id();
         let subscriber = Some(Subscriber {

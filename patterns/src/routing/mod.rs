@@ -22,11 +22,14 @@ pub(crate) use fan_out::FanOut;
 pub(crate) use load_balance::LoadBalance;
 pub(crate) use subscriptions::PrefixTrie;
 
+use crate::options::Options;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
 use crate::routing_id::RoutingId;
 
 /// What every sending strategy does with the pipes it is given.
 pub(crate) trait SendStrategy {
+    /// The socket's options, at its beginning and whenever they are changed.
+    fn set_options(&mut self, _options: &Options) {}
     /// A pipe begins.
     fn attach(&mut self, writer: PipeWriter);
     /// A pipe that was full has room again, or its peer has gone.

@@ -54,6 +54,8 @@ struct Attachment {
     /// Tells the endpoint's tasks that it goes.
     ended: CancellationToken,
     role: Role,
+    /// As its tasks have it.
+    shared: Arc<Shared>,
 }
 
 enum Role {
@@ -64,10 +66,13 @@ enum Role {
 
 impl<S: SendStrategy + Default, R: RecvStrategy + Default> Core<S, R> {
     pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
+        let shared = Shared::new(socket_type, context, options);
+        let mut sender = S::default();
+        sender.set_options(&shared.options);
         Core {
-            sender: S::default(),
+            sender,
             receiver: R::default(),
-            shared: Shared::new(socket_type, context, options),
+            shared,
             attachments: Vec::new(),
             last_endpoint: None,
             next_origin: 0,
@@ -207,6 +212,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             origin,
             ended,
             role,
+            shared: self.shared.clone(),
         });
     }
 
@@ -226,7 +232,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             }
             Role::Bound(None) | Role::Connected => {
                 if let Endpoint::Inproc(name) = &endpoint {
-                    inproc::unbind(&self.shared, name);
+                    inproc::unbind(&attachment.shared, name);
                 }
             }
         }
@@ -275,8 +281,17 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     // ------------------------------------------------------------ life
 
+    /// Changes the options. Endpoints that are there already keep theirs, as libzmq's do; what can take effect
+    /// at once does.
+    pub(crate) fn set_options(&mut self, options: Options) {
+        Arc::make_mut(&mut self.shared).set_options(options);
+        self.sender.set_options(&self.shared.options);
+    }
+
     pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
-        self.shared.linger.set(linger);
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.options.linger = linger;
+        shared.linger.set(linger);
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
@@ -496,7 +511,7 @@ impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
             if let (Endpoint::Inproc(name), Role::Bound(_)) =
                 (&attachment.endpoint, &attachment.role)
             {
-                inproc::unbind(&self.shared, name);
+                inproc::unbind(&attachment.shared, name);
             }
         }
         // From here on the strategies' pipes go, and their sessions linger in the background.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
@@ -20,7 +21,7 @@ pub(crate) struct Directory {
     /// There is only one name.
     exclusive: bool,
     /// A newcomer takes a name from whoever has it (R-ROUTER-4).
-    handover: bool,
+    handover: AtomicBool,
 }
 
 struct Names {
@@ -63,8 +64,12 @@ impl Directory {
         Some(Arc::new(Directory {
             names: Mutex::new(names),
             exclusive,
-            handover: options.handover,
+            handover: AtomicBool::new(options.handover),
         }))
+    }
+
+    pub(crate) fn set_options(&self, options: &Options) {
+        self.handover.store(options.handover, Ordering::Relaxed);
     }
 
     /// Whether there is room for one peer only.
@@ -96,7 +101,7 @@ impl Directory {
             return None;
         }
         let other = names.held.get(&name).is_some_and(|one| one.pipe != pipe);
-        if other && !self.handover {
+        if other && !self.handover.load(Ordering::Relaxed) {
             return None;
         }
         names.claims += 1;

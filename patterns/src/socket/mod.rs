@@ -166,6 +166,24 @@ macro_rules! common_methods {
                 self.core.set_linger(linger);
             }
 
+            /// Changes options of the socket. `change` gets them as they are now, and has the same methods as the
+            /// socket's [`builder`](Self::builder). Which changes take effect at once, which for peers that come
+            /// later, and which for endpoints that are bound or connected later,
+            /// [`options::TABLE`]($crate::options::TABLE) says for each option.
+            ///
+            /// # Errors
+            ///
+            /// A value is out of range, or another context is given. Nothing is changed then.
+            pub fn set_options(
+                &mut self,
+                change: impl FnOnce($crate::options::Builder<Self>) -> $crate::options::Builder<Self>,
+            ) -> Result<(), $crate::error::OptionError> {
+                let options = self.core.shared.options.clone();
+                let changed = change($crate::options::Builder::changing(options));
+                self.core.set_options(changed.into_options()?);
+                Ok(())
+            }
+
             /// Watches what happens to the socket's connections from now on.
             pub fn monitor(&self) -> $crate::monitor::Monitor {
                 self.core.monitor()

@@ -48,8 +48,7 @@ impl Conflates for PubSocket {}
 pub(super) const SUBSCRIPTIONS: usize = 1000;
 
 impl PubSocket {
-    fn from_core(mut core: Core<FanOut, FairQueue>) -> Self {
-        core.sender.set_options(&core.shared.options, false);
+    fn from_core(core: Core<FanOut, FairQueue>) -> Self {
         PubSocket { core }
     }
 
@@ -242,7 +241,7 @@ pub(super) fn unsubscribe(core: &mut Core<Everyone, FairQueue>, topic: &[u8]) ->
 /// What the sessions know of the subscriptions, and the way to tell them.
 fn interest(core: &mut Core<Everyone, FairQueue>) -> (&Interest, &mut Everyone) {
     core.read_notes();
-    let interest = core.shared.interest.as_ref();
+    let interest = core.shared.interest.as_deref();
     (
         interest.expect("made for every socket that subscribes"),
         &mut core.sender,

@@ -266,11 +266,11 @@ fn take(core: &mut Core<Addressed, FairQueue>) -> Option<Routed> {
         let mut notice = None;
         if message.is_empty() {
             notice = match core.receiver.take_news() {
-                Some(News::Came(_)) => Some(Notice::Connected),
+                Some(News::Came { tell: true, .. }) => Some(Notice::Connected),
                 Some(News::Left) => Some(Notice::Disconnected),
-                None => None,
+                Some(News::Came { tell: false, .. }) | None => None,
             };
-            if notice.is_none() || !core.shared.options.notify {
+            if notice.is_none() {
                 continue;
             }
             message = Message::from("");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message, SocketType};
 
@@ -14,7 +15,11 @@ use crate::monitor::Events;
 use crate::options::Options;
 use crate::pipe::{self, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
 
-/// One for each socket.
+/// A socket's options, and what it shares with its tasks.
+///
+/// Each endpoint's tasks have the one that the handle had when the endpoint was bound or connected: options
+/// that are changed afterwards are for later endpoints. All else is the same for all of them.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) socket_type: SocketType,
     pub(crate) options: Options,
@@ -26,14 +31,16 @@ pub(crate) struct Shared {
     /// Of a socket that chooses its peers, or names them.
     pub(crate) directory: Option<Arc<Directory>>,
     /// Of a socket that subscribes: what to.
-    pub(crate) interest: Option<Interest>,
+    pub(crate) interest: Option<Arc<Interest>>,
     /// Of all others: what each new connection begins with.
-    hello: Batch,
-    pub(crate) events: Events,
+    hello: Arc<Mutex<Batch>>,
+    /// What each new pipe may hold.
+    limits: Arc<Mutex<Limits>>,
+    pub(crate) events: Arc<Events>,
     /// All tasks of the socket. `close` waits for them.
     pub(crate) tasks: TaskTracker,
     /// Messages that were accepted and never sent.
-    unsent: AtomicUsize,
+    unsent: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -41,27 +48,40 @@ impl Shared {
         Arc::new(Shared {
             socket_type,
             directory: Directory::new(socket_type, &options),
-            interest: Interest::new(socket_type),
-            hello: hello(&options),
+            interest: Interest::new(socket_type).map(Arc::new),
+            hello: Arc::new(Mutex::new(hello(&options))),
+            limits: Arc::new(Mutex::new(Limits::of(&options))),
             linger: Arc::new(Linger::new(options.linger)),
             options,
             context: context.clone(),
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
-            events: Events::default(),
+            events: Arc::default(),
             tasks: TaskTracker::new(),
-            unsent: AtomicUsize::new(0),
+            unsent: Arc::default(),
         })
+    }
+
+    /// Takes on changed options, those that are not for later endpoints alone.
+    pub(crate) fn set_options(&mut self, options: Options) {
+        self.linger.set(options.linger);
+        *self.hello.lock() = hello(&options);
+        *self.limits.lock() = Limits::of(&options);
+        if let Some(directory) = &self.directory {
+            directory.set_options(&options);
+        }
+        self.options = options;
     }
 
     /// What this socket brings to a pipe.
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
+        let limits = *self.limits.lock();
         Party {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
-            send_hwm: self.options.send_hwm,
-            recv_hwm: self.options.recv_hwm,
+            send_hwm: limits.send_hwm,
+            recv_hwm: limits.recv_hwm,
             conflate: self.options.conflate,
             origin,
         }
@@ -103,14 +123,15 @@ impl Shared {
         };
         let before = pipe.name();
         let place = directory.claim(pipe.id(), origin, announced, before.as_ref());
-        place.map(|place| pipe.introduce(place)).is_some()
+        let tell = self.options.notify;
+        place.map(|place| pipe.introduce(place, tell)).is_some()
     }
 
     /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
         match &self.interest {
             Some(interest) => interest.begin(start),
-            None => start(self.hello.clone()),
+            None => start(self.hello.lock().clone()),
         }
     }
 
@@ -126,6 +147,22 @@ impl Shared {
     /// Messages given up so far.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
+    }
+}
+
+/// What a socket's pipes may hold.
+#[derive(Clone, Copy)]
+struct Limits {
+    send_hwm: usize,
+    recv_hwm: usize,
+}
+
+impl Limits {
+    fn of(options: &Options) -> Self {
+        Limits {
+            send_hwm: options.send_hwm,
+            recv_hwm: options.recv_hwm,
+        }
     }
 }
 

@@ -42,10 +42,11 @@ impl PassesSubscriptions for XPubSocket {}
 
 impl XPubSocket {
     fn from_core(mut core: XPubCore) -> Self {
-        let options = &core.shared.options;
-        core.sender.set_options(options, true);
-        let hearing = Hearing::new(options);
-        XPubSocket { core, hearing }
+        core.sender.tell_departures();
+        XPubSocket {
+            core,
+            hearing: Hearing::default(),
+        }
     }
 
     /// Queues a message for every peer that subscribed to it. Never waits for a peer, unless the socket does
@@ -130,7 +131,7 @@ impl XPubSocket {
         let hearing = &mut self.hearing;
         self.core
             .wait_to_recv(|core| {
-                while hearing.hear(core, hearing.limit) {}
+                while hearing.hear(core, most_kept(core)) {}
                 (core.sender.subscribed() >= count).then_some(())
             })
             .await;
@@ -148,7 +149,8 @@ impl XPubSocket {
 
     fn hear_all(&mut self) -> &FanOut {
         self.core.read_notes();
-        while self.hearing.hear(&mut self.core, self.hearing.limit) {}
+        let limit = most_kept(&self.core);
+        while self.hearing.hear(&mut self.core, limit) {}
         &self.core.sender
     }
 
@@ -164,51 +166,39 @@ impl XPubSocket {
     }
 }
 
+/// So much of what peers say is kept when the application does not receive.
+fn most_kept(core: &XPubCore) -> usize {
+    match core.shared.options.recv_hwm {
+        0 => usize::MAX,
+        hwm => hwm,
+    }
+}
+
+fn is_manual(options: &Options) -> bool {
+    options.manual || options.manual_last_value
+}
+
 /// What the peers say.
+#[derive(Default)]
 struct Hearing {
     /// What the application receives next, with the peer if it is a peer's notice.
     heard: VecDeque<(Option<PipeId>, Message)>,
-    /// So much of it is kept when the application does not receive.
-    limit: usize,
     missed: u64,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
     /// With `manual`: what each peer has asked for.
     wishes: HashMap<PipeId, HashSet<Box<[u8]>>>,
-    only_first: bool,
-    verbose: bool,
-    verboser: bool,
-    manual: bool,
-    last_value: bool,
 }
 
 impl Hearing {
-    fn new(options: &Options) -> Self {
-        Hearing {
-            heard: VecDeque::new(),
-            limit: match options.recv_hwm {
-                0 => usize::MAX,
-                hwm => hwm,
-            },
-            missed: 0,
-            last: None,
-            wishes: HashMap::new(),
-            only_first: options.only_first_subscribe,
-            verbose: options.verbose || options.verboser,
-            verboser: options.verboser,
-            manual: options.manual || options.manual_last_value,
-            last_value: options.manual_last_value,
-        }
-    }
-
     /// Sends a message, after hearing who wants it.
     fn send(&mut self, core: &mut XPubCore, message: &mut Message) -> bool {
         for _ in 0..SUBSCRIPTIONS {
-            if !self.hear(core, self.limit) {
+            if !self.hear(core, most_kept(core)) {
                 break;
             }
         }
-        let only = self.last.filter(|_| self.last_value);
+        let only = self.last.filter(|_| core.shared.options.manual_last_value);
         let sent = core.sender.send(message, only);
         if sent && only.is_some() {
             self.last = None;
@@ -220,7 +210,7 @@ impl Hearing {
     fn take(&mut self, core: &mut XPubCore) -> Option<Message> {
         loop {
             if let Some((peer, message)) = self.heard.pop_front() {
-                if self.manual && is_notice(&message) {
+                if is_manual(&core.shared.options) && is_notice(&message) {
                     self.last = peer;
                 }
                 return Some(message);
@@ -237,19 +227,20 @@ impl Hearing {
         let Some((from, message)) = core.receiver.recv() else {
             return false;
         };
-        let rest = take_notices(message, self.only_first, |is_new, topic| {
+        let options = &core.shared.options;
+        let rest = take_notices(message, options.only_first_subscribe, |is_new, topic| {
             let sender = &mut core.sender;
             let tell = if !sender.has(from) {
                 // It has gone before it was heard: nothing begins, and nothing ends.
                 false
-            } else if self.manual {
+            } else if is_manual(options) {
                 self.wish(from, is_new, topic);
                 true
             } else if is_new {
-                sender.subscribe(from, topic) == Some(true) || self.verbose
+                sender.subscribe(from, topic) == Some(true) || options.verbose || options.verboser
             } else {
                 // One that was never there is told, too (R-XPUB-4).
-                sender.unsubscribe(from, topic) == Some(true) || self.verboser
+                sender.unsubscribe(from, topic) == Some(true) || options.verboser
             };
             if tell {
                 self.keep(Some(from), notice(is_new, topic), limit);
@@ -264,14 +255,15 @@ impl Hearing {
     /// Peers that have gone take their subscriptions back (R-XPUB-3).
     fn hear_departures(&mut self, core: &mut XPubCore, limit: usize) {
         while let Some(departure) = core.sender.next_departure() {
-            if self.manual {
+            let options = &core.shared.options;
+            if is_manual(options) {
                 for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
                     self.keep(None, notice(false, &topic), limit);
                 }
                 continue;
             }
             for (topic, last) in departure.topics {
-                if last || self.verboser {
+                if last || options.verboser {
                     self.keep(None, notice(false, &topic), limit);
                 }
             }

@@ -60,7 +60,7 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
             pipe.refuse();
             return false;
         };
-        pipe.introduce(place);
+        pipe.introduce(place, connector.options.notify);
     }
     let mut names = connector.context.names();
     let known = names
@@ -102,11 +102,11 @@ fn join(connector: &Shared, pipe: Unbound, binder: &Shared, origin: Origin) {
         return;
     };
     if let Some(place) = binder_place {
-        pipe.introduce(place);
+        pipe.introduce(place, connector.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
     if let Some(place) = connector_place {
-        pipe.introduce_connector(place);
+        pipe.introduce_connector(place, binder.options.notify);
     }
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));
