@@ -13,5 +13,5 @@ pub use patterns::{
     SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError, XPubSocket,
     XSubSocket,
 };
-pub use patterns::{context, endpoint, error, monitor, options, socket};
+pub use patterns::{context, endpoint, error, monitor, options, socket, stats};
 pub use zmtp;

@@ -58,6 +58,7 @@ mod routing;
 mod routing_id;
 mod session;
 pub mod socket;
+pub mod stats;
 mod transport;
 
 pub use context::Context;

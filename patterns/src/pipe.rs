@@ -28,13 +28,14 @@ mod lane;
 mod making;
 mod session_end;
 mod socket_end;
+mod tally;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use lane::{Drive, News};
+pub(crate) use lane::{Drive, LaneView, News};
 pub(crate) use making::{Party, Unbound, to_name, to_session};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};

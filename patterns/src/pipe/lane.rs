@@ -7,6 +7,7 @@ use std::task::Waker;
 use parking_lot::{Mutex, MutexGuard};
 use zmtp::{Batch, Message};
 
+use super::tally::Tally;
 use super::{Deadline, PipeId, PipeReader, PipeWriter};
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::routing_id::RoutingId;
@@ -53,6 +54,7 @@ pub(super) struct LaneState {
     pub(super) live: bool,
     /// Until when the session may go on sending, once the writer is gone.
     pub(super) linger: Deadline,
+    pub(super) tally: Arc<Tally>,
     /// The connection at the session's end, if there is one now.
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// The next message that finds the session at rest is sent by the caller.
@@ -161,6 +163,14 @@ pub(super) fn limit(hwm: usize) -> usize {
     if hwm == 0 { usize::MAX } else { hwm }
 }
 
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane")
+            .field("queued", &self.lock().queued())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Lane {
     pub(super) fn new(
         hwm: usize,
@@ -184,6 +194,7 @@ impl Lane {
                 spares: Vec::new(),
                 live: false,
                 linger: Deadline::Never,
+                tally: Arc::default(),
                 drive: None,
                 drive_next: false,
             }),
@@ -219,6 +230,46 @@ impl Lane {
         drop(lane);
         drop(old);
         send(notice, id);
+    }
+}
+
+/// A lane as the ledger sees it, also when it is gone.
+#[derive(Debug)]
+pub(crate) struct LaneView {
+    lane: Weak<Lane>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl LaneView {
+    pub(super) fn of(lane: &Arc<Lane>) -> Self {
+        LaneView {
+            lane: Arc::downgrade(lane),
+            tally: lane.lock().tally.clone(),
+        }
+    }
+
+    /// Whether anybody has one of its ends.
+    pub(crate) fn is_there(&self) -> bool {
+        self.lane.strong_count() > 0
+    }
+
+    /// Whether its reader is there.
+    pub(crate) fn is_read(&self) -> bool {
+        let lane = self.lane.upgrade();
+        lane.is_some_and(|lane| !lane.lock().reader.gone)
+    }
+
+    /// Messages in the queue, and those that the reader has taken and is not done with.
+    pub(crate) fn queued(&self) -> usize {
+        let lane = self.lane.upgrade();
+        lane.map_or(0, |lane| lane.lock().queued())
+    }
+
+    /// The name by which the writer is known.
+    pub(crate) fn writer(&self) -> Option<RoutingId> {
+        let lane = self.lane.upgrade()?;
+        let lane = lane.lock();
+        lane.place.as_ref().map(|place| place.name().clone())
     }
 }
 
@@ -264,6 +315,14 @@ impl LaneState {
         } else {
             self.free
         }
+    }
+
+    /// Messages in the queue, and those that the reader has taken and is not done with.
+    pub(super) fn queued(&self) -> usize {
+        if self.reader.gone {
+            return 0;
+        }
+        self.hwm - self.free + self.over
     }
 
     /// Until when what is queued may still be sent, when the writer is gone. `None`: it is not.
@@ -325,12 +384,14 @@ impl LaneState {
             return;
         }
         self.conflate = true;
+        let before = self.queued();
         if self.open.is_empty() {
             self.open = self.full.pop_back().unwrap_or_default();
         }
         self.full.clear();
         let queued = self.open.len();
         self.open.truncate_front(queued.saturating_sub(1));
+        self.tally.conflated.add(before - self.open.len());
         self.hwm = 1;
         self.over = 0;
         self.free = 1 - self.open.len();
@@ -359,6 +420,7 @@ impl LaneState {
     pub(super) fn bereave_writer(
         &mut self,
     ) -> (VecDeque<Batch>, Batch, Option<Notice<PipeWriter>>) {
+        self.tally.left.add(self.queued());
         self.reader.gone = true;
         self.free = 0;
         (

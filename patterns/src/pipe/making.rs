@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use zmtp::Batch;
 
-use super::lane::{At, Lane, name_receiver, send};
+use super::lane::{At, Lane, LaneView, name_receiver, send};
 use super::{
     IncomingEnd, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };
 use crate::inbox::{Inbox, Note};
-use crate::socket::Place;
+use crate::socket::{Ledger, Place};
 
 /// What a socket brings to a new pipe.
 pub(crate) struct Party<'a> {
     pub(crate) writers: &'a Arc<Inbox<PipeWriter>>,
     pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
     pub(crate) linger: &'a Arc<Linger>,
+    pub(crate) ledger: &'a Ledger,
     pub(crate) send_hwm: usize,
     pub(crate) recv_hwm: usize,
     pub(crate) conflate: bool,
@@ -25,12 +26,18 @@ pub(crate) struct Party<'a> {
 impl Party<'_> {
     /// Hands the socket its ends of a pipe.
     pub(super) fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
-        outgoing.lock().writer.at = At::Socket(self.writers.clone());
+        self.ledger
+            .enter(id, LaneView::of(&outgoing), LaneView::of(&incoming));
+        let mut lane = outgoing.lock();
+        lane.writer.at = At::Socket(self.writers.clone());
+        let tally = lane.tally.clone();
+        drop(lane);
         incoming.lock().reader.at = At::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has a note.
         self.writers.post(Note::Attached(PipeWriter {
             id,
             origin: self.origin,
+            tally,
             lane: outgoing,
             linger: self.linger.clone(),
         }));
@@ -180,6 +187,10 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
+    pub(crate) fn id(&self) -> PipeId {
+        self.id
+    }
+
     /// What the connector's first messages to the binder are.
     pub(crate) fn begin_connector(&self, first: Batch) {
         self.to_binder.begin(self.id, first);

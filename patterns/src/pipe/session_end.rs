@@ -121,15 +121,32 @@ impl OutgoingEnd {
         Poll::Pending
     }
 
-    /// `messages` of what was taken are on their way to the peer: others may take their place.
-    pub(crate) fn release(&mut self, messages: usize) {
-        let notice = self.lane.lock().release(messages);
+    /// So much has been written, and `taken` of the messages came from here: others may take their place. A batch
+    /// that is written whole is given back, for its buffer.
+    pub(crate) fn written(
+        &mut self,
+        messages: usize,
+        bytes: usize,
+        taken: usize,
+        done: Option<Batch>,
+    ) {
+        let mut lane = self.lane.lock();
+        lane.tally.moved(messages, bytes);
+        let notice = lane.release(taken);
+        if let Some(batch) = done {
+            lane.recycle(batch);
+        }
+        drop(lane);
         send(notice, self.id);
     }
 
-    /// Gives an empty batch back, for its buffer.
-    pub(crate) fn recycle(&mut self, batch: Batch) {
-        self.lane.lock().recycle(batch);
+    /// `messages` of what was taken went down with their connection.
+    pub(crate) fn lost(&mut self, messages: usize) {
+        let mut lane = self.lane.lock();
+        lane.tally.lost.add(messages);
+        let notice = lane.release(messages);
+        drop(lane);
+        send(notice, self.id);
     }
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
@@ -144,6 +161,7 @@ impl OutgoingEnd {
             lane.open = batch;
         } else {
             // There is a newer one.
+            lane.tally.conflated.add(batch.len());
             lane.release(batch.len());
         }
     }
@@ -193,8 +211,7 @@ impl OutgoingEnd {
 
     /// Messages queued for the peer or in the session's hands.
     pub(crate) fn unsent(&self) -> usize {
-        let lane = self.lane.lock();
-        lane.hwm - lane.free + lane.over
+        self.lane.lock().queued()
     }
 }
 
@@ -240,10 +257,13 @@ impl IncomingEnd {
         if lane.reader.gone {
             return;
         }
+        lane.tally.moved(batch.len(), batch.byte_len());
         if lane.conflate {
-            batch.truncate_front(batch.len() - 1);
+            let older = batch.len() - 1;
+            batch.truncate_front(older);
             // What the reader has taken is counted by `over` or not at all: there is always room here.
             let replaced = std::mem::take(&mut lane.open).len();
+            lane.tally.conflated.add(older + replaced);
             lane.free += replaced;
             lane.over += usize::from(lane.free == 0);
         }

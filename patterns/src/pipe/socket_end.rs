@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::MutexGuard;
 use zmtp::{Batch, Message};
 
-use super::lane::{BATCH, Drive, Lane, LaneState, News, send};
+use super::lane::{At, BATCH, Drive, Lane, LaneState, News, send};
+use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
 use crate::routing_id::RoutingId;
@@ -25,6 +26,7 @@ pub(crate) struct PipeWriter {
     pub(super) origin: Origin,
     pub(super) lane: Arc<Lane>,
     pub(super) linger: Arc<Linger>,
+    pub(super) tally: Arc<Tally>,
 }
 
 impl PipeWriter {
@@ -33,6 +35,11 @@ impl PipeWriter {
 
     pub(crate) fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// A message was dropped because the pipe is full.
+    pub(crate) fn count_dropped(&self) {
+        self.tally.full.add(1);
     }
 
     /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
@@ -126,6 +133,7 @@ impl PipeWriter {
             lane.over += 1;
         } else {
             lane.open.clear();
+            lane.tally.conflated.add(1);
         }
         lane.free = 1;
         Ok(())
@@ -196,6 +204,11 @@ impl PipeReader {
         self.origin
     }
 
+    /// Messages popped that the lane has not been told of.
+    pub(crate) fn popped(&self) -> usize {
+        self.popped
+    }
+
     /// The name of whoever sent the message that was popped last.
     pub(crate) fn peer(&self) -> Option<&RoutingId> {
         self.peer.as_ref()
@@ -236,6 +249,10 @@ impl PipeReader {
                 Popped::News(news)
             }),
             Some(batch) => {
+                if !matches!(lane.writer.at, At::Session(_)) {
+                    // Nothing in between has counted them.
+                    lane.tally.moved(batch.len(), batch.byte_len());
+                }
                 let done = std::mem::replace(&mut self.batch, batch);
                 lane.recycle(done);
                 None
@@ -273,7 +290,11 @@ impl PipeEnd for PipeReader {
 
 impl Drop for PipeReader {
     fn drop(&mut self) {
-        let (full, open, notice) = self.lane.lock().bereave_writer();
+        let mut lane = self.lane.lock();
+        // The writer is told by what follows.
+        lane.release(std::mem::take(&mut self.popped));
+        let (full, open, notice) = lane.bereave_writer();
+        drop(lane);
         drop((full, open));
         send(notice, self.id);
     }

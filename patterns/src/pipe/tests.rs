@@ -10,13 +10,14 @@ use zmtp::{Batch, Message};
 use super::*;
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::options::Options;
-use crate::socket::Directory;
+use crate::socket::{Directory, Ledger};
 
 /// A socket's inboxes and limits.
 struct Socket {
     writers: Arc<Inbox<PipeWriter>>,
     readers: Arc<Inbox<PipeReader>>,
     linger: Arc<Linger>,
+    ledger: Ledger,
     hwm: usize,
     conflate: bool,
 }
@@ -27,6 +28,7 @@ impl Socket {
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
             linger: Arc::new(Linger::new(None)),
+            ledger: Ledger::default(),
             hwm,
             conflate: false,
         }
@@ -37,6 +39,7 @@ impl Socket {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
+            ledger: &self.ledger,
             send_hwm: self.hwm,
             recv_hwm: self.hwm,
             conflate: self.conflate,
@@ -112,7 +115,7 @@ fn the_batch_in_the_sessions_hands_counts() {
     let batch = take(&mut session).unwrap();
     assert_eq!(batch.len(), 5);
     assert_eq!(fill(&mut writer, 5), 0, "nothing of it is written yet");
-    session.outgoing.release(1);
+    session.outgoing.written(1, 0, 1, None);
     assert_eq!(fill(&mut writer, 5), 1);
 }
 
@@ -123,12 +126,12 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
     let (mut writer, _reader) = socket.ends();
     fill(&mut writer, 0);
     take(&mut session).unwrap();
-    session.outgoing.release(2);
+    session.outgoing.written(2, 0, 2, None);
     assert!(
         !socket.writers.has_notes(),
         "two of five is not yet (5 + 1) / 2"
     );
-    session.outgoing.release(1);
+    session.outgoing.written(1, 0, 1, None);
     assert!(matches!(socket.writers.take()[0], Note::Changed(id) if id == writer.id()));
 }
 
@@ -188,9 +191,9 @@ fn what_was_not_sent_goes_to_the_next_connection_in_order() {
     // "0" whole (3 bytes) and a part of "1".
     let done = batch.advance(4);
     assert_eq!(done, 1);
-    session.outgoing.release(done);
+    session.outgoing.written(done, 0, done, None);
     let lost = batch.discard_partial();
-    session.outgoing.release(lost);
+    session.outgoing.lost(lost);
     session.outgoing.restore(batch);
     assert_eq!(session.outgoing.unsent(), 3);
     assert_eq!(texts(take(&mut session).unwrap()), ["2", "3"]);
@@ -260,7 +263,7 @@ fn changes_of_the_subscriptions_go_to_live_connections_only() {
     writer.push_if_live(&message(2));
     writer.push_if_live(&message(3));
     assert_eq!(texts(take(&mut session).unwrap()), ["2", "3"]);
-    session.outgoing.release(2);
+    session.outgoing.written(2, 0, 2, None);
     session.outgoing.end_live();
     writer.push_if_live(&message(5));
     assert!(take(&mut session).is_none());
@@ -328,7 +331,7 @@ fn a_conflating_pipe_holds_the_newest_message() {
     // The connection broke: what was taken is older than what is queued.
     session.outgoing.restore(batch);
     assert_eq!(texts(take(&mut session).unwrap()), ["4"]);
-    session.outgoing.release(1);
+    session.outgoing.written(1, 0, 1, None);
     assert_eq!(session.outgoing.unsent(), 0);
 
     for numbers in [0..1, 1..5, 5..6] {
@@ -354,7 +357,7 @@ fn a_new_connection_finds_messages_but_no_old_changes() {
     session.outgoing.begin_live(|message| *message == "change");
     assert_eq!(session.outgoing.unsent(), 2);
     assert_eq!(texts(take(&mut session).unwrap()), ["0", "1"]);
-    session.outgoing.release(2);
+    session.outgoing.written(2, 0, 2, None);
     assert_eq!(fill(&mut writer, 0), 2, "what went beyond is paid for");
 }
 
@@ -369,9 +372,9 @@ fn changes_beyond_the_limit_make_no_room() {
         writer.push_if_live(&Message::from("change"));
     }
     assert_eq!(take(&mut session).unwrap().len(), 5);
-    session.outgoing.release(3);
+    session.outgoing.written(3, 0, 3, None);
     assert_eq!(fill(&mut writer, 0), 0);
-    session.outgoing.release(2);
+    session.outgoing.written(2, 0, 2, None);
     assert_eq!(fill(&mut writer, 0), 2);
 }
 

@@ -55,6 +55,20 @@ impl Addressed {
         }
     }
 
+    /// A message to the peer of this name was dropped because its pipe is full.
+    pub(crate) fn count_dropped(&self, to: &[u8]) {
+        if let Some(pipe) = self.names.get(to) {
+            self.count_dropped_by(*pipe);
+        }
+    }
+
+    /// A message to the pipe was dropped because it is full.
+    pub(crate) fn count_dropped_by(&self, to: PipeId) {
+        if let Some(addressee) = self.pipes.get(&to) {
+            addressee.writer.count_dropped();
+        }
+    }
+
     /// The names of all peers that have one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &RoutingId> {
         self.names.keys()

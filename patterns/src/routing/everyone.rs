@@ -14,7 +14,6 @@ pub(crate) struct Everyone {
     pipes: Vec<PipeWriter>,
     /// The message in hand, encoded. Kept for its buffer.
     encoded: Batch,
-    dropped: u64,
 }
 
 impl Everyone {
@@ -29,14 +28,11 @@ impl Everyone {
     pub(crate) fn send(&mut self, message: &mut Message) {
         let mut copies = Copies::new(message, self.pipes.len(), &mut self.encoded);
         for writer in &mut self.pipes {
-            self.dropped += u64::from(copies.push(writer).is_err());
+            if copies.push(writer).is_err() {
+                writer.count_dropped();
+            }
         }
         self.encoded.clear();
-    }
-
-    /// How often a message was dropped because a pipe was full.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
     }
 }
 

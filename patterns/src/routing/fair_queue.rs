@@ -65,13 +65,12 @@ impl FairQueue {
         self.readable.get(self.turn.checked_sub(1)?)?.peer()
     }
 
-    /// Throws away what is waiting (R-REQ-6). Peers that never stop sending do not keep it busy for ever.
-    pub(crate) fn discard_waiting(&mut self) {
-        for _ in 0..MOST_DISCARDED {
-            if self.recv().is_none() {
-                break;
-            }
-        }
+    /// Throws away what is waiting (R-REQ-6), and says how much that was. Peers that never stop sending do not keep
+    /// it busy for ever.
+    pub(crate) fn discard_waiting(&mut self) -> usize {
+        (0..MOST_DISCARDED)
+            .take_while(|_| self.recv().is_some())
+            .count()
     }
 
     /// Whether the pipe may still give messages.

@@ -32,7 +32,6 @@ pub(crate) struct FanOut {
     encoded: Batch,
     /// Counts the messages, so that a subscriber with several matching topics is seen once.
     turn: u64,
-    dropped: u64,
     /// Nobody may miss a message (R-PUB-4).
     no_drop: bool,
     /// Messages go to those who do not match (R-PUB-8).
@@ -137,14 +136,14 @@ impl FanOut {
             return;
         };
         if subscriber.mute {
-            self.dropped += 1;
+            subscriber.writer.count_dropped();
             return;
         }
         match copies.push(&mut subscriber.writer) {
             Ok(()) => {}
             Err(Refused::Full) => {
                 subscriber.mute = true;
-                self.dropped += 1;
+                subscriber.writer.count_dropped();
             }
             Err(Refused::Gone) => self.remove(slot),
         }
@@ -230,11 +229,6 @@ impl FanOut {
     /// Distinct topics.
     pub(crate) fn topics(&self) -> usize {
         self.topics.len()
-    }
-
-    /// How often a message was dropped because a subscriber's pipe was full.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
     }
 }
 

@@ -16,7 +16,8 @@ use super::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
-use crate::socket::Shared;
+use crate::routing_id::RoutingId;
+use crate::socket::{Peer, Shared};
 use crate::transport::{self, PeerAddress};
 
 /// One endpoint to keep connected.
@@ -49,8 +50,11 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
     let mut backoff = options
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
+    let mut history = History::default();
+    history.peer.endpoint = Some(dial.endpoint.clone());
+    dial.enter(pipe.as_ref(), &history);
     loop {
-        match dial.attempt(&mut pipe).await {
+        match dial.attempt(&mut pipe, &mut history).await {
             Ended::Abandoned | Ended::Refused => break,
             Ended::Early => {}
             Ended::Late => {
@@ -78,33 +82,61 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
     dial.emit(None, Kind::Closed);
 }
 
+/// What is known of the endpoint's connections.
+#[derive(Default)]
+struct History {
+    reached: bool,
+    peer: Peer,
+}
+
 impl Dial {
+    /// Writes down what is known.
+    fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
+        if let Some(pipe) = pipe {
+            let peer = history.peer.clone();
+            self.shared.ledger.know(pipe.id(), |known| *known = peer);
+        }
+    }
+
     fn emit(&self, peer: Option<&PeerAddress>, kind: Kind) {
         self.shared.events.emit(&self.endpoint, peer, kind);
     }
 
     /// One connection: reach the peer, greet it, move messages.
-    async fn attempt(&self, pipe: &mut Option<SessionPipe>) -> Ended {
+    async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
         let opened = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
-            opened = self.open() => opened,
+            opened = self.open(history) => opened,
         };
         let (session, peer, info) = match opened {
             Ok(opened) => opened,
-            Err(ended) => return ended,
+            Err(ended) => {
+                self.enter(pipe.as_ref(), history);
+                return ended;
+            }
         };
+        history.peer.address = Some(peer.clone());
+        history.peer.announced = RoutingId::from(&info.routing_id[..]);
+        if std::mem::replace(&mut history.reached, true) {
+            history.peer.reconnects += 1;
+            self.shared.ledger.reconnects.add(1);
+        }
         let announced = &info.routing_id;
         let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, announced));
         let reason = match kept {
             Some(kept) => {
+                self.enter(Some(&kept), history);
                 let (kept, reason) = session.run(&self.shared, kept, &self.ended).await;
+                history.peer.address = None;
+                self.enter(Some(&kept), history);
                 *pipe = Some(kept);
                 reason
             }
             // With `immediate`, or for a peer that the socket has no place for.
             None => {
                 let own = self.shared.pipe_for(self.origin, announced);
+                self.enter(Some(&own), history);
                 let (own, reason) = session.run(&self.shared, own, &self.ended).await;
                 self.shared.give_up(own);
                 reason
@@ -116,7 +148,7 @@ impl Dial {
     }
 
     /// Connects and greets.
-    async fn open(&self) -> Result<(Session, PeerAddress, PeerInfo), Ended> {
+    async fn open(&self, history: &mut History) -> Result<(Session, PeerAddress, PeerInfo), Ended> {
         let options = &self.shared.options;
         let (stream, peer) = match transport::connect(&self.endpoint, options).await {
             Ok(connected) => connected,
@@ -133,6 +165,8 @@ impl Dial {
                 Ok((session, peer, info))
             }
             Err(reason) => {
+                history.peer.handshake_failures += 1;
+                self.shared.ledger.handshake_failures.add(1);
                 let refused = matches!(
                     &reason,
                     DisconnectReason::Protocol(zmtp::Error::Refused { .. })

@@ -10,6 +10,7 @@ use super::Session;
 use crate::endpoint::Endpoint;
 use crate::monitor::MonitorEventKind as Kind;
 use crate::pipe::Origin;
+use crate::routing_id::RoutingId;
 use crate::socket::Shared;
 use crate::transport::{Listener, PeerAddress, Stream};
 
@@ -80,6 +81,7 @@ async fn serve(
     let info = match greeted {
         Ok(info) => info,
         Err(reason) => {
+            shared.ledger.handshake_failures.add(1);
             shared
                 .events
                 .emit(&endpoint, Some(&peer), Kind::HandshakeFailed(reason));
@@ -87,6 +89,11 @@ async fn serve(
         }
     };
     let pipe = shared.pipe_for(origin, &info.routing_id);
+    shared.ledger.know(pipe.id(), |known| {
+        known.endpoint = Some(endpoint.clone());
+        known.address = Some(peer.clone());
+        known.announced = RoutingId::from(&info.routing_id[..]);
+    });
     shared
         .events
         .emit(&endpoint, Some(&peer), Kind::HandshakeSucceeded);

@@ -251,13 +251,10 @@ impl Session {
         self.has_sent = true;
         self.has_sent_lately = true;
         self.mid_batch = !self.batch.is_empty();
-        match self.hello {
-            0 => pipe.outgoing.release(messages),
-            _ => self.hello -= messages,
-        }
-        if !self.mid_batch {
-            pipe.outgoing.recycle(std::mem::take(&mut self.batch));
-        }
+        let taken = if self.hello == 0 { messages } else { 0 };
+        self.hello -= messages - taken;
+        let done = (!self.mid_batch).then(|| std::mem::take(&mut self.batch));
+        pipe.outgoing.written(messages, written, taken, done);
         Poll::Ready(Ok(Turn::Moved))
     }
 
@@ -408,11 +405,11 @@ impl Session {
         }
         if batch.is_sealed() {
             // Sealed for this connection only.
-            pipe.outgoing.release(batch.len());
+            pipe.outgoing.lost(batch.len());
             return;
         }
         let lost = batch.discard_partial();
-        pipe.outgoing.release(lost);
+        pipe.outgoing.lost(lost);
         pipe.outgoing.restore(batch);
     }
 

@@ -28,6 +28,7 @@ use crate::pipe::{Origin, PipeReader};
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
+use crate::stats::SocketStats;
 use crate::transport::{self, inproc};
 
 /// Calls that are served without waiting before the task yields once, so that an application that is
@@ -296,6 +297,12 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     pub(crate) fn monitor(&self) -> Monitor {
         self.shared.events.monitor()
+    }
+
+    pub(crate) fn stats(&self) -> SocketStats {
+        let popped = |reader: &PipeReader| (reader.id(), reader.popped());
+        let popped = self.receiver.readers().map(popped).collect();
+        self.shared.ledger.snapshot(&popped)
     }
 
     pub(crate) async fn close(self) -> Closed {

@@ -18,6 +18,7 @@ mod core;
 mod dealer;
 mod directory;
 mod interest;
+mod ledger;
 mod lockstep;
 mod pair;
 mod pipeline;
@@ -42,6 +43,7 @@ pub(crate) use self::core::Core;
 pub(crate) use self::directory::Directory;
 pub(crate) use self::directory::Place;
 pub(crate) use self::interest::{is_notice, notice};
+pub(crate) use self::ledger::{Ledger, Peer};
 pub(crate) use self::shared::Shared;
 
 /// Writes the part of a socket's API that is the same for all: making it, its endpoints, its end.
@@ -187,6 +189,12 @@ macro_rules! common_methods {
             /// Watches what happens to the socket's connections from now on.
             pub fn monitor(&self) -> $crate::monitor::Monitor {
                 self.core.monitor()
+            }
+
+            /// The socket's counters as they stand: messages and bytes, queues, drops, for the socket and for each of
+            /// its peers.
+            pub fn stats(&self) -> $crate::stats::SocketStats {
+                self.core.stats()
             }
 
             /// Closes the socket, waits until its messages are sent or the linger time is over, and says

@@ -110,7 +110,7 @@ impl PubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.sender.dropped()
+        self.core.shared.ledger.dropped().full
     }
 }
 
@@ -223,6 +223,7 @@ fn take(core: &mut Core<Everyone, FairQueue>, filter: &PrefixTrie<usize>) -> Opt
         if filter.matches(message.first().unwrap_or_default()) != invert {
             return Some(message);
         }
+        core.shared.ledger.discarded.add(1);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
 use crate::pipe::PipeId;
-use crate::routing::{Addressed, FairQueue, LoadBalance};
+use crate::routing::{Addressed, FairQueue, LoadBalance, Undelivered};
 
 /// Sends a request to one of its peers, in turn, and receives the reply (RFC 28).
 ///
@@ -182,7 +182,10 @@ impl ReqSocket {
 
 /// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
 fn ask(core: &mut Core<LoadBalance, FairQueue>, request: &mut Message) -> Option<PipeId> {
-    core.receiver.discard_waiting();
+    let stale = core.receiver.discard_waiting();
+    if stale > 0 {
+        core.shared.ledger.discarded.add(stale);
+    }
     core.sender.send(request)
 }
 
@@ -194,6 +197,7 @@ fn answer(core: &mut Core<LoadBalance, FairQueue>, asked: &mut Asked) -> Option<
         {
             return Some(reply);
         }
+        core.shared.ledger.discarded.add(1);
     }
     if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
         asked.peer = None;
@@ -214,7 +218,6 @@ pub struct RepSocket {
     core: Core<Addressed, FairQueue>,
     /// Who is to be answered, and the envelope to do it in.
     asker: Option<(PipeId, Message)>,
-    dropped: u64,
 }
 
 common_methods!(RepSocket, Rep);
@@ -224,11 +227,7 @@ impl Identifies for RepSocket {}
 
 impl RepSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {
-        RepSocket {
-            core,
-            asker: None,
-            dropped: 0,
-        }
+        RepSocket { core, asker: None }
     }
 
     /// Receives the next request; waits while there is none. Malformed requests are discarded.
@@ -286,9 +285,9 @@ impl RepSocket {
                 expected: NO_QUESTION,
             });
         }
-        let (asker, dropped) = (&mut self.asker, &mut self.dropped);
+        let asker = &mut self.asker;
         self.core
-            .send(reply, |core, reply| respond(core, asker, dropped, reply))
+            .send(reply, |core, reply| respond(core, asker, reply))
             .await
     }
 
@@ -305,14 +304,15 @@ impl RepSocket {
                 expected: NO_QUESTION,
             });
         }
-        let (asker, dropped) = (&mut self.asker, &mut self.dropped);
+        let asker = &mut self.asker;
         self.core
-            .try_send(reply, |core, reply| respond(core, asker, dropped, reply))
+            .try_send(reply, |core, reply| respond(core, asker, reply))
     }
 
     /// Replies dropped because their asker was gone or its pipe was full.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        let dropped = self.core.shared.ledger.dropped();
+        dropped.full + dropped.unroutable
     }
 }
 
@@ -323,6 +323,7 @@ fn request(core: &mut Core<Addressed, FairQueue>) -> Option<(PipeId, Message, Me
         if let Some((envelope, body)) = lockstep::open(message) {
             return Some((from, envelope, body));
         }
+        core.shared.ledger.discarded.add(1);
     }
 }
 
@@ -330,15 +331,16 @@ fn request(core: &mut Core<Addressed, FairQueue>) -> Option<(PipeId, Message, Me
 fn respond(
     core: &mut Core<Addressed, FairQueue>,
     asker: &mut Option<(PipeId, Message)>,
-    dropped: &mut u64,
     reply: &mut Message,
 ) -> bool {
     let Some((to, envelope)) = asker.take() else {
         return false;
     };
     let mut reply = lockstep::close(envelope, std::mem::take(reply));
-    if core.sender.send(to, &mut reply).is_err() {
-        *dropped += 1;
+    match core.sender.send(to, &mut reply) {
+        Ok(()) => {}
+        Err(Undelivered::Full) => core.sender.count_dropped_by(to),
+        Err(Undelivered::Unknown) => core.shared.ledger.unroutable.add(1),
     }
     true
 }

@@ -112,7 +112,6 @@ impl From<Routed> for Message {
 /// ```
 pub struct RouterSocket {
     core: Core<Addressed, FairQueue>,
-    dropped: u64,
 }
 
 common_methods!(RouterSocket, Router);
@@ -124,7 +123,7 @@ impl Routes for RouterSocket {}
 
 impl RouterSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {
-        RouterSocket { core, dropped: 0 }
+        RouterSocket { core }
     }
 
     /// The same as [`connect`](Self::connect), for a peer that shall be known by this name here, whatever it
@@ -158,10 +157,10 @@ impl RouterSocket {
         if message.is_empty() {
             return Ok(());
         }
-        let (dropped, mut unroutable) = (&mut self.dropped, None);
+        let mut unroutable = None;
         self.core
             .send(message, |core, message| {
-                route(core, &peer, message, dropped, &mut unroutable)
+                route(core, &peer, message, &mut unroutable)
             })
             .await?;
         match unroutable {
@@ -180,9 +179,9 @@ impl RouterSocket {
         if message.is_empty() {
             return Ok(());
         }
-        let (dropped, mut unroutable) = (&mut self.dropped, None);
+        let mut unroutable = None;
         self.core.try_send(message, |core, message| {
-            route(core, &peer, message, dropped, &mut unroutable)
+            route(core, &peer, message, &mut unroutable)
         })?;
         match unroutable {
             None => Ok(()),
@@ -237,7 +236,8 @@ impl RouterSocket {
 
     /// Messages dropped because no peer had the name, or its pipe was full.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        let dropped = self.core.shared.ledger.dropped();
+        dropped.full + dropped.unroutable
     }
 }
 
@@ -246,15 +246,15 @@ fn route(
     core: &mut Core<Addressed, FairQueue>,
     peer: &RoutingId,
     message: &mut Message,
-    dropped: &mut u64,
     unroutable: &mut Option<Message>,
 ) -> bool {
     let mandatory = core.shared.options.mandatory;
     match core.sender.send_to(peer, message) {
         Ok(()) => {}
-        Err(_) if !mandatory => *dropped += 1,
-        Err(Undelivered::Full) => return false,
-        Err(Undelivered::Unknown) => *unroutable = Some(std::mem::take(message)),
+        Err(Undelivered::Full) if mandatory => return false,
+        Err(Undelivered::Full) => core.sender.count_dropped(peer),
+        Err(Undelivered::Unknown) if mandatory => *unroutable = Some(std::mem::take(message)),
+        Err(Undelivered::Unknown) => core.shared.ledger.unroutable.add(1),
     }
     true
 }

@@ -9,6 +9,7 @@ use zmtp::{Batch, Message, SocketType};
 
 use super::directory::Directory;
 use super::interest::Interest;
+use super::ledger::Ledger;
 use crate::context::Context;
 use crate::inbox::Inbox;
 use crate::monitor::Events;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     /// What each new pipe may hold.
     limits: Arc<Mutex<Limits>>,
     pub(crate) events: Arc<Events>,
+    pub(crate) ledger: Arc<Ledger>,
     /// All tasks of the socket. `close` waits for them.
     pub(crate) tasks: TaskTracker,
     /// Messages that were accepted and never sent.
@@ -57,6 +59,7 @@ impl Shared {
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
             events: Arc::default(),
+            ledger: Arc::default(),
             tasks: TaskTracker::new(),
             unsent: Arc::default(),
         })
@@ -80,6 +83,7 @@ impl Shared {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
+            ledger: &self.ledger,
             send_hwm: limits.send_hwm,
             recv_hwm: limits.recv_hwm,
             conflate: self.options.conflate,

@@ -6,7 +6,7 @@ use zmtp::Message;
 
 use super::interest::{is_notice, notice, take_notices};
 use super::pubsub::SUBSCRIPTIONS;
-use super::{Core, common_methods};
+use super::{Core, Ledger, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{
     HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes, Receives, Sends,
@@ -157,12 +157,12 @@ impl XPubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.sender.dropped()
+        self.core.shared.ledger.dropped().full
     }
 
     /// Notices and messages of peers that were not kept, because the application sent and did not receive.
     pub fn missed(&self) -> u64 {
-        self.hearing.missed
+        self.core.shared.ledger.unheard.get()
     }
 }
 
@@ -183,7 +183,6 @@ fn is_manual(options: &Options) -> bool {
 struct Hearing {
     /// What the application receives next, with the peer if it is a peer's notice.
     heard: VecDeque<(Option<PipeId>, Message)>,
-    missed: u64,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
     /// With `manual`: what each peer has asked for.
@@ -243,11 +242,16 @@ impl Hearing {
                 sender.unsubscribe(from, topic) == Some(true) || options.verboser
             };
             if tell {
-                self.keep(Some(from), notice(is_new, topic), limit);
+                self.keep(
+                    &core.shared.ledger,
+                    Some(from),
+                    notice(is_new, topic),
+                    limit,
+                );
             }
         });
         if !rest.is_empty() {
-            self.keep(None, rest, limit);
+            self.keep(&core.shared.ledger, None, rest, limit);
         }
         true
     }
@@ -258,13 +262,13 @@ impl Hearing {
             let options = &core.shared.options;
             if is_manual(options) {
                 for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
-                    self.keep(None, notice(false, &topic), limit);
+                    self.keep(&core.shared.ledger, None, notice(false, &topic), limit);
                 }
                 continue;
             }
             for (topic, last) in departure.topics {
                 if last || options.verboser {
-                    self.keep(None, notice(false, &topic), limit);
+                    self.keep(&core.shared.ledger, None, notice(false, &topic), limit);
                 }
             }
         }
@@ -279,11 +283,11 @@ impl Hearing {
         }
     }
 
-    fn keep(&mut self, peer: Option<PipeId>, message: Message, limit: usize) {
+    fn keep(&mut self, ledger: &Ledger, peer: Option<PipeId>, message: Message, limit: usize) {
         if self.heard.len() < limit {
             self.heard.push_back((peer, message));
         } else {
-            self.missed += 1;
+            ledger.unheard.add(1);
         }
     }
 }

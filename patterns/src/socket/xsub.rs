@@ -123,7 +123,7 @@ impl XSubSocket {
     /// How often a message was dropped because a publisher's pipe was full: once for each publisher that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.sender.dropped()
+        self.core.shared.ledger.dropped().full
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::{Arc, Weak};
 use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::pipe::{self, Origin, Unbound};
+use crate::routing_id::RoutingId;
 use crate::socket::Shared;
+use crate::transport::PeerAddress;
 
 /// What a context knows of a name.
 pub(crate) enum Name {
@@ -44,7 +46,7 @@ pub(crate) fn bind(
     drop(names);
     if let Some(Name::Awaited(waiting)) = waiting {
         for (connector, pipe) in waiting {
-            join(&connector, pipe, binder, origin);
+            join(&connector, pipe, (binder, origin), name);
         }
     }
     Ok(())
@@ -53,6 +55,9 @@ pub(crate) fn bind(
 /// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.
 pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) -> bool {
     let pipe = pipe::to_name(&connector.party(origin));
+    connector.ledger.know(pipe.id(), |known| {
+        known.endpoint = Some(Endpoint::Inproc(name.clone()));
+    });
     if let Some(directory) = &connector.directory
         && directory.knows(origin)
     {
@@ -77,7 +82,7 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
     match bound {
         Some((binder, origin)) => {
             drop(names);
-            join(connector, pipe, &binder, origin);
+            join(connector, pipe, (&binder, origin), name);
         }
         // The binder has gone without a word: the name is free again.
         None => *known = Name::Awaited(vec![(connector.clone(), pipe)]),
@@ -85,7 +90,7 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
     true
 }
 
-fn join(connector: &Shared, pipe: Unbound, binder: &Shared, origin: Origin) {
+fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), name: &InprocName) {
     // Each side decides whether it takes the other, as sessions do after a handshake.
     let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.directory {
         None => Ok(None),
@@ -105,6 +110,14 @@ fn join(connector: &Shared, pipe: Unbound, binder: &Shared, origin: Origin) {
         pipe.introduce(place, connector.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
+    for (one, other) in [(connector, binder), (binder, connector)] {
+        let announced = other.options.routing_id.as_deref().unwrap_or_default();
+        one.ledger.know(pipe.id(), |known| {
+            known.endpoint = Some(Endpoint::Inproc(name.clone()));
+            known.address = Some(PeerAddress::Inproc);
+            known.announced = RoutingId::from(announced);
+        });
+    }
     if let Some(place) = connector_place {
         pipe.introduce_connector(place, binder.options.notify);
     }

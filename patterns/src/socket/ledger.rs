@@ -1,0 +1,185 @@
+//! The ledger: a socket's counters. Pipes are entered when they are made, by whoever makes them; sessions say who is
+//! at the other end; the handle takes snapshots.
+//!
+//! A pipe counts in its lanes' tallies, which the ledger keeps beyond the pipe, so nothing is lost or counted twice
+//! whenever a snapshot is taken. Entries of pipes that are gone are summed up now and then, before they are more
+//! than those that are there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use parking_lot::Mutex;
+
+use crate::endpoint::Endpoint;
+use crate::pipe::{LaneView, PipeId};
+use crate::routing_id::RoutingId;
+use crate::stats::{Dropped, PeerStats, SocketStats};
+use crate::transport::PeerAddress;
+
+/// Entries of pipes that are gone may be as many as those that are there, and these.
+const SLACK: usize = 16;
+
+/// One for each socket.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: Mutex<Entries>,
+    /// What no pipe counts.
+    pub(crate) unroutable: Counter,
+    pub(crate) discarded: Counter,
+    pub(crate) unheard: Counter,
+    pub(crate) reconnects: Counter,
+    pub(crate) handshake_failures: Counter,
+}
+
+/// A number that several threads may add to.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// By the order in which they came.
+    pipes: BTreeMap<PipeId, Entry>,
+    /// The sum of those that were here and are gone.
+    gone: SocketStats,
+    /// With so many, it is time to look which are gone.
+    look_at: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    outgoing: LaneView,
+    incoming: LaneView,
+    peer: Peer,
+}
+
+/// Who is at the other end of a pipe.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) address: Option<PeerAddress>,
+    /// What it calls itself.
+    pub(crate) announced: RoutingId,
+    pub(crate) reconnects: u64,
+    pub(crate) handshake_failures: u64,
+}
+
+impl Ledger {
+    /// A pipe begins.
+    pub(crate) fn enter(&self, id: PipeId, outgoing: LaneView, incoming: LaneView) {
+        let mut entries = self.entries.lock();
+        let entry = Entry {
+            outgoing,
+            incoming,
+            peer: Peer::default(),
+        };
+        entries.pipes.insert(id, entry);
+        if entries.pipes.len() >= entries.look_at {
+            entries.sum_up();
+        }
+    }
+
+    /// Something is known of a pipe's other end. Pipes that no socket has are not in the ledger.
+    pub(crate) fn know(&self, id: PipeId, tell: impl FnOnce(&mut Peer)) {
+        if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {
+            tell(&mut entry.peer);
+        }
+    }
+
+    /// What was dropped so far.
+    pub(crate) fn dropped(&self) -> Dropped {
+        let entries = self.entries.lock();
+        let mut dropped = entries.gone.dropped;
+        for entry in entries.pipes.values() {
+            dropped += entry.dropped();
+        }
+        drop(entries);
+        self.complete(&mut dropped);
+        dropped
+    }
+
+    fn complete(&self, dropped: &mut Dropped) {
+        dropped.unroutable += self.unroutable.get();
+        dropped.discarded += self.discarded.get();
+        dropped.unread += self.unheard.get();
+    }
+
+    /// All counters. `popped` are the messages of each pipe that the handle has received and not yet told it of.
+    pub(crate) fn snapshot(&self, popped: &HashMap<PipeId, usize>) -> SocketStats {
+        let entries = self.entries.lock();
+        let mut stats = entries.gone.clone();
+        for (id, entry) in &entries.pipes {
+            let peer = entry.stats(popped.get(id).copied().unwrap_or_default());
+            stats.sent += peer.sent;
+            stats.received += peer.received;
+            stats.queued_to_send += peer.queued_to_send;
+            stats.queued_to_receive += peer.queued_to_receive;
+            stats.dropped += peer.dropped;
+            if entry.outgoing.is_read() {
+                stats.peers.push(peer);
+            }
+        }
+        drop(entries);
+        self.complete(&mut stats.dropped);
+        stats.reconnects = self.reconnects.get();
+        stats.handshake_failures = self.handshake_failures.get();
+        stats
+    }
+}
+
+impl Entries {
+    /// Adds up the entries of pipes that are gone.
+    fn sum_up(&mut self) {
+        let gone = &mut self.gone;
+        self.pipes.retain(|_, entry| {
+            if entry.outgoing.is_there() || entry.incoming.is_there() {
+                return true;
+            }
+            // What the last holders of the lanes have counted is seen from here on.
+            fence(Ordering::Acquire);
+            gone.sent += entry.outgoing.tally.traffic();
+            gone.received += entry.incoming.tally.traffic();
+            gone.dropped += entry.dropped();
+            false
+        });
+        self.look_at = 2 * self.pipes.len() + SLACK;
+    }
+}
+
+impl Entry {
+    fn dropped(&self) -> Dropped {
+        let mut dropped = self.outgoing.tally.dropped_of_sender();
+        dropped += self.incoming.tally.dropped_of_receiver();
+        dropped
+    }
+
+    fn stats(&self, popped: usize) -> PeerStats {
+        let name = self.incoming.writer().unwrap_or_default();
+        let name = if name.is_empty() {
+            self.peer.announced.clone()
+        } else {
+            name
+        };
+        PeerStats {
+            endpoint: self.peer.endpoint.clone(),
+            address: self.peer.address.clone(),
+            routing_id: (!name.is_empty()).then_some(name),
+            sent: self.outgoing.tally.traffic(),
+            received: self.incoming.tally.traffic(),
+            queued_to_send: self.outgoing.queued(),
+            queued_to_receive: self.incoming.queued().saturating_sub(popped),
+            dropped: self.dropped(),
+            reconnects: self.peer.reconnects,
+            handshake_failures: self.peer.handshake_failures,
+        }
+    }
+}

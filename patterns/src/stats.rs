@@ -1,0 +1,151 @@
+//! Counters: what a socket has sent, received, kept waiting and dropped, in all and for each peer.
+//!
+//! The sockets' `stats` takes a snapshot. Counting goes on all the time: by batch where messages come in
+//! batches, and one by one only where a message is dropped.
+
+use std::ops::AddAssign;
+
+use crate::endpoint::Endpoint;
+use crate::routing_id::RoutingId;
+use crate::transport::PeerAddress;
+
+/// A snapshot of a socket's counters, made by its `stats`. Counters begin at zero with the socket and never go
+/// back: what peers that have gone have added stays.
+///
+/// Counted are whole messages as they cross a connection, so subscriptions of SUB and XSUB, and what a connection
+/// begins with (a probe, a welcome), are among them, and envelopes are part of the bytes.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::{PullSocket, PushSocket};
+///
+/// let mut pull = PullSocket::new();
+/// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+/// let mut push = PushSocket::new();
+/// push.connect(&endpoint)?;
+/// push.send("hello").await?;
+/// pull.recv().await?;
+///
+/// let stats = pull.stats();
+/// assert_eq!((stats.received.messages, stats.received.bytes), (1, 2 + 5));
+/// assert_eq!(stats.peers[0].endpoint.as_ref(), Some(&endpoint));
+/// assert_eq!(stats.dropped.total(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketStats {
+    /// What was written to connections, or taken by the peer of an inproc pipe.
+    pub sent: Traffic,
+    /// What was read from connections, or taken from an inproc pipe, whether or not the application has received it.
+    pub received: Traffic,
+    /// Messages that wait to be sent now, with those that are being written.
+    pub queued_to_send: usize,
+    /// Messages that wait now for the application to receive them.
+    pub queued_to_receive: usize,
+    /// Messages dropped, by reason.
+    pub dropped: Dropped,
+    /// How often an endpoint that this socket connects to was reached again after a connection to it had ended.
+    pub reconnects: u64,
+    /// Connections that ended before their handshake was through, on either side.
+    pub handshake_failures: u64,
+    /// The peers that are there now, and the endpoints that are being connected to, oldest first.
+    pub peers: Vec<PeerStats>,
+}
+
+/// The counters of one peer: of one connection if it was accepted, of one endpoint, over all connections to it, if
+/// this socket connects to it (with the option `immediate`, of one connection as well).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// The endpoint here that it came in at, or the one that is connected to.
+    pub endpoint: Option<Endpoint>,
+    /// Where it is. `None` while there is no connection.
+    pub address: Option<PeerAddress>,
+    /// The name by which a ROUTER knows it, or which it gives itself, if any.
+    pub routing_id: Option<RoutingId>,
+    /// As for the whole socket.
+    pub sent: Traffic,
+    /// As for the whole socket.
+    pub received: Traffic,
+    /// As for the whole socket.
+    pub queued_to_send: usize,
+    /// As for the whole socket.
+    pub queued_to_receive: usize,
+    /// What was dropped of what was on its way to or from this peer.
+    pub dropped: Dropped,
+    /// How often it was reached again, if this socket connects to it.
+    pub reconnects: u64,
+    /// Connections to it that ended before their handshake was through, if this socket connects to it.
+    pub handshake_failures: u64,
+}
+
+/// How much has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Whole messages.
+    pub messages: u64,
+    /// The bytes of their frames, headers included. What is sent counts as it goes over the wire, so encrypted where
+    /// it is; what is received counts as decrypted.
+    pub bytes: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+}
+
+/// Messages that were dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The peer's pipe had no room: for a slow subscriber, and for replies and messages of REP, ROUTER and XSUB. A
+    /// message counts once for each peer that misses it.
+    pub full: u64,
+    /// Nobody had the name that ROUTER was to send to, or the peer that REP was to answer had gone.
+    pub unroutable: u64,
+    /// A newer message took their place (`conflate`).
+    pub conflated: u64,
+    /// They were partly written when a connection broke.
+    pub lost: u64,
+    /// They were queued for a peer when it went for good or the time to linger was over.
+    pub unsent: u64,
+    /// They were received, and dropped before the application took them: the endpoint was disconnected, or a
+    /// publisher that does not receive was told too much.
+    pub unread: u64,
+    /// They were received and make no sense here: malformed envelopes, replies that nobody waits for any more, and
+    /// messages that a SUB is not subscribed to.
+    pub discarded: u64,
+}
+
+impl Dropped {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Dropped {
+            full,
+            unroutable,
+            conflated,
+            lost,
+            unsent,
+            unread,
+            discarded,
+        } = self;
+        full + unroutable + conflated + lost + unsent + unread + discarded
+    }
+}
+
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, more: Self) {
+        self.full += more.full;
+        self.unroutable += more.unroutable;
+        self.conflated += more.conflated;
+        self.lost += more.lost;
+        self.unsent += more.unsent;
+        self.unread += more.unread;
+        self.discarded += more.discarded;
+    }
+}
