@@ -232,6 +232,16 @@ impl Batch {
     /// Takes the first message off. A message that was partly written before is dropped first.
     #[inline]
     pub fn pop(&mut self) -> Option<Message> {
+        match self.pop_inline() {
+            Some(frame) => Some(Message::from(frame)),
+            None => self.pop_any(),
+        }
+    }
+
+    /// Takes the first message off if it is one frame small enough to be inline: the common case, made of
+    /// nothing but the batch's own fields so that the frame can be put together where it ends up.
+    #[inline(always)]
+    pub fn pop_inline(&mut self) -> Option<Frame> {
         if !self.cut
             && let Some(rest) = self.wire.get(self.head..)
             && let [0, len, payload @ ..] = rest
@@ -241,9 +251,9 @@ impl Batch {
             let frame = Frame::inline_from(payload, *len);
             self.head += 2 + usize::from(*len);
             self.end_message();
-            return Some(Message::from(frame));
+            return Some(frame);
         }
-        self.pop_any()
+        None
     }
 
     /// Moves the first `messages` messages into a batch of their own (all, if there are fewer).

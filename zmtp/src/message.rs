@@ -143,7 +143,7 @@ impl Frame {
     /// The first `len` bytes of `rest`, which fit inline. Copies a block of fixed size where
     /// `rest` is long enough: faster than a copy of variable length (`benches/batch.rs`). What
     /// comes along behind `len` is never shown.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn inline_from(rest: &[u8], len: u8) -> Self {
         Self(Repr::Inline(match rest.first_chunk() {
             Some(block) => Block::new(block, len),

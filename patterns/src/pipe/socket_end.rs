@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use parking_lot::MutexGuard;
-use zmtp::{Batch, Message};
+use zmtp::{Batch, Frame, Message};
 
 use super::lane::{At, BATCH, Drive, Lane, LaneState, News, send};
 use super::tally::Tally;
@@ -43,7 +43,7 @@ impl PipeWriter {
     }
 
     /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
@@ -219,15 +219,27 @@ impl PipeReader {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
+    /// The oldest message, if it is at hand and one small frame.
+    #[inline(always)]
+    pub(crate) fn pop_inline(&mut self) -> Option<Frame> {
+        let frame = self.batch.pop_inline()?;
+        self.count();
+        Some(frame)
+    }
+
+    #[inline(always)]
+    fn count(&mut self) {
+        self.popped += 1;
+        if self.popped >= self.report_at {
+            self.report();
+        }
+    }
+
     /// The oldest message.
-    #[inline]
     pub(crate) fn pop(&mut self) -> Popped {
         loop {
             if let Some(message) = self.batch.pop() {
-                self.popped += 1;
-                if self.popped >= self.report_at {
-                    self.report();
-                }
+                self.count();
                 return Popped::Message(message);
             }
             if let Some(nothing) = self.refill() {

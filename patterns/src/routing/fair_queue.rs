@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use zmtp::Message;
+use zmtp::{Frame, Message};
 
 use super::RecvStrategy;
 use crate::inbox::PipeEnd;
@@ -19,29 +19,37 @@ pub(crate) struct FairQueue {
     empty: HashMap<PipeId, PipeReader>,
     /// Whose turn it is, in `readable`.
     turn: usize,
+    /// Who had it last.
+    last: usize,
     /// What `recv` heard instead of a message.
     news: Option<News>,
 }
 
 impl FairQueue {
-    /// The next message, and the pipe that it came from. For a socket that names its peers, a message
-    /// without frames says that there is news instead.
-    #[inline]
-    pub(crate) fn recv(&mut self) -> Option<(PipeId, Message)> {
+    /// The next message, if the one whose turn it is has it at hand and it is one small frame.
+    #[inline(always)]
+    pub(crate) fn at_hand(&mut self) -> Option<Frame> {
+        let frame = self.readable.get_mut(self.turn)?.pop_inline()?;
+        self.pass_on();
+        Some(frame)
+    }
+
+    /// The next message. For a socket that names its peers, one without frames says that there is news
+    /// instead.
+    pub(crate) fn recv(&mut self) -> Option<Message> {
         loop {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }
-            let reader = self.readable.get_mut(self.turn)?;
-            match reader.pop() {
+            match self.readable.get_mut(self.turn)?.pop() {
                 Popped::Message(message) => {
-                    self.turn += 1;
-                    return Some((reader.id(), message));
+                    self.pass_on();
+                    return Some(message);
                 }
                 Popped::News(news) => {
-                    self.turn += 1;
+                    self.pass_on();
                     self.news = Some(news);
-                    return Some((reader.id(), Message::new()));
+                    return Some(Message::new());
                 }
                 // The one that takes its place in `readable` has the turn.
                 Popped::Empty => {
@@ -55,6 +63,21 @@ impl FairQueue {
         }
     }
 
+    #[inline]
+    fn pass_on(&mut self) {
+        self.last = self.turn;
+        self.turn += 1;
+        if self.turn >= self.readable.len() {
+            self.turn = 0;
+        }
+    }
+
+    /// `recv`, with the pipe that the message came from.
+    pub(crate) fn recv_from(&mut self) -> Option<(PipeId, Message)> {
+        let message = self.recv()?;
+        Some((self.readable.get(self.last)?.id(), message))
+    }
+
     /// What `recv` heard instead of a message.
     pub(crate) fn take_news(&mut self) -> Option<News> {
         self.news.take()
@@ -62,7 +85,7 @@ impl FairQueue {
 
     /// The name of the peer that the last `recv` was about.
     pub(crate) fn last_peer(&self) -> Option<&RoutingId> {
-        self.readable.get(self.turn.checked_sub(1)?)?.peer()
+        self.readable.get(self.last)?.peer()
     }
 
     /// Throws away what is waiting (R-REQ-6), and says how much that was. Peers that never stop sending do not keep

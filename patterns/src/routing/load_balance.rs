@@ -19,9 +19,29 @@ pub(crate) struct LoadBalance {
 }
 
 impl LoadBalance {
+    /// Queues the message to the pipe whose turn it is, if that has room.
+    #[inline(always)]
+    pub(crate) fn send_at_once(&mut self, message: &mut Message) -> bool {
+        let sent = match self.writable.get_mut(self.turn) {
+            Some(writer) => writer.push(message).is_ok(),
+            None => false,
+        };
+        if sent {
+            self.pass_on();
+        }
+        sent
+    }
+
+    #[inline]
+    fn pass_on(&mut self) {
+        self.turn += 1;
+        if self.turn >= self.writable.len() {
+            self.turn = 0;
+        }
+    }
+
     /// Queues the message to the next writable pipe and names it. `None`: there is none (mute), and the
     /// message is untouched.
-    #[inline]
     pub(crate) fn send(&mut self, message: &mut Message) -> Option<PipeId> {
         loop {
             if self.turn >= self.writable.len() {
@@ -30,8 +50,9 @@ impl LoadBalance {
             let writer = self.writable.get_mut(self.turn)?;
             match writer.push(message) {
                 Ok(()) => {
-                    self.turn += 1;
-                    return Some(writer.id());
+                    let id = writer.id();
+                    self.pass_on();
+                    return Some(id);
                 }
                 Err(Refused::Full) => {
                     let writer = self.writable.swap_remove(self.turn);

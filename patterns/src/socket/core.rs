@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use zmtp::{Message, SocketType};
 
 use super::Shared;
+use super::call::{Patience, Receiving, Sending, Source, Way};
 use crate::context::Context;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -352,30 +354,18 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         self.attachments.iter().any(|one| one.origin == origin)
     }
 
-    /// `send` of a socket: `route` queues the message, or says that it cannot now.
-    ///
-    /// Most calls end at the first attempt. It is made without building the machinery of waiting, and
-    /// the message is lent, not handed from call to call: moving it costs more than encoding it.
-    #[inline]
-    pub(crate) async fn send(
+    /// `send` of a socket.
+    #[inline(always)]
+    pub(crate) fn send<W: Way<S, R>>(
         &mut self,
-        mut message: Message,
-        mut route: impl FnMut(&mut Self, &mut Message) -> bool,
-    ) -> Result<(), SendError> {
-        if message.is_empty() {
-            return Err(SendError::NoFrames(message));
-        }
-        if self.is_fresh() {
-            self.read_notes();
-            if route(self, &mut message) {
-                return Ok(());
-            }
-        }
-        let limit = self.limit(self.shared.options.send_timeout);
-        let sent = self.wait_to_send(|core| route(core, &mut message).then_some(()));
-        match within(limit, sent).await {
-            Some(()) => Ok(()),
-            None => Err(SendError::Timeout(message)),
+        message: Message,
+        way: W,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        Sending {
+            core: self,
+            message,
+            way,
+            patience: Patience::Fresh,
         }
     }
 
@@ -384,85 +374,92 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn try_send(
         &mut self,
         mut message: Message,
-        route: impl FnOnce(&mut Self, &mut Message) -> bool,
+        mut way: impl Way<S, R>,
     ) -> Result<(), TrySendError> {
         if message.is_empty() {
             return Err(TrySendError::NoFrames(message));
         }
         self.read_notes();
-        if route(self, &mut message) {
+        if way.send(self, &mut message) {
             Ok(())
         } else {
             Err(TrySendError::Full(message))
         }
     }
 
-    /// `recv` of a socket: `take` finds the next message, or says that there is none now.
-    #[inline]
-    pub(crate) async fn recv<T>(
+    /// `recv` of a socket.
+    #[inline(always)]
+    pub(crate) fn recv<W: Source<S, R>>(
         &mut self,
-        mut take: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Result<T, RecvError> {
-        if self.is_fresh() {
-            self.read_notes();
-            if let Some(taken) = take(self) {
-                return Ok(taken);
-            }
+        source: W,
+    ) -> impl Future<Output = Result<W::Item, RecvError>> {
+        Receiving {
+            core: self,
+            source,
+            patience: Patience::Fresh,
         }
-        let limit = self.limit(self.shared.options.recv_timeout);
-        let received = self.wait_to_recv(take);
-        within(limit, received).await.ok_or(RecvError::Timeout)
     }
 
     /// `try_recv` of a socket.
     #[inline]
-    pub(crate) fn try_recv<T>(
+    pub(crate) fn try_recv<W: Source<S, R>>(
         &mut self,
-        take: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Result<T, TryRecvError> {
+        mut source: W,
+    ) -> Result<W::Item, TryRecvError> {
         self.read_notes();
-        take(self).ok_or(TryRecvError::Empty)
-    }
-
-    /// Lets `attempt` try each time a pipe may have become writable, until it succeeds.
-    pub(crate) async fn wait_to_send<T>(
-        &mut self,
-        attempt: impl FnMut(&mut Self) -> Option<T>,
-    ) -> T {
-        self.wait(|shared| &shared.writers, None, attempt).await
+        source.take(self).ok_or(TryRecvError::Empty)
     }
 
     /// Lets `take` try each time a pipe may have become readable, until it succeeds.
-    pub(crate) async fn wait_to_recv<T>(&mut self, take: impl FnMut(&mut Self) -> Option<T>) -> T {
-        let patience = self.shared.options.busy_poll;
-        self.wait(|shared| &shared.readers, patience, take).await
+    pub(crate) async fn wait_to_recv<T>(
+        &mut self,
+        mut take: impl FnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        std::future::poll_fn(|cx| self.poll_recv(cx, &mut take)).await
     }
 
-    async fn wait<E: PipeEnd, T>(
+    /// Lets `route` try, and again each time a pipe may have become writable.
+    pub(super) fn poll_send<T>(
         &mut self,
+        cx: &mut TaskContext<'_>,
+        route: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Poll<T> {
+        self.poll(cx, |shared| &shared.writers, None, route)
+    }
+
+    /// Lets `take` try, and again each time a pipe may have become readable.
+    pub(super) fn poll_recv<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        take: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Poll<T> {
+        let patience = self.shared.options.busy_poll;
+        self.poll(cx, |shared| &shared.readers, patience, take)
+    }
+
+    fn poll<E: PipeEnd, T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
         inbox: impl Fn(&Shared) -> &Inbox<E>,
         busy_poll: Option<Duration>,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
-    ) -> T {
-        std::future::poll_fn(|cx| {
-            ready!(self.poll_yield(cx));
-            loop {
-                self.read_notes();
-                if let Some(done) = attempt(self) {
-                    return Poll::Ready(done);
-                }
-                if let Some(patience) = busy_poll
-                    && let Some(done) = self.busy_poll(patience, &mut attempt)
-                {
-                    return Poll::Ready(done);
-                }
-                if inbox(&self.shared).park(cx.waker()) {
-                    self.busy = 0;
-                    return Poll::Pending;
-                }
+    ) -> Poll<T> {
+        ready!(self.poll_yield(cx));
+        loop {
+            self.read_notes();
+            if let Some(done) = attempt(self) {
+                return Poll::Ready(done);
             }
-        })
-        .await
+            if let Some(patience) = busy_poll
+                && let Some(done) = self.busy_poll(patience, &mut attempt)
+            {
+                return Poll::Ready(done);
+            }
+            if inbox(&self.shared).park(cx.waker()) {
+                self.busy = 0;
+                return Poll::Pending;
+            }
+        }
     }
 
     /// Drives the connections from here for a while, instead of sleeping until one of them has something.
@@ -489,13 +486,16 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         None
     }
 
-    fn limit(&self, time: Option<Duration>) -> Limit {
-        time.map(|time| (time, self.shared.context.runtime()))
+    /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
+    pub(super) fn timer(&self, time: Duration) -> Sleep {
+        let runtime = self.shared.context.runtime();
+        let _inside = runtime.as_ref().map(Handle::enter);
+        tokio::time::sleep(time)
     }
 
     /// Whether the call may be served without yielding first.
     #[inline]
-    fn is_fresh(&mut self) -> bool {
+    pub(super) fn is_fresh(&mut self) -> bool {
         self.busy += 1;
         self.busy <= BUSY
     }
@@ -524,25 +524,5 @@ impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
         // From here on the strategies' pipes go, and their sessions linger in the background.
         self.shared.writers.close();
         self.shared.readers.close();
-    }
-}
-
-/// How long a call may take, and the runtime whose clock tells: a timer belongs to a runtime, whatever
-/// executor polls it.
-type Limit = Option<(Duration, Option<Handle>)>;
-
-/// The future's result, if it comes within the limit. Without a limit no timer is made.
-async fn within<T>(limit: Limit, future: impl Future<Output = T>) -> Option<T> {
-    let Some((time, runtime)) = limit else {
-        return Some(future.await);
-    };
-    let timer = {
-        let _inside = runtime.as_ref().map(Handle::enter);
-        tokio::time::sleep(time)
-    };
-    tokio::select! {
-        biased;
-        done = future => Some(done),
-        () = timer => None,
     }
 }

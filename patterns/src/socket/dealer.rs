@@ -2,7 +2,7 @@
 
 use zmtp::Message;
 
-use super::pipeline::{balance, take};
+use super::pipeline::{Balanced, InTurn};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, Identifies, Probes, Receives, Sends};
@@ -58,8 +58,12 @@ impl DealerSocket {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), balance).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        self.core.send(message.into(), Balanced)
     }
 
     /// Queues a message if a peer has room now.
@@ -68,7 +72,7 @@ impl DealerSocket {
     ///
     /// No peer has room, or the message has no frames. The message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        self.core.try_send(message.into(), balance)
+        self.core.try_send(message.into(), Balanced)
     }
 
     /// The next message; waits while there is none.
@@ -80,8 +84,9 @@ impl DealerSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        self.core.recv(take).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
+        self.core.recv(InTurn)
     }
 
     /// The next message, if one is there.
@@ -90,6 +95,6 @@ impl DealerSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        self.core.try_recv(take)
+        self.core.try_recv(InTurn)
     }
 }

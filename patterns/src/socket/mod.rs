@@ -14,6 +14,7 @@
 //! | [`XSubSocket`] | everyone | fair queue | takes subscriptions | drops |
 //! | [`PairSocket`] | the peer | the peer | | waits |
 
+mod call;
 mod core;
 mod dealer;
 mod directory;

@@ -56,8 +56,12 @@ impl PairSocket {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), pass).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        self.core.send(message.into(), pass)
     }
 
     /// Queues a message if the peer is there and has room now.
@@ -78,8 +82,9 @@ impl PairSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        self.core.recv(|core| core.receiver.recv()).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
+        self.core.recv(take)
     }
 
     /// The next message, if one is there.
@@ -88,11 +93,15 @@ impl PairSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        self.core.try_recv(|core| core.receiver.recv())
+        self.core.try_recv(take)
     }
 }
 
 #[inline]
 fn pass(core: &mut PairCore, message: &mut Message) -> bool {
     core.sender.send(message)
+}
+
+fn take(core: &mut Core<ExclusiveSender, ExclusiveReceiver>) -> Option<Message> {
+    core.receiver.recv()
 }

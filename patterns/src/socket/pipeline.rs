@@ -2,10 +2,11 @@
 
 use zmtp::Message;
 
+use super::call::{Source, Way};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, Receives, Sends};
-use crate::routing::{Everyone, FairQueue, LoadBalance, SendStrategy};
+use crate::routing::{Everyone, FairQueue, LoadBalance, RecvStrategy, SendStrategy};
 
 /// Sends each message to one of its peers, in turn (RFC 30).
 ///
@@ -49,8 +50,12 @@ impl PushSocket {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), balance).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        self.core.send(message.into(), Balanced)
     }
 
     /// Queues a message if a peer has room now.
@@ -59,13 +64,22 @@ impl PushSocket {
     ///
     /// No peer has room, or the message has no frames. The message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        self.core.try_send(message.into(), balance)
+        self.core.try_send(message.into(), Balanced)
     }
 }
 
-#[inline]
-pub(super) fn balance(core: &mut Core<LoadBalance, FairQueue>, message: &mut Message) -> bool {
-    core.sender.send(message).is_some()
+/// To one peer after the other.
+pub(super) struct Balanced;
+
+impl<R: RecvStrategy> Way<LoadBalance, R> for Balanced {
+    fn send(&mut self, core: &mut Core<LoadBalance, R>, message: &mut Message) -> bool {
+        core.sender.send(message).is_some()
+    }
+
+    #[inline(always)]
+    fn send_at_once(&mut self, core: &mut Core<LoadBalance, R>, message: &mut Message) -> bool {
+        core.sender.send_at_once(message)
+    }
 }
 
 /// Receives messages from all of its peers, one from each in turn (RFC 30).
@@ -94,8 +108,9 @@ impl PullSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        self.core.recv(take).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
+        self.core.recv(InTurn)
     }
 
     /// The next message, if one is there.
@@ -104,11 +119,22 @@ impl PullSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        self.core.try_recv(take)
+        self.core.try_recv(InTurn)
     }
 }
 
-#[inline]
-pub(super) fn take<S: SendStrategy>(core: &mut Core<S, FairQueue>) -> Option<Message> {
-    core.receiver.recv().map(|(_, message)| message)
+/// From one peer after the other.
+pub(super) struct InTurn;
+
+impl<S: SendStrategy> Source<S, FairQueue> for InTurn {
+    type Item = Message;
+
+    fn take(&mut self, core: &mut Core<S, FairQueue>) -> Option<Message> {
+        core.receiver.recv()
+    }
+
+    #[inline(always)]
+    fn at_hand(&mut self, core: &mut Core<S, FairQueue>) -> Option<Message> {
+        core.receiver.at_hand().map(Message::from)
+    }
 }

@@ -2,6 +2,7 @@
 
 use zmtp::Message;
 
+use super::call::source;
 use super::interest::{Interest, read_notice};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -63,8 +64,12 @@ impl PubSocket {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message to anyone.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), fan_out).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        self.core.send(message.into(), fan_out)
     }
 
     /// The same without waiting or yielding.
@@ -125,7 +130,7 @@ fn fan_out(core: &mut Core<FanOut, FairQueue>, message: &mut Message) -> bool {
 
 /// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).
 fn read_subscription(core: &mut Core<FanOut, FairQueue>) -> bool {
-    let Some((from, message)) = core.receiver.recv() else {
+    let Some((from, message)) = core.receiver.recv_from() else {
         return false;
     };
     for frame in &message {
@@ -199,9 +204,10 @@ impl SubSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
         let filter = &self.topics;
-        self.core.recv(|core| take(core, filter)).await
+        self.core.recv(source(|core| take(core, filter)))
     }
 
     /// The next message, if one is there.
@@ -211,7 +217,7 @@ impl SubSocket {
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
         let filter = &self.topics;
-        self.core.try_recv(|core| take(core, filter))
+        self.core.try_recv(source(|core| take(core, filter)))
     }
 }
 
@@ -219,7 +225,7 @@ impl SubSocket {
 fn take(core: &mut Core<Everyone, FairQueue>, filter: &PrefixTrie<usize>) -> Option<Message> {
     let invert = core.shared.options.invert_matching;
     loop {
-        let (_, message) = core.receiver.recv()?;
+        let message = core.receiver.recv()?;
         if filter.matches(message.first().unwrap_or_default()) != invert {
             return Some(message);
         }

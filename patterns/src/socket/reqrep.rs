@@ -2,6 +2,7 @@
 
 use zmtp::Message;
 
+use super::call::{source, way};
 use super::lockstep;
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -92,10 +93,13 @@ impl ReqSocket {
         let id = self.next_id();
         let mut peer = None;
         self.core
-            .send(lockstep::wrap(request, id), |core, message| {
-                peer = ask(core, message);
-                peer.is_some()
-            })
+            .send(
+                lockstep::wrap(request, id),
+                way(|core, message| {
+                    peer = ask(core, message);
+                    peer.is_some()
+                }),
+            )
             .await
             .map_err(|error| SendError::Timeout(bare(error.into_message(), id)))?;
         self.asked = Some(Asked { peer, id });
@@ -122,10 +126,13 @@ impl ReqSocket {
         let id = self.next_id();
         let mut peer = None;
         self.core
-            .try_send(lockstep::wrap(request, id), |core, message| {
-                peer = ask(core, message);
-                peer.is_some()
-            })
+            .try_send(
+                lockstep::wrap(request, id),
+                way(|core, message| {
+                    peer = ask(core, message);
+                    peer.is_some()
+                }),
+            )
             .map_err(|error| TrySendError::Full(bare(error.into_message(), id)))?;
         self.asked = Some(Asked { peer, id });
         Ok(())
@@ -158,7 +165,7 @@ impl ReqSocket {
                 expected: NO_REQUEST,
             });
         };
-        let reply = self.core.recv(|core| answer(core, asked)).await?;
+        let reply = self.core.recv(source(|core| answer(core, asked))).await?;
         self.asked = None;
         Ok(reply)
     }
@@ -174,7 +181,7 @@ impl ReqSocket {
                 expected: NO_REQUEST,
             });
         };
-        let reply = self.core.try_recv(|core| answer(core, asked))?;
+        let reply = self.core.try_recv(source(|core| answer(core, asked)))?;
         self.asked = None;
         Ok(reply)
     }
@@ -191,7 +198,7 @@ fn ask(core: &mut Core<LoadBalance, FairQueue>, request: &mut Message) -> Option
 
 /// The reply to the request, if it has come.
 fn answer(core: &mut Core<LoadBalance, FairQueue>, asked: &mut Asked) -> Option<Message> {
-    while let Some((from, message)) = core.receiver.recv() {
+    while let Some((from, message)) = core.receiver.recv_from() {
         if asked.peer.is_none_or(|peer| peer == from)
             && let Some(reply) = lockstep::unwrap(message, asked.id)
         {
@@ -287,7 +294,7 @@ impl RepSocket {
         }
         let asker = &mut self.asker;
         self.core
-            .send(reply, |core, reply| respond(core, asker, reply))
+            .send(reply, way(|core, reply| respond(core, asker, reply)))
             .await
     }
 
@@ -306,7 +313,7 @@ impl RepSocket {
         }
         let asker = &mut self.asker;
         self.core
-            .try_send(reply, |core, reply| respond(core, asker, reply))
+            .try_send(reply, way(|core, reply| respond(core, asker, reply)))
     }
 
     /// Replies dropped because their asker was gone or its pipe was full.
@@ -319,7 +326,7 @@ impl RepSocket {
 /// The next well-formed request: who asks, its envelope, its body.
 fn request(core: &mut Core<Addressed, FairQueue>) -> Option<(PipeId, Message, Message)> {
     loop {
-        let (from, message) = core.receiver.recv()?;
+        let (from, message) = core.receiver.recv_from()?;
         if let Some((envelope, body)) = lockstep::open(message) {
             return Some((from, envelope, body));
         }

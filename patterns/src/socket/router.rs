@@ -2,6 +2,7 @@
 
 use zmtp::Message;
 
+use super::call::way;
 use super::{Core, common_methods};
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, RecvError, SendError, TryRecvError, TrySendError};
@@ -159,9 +160,10 @@ impl RouterSocket {
         }
         let mut unroutable = None;
         self.core
-            .send(message, |core, message| {
-                route(core, &peer, message, &mut unroutable)
-            })
+            .send(
+                message,
+                way(|core, message| route(core, &peer, message, &mut unroutable)),
+            )
             .await?;
         match unroutable {
             None => Ok(()),
@@ -180,9 +182,10 @@ impl RouterSocket {
             return Ok(());
         }
         let mut unroutable = None;
-        self.core.try_send(message, |core, message| {
-            route(core, &peer, message, &mut unroutable)
-        })?;
+        self.core.try_send(
+            message,
+            way(|core, message| route(core, &peer, message, &mut unroutable)),
+        )?;
         match unroutable {
             None => Ok(()),
             Some(message) => Err(TrySendError::Unroutable { peer, message }),
@@ -215,8 +218,9 @@ impl RouterSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Routed, RecvError> {
-        self.core.recv(take).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Routed, RecvError>> {
+        self.core.recv(take)
     }
 
     /// The next message, if one is there.
@@ -262,7 +266,7 @@ fn route(
 /// The next message, or notice if the application wants them.
 fn take(core: &mut Core<Addressed, FairQueue>) -> Option<Routed> {
     loop {
-        let (_, mut message) = core.receiver.recv()?;
+        let mut message = core.receiver.recv()?;
         let mut notice = None;
         if message.is_empty() {
             notice = match core.receiver.take_news() {

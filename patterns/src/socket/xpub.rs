@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use zmtp::Message;
 
+use super::call::{source, way};
 use super::interest::{is_notice, notice, take_notices};
 use super::pubsub::SUBSCRIPTIONS;
 use super::{Core, Ledger, common_methods};
@@ -63,7 +64,10 @@ impl XPubSocket {
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let hearing = &mut self.hearing;
         self.core
-            .send(message.into(), |core, message| hearing.send(core, message))
+            .send(
+                message.into(),
+                way(|core, message| hearing.send(core, message)),
+            )
             .await
     }
 
@@ -75,8 +79,10 @@ impl XPubSocket {
     /// has gone to nobody.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
         let hearing = &mut self.hearing;
-        self.core
-            .try_send(message.into(), |core, message| hearing.send(core, message))
+        self.core.try_send(
+            message.into(),
+            way(|core, message| hearing.send(core, message)),
+        )
     }
 
     /// The next notice or message; waits while there is none.
@@ -88,9 +94,10 @@ impl XPubSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken nothing.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
         let hearing = &mut self.hearing;
-        self.core.recv(|core| hearing.take(core)).await
+        self.core.recv(source(|core| hearing.take(core)))
     }
 
     /// The next notice or message, if one is there.
@@ -100,7 +107,7 @@ impl XPubSocket {
     /// Nothing is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
         let hearing = &mut self.hearing;
-        self.core.try_recv(|core| hearing.take(core))
+        self.core.try_recv(source(|core| hearing.take(core)))
     }
 
     /// Of a `manual` socket: subscribes the peer whose notice was received last to `topic`, which may be
@@ -223,7 +230,7 @@ impl Hearing {
     /// Hears one message, and who has gone. `false`: nobody has said anything.
     fn hear(&mut self, core: &mut XPubCore, limit: usize) -> bool {
         self.hear_departures(core, limit);
-        let Some((from, message)) = core.receiver.recv() else {
+        let Some((from, message)) = core.receiver.recv_from() else {
             return false;
         };
         let options = &core.shared.options;

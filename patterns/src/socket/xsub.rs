@@ -3,7 +3,7 @@
 use zmtp::Message;
 
 use super::interest::take_notices;
-use super::pipeline::take;
+use super::pipeline::InTurn;
 use super::pubsub::{subscribe, unsubscribe};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -76,8 +76,12 @@ impl XSubSocket {
     /// # Cancel safety
     ///
     /// A dropped future has done nothing.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), pass).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        self.core.send(message.into(), pass)
     }
 
     /// The same without yielding.
@@ -98,8 +102,9 @@ impl XSubSocket {
     /// # Cancel safety
     ///
     /// A dropped future has taken no message.
-    pub async fn recv(&mut self) -> Result<Message, RecvError> {
-        self.core.recv(take).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
+        self.core.recv(InTurn)
     }
 
     /// The next message, if one is there.
@@ -108,7 +113,7 @@ impl XSubSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        self.core.try_recv(take)
+        self.core.try_recv(InTurn)
     }
 
     /// Distinct topics subscribed to.

@@ -1,0 +1,186 @@
+//! `send` and `recv` of every socket: calls that are mostly served at once, and otherwise wait.
+//!
+//! The first attempt is code that the compiler puts where the application awaits the call, so that a message
+//! is not moved from function to function on its way; each move costs as much as encoding a small message.
+//! What comes after a failed attempt is one function that is not inlined. A call that waits holds nothing
+//! but its place: dropped, it has done nothing.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Sleep;
+use zmtp::Message;
+
+use super::Core;
+use crate::error::{RecvError, SendError};
+use crate::routing::{RecvStrategy, SendStrategy};
+
+/// Where a socket's messages come from.
+pub(crate) trait Source<S: SendStrategy, R: RecvStrategy>: Unpin {
+    /// What the application gets.
+    type Item;
+    /// The next one, or none now.
+    fn take(&mut self, core: &mut Core<S, R>) -> Option<Self::Item>;
+    /// The same for what is quickly taken; with none, `take` has the say.
+    #[inline(always)]
+    fn at_hand(&mut self, _: &mut Core<S, R>) -> Option<Self::Item> {
+        None
+    }
+}
+
+/// Where a socket's messages go to.
+pub(crate) trait Way<S: SendStrategy, R: RecvStrategy>: Unpin {
+    /// Queues the message. `false`: not now, and it is untouched.
+    fn send(&mut self, core: &mut Core<S, R>, message: &mut Message) -> bool;
+    /// The same for what is quickly done; when it says no, `send` has the say.
+    #[inline(always)]
+    fn send_at_once(&mut self, _: &mut Core<S, R>, _: &mut Message) -> bool {
+        false
+    }
+}
+
+/// A closure as a source.
+pub(crate) fn source<S: SendStrategy, R: RecvStrategy, T, F>(take: F) -> F
+where
+    F: FnMut(&mut Core<S, R>) -> Option<T>,
+{
+    take
+}
+
+/// A closure as a way.
+pub(crate) fn way<S: SendStrategy, R: RecvStrategy, F>(send: F) -> F
+where
+    F: FnMut(&mut Core<S, R>, &mut Message) -> bool,
+{
+    send
+}
+
+impl<S: SendStrategy, R: RecvStrategy, T, F> Source<S, R> for F
+where
+    F: FnMut(&mut Core<S, R>) -> Option<T> + Unpin,
+{
+    type Item = T;
+
+    fn take(&mut self, core: &mut Core<S, R>) -> Option<T> {
+        self(core)
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy, F> Way<S, R> for F
+where
+    F: FnMut(&mut Core<S, R>, &mut Message) -> bool + Unpin,
+{
+    fn send(&mut self, core: &mut Core<S, R>, message: &mut Message) -> bool {
+        self(core, message)
+    }
+}
+
+/// How long a call waits.
+pub(super) enum Patience {
+    /// The first attempt is still to be made.
+    Fresh,
+    /// It waits, for ever or until the time-out.
+    Waiting(Option<Pin<Box<Sleep>>>),
+}
+
+impl Patience {
+    /// Ready when the time-out has passed. The first call begins to wait.
+    fn poll<S: SendStrategy, R: RecvStrategy>(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core<S, R>,
+        timeout: Option<Duration>,
+    ) -> Poll<()> {
+        if let Patience::Fresh = self {
+            *self = Patience::Waiting(timeout.map(|time| Box::pin(core.timer(time))));
+        }
+        match self {
+            Patience::Waiting(Some(timer)) => timer.as_mut().poll(cx),
+            Patience::Waiting(None) | Patience::Fresh => Poll::Pending,
+        }
+    }
+}
+
+/// A `recv`.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(super) struct Receiving<'a, S: SendStrategy, R: RecvStrategy, W> {
+    pub(super) core: &'a mut Core<S, R>,
+    pub(super) source: W,
+    pub(super) patience: Patience,
+}
+
+impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Future for Receiving<'_, S, R, W> {
+    type Output = Result<W::Item, RecvError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Patience::Fresh = this.patience
+            && this.core.is_fresh()
+            && !this.core.shared.readers.has_notes()
+            && let Some(item) = this.source.at_hand(this.core)
+        {
+            return Poll::Ready(Ok(item));
+        }
+        this.poll_on(cx)
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Receiving<'_, S, R, W> {
+    #[inline(never)]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<W::Item, RecvError>> {
+        let source = &mut self.source;
+        if let Poll::Ready(item) = self.core.poll_recv(cx, |core| source.take(core)) {
+            return Poll::Ready(Ok(item));
+        }
+        let timeout = self.core.shared.options.recv_timeout;
+        ready!(self.patience.poll(cx, self.core, timeout));
+        Poll::Ready(Err(RecvError::Timeout))
+    }
+}
+
+/// A `send`.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(super) struct Sending<'a, S: SendStrategy, R: RecvStrategy, W> {
+    pub(super) core: &'a mut Core<S, R>,
+    pub(super) message: Message,
+    pub(super) way: W,
+    pub(super) patience: Patience,
+}
+
+impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Future for Sending<'_, S, R, W> {
+    type Output = Result<(), SendError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Patience::Fresh = this.patience
+            && this.core.is_fresh()
+            && !this.core.shared.writers.has_notes()
+            && this.way.send_at_once(this.core, &mut this.message)
+        {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_on(cx)
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Sending<'_, S, R, W> {
+    #[inline(never)]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let (message, way) = (&mut self.message, &mut self.way);
+        if message.is_empty() {
+            return Poll::Ready(Err(SendError::NoFrames(std::mem::take(message))));
+        }
+        let sent = self
+            .core
+            .poll_send(cx, |core| way.send(core, message).then_some(()));
+        if sent.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let timeout = self.core.shared.options.send_timeout;
+        ready!(self.patience.poll(cx, self.core, timeout));
+        Poll::Ready(Err(SendError::Timeout(std::mem::take(message))))
+    }
+}
