@@ -140,11 +140,13 @@ impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Receiving<'_, S, R, W> {
     }
 }
 
-/// A `send`.
+/// A `send`. The message is at the front, so that a move of the whole reads its words as they were written:
+/// a processor stalls when it reads across the bounds of recent writes.
 #[must_use = "futures do nothing unless they are awaited"]
+#[repr(C)]
 pub(super) struct Sending<'a, S: SendStrategy, R: RecvStrategy, W> {
-    pub(super) core: &'a mut Core<S, R>,
     pub(super) message: Message,
+    pub(super) core: &'a mut Core<S, R>,
     pub(super) way: W,
     pub(super) patience: Patience,
 }

@@ -362,8 +362,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         way: W,
     ) -> impl Future<Output = Result<(), SendError>> {
         Sending {
-            core: self,
             message,
+            core: self,
             way,
             patience: Patience::Fresh,
         }
