@@ -232,28 +232,34 @@ impl Batch {
     /// Takes the first message off. A message that was partly written before is dropped first.
     #[inline]
     pub fn pop(&mut self) -> Option<Message> {
-        match self.pop_inline() {
-            Some(frame) => Some(Message::from(frame)),
-            None => self.pop_any(),
-        }
+        self.pop_small().or_else(|| self.pop_any())
     }
 
-    /// Takes the first message off if it is one frame small enough to be inline: the common case, made of
-    /// nothing but the batch's own fields so that the frame can be put together where it ends up.
+    /// Takes the first message off if it is a single short frame: the common case, made of nothing but the
+    /// batch's own fields, so that the compiler can put the message together where it ends up.
     #[inline(always)]
-    pub fn pop_inline(&mut self) -> Option<Frame> {
-        if !self.cut
-            && let Some(rest) = self.wire.get(self.head..)
-            && let [0, len, payload @ ..] = rest
-            && usize::from(*len) <= INLINE.min(payload.len())
-            && self.messages != 0
-        {
-            let frame = Frame::inline_from(payload, *len);
-            self.head += 2 + usize::from(*len);
-            self.end_message();
-            return Some(frame);
+    pub fn pop_small(&mut self) -> Option<Message> {
+        if self.cut || self.messages == 0 {
+            return None;
         }
-        None
+        let [0, len, rest @ ..] = self.wire.get(self.head..)? else {
+            return None;
+        };
+        let size = usize::from(*len);
+        let message = if size > INLINE {
+            // A referenced payload is not here: its place is taken by what follows it.
+            if !self.refs.is_empty() {
+                return None;
+            }
+            Message::shared(Bytes::copy_from_slice(rest.get(..size)?))
+        } else if size <= rest.len() {
+            Message::from(Frame::inline_from(rest, *len))
+        } else {
+            return None;
+        };
+        self.head += 2 + size;
+        self.end_message();
+        Some(message)
     }
 
     /// Moves the first `messages` messages into a batch of their own (all, if there are fewer).

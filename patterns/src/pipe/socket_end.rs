@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use parking_lot::MutexGuard;
-use zmtp::{Batch, Frame, Message};
+use zmtp::{Batch, Message};
 
 use super::lane::{At, BATCH, Drive, Lane, LaneState, News, send};
 use super::tally::Tally;
@@ -219,12 +219,12 @@ impl PipeReader {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
-    /// The oldest message, if it is at hand and one small frame.
+    /// The oldest message, if it is at hand and a single short frame.
     #[inline(always)]
-    pub(crate) fn pop_inline(&mut self) -> Option<Frame> {
-        let frame = self.batch.pop_inline()?;
+    pub(crate) fn pop_small(&mut self) -> Option<Message> {
+        let message = self.batch.pop_small()?;
         self.count();
-        Some(frame)
+        Some(message)
     }
 
     #[inline(always)]

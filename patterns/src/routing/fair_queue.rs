@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use zmtp::{Frame, Message};
+use zmtp::Message;
 
 use super::RecvStrategy;
 use crate::inbox::PipeEnd;
@@ -26,12 +26,12 @@ pub(crate) struct FairQueue {
 }
 
 impl FairQueue {
-    /// The next message, if the one whose turn it is has it at hand and it is one small frame.
+    /// The next message, if the one whose turn it is has it at hand and it is a single short frame.
     #[inline(always)]
-    pub(crate) fn at_hand(&mut self) -> Option<Frame> {
-        let frame = self.readable.get_mut(self.turn)?.pop_inline()?;
+    pub(crate) fn at_hand(&mut self) -> Option<Message> {
+        let message = self.readable.get_mut(self.turn)?.pop_small()?;
         self.pass_on();
-        Some(frame)
+        Some(message)
     }
 
     /// The next message. For a socket that names its peers, one without frames says that there is news

@@ -135,6 +135,6 @@ impl<S: SendStrategy> Source<S, FairQueue> for InTurn {
 
     #[inline(always)]
     fn at_hand(&mut self, core: &mut Core<S, FairQueue>) -> Option<Message> {
-        core.receiver.at_hand().map(Message::from)
+        core.receiver.at_hand()
     }
 }
