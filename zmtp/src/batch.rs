@@ -251,7 +251,7 @@ impl Batch {
             if !self.refs.is_empty() {
                 return None;
             }
-            Message::shared(Bytes::copy_from_slice(rest.get(..size)?))
+            Message::from(Frame::boxed(rest.get(..size)?))
         } else if size <= rest.len() {
             Message::from(Frame::inline_from(rest, *len))
         } else {

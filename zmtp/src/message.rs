@@ -4,8 +4,8 @@
 //! [`crate::Batch`] writes messages into wire form and reads them back.
 //!
 //! Payloads of up to [`Frame::INLINE`] bytes live inside the frame, larger ones in a
-//! reference-counted [`Bytes`]. So a small message of one frame costs no allocation, and
-//! cloning a message never copies a large payload. Invariant: a frame is inline exactly
+//! reference-counted [`Bytes`], except for small ones that were received: these are boxed. So a small
+//! message of one frame costs no allocation, and cloning a message never copies a large payload. Invariant: a frame is inline exactly
 //! when its payload has at most `INLINE` bytes; [`crate::Batch::pop`] relies on it.
 
 use std::borrow::{Borrow, Cow};
@@ -43,6 +43,9 @@ pub struct Frame(Repr);
 #[repr(u64)]
 enum Repr {
     Inline(Block),
+    /// A payload of its own: what a small message costs least in when it is taken off a [`crate::Batch`]. Two
+    /// words instead of four, no count of references, no table of functions.
+    Boxed(Box<[u8]>),
     Shared(Bytes),
 }
 
@@ -119,6 +122,7 @@ impl Frame {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::Inline(_) => Bytes::copy_from_slice(&self),
+            Repr::Boxed(bytes) => bytes.into(),
             Repr::Shared(bytes) => bytes,
         }
     }
@@ -136,6 +140,7 @@ impl Frame {
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(block) => &block.0[..usize::from(block.len())],
+            Repr::Boxed(bytes) => bytes,
             Repr::Shared(bytes) => bytes,
         }
     }
@@ -155,20 +160,27 @@ impl Frame {
         }))
     }
 
+    /// A copy of a payload that is too large to be inline, but small enough to be copied again with the frame.
+    #[inline]
+    pub(crate) fn boxed(payload: &[u8]) -> Self {
+        debug_assert!(payload.len() > INLINE);
+        Self(Repr::Boxed(payload.into()))
+    }
+
     /// The inline payload.
     #[inline]
     pub(crate) fn as_inline(&self) -> Option<&Block> {
         match &self.0 {
             Repr::Inline(block) => Some(block),
-            Repr::Shared(_) => None,
+            Repr::Boxed(_) | Repr::Shared(_) => None,
         }
     }
 
-    /// The shared payload of a frame that is not inline.
+    /// The payload, if it is shared.
     #[inline]
     pub(crate) fn as_shared(&self) -> Option<&Bytes> {
         match &self.0 {
-            Repr::Inline(_) => None,
+            Repr::Inline(_) | Repr::Boxed(_) => None,
             Repr::Shared(bytes) => Some(bytes),
         }
     }
@@ -399,6 +411,7 @@ impl From<Frame> for Vec<u8> {
     fn from(frame: Frame) -> Self {
         match frame.0 {
             Repr::Inline(_) => frame.to_vec(),
+            Repr::Boxed(bytes) => bytes.into_vec(),
             Repr::Shared(bytes) => bytes.into(),
         }
     }
