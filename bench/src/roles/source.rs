@@ -21,7 +21,7 @@ impl Source {
         Source { payload, prototype }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&self) -> Message {
         match &self.prototype {
             Some(message) => message.clone(),
