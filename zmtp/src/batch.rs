@@ -31,7 +31,7 @@ const BLOCK: usize = 2 + INLINE + 1;
 /// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
 /// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
 /// keep a whole chunk.
-const COPY_MAX: usize = 256;
+const COPY_MAX: usize = 1024;
 
 /// Whole messages in wire form, oldest first.
 ///
@@ -242,22 +242,25 @@ impl Batch {
         if self.cut || self.messages == 0 {
             return None;
         }
-        let [0, len, rest @ ..] = self.wire.get(self.head..)? else {
-            return None;
+        let (header, len, rest) = match self.wire.get(self.head..)? {
+            [0, len, rest @ ..] => (2, usize::from(*len), rest),
+            [frame::LONG, 0, 0, 0, 0, 0, 0, high, low, rest @ ..] => {
+                (9, usize::from(u16::from_be_bytes([*high, *low])), rest)
+            }
+            _ => return None,
         };
-        let size = usize::from(*len);
-        let message = if size > INLINE {
+        let message = if len > INLINE {
             // A referenced payload is not here: its place is taken by what follows it.
-            if !self.refs.is_empty() {
+            if len > COPY_MAX || !self.refs.is_empty() {
                 return None;
             }
-            Message::from(Frame::boxed(rest.get(..size)?))
-        } else if size <= rest.len() {
-            Message::from(Frame::inline_from(rest, *len))
+            Message::from(Frame::boxed(rest.get(..len)?))
+        } else if len <= rest.len() {
+            Message::from(Frame::inline_from(rest, len as u8))
         } else {
             return None;
         };
-        self.head += 2 + size;
+        self.head += header + len;
         self.end_message();
         Some(message)
     }
