@@ -233,6 +233,10 @@ impl FanOut {
 }
 
 impl SendStrategy for FanOut {
+    /// Half of the default HWM: a publisher that never waits lets its sessions empty their pipes before these
+    /// are full.
+    const BUSY: usize = 500;
+
     fn set_options(&mut self, options: &Options) {
         self.no_drop = options.no_drop;
         self.invert = options.invert_matching;

@@ -28,6 +28,10 @@ use crate::routing_id::RoutingId;
 
 /// What every sending strategy does with the pipes it is given.
 pub(crate) trait SendStrategy {
+    /// Calls that are served without waiting before the task yields once, so that an application that is
+    /// always busy leaves its runtime time for the sessions. As many as the default HWM lets into a pipe.
+    const BUSY: usize = 1000;
+
     /// The socket's options, at its beginning and whenever they are changed.
     fn set_options(&mut self, _options: &Options) {}
     /// A pipe begins.

@@ -33,11 +33,6 @@ use crate::session::{self, Dial};
 use crate::stats::SocketStats;
 use crate::transport::{self, inproc};
 
-/// Calls that are served without waiting before the task yields once, so that an application that is
-/// always busy leaves its runtime time for the sessions. Half of the default HWM: a publisher that
-/// never waits lets its sessions empty their pipes before these are full.
-const BUSY: usize = 500;
-
 /// A socket: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     pub(crate) sender: S,
@@ -497,12 +492,12 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     #[inline]
     pub(super) fn is_fresh(&mut self) -> bool {
         self.busy += 1;
-        self.busy <= BUSY
+        self.busy <= S::BUSY
     }
 
     /// Yields once, before anything is done, when the application has been busy for long.
     fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if self.busy <= BUSY {
+        if self.busy <= S::BUSY {
             return Poll::Ready(());
         }
         self.busy = 0;
