@@ -31,7 +31,7 @@ const BLOCK: usize = 2 + INLINE + 1;
 /// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
 /// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
 /// keep a whole chunk.
-const COPY_MAX: usize = 1024;
+const COPY_MAX: usize = 256;
 
 /// Whole messages in wire form, oldest first.
 ///
@@ -86,6 +86,15 @@ impl Batch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty batch with room for `bytes` bytes in wire form.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            wire: BytesMut::with_capacity(bytes),
+            ..Self::default()
+        }
     }
 
     /// The number of messages that are not completely popped or written.

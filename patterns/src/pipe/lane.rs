@@ -301,8 +301,11 @@ impl LaneState {
         if self.conflate {
             return; // There is one message, in the open batch.
         }
-        let spare = self.spares.pop().unwrap_or_default();
-        let closed = std::mem::replace(&mut self.open, spare);
+        // The next one is going to be as large: growing step by step would cost more.
+        let size = self.open.buffered();
+        let next = self.spares.pop();
+        let next = next.unwrap_or_else(|| Batch::with_capacity(size));
+        let closed = std::mem::replace(&mut self.open, next);
         self.full.push_back(closed);
     }
 
