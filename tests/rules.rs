@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The scopes in which no rule may be without a test or a reason.
 const COMPLETE: [&str; 10] = [
@@ -73,21 +73,29 @@ fn rules(root: &Path) -> Vec<String> {
         .collect()
 }
 
+/// The files with tests, by the names of their modules.
+fn test_files(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut files = BTreeMap::new();
+    for (folder, prefix) in [
+        (folder.to_owned(), ""),
+        (folder.join("differential"), "differential::"),
+    ] {
+        for entry in fs::read_dir(folder).expect("tests") {
+            let path = entry.expect("entry").path();
+            let name = path.file_stem().and_then(|stem| stem.to_str());
+            let name = name.expect("a name");
+            if path.extension().is_some_and(|end| end == "rs") && name != "rules" {
+                files.insert(format!("{prefix}{name}"), path);
+            }
+        }
+    }
+    files
+}
+
 /// By rule, the tests that cite it.
 fn tests(root: &Path) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut files: Vec<_> = fs::read_dir(root.join("tests"))
-        .expect("tests")
-        .map(|entry| entry.expect("entry").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
-        .filter(|path| path.file_stem().is_some_and(|stem| stem != "rules"))
-        .collect();
-    files.sort();
-    for path in files {
-        let file = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .expect("a name");
+    for (file, path) in test_files(&root.join("tests")) {
         let text = fs::read_to_string(&path).expect("a test");
         let (mut name, mut above) = ("", Vec::new());
         for line in text.lines().filter(|line| !line.starts_with("//!")) {

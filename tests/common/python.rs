@@ -104,7 +104,7 @@ fn reported_texts(answer: &Value) -> Vec<String> {
         .collect()
 }
 
-fn interpreter(root: &Path) -> PathBuf {
+pub(crate) fn interpreter(root: &Path) -> PathBuf {
     let python = root.join(".venv/bin/python");
     assert!(
         python.exists(),

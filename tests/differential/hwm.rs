@@ -1,0 +1,261 @@
+//! High-water marks (R-HWM): how many messages are taken, exactly where that can be known.
+
+use super::run::{ALL, INPROC, TCP_IPC, compare};
+
+/// R-HWM-2, R-CONN-1
+#[tokio::test]
+async fn a_socket_that_connects_queues_up_to_its_own_mark() {
+    compare(
+        ALL,
+        r#"
+        source = PUSH SNDHWM=5
+        source connect
+        source fill -> 5
+        source try one more -> EAGAIN
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-3
+#[tokio::test]
+async fn a_bound_socket_without_peers_takes_nothing() {
+    compare(
+        ALL,
+        r#"
+        source = PUSH
+        source bind
+        source fill -> 0
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-1
+#[tokio::test]
+async fn zero_is_no_limit() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH SNDHWM=0
+        source connect
+        source fill -> no limit
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-1
+#[tokio::test]
+async fn the_default_is_a_thousand() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = DEALER
+        source connect
+        source fill -> 1000
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-4
+#[tokio::test]
+async fn inproc_adds_both_sides_marks() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=3
+        source = PUSH SNDHWM=4
+        sink bind
+        source connect
+        source fill -> 7
+        sink recv 7 -> 0, 1, 2, 3, 4, 5, 6
+        sink poll -> EAGAIN
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-4
+#[tokio::test]
+async fn inproc_has_no_limit_if_the_reader_has_none() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=0
+        source = PUSH SNDHWM=4
+        sink bind
+        source connect
+        source fill -> no limit
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-4
+#[tokio::test]
+async fn inproc_has_no_limit_if_the_writer_has_none() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=4
+        source = PUSH SNDHWM=0
+        sink bind
+        source connect
+        source fill -> no limit
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-5, R-INP-1
+#[tokio::test]
+async fn inproc_has_the_writers_mark_before_the_bind() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=3
+        source = PUSH SNDHWM=4
+        source connect
+        source fill -> 4
+        sink bind
+        sink recv 4 -> 0, 1, 2, 3
+        source fill -> 7
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-7
+#[tokio::test]
+async fn a_full_pipe_takes_more_when_half_of_it_is_read() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=4
+        source = PUSH SNDHWM=4
+        sink bind
+        source connect
+        source fill -> 8
+        sink recv 3 -> 0, 1, 2
+        source try early -> EAGAIN
+        sink recv -> 3
+        source fill -> 4
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-7
+#[tokio::test]
+async fn half_of_an_odd_mark_is_rounded_up() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=3
+        source = PUSH SNDHWM=4
+        sink bind
+        source connect
+        source fill -> 7
+        sink recv 3 -> 0, 1, 2
+        source try early -> EAGAIN
+        sink recv -> 3
+        source fill -> 4
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-1
+#[tokio::test]
+async fn messages_count_and_not_frames() {
+    compare(
+        ALL,
+        r#"
+        source = PUSH SNDHWM=3
+        source connect
+        source fill many | frames | in | each -> 3
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-1
+#[tokio::test]
+async fn each_peer_has_a_limit_of_its_own() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH SNDHWM=3
+        source connect a
+        source connect b
+        source fill -> 6
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-2, R-DEALER-2
+#[tokio::test]
+async fn a_dealer_is_full_like_a_pusher() {
+    compare(
+        ALL,
+        r#"
+        dealer = DEALER SNDHWM=2
+        dealer connect
+        dealer fill -> 2
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-2, R-PAIR-3
+#[tokio::test]
+async fn a_pair_is_full_like_a_pusher() {
+    compare(
+        ALL,
+        r#"
+        one = PAIR SNDHWM=2
+        one connect
+        one fill -> 2
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-1
+#[tokio::test]
+async fn each_direction_has_a_limit_of_its_own() {
+    compare(
+        INPROC,
+        r#"
+        one = PAIR SNDHWM=1 RCVHWM=2
+        other = PAIR SNDHWM=3 RCVHWM=4
+        one bind
+        other connect
+        one fill -> 5
+        other fill -> 5
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-6, R-HWM-10: two limits, what the kernel holds of the message under way, and what each side's engine holds
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_up_its_writer() {
+    compare(
+        TCP_IPC,
+        r#"
+        sink = PULL RCVHWM=2 RCVBUF=65536
+        source = PUSH SNDHWM=3 SNDBUF=65536
+        sink bind
+        source connect
+        source await HANDSHAKE_SUCCEEDED
+        source fill slowly <1000000 bytes> -> 5..8
+        sink recv 5 -> <1000000 bytes>, <1000000 bytes>, <1000000 bytes>, <1000000 bytes>, <1000000 bytes>
+        source send the end
+        "#,
+    )
+    .await;
+}

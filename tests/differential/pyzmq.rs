@@ -1,0 +1,128 @@
+//! Scenarios on libzmq through pyzmq, for the options that the `zmq` crate does not have: one process for
+//! all sockets of a run (`tests/peers/scenario.py`).
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
+
+use super::backend::{Act, Answer, Backend, Setting};
+use crate::common::python::interpreter;
+use crate::common::within;
+
+/// The options that need it.
+pub(crate) const OPTIONS: [&str; 4] = [
+    "XPUB_NODROP",
+    "XPUB_MANUAL",
+    "XPUB_VERBOSER",
+    "INVERT_MATCHING",
+];
+
+/// The process. Killed when dropped.
+pub(crate) struct Python {
+    _child: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Python {
+    pub(crate) fn start() -> Arc<Mutex<Python>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut child = Command::new(interpreter(root))
+            .arg(root.join("tests/peers/scenario.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start tests/peers/scenario.py");
+        let orders = child.stdin.take().expect("standard input is piped");
+        let answers = child.stdout.take().expect("standard output is piped");
+        Arc::new(Mutex::new(Python {
+            _child: child,
+            orders,
+            answers: BufReader::new(answers).lines(),
+        }))
+    }
+
+    async fn call(&mut self, order: Value) -> Value {
+        let line = format!("{order}\n");
+        self.orders.write_all(line.as_bytes()).await.expect("order");
+        let answer = within("scenario.py", self.answers.next_line()).await;
+        let answer = answer.expect("scenario.py writes text");
+        let answer = answer.expect("scenario.py has ended: its message is above");
+        serde_json::from_str(&answer).expect("scenario.py answers in JSON")
+    }
+}
+
+/// A socket in it.
+pub(crate) struct Pyzmq {
+    python: Arc<Mutex<Python>>,
+    name: String,
+}
+
+impl Pyzmq {
+    pub(crate) async fn open(
+        python: Arc<Mutex<Python>>,
+        (name, kind): (&str, &str),
+        settings: &[Setting],
+    ) -> Pyzmq {
+        let options: Vec<_> = settings
+            .iter()
+            .map(|setting| (&setting.name, &setting.value))
+            .collect();
+        let order = json!({ "do": "open", "socket": name, "type": kind, "options": options });
+        let answer = python.lock().await.call(order).await;
+        assert_eq!(answer, json!({}), "scenario.py cannot open {name}");
+        Pyzmq {
+            python,
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl Backend for Pyzmq {
+    fn act(&mut self, act: Act) -> BoxFuture<'_, Answer> {
+        let mut order = match act {
+            Act::Bind(at) => json!({ "do": "bind", "at": at }),
+            Act::Unbind(at) => json!({ "do": "unbind", "at": at }),
+            Act::Connect(at) => json!({ "do": "connect", "at": at }),
+            Act::Disconnect(at) => json!({ "do": "disconnect", "at": at }),
+            Act::Send(frames, patience) => {
+                json!({ "do": "send", "frames": frames, "patience": patience.as_millis() })
+            }
+            Act::Recv(patience) => json!({ "do": "recv", "patience": patience.as_millis() }),
+            Act::Event(patience) => json!({ "do": "event", "patience": patience.as_millis() }),
+            Act::Subscribe(topic) => {
+                json!({ "do": "topic", "option": "SUBSCRIBE", "topic": topic })
+            }
+            Act::Unsubscribe(topic) => {
+                json!({ "do": "topic", "option": "UNSUBSCRIBE", "topic": topic })
+            }
+            Act::Set(setting) => {
+                json!({ "do": "set", "name": setting.name, "value": setting.value })
+            }
+            Act::Close => json!({ "do": "close" }),
+        };
+        order["socket"] = self.name.clone().into();
+        async move {
+            let mut answer = self.python.lock().await.call(order).await;
+            if let Some(message) = answer.get_mut("message") {
+                let frames = serde_json::from_value(message.take());
+                return Answer::Message(frames.expect("frames are lists of bytes"));
+            }
+            let text = |key: &str| answer[key].as_str().map(str::to_owned);
+            match (text("event"), text("refused")) {
+                (Some(event), _) => Answer::Event(event),
+                (_, Some(error)) => Answer::Refused(error),
+                _ => Answer::Done,
+            }
+        }
+        .boxed()
+    }
+}
