@@ -7,7 +7,7 @@
 
 pub use patterns::{
     BindError, Closed, ConnectError, ConnectFailure, Context, DealerSocket, DisconnectError,
-    DisconnectReason, Endpoint, EndpointError, Frame, Message, Monitor, MonitorEvent,
+    DisconnectReason, Endpoint, EndpointError, Frame, LibzmqEvent, Message, Monitor, MonitorEvent,
     MonitorEventKind, Notice, OptionError, PairSocket, PeerAddress, PubSocket, PullSocket,
     PushSocket, RecvError, RepSocket, ReqSocket, Routed, RouterSocket, RoutingId, SendError,
     SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError, XPubSocket,

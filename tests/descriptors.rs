@@ -31,10 +31,15 @@ async fn a_listener_survives_without_descriptors() {
         tokio::task::yield_now().await;
         assert!(clients.len() < 64);
     }
-    event(&mut monitor, "accepting fails", |kind| {
+    let failed = event(&mut monitor, "accepting fails", |kind| {
         matches!(kind, MonitorEventKind::AcceptFailed(_))
     })
     .await;
+    let too_many = rustix::io::Errno::MFILE.raw_os_error();
+    assert_eq!(failed.errno(), Some(too_many));
+    assert_eq!(failed.local.as_ref(), Some(&endpoint));
+    let numbered = failed.libzmq().expect("libzmq has it, too");
+    assert_eq!((numbered.number, numbered.value), (0x40, too_many as u32));
     drop(clients);
     setrlimit(Resource::Nofile, before).unwrap();
 

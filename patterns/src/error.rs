@@ -57,6 +57,23 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    /// What the system had against it, for the monitor. `None`: it is the caller's mistake.
+    pub(crate) fn cause(&self) -> Option<io::Error> {
+        Some(match self {
+            BindError::Endpoint(_) | BindError::NoRuntime { .. } => return None,
+            BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
+            BindError::AddressNotAvailable { reason, .. } => {
+                io::Error::new(io::ErrorKind::AddrNotAvailable, reason.clone())
+            }
+            BindError::Io { source, .. } => match source.raw_os_error() {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => io::Error::new(source.kind(), source.to_string()),
+            },
+        })
+    }
+}
+
 /// `connect` was called with something that can never work. Whether the peer is there is not
 /// decided by `connect`: the session goes on trying, and the monitor tells.
 #[derive(Debug, Error)]

@@ -67,7 +67,7 @@ pub use error::{
     BindError, Closed, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
     SendError, TryRecvError, TrySendError, UnbindError,
 };
-pub use monitor::{DisconnectReason, Monitor, MonitorEvent, MonitorEventKind};
+pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use routing_id::RoutingId;
 pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,

@@ -1,45 +1,80 @@
 //! The monitor: what happens to a socket's connections, as events that an application or a test can wait for.
 //!
-//! Sessions, dialling and listening emit events; each [`Monitor`] gets all of them from the moment it was
-//! made. A monitor that is not read loses the oldest events and is told how many: it never holds up a
-//! session. The events are those of libzmq's `zmq_socket_monitor`, with the reasons spelled out.
+//! Sessions, dialling and listening emit events ([`events`]); each [`Monitor`] gets all of them from the
+//! moment it was made. A monitor that is not read loses the oldest events and is told how many: it never
+//! holds up a session, and holds a bounded number of events. The events are those of libzmq's
+//! `zmq_socket_monitor` (man page of that name), with the reasons spelled out; [`libzmq`] has their numbers.
+//! As in libzmq, inproc has none: there are no connections.
+
+mod events;
+mod libzmq;
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::Stream;
-use tokio::sync::broadcast;
+use futures::{Stream, StreamExt};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError as Lagged;
+use zmtp::SocketType;
 
 use crate::endpoint::Endpoint;
 use crate::error::ConnectFailure;
+use crate::routing_id::RoutingId;
 use crate::transport::PeerAddress;
 
-/// Events that a monitor may lag behind before it loses the oldest.
-const CAPACITY: usize = 1024;
+pub(crate) use events::{Events, Subject};
+pub use libzmq::LibzmqEvent;
 
 /// Something happened to one of the socket's endpoints or connections.
+///
+/// What is not known (yet) is `None`: an endpoint has no peer, and a peer is known by its address when its
+/// connection stands, and by the rest when its handshake is through.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MonitorEvent {
-    /// The endpoint that was bound or connected; `None` only for [`MonitorEventKind::Missed`].
-    pub endpoint: Option<Endpoint>,
-    /// The peer, once there is one.
-    pub peer: Option<PeerAddress>,
     /// What happened.
     pub kind: MonitorEventKind,
+    /// The endpoint that was bound or connected, as `bind` returned it or `connect` was given it. `None`
+    /// for what happens to the monitor itself: [`MonitorEventKind::Missed`] and [`MonitorEventKind::Stopped`].
+    pub endpoint: Option<Endpoint>,
+    /// Where this end of the connection is, or listens.
+    pub local: Option<Endpoint>,
+    /// Where the other end is, or is to be. The connecting end of an `ipc` connection is nowhere.
+    pub remote: Option<Endpoint>,
+    /// Who is at the other end, as the system tells it.
+    pub peer: Option<PeerAddress>,
+    /// The peer's routing id: for ROUTER the one by which the socket knows it, made up if need be; for all
+    /// others what the peer calls itself, if it does.
+    pub routing_id: Option<RoutingId>,
+    /// The peer's socket type, if it told. Peers that speak ZMTP 1.0 or 2.0 do not.
+    pub socket_type: Option<SocketType>,
+    /// The user that the server's authentication handler took the peer for. `None` without authentication.
+    pub user_id: Option<Arc<str>>,
+    /// The system's number of the connection's or the listener's socket, for telling connections apart:
+    /// numbers are used again. `None` on systems that number sockets in another way.
+    pub fd: Option<i32>,
 }
 
 /// What happened.
+///
+/// A connection is `Accepted` or `Connected`, then either `HandshakeSucceeded` or `HandshakeFailed`, and in the
+/// end, in all cases, `Disconnected`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MonitorEventKind {
     /// The socket is bound: peers can connect.
     Listening,
+    /// The socket could not be bound. `bind` has said so, too.
+    BindFailed(Arc<io::Error>),
     /// A peer connected; the handshake follows.
     Accepted,
     /// A connection could not be accepted; the listener pauses a little and goes on.
     AcceptFailed(Arc<io::Error>),
+    /// An address of the peer has been asked for a TCP connection, and the answer is still to come.
+    ConnectDelayed,
     /// The connection to the peer stands; the handshake follows.
     Connected,
     /// The peer could not be reached.
@@ -51,14 +86,19 @@ pub enum MonitorEventKind {
     },
     /// The peer speaks ZMTP and fits: messages can flow.
     HandshakeSucceeded,
-    /// The connection ended before messages could flow.
+    /// The connection ends before messages could flow; `Disconnected` follows.
     HandshakeFailed(DisconnectReason),
-    /// The connection ended after the handshake.
+    /// The connection has ended, after the handshake or before it was through.
     Disconnected(DisconnectReason),
     /// The listener, or the connecting side's effort, has ended for good.
     Closed,
+    /// The listener has ended, and has left its file or directory behind: what `ipc://*` made for itself
+    /// could not be removed.
+    CloseFailed(Arc<io::Error>),
     /// This monitor was read too slowly and lost so many events.
     Missed(u64),
+    /// The last event: the socket and all of its connections are gone.
+    Stopped,
 }
 
 /// Why a connection ended.
@@ -97,67 +137,91 @@ impl From<zmtp::Error> for DisconnectReason {
     }
 }
 
+impl MonitorEvent {
+    /// An event about the monitor itself.
+    fn own(kind: MonitorEventKind) -> Self {
+        MonitorEvent {
+            kind,
+            endpoint: None,
+            local: None,
+            remote: None,
+            peer: None,
+            routing_id: None,
+            socket_type: None,
+            user_id: None,
+            fd: None,
+        }
+    }
+
+    /// Why the connection ended, for the two events that tell.
+    pub fn reason(&self) -> Option<&DisconnectReason> {
+        match &self.kind {
+            MonitorEventKind::HandshakeFailed(reason) | MonitorEventKind::Disconnected(reason) => {
+                Some(reason)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Reads a socket's events. Made by the sockets' `monitor`.
+///
+/// It is a [`Stream`], too. A monitor that lags behind by more than 1024 events loses the oldest, and reads
+/// [`MonitorEventKind::Missed`] in their place; the last event is [`MonitorEventKind::Stopped`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::StreamExt;
+/// use patterns::{MonitorEventKind, PullSocket};
+///
+/// let mut pull = PullSocket::new();
+/// let monitor = pull.monitor();
+/// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+/// pull.close().await;
+///
+/// let events: Vec<_> = monitor.collect().await;
+/// assert!(matches!(events[0].kind, MonitorEventKind::Listening));
+/// assert_eq!(events[0].local, Some(endpoint));
+/// assert!(matches!(events[1].kind, MonitorEventKind::Closed));
+/// assert!(matches!(events[2].kind, MonitorEventKind::Stopped));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Monitor {
-    events: broadcast::Receiver<MonitorEvent>,
+    events: BroadcastStream<Arc<MonitorEvent>>,
+    stopped: bool,
 }
 
 impl Monitor {
-    /// The next event; `None` when the socket and all of its connections are gone.
+    /// The next event; `None` when the last one has been read.
     ///
     /// # Cancel safety
     ///
     /// A dropped future has taken no event.
     pub async fn recv(&mut self) -> Option<MonitorEvent> {
-        match self.events.recv().await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Closed) => None,
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(MonitorEvent {
-                endpoint: None,
-                peer: None,
-                kind: MonitorEventKind::Missed(missed),
-            }),
-        }
-    }
-
-    /// The same as a stream.
-    pub fn into_stream(self) -> impl Stream<Item = MonitorEvent> + Send {
-        futures::stream::unfold(self, |mut monitor| async move {
-            monitor.recv().await.map(|event| (event, monitor))
-        })
+        self.next().await
     }
 }
 
-/// Where a socket's tasks put their events.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    /// Made by the first monitor: without one, events cost nothing.
-    sender: OnceLock<broadcast::Sender<MonitorEvent>>,
-}
+impl Stream for Monitor {
+    type Item = MonitorEvent;
 
-impl Events {
-    pub(crate) fn monitor(&self) -> Monitor {
-        let sender = self.sender.get_or_init(|| broadcast::Sender::new(CAPACITY));
-        Monitor {
-            events: sender.subscribe(),
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<MonitorEvent>> {
+        if self.stopped {
+            return Poll::Ready(None);
         }
-    }
-
-    pub(crate) fn emit(
-        &self,
-        endpoint: &Endpoint,
-        peer: Option<&PeerAddress>,
-        kind: MonitorEventKind,
-    ) {
-        tracing::debug!(%endpoint, peer = ?peer, event = ?kind);
-        if let Some(sender) = self.sender.get() {
-            // An error only says that nobody listens now.
-            let _ = sender.send(MonitorEvent {
-                endpoint: Some(endpoint.clone()),
-                peer: peer.cloned(),
-                kind,
-            });
-        }
+        let event = match ready!(self.events.poll_next_unpin(cx)) {
+            Some(Ok(event)) => Arc::unwrap_or_clone(event),
+            Some(Err(Lagged::Lagged(missed))) => {
+                MonitorEvent::own(MonitorEventKind::Missed(missed))
+            }
+            None => {
+                self.stopped = true;
+                MonitorEvent::own(MonitorEventKind::Stopped)
+            }
+        };
+        Poll::Ready(Some(event))
     }
 }

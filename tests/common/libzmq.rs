@@ -6,6 +6,7 @@
 use std::sync::mpsc;
 use std::thread;
 
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::payload::{Digest, Recipe, frames};
@@ -21,10 +22,42 @@ pub(crate) struct Libzmq {
 
 impl Libzmq {
     pub(crate) fn new(kind: zmq::SocketType) -> Libzmq {
+        Libzmq::with(kind, |_, _| ())
+    }
+
+    /// A socket with its monitor: all events, as libzmq sends them, up to "monitor stopped".
+    pub(crate) fn monitored(kind: zmq::SocketType) -> (Libzmq, UnboundedReceiver<Told>) {
+        let (teller, told) = unbounded_channel();
+        let start = move |context: &zmq::Context, socket: &zmq::Socket| {
+            socket
+                .monitor("inproc://monitor", zmq::SocketEvent::ALL as i32)
+                .expect("monitor");
+            let monitor = context.socket(zmq::PAIR).expect("libzmq socket");
+            monitor.connect("inproc://monitor").expect("connect");
+            thread::spawn(move || {
+                loop {
+                    let frames = recv(&monitor);
+                    let event = Told::parse(&frames);
+                    let is_last = event.number == zmq::SocketEvent::MONITOR_STOPPED as u16;
+                    let _ = teller.send(event);
+                    if is_last {
+                        return;
+                    }
+                }
+            });
+        };
+        (Libzmq::with(kind, start), told)
+    }
+
+    fn with(
+        kind: zmq::SocketType,
+        start: impl FnOnce(&zmq::Context, &zmq::Socket) + Send + 'static,
+    ) -> Libzmq {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::spawn(move || {
             let context = zmq::Context::new();
             let socket = context.socket(kind).expect("libzmq socket");
+            start(&context, &socket);
             let patience = PATIENCE.as_millis() as i32;
             socket.set_linger(0).expect("linger");
             socket.set_ipv6(true).expect("ipv6");
@@ -49,6 +82,28 @@ impl Libzmq {
         within("libzmq", result)
             .await
             .expect("a libzmq call failed: its message is above")
+    }
+}
+
+/// What libzmq's monitor says: man zmq_socket_monitor, version 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) number: u16,
+    pub(crate) value: u32,
+    pub(crate) endpoint: String,
+}
+
+impl Told {
+    fn parse(frames: &[Vec<u8>]) -> Told {
+        let [event, endpoint] = frames else {
+            panic!("an event has two frames: {frames:?}");
+        };
+        let (number, value) = event.split_at(2);
+        Told {
+            number: u16::from_ne_bytes(number.try_into().expect("two bytes")),
+            value: u32::from_ne_bytes(value.try_into().expect("four bytes")),
+            endpoint: String::from_utf8(endpoint.clone()).expect("endpoints are text"),
+        }
     }
 }
 

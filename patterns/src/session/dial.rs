@@ -9,21 +9,22 @@ use std::sync::Arc;
 
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use zmtp::PeerInfo;
 
 use super::Session;
 use super::backoff::Backoff;
 use crate::endpoint::Endpoint;
-use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
+use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
 use crate::routing_id::RoutingId;
 use crate::socket::{Peer, Shared};
-use crate::transport::{self, PeerAddress};
+use crate::transport;
 
 /// One endpoint to keep connected.
 pub(crate) struct Dial {
     pub(crate) shared: Arc<Shared>,
     pub(crate) endpoint: Endpoint,
+    /// What its events are about.
+    pub(crate) subject: Subject,
     pub(crate) origin: Origin,
     /// The socket has disconnected the endpoint or is closed.
     pub(crate) ended: CancellationToken,
@@ -69,7 +70,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
         else {
             break;
         };
-        dial.emit(None, Kind::ConnectRetried { delay });
+        dial.emit(Kind::ConnectRetried { delay });
         tokio::select! {
             biased;
             () = dial.abandoned(pipe.as_mut()) => break,
@@ -79,7 +80,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
     if let Some(pipe) = pipe {
         dial.shared.give_up(pipe);
     }
-    dial.emit(None, Kind::Closed);
+    dial.emit(Kind::Closed);
 }
 
 /// What is known of the endpoint's connections.
@@ -98,25 +99,53 @@ impl Dial {
         }
     }
 
-    fn emit(&self, peer: Option<&PeerAddress>, kind: Kind) {
-        self.shared.events.emit(&self.endpoint, peer, kind);
+    fn emit(&self, kind: Kind) {
+        self.shared.events.emit(&self.subject, kind);
     }
 
     /// One connection: reach the peer, greet it, move messages.
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
-        let opened = tokio::select! {
+        let (options, events) = (&self.shared.options, &self.shared.events);
+        let delayed = || self.emit(Kind::ConnectDelayed);
+        let reached = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
-            opened = self.open(history) => opened,
+            reached = transport::connect(&self.endpoint, options, &delayed) => reached,
         };
-        let (session, peer, info) = match opened {
-            Ok(opened) => opened,
-            Err(ended) => {
-                self.enter(pipe.as_ref(), history);
-                return ended;
+        let (stream, peer) = match reached {
+            Ok(reached) => reached,
+            Err(failure) => {
+                self.emit(Kind::ConnectFailed(failure));
+                return Ended::Early;
             }
         };
-        history.peer.address = Some(peer.clone());
+        let mut subject = self.subject.connection(&stream, peer.clone());
+        events.emit(&subject, Kind::Connected);
+        let mut session = Session::new(stream, &self.shared);
+        let greeted = tokio::select! {
+            biased;
+            () = self.abandoned(pipe.as_mut()) => Err(DisconnectReason::Local),
+            greeted = session.handshake(options) => greeted,
+        };
+        let info = match greeted {
+            Ok(info) => info,
+            Err(reason) => {
+                drop(session);
+                if !matches!(reason, DisconnectReason::Local) {
+                    history.peer.handshake_failures += 1;
+                    self.shared.ledger.handshake_failures.add(1);
+                    self.enter(pipe.as_ref(), history);
+                }
+                events.emit(&subject, Kind::HandshakeFailed(reason.clone()));
+                events.emit(&subject, Kind::Disconnected(reason.clone()));
+                return match reason {
+                    DisconnectReason::Local => Ended::Abandoned,
+                    DisconnectReason::Protocol(zmtp::Error::Refused { .. }) => Ended::Refused,
+                    _ => Ended::Early,
+                };
+            }
+        };
+        history.peer.address = Some(peer);
         history.peer.announced = RoutingId::from(&info.routing_id[..]);
         if std::mem::replace(&mut history.reached, true) {
             history.peer.reconnects += 1;
@@ -124,61 +153,23 @@ impl Dial {
         }
         let announced = &info.routing_id;
         let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, announced));
-        let reason = match kept {
-            Some(kept) => {
-                self.enter(Some(&kept), history);
-                let (kept, reason) = session.run(&self.shared, kept, &self.ended).await;
-                history.peer.address = None;
-                self.enter(Some(&kept), history);
-                *pipe = Some(kept);
-                reason
-            }
-            // With `immediate`, or for a peer that the socket has no place for.
-            None => {
-                let own = self.shared.pipe_for(self.origin, announced);
-                self.enter(Some(&own), history);
-                let (own, reason) = session.run(&self.shared, own, &self.ended).await;
-                self.shared.give_up(own);
-                reason
-            }
-        };
-        let local = matches!(reason, DisconnectReason::Local);
-        self.emit(Some(&peer), Kind::Disconnected(reason));
-        if local { Ended::Abandoned } else { Ended::Late }
-    }
-
-    /// Connects and greets.
-    async fn open(&self, history: &mut History) -> Result<(Session, PeerAddress, PeerInfo), Ended> {
-        let options = &self.shared.options;
-        let (stream, peer) = match transport::connect(&self.endpoint, options).await {
-            Ok(connected) => connected,
-            Err(failure) => {
-                self.emit(None, Kind::ConnectFailed(failure));
-                return Err(Ended::Early);
-            }
-        };
-        self.emit(Some(&peer), Kind::Connected);
-        let mut session = Session::new(stream, &self.shared);
-        match session.handshake(options).await {
-            Ok(info) => {
-                self.emit(Some(&peer), Kind::HandshakeSucceeded);
-                Ok((session, peer, info))
-            }
-            Err(reason) => {
-                history.peer.handshake_failures += 1;
-                self.shared.ledger.handshake_failures.add(1);
-                let refused = matches!(
-                    &reason,
-                    DisconnectReason::Protocol(zmtp::Error::Refused { .. })
-                );
-                self.emit(Some(&peer), Kind::HandshakeFailed(reason));
-                Err(if refused {
-                    Ended::Refused
-                } else {
-                    Ended::Early
-                })
-            }
+        let is_kept = kept.is_some();
+        // With `immediate`, or for a peer that the socket has no place for, one of its own.
+        let lent = kept.unwrap_or_else(|| self.shared.pipe_for(self.origin, announced));
+        self.enter(Some(&lent), history);
+        subject.met(&info, lent.name());
+        events.emit(&subject, Kind::HandshakeSucceeded);
+        let (lent, reason) = session.run(&self.shared, lent, &self.ended).await;
+        history.peer.address = None;
+        if is_kept {
+            self.enter(Some(&lent), history);
+            *pipe = Some(lent);
+        } else {
+            self.shared.give_up(lent);
         }
+        let local = matches!(reason, DisconnectReason::Local);
+        events.emit(&subject, Kind::Disconnected(reason));
+        if local { Ended::Abandoned } else { Ended::Late }
     }
 
     /// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is

@@ -7,12 +7,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
-use crate::endpoint::Endpoint;
-use crate::monitor::MonitorEventKind as Kind;
+use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::Origin;
 use crate::routing_id::RoutingId;
 use crate::socket::Shared;
-use crate::transport::{Listener, PeerAddress, Stream};
+use crate::transport::{Listener, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -25,8 +24,7 @@ pub(crate) async fn listen(
     origin: Origin,
     ended: CancellationToken,
 ) {
-    let endpoint = listener.endpoint().clone();
-    shared.events.emit(&endpoint, None, Kind::Listening);
+    let subject = Subject::listener(&listener);
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -37,20 +35,14 @@ pub(crate) async fn listen(
         match accepted {
             Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
-                shared.events.emit(&endpoint, Some(&peer), Kind::Accepted);
-                let session = serve(
-                    shared.clone(),
-                    endpoint.clone(),
-                    (stream, peer),
-                    origin,
-                    ended.clone(),
-                );
+                let subject = subject.connection(&stream, peer);
+                shared.events.emit(&subject, Kind::Accepted);
+                let session = serve(shared.clone(), subject, stream, origin, ended.clone());
                 shared.tasks.spawn(session);
             }
             Err(error) => {
-                shared
-                    .events
-                    .emit(&endpoint, None, Kind::AcceptFailed(Arc::new(error)));
+                let failed = Kind::AcceptFailed(Arc::new(error));
+                shared.events.emit(&subject, failed);
                 tokio::select! {
                     biased;
                     () = ended.cancelled() => break,
@@ -60,46 +52,49 @@ pub(crate) async fn listen(
             }
         }
     }
-    drop(listener);
-    shared.events.emit(&endpoint, None, Kind::Closed);
+    let closed = match listener.close() {
+        Ok(()) => Kind::Closed,
+        Err(error) => Kind::CloseFailed(Arc::new(error)),
+    };
+    shared.events.emit(&subject, closed);
 }
 
 /// The life of an accepted connection.
 async fn serve(
     shared: Arc<Shared>,
-    endpoint: Endpoint,
-    (stream, peer): (Stream, PeerAddress),
+    mut subject: Subject,
+    stream: Stream,
     origin: Origin,
     ended: CancellationToken,
 ) {
     let mut session = Session::new(stream, &shared);
     let greeted = tokio::select! {
         biased;
-        () = ended.cancelled() => return,
+        () = ended.cancelled() => Err(DisconnectReason::Local),
         greeted = session.handshake(&shared.options) => greeted,
     };
     let info = match greeted {
         Ok(info) => info,
         Err(reason) => {
-            shared.ledger.handshake_failures.add(1);
-            shared
-                .events
-                .emit(&endpoint, Some(&peer), Kind::HandshakeFailed(reason));
+            drop(session);
+            if !matches!(reason, DisconnectReason::Local) {
+                shared.ledger.handshake_failures.add(1);
+            }
+            let failed = Kind::HandshakeFailed(reason.clone());
+            shared.events.emit(&subject, failed);
+            shared.events.emit(&subject, Kind::Disconnected(reason));
             return;
         }
     };
     let pipe = shared.pipe_for(origin, &info.routing_id);
     shared.ledger.know(pipe.id(), |known| {
-        known.endpoint = Some(endpoint.clone());
-        known.address = Some(peer.clone());
+        known.endpoint = Some(subject.endpoint().clone());
+        known.address = subject.peer().cloned();
         known.announced = RoutingId::from(&info.routing_id[..]);
     });
-    shared
-        .events
-        .emit(&endpoint, Some(&peer), Kind::HandshakeSucceeded);
+    subject.met(&info, pipe.name());
+    shared.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
-    shared
-        .events
-        .emit(&endpoint, Some(&peer), Kind::Disconnected(reason));
+    shared.events.emit(&subject, Kind::Disconnected(reason));
 }

@@ -24,7 +24,7 @@ use crate::error::{
     TrySendError, UnbindError,
 };
 use crate::inbox::{Inbox, Note, PipeEnd};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
 use crate::pipe::{Origin, PipeReader};
 use crate::routing::{RecvStrategy, SendStrategy};
@@ -95,19 +95,33 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             // A listener belongs to the runtime that it is made in.
             let (shared, wanted) = (self.shared.clone(), endpoint.clone());
             let bind = async move { transport::bind(&wanted, &shared.options).await };
-            let listener =
-                AbortOnDropHandle::new(runtime.spawn(bind))
-                    .await
-                    .map_err(|error| BindError::Io {
-                        endpoint,
-                        source: error.into(),
-                    })??;
+            let bound = AbortOnDropHandle::new(runtime.spawn(bind)).await;
+            let listener = bound
+                .map_err(|error| BindError::Io {
+                    endpoint: endpoint.clone(),
+                    source: error.into(),
+                })
+                .flatten()
+                .inspect_err(|error| self.tell_unbound(&endpoint, error))?;
+            let subject = Subject::listener(&listener);
+            self.shared
+                .events
+                .emit(&subject, MonitorEventKind::Listening);
             let endpoint = listener.endpoint().clone();
             let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
             (endpoint, Some(self.shared.tasks.spawn_on(listen, &runtime)))
         };
         self.attached(&endpoint, origin, ended, Role::Bound(task));
         Ok(endpoint)
+    }
+
+    /// Tells the monitors of a bind that failed for a reason that lies outside of the call.
+    fn tell_unbound(&self, endpoint: &Endpoint, error: &BindError) {
+        if let Some(cause) = error.cause() {
+            let subject = Subject::unbound(endpoint);
+            let failed = MonitorEventKind::BindFailed(Arc::new(cause));
+            self.shared.events.emit(&subject, failed);
+        }
     }
 
     pub(crate) fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
@@ -169,6 +183,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             };
             let dial = Dial {
                 shared: self.shared.clone(),
+                subject: Subject::connecting(&endpoint),
                 endpoint: endpoint.clone(),
                 origin,
                 ended: ended.clone(),

@@ -23,8 +23,8 @@ use crate::options::Options;
 pub(crate) struct IpcListener {
     // Before the listener: connecting must fail with "not found" rather than "refused" while
     // they are dropped, and fields are dropped in this order.
-    _file: Option<SocketFile>,
-    _directory: Option<OwnDirectory>,
+    file: Option<SocketFile>,
+    directory: Option<OwnDirectory>,
     listener: UnixListener,
     endpoint: Endpoint,
     options: Options,
@@ -37,8 +37,8 @@ pub(super) async fn bind(ipc: &IpcEndpoint, options: &Options) -> Result<IpcList
         IpcName::Abstract(name) => {
             let listener = listen(&abstract_path(name), options).map_err(failed)?;
             Ok(IpcListener {
-                _file: None,
-                _directory: None,
+                file: None,
+                directory: None,
                 listener,
                 endpoint,
                 options: options.clone(),
@@ -75,8 +75,8 @@ async fn bind_file(
     }
     let listener = bound.map_err(|error| bind_error(&endpoint, error))?;
     Ok(IpcListener {
-        _file: SocketFile::of(path),
-        _directory: directory,
+        file: SocketFile::of(path),
+        directory,
         listener,
         endpoint,
         options: options.clone(),
@@ -174,16 +174,21 @@ impl SocketFile {
         let id = id(&look(&path).ok()??);
         Some(SocketFile { path, id })
     }
+
+    /// # Errors
+    /// It has gone or become another's already, or the system refuses.
+    fn remove(&self) -> io::Result<()> {
+        // While our listener lives, no other file can get its inode number.
+        match look(&self.path)? {
+            Some(now) if id(&now) == self.id => fs::remove_file(&self.path),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // While our listener lives, no other file can get its inode number.
-        if let Ok(Some(now)) = look(&self.path)
-            && id(&now) == self.id
-        {
-            let _ = fs::remove_file(&self.path);
-        }
+        let _ = self.remove();
     }
 }
 
@@ -210,15 +215,39 @@ impl OwnDirectory {
     }
 }
 
+impl OwnDirectory {
+    /// # Errors
+    /// It is not empty, has gone already, or the system refuses.
+    fn remove(&self) -> io::Result<()> {
+        fs::remove_dir(&self.0)
+    }
+}
+
 impl Drop for OwnDirectory {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        let _ = self.remove();
     }
 }
 
 impl IpcListener {
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    pub(super) fn fd(&self) -> Option<i32> {
+        super::stream::fd(&self.listener)
+    }
+
+    /// # Errors
+    /// What `ipc://*` made for itself could not be removed. A file at a path that was given may go, or become
+    /// another's, without being missed.
+    pub(super) fn close(self) -> io::Result<()> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let file = self.file.as_ref();
+        file.map_or(Err(io::ErrorKind::NotFound.into()), SocketFile::remove)?;
+        directory.remove()
     }
 
     /// # Cancel safety

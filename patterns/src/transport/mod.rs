@@ -94,7 +94,8 @@ pub(crate) async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Liste
     }
 }
 
-/// Makes one attempt to reach a peer: resolves its name, and tries every address in turn.
+/// Makes one attempt to reach a peer: resolves its name, and tries every address in turn. `delayed` is called
+/// for each TCP address that does not answer at once.
 ///
 /// # Errors
 /// [`ConnectFailure`]; the caller decides when to try again.
@@ -104,9 +105,10 @@ pub(crate) async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Liste
 pub(crate) async fn connect(
     endpoint: &Endpoint,
     options: &Options,
+    delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
     match endpoint {
-        Endpoint::Tcp(tcp) => tcp::connect(tcp, options).await,
+        Endpoint::Tcp(tcp) => tcp::connect(tcp, options, delayed).await,
         #[cfg(unix)]
         Endpoint::Ipc(ipc) => ipc::connect(ipc, options).await,
         _ => Err(ConnectFailure::Unsupported {
@@ -138,6 +140,27 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.endpoint(),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.endpoint(),
+        }
+    }
+
+    /// The system's number of the listening socket, where it has one.
+    pub(crate) fn fd(&self) -> Option<i32> {
+        match self {
+            Listener::Tcp(tcp) => tcp.fd(),
+            #[cfg(unix)]
+            Listener::Ipc(ipc) => ipc.fd(),
+        }
+    }
+
+    /// Stops listening, as dropping does, and says whether something was left behind.
+    ///
+    /// # Errors
+    /// The file or directory that `ipc` had made could not be removed.
+    pub(crate) fn close(self) -> io::Result<()> {
+        match self {
+            Listener::Tcp(_) => Ok(()),
+            #[cfg(unix)]
+            Listener::Ipc(ipc) => ipc.close(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One connected byte stream, whatever carries it.
 
 use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -23,6 +24,24 @@ pub(crate) enum Stream {
 const SCRATCH: usize = 64 * 1024;
 
 impl Stream {
+    /// The system's number of the socket, where it has one.
+    pub(crate) fn fd(&self) -> Option<i32> {
+        match self {
+            Stream::Tcp(stream) => fd(stream),
+            #[cfg(unix)]
+            Stream::Ipc(stream) => fd(stream),
+        }
+    }
+
+    /// This end's address and port, of a TCP connection that still stands.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
+            Stream::Ipc(_) => None,
+        }
+    }
+
     /// Reads up to `limit` bytes without asking the runtime whether there are any: for a caller that asks the
     /// system itself, again and again.
     pub(crate) fn read_now<'a>(
@@ -42,6 +61,18 @@ impl Stream {
         let read = (&*socket).read(&mut scratch[..size])?;
         Ok(&scratch[..read])
     }
+}
+
+/// The system's number of a socket.
+#[cfg(unix)]
+pub(super) fn fd(socket: &impl std::os::fd::AsRawFd) -> Option<i32> {
+    Some(socket.as_raw_fd())
+}
+
+/// This system numbers them in another way.
+#[cfg(not(unix))]
+pub(super) fn fd<S>(_: &S) -> Option<i32> {
+    None
 }
 
 /// Calls one method on whichever stream it is.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -77,6 +78,10 @@ impl TcpListener {
         &self.endpoint
     }
 
+    pub(super) fn fd(&self) -> Option<i32> {
+        super::stream::fd(&self.listener)
+    }
+
     /// # Cancel safety
     /// Nothing is awaited after a connection has been accepted.
     pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
@@ -94,6 +99,7 @@ impl TcpListener {
 pub(super) async fn connect(
     tcp: &TcpEndpoint,
     options: &Options,
+    delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
     let resolving = async {
         let port = tcp.port().unwrap_or(0);
@@ -121,7 +127,7 @@ pub(super) async fn connect(
                 let error = io::Error::new(io::ErrorKind::AddrNotAvailable, reason);
                 return Err(ConnectFailure::io(target, error));
             }
-            dial(target, source, options).await
+            dial(target, source, options, delayed).await
         };
         match within(options.connect_timeout, attempt, || target.to_string()).await {
             Ok(stream) => {
@@ -137,13 +143,20 @@ async fn dial(
     target: SocketAddr,
     source: Option<&SocketAddr>,
     options: &Options,
+    delayed: &(dyn Fn() + Sync),
 ) -> Result<TcpStream, ConnectFailure> {
     let failed = |error| ConnectFailure::io(target, error);
     let socket = prepare(target, source, options).map_err(failed)?;
-    let stream = TcpSocket::from_std_stream(socket.into())
-        .connect(target)
-        .await
-        .map_err(failed)?;
+    let mut connecting = pin!(TcpSocket::from_std_stream(socket.into()).connect(target));
+    let mut told = false;
+    let connected = std::future::poll_fn(|cx| {
+        let polled = connecting.as_mut().poll(cx);
+        if polled.is_pending() && !std::mem::replace(&mut told, true) {
+            delayed();
+        }
+        polled
+    });
+    let stream = connected.await.map_err(failed)?;
     let own = stream.local_addr().map_err(failed)?;
     // While nobody listens at a port of the ephemeral range, the system may choose that very
     // port for us, and TCP's simultaneous open connects the socket to itself.

@@ -41,7 +41,7 @@ async fn bind_failure(text: &str) -> BindError {
 /// Connects, accepts, and moves bytes both ways; gives the address of the connecting side.
 async fn exchange(listener: &Listener, target: &Endpoint) -> PeerAddress {
     let options = options();
-    let (connected, accepted) = tokio::join!(connect(target, &options), listener.accept());
+    let (connected, accepted) = tokio::join!(connect(target, &options, &|| ()), listener.accept());
     let (mut here, _) = connected.unwrap();
     let (mut there, peer) = accepted.unwrap();
     assert!(here.is_write_vectored() && there.is_write_vectored());
@@ -137,7 +137,7 @@ async fn without_ipv6_everything_is_ipv4() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("option ipv6 is off"), "{error}");
-    let failure = connect(&endpoint(&format!("tcp://[::1]:{port}")), &options).await;
+    let failure = connect(&endpoint(&format!("tcp://[::1]:{port}")), &options, &|| ()).await;
     let failure = failure.unwrap_err();
     assert!(
         failure.to_string().contains("option ipv6 is off"),
@@ -198,7 +198,7 @@ async fn a_restarted_server_gets_its_port_back_at_once() {
     let first = bound("tcp://127.0.0.1:*").await;
     let target = first.endpoint().clone();
     let options = options();
-    let (connected, accepted) = tokio::join!(connect(&target, &options), first.accept());
+    let (connected, accepted) = tokio::join!(connect(&target, &options, &|| ()), first.accept());
     // The server closes first, so TIME_WAIT is at its port.
     drop((accepted, first));
     drop(connected);
@@ -240,14 +240,14 @@ fn binding_outside_of_a_runtime_is_an_error() {
 #[tokio::test]
 async fn a_port_without_listener_refuses() {
     let target = endpoint(&format!("tcp://127.0.0.1:{}", free_port()));
-    let failure = connect(&target, &options()).await.unwrap_err();
+    let failure = connect(&target, &options(), &|| ()).await.unwrap_err();
     assert!(failure.is_refused(), "{failure}");
 }
 
 #[tokio::test]
 async fn an_unknown_name_fails_that_attempt() {
     let target = endpoint("tcp://no-such-name.invalid:1");
-    let failure = connect(&target, &options()).await.unwrap_err();
+    let failure = connect(&target, &options(), &|| ()).await.unwrap_err();
     assert!(
         matches!(failure, ConnectFailure::Resolve { ref host, .. } if host == "no-such-name.invalid"),
         "{failure}"
@@ -267,7 +267,7 @@ async fn a_peer_that_does_not_answer_times_out() {
     };
     let mut waiting = Vec::new();
     for _ in 0..8 {
-        match connect(&target, &options).await {
+        match connect(&target, &options, &|| ()).await {
             Ok(stream) => waiting.push(stream),
             Err(failure) => {
                 assert!(
@@ -286,7 +286,7 @@ async fn a_peer_that_does_not_answer_times_out() {
 async fn a_connection_to_itself_is_a_refusal() {
     let port = free_port();
     let target = endpoint(&format!("tcp://127.0.0.1:{port};127.0.0.1:{port}"));
-    let failure = connect(&target, &options()).await.unwrap_err();
+    let failure = connect(&target, &options(), &|| ()).await.unwrap_err();
     assert!(failure.is_refused(), "{failure}");
     // And it leaves the port to the peer that is to come.
     bound(&format!("tcp://127.0.0.1:{port}")).await;
@@ -306,10 +306,10 @@ async fn a_source_address_is_what_the_peer_sees() {
     let target = endpoint(&format!("tcp://*:*;127.0.0.1:{port}"));
     exchange(&listener, &target).await;
     let target = endpoint(&format!("tcp://[::1]:*;127.0.0.1:{port}"));
-    let failure = connect(&target, &options()).await.unwrap_err();
+    let failure = connect(&target, &options(), &|| ()).await.unwrap_err();
     assert!(failure.to_string().contains("IP version"), "{failure}");
     let target = endpoint(&format!("tcp://192.0.2.1:*;127.0.0.1:{port}"));
-    let failure = connect(&target, &options()).await.unwrap_err();
+    let failure = connect(&target, &options(), &|| ()).await.unwrap_err();
     assert!(failure.to_string().contains("source address"), "{failure}");
 }
 
@@ -339,8 +339,10 @@ async fn socket_options_reach_both_ends() {
     let listener = bind(&endpoint("tcp://127.0.0.1:*"), &options)
         .await
         .unwrap();
-    let (connected, accepted) =
-        tokio::join!(connect(listener.endpoint(), &options), listener.accept());
+    let (connected, accepted) = tokio::join!(
+        connect(listener.endpoint(), &options, &|| ()),
+        listener.accept()
+    );
     for stream in [connected.unwrap().0, accepted.unwrap().0] {
         let Stream::Tcp(stream) = stream else {
             panic!("not tcp");

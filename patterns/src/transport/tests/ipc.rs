@@ -47,7 +47,9 @@ async fn an_abstract_name_has_no_file() {
         BindError::AddressInUse { .. }
     ));
     drop(listener);
-    let failure = connect(&endpoint(&text), &options()).await.unwrap_err();
+    let failure = connect(&endpoint(&text), &options(), &|| ())
+        .await
+        .unwrap_err();
     assert!(failure.is_refused(), "{failure}");
 }
 
@@ -98,7 +100,7 @@ async fn a_living_listener_with_a_full_backlog_is_left_alone() {
     SockRef::from(&first).listen(1).unwrap();
     let mut waiting = Vec::new();
     let failure = loop {
-        match connect(&endpoint(&text), &options()).await {
+        match connect(&endpoint(&text), &options(), &|| ()).await {
             Ok(stream) => waiting.push(stream),
             Err(failure) => break failure,
         }
@@ -138,6 +140,8 @@ async fn a_missing_directory_or_file_is_told() {
     let (_directory, _, text) = fresh();
     let error = bind_failure(&format!("{text}/below")).await;
     assert!(matches!(error, BindError::Io { .. }), "{error}");
-    let failure = connect(&endpoint(&text), &options()).await.unwrap_err();
+    let failure = connect(&endpoint(&text), &options(), &|| ())
+        .await
+        .unwrap_err();
     assert!(failure.to_string().contains(&text), "{failure}");
 }

@@ -1,0 +1,157 @@
+//! The emitting side of monitors: what a socket's tasks know about the endpoint or connection that they serve,
+//! and where they put their events. Used by `session/listen.rs`, `session/dial.rs` and `socket/core.rs`.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+use zmtp::{PeerInfo, SocketType};
+
+use super::{Monitor, MonitorEvent, MonitorEventKind};
+use crate::endpoint::Endpoint;
+use crate::routing_id::RoutingId;
+use crate::transport::{Listener, PeerAddress, Stream};
+
+/// Events that a monitor may lag behind before it loses the oldest.
+const CAPACITY: usize = 1024;
+
+/// What events are about: an endpoint, and a connection if there is one. One for each endpoint and each
+/// connection; an event is made from it only when somebody monitors.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    endpoint: Endpoint,
+    side: Side,
+    fd: Option<i32>,
+    connection: Option<Connection>,
+}
+
+/// Who began.
+#[derive(Clone, Copy)]
+enum Side {
+    Bound,
+    Connecting,
+}
+
+#[derive(Clone)]
+struct Connection {
+    peer: PeerAddress,
+    /// Of a TCP connection.
+    local: Option<SocketAddr>,
+    routing_id: Option<RoutingId>,
+    socket_type: Option<SocketType>,
+    user_id: Option<Arc<str>>,
+}
+
+impl Subject {
+    /// An endpoint that is to be bound.
+    pub(crate) fn unbound(endpoint: &Endpoint) -> Self {
+        Subject {
+            endpoint: endpoint.clone(),
+            side: Side::Bound,
+            fd: None,
+            connection: None,
+        }
+    }
+
+    /// A listener.
+    pub(crate) fn listener(listener: &Listener) -> Self {
+        Subject {
+            fd: listener.fd(),
+            ..Subject::unbound(listener.endpoint())
+        }
+    }
+
+    /// An endpoint that is to be connected.
+    pub(crate) fn connecting(endpoint: &Endpoint) -> Self {
+        Subject {
+            side: Side::Connecting,
+            ..Subject::unbound(endpoint)
+        }
+    }
+
+    /// A connection from or to the endpoint.
+    pub(crate) fn connection(&self, stream: &Stream, peer: PeerAddress) -> Self {
+        Subject {
+            endpoint: self.endpoint.clone(),
+            side: self.side,
+            fd: stream.fd(),
+            connection: Some(Connection {
+                peer,
+                local: stream.local_address(),
+                routing_id: None,
+                socket_type: None,
+                user_id: None,
+            }),
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Whoever is at the other end of the connection.
+    pub(crate) fn peer(&self) -> Option<&PeerAddress> {
+        self.connection.as_ref().map(|one| &one.peer)
+    }
+
+    /// The peer's handshake is through. `name` is by what the socket knows it, where it names its peers.
+    pub(crate) fn met(&mut self, info: &PeerInfo, name: Option<RoutingId>) {
+        if let Some(connection) = &mut self.connection {
+            let announced =
+                (!info.routing_id.is_empty()).then(|| RoutingId::from(info.routing_id.clone()));
+            connection.routing_id = name.or(announced);
+            connection.socket_type = info.socket_type;
+        }
+    }
+
+    fn event(&self, kind: MonitorEventKind) -> MonitorEvent {
+        let at = |address: SocketAddr| Endpoint::from(address);
+        let connection = self.connection.as_ref();
+        let own = connection.and_then(|one| one.local).map(at);
+        let theirs = match connection.map(|one| &one.peer) {
+            Some(PeerAddress::Tcp(address)) => Some(at(*address)),
+            _ => None,
+        };
+        let (local, remote) = match self.side {
+            Side::Bound => (own.or_else(|| Some(self.endpoint.clone())), theirs),
+            Side::Connecting => (own, theirs.or_else(|| Some(self.endpoint.clone()))),
+        };
+        MonitorEvent {
+            kind,
+            endpoint: Some(self.endpoint.clone()),
+            local,
+            remote,
+            peer: connection.map(|one| one.peer.clone()),
+            routing_id: connection.and_then(|one| one.routing_id.clone()),
+            socket_type: connection.and_then(|one| one.socket_type),
+            user_id: connection.and_then(|one| one.user_id.clone()),
+            fd: self.fd,
+        }
+    }
+}
+
+/// Where a socket's tasks put their events.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// Made by the first monitor: without one, events cost nothing.
+    sender: OnceLock<broadcast::Sender<Arc<MonitorEvent>>>,
+}
+
+impl Events {
+    pub(crate) fn monitor(&self) -> Monitor {
+        let sender = self.sender.get_or_init(|| broadcast::Sender::new(CAPACITY));
+        Monitor {
+            events: BroadcastStream::new(sender.subscribe()),
+            stopped: false,
+        }
+    }
+
+    pub(crate) fn emit(&self, subject: &Subject, kind: MonitorEventKind) {
+        tracing::debug!(endpoint = %subject.endpoint, peer = ?subject.peer(), event = ?kind);
+        if let Some(sender) = self.sender.get() {
+            // An error only says that nobody listens now.
+            let _ = sender.send(Arc::new(subject.event(kind)));
+        }
+    }
+}
