@@ -129,11 +129,12 @@ impl<E: PipeEnd> Inbox<E> {
         self.unread.load(Ordering::Acquire)
     }
 
-    /// All notes, oldest first.
-    pub(crate) fn take(&self) -> VecDeque<Note<E>> {
+    /// Fills `read`, which is empty, with all notes, oldest first. Its buffer is used for those to come.
+    pub(crate) fn take(&self, read: &mut VecDeque<Note<E>>) {
+        debug_assert!(read.is_empty());
         let mut state = self.lock();
         self.unread.store(false, Ordering::Release);
-        std::mem::take(&mut state.notes)
+        std::mem::swap(&mut state.notes, read);
     }
 
     /// Registers the handle's task to be woken by the next note. `false`: there are notes already.

@@ -21,6 +21,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::envelope::Envelope;
 use crate::message::{Block, Frame, Message};
 use crate::wire::frame::{self, COMMAND, Header, MORE};
 
@@ -177,21 +178,21 @@ impl Batch {
         self.messages += 1;
     }
 
-    /// [`Batch::push`] with frames put in front (an envelope), without building a longer
-    /// message first.
-    pub fn push_with_prefix<'a>(
+    /// [`Batch::push_from`] with an envelope in front, without building a longer message first.
+    #[inline]
+    pub fn push_enveloped(
         &mut self,
-        prefix: impl IntoIterator<Item = &'a [u8]>,
-        message: &Message,
+        envelope: &Envelope,
+        message: &mut Message,
         by_reference_from: usize,
     ) {
         if message.is_empty() {
             return;
         }
-        for payload in prefix {
-            self.put_frame(true, payload);
-        }
-        self.push(message, by_reference_from);
+        let front = envelope.wire();
+        self.make_room(front.len());
+        self.wire.extend_from_slice(front);
+        self.push_from(message, by_reference_from);
     }
 
     /// Joins `other` at the end without copying, which works when this batch is empty or
@@ -272,6 +273,36 @@ impl Batch {
         self.head += header + len;
         self.end_message();
         Some(message)
+    }
+
+    /// Takes the first message off, divided into its envelope and the body behind it. `Some(None)`: the message
+    /// had no envelope, or nothing behind it, and is gone; `envelope` means nothing then.
+    #[inline]
+    pub fn pop_enveloped(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
+        if !self.cut
+            && self.messages != 0
+            && self.refs.is_empty()
+            && let Some(end) = envelope.read(self.wire.get(self.head..)?)
+        {
+            // What follows the envelope is a message like any other.
+            self.head += end;
+            return Some(self.pop());
+        }
+        self.pop_enveloped_slowly(envelope)
+    }
+
+    /// Envelopes of large frames, and messages without one.
+    #[cold]
+    fn pop_enveloped_slowly(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
+        let mut message = self.pop()?;
+        envelope.clear();
+        while let Some(frame) = message.pop_front() {
+            envelope.push(&frame);
+            if frame.is_empty() {
+                return Some((!message.is_empty()).then_some(message));
+            }
+        }
+        Some(None)
     }
 
     /// Moves the first `messages` messages into a batch of their own (all, if there are fewer).
@@ -891,7 +922,7 @@ mod tests {
         let mut batch = Batch::new();
         batch.push(&Message::new(), 0);
         batch.push_owned(Message::new(), 0);
-        batch.push_with_prefix([&b"id"[..]], &Message::new(), 0);
+        batch.push_enveloped(&Envelope::default(), &mut Message::new(), 0);
         assert_eq!((batch.len(), batch.byte_len()), (0, 0));
         assert_eq!(batch.pop(), None);
     }

@@ -58,6 +58,7 @@
 
 pub mod batch;
 pub mod connection;
+pub mod envelope;
 pub mod error;
 pub mod mechanism;
 pub mod message;
@@ -66,6 +67,7 @@ pub mod wire;
 
 pub use batch::Batch;
 pub use connection::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, Version};
+pub use envelope::Envelope;
 pub use error::{Error, Incompatible, LimitExceeded, Silence, Violation};
 pub use message::{Frame, Message};
 pub use socket_type::{SocketType, UnknownSocketType};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BufMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use zmtp::{Batch, Config, Connection, Frame, Heartbeat, Message, SocketType};
+use zmtp::{Batch, Config, Connection, Envelope, Frame, Heartbeat, Message, SocketType};
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -39,6 +39,19 @@ fn slices_of(batch: &Batch, max: usize) -> Vec<u8> {
         .collect()
 }
 
+/// The body of a message, if it has one behind an empty frame, and the frames before it, that one included.
+fn divide(mut message: Message) -> (Option<Message>, Message) {
+    let mut front = Message::new();
+    while let Some(frame) = message.pop_front() {
+        let delimits = frame.is_empty();
+        front.push_back(frame);
+        if delimits {
+            return ((!message.is_empty()).then_some(message), front);
+        }
+    }
+    (None, front)
+}
+
 fn pop_all(mut batch: Batch) -> Vec<Message> {
     let len = batch.len();
     let messages: Vec<Message> = std::iter::from_fn(|| batch.pop()).collect();
@@ -51,8 +64,9 @@ fn pop_all(mut batch: Batch) -> Vec<Message> {
 #[derive(Clone, Debug)]
 enum Step {
     Push(Message, usize, u8),
-    Prefixed(Message, usize),
+    Enveloped(Message, usize),
     Pop,
+    PopEnveloped,
     SplitFront(usize),
     TruncateFront(usize),
     ExtendFrom(Vec<Message>, usize),
@@ -63,8 +77,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (message(), reference(), 0_u8..3).prop_map(|(m, r, how)| Step::Push(m, r, how)),
-        1 => (message(), reference()).prop_map(|(m, r)| Step::Prefixed(m, r)),
+        1 => (message(), reference()).prop_map(|(m, r)| Step::Enveloped(m, r)),
         5 => Just(Step::Pop),
+        2 => Just(Step::PopEnveloped),
         1 => (0_usize..6).prop_map(Step::SplitFront),
         1 => (0_usize..3).prop_map(Step::TruncateFront),
         1 => (vec(message(), 0..4), reference()).prop_map(|(m, r)| Step::ExtendFrom(m, r)),
@@ -88,11 +103,23 @@ proptest! {
                     }
                     model.push_back(message);
                 }
-                Step::Prefixed(mut message, from) => {
-                    batch.push_with_prefix([&b"id"[..], b""], &message, from);
+                Step::Enveloped(mut message, from) => {
+                    let mut envelope = Envelope::default();
+                    envelope.push(b"id");
+                    envelope.push(b"");
+                    batch.push_enveloped(&envelope, &mut message.clone(), from);
                     message.push_front("");
                     message.push_front("id");
                     model.push_back(message);
+                }
+                Step::PopEnveloped => {
+                    let mut envelope = Envelope::default();
+                    let body = batch.pop_enveloped(&mut envelope);
+                    let expected = model.pop_front().map(divide);
+                    prop_assert_eq!(&body, &expected.as_ref().map(|(body, _)| body.clone()));
+                    if let Some((Some(_), front)) = expected {
+                        prop_assert!(envelope.frames().eq(front.iter()));
+                    }
                 }
                 Step::Pop => prop_assert_eq!(batch.pop(), model.pop_front()),
                 Step::SplitFront(n) => {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use parking_lot::MutexGuard;
-use zmtp::{Batch, Message};
+use zmtp::{Batch, Envelope, Message};
 
 use super::lane::{At, BATCH, Drive, Lane, LaneState, News, send};
 use super::tally::Tally;
@@ -45,28 +45,33 @@ impl PipeWriter {
     /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
     #[inline(always)]
     pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
-        let mut lane = self.lane.lock();
-        if lane.free == 0 {
-            Self::make_room(&mut lane)?;
-        }
-        lane.free -= 1;
-        lane.open.push_from(message, Self::BY_REFERENCE);
-        if lane.open.buffered() >= BATCH {
-            lane.close_batch();
-        }
-        self.pushed(lane);
-        Ok(())
+        self.put(|batch| batch.push_from(message, Self::BY_REFERENCE))
+    }
+
+    /// `push` with an envelope around the message.
+    pub(crate) fn push_enveloped(
+        &mut self,
+        envelope: &Envelope,
+        message: &mut Message,
+    ) -> Result<(), Refused> {
+        self.put(|batch| batch.push_enveloped(envelope, message, Self::BY_REFERENCE))
     }
 
     /// Queues a message that is encoded already: the bytes are shared among all who get it.
     #[inline]
     pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
+        self.put(|batch| batch.extend_from(message))
+    }
+
+    /// Queues the one message that `encode` adds to the batch.
+    #[inline(always)]
+    fn put(&mut self, encode: impl FnOnce(&mut Batch)) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
             Self::make_room(&mut lane)?;
         }
         lane.free -= 1;
-        lane.open.extend_from(message);
+        encode(&mut lane.open);
         if lane.open.buffered() >= BATCH {
             lane.close_batch();
         }
@@ -173,9 +178,9 @@ impl Drop for PipeWriter {
 }
 
 /// What a pipe has for the socket.
-pub(crate) enum Popped {
+pub(crate) enum Popped<T = Message> {
     /// The oldest message.
-    Message(Message),
+    Message(T),
     /// The peer came or left, after the last message and before the next.
     News(News),
     /// Nothing now. The pipe's id comes as a note when there is something.
@@ -237,8 +242,16 @@ impl PipeReader {
 
     /// The oldest message.
     pub(crate) fn pop(&mut self) -> Popped {
+        self.pop_with(&mut Batch::pop)
+    }
+
+    /// The oldest message, as `take` takes it off its batch.
+    pub(crate) fn pop_with<T>(
+        &mut self,
+        take: &mut impl FnMut(&mut Batch) -> Option<T>,
+    ) -> Popped<T> {
         loop {
-            if let Some(message) = self.batch.pop() {
+            if let Some(message) = take(&mut self.batch) {
                 self.count();
                 return Popped::Message(message);
             }
@@ -249,7 +262,7 @@ impl PipeReader {
     }
 
     /// Takes the next batch. `Some`: there is something else, or nothing.
-    fn refill(&mut self) -> Option<Popped> {
+    fn refill<T>(&mut self) -> Option<Popped<T>> {
         let mut lane = self.lane.lock();
         let notice = lane.release(std::mem::take(&mut self.popped));
         self.report_at = lane.hwm - lane.hwm / 2;

@@ -1,5 +1,6 @@
 //! The pipe's rules, without sessions and sockets.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -57,13 +58,19 @@ impl Socket {
     /// The ends of the only pipe that was attached.
     fn ends(&self) -> (PipeWriter, PipeReader) {
         let (Some(Note::Attached(writer)), Some(Note::Attached(reader))) = (
-            self.writers.take().pop_front(),
-            self.readers.take().pop_front(),
+            notes(&self.writers).pop_front(),
+            notes(&self.readers).pop_front(),
         ) else {
             panic!("a pipe is attached");
         };
         (writer, reader)
     }
+}
+
+fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<Note<E>> {
+    let mut notes = VecDeque::new();
+    inbox.take(&mut notes);
+    notes
 }
 
 fn cx<T>(run: impl FnOnce(&mut Context<'_>) -> T) -> T {
@@ -132,7 +139,7 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
         "two of five is not yet (5 + 1) / 2"
     );
     session.outgoing.written(1, 0, 1, None);
-    assert!(matches!(socket.writers.take()[0], Note::Changed(id) if id == writer.id()));
+    assert!(matches!(notes(&socket.writers)[0], Note::Changed(id) if id == writer.id()));
 }
 
 #[test]
@@ -171,7 +178,7 @@ fn messages_come_in_order_and_the_reader_parks_once() {
     assert!(matches!(reader.pop(), Popped::Empty));
     session.incoming.push(incoming(0..3));
     session.incoming.push(incoming(3..6));
-    assert_eq!(socket.readers.take().len(), 1, "one note for both batches");
+    assert_eq!(notes(&socket.readers).len(), 1, "one note for both batches");
     for number in 0..6 {
         assert!(matches!(reader.pop(), Popped::Message(text) if text == message(number)));
     }
@@ -235,8 +242,8 @@ fn peers_that_come_and_go_leave_nothing_in_an_idle_sockets_inbox() {
     for _ in 0..100 {
         drop(socket.pipe());
     }
-    assert!(socket.writers.take().is_empty());
-    assert!(socket.readers.take().is_empty());
+    assert!(notes(&socket.writers).is_empty());
+    assert!(notes(&socket.readers).is_empty());
 }
 
 #[test]
@@ -245,7 +252,7 @@ fn a_peer_that_left_messages_before_it_went_is_still_read() {
     let mut session = socket.pipe();
     session.incoming.push(incoming(0..1));
     drop(session);
-    let Some(Note::Attached(mut reader)) = socket.readers.take().pop_front() else {
+    let Some(Note::Attached(mut reader)) = notes(&socket.readers).pop_front() else {
         panic!("the reader is attached");
     };
     assert!(matches!(reader.pop(), Popped::Message(_)));
@@ -280,7 +287,7 @@ fn an_inproc_pipe_holds_the_sum_of_both_limits() {
         "the connector's own limit until the name is bound"
     );
     pipe.join(&binder.party());
-    assert_eq!(connector.writers.take().len(), 1, "joining makes room");
+    assert_eq!(notes(&connector.writers).len(), 1, "joining makes room");
     assert_eq!(fill(&mut writer, 4), 3);
     let (_writer, mut reader) = binder.ends();
     for number in 0..7 {
@@ -298,10 +305,10 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
     assert!(writer.push(&mut message(0)).is_ok());
     drop((writer, reader));
     assert!(
-        binder.writers.take().is_empty(),
+        notes(&binder.writers).is_empty(),
         "nobody is there to write to"
     );
-    let Some(Note::Attached(mut reader)) = binder.readers.take().pop_front() else {
+    let Some(Note::Attached(mut reader)) = notes(&binder.readers).pop_front() else {
         panic!("the reader is attached");
     };
     assert!(matches!(reader.pop(), Popped::Message(_)));
@@ -404,7 +411,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
         assert!(matches!(reader.pop(), Popped::News(News::Left)));
     }
     assert!(matches!(reader.pop(), Popped::Empty));
-    let named = socket.writers.take();
+    let named = notes(&socket.writers);
     assert!(named.iter().all(|note| matches!(note, Note::Named(..))));
     assert_eq!(named.len(), 2);
 
@@ -440,5 +447,5 @@ fn a_peer_that_nobody_has_a_place_for_leaves_no_trace() {
     assert!(cx(|cx| session.incoming.poll_room(cx)).is_pending());
     assert!(take(&mut session).is_none());
     drop(session);
-    assert!(socket.writers.take().is_empty() && socket.readers.take().is_empty());
+    assert!(notes(&socket.writers).is_empty() && notes(&socket.readers).is_empty());
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use rustc_hash::FxHashMap;
 use zmtp::Message;
 
 use super::SendStrategy;
@@ -13,7 +14,7 @@ use crate::routing_id::RoutingId;
 /// The pipes by their ids, and those that have names by these.
 #[derive(Default)]
 pub(crate) struct Addressed {
-    pipes: HashMap<PipeId, Addressee>,
+    pipes: FxHashMap<PipeId, Addressee>,
     names: HashMap<RoutingId, PipeId>,
 }
 
@@ -34,10 +35,19 @@ pub(crate) enum Undelivered {
 impl Addressed {
     /// Queues the message to the pipe.
     pub(crate) fn send(&mut self, to: PipeId, message: &mut Message) -> Result<(), Undelivered> {
+        self.send_with(to, |writer| writer.push(message))
+    }
+
+    /// `send`, with `push` to queue the message.
+    pub(crate) fn send_with(
+        &mut self,
+        to: PipeId,
+        push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused>,
+    ) -> Result<(), Undelivered> {
         let Some(addressee) = self.pipes.get_mut(&to) else {
             return Err(Undelivered::Unknown);
         };
-        match addressee.writer.push(message) {
+        match push(&mut addressee.writer) {
             Ok(()) => Ok(()),
             Err(Refused::Full) => Err(Undelivered::Full),
             Err(Refused::Gone) => {

@@ -1,8 +1,7 @@
 //! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
 
-use std::collections::HashMap;
-
-use zmtp::Message;
+use rustc_hash::FxHashMap;
+use zmtp::{Batch, Envelope, Message};
 
 use super::RecvStrategy;
 use crate::inbox::PipeEnd;
@@ -12,11 +11,13 @@ use crate::routing_id::RoutingId;
 /// Messages thrown away in one call.
 const MOST_DISCARDED: usize = 10_000;
 
-/// Turns over the readable pipes. Empty ones stand aside until they have something.
+/// Turns over the readable pipes. Empty ones stand aside until they have something; the ends of pipes are boxed,
+/// since an idle connection goes back and forth with each message.
 #[derive(Default)]
 pub(crate) struct FairQueue {
-    readable: Vec<PipeReader>,
-    empty: HashMap<PipeId, PipeReader>,
+    #[allow(clippy::vec_box)] // It moves from here to `empty` and back.
+    readable: Vec<Box<PipeReader>>,
+    empty: FxHashMap<PipeId, Box<PipeReader>>,
     /// Whose turn it is, in `readable`.
     turn: usize,
     /// Who had it last.
@@ -37,19 +38,46 @@ impl FairQueue {
     /// The next message. For a socket that names its peers, one without frames says that there is news
     /// instead.
     pub(crate) fn recv(&mut self) -> Option<Message> {
+        match self.recv_with(Batch::pop)? {
+            Ok(message) => Some(message),
+            Err(news) => {
+                self.news = Some(news);
+                Some(Message::new())
+            }
+        }
+    }
+
+    /// The next message, divided into envelope and body, with the pipe that it came from. No body: the message
+    /// was malformed.
+    pub(crate) fn recv_enveloped(
+        &mut self,
+        envelope: &mut Envelope,
+    ) -> Option<(PipeId, Option<Message>)> {
+        loop {
+            // Nobody who uses envelopes names its peers.
+            if let Ok(body) = self.recv_with(|batch| batch.pop_enveloped(envelope))? {
+                return Some((self.readable.get(self.last)?.id(), body));
+            }
+        }
+    }
+
+    /// The next message, as `take` takes it off its batch, or news.
+    fn recv_with<T>(
+        &mut self,
+        mut take: impl FnMut(&mut Batch) -> Option<T>,
+    ) -> Option<Result<T, News>> {
         loop {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }
-            match self.readable.get_mut(self.turn)?.pop() {
+            match self.readable.get_mut(self.turn)?.pop_with(&mut take) {
                 Popped::Message(message) => {
                     self.pass_on();
-                    return Some(message);
+                    return Some(Ok(message));
                 }
                 Popped::News(news) => {
                     self.pass_on();
-                    self.news = Some(news);
-                    return Some(Message::new());
+                    return Some(Err(news));
                 }
                 // The one that takes its place in `readable` has the turn.
                 Popped::Empty => {
@@ -104,11 +132,12 @@ impl FairQueue {
 
 impl RecvStrategy for FairQueue {
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
-        self.readable.iter().chain(self.empty.values())
+        let empty = self.empty.values();
+        self.readable.iter().chain(empty).map(AsRef::as_ref)
     }
 
     fn attach(&mut self, reader: PipeReader) {
-        self.readable.push(reader);
+        self.readable.push(Box::new(reader));
     }
 
     fn changed(&mut self, id: PipeId) {

@@ -5,8 +5,9 @@
 //! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
 //! and the publisher nothing until its pipe has room again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
+use rustc_hash::FxHashMap;
 use zmtp::{Batch, Message};
 
 use super::SendStrategy;
@@ -21,7 +22,7 @@ use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 pub(crate) struct FanOut {
     /// By slot number, which the trie's values hold.
     subscribers: Vec<Option<Subscriber>>,
-    slots: HashMap<PipeId, u32>,
+    slots: FxHashMap<PipeId, u32>,
     free: Vec<u32>,
     topics: PrefixTrie<Slots>,
     /// Peers with a subscription.

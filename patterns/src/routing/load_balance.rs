@@ -1,8 +1,7 @@
 //! Load balance: each message to the next pipe that has room (R-ALL-13). Used by PUSH, REQ and
 //! DEALER.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use zmtp::Message;
 
 use super::SendStrategy;
@@ -13,7 +12,7 @@ use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 #[derive(Default)]
 pub(crate) struct LoadBalance {
     writable: Vec<PipeWriter>,
-    full: HashMap<PipeId, PipeWriter>,
+    full: FxHashMap<PipeId, PipeWriter>,
     /// Whose turn it is, in `writable`.
     turn: usize,
 }
@@ -43,12 +42,20 @@ impl LoadBalance {
     /// Queues the message to the next writable pipe and names it. `None`: there is none (mute), and the
     /// message is untouched.
     pub(crate) fn send(&mut self, message: &mut Message) -> Option<PipeId> {
+        self.send_with(|writer| writer.push(message))
+    }
+
+    /// `send`, with `push` to queue the message.
+    pub(crate) fn send_with(
+        &mut self,
+        mut push: impl FnMut(&mut PipeWriter) -> Result<(), Refused>,
+    ) -> Option<PipeId> {
         loop {
             if self.turn >= self.writable.len() {
                 self.turn = 0;
             }
             let writer = self.writable.get_mut(self.turn)?;
-            match writer.push(message) {
+            match push(writer) {
                 Ok(()) => {
                     let id = writer.id();
                     self.pass_on();

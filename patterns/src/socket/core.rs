@@ -4,6 +4,7 @@
 //! the inboxes (one atomic load when there is nothing), then lets the strategy try; when the strategy is
 //! mute, the call waits for the next note.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ use crate::error::{
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
-use crate::pipe::{Origin, PipeReader};
+use crate::pipe::{Origin, PipeReader, PipeWriter};
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
@@ -41,6 +42,9 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     attachments: Vec<Attachment>,
     last_endpoint: Option<Endpoint>,
     next_origin: u32,
+    /// Empty. Kept for their buffers.
+    writer_notes: VecDeque<Note<PipeWriter>>,
+    reader_notes: VecDeque<Note<PipeReader>>,
     /// Calls served since the task last waited or yielded.
     busy: usize,
 }
@@ -74,6 +78,8 @@ impl<S: SendStrategy + Default, R: RecvStrategy + Default> Core<S, R> {
             attachments: Vec::new(),
             last_endpoint: None,
             next_origin: 0,
+            writer_notes: VecDeque::new(),
+            reader_notes: VecDeque::new(),
             busy: 0,
         }
     }
@@ -339,7 +345,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     #[cold]
     fn read_all_notes(&mut self) {
-        for note in self.shared.writers.take() {
+        let mut notes = std::mem::take(&mut self.writer_notes);
+        self.shared.writers.take(&mut notes);
+        for note in notes.drain(..) {
             match note {
                 Note::Attached(writer) if self.knows(writer.origin()) => self.sender.attach(writer),
                 // The endpoint went while the pipe came: its session ends when it sees this end drop.
@@ -348,7 +356,10 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 Note::Named(id, name) => self.sender.named(id, name),
             }
         }
-        for note in self.shared.readers.take() {
+        self.writer_notes = notes;
+        let mut notes = std::mem::take(&mut self.reader_notes);
+        self.shared.readers.take(&mut notes);
+        for note in notes.drain(..) {
             match note {
                 Note::Attached(reader) if self.knows(reader.origin()) => {
                     self.receiver.attach(reader);
@@ -358,6 +369,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 Note::Named(..) => {}
             }
         }
+        self.reader_notes = notes;
     }
 
     fn knows(&self, origin: Origin) -> bool {

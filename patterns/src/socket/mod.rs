@@ -20,7 +20,6 @@ mod dealer;
 mod directory;
 mod interest;
 mod ledger;
-mod lockstep;
 mod pair;
 mod pipeline;
 mod pubsub;

@@ -1,9 +1,8 @@
 //! The request-reply pattern (RFC 28): REQ asks, REP answers.
 
-use zmtp::Message;
+use zmtp::{Envelope, Message};
 
 use super::call::{source, way};
-use super::lockstep;
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
@@ -37,6 +36,10 @@ pub struct ReqSocket {
     core: Core<LoadBalance, FairQueue>,
     /// The request under way.
     asked: Option<Asked>,
+    /// Its envelope, which the reply has to bear.
+    envelope: Envelope,
+    /// That of the next request, and of what is received.
+    draft: Envelope,
     /// The id of the last request, when requests carry one.
     last_id: u32,
 }
@@ -44,8 +47,6 @@ pub struct ReqSocket {
 struct Asked {
     /// Who was asked. `None`: that pipe has ended, and anyone may answer (R-REQ-4).
     peer: Option<PipeId>,
-    /// What the reply has to carry.
-    id: Option<u32>,
 }
 
 common_methods!(ReqSocket, Req);
@@ -65,6 +66,8 @@ impl ReqSocket {
         ReqSocket {
             core,
             asked: None,
+            envelope: Envelope::default(),
+            draft: Envelope::default(),
             last_id: rand::random(),
         }
     }
@@ -90,19 +93,18 @@ impl ReqSocket {
                 expected: AWAITING_REPLY,
             });
         }
-        let id = self.next_id();
-        let mut peer = None;
+        self.address();
+        let (envelope, mut peer) = (&self.draft, None);
         self.core
             .send(
-                lockstep::wrap(request, id),
-                way(|core, message| {
-                    peer = ask(core, message);
+                request,
+                way(|core, request| {
+                    peer = ask(core, envelope, request);
                     peer.is_some()
                 }),
             )
-            .await
-            .map_err(|error| SendError::Timeout(bare(error.into_message(), id)))?;
-        self.asked = Some(Asked { peer, id });
+            .await?;
+        self.asked(peer);
         Ok(())
     }
 
@@ -123,18 +125,16 @@ impl ReqSocket {
                 expected: AWAITING_REPLY,
             });
         }
-        let id = self.next_id();
-        let mut peer = None;
-        self.core
-            .try_send(
-                lockstep::wrap(request, id),
-                way(|core, message| {
-                    peer = ask(core, message);
-                    peer.is_some()
-                }),
-            )
-            .map_err(|error| TrySendError::Full(bare(error.into_message(), id)))?;
-        self.asked = Some(Asked { peer, id });
+        self.address();
+        let (envelope, mut peer) = (&self.draft, None);
+        self.core.try_send(
+            request,
+            way(|core, request| {
+                peer = ask(core, envelope, request);
+                peer.is_some()
+            }),
+        )?;
+        self.asked(peer);
         Ok(())
     }
 
@@ -142,11 +142,20 @@ impl ReqSocket {
         self.asked.is_none() || self.core.shared.options.relaxed
     }
 
-    fn next_id(&mut self) -> Option<u32> {
-        self.core.shared.options.correlate.then(|| {
+    /// Writes the envelope of the next request: its id, if requests have one, and the delimiter.
+    fn address(&mut self) {
+        self.draft.clear();
+        if self.core.shared.options.correlate {
             self.last_id = self.last_id.wrapping_add(1);
-            self.last_id
-        })
+            self.draft.push(&self.last_id.to_ne_bytes());
+        }
+        self.draft.push(b"");
+    }
+
+    /// The request is on its way.
+    fn asked(&mut self, peer: Option<PipeId>) {
+        self.asked = Some(Asked { peer });
+        std::mem::swap(&mut self.envelope, &mut self.draft);
     }
 
     /// Receives the reply; waits until it comes. Replies of peers that were not asked, and malformed ones, are
@@ -165,7 +174,11 @@ impl ReqSocket {
                 expected: NO_REQUEST,
             });
         };
-        let reply = self.core.recv(source(|core| answer(core, asked))).await?;
+        let (envelope, read) = (&self.envelope, &mut self.draft);
+        let reply = self
+            .core
+            .recv(source(|core| answer(core, asked, envelope, read)))
+            .await?;
         self.asked = None;
         Ok(reply)
     }
@@ -181,28 +194,39 @@ impl ReqSocket {
                 expected: NO_REQUEST,
             });
         };
-        let reply = self.core.try_recv(source(|core| answer(core, asked)))?;
+        let (envelope, read) = (&self.envelope, &mut self.draft);
+        let reply = self
+            .core
+            .try_recv(source(|core| answer(core, asked, envelope, read)))?;
         self.asked = None;
         Ok(reply)
     }
 }
 
 /// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
-fn ask(core: &mut Core<LoadBalance, FairQueue>, request: &mut Message) -> Option<PipeId> {
+fn ask(
+    core: &mut Core<LoadBalance, FairQueue>,
+    envelope: &Envelope,
+    request: &mut Message,
+) -> Option<PipeId> {
     let stale = core.receiver.discard_waiting();
     if stale > 0 {
         core.shared.ledger.discarded.add(stale);
     }
-    core.sender.send(request)
+    core.sender
+        .send_with(|writer| writer.push_enveloped(envelope, request))
 }
 
 /// The reply to the request, if it has come.
-fn answer(core: &mut Core<LoadBalance, FairQueue>, asked: &mut Asked) -> Option<Message> {
-    while let Some((from, message)) = core.receiver.recv_from() {
-        if asked.peer.is_none_or(|peer| peer == from)
-            && let Some(reply) = lockstep::unwrap(message, asked.id)
-        {
-            return Some(reply);
+fn answer(
+    core: &mut Core<LoadBalance, FairQueue>,
+    asked: &mut Asked,
+    envelope: &Envelope,
+    read: &mut Envelope,
+) -> Option<Message> {
+    while let Some((from, body)) = core.receiver.recv_enveloped(read) {
+        if asked.peer.is_none_or(|peer| peer == from) && body.is_some() && read == envelope {
+            return body;
         }
         core.shared.ledger.discarded.add(1);
     }
@@ -212,19 +236,16 @@ fn answer(core: &mut Core<LoadBalance, FairQueue>, asked: &mut Asked) -> Option<
     None
 }
 
-/// A request that could not be sent, as the application gave it.
-fn bare(request: Message, id: Option<u32>) -> Message {
-    lockstep::unwrap(request, id).unwrap_or_default()
-}
-
 /// Receives requests from all of its peers, one from each in turn, and replies to each (RFC 28).
 ///
 /// Strictly: receive, send, receive, send. A reply to a peer that has gone, or that does not read its
 /// replies, is dropped. See [`ReqSocket`] for an example.
 pub struct RepSocket {
     core: Core<Addressed, FairQueue>,
-    /// Who is to be answered, and the envelope to do it in.
-    asker: Option<(PipeId, Message)>,
+    /// Who is to be answered.
+    asker: Option<PipeId>,
+    /// The envelope to do it in: that of the request.
+    envelope: Envelope,
 }
 
 common_methods!(RepSocket, Rep);
@@ -234,7 +255,11 @@ impl Identifies for RepSocket {}
 
 impl RepSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {
-        RepSocket { core, asker: None }
+        RepSocket {
+            core,
+            asker: None,
+            envelope: Envelope::default(),
+        }
     }
 
     /// Receives the next request; waits while there is none. Malformed requests are discarded.
@@ -252,8 +277,12 @@ impl RepSocket {
                 expected: REPLY_DUE,
             });
         }
-        let (from, envelope, request) = self.core.recv(request).await?;
-        self.asker = Some((from, envelope));
+        let envelope = &mut self.envelope;
+        let (from, request) = self
+            .core
+            .recv(source(|core| request(core, envelope)))
+            .await?;
+        self.asker = Some(from);
         Ok(request)
     }
 
@@ -268,8 +297,9 @@ impl RepSocket {
                 expected: REPLY_DUE,
             });
         }
-        let (from, envelope, request) = self.core.try_recv(request)?;
-        self.asker = Some((from, envelope));
+        let envelope = &mut self.envelope;
+        let (from, request) = self.core.try_recv(source(|core| request(core, envelope)))?;
+        self.asker = Some(from);
         Ok(request)
     }
 
@@ -292,9 +322,12 @@ impl RepSocket {
                 expected: NO_QUESTION,
             });
         }
-        let asker = &mut self.asker;
+        let (asker, envelope) = (&mut self.asker, &self.envelope);
         self.core
-            .send(reply, way(|core, reply| respond(core, asker, reply)))
+            .send(
+                reply,
+                way(|core, reply| respond(core, asker, envelope, reply)),
+            )
             .await
     }
 
@@ -311,9 +344,11 @@ impl RepSocket {
                 expected: NO_QUESTION,
             });
         }
-        let asker = &mut self.asker;
-        self.core
-            .try_send(reply, way(|core, reply| respond(core, asker, reply)))
+        let (asker, envelope) = (&mut self.asker, &self.envelope);
+        self.core.try_send(
+            reply,
+            way(|core, reply| respond(core, asker, envelope, reply)),
+        )
     }
 
     /// Replies dropped because their asker was gone or its pipe was full.
@@ -323,28 +358,33 @@ impl RepSocket {
     }
 }
 
-/// The next well-formed request: who asks, its envelope, its body.
-fn request(core: &mut Core<Addressed, FairQueue>) -> Option<(PipeId, Message, Message)> {
+/// The next well-formed request, and who asks.
+fn request(
+    core: &mut Core<Addressed, FairQueue>,
+    envelope: &mut Envelope,
+) -> Option<(PipeId, Message)> {
     loop {
-        let (from, message) = core.receiver.recv_from()?;
-        if let Some((envelope, body)) = lockstep::open(message) {
-            return Some((from, envelope, body));
+        match core.receiver.recv_enveloped(envelope)? {
+            (from, Some(body)) => return Some((from, body)),
+            (_, None) => core.shared.ledger.discarded.add(1),
         }
-        core.shared.ledger.discarded.add(1);
     }
 }
 
 /// Sends the reply to its asker, if it is still there to take it.
 fn respond(
     core: &mut Core<Addressed, FairQueue>,
-    asker: &mut Option<(PipeId, Message)>,
+    asker: &mut Option<PipeId>,
+    envelope: &Envelope,
     reply: &mut Message,
 ) -> bool {
-    let Some((to, envelope)) = asker.take() else {
+    let Some(to) = asker.take() else {
         return false;
     };
-    let mut reply = lockstep::close(envelope, std::mem::take(reply));
-    match core.sender.send(to, &mut reply) {
+    let sent = core
+        .sender
+        .send_with(to, |writer| writer.push_enveloped(envelope, reply));
+    match sent {
         Ok(()) => {}
         Err(Undelivered::Full) => core.sender.count_dropped_by(to),
         Err(Undelivered::Unknown) => core.shared.ledger.unroutable.add(1),
