@@ -180,11 +180,11 @@ impl OutgoingEnd {
     }
 
     /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
-    /// is queued may still be sent, when the socket is gone, and whether buffers are kept.
+    /// is queued may still be sent, when the socket is gone, and whether buffers worth a timer are kept.
     pub(crate) fn rest(&mut self) -> (Option<Deadline>, bool) {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        (lane.deadline(), !lane.spares.is_empty())
+        (lane.deadline(), lane.keeps_buffers())
     }
 
     /// Lets go of the buffers that are kept: nothing has been sent for a while.
