@@ -120,6 +120,9 @@ pub enum DisconnectReason {
     /// This is a PAIR socket, and has a peer already.
     #[error("this PAIR socket has a peer already")]
     Occupied,
+    /// The peer did not keep up, and this publisher disconnects slow subscribers.
+    #[error("too slow")]
+    Slow,
     /// The handshake took longer than `handshake_timeout`.
     #[error("no handshake within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),

@@ -51,6 +51,47 @@ define_options! {
         changed: AtOnce,
     }
 
+    /// How many bytes of messages wait for one peer at most, beside `send_hwm`; `None` is no limit. A
+    /// message is taken while there are fewer, so the last one may reach beyond, and one that is
+    /// larger than the limit is taken when nothing else waits. A pipe that was full by bytes takes
+    /// messages again when half of them are gone. Frame headers are part of it.
+    send_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: None,
+        none: "no limit",
+        zmq: (),
+        unit: "bytes",
+        allowed: "None, or at least 1" if |bytes| *bytes != Some(0),
+        on: Sends ("all that send"),
+        changed: NewPeers,
+    }
+
+    /// How many bytes of messages from one peer wait for the application at most before the socket
+    /// stops reading from it, beside `recv_hwm`; `None` is no limit. What was read at once, up to 256
+    /// KiB or one larger message, may reach beyond.
+    recv_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: None,
+        none: "no limit",
+        zmq: (),
+        unit: "bytes",
+        allowed: "None, or at least 1" if |bytes| *bytes != Some(0),
+        on: Receives ("all that receive"),
+        changed: NewPeers,
+    }
+
+    /// How long a message waits for its peer at most: what is still queued then is dropped, and counted as
+    /// `expired`; `None` is for ever. The time is kept by groups of messages, so a message may live a
+    /// sixteenth longer. What is being written, or is in the buffers of the system, is on its way and does
+    /// not expire. A request of a REQ that expires gets no reply.
+    send_ttl(time: impl Into<Option<Duration>> = time.into()) -> Option<Duration> {
+        default: None,
+        none: "for ever",
+        zmq: (),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |time| up_to(time, MILLISECOND, MAX),
+        on: Sends ("all that send"),
+        changed: NewPeers,
+    }
+
     /// How long messages that were sent may stay unwritten after the socket was closed or
     /// dropped; `None` is until they are gone, zero drops them at once. SUB and XSUB start
     /// with zero.
@@ -181,6 +222,19 @@ define_options! {
         zmq: ("XPUB_NODROP", 69),
         unit: "bool",
         allowed: "true or false" if |_| true,
+        on: Publishes ("PUB, XPUB"),
+        changed: AtOnce,
+    }
+
+    /// What happens to a subscriber whose pipe is full, unless the socket does `no_drop`: it misses the
+    /// newest message, as with libzmq, or the oldest that is not on its way yet, or is disconnected
+    /// and may come back. All that it misses is counted as `full`.
+    slow_subscriber(choice: SlowSubscriber = choice) -> SlowSubscriber {
+        default: SlowSubscriber::DropNewest,
+        none: "",
+        zmq: (),
+        unit: "`SlowSubscriber`",
+        allowed: "`DropNewest`, `DropOldest`, `Disconnect`" if |_| true,
         on: Publishes ("PUB, XPUB"),
         changed: AtOnce,
     }
@@ -525,6 +579,25 @@ define_options! {
         allowed: "true or false" if |_| true,
         on: Open ("all"),
         changed: NewEndpoints,
+    }
+}
+
+/// What a publisher does when a subscriber's pipe is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SlowSubscriber {
+    /// It misses the message.
+    #[default]
+    DropNewest,
+    /// It gets the message, and misses the oldest one that waits.
+    DropOldest,
+    /// Its connection is closed, and what waited for it is dropped. An inproc subscriber is disconnected for good.
+    Disconnect,
+}
+
+impl Show for SlowSubscriber {
+    fn show(&self, _: &str) -> String {
+        format!("`{self:?}`")
     }
 }
 

@@ -22,8 +22,11 @@
 //!
 //! **News.** For a socket that names its peers, a lane says between which messages a peer came and left.
 //!
+//! **Bytes and age.** A lane may have a limit of bytes and a time to live for its messages, see `bounds.rs`.
+//!
 //! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1).
 
+mod bounds;
 mod lane;
 mod making;
 mod session_end;
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use bounds::{Limits, look_every};
 pub(crate) use lane::{Drive, LaneView, News};
 pub(crate) use making::{Party, Unbound, to_name, to_session};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};

@@ -108,6 +108,8 @@ pub struct Dropped {
     pub full: u64,
     /// Nobody had the name that ROUTER was to send to, or the peer that REP was to answer had gone.
     pub unroutable: u64,
+    /// They waited longer than `send_ttl`.
+    pub expired: u64,
     /// A newer message took their place (`conflate`).
     pub conflated: u64,
     /// They were partly written when a connection broke.
@@ -128,13 +130,14 @@ impl Dropped {
         let Dropped {
             full,
             unroutable,
+            expired,
             conflated,
             lost,
             unsent,
             unread,
             discarded,
         } = self;
-        full + unroutable + conflated + lost + unsent + unread + discarded
+        full + unroutable + expired + conflated + lost + unsent + unread + discarded
     }
 }
 
@@ -142,6 +145,7 @@ impl AddAssign for Dropped {
     fn add_assign(&mut self, more: Self) {
         self.full += more.full;
         self.unroutable += more.unroutable;
+        self.expired += more.expired;
         self.conflated += more.conflated;
         self.lost += more.lost;
         self.unsent += more.unsent;

@@ -115,7 +115,8 @@ impl MonitorEvent {
                     DisconnectReason::HandshakeTimeout(_) => of_kind(io::ErrorKind::TimedOut),
                     DisconnectReason::Local
                     | DisconnectReason::Protocol(_)
-                    | DisconnectReason::Occupied => None,
+                    | DisconnectReason::Occupied
+                    | DisconnectReason::Slow => None,
                 }
             }
             _ => None,

@@ -5,8 +5,10 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
+use super::bounds::{Bounds, Limits, Queued};
 use super::tally::Tally;
 use super::{Deadline, PipeId, PipeReader, PipeWriter};
 use crate::inbox::{Inbox, Note, PipeEnd};
@@ -41,7 +43,15 @@ pub(super) struct LaneState {
     /// The batch that new messages go to. Younger than all of `full`.
     pub(super) open: Batch,
     /// Batches before it, oldest first. An empty one stands for the oldest of `news`.
-    pub(super) full: VecDeque<Batch>,
+    pub(super) full: VecDeque<Queued>,
+    /// Bytes in the buffer of the open batch that call for `batch_grown`: all of them if there are bounds.
+    pub(super) close_at: usize,
+    /// Limits beside the HWM.
+    pub(super) bounds: Option<Box<Bounds>>,
+    /// What the writer and the reader allow, where both are sockets or will be.
+    limits: (Option<Limits>, Option<Limits>),
+    /// The reader is too slow for the writer, which wants it gone.
+    pub(super) unwanted: bool,
     pub(super) news: VecDeque<News>,
     /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
     pub(super) over: usize,
@@ -163,10 +173,6 @@ pub(crate) enum News {
     Left,
 }
 
-pub(super) fn limit(hwm: usize) -> usize {
-    if hwm == 0 { usize::MAX } else { hwm }
-}
-
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane")
@@ -176,19 +182,25 @@ impl std::fmt::Debug for Lane {
 }
 
 impl Lane {
+    /// `limits` are the writer's and the reader's.
     pub(super) fn new(
-        hwm: usize,
-        conflate: bool,
+        limits: (Option<Limits>, Option<Limits>),
         writer: At<PipeWriter>,
         reader: At<PipeReader>,
     ) -> Arc<Self> {
-        let hwm = if conflate { 1 } else { limit(hwm) };
+        let all = together(limits);
+        let hwm = all.hwm();
+        let bounds = Bounds::new(all);
         Arc::new(Lane {
             state: Mutex::new(LaneState {
+                close_at: close_at(bounds.as_deref()),
+                bounds,
+                limits,
+                unwanted: false,
                 free: hwm,
                 hwm,
                 over: 0,
-                conflate,
+                conflate: all.conflate,
                 news: VecDeque::new(),
                 place: None,
                 open: Batch::new(),
@@ -218,7 +230,7 @@ impl Lane {
             return;
         }
         lane.over += first.len();
-        lane.full.push_front(first);
+        lane.put_first(first.into());
         let notice = lane.reader.unpark();
         drop(lane);
         send(notice, id);
@@ -264,9 +276,24 @@ impl LaneView {
     }
 
     /// Messages in the queue, and those that the reader has taken and is not done with.
-    pub(crate) fn queued(&self) -> usize {
-        let lane = self.lane.upgrade();
-        lane.map_or(0, |lane| lane.lock().queued())
+    pub(crate) fn queued(&self, id: PipeId) -> usize {
+        let Some(lane) = self.lane.upgrade() else {
+            return 0;
+        };
+        let mut lane = lane.lock();
+        let notice = lane.expire();
+        let queued = lane.queued();
+        drop(lane);
+        send(notice, id);
+        queued
+    }
+
+    /// The HWM of one of its sides changes.
+    pub(crate) fn set_hwm(&self, id: PipeId, of_writer: bool, hwm: usize) {
+        if let Some(lane) = self.lane.upgrade() {
+            let notice = lane.lock().set_hwm(of_writer, hwm);
+            send(notice, id);
+        }
     }
 
     /// The name by which the writer is known.
@@ -275,6 +302,19 @@ impl LaneView {
         let lane = lane.lock();
         lane.place.as_ref().map(|place| place.name().clone())
     }
+}
+
+/// The limits of a lane: its sides' together, or of the side that has some.
+fn together(limits: (Option<Limits>, Option<Limits>)) -> Limits {
+    match limits {
+        (Some(writer), Some(reader)) => Limits::joined(writer, reader),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => Limits::default(),
+    }
+}
+
+fn close_at(bounds: Option<&Bounds>) -> usize {
+    if bounds.is_some() { 0 } else { BATCH }
 }
 
 /// Tells a socket's sending end who it sends to.
@@ -289,28 +329,188 @@ pub(super) fn name_receiver(id: PipeId, outgoing: &Lane, name: RoutingId) {
 impl LaneState {
     /// The oldest batch, now in the reader's hands.
     pub(super) fn take(&mut self) -> Option<Batch> {
-        if let Some(batch) = self.full.pop_front() {
-            return Some(batch);
+        let oldest = match self.full.pop_front() {
+            Some(oldest) => oldest,
+            None if self.open.is_empty() => return None,
+            None => self.closed(0),
+        };
+        if let Some(bounds) = &mut self.bounds {
+            bounds.take(&oldest);
         }
-        if self.open.is_empty() {
-            return None;
-        }
-        let spare = self.spares.pop().unwrap_or_default();
-        Some(std::mem::replace(&mut self.open, spare))
+        Some(oldest.batch)
     }
 
-    /// The open batch is large enough: the next messages go to another one.
-    #[cold]
-    pub(super) fn close_batch(&mut self) {
-        if self.conflate {
-            return; // There is one message, in the open batch.
-        }
-        // The next one is going to be as large: growing step by step would cost more.
-        let size = self.open.buffered();
+    /// The open batch, which is closed. The next one begins with room for so many bytes, or more.
+    fn closed(&mut self, room: usize) -> Queued {
         let next = self.spares.pop();
-        let next = next.unwrap_or_else(|| Batch::with_capacity(size));
+        let next = next.unwrap_or_else(|| Batch::with_capacity(room));
         let closed = std::mem::replace(&mut self.open, next);
-        self.full.push_back(closed);
+        match &mut self.bounds {
+            None => closed.into(),
+            Some(bounds) => bounds.closed(closed),
+        }
+    }
+
+    /// The open batch is large enough, and the next messages go to another one; or there are bounds to be checked.
+    #[cold]
+    pub(super) fn batch_grown(&mut self) {
+        let mut most_bytes = usize::MAX;
+        if let Some(bounds) = &mut self.bounds {
+            self.full.extend(bounds.stamp(&mut self.open));
+            most_bytes = bounds.batch_bytes();
+        }
+        let is_large = self.open.buffered() >= BATCH || self.open.byte_len() >= most_bytes;
+        // Where only the newest message counts, there is one, in the open batch.
+        if is_large && !self.conflate {
+            // The next one is going to be as large: growing step by step would cost more.
+            let closed = self.closed(self.open.buffered());
+            self.full.push_back(closed);
+        }
+        self.check_bytes();
+    }
+
+    /// Withholds the room that there is when there are too many bytes.
+    pub(super) fn check_bytes(&mut self) {
+        if let Some(bounds) = &mut self.bounds
+            && bounds.withheld.is_none()
+            && bounds.is_full(&self.open)
+        {
+            bounds.withheld = Some(std::mem::take(&mut self.free));
+        }
+    }
+
+    /// Drops what has waited for too long. There may be word for the writer that there is room.
+    pub(super) fn expire(&mut self) -> Option<Notice<PipeWriter>> {
+        let bounds = self.bounds.as_mut()?;
+        bounds.ttl?;
+        let now = Instant::now();
+        let is_over = |expires: Option<Instant>| expires.is_some_and(|expires| expires <= now);
+        let mut expired = 0;
+        self.full.retain(|queued| {
+            if !is_over(queued.expires) {
+                return true;
+            }
+            expired += queued.batch.len();
+            bounds.let_go(queued.batch.byte_len());
+            false
+        });
+        if is_over(bounds.open_expires()) {
+            expired += self.open.len();
+            self.open.clear();
+        }
+        self.tally.expired.add(expired);
+        self.release(expired)
+    }
+
+    /// Drops the oldest messages until there is room, or lets one in beyond the limits if all are in the reader's
+    /// hands.
+    pub(super) fn drop_oldest(&mut self) {
+        while self.free == 0 {
+            let at = self.full.iter().position(|one| !one.batch.is_empty());
+            let batch = match at {
+                Some(at) => &mut self.full[at].batch,
+                None => &mut self.open,
+            };
+            let before = batch.byte_len();
+            if batch.pop().is_none() {
+                self.over += 1;
+                self.free = 1;
+                return;
+            }
+            let dropped = before - batch.byte_len();
+            self.tally.full.add(1);
+            if let Some(at) = at.filter(|at| self.full[*at].batch.is_empty()) {
+                self.full.remove(at);
+            }
+            if let Some(bounds) = &mut self.bounds {
+                if at.is_some() {
+                    bounds.let_go(dropped);
+                }
+                if !bounds.is_full(&self.open) {
+                    self.free += bounds.withheld.take().unwrap_or_default();
+                }
+            }
+            self.release(1);
+        }
+    }
+
+    /// Drops all that is queued, and takes nothing until `forgive`. Says what was dropped.
+    pub(super) fn disown(&mut self) -> (VecDeque<Queued>, Batch) {
+        let full = std::mem::take(&mut self.full);
+        let open = std::mem::take(&mut self.open);
+        let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
+        self.tally.full.add(dropped);
+        self.unwanted = true;
+        self.free = 0;
+        self.writer.parked = true;
+        (full, open)
+    }
+
+    /// The unwanted peer is gone, with all that was on its way to it: what follows is for another one.
+    pub(super) fn forgive(&mut self) -> Option<Notice<PipeWriter>> {
+        self.unwanted = false;
+        self.free = self.hwm;
+        self.over = 0;
+        self.bounds = Bounds::new(together(self.limits));
+        self.writer.unpark()
+    }
+
+    /// Puts a batch in front of all others.
+    pub(super) fn put_first(&mut self, queued: Queued) {
+        if let Some(bounds) = &mut self.bounds {
+            bounds.hold(queued.batch.byte_len());
+        }
+        self.full.push_front(queued);
+    }
+
+    /// Closes the open batch if there is something in it, so that what follows is apart.
+    pub(super) fn close_open(&mut self) {
+        if !self.open.is_empty() {
+            let closed = self.closed(0);
+            self.full.push_back(closed);
+        }
+    }
+
+    /// The reader is done with the batch that it took.
+    pub(super) fn settle(&mut self) {
+        if let Some(bounds) = &mut self.bounds {
+            bounds.settle();
+        }
+    }
+
+    /// The writer's limits are others now, or the reader's. There may be word for the writer that there is room.
+    pub(super) fn set_hwm(&mut self, of_writer: bool, hwm: usize) -> Option<Notice<PipeWriter>> {
+        let limits = if of_writer {
+            &mut self.limits.0
+        } else {
+            &mut self.limits.1
+        };
+        limits.as_mut()?.hwm = hwm;
+        let hwm = together(self.limits).hwm();
+        if self.reader.gone || self.conflate || self.unwanted {
+            self.hwm = if self.conflate { self.hwm } else { hwm };
+            return None;
+        }
+        let used = self.queued();
+        self.hwm = hwm;
+        self.over = used.saturating_sub(hwm);
+        self.set_free(hwm.saturating_sub(used));
+        // A raised mark is room at once, not only once the queue is low.
+        if self.free > 0 {
+            return self.writer.unpark();
+        }
+        None
+    }
+
+    fn set_free(&mut self, free: usize) {
+        match self
+            .bounds
+            .as_mut()
+            .and_then(|bounds| bounds.withheld.as_mut())
+        {
+            Some(withheld) => *withheld = free,
+            None => self.free = free,
+        }
     }
 
     /// How many messages a session may bring now.
@@ -326,10 +526,11 @@ impl LaneState {
 
     /// Messages in the queue, and those that the reader has taken and is not done with.
     pub(super) fn queued(&self) -> usize {
-        if self.reader.gone {
+        if self.reader.gone || self.unwanted {
             return 0;
         }
-        self.hwm - self.free + self.over
+        let withheld = self.bounds.as_ref().and_then(|bounds| bounds.withheld);
+        self.hwm - self.free - withheld.unwrap_or_default() + self.over
     }
 
     /// Until when what is queued may still be sent, when the writer is gone. `None`: it is not.
@@ -340,31 +541,39 @@ impl LaneState {
     /// Whether there are no messages, nor word of a peer that left.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
-            && self.full.iter().all(Batch::is_empty)
+            && self.full.iter().all(|queued| queued.batch.is_empty())
             && !self.news.contains(&News::Left)
     }
 
     /// Puts news behind what is queued, or before it.
     pub(super) fn tell(&mut self, news: News, ahead: bool) {
         if ahead {
-            self.full.push_front(Batch::new());
+            self.full.push_front(Batch::new().into());
             self.news.push_front(news);
             return;
         }
-        if !self.open.is_empty() {
-            let before = std::mem::take(&mut self.open);
-            self.full.push_back(before);
-        }
-        self.full.push_back(Batch::new());
+        self.close_open();
+        self.full.push_back(Batch::new().into());
         self.news.push_back(news);
     }
 
     /// The reader is done with `messages` of what it took.
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
+        if self.unwanted {
+            return None;
+        }
         let paid = self.over.min(messages);
         self.over -= paid;
         self.free += messages - paid;
+        if let Some(bounds) = &mut self.bounds
+            && let Some(withheld) = &mut bounds.withheld
+        {
+            *withheld += std::mem::take(&mut self.free);
+            if bounds.is_low(&self.open) {
+                self.free = bounds.withheld.take().unwrap_or_default();
+            }
+        }
         if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
             return self.writer.unpark();
         }
@@ -383,22 +592,53 @@ impl LaneState {
         }
     }
 
-    pub(super) fn raise_hwm(&mut self, hwm: usize) {
-        if !self.conflate {
-            self.free += hwm - self.hwm;
-            self.hwm = hwm;
+    /// An inproc pipe has both of its sides, and their limits together (R-HWM-4). Nothing has been taken yet.
+    pub(super) fn join(&mut self, of_writer: bool, limits: Limits) {
+        let used = self.queued();
+        if of_writer {
+            self.limits.0 = Some(limits);
+        } else {
+            self.limits.1 = Some(limits);
         }
-    }
-
-    /// From now on, only the newest message counts. Nothing has been taken yet.
-    pub(super) fn conflate_if(&mut self, on: bool) {
-        if !on || self.conflate {
+        let all = together(self.limits);
+        if self.reader.gone {
             return;
         }
+        // What has been queued by now is of this moment for the new bounds.
+        let mut bounds = Bounds::new(all);
+        if let Some(bounds) = &mut bounds {
+            for queued in &self.full {
+                bounds.hold(queued.batch.byte_len());
+            }
+            if !self.open.is_empty() {
+                bounds.open_now();
+            }
+        }
+        self.close_at = close_at(bounds.as_deref());
+        self.bounds = bounds;
+        if self.conflate {
+            return;
+        }
+        if all.conflate {
+            self.conflate();
+            return;
+        }
+        self.hwm = all.hwm();
+        self.over = used.saturating_sub(self.hwm);
+        self.free = self.hwm.saturating_sub(used);
+        self.check_bytes();
+    }
+
+    /// From now on, only the newest message counts.
+    fn conflate(&mut self) {
         self.conflate = true;
         let before = self.queued();
         if self.open.is_empty() {
-            self.open = self.full.pop_back().unwrap_or_default();
+            self.open = self
+                .full
+                .pop_back()
+                .map(|queued| queued.batch)
+                .unwrap_or_default();
         }
         self.full.clear();
         let queued = self.open.len();
@@ -411,30 +651,41 @@ impl LaneState {
 
     /// Throws away what is queued that `is_stale` says is of no use to the next connection.
     pub(super) fn sift(&mut self, is_stale: impl Fn(&Message) -> bool) {
-        let mut queue = std::mem::take(&mut self.full);
-        queue.push_back(std::mem::take(&mut self.open));
+        self.close_open();
         let mut stale = 0;
-        for mut batch in queue {
-            while let Some(message) = batch.pop() {
+        for mut queued in std::mem::take(&mut self.full) {
+            let before = queued.batch.byte_len();
+            let mut kept = Batch::new();
+            while let Some(message) = queued.batch.pop() {
                 if is_stale(&message) {
                     stale += 1;
                 } else {
-                    self.open.push_owned(message, PipeWriter::BY_REFERENCE);
+                    kept.push_owned(message, PipeWriter::BY_REFERENCE);
                 }
             }
+            if let Some(bounds) = &mut self.bounds {
+                bounds.let_go(before - kept.byte_len());
+            }
+            if !kept.is_empty() {
+                let expires = queued.expires;
+                self.full.push_back(Queued {
+                    batch: kept,
+                    expires,
+                });
+            }
         }
-        let paid = self.over.min(stale);
-        self.over -= paid;
-        self.free += stale - paid;
+        // The writer is not told: whoever is full of subscriptions sends none.
+        self.release(stale);
     }
 
     /// The reader goes: what is queued is handed out to be dropped, and nothing more may come.
     pub(super) fn bereave_writer(
         &mut self,
-    ) -> (VecDeque<Batch>, Batch, Option<Notice<PipeWriter>>) {
+    ) -> (VecDeque<Queued>, Batch, Option<Notice<PipeWriter>>) {
         self.tally.left.add(self.queued());
         self.reader.gone = true;
         self.free = 0;
+        self.bounds = None;
         (
             std::mem::take(&mut self.full),
             std::mem::take(&mut self.open),

@@ -6,7 +6,7 @@ use zmtp::Batch;
 
 use super::lane::{At, Lane, LaneView, name_receiver, send};
 use super::{
-    IncomingEnd, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
+    IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };
 use crate::inbox::{Inbox, Note};
 use crate::socket::{Ledger, Place};
@@ -17,9 +17,8 @@ pub(crate) struct Party<'a> {
     pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
     pub(crate) linger: &'a Arc<Linger>,
     pub(crate) ledger: &'a Ledger,
-    pub(crate) send_hwm: usize,
-    pub(crate) recv_hwm: usize,
-    pub(crate) conflate: bool,
+    pub(crate) send: Limits,
+    pub(crate) recv: Limits,
     pub(crate) origin: Origin,
 }
 
@@ -57,18 +56,8 @@ impl Party<'_> {
 /// the peer is never read beyond the HWM and never hears anything.
 pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     let id = PipeId::next();
-    let outgoing = Lane::new(
-        party.send_hwm,
-        party.conflate,
-        At::Nobody,
-        At::Session(None),
-    );
-    let incoming = Lane::new(
-        party.recv_hwm,
-        party.conflate,
-        At::Session(None),
-        At::Nobody,
-    );
+    let outgoing = Lane::new((Some(party.send), None), At::Nobody, At::Session(None));
+    let incoming = Lane::new((None, Some(party.recv)), At::Session(None), At::Nobody);
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
@@ -83,55 +72,35 @@ pub(crate) struct Unbound {
     origin: Origin,
     to_connector: Arc<Lane>,
     to_binder: Arc<Lane>,
-    /// The connector's limits: (sending, receiving), 0 for none.
-    connector_hwm: (usize, usize),
 }
 
 /// A pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
 pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
-    let to_binder = Lane::new(
-        connector.send_hwm,
-        connector.conflate,
-        At::Nobody,
-        At::Nobody,
-    );
-    let to_connector = Lane::new(
-        connector.recv_hwm,
-        connector.conflate,
-        At::Nobody,
-        At::Nobody,
-    );
+    let to_binder = Lane::new((Some(connector.send), None), At::Nobody, At::Nobody);
+    let to_connector = Lane::new((None, Some(connector.recv)), At::Nobody, At::Nobody);
     connector.attach(id, to_binder.clone(), to_connector.clone());
     Unbound {
         id,
         origin: connector.origin,
         to_connector,
         to_binder,
-        connector_hwm: (connector.send_hwm, connector.recv_hwm),
     }
 }
 
 impl Unbound {
     /// The name is bound: the pipe's limits become the sums of both sides (R-HWM-4), and the binder gets its ends.
     pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
-        let sum = |a: usize, b: usize| if a == 0 || b == 0 { usize::MAX } else { a + b };
         let Unbound {
             id,
             origin: _,
             to_connector,
             to_binder,
-            connector_hwm: (send_hwm, recv_hwm),
         } = self;
-        {
-            let mut lane = to_connector.lock();
-            lane.raise_hwm(sum(binder.send_hwm, recv_hwm));
-            lane.conflate_if(binder.conflate);
-        }
+        to_connector.lock().join(true, binder.send);
         let writable = {
             let mut lane = to_binder.lock();
-            lane.raise_hwm(sum(send_hwm, binder.recv_hwm));
-            lane.conflate_if(binder.conflate);
+            lane.join(false, binder.recv);
             lane.writer.unpark()
         };
         send(writable, id);

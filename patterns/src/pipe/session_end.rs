@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use zmtp::{Batch, Message};
 
+use super::bounds::{Queued, look_every};
 use super::lane::{Drive, Lane, News, name_receiver, send};
 use super::{Deadline, Party, PipeId};
 use crate::routing_id::RoutingId;
@@ -111,14 +113,18 @@ impl OutgoingEnd {
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut lane = self.lane.lock();
         lane.reader.remember(cx.waker());
-        if let Some(batch) = lane.take() {
-            return Poll::Ready(Taken::Batch(batch));
-        }
-        if lane.writer.gone {
-            return Poll::Ready(Taken::Finished);
-        }
-        lane.reader.parked = true;
-        Poll::Pending
+        let notice = lane.expire();
+        let taken = match lane.take() {
+            Some(batch) => Poll::Ready(Taken::Batch(batch)),
+            None if lane.writer.gone => Poll::Ready(Taken::Finished),
+            None => {
+                lane.reader.parked = true;
+                Poll::Pending
+            }
+        };
+        drop(lane);
+        send(notice, self.id);
+        taken
     }
 
     /// So much has been written, and `taken` of the messages came from here: others may take their place. A batch
@@ -132,10 +138,11 @@ impl OutgoingEnd {
     ) {
         let mut lane = self.lane.lock();
         lane.tally.moved(messages, bytes);
-        let notice = lane.release(taken);
         if let Some(batch) = done {
+            lane.settle();
             lane.recycle(batch);
         }
+        let notice = lane.release(taken);
         drop(lane);
         send(notice, self.id);
     }
@@ -144,6 +151,7 @@ impl OutgoingEnd {
     pub(crate) fn lost(&mut self, messages: usize) {
         let mut lane = self.lane.lock();
         lane.tally.lost.add(messages);
+        lane.settle();
         let notice = lane.release(messages);
         drop(lane);
         send(notice, self.id);
@@ -151,12 +159,16 @@ impl OutgoingEnd {
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
+        let mut lane = self.lane.lock();
+        lane.settle();
         if batch.is_empty() {
             return;
         }
-        let mut lane = self.lane.lock();
-        if !lane.conflate {
-            lane.full.push_front(batch);
+        if lane.unwanted {
+            lane.tally.full.add(batch.len());
+        } else if !lane.conflate {
+            let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
+            lane.put_first(Queued { batch, expires });
         } else if lane.open.is_empty() {
             lane.open = batch;
         } else {
@@ -180,11 +192,35 @@ impl OutgoingEnd {
     }
 
     /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
-    /// is queued may still be sent, when the socket is gone, and whether buffers worth a timer are kept.
-    pub(crate) fn rest(&mut self) -> (Option<Deadline>, bool) {
+    /// is queued may still be sent, when the socket is gone, and whether buffers worth a timer are kept. `None`: the socket wants
+    /// the connection closed.
+    pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        (lane.deadline(), lane.keeps_buffers())
+        (!lane.unwanted).then(|| (lane.deadline(), lane.keeps_buffers()))
+    }
+
+    /// Whether the socket wants the peer gone, because it is too slow.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.lane.lock().unwanted
+    }
+
+    /// The connection to the unwanted peer is closed: what follows is for another one.
+    pub(crate) fn forgive(&mut self) {
+        let mut lane = self.lane.lock();
+        let notice = lane.forgive();
+        drop(lane);
+        send(notice, self.id);
+    }
+
+    /// Drops what has waited for too long. Tells how soon to look again, if messages have a time to live.
+    pub(crate) fn expire(&mut self) -> Option<Duration> {
+        let mut lane = self.lane.lock();
+        let ttl = lane.bounds.as_ref().and_then(|bounds| bounds.ttl);
+        let notice = lane.expire();
+        drop(lane);
+        send(notice, self.id);
+        ttl.map(look_every)
     }
 
     /// Lets go of the buffers that are kept: nothing has been sent for a while.
@@ -270,8 +306,13 @@ impl IncomingEnd {
         lane.free = lane.free.saturating_sub(batch.len());
         if let Err(batch) = lane.open.append(batch) {
             let before = std::mem::replace(&mut lane.open, batch);
+            let before = match &mut lane.bounds {
+                None => before.into(),
+                Some(bounds) => bounds.closed(before),
+            };
             lane.full.push_back(before);
         }
+        lane.check_bytes();
         let notice = lane.reader.unpark();
         drop(lane);
         send(notice, self.id);

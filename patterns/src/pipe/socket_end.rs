@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::MutexGuard;
 use zmtp::{Batch, Envelope, Message};
 
-use super::lane::{At, BATCH, Drive, Lane, LaneState, News, send};
+use super::lane::{At, Drive, Lane, LaneState, News, send};
 use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
@@ -72,8 +72,8 @@ impl PipeWriter {
         }
         lane.free -= 1;
         encode(&mut lane.open);
-        if lane.open.buffered() >= BATCH {
-            lane.close_batch();
+        if lane.open.buffered() >= lane.close_at {
+            lane.batch_grown();
         }
         self.pushed(lane);
         Ok(())
@@ -88,7 +88,15 @@ impl PipeWriter {
             } else {
                 lane.free -= 1;
             }
-            lane.open.push(message, Self::BY_REFERENCE);
+            if lane.bounds.is_some() {
+                // It has no time to live.
+                lane.close_open();
+                let mut change = Batch::new();
+                change.push(message, Self::BY_REFERENCE);
+                lane.full.push_back(change.into());
+            } else {
+                lane.open.push(message, Self::BY_REFERENCE);
+            }
             self.pushed(lane);
         }
     }
@@ -96,10 +104,38 @@ impl PipeWriter {
     /// Whether `push` would take a message. If it would not, the pipe's id comes as a note when it would.
     pub(crate) fn check_room(&mut self) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
+        if lane.free == 0 {
+            // Whoever asks needs no note.
+            lane.expire();
+        }
         if lane.free > 0 || (lane.conflate && !lane.reader.gone) {
             return Ok(());
         }
         Err(Self::refuse(&mut lane))
+    }
+
+    /// Makes room by dropping the oldest messages, which are counted.
+    pub(crate) fn drop_oldest(&mut self) {
+        let mut lane = self.lane.lock();
+        if !lane.reader.gone {
+            lane.drop_oldest();
+        }
+    }
+
+    /// Drops all that is queued, and has the connection closed, because the peer is too slow. What is sent to it is
+    /// refused until there is another connection, if one comes to this pipe. `false`: there is no connection to
+    /// close, since this is an inproc pipe.
+    pub(crate) fn disown(&mut self) -> bool {
+        let mut lane = self.lane.lock();
+        let dropped = lane.disown();
+        if !matches!(lane.reader.at, At::Session(_)) {
+            return false;
+        }
+        let notice = lane.reader.bereave();
+        drop(lane);
+        drop(dropped);
+        send(notice, self.id);
+        true
     }
 
     #[inline]
@@ -130,6 +166,10 @@ impl PipeWriter {
     /// The lane is full: one that conflates gives up what it has, others refuse.
     #[cold]
     fn make_room(lane: &mut LaneState) -> Result<(), Refused> {
+        lane.expire();
+        if lane.free > 0 {
+            return Ok(());
+        }
         if !lane.conflate || lane.reader.gone {
             return Err(Self::refuse(lane));
         }
@@ -264,7 +304,9 @@ impl PipeReader {
     /// Takes the next batch. `Some`: there is something else, or nothing.
     fn refill<T>(&mut self) -> Option<Popped<T>> {
         let mut lane = self.lane.lock();
-        let notice = lane.release(std::mem::take(&mut self.popped));
+        let expired = lane.expire();
+        lane.settle();
+        let notice = lane.release(std::mem::take(&mut self.popped)).or(expired);
         self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
             Some(mark) if mark.is_empty() => lane.news.pop_front().map(|news| {
@@ -277,6 +319,10 @@ impl PipeReader {
                 if !matches!(lane.writer.at, At::Session(_)) {
                     // Nothing in between has counted them.
                     lane.tally.moved(batch.len(), batch.byte_len());
+                }
+                if lane.bounds.is_some() {
+                    // The writer hears at once that the batch is done with.
+                    self.report_at = self.report_at.min(batch.len());
                 }
                 let done = std::mem::replace(&mut self.batch, batch);
                 lane.recycle(done);
@@ -297,7 +343,12 @@ impl PipeReader {
 
     #[cold]
     fn report(&mut self) {
-        let notice = self.lane.lock().release(std::mem::take(&mut self.popped));
+        let mut lane = self.lane.lock();
+        if self.batch.is_empty() {
+            lane.settle();
+        }
+        let notice = lane.release(std::mem::take(&mut self.popped));
+        drop(lane);
         send(notice, self.id);
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Tally {
     bytes: Count,
     /// Dropped because the lane was full: counted by the writer, all others under the lane's lock.
     pub(super) full: Count,
+    pub(super) expired: Count,
     pub(super) conflated: Count,
     pub(super) lost: Count,
     /// In the queue when the reader went.
@@ -52,6 +53,7 @@ impl Tally {
     pub(crate) fn dropped_of_sender(&self) -> Dropped {
         Dropped {
             full: self.full.get(),
+            expired: self.expired.get(),
             conflated: self.conflated.get(),
             lost: self.lost.get(),
             unsent: self.left.get(),

@@ -19,8 +19,7 @@ struct Socket {
     readers: Arc<Inbox<PipeReader>>,
     linger: Arc<Linger>,
     ledger: Ledger,
-    hwm: usize,
-    conflate: bool,
+    limits: Limits,
 }
 
 impl Socket {
@@ -30,8 +29,10 @@ impl Socket {
             readers: Arc::new(Inbox::new()),
             linger: Arc::new(Linger::new(None)),
             ledger: Ledger::default(),
-            hwm,
-            conflate: false,
+            limits: Limits {
+                hwm,
+                ..Limits::default()
+            },
         }
     }
 
@@ -41,9 +42,8 @@ impl Socket {
             readers: &self.readers,
             linger: &self.linger,
             ledger: &self.ledger,
-            send_hwm: self.hwm,
-            recv_hwm: self.hwm,
-            conflate: self.conflate,
+            send: self.limits,
+            recv: self.limits,
             origin: Origin(1),
         }
     }
@@ -318,7 +318,10 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
 #[test]
 fn a_conflating_pipe_holds_the_newest_message() {
     let socket = Socket {
-        conflate: true,
+        limits: Limits {
+            conflate: true,
+            ..Limits::default()
+        },
         ..Socket::new(10)
     };
     let mut session = socket.pipe();

@@ -14,7 +14,7 @@ use super::SendStrategy;
 use super::copies::Copies;
 use super::subscriptions::{NodeId, PrefixTrie};
 use crate::inbox::PipeEnd;
-use crate::options::Options;
+use crate::options::{Options, SlowSubscriber};
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 
 /// The subscribers and what they subscribed to.
@@ -35,6 +35,9 @@ pub(crate) struct FanOut {
     turn: u64,
     /// Nobody may miss a message (R-PUB-4).
     no_drop: bool,
+    slow: SlowSubscriber,
+    /// Messages have a time to live: a pipe may have room without a word.
+    expiring: bool,
     /// Messages go to those who do not match (R-PUB-8).
     invert: bool,
     /// What left with the peers that went, for a socket that tells of it.
@@ -51,6 +54,29 @@ struct Subscriber {
     mute: bool,
     /// The last message that matched.
     turn: u64,
+}
+
+impl Subscriber {
+    /// There is no room for the message in hand. `true`: the subscriber has to go.
+    #[cold]
+    fn is_full(&mut self, slow: SlowSubscriber, copies: &mut Copies<'_>) -> bool {
+        match slow {
+            SlowSubscriber::DropNewest => {
+                self.mute = true;
+                self.writer.count_dropped();
+                false
+            }
+            SlowSubscriber::DropOldest => {
+                self.writer.drop_oldest();
+                copies.push(&mut self.writer).is_err()
+            }
+            SlowSubscriber::Disconnect => {
+                self.mute = true;
+                self.writer.count_dropped();
+                !self.writer.disown()
+            }
+        }
+    }
 }
 
 /// A peer has gone.
@@ -123,7 +149,7 @@ impl FanOut {
             let Some(subscriber) = &mut self.subscribers[slot as usize] else {
                 return true;
             };
-            if !subscriber.mute {
+            if !subscriber.mute || self.expiring {
                 subscriber.mute = subscriber.writer.check_room() == Err(Refused::Full);
             }
             !subscriber.mute
@@ -136,15 +162,17 @@ impl FanOut {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
-        if subscriber.mute {
+        if subscriber.mute && !(self.expiring && subscriber.writer.check_room().is_ok()) {
             subscriber.writer.count_dropped();
             return;
         }
         match copies.push(&mut subscriber.writer) {
             Ok(()) => {}
             Err(Refused::Full) => {
-                subscriber.mute = true;
-                subscriber.writer.count_dropped();
+                let gone = subscriber.is_full(self.slow, copies);
+                if gone {
+                    self.remove(slot);
+                }
             }
             Err(Refused::Gone) => self.remove(slot),
         }
@@ -240,6 +268,8 @@ impl SendStrategy for FanOut {
 
     fn set_options(&mut self, options: &Options) {
         self.no_drop = options.no_drop;
+        self.slow = options.slow_subscriber;
+        self.expiring = options.send_ttl.is_some();
         self.invert = options.invert_matching;
     }
 

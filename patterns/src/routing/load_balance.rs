@@ -6,6 +6,7 @@ use zmtp::Message;
 
 use super::SendStrategy;
 use crate::inbox::PipeEnd;
+use crate::options::Options;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 
 /// Turns over the writable pipes. Full ones stand aside until they have room.
@@ -15,6 +16,8 @@ pub(crate) struct LoadBalance {
     full: FxHashMap<PipeId, PipeWriter>,
     /// Whose turn it is, in `writable`.
     turn: usize,
+    /// Messages have a time to live: a full pipe may have room without a word.
+    expiring: bool,
 }
 
 impl LoadBalance {
@@ -29,6 +32,17 @@ impl LoadBalance {
             self.pass_on();
         }
         sent
+    }
+
+    /// Looks whether messages have expired in the full pipes.
+    #[cold]
+    fn revive(&mut self) -> bool {
+        if self.expiring {
+            let has_room = |_: &PipeId, writer: &mut PipeWriter| writer.check_room().is_ok();
+            let revived = self.full.extract_if(has_room).map(|(_, writer)| writer);
+            self.writable.extend(revived);
+        }
+        !self.writable.is_empty()
     }
 
     #[inline]
@@ -54,6 +68,9 @@ impl LoadBalance {
             if self.turn >= self.writable.len() {
                 self.turn = 0;
             }
+            if self.writable.is_empty() && !self.revive() {
+                return None;
+            }
             let writer = self.writable.get_mut(self.turn)?;
             match push(writer) {
                 Ok(()) => {
@@ -74,6 +91,10 @@ impl LoadBalance {
 }
 
 impl SendStrategy for LoadBalance {
+    fn set_options(&mut self, options: &Options) {
+        self.expiring = options.send_ttl.is_some();
+    }
+
     fn attach(&mut self, writer: PipeWriter) {
         self.writable.push(writer);
     }

@@ -184,10 +184,28 @@ impl Dial {
 
 async fn lingered(outgoing: &mut OutgoingEnd) {
     std::future::poll_fn(|cx| outgoing.poll_closing(cx)).await;
-    if outgoing.unsent() == 0 {
-        return;
+    let deadline = outgoing.linger();
+    loop {
+        // Messages that expire need not be waited for.
+        let look_again = outgoing.expire();
+        if outgoing.unsent() == 0 {
+            return;
+        }
+        let expired = async {
+            match look_again {
+                Some(soon) => sleep(soon).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = expired => {}
+            () = passed(deadline) => return,
+        }
     }
-    match outgoing.linger() {
+}
+
+async fn passed(deadline: Option<Deadline>) {
+    match deadline {
         Some(Deadline::At(end)) => sleep_until(end).await,
         Some(Deadline::Never) | None => std::future::pending().await,
     }

@@ -163,6 +163,10 @@ impl Session {
         session.return_batch(shared, &mut pipe);
         pipe.peer_left(shared.options.notify);
         let reason = match result {
+            Ok(()) if pipe.outgoing.is_unwanted() => {
+                pipe.outgoing.forgive();
+                DisconnectReason::Slow
+            }
             Ok(()) => {
                 session.farewell().await;
                 DisconnectReason::Local
@@ -347,7 +351,9 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let (linger, keeps_buffers) = pipe.outgoing.rest();
+            let Some((linger, keeps_buffers)) = pipe.outgoing.rest() else {
+                return Poll::Ready(Ok(()));
+            };
             let linger = match linger {
                 Some(Deadline::At(end)) => Some(end),
                 Some(Deadline::Never) | None => None,

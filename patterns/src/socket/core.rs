@@ -5,6 +5,7 @@
 //! mute, the call waits for the next note.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use crate::error::{
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
-use crate::pipe::{Origin, PipeReader, PipeWriter};
+use crate::pipe::{Origin, PipeReader, PipeWriter, look_every};
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
@@ -45,6 +46,8 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     /// Empty. Kept for their buffers.
     writer_notes: VecDeque<Note<PipeWriter>>,
     reader_notes: VecDeque<Note<PipeReader>>,
+    /// When a send that waits tries again, because messages may have expired.
+    expiry: Option<Pin<Box<Sleep>>>,
     /// Calls served since the task last waited or yielded.
     busy: usize,
 }
@@ -80,6 +83,7 @@ impl<S: SendStrategy + Default, R: RecvStrategy + Default> Core<S, R> {
             next_origin: 0,
             writer_notes: VecDeque::new(),
             reader_notes: VecDeque::new(),
+            expiry: None,
             busy: 0,
         }
     }
@@ -444,9 +448,37 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(super) fn poll_send<T>(
         &mut self,
         cx: &mut TaskContext<'_>,
-        route: impl FnMut(&mut Self) -> Option<T>,
+        mut route: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<T> {
-        self.poll(cx, |shared| &shared.writers, None, route)
+        let sent = self.poll(cx, |shared| &shared.writers, None, &mut route);
+        match self.shared.options.send_ttl {
+            Some(ttl) if sent.is_pending() => self.poll_expiring(cx, ttl, route),
+            _ => sent,
+        }
+    }
+
+    /// Lets `route` try now and then, because messages that expire make room.
+    #[cold]
+    fn poll_expiring<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        ttl: Duration,
+        mut route: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Poll<T> {
+        loop {
+            let mut timer = match self.expiry.take() {
+                Some(timer) => timer,
+                None => Box::pin(self.timer(look_every(ttl))),
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                self.expiry = Some(timer);
+                return Poll::Pending;
+            }
+            self.read_notes();
+            if let Some(done) = route(self) {
+                return Poll::Ready(done);
+            }
+        }
     }
 
     /// Lets `take` try, and again each time a pipe may have become readable.

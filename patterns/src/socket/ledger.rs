@@ -95,6 +95,14 @@ impl Ledger {
         }
     }
 
+    /// The high-water marks of all pipes change.
+    pub(crate) fn set_hwms(&self, send: usize, recv: usize) {
+        for (id, entry) in &self.entries.lock().pipes {
+            entry.outgoing.set_hwm(*id, true, send);
+            entry.incoming.set_hwm(*id, false, recv);
+        }
+    }
+
     /// What was dropped so far.
     pub(crate) fn dropped(&self) -> Dropped {
         let entries = self.entries.lock();
@@ -118,7 +126,7 @@ impl Ledger {
         let entries = self.entries.lock();
         let mut stats = entries.gone.clone();
         for (id, entry) in &entries.pipes {
-            let peer = entry.stats(popped.get(id).copied().unwrap_or_default());
+            let peer = entry.stats(*id, popped.get(id).copied().unwrap_or_default());
             stats.sent += peer.sent;
             stats.received += peer.received;
             stats.queued_to_send += peer.queued_to_send;
@@ -162,7 +170,7 @@ impl Entry {
         dropped
     }
 
-    fn stats(&self, popped: usize) -> PeerStats {
+    fn stats(&self, id: PipeId, popped: usize) -> PeerStats {
         let name = self.incoming.writer().unwrap_or_default();
         let name = if name.is_empty() {
             self.peer.announced.clone()
@@ -175,8 +183,8 @@ impl Entry {
             routing_id: (!name.is_empty()).then_some(name),
             sent: self.outgoing.tally.traffic(),
             received: self.incoming.tally.traffic(),
-            queued_to_send: self.outgoing.queued(),
-            queued_to_receive: self.incoming.queued().saturating_sub(popped),
+            queued_to_send: self.outgoing.queued(id),
+            queued_to_receive: self.incoming.queued(id).saturating_sub(popped),
             dropped: self.dropped(),
             reconnects: self.peer.reconnects,
             handshake_failures: self.peer.handshake_failures,

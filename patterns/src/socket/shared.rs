@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::inbox::Inbox;
 use crate::monitor::Events;
 use crate::options::Options;
-use crate::pipe::{self, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
+use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
 
 /// A socket's options, and what it shares with its tasks.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     /// Of all others: what each new connection begins with.
     hello: Arc<Mutex<Batch>>,
     /// What each new pipe may hold.
-    limits: Arc<Mutex<Limits>>,
+    limits: Arc<Mutex<(Limits, Limits)>>,
     pub(crate) events: Arc<Events>,
     pub(crate) ledger: Arc<Ledger>,
     /// All tasks of the socket. `close` waits for them.
@@ -52,7 +52,7 @@ impl Shared {
             directory: Directory::new(socket_type, &options),
             interest: Interest::new(socket_type).map(Arc::new),
             hello: Arc::new(Mutex::new(hello(&options))),
-            limits: Arc::new(Mutex::new(Limits::of(&options))),
+            limits: Arc::new(Mutex::new(limits(&options))),
             linger: Arc::new(Linger::new(options.linger)),
             options,
             context: context.clone(),
@@ -69,7 +69,11 @@ impl Shared {
     pub(crate) fn set_options(&mut self, options: Options) {
         self.linger.set(options.linger);
         *self.hello.lock() = hello(&options);
-        *self.limits.lock() = Limits::of(&options);
+        *self.limits.lock() = limits(&options);
+        let hwms = (options.send_hwm, options.recv_hwm);
+        if hwms != (self.options.send_hwm, self.options.recv_hwm) {
+            self.ledger.set_hwms(hwms.0, hwms.1);
+        }
         if let Some(directory) = &self.directory {
             directory.set_options(&options);
         }
@@ -78,15 +82,14 @@ impl Shared {
 
     /// What this socket brings to a pipe.
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
-        let limits = *self.limits.lock();
+        let (send, recv) = *self.limits.lock();
         Party {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
             ledger: &self.ledger,
-            send_hwm: limits.send_hwm,
-            recv_hwm: limits.recv_hwm,
-            conflate: self.options.conflate,
+            send,
+            recv,
             origin,
         }
     }
@@ -154,20 +157,21 @@ impl Shared {
     }
 }
 
-/// What a socket's pipes may hold.
-#[derive(Clone, Copy)]
-struct Limits {
-    send_hwm: usize,
-    recv_hwm: usize,
-}
-
-impl Limits {
-    fn of(options: &Options) -> Self {
-        Limits {
-            send_hwm: options.send_hwm,
-            recv_hwm: options.recv_hwm,
-        }
-    }
+/// What a socket's pipes may hold: what is sent, and what is received.
+fn limits(options: &Options) -> (Limits, Limits) {
+    let send = Limits {
+        hwm: options.send_hwm,
+        bytes: options.send_hwm_bytes,
+        ttl: options.send_ttl,
+        conflate: options.conflate,
+    };
+    let recv = Limits {
+        hwm: options.recv_hwm,
+        bytes: options.recv_hwm_bytes,
+        ttl: None,
+        conflate: options.conflate,
+    };
+    (send, recv)
 }
 
 /// The probe for ROUTERs, or the welcome for subscribers.
