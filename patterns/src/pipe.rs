@@ -39,7 +39,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use bounds::{Limits, look_every};
-pub(crate) use lane::{Drive, LaneView, News};
+pub(crate) use lane::{BY_REFERENCE, Drive, LaneView, News};
 pub(crate) use making::{Party, Unbound, to_name, to_session};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};

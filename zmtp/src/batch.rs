@@ -275,6 +275,18 @@ impl Batch {
         Some(message)
     }
 
+    /// The payload of the first frame, if that is at hand in one piece.
+    #[inline]
+    #[must_use]
+    pub fn front(&self) -> Option<&[u8]> {
+        if self.cut || self.messages == 0 || !self.refs.is_empty() {
+            return None;
+        }
+        let rest = self.wire.get(self.head..)?;
+        let header = Header::parse(rest)?;
+        rest.get(header.size..)?.get(..header.len as usize)
+    }
+
     /// Takes the first message off, divided into its envelope and the body behind it. `Some(None)`: the message
     /// had no envelope, or nothing behind it, and is gone; `envelope` means nothing then.
     #[inline]

@@ -22,6 +22,13 @@ pub(super) const BATCH: usize = 60 * 1024;
 /// Capacity of a buffer that is kept for another batch. Fresh memory costs a page fault for every 4 KiB.
 const KEEP: usize = 256 * 1024;
 
+/// Payloads of at least this many bytes are not copied into a batch but join it by reference: from here on, a
+/// piece more to write costs the system less than the copy costs us.
+pub(crate) const BY_REFERENCE: usize = 4096;
+
+/// The same where no system is called: between two sockets of one context.
+const BY_REFERENCE_INPROC: usize = 512;
+
 /// Buffers kept.
 const SPARES: usize = 16;
 
@@ -55,6 +62,8 @@ pub(super) struct LaneState {
     pub(super) news: VecDeque<News>,
     /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
     pub(super) over: usize,
+    /// From how many bytes on payloads join the batch by reference.
+    pub(super) by_reference: usize,
     /// Only the newest message counts.
     pub(super) conflate: bool,
     /// The writer's place among the reader's peers: given up when the writer goes.
@@ -191,6 +200,12 @@ impl Lane {
         let all = together(limits);
         let hwm = all.hwm();
         let bounds = Bounds::new(all);
+        let to_session = matches!(writer, At::Session(_)) || matches!(reader, At::Session(_));
+        let by_reference = if to_session {
+            BY_REFERENCE
+        } else {
+            BY_REFERENCE_INPROC
+        };
         Arc::new(Lane {
             state: Mutex::new(LaneState {
                 close_at: close_at(bounds.as_deref()),
@@ -201,6 +216,7 @@ impl Lane {
                 hwm,
                 over: 0,
                 conflate: all.conflate,
+                by_reference,
                 news: VecDeque::new(),
                 place: None,
                 open: Batch::new(),
@@ -660,7 +676,7 @@ impl LaneState {
                 if is_stale(&message) {
                     stale += 1;
                 } else {
-                    kept.push_owned(message, PipeWriter::BY_REFERENCE);
+                    kept.push_owned(message, self.by_reference);
                 }
             }
             if let Some(bounds) = &mut self.bounds {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::MutexGuard;
 use zmtp::{Batch, Envelope, Message};
 
-use super::lane::{At, Drive, Lane, LaneState, News, send};
+use super::lane::{At, BY_REFERENCE, Drive, Lane, LaneState, News, send};
 use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
@@ -30,9 +30,6 @@ pub(crate) struct PipeWriter {
 }
 
 impl PipeWriter {
-    /// Payloads of at least this many bytes travel by reference, smaller ones are copied into the batch.
-    pub(crate) const BY_REFERENCE: usize = 4096;
-
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
@@ -45,7 +42,7 @@ impl PipeWriter {
     /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
     #[inline(always)]
     pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
-        self.put(|batch| batch.push_from(message, Self::BY_REFERENCE))
+        self.put(|batch, by_reference| batch.push_from(message, by_reference))
     }
 
     /// `push` with an envelope around the message.
@@ -54,24 +51,25 @@ impl PipeWriter {
         envelope: &Envelope,
         message: &mut Message,
     ) -> Result<(), Refused> {
-        self.put(|batch| batch.push_enveloped(envelope, message, Self::BY_REFERENCE))
+        self.put(|batch, by_reference| batch.push_enveloped(envelope, message, by_reference))
     }
 
     /// Queues a message that is encoded already: the bytes are shared among all who get it.
     #[inline]
     pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
-        self.put(|batch| batch.extend_from(message))
+        self.put(|batch, _| batch.extend_from(message))
     }
 
     /// Queues the one message that `encode` adds to the batch.
     #[inline(always)]
-    fn put(&mut self, encode: impl FnOnce(&mut Batch)) -> Result<(), Refused> {
+    fn put(&mut self, encode: impl FnOnce(&mut Batch, usize)) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
             Self::make_room(&mut lane)?;
         }
         lane.free -= 1;
-        encode(&mut lane.open);
+        let by_reference = lane.by_reference;
+        encode(&mut lane.open, by_reference);
         if lane.open.buffered() >= lane.close_at {
             lane.batch_grown();
         }
@@ -92,10 +90,10 @@ impl PipeWriter {
                 // It has no time to live.
                 lane.close_open();
                 let mut change = Batch::new();
-                change.push(message, Self::BY_REFERENCE);
+                change.push(message, BY_REFERENCE);
                 lane.full.push_back(change.into());
             } else {
-                lane.open.push(message, Self::BY_REFERENCE);
+                lane.open.push(message, BY_REFERENCE);
             }
             self.pushed(lane);
         }
@@ -270,6 +268,12 @@ impl PipeReader {
         let message = self.batch.pop_small()?;
         self.count();
         Some(message)
+    }
+
+    /// The first frame of the message that `pop_small` would take.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        self.batch.front()
     }
 
     #[inline(always)]

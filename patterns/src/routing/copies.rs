@@ -2,7 +2,7 @@
 
 use zmtp::{Batch, Message};
 
-use crate::pipe::{PipeWriter, Refused};
+use crate::pipe::{BY_REFERENCE, PipeWriter, Refused};
 
 /// A message on its way to a known number of pipes.
 pub(super) enum Copies<'a> {
@@ -18,7 +18,7 @@ impl<'a> Copies<'a> {
         if pipes == 1 {
             return Copies::Single(message);
         }
-        buffer.push_from(message, PipeWriter::BY_REFERENCE);
+        buffer.push_from(message, BY_REFERENCE);
         Copies::Encoded(buffer)
     }
 

@@ -58,8 +58,13 @@ pub(crate) struct ExclusiveReceiver {
 }
 
 impl ExclusiveReceiver {
+    /// The next message, if it is at hand and a single short frame.
+    #[inline(always)]
+    pub(crate) fn at_hand(&mut self) -> Option<Message> {
+        self.readers.front_mut()?.pop_small()
+    }
+
     /// The next message.
-    #[inline]
     pub(crate) fn recv(&mut self) -> Option<Message> {
         loop {
             match self.readers.front_mut()?.pop() {

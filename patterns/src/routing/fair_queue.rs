@@ -30,7 +30,20 @@ impl FairQueue {
     /// The next message, if the one whose turn it is has it at hand and it is a single short frame.
     #[inline(always)]
     pub(crate) fn at_hand(&mut self) -> Option<Message> {
-        let message = self.readable.get_mut(self.turn)?.pop_small()?;
+        self.at_hand_if(|_| true)
+    }
+
+    /// `at_hand` for a message whose first frame is wanted.
+    #[inline(always)]
+    pub(crate) fn at_hand_if(
+        &mut self,
+        wanted: impl FnOnce(&PipeReader) -> bool,
+    ) -> Option<Message> {
+        let reader = self.readable.get_mut(self.turn)?;
+        if !wanted(reader) {
+            return None;
+        }
+        let message = reader.pop_small()?;
         self.pass_on();
         Some(message)
     }

@@ -2,6 +2,7 @@
 
 use zmtp::Message;
 
+use super::call::{Source, Way};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Receives, Sends};
@@ -61,7 +62,7 @@ impl PairSocket {
         &mut self,
         message: impl Into<Message>,
     ) -> impl Future<Output = Result<(), SendError>> {
-        self.core.send(message.into(), pass)
+        self.core.send(message.into(), Peer)
     }
 
     /// Queues a message if the peer is there and has room now.
@@ -70,7 +71,7 @@ impl PairSocket {
     ///
     /// There is no peer or no room, or the message has no frames. The message comes back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        self.core.try_send(message.into(), pass)
+        self.core.try_send(message.into(), Peer)
     }
 
     /// The next message; waits while there is none.
@@ -84,7 +85,7 @@ impl PairSocket {
     /// A dropped future has taken no message.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
-        self.core.recv(take)
+        self.core.recv(Peer)
     }
 
     /// The next message, if one is there.
@@ -93,15 +94,33 @@ impl PairSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        self.core.try_recv(take)
+        self.core.try_recv(Peer)
     }
 }
 
-#[inline]
-fn pass(core: &mut PairCore, message: &mut Message) -> bool {
-    core.sender.send(message)
+/// The one peer.
+struct Peer;
+
+impl Way<ExclusiveSender, ExclusiveReceiver> for Peer {
+    fn send(&mut self, core: &mut PairCore, message: &mut Message) -> bool {
+        core.sender.send(message)
+    }
+
+    #[inline(always)]
+    fn send_at_once(&mut self, core: &mut PairCore, message: &mut Message) -> bool {
+        core.sender.send(message)
+    }
 }
 
-fn take(core: &mut Core<ExclusiveSender, ExclusiveReceiver>) -> Option<Message> {
-    core.receiver.recv()
+impl Source<ExclusiveSender, ExclusiveReceiver> for Peer {
+    type Item = Message;
+
+    fn take(&mut self, core: &mut PairCore) -> Option<Message> {
+        core.receiver.recv()
+    }
+
+    #[inline(always)]
+    fn at_hand(&mut self, core: &mut PairCore) -> Option<Message> {
+        core.receiver.at_hand()
+    }
 }

@@ -2,7 +2,7 @@
 
 use zmtp::Message;
 
-use super::call::source;
+use super::call::Source;
 use super::interest::{Interest, read_notice};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -206,8 +206,7 @@ impl SubSocket {
     /// A dropped future has taken no message.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Message, RecvError>> {
-        let filter = &self.topics;
-        self.core.recv(source(|core| take(core, filter)))
+        self.core.recv(Wanted(&self.topics))
     }
 
     /// The next message, if one is there.
@@ -216,20 +215,35 @@ impl SubSocket {
     ///
     /// No message is there.
     pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
-        let filter = &self.topics;
-        self.core.try_recv(source(|core| take(core, filter)))
+        self.core.try_recv(Wanted(&self.topics))
     }
 }
 
-/// The next message that was subscribed to.
-fn take(core: &mut Core<Everyone, FairQueue>, filter: &PrefixTrie<usize>) -> Option<Message> {
-    let invert = core.shared.options.invert_matching;
-    loop {
-        let message = core.receiver.recv()?;
-        if filter.matches(message.first().unwrap_or_default()) != invert {
-            return Some(message);
+/// What was subscribed to.
+struct Wanted<'a>(&'a PrefixTrie<usize>);
+
+impl Source<Everyone, FairQueue> for Wanted<'_> {
+    type Item = Message;
+
+    fn take(&mut self, core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
+        let invert = core.shared.options.invert_matching;
+        loop {
+            let message = core.receiver.recv()?;
+            if self.0.matches(message.first().unwrap_or_default()) != invert {
+                return Some(message);
+            }
+            core.shared.ledger.discarded.add(1);
         }
-        core.shared.ledger.discarded.add(1);
+    }
+
+    #[inline(always)]
+    fn at_hand(&mut self, core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
+        let invert = core.shared.options.invert_matching;
+        core.receiver.at_hand_if(|reader| {
+            reader
+                .front()
+                .is_some_and(|topic| self.0.matches(topic) != invert)
+        })
     }
 }
 
