@@ -476,6 +476,7 @@ async fn works_after_all(mut push: PushSocket, listener: TcpListener, endpoint: 
 
 #[tokio::test]
 async fn a_silent_server_is_given_up_after_the_handshake_timeout() {
+    // R-CONN-10
     let (listener, endpoint) = bare_server().await;
     let mut push = PushSocket::builder()
         .reconnect_interval(RECONNECT)
@@ -533,6 +534,7 @@ async fn a_silent_client_is_hung_up_on_and_harms_nobody() {
 /// A peer that was fine and then says nothing more, not even to a PING, is given up and dialled again.
 #[tokio::test]
 async fn a_peer_that_falls_silent_is_given_up() {
+    // R-CONN-10
     let (listener, endpoint) = bare_server().await;
     let mut push = PushSocket::builder()
         .reconnect_interval(RECONNECT)
@@ -647,6 +649,7 @@ async fn costs_its_own_connection_only(what: &str, bytes: &[u8]) {
 
 #[tokio::test]
 async fn a_server_that_sends_garbage_is_tried_again() {
+    // R-CONN-10
     let (listener, endpoint) = bare_server().await;
     let mut push = PushSocket::builder()
         .reconnect_interval(RECONNECT)
@@ -695,6 +698,7 @@ async fn handshake_failure(monitor: &mut Monitor) -> MonitorEvent {
 
 #[tokio::test]
 async fn a_server_of_the_wrong_type_is_reported() {
+    // R-CONN-19
     let mut wrong = Libzmq::open("PUB").await;
     let bound = wrong.bind("tcp://127.0.0.1:*").await;
     let mut push = PushSocket::builder()
@@ -754,6 +758,7 @@ async fn clients_that_reset_in_the_middle_of_the_handshake_harm_nobody() {
 
 #[tokio::test]
 async fn a_server_that_resets_in_the_middle_of_the_handshake_is_tried_again() {
+    // R-CONN-10
     let (listener, endpoint) = bare_server().await;
     let mut push = PushSocket::builder()
         .reconnect_interval(RECONNECT)

@@ -476,6 +476,7 @@ fn is_disconnected(kind: &MonitorEventKind) -> bool {
 
 #[tokio::test]
 async fn both_ends_tell_of_each_other() {
+    // R-ROUTER-15
     let mut router = RouterSocket::new();
     let mut at_router = router.monitor();
     let bound = router.bind("tcp://0.0.0.0:*").await.expect("bind");
