@@ -164,6 +164,32 @@ async fn a_mute_sender_hears_of_room_at_the_low_water_mark() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_changed_counts_for_pipes_that_are_there() {
+    // R-HWM-9
+    for (before, after) in [(5, 8), (8, 5), (5, 0)] {
+        let mut push = PushSocket::builder()
+            .send_hwm(before)
+            .linger(Duration::ZERO)
+            .build()
+            .expect("options");
+        push.connect(&*vacant()).expect("connect");
+        let theirs = zmq::Context::new().socket(zmq::PUSH).expect("socket");
+        theirs.set_sndhwm(before as i32).expect("option");
+        theirs.set_linger(0).expect("option");
+        theirs.connect(&vacant()).expect("connect");
+        assert_eq!(accepted(&mut push, 1, 3), 3);
+        assert_eq!(accepted_there(&theirs, 1, 3), 3);
+
+        push.set_options(|options| options.send_hwm(after))
+            .expect("in range");
+        theirs.set_sndhwm(after as i32).expect("option");
+        let here = accepted(&mut push, 1, MANY);
+        assert_eq!(here, accepted_there(&theirs, 1, MANY));
+        assert_eq!(here, if after == 0 { MANY } else { after - 3 });
+    }
+}
+
+#[tokio::test]
 async fn subscriptions_are_queued_beyond_the_limit() {
     // R-HWM-11: libzmq drops those that a pipe has no room for, and the subscriber never hears the topic.
     const TOPICS: usize = 1000;
