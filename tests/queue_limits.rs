@@ -530,6 +530,7 @@ async fn a_slow_inproc_subscriber_is_disconnected_for_good() {
 
 // ---------------------------------------------------------------- the HWM, changed
 
+/// R-HWM-9
 #[tokio::test]
 async fn a_raised_hwm_makes_room_at_once() {
     let mut push = PushSocket::builder()

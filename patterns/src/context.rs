@@ -82,10 +82,17 @@ impl Context {
         })
     }
 
-    /// Where the tasks of another endpoint run. `None`: there is no runtime here.
-    pub(crate) fn runtime(&self) -> Option<Handle> {
+    /// Whether there is a thread for each bit.
+    pub(crate) fn has_threads(&self, affinity: u64) -> bool {
+        let threads = self.io_threads.as_ref();
+        affinity == 0 || threads.is_some_and(|threads| threads.has(affinity))
+    }
+
+    /// Where the tasks of another endpoint run, which has to be one of those threads if there are any. `None`: there
+    /// is no runtime here.
+    pub(crate) fn runtime(&self, affinity: u64) -> Option<Handle> {
         match &self.io_threads {
-            Some(threads) => Some(threads.pick()),
+            Some(threads) => Some(threads.pick(affinity)),
             None => Handle::try_current().ok(),
         }
     }

@@ -141,6 +141,14 @@ pub enum ConnectFailure {
         /// The address that was tried.
         address: SocketAddr,
     },
+    /// The proxy cannot, or will not, connect to the peer.
+    #[error("the proxy at {address} does not connect: {reason}")]
+    Proxy {
+        /// The proxy.
+        address: SocketAddr,
+        /// Its answer.
+        reason: String,
+    },
     /// The transport cannot be dialled on this system.
     #[error("cannot connect to {endpoint}: {reason}")]
     Unsupported {

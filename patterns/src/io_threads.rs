@@ -37,10 +37,27 @@ impl IoThreads {
         }))
     }
 
-    /// The runtime for another endpoint.
-    pub(crate) fn pick(&self) -> Handle {
+    /// Whether there is a thread for each bit.
+    pub(crate) fn has(&self, affinity: u64) -> bool {
+        let bits = 64 - affinity.leading_zeros() as usize;
+        bits <= self.runtimes.len()
+    }
+
+    /// The runtime for another endpoint: one of the threads whose bits are set, or of all if none is.
+    pub(crate) fn pick(&self, affinity: u64) -> Handle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.runtimes[turn % self.runtimes.len()].clone()
+        let is_allowed = |number: &usize| {
+            let bit = u32::try_from(*number)
+                .ok()
+                .and_then(|number| 1u64.checked_shl(number));
+            affinity & bit.unwrap_or_default() != 0
+        };
+        let allowed = (0..self.runtimes.len()).filter(is_allowed);
+        let number = match allowed.clone().count() {
+            0 => turn % self.runtimes.len(),
+            count => allowed.clone().nth(turn % count).unwrap_or_default(),
+        };
+        self.runtimes[number].clone()
     }
 }
 

@@ -73,5 +73,5 @@ pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     Routed, RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
-pub use transport::PeerAddress;
+pub use transport::{OpenListener, PeerAddress};
 pub use zmtp::{Frame, Message, SocketType};

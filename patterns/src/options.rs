@@ -18,6 +18,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use zmtp::SocketType;
 
+use crate::context::Context;
+use crate::endpoint::{Endpoint, TcpEndpoint, ToEndpoint};
+use crate::error::OptionError;
+
 pub(crate) use builder::sealed;
 pub use builder::{
     Builder, Conflates, HearsSubscriptions, Identifies, Matches, Open, PassesSubscriptions, Probes,
@@ -372,6 +376,18 @@ define_options! {
         changed: AtOnce,
     }
 
+    /// Which I/O threads of the context may run the connections, one bit for each, the lowest for the first;
+    /// 0 is all of them, in turn. Only in a context that has the threads named.
+    affinity(threads: u64 = threads) -> u64 {
+        default: 0,
+        none: "",
+        zmq: ("AFFINITY", 4),
+        unit: "bitmap",
+        allowed: "0, or bits of I/O threads that the context has" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// The delay before the first attempt to reconnect; `None` is never to reconnect. Each delay
     /// is made up to twice as long at random, so that the clients of a restarted server do not
     /// all come back at once.
@@ -568,6 +584,34 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// The network interface that TCP connections are bound to, by its name: nothing goes out or comes in by
+    /// another one. Linux only; elsewhere bind and connect fail with it. It may need a privilege.
+    bind_device(name: impl AsRef<str> = Some(name.as_ref().to_owned())) -> Option<String> {
+        default: None,
+        none: "none",
+        zmq: ("BINDTODEVICE", 92),
+        unit: "name",
+        allowed: "1 to 15 bytes, none of them 0" if |name| name.as_ref().is_none_or(|name| {
+            matches!(name.len(), 1..=15) && !name.contains('\0')
+        }),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// The SOCKS5 proxy through which TCP endpoints are connected to, as `host:port`. It is the proxy that
+    /// resolves the names of peers. The proxy's address is shown as the peer's.
+    socks_proxy(address: impl AsRef<str> = Some(address.as_ref().to_owned())) -> Option<String> {
+        default: None,
+        none: "none",
+        zmq: ("SOCKS_PROXY", 68),
+        unit: "host:port",
+        allowed: "a host and a port from 1 to 65535" if |address| {
+            address.as_ref().is_none_or(|address| proxy(address).is_some())
+        },
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// Whether TCP uses IPv6 beside IPv4. With it, `tcp://*` and `tcp://[::]` take peers of both
     /// kinds, and names stand for addresses of both. Without it, all of that is IPv4 only and
     /// IPv6 addresses are refused. In libzmq it is off by default.
@@ -625,6 +669,16 @@ fn buffer_size(bytes: Option<usize>) -> bool {
     bytes.is_none_or(|bytes| (1..=i32::MAX as usize).contains(&bytes))
 }
 
+/// What a proxy's address means.
+pub(crate) fn proxy(address: &str) -> Option<TcpEndpoint> {
+    let endpoint = format!("tcp://{address}").to_endpoint().ok()?;
+    endpoint.check_connect().ok()?;
+    match endpoint {
+        Endpoint::Tcp(tcp) if tcp.source().is_none() => Some(tcp),
+        _ => None,
+    }
+}
+
 impl Options {
     /// The options that a socket of this type starts with.
     pub(crate) fn of(socket_type: SocketType) -> Self {
@@ -634,6 +688,18 @@ impl Options {
             options.linger = Some(Duration::ZERO);
         }
         options
+    }
+
+    /// Whether the context has what the options ask for.
+    pub(crate) fn check(&self, context: &Context) -> Result<(), OptionError> {
+        if context.has_threads(self.affinity) {
+            return Ok(());
+        }
+        Err(OptionError {
+            option: "affinity",
+            value: format!("{:#b}", self.affinity),
+            allowed: "0, or bits of I/O threads that the context has",
+        })
     }
 
     /// The heartbeat's timing with its dependent defaults filled in: interval, timeout, and the
@@ -646,5 +712,7 @@ impl Options {
     }
 }
 
+#[cfg(test)]
+mod left_out;
 #[cfg(test)]
 mod tests;

@@ -106,6 +106,7 @@ impl MonitorEvent {
                 ConnectFailure::Io { source, .. } => errno(source),
                 ConnectFailure::TimedOut { .. } => of_kind(io::ErrorKind::TimedOut),
                 ConnectFailure::SelfConnected { .. } => of_kind(io::ErrorKind::ConnectionRefused),
+                ConnectFailure::Proxy { .. } => of_kind(io::ErrorKind::ConnectionRefused),
                 ConnectFailure::Resolve { .. } | ConnectFailure::Unsupported { .. } => None,
             },
             MonitorEventKind::HandshakeFailed(reason) | MonitorEventKind::Disconnected(reason) => {

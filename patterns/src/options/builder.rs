@@ -161,7 +161,7 @@ impl<S: Open> Builder<S> {
     }
 
     /// The options alone.
-    pub(crate) fn into_options(self) -> Result<Options, OptionError> {
+    pub(crate) fn into_options(self, context: &Context) -> Result<Options, OptionError> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
@@ -172,6 +172,7 @@ impl<S: Open> Builder<S> {
                 allowed: "the one that the socket was made in",
             });
         }
+        self.options.check(context)?;
         Ok(self.options)
     }
 
@@ -192,6 +193,7 @@ impl<S: Open> Builder<S> {
             return Err(refused);
         }
         let context = self.context.unwrap_or_else(Context::global);
+        self.options.check(&context)?;
         Ok(S::open(&context, self.options))
     }
 

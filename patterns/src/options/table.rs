@@ -99,4 +99,4 @@ macro_rules! show_as_displayed {
         }
     )+};
 }
-show_as_displayed!(bool, u8, u32, u64, usize);
+show_as_displayed!(bool, u8, u32, u64, usize, String);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
 use crate::context::Context;
 use crate::error::OptionError;
@@ -255,8 +256,82 @@ fn page() -> String {
         )
         .unwrap();
     }
+    page.push_str(NOT_OPTIONS);
+    rows_into(&mut page, ELSEWHERE);
+    page.push_str(NOT_HERE);
+    rows_into(&mut page, LEFT_OUT);
+    page.push_str(OF_THE_CONTEXT);
+    for (names, instead) in CONTEXT {
+        writeln!(page, "| {names} | {instead} |").unwrap();
+    }
     page
 }
+
+fn rows_into(page: &mut String, rows: &[Row]) {
+    for row in rows {
+        let names: Vec<_> = row
+            .options
+            .iter()
+            .map(|(name, number)| format!("`{name}` ({number})"))
+            .collect();
+        writeln!(page, "| {} | {} |", names.join(", "), row.instead).unwrap();
+    }
+}
+
+/// The numbers of libzmq's stable options, those of security apart.
+const STABLE: [i32; 69] = [
+    4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 27, 28, 31, 32, 33,
+    34, 35, 36, 37, 38, 39, 40, 41, 42, 51, 52, 53, 54, 56, 57, 58, 59, 60, 61, 66, 68, 69, 71, 72,
+    73, 74, 75, 76, 77, 78, 79, 80, 81, 84, 85, 86, 87, 88, 89, 92, 62, 63, 64, 65,
+];
+
+#[test]
+fn every_stable_option_of_libzmq_is_here_or_said_to_be_left_out() {
+    let here: HashSet<_> = TABLE
+        .iter()
+        .filter_map(|row| row.zmq)
+        .map(|(_, number)| number)
+        .collect();
+    let others: Vec<_> = ELSEWHERE
+        .iter()
+        .chain(LEFT_OUT)
+        .flat_map(|row| row.options)
+        .map(|(_, number)| *number)
+        .collect();
+    for number in STABLE {
+        let times = usize::from(here.contains(&number))
+            + others.iter().filter(|one| **one == number).count();
+        assert_eq!(times, 1, "option {number}");
+    }
+    for number in others {
+        assert!(!here.contains(&number), "option {number} is in both tables");
+    }
+}
+
+const NOT_OPTIONS: &str = "
+## Not an option here
+
+What these options of libzmq do is done otherwise:
+
+| in libzmq | here |
+|---|---|
+";
+
+const NOT_HERE: &str = "
+## Left out
+
+| in libzmq | why |
+|---|---|
+";
+
+const OF_THE_CONTEXT: &str = "
+Conflation by topic, which some ask libzmq for, is left out, too: see [ARCHITECTURE](../ARCHITECTURE.md).
+
+## Options of the context
+
+| in libzmq | here |
+|---|---|
+";
 
 const PREFACE: &str = "\
 # Socket options

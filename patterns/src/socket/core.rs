@@ -33,7 +33,7 @@ use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
 use crate::stats::SocketStats;
-use crate::transport::{self, inproc};
+use crate::transport::{self, Listener, OpenListener, inproc};
 
 /// A socket: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
@@ -94,34 +94,50 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
         let endpoint = endpoint.to_endpoint()?;
-        let (origin, ended) = self.new_origin();
-        let (endpoint, task) = if let Endpoint::Inproc(name) = &endpoint {
+        if let Endpoint::Inproc(name) = &endpoint {
+            let (origin, ended) = self.new_origin();
             inproc::bind(&self.shared, name, origin)?;
-            (endpoint, None)
-        } else {
-            let Some(runtime) = self.shared.context.runtime() else {
-                return Err(BindError::NoRuntime { endpoint });
-            };
-            // A listener belongs to the runtime that it is made in.
-            let (shared, wanted) = (self.shared.clone(), endpoint.clone());
-            let bind = async move { transport::bind(&wanted, &shared.options).await };
-            let bound = AbortOnDropHandle::new(runtime.spawn(bind)).await;
-            let listener = bound
-                .map_err(|error| BindError::Io {
-                    endpoint: endpoint.clone(),
-                    source: error.into(),
-                })
-                .flatten()
-                .inspect_err(|error| self.tell_unbound(&endpoint, error))?;
-            let subject = Subject::listener(&listener);
-            self.shared
-                .events
-                .emit(&subject, MonitorEventKind::Listening);
-            let endpoint = listener.endpoint().clone();
-            let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
-            (endpoint, Some(self.shared.tasks.spawn_on(listen, &runtime)))
+            self.attached(&endpoint, origin, ended, Role::Bound(None));
+            return Ok(endpoint);
+        }
+        let (shared, wanted) = (self.shared.clone(), endpoint.clone());
+        let bind = async move { transport::bind(&wanted, &shared.options).await };
+        self.listen(endpoint, bind).await
+    }
+
+    pub(crate) async fn adopt(&mut self, listener: OpenListener) -> Result<Endpoint, BindError> {
+        let endpoint = listener.endpoint()?;
+        let (shared, its) = (self.shared.clone(), endpoint.clone());
+        let adopt = async move { transport::adopt(listener, its, &shared.options) };
+        self.listen(endpoint, adopt).await
+    }
+
+    /// Accepts from what `open` gives, which it does in the runtime that the listener is to belong to.
+    async fn listen(
+        &mut self,
+        endpoint: Endpoint,
+        open: impl Future<Output = Result<Listener, BindError>> + Send + 'static,
+    ) -> Result<Endpoint, BindError> {
+        let Some(runtime) = self.shared.context.runtime(self.shared.options.affinity) else {
+            return Err(BindError::NoRuntime { endpoint });
         };
-        self.attached(&endpoint, origin, ended, Role::Bound(task));
+        let (origin, ended) = self.new_origin();
+        let opened = AbortOnDropHandle::new(runtime.spawn(open)).await;
+        let listener = opened
+            .map_err(|error| BindError::Io {
+                endpoint: endpoint.clone(),
+                source: error.into(),
+            })
+            .flatten()
+            .inspect_err(|error| self.tell_unbound(&endpoint, error))?;
+        let subject = Subject::listener(&listener);
+        self.shared
+            .events
+            .emit(&subject, MonitorEventKind::Listening);
+        let endpoint = listener.endpoint().clone();
+        let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
+        let task = self.shared.tasks.spawn_on(listen, &runtime);
+        self.attached(&endpoint, origin, ended, Role::Bound(Some(task)));
         Ok(endpoint)
     }
 
@@ -176,7 +192,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 return Err(ConnectError::Occupied { endpoint });
             }
         } else {
-            let Some(runtime) = self.shared.context.runtime() else {
+            let Some(runtime) = self.shared.context.runtime(self.shared.options.affinity) else {
                 return Err(ConnectError::NoRuntime { endpoint });
             };
             let pipe = if self.shared.options.immediate {
@@ -542,7 +558,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(super) fn timer(&self, time: Duration) -> Sleep {
-        let runtime = self.shared.context.runtime();
+        let runtime = self.shared.context.runtime(self.shared.options.affinity);
         let _inside = runtime.as_ref().map(Handle::enter);
         tokio::time::sleep(time)
     }

@@ -111,6 +111,38 @@ macro_rules! common_methods {
                 self.core.bind(endpoint).await
             }
 
+            /// Listens with a socket of the system that is listening already, as systemd passes one to a service, or
+            /// a parent to its child. From then on it is as if [`bind`](Self::bind) had made it, but options of
+            /// the listening socket itself (`backlog`, `bind_device`) are its maker's, and a socket file stays.
+            /// In libzmq: `ZMQ_USE_FD` (89).
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            #[doc = concat!("use patterns::", stringify!($socket), ";")]
+            ///
+            /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+            #[doc = concat!("let mut socket = ", stringify!($socket), "::new();")]
+            /// let endpoint = socket.adopt(listener).await?;
+            /// assert!(endpoint.to_string().starts_with("tcp://127.0.0.1:"));
+            /// # Ok(())
+            /// # }
+            /// ```
+            ///
+            /// # Errors
+            ///
+            /// No runtime is running, the listener has no address, or the system refuses it.
+            ///
+            /// # Cancel safety
+            ///
+            /// A dropped future has closed the listener, or adopted it.
+            pub async fn adopt(
+                &mut self,
+                listener: impl Into<$crate::OpenListener>,
+            ) -> Result<$crate::endpoint::Endpoint, $crate::error::BindError> {
+                self.core.adopt(listener.into()).await
+            }
+
             /// Connects to an endpoint in the background, and reconnects whenever the connection is lost.
             /// Returns at once; the peer need not be there yet. Needs a running tokio runtime, except
             /// for `inproc://`.
@@ -182,7 +214,8 @@ macro_rules! common_methods {
             ) -> Result<(), $crate::error::OptionError> {
                 let options = self.core.shared.options.clone();
                 let changed = change($crate::options::Builder::changing(options));
-                self.core.set_options(changed.into_options()?);
+                self.core
+                    .set_options(changed.into_options(&self.core.shared.context)?);
                 Ok(())
             }
 

@@ -58,6 +58,22 @@ pub(super) async fn bind(ipc: &IpcEndpoint, options: &Options) -> Result<IpcList
     }
 }
 
+/// Its file is not ours to remove.
+pub(super) fn adopt(
+    listener: std::os::unix::net::UnixListener,
+    endpoint: &Endpoint,
+    options: &Options,
+) -> io::Result<IpcListener> {
+    listener.set_nonblocking(true)?;
+    Ok(IpcListener {
+        file: None,
+        directory: None,
+        listener: UnixListener::from_std(listener)?,
+        endpoint: endpoint.clone(),
+        options: options.clone(),
+    })
+}
+
 async fn bind_file(
     ipc: &IpcEndpoint,
     directory: Option<OwnDirectory>,

@@ -10,6 +10,7 @@
 pub(crate) mod inproc;
 #[cfg(unix)]
 mod ipc;
+mod open;
 mod resolve;
 mod stream;
 mod tcp;
@@ -23,6 +24,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectFailure};
 use crate::options::Options;
 
+pub use open::OpenListener;
 pub(crate) use stream::Stream;
 
 /// Who is at the other end of a connection, as the operating system tells it.
@@ -92,6 +94,20 @@ pub(crate) async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Liste
             source: io::Error::new(io::ErrorKind::Unsupported, NO_STREAM),
         }),
     }
+}
+
+/// Takes over a socket that is listening already, at `endpoint`. Inside of a runtime.
+pub(crate) fn adopt(
+    listener: OpenListener,
+    endpoint: Endpoint,
+    options: &Options,
+) -> Result<Listener, BindError> {
+    let adopted = match listener {
+        OpenListener::Tcp(listener) => tcp::adopt(listener, &endpoint, options).map(Listener::Tcp),
+        #[cfg(unix)]
+        OpenListener::Ipc(listener) => ipc::adopt(listener, &endpoint, options).map(Listener::Ipc),
+    };
+    adopted.map_err(|source| BindError::Io { endpoint, source })
 }
 
 /// Makes one attempt to reach a peer: resolves its name, and tries every address in turn. `delayed` is called

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_socks::TargetAddr;
+use tokio_socks::tcp::Socks5Stream;
 
 use super::{PeerAddress, Stream, bind_error, resolve, tune};
-use crate::endpoint::{Endpoint, TcpEndpoint};
+use crate::endpoint::{Endpoint, Host, TcpEndpoint};
 use crate::error::{BindError, ConnectFailure};
-use crate::options::Options;
+use crate::options::{Options, proxy};
 
 /// A listening TCP socket.
 #[derive(Debug)]
@@ -51,6 +53,19 @@ pub(super) async fn bind(tcp: &TcpEndpoint, options: &Options) -> Result<TcpList
     Err(bind_error(&endpoint, last))
 }
 
+pub(super) fn adopt(
+    listener: std::net::TcpListener,
+    endpoint: &Endpoint,
+    options: &Options,
+) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener {
+        listener: tokio::net::TcpListener::from_std(listener)?,
+        endpoint: endpoint.clone(),
+        options: options.clone(),
+    })
+}
+
 fn listen(
     address: SocketAddr,
     options: &Options,
@@ -66,6 +81,7 @@ fn listen(
     socket.set_reuse_address(true)?;
     tune::buffers(&socket, options)?;
     tune::tcp(&socket, address.is_ipv6(), options)?;
+    tune::device(&socket, options)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -95,18 +111,66 @@ impl TcpListener {
     }
 }
 
-/// One attempt: resolves, then dials every address in turn until one answers.
+/// One attempt, directly or through a proxy.
 pub(super) async fn connect(
     tcp: &TcpEndpoint,
     options: &Options,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    let proxy = options.socks_proxy.as_deref().and_then(proxy);
+    let (stream, address) = reach(
+        proxy.as_ref().unwrap_or(tcp),
+        tcp.source(),
+        options,
+        delayed,
+    )
+    .await?;
+    let stream = match proxy {
+        None => stream,
+        Some(_) => through_proxy(stream, address, tcp, options).await?,
+    };
+    Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(address))))
+}
+
+/// Has the SOCKS5 proxy (RFC 1928) at the other end of the stream connect to the peer.
+async fn through_proxy(
+    stream: TcpStream,
+    address: SocketAddr,
+    tcp: &TcpEndpoint,
+    options: &Options,
+) -> Result<TcpStream, ConnectFailure> {
+    let port = tcp.port().unwrap_or(0);
+    let target = match tcp.host() {
+        Host::V4(address) => TargetAddr::Ip(SocketAddr::from((*address, port))),
+        Host::V6 { address, .. } => TargetAddr::Ip(SocketAddr::from((*address, port))),
+        Host::Name(name) => TargetAddr::Domain(name.as_str().into(), port),
+        // `Endpoint::check_connect` refuses it before.
+        Host::Any => return Err(unresolved(tcp.host(), "no address".to_owned())),
+    };
+    let asked = async {
+        let connected = Socks5Stream::connect_with_socket(stream, target).await;
+        connected.map_err(|error| ConnectFailure::Proxy {
+            address,
+            reason: error.to_string(),
+        })
+    };
+    let connected = within(options.connect_timeout, asked, || address.to_string()).await?;
+    Ok(connected.into_inner())
+}
+
+/// Resolves, then dials every address in turn until one answers.
+async fn reach(
+    tcp: &TcpEndpoint,
+    source: Option<(&Host, Option<u16>)>,
+    options: &Options,
+    delayed: &(dyn Fn() + Sync),
+) -> Result<(TcpStream, SocketAddr), ConnectFailure> {
     let resolving = async {
         let port = tcp.port().unwrap_or(0);
         let targets = resolve::remote(tcp.host(), port, options.ipv6)
             .await
             .map_err(|reason| unresolved(tcp.host(), reason))?;
-        let sources = match tcp.source() {
+        let sources = match source {
             Some((host, port)) => resolve::local(host, port.unwrap_or(0), options.ipv6)
                 .await
                 .map_err(|reason| unresolved(host, reason))?,
@@ -130,9 +194,7 @@ pub(super) async fn connect(
             dial(target, source, options, delayed).await
         };
         match within(options.connect_timeout, attempt, || target.to_string()).await {
-            Ok(stream) => {
-                return Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(target))));
-            }
+            Ok(stream) => return Ok((stream, target)),
             Err(failure) => last = Some(failure),
         }
     }
@@ -177,6 +239,7 @@ fn prepare(
     let socket = socket(target)?;
     tune::buffers(&socket, options)?;
     tune::tcp(&socket, target.is_ipv6(), options)?;
+    tune::device(&socket, options)?;
     if let Some(source) = source {
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;

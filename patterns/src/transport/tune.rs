@@ -40,6 +40,27 @@ pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<
     Ok(())
 }
 
+/// Ties a listening or connecting socket to a network interface.
+pub(super) fn device(socket: &Socket, options: &Options) -> io::Result<()> {
+    match &options.bind_device {
+        Some(name) => bind_device(socket, name),
+        None => Ok(()),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn bind_device(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.bind_device(Some(name.as_bytes()))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "option bind_device does not exist on this system",
+    ))
+}
+
 fn keepalive(socket: &Socket, options: &Options) -> io::Result<()> {
     let mut details = TcpKeepalive::new();
     if let Some(probes) = options.tcp_keepalive_count {
