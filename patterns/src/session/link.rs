@@ -26,7 +26,7 @@ pub(super) struct Link {
 }
 
 struct Traffic {
-    session: Session,
+    session: Box<Session>,
     pipe: SessionPipe,
     /// The link's task. All that waits for the stream wakes it, whoever drives.
     task: Waker,
@@ -34,9 +34,9 @@ struct Traffic {
 
 /// Moves messages until the socket is done with the peer or the connection ends.
 pub(super) async fn run(
-    session: Session,
+    session: Box<Session>,
     mut pipe: SessionPipe,
-) -> (Session, SessionPipe, Result<(), DisconnectReason>) {
+) -> (Box<Session>, SessionPipe, Result<(), DisconnectReason>) {
     let link = Arc::new_cyclic(|link: &Weak<Link>| {
         pipe.offer(link);
         Link {

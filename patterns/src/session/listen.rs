@@ -93,6 +93,7 @@ async fn serve(
         known.announced = RoutingId::from(&info.routing_id[..]);
     });
     subject.met(&info, pipe.name());
+    drop(info);
     shared.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);

@@ -85,8 +85,10 @@ enum Turn {
 }
 
 impl Session {
-    pub(crate) fn new(stream: Stream, shared: &Shared) -> Self {
-        Session {
+    /// Boxed, as are the futures below that a connection needs only at its beginning or its end: what remains
+    /// is what each idle connection costs, thousands of times.
+    pub(crate) fn new(stream: Stream, shared: &Shared) -> Box<Self> {
+        Box::new(Session {
             stream,
             connection: Connection::new(config(shared), Instant::now().into_std()),
             batch: Batch::new(),
@@ -98,7 +100,7 @@ impl Session {
             read: 0,
             scratch: Vec::new(),
             timer: None,
-        }
+        })
     }
 
     /// Greets the peer until messages may flow.
@@ -109,7 +111,7 @@ impl Session {
         let handshake = std::future::poll_fn(|cx| self.poll_handshake(cx));
         let result = match options.handshake_timeout {
             None => handshake.await,
-            Some(limit) => timeout(limit, handshake)
+            Some(limit) => Box::pin(timeout(limit, handshake))
                 .await
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
         };
@@ -136,13 +138,13 @@ impl Session {
 
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
     pub(crate) async fn run(
-        mut self,
+        mut self: Box<Self>,
         shared: &Shared,
         mut pipe: SessionPipe,
         ended: &CancellationToken,
     ) -> (SessionPipe, DisconnectReason) {
         if !pipe.is_attached() {
-            let reason = self.turn_away(shared, &mut pipe, ended).await;
+            let reason = Box::pin(self.turn_away(shared, &mut pipe, ended)).await;
             return (pipe, reason);
         }
         shared.begin(|hello| {
@@ -168,7 +170,7 @@ impl Session {
                 DisconnectReason::Slow
             }
             Ok(()) => {
-                session.farewell().await;
+                Box::pin(session.farewell()).await;
                 DisconnectReason::Local
             }
             Err(reason) => {

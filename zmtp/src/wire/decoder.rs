@@ -32,7 +32,7 @@ const LARGE: usize = 32 * 1024;
 /// What the buffer of a body reserves at least, if the body is that long.
 const BODY_STEP: usize = 64 * 1024;
 /// The smallest chunk, all that an idle connection may hold.
-const MIN_CHUNK: usize = 8 * 1024;
+const MIN_CHUNK: usize = 512;
 /// The largest chunk.
 const MAX_CHUNK: usize = 256 * 1024;
 /// So many small reads in a row halve the chunk.
