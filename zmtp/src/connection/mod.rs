@@ -270,7 +270,7 @@ impl Connection {
     // ---- input
 
     /// Where to put the bytes that are read next; never full. Its size follows what recent reads
-    /// brought, from 8 to 256 KiB; within a large frame it is that frame's own memory, of which
+    /// brought, from 512 bytes to 256 KiB; within a large frame it is that frame's own memory, of which
     /// at most the larger of 64 KiB and twice what has come is reserved ahead.
     ///
     /// Call [`Connection::handle_input`] after every read.

@@ -31,8 +31,10 @@ use crate::error::{Error, LimitExceeded, Violation};
 const LARGE: usize = 32 * 1024;
 /// What the buffer of a body reserves at least, if the body is that long.
 const BODY_STEP: usize = 64 * 1024;
-/// The smallest chunk, all that an idle connection may hold.
-const MIN_CHUNK: usize = 512;
+/// The first chunk: enough for a handshake, and all that a connection without traffic holds.
+const FIRST_CHUNK: usize = 512;
+/// The smallest chunk after small reads, and the most that an idle connection may hold.
+const MIN_CHUNK: usize = 8 * 1024;
 /// The largest chunk.
 const MAX_CHUNK: usize = 256 * 1024;
 /// So many small reads in a row halve the chunk.
@@ -261,7 +263,7 @@ impl Decoder {
             chunk: BytesMut::new(),
             chunk_size: 0,
             spent: Spent::default(),
-            read_size: MIN_CHUNK,
+            read_size: FIRST_CHUNK,
             small_reads: 0,
             seen: 0,
             scanned: 0,
@@ -323,7 +325,9 @@ impl Decoder {
             self.small_reads += 1;
             if self.small_reads == SMALL_READS {
                 self.small_reads = 0;
-                self.read_size = (self.read_size / 2).max(MIN_CHUNK);
+                if self.read_size > MIN_CHUNK {
+                    self.read_size /= 2;
+                }
             }
         }
         read
@@ -338,7 +342,7 @@ impl Decoder {
     pub(crate) fn shrink(&mut self) {
         self.spent.clear();
         self.proven = 0;
-        self.read_size = MIN_CHUNK;
+        self.read_size = FIRST_CHUNK;
         self.small_reads = 0;
         if self.chunk_size > MIN_CHUNK {
             self.chunk = BytesMut::from(&self.chunk[..]);
@@ -655,7 +659,7 @@ mod tests {
     #[test]
     fn the_chunk_grows_with_full_reads_and_shrinks_with_small_ones() {
         let mut decoder = Decoder::new(Limits::default());
-        assert_eq!(decoder.read_buffer().remaining_mut(), MIN_CHUNK);
+        assert_eq!(decoder.read_buffer().remaining_mut(), FIRST_CHUNK);
         read(&mut decoder, &b"\x00\x02hi".repeat(500_000));
         assert_eq!(decoder.read_size, MAX_CHUNK);
         for _ in 0..200 {
