@@ -1,4 +1,4 @@
-//! A pyzmq socket in a process of its own: tests/peers/peer.py, spoken to in lines of JSON.
+//! Python programs with pyzmq sockets in processes of their own, spoken to in lines of JSON: `tests/peers/`.
 //!
 //! The process is what failure tests kill with SIGKILL, always through the handle of the child that
 //! was started here. Its standard error is the test's.
@@ -14,30 +14,93 @@ use super::payload::{Digest, FrameRecipe, Recipe};
 use super::peer::Peer;
 use super::within;
 
-/// A process with one pyzmq socket. Killed when dropped.
-pub(crate) struct Pyzmq {
+/// A Python program of `tests/peers/`, which answers each order, a line of JSON, with another. Killed when
+/// dropped.
+pub(crate) struct Program {
+    script: String,
     child: Child,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-impl Pyzmq {
-    /// Starts the process and opens a socket with options by their libzmq names (`SNDHWM`, ...).
-    pub(crate) async fn with_options(kind: &str, options: Value) -> Pyzmq {
+impl Program {
+    /// Starts a script by its file name.
+    pub(crate) fn start(script: &str) -> Program {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut child = Command::new(interpreter(root))
-            .arg(root.join("tests/peers/peer.py"))
+            .arg(root.join("tests/peers").join(script))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("start tests/peers/peer.py");
+            .unwrap_or_else(|error| panic!("start {script}: {error}"));
         let orders = child.stdin.take().expect("standard input is piped");
         let answers = child.stdout.take().expect("standard output is piped");
-        let mut peer = Pyzmq {
+        Program {
+            script: script.to_owned(),
             child,
             orders,
             answers: BufReader::new(answers).lines(),
+        }
+    }
+
+    /// Gives an order and awaits its answer: what is `ok`.
+    pub(crate) async fn call(&mut self, order: Value) -> Value {
+        let mut answer = self.answer(&order).await;
+        match answer.get_mut("ok") {
+            Some(ok) => ok.take(),
+            None => panic!("{} failed at {order}: {answer}", self.script),
+        }
+    }
+
+    /// Gives an order and awaits its answer as it is.
+    pub(crate) async fn answer(&mut self, order: &Value) -> Value {
+        self.give(order).await;
+        within("the answer of a Python program", self.next()).await
+    }
+
+    /// Gives an order.
+    pub(crate) async fn give(&mut self, order: &Value) {
+        let line = format!("{order}\n");
+        let written = self.orders.write_all(line.as_bytes()).await;
+        written.unwrap_or_else(|error| panic!("{} reads its orders: {error}", self.script));
+    }
+
+    /// The next line. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Value {
+        let line = self.answers.next_line().await.expect("it writes text");
+        let line =
+            line.unwrap_or_else(|| panic!("{} has ended: its message is above", self.script));
+        serde_json::from_str(&line).expect("it answers in JSON")
+    }
+
+    /// The process, to stop and continue it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Kills the process with SIGKILL, waits until it is gone, and returns what it still wrote.
+    pub(crate) async fn kill(mut self) -> Vec<Value> {
+        self.child.kill().await.expect("kill a Python program");
+        let mut rest = Vec::new();
+        // What was written before the kill stays in the pipe; a line cut off by it does not count.
+        while let Ok(Some(line)) = within("its last words", self.answers.next_line()).await {
+            rest.extend(serde_json::from_str(&line));
+        }
+        rest
+    }
+}
+
+/// A process with one pyzmq socket. Killed when dropped.
+pub(crate) struct Pyzmq {
+    program: Program,
+}
+
+impl Pyzmq {
+    /// Starts the process and opens a socket with options by their libzmq names (`SNDHWM`, ...).
+    pub(crate) async fn with_options(kind: &str, options: Value) -> Pyzmq {
+        let mut peer = Pyzmq {
+            program: Program::start("peer.py"),
         };
         let mut all = json!({ "IPV6": 1 });
         for (name, value) in options.as_object().expect("options are an object") {
@@ -50,21 +113,12 @@ impl Pyzmq {
 
     /// Gives an order and awaits its answer.
     pub(crate) async fn call(&mut self, order: Value) -> Value {
-        self.start(order.clone()).await;
-        let mut answer = within("answer of peer.py", self.next()).await;
-        match answer.get_mut("ok") {
-            Some(ok) => ok.take(),
-            None => panic!("peer.py failed at {order}: {answer}"),
-        }
+        self.program.call(order).await
     }
 
     /// Gives an order that has no answer of its own (`flood`, `report`, `serve`).
     pub(crate) async fn start(&mut self, order: Value) {
-        let line = format!("{order}\n");
-        self.orders
-            .write_all(line.as_bytes())
-            .await
-            .expect("peer.py reads its orders");
+        self.program.give(&order).await;
     }
 
     /// The texts of the next report of a peer that was started with `report` or `serve`. Waits
@@ -72,26 +126,13 @@ impl Pyzmq {
     ///
     /// Cancel safe: a report that is not returned stays.
     pub(crate) async fn reported(&mut self) -> Vec<String> {
-        reported_texts(&self.next().await)
+        reported_texts(&self.program.next().await)
     }
 
     /// Kills the process with SIGKILL, waits until it is gone, and returns what it still reported.
-    pub(crate) async fn kill(mut self) -> Vec<String> {
-        self.child.kill().await.expect("kill peer.py");
-        let mut rest = Vec::new();
-        // What was written before the kill stays in the pipe; a line cut off by it does not count.
-        while let Ok(Some(line)) = within("last words of peer.py", self.answers.next_line()).await {
-            if let Ok(value) = serde_json::from_str(&line) {
-                rest.extend(reported_texts(&value));
-            }
-        }
-        rest
-    }
-
-    async fn next(&mut self) -> Value {
-        let line = self.answers.next_line().await.expect("peer.py writes text");
-        let line = line.expect("peer.py has ended: its message is above");
-        serde_json::from_str(&line).expect("peer.py answers in JSON")
+    pub(crate) async fn kill(self) -> Vec<String> {
+        let rest = self.program.kill().await;
+        rest.iter().flat_map(reported_texts).collect()
     }
 }
 
@@ -104,7 +145,7 @@ fn reported_texts(answer: &Value) -> Vec<String> {
         .collect()
 }
 
-pub(crate) fn interpreter(root: &Path) -> PathBuf {
+fn interpreter(root: &Path) -> PathBuf {
     let python = root.join(".venv/bin/python");
     assert!(
         python.exists(),

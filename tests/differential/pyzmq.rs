@@ -1,20 +1,15 @@
 //! Scenarios on libzmq through pyzmq, for the options that the `zmq` crate does not have: one process for
 //! all sockets of a run (`tests/peers/scenario.py`).
 
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::backend::{Act, Answer, Backend, Setting};
-use crate::common::python::interpreter;
-use crate::common::within;
+use crate::common::python::Program;
 
 /// The options that need it.
 pub(crate) const OPTIONS: [&str; 4] = [
@@ -24,51 +19,22 @@ pub(crate) const OPTIONS: [&str; 4] = [
     "INVERT_MATCHING",
 ];
 
-/// The process. Killed when dropped.
-pub(crate) struct Python {
-    _child: Child,
-    orders: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
+/// The process.
+pub(crate) type Python = Arc<Mutex<Program>>;
 
-impl Python {
-    pub(crate) fn start() -> Arc<Mutex<Python>> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(interpreter(root))
-            .arg(root.join("tests/peers/scenario.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("start tests/peers/scenario.py");
-        let orders = child.stdin.take().expect("standard input is piped");
-        let answers = child.stdout.take().expect("standard output is piped");
-        Arc::new(Mutex::new(Python {
-            _child: child,
-            orders,
-            answers: BufReader::new(answers).lines(),
-        }))
-    }
-
-    async fn call(&mut self, order: Value) -> Value {
-        let line = format!("{order}\n");
-        self.orders.write_all(line.as_bytes()).await.expect("order");
-        let answer = within("scenario.py", self.answers.next_line()).await;
-        let answer = answer.expect("scenario.py writes text");
-        let answer = answer.expect("scenario.py has ended: its message is above");
-        serde_json::from_str(&answer).expect("scenario.py answers in JSON")
-    }
+pub(crate) fn start() -> Python {
+    Arc::new(Mutex::new(Program::start("scenario.py")))
 }
 
 /// A socket in it.
 pub(crate) struct Pyzmq {
-    python: Arc<Mutex<Python>>,
+    python: Python,
     name: String,
 }
 
 impl Pyzmq {
     pub(crate) async fn open(
-        python: Arc<Mutex<Python>>,
+        python: Python,
         (name, kind): (&str, &str),
         settings: &[Setting],
     ) -> Pyzmq {
@@ -77,7 +43,7 @@ impl Pyzmq {
             .map(|setting| (&setting.name, &setting.value))
             .collect();
         let order = json!({ "do": "open", "socket": name, "type": kind, "options": options });
-        let answer = python.lock().await.call(order).await;
+        let answer = python.lock().await.answer(&order).await;
         assert_eq!(answer, json!({}), "scenario.py cannot open {name}");
         Pyzmq {
             python,
@@ -111,7 +77,7 @@ impl Backend for Pyzmq {
         };
         order["socket"] = self.name.clone().into();
         async move {
-            let mut answer = self.python.lock().await.call(order).await;
+            let mut answer = self.python.lock().await.answer(&order).await;
             if let Some(message) = answer.get_mut("message") {
                 let frames = serde_json::from_value(message.take());
                 return Answer::Message(frames.expect("frames are lists of bytes"));

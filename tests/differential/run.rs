@@ -171,7 +171,7 @@ impl Stage {
         let theirs_in = zmq::Context::new();
         let python = pyzmq::OPTIONS.iter().any(|name| script.sets(name));
         let both_ours = pairing.we_bind && pairing.we_connect;
-        let python = (python && !both_ours).then(pyzmq::Python::start);
+        let python = (python && !both_ours).then(pyzmq::start);
         let mut sockets = HashMap::new();
         for one in &script.sockets {
             // Reconnecting is quick, and equally so.
