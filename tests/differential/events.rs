@@ -1,11 +1,28 @@
 //! The order of a monitor's events.
 
-use super::run::{TCP_IPC, compare};
+use super::run::{IPC, TCP, TCP_IPC, compare};
 
 #[tokio::test]
-async fn a_connection_begins() {
+async fn a_connection_begins_over_tcp() {
     compare(
-        TCP_IPC,
+        TCP,
+        r#"
+        sink = PULL
+        source = PUSH
+        sink bind
+        sink events LISTENING -> LISTENING
+        source connect
+        source events HANDSHAKE_SUCCEEDED -> CONNECT_DELAYED CONNECTED HANDSHAKE_SUCCEEDED
+        sink events HANDSHAKE_SUCCEEDED -> ACCEPTED HANDSHAKE_SUCCEEDED
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_begins_over_ipc() {
+    compare(
+        IPC,
         r#"
         sink = PULL
         source = PUSH
@@ -20,9 +37,30 @@ async fn a_connection_begins() {
 }
 
 #[tokio::test]
-async fn a_connection_is_lost_and_comes_back() {
+async fn a_connection_is_lost_and_comes_back_over_tcp() {
     compare(
-        TCP_IPC,
+        TCP,
+        r#"
+        sink = PULL
+        heir = PULL
+        source = PUSH
+        sink bind
+        source connect
+        source events HANDSHAKE_SUCCEEDED -> CONNECT_DELAYED CONNECTED HANDSHAKE_SUCCEEDED
+        sink kill
+        source events CONNECT_RETRIED -> DISCONNECTED CONNECT_RETRIED
+        heir bind
+        source await CONNECTED
+        source events HANDSHAKE_SUCCEEDED -> HANDSHAKE_SUCCEEDED
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_is_lost_and_comes_back_over_ipc() {
+    compare(
+        IPC,
         r#"
         sink = PULL
         heir = PULL
@@ -58,9 +96,22 @@ async fn an_accepted_peer_leaves() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn nobody_listens_over_tcp() {
     compare(
-        TCP_IPC,
+        TCP,
+        r#"
+        source = PUSH
+        source connect
+        source events CONNECT_RETRIED -> CONNECT_DELAYED CLOSED CONNECT_RETRIED
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_listens_over_ipc() {
+    compare(
+        IPC,
         r#"
         source = PUSH
         source connect

@@ -259,3 +259,41 @@ async fn a_reader_that_does_not_read_holds_up_its_writer() {
     )
     .await;
 }
+
+/// R-HWM-9
+#[tokio::test]
+async fn a_changed_mark_counts_for_pipes_that_are_there() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH SNDHWM=2
+        source connect
+        source send early
+        source set SNDHWM=5
+        source fill -> 4
+        source set SNDHWM=8
+        source fill -> 0
+          when source is ours: 3 -- R-HWM-9: libzmq's writer that is mute hears of it when something has been read
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-9
+#[tokio::test]
+async fn a_lower_mark_waits_until_there_is_room() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=1
+        source = PUSH SNDHWM=7
+        sink bind
+        source connect
+        source fill -> 8
+        source set SNDHWM=1
+        source fill -> 0
+        sink recv 7 -> 0, 1, 2, 3, 4, 5, 6
+        "#,
+    )
+    .await;
+}

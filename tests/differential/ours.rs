@@ -9,10 +9,9 @@ use purezmq::options::{
     Requests, Routes, Sends,
 };
 use purezmq::{
-    BindError, ConnectError, Context, DealerSocket, DisconnectError, DisconnectReason, Message,
-    Monitor, MonitorEventKind, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket,
-    ReqSocket, Routed, RouterSocket, SendError, SubSocket, TryRecvError, TrySendError, UnbindError,
-    XPubSocket, XSubSocket,
+    BindError, ConnectError, Context, DealerSocket, DisconnectError, Message, Monitor, PairSocket,
+    PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, Routed, RouterSocket,
+    SendError, SubSocket, TryRecvError, TrySendError, UnbindError, XPubSocket, XSubSocket,
 };
 use tokio::time::timeout;
 
@@ -24,39 +23,54 @@ struct Ours<S> {
     monitor: Monitor,
 }
 
-/// Opens a socket.
-pub(crate) fn open(context: &Context, kind: &str, settings: &[Setting]) -> Box<dyn Backend> {
-    macro_rules! kinds {
-        ($($name:literal => $socket:ident [$($options:ident)*];)*) => {
+/// A socket type of ours, with the options that it has.
+trait Configure: Open {
+    fn configure(builder: Builder<Self>, setting: &Setting) -> Builder<Self>;
+}
+
+macro_rules! kinds {
+    ($($name:literal => $socket:ident [$($options:ident)*];)*) => {
+        $(impl Configure for $socket {
+            fn configure(mut builder: Builder<Self>, setting: &Setting) -> Builder<Self> {
+                let mut known = false;
+                $(builder = $options(builder, setting, &mut known);)*
+                assert!(known, "{} of ours has no option {setting:?}", $name);
+                builder
+            }
+        })*
+
+        /// Opens a socket.
+        pub(crate) fn open(
+            context: &Context,
+            kind: &str,
+            settings: &[Setting],
+        ) -> Box<dyn Backend> {
             match kind {
                 $($name => {
-                    let mut builder = $socket::builder().context(context);
-                    for setting in settings {
-                        let mut known = false;
-                        $(builder = $options(builder, setting, &mut known);)*
-                        assert!(known, "{kind} of ours has no option {setting:?}");
-                    }
+                    let builder = $socket::builder().context(context);
+                    let builder = settings.iter().fold(builder, $socket::configure);
                     let socket = builder.build().expect("options in their ranges");
                     let monitor = socket.monitor();
                     Box::new(Ours { socket: Some(socket), monitor })
                 })*
                 _ => panic!("no socket type {kind}"),
             }
-        };
-    }
-    kinds! {
-        "REQ" => ReqSocket [all sends receives identifies requests probes];
-        "REP" => RepSocket [all sends receives identifies];
-        "DEALER" => DealerSocket [all sends receives identifies probes conflates];
-        "ROUTER" => RouterSocket [all sends receives identifies probes routes];
-        "PUB" => PubSocket [all sends publishes matches conflates];
-        "SUB" => SubSocket [all receives matches conflates];
-        "XPUB" => XPubSocket [all sends receives publishes matches hears];
-        "XSUB" => XSubSocket [all sends receives];
-        "PUSH" => PushSocket [all sends conflates];
-        "PULL" => PullSocket [all receives conflates];
-        "PAIR" => PairSocket [all sends receives];
-    }
+        }
+    };
+}
+
+kinds! {
+    "REQ" => ReqSocket [all sends receives identifies requests probes];
+    "REP" => RepSocket [all sends receives identifies];
+    "DEALER" => DealerSocket [all sends receives identifies probes conflates];
+    "ROUTER" => RouterSocket [all sends receives identifies probes routes];
+    "PUB" => PubSocket [all sends publishes matches conflates];
+    "SUB" => SubSocket [all receives matches conflates];
+    "XPUB" => XPubSocket [all sends receives publishes matches hears];
+    "XSUB" => XSubSocket [all sends receives];
+    "PUSH" => PushSocket [all sends conflates];
+    "PULL" => PullSocket [all receives conflates];
+    "PAIR" => PairSocket [all sends receives];
 }
 
 /// Makes a function that sets the options which sockets of one trait have.
@@ -140,7 +154,7 @@ fn time_or_none(setting: &Setting) -> Option<Duration> {
 macro_rules! backend {
     ($socket:ident: $($send:ident as $message:ident)? $(, recv $recv:ident)? $(, topics $topics:ident)?) => {
         impl Backend for Ours<$socket> {
-            #[allow(unused_variables, reason = "not all send, or receive, or subscribe")]
+            #[allow(unreachable_patterns, reason = "XPUB can do all")]
             fn act(&mut self, act: Act) -> BoxFuture<'_, Answer> {
                 async move {
                     let socket = self.socket.as_mut().expect("it is not closed");
@@ -177,20 +191,20 @@ macro_rules! backend {
                             let _ = socket.unsubscribe(topic);
                             $topics()
                         })?
-                        Act::Set(setting) if setting.name == "LINGER" => {
-                            socket.set_linger(time(&setting));
-                            Answer::Done
+                        Act::Set(setting) => {
+                            let change = |builder| <$socket>::configure(builder, &setting);
+                            of(socket.set_options(change).map_err(|_| "EINVAL"))
                         }
-                        Act::Event(patience) => match timeout(patience, self.monitor.recv()).await {
-                            Ok(Some(event)) => Answer::Event(event_name(&event.kind).to_owned()),
-                            _ => Answer::refused("EAGAIN"),
-                        },
+                        Act::Event(patience) => {
+                            let event = timeout(patience, next_event(&mut self.monitor)).await;
+                            event.unwrap_or(Answer::refused("EAGAIN"))
+                        }
                         Act::Close => {
                             let socket = self.socket.take().expect("it is not closed");
                             socket.close().await;
                             Answer::Done
                         }
-                        act => Answer::refused("ENOTSUP"),
+                        _ => Answer::refused("ENOTSUP"),
                     }
                 }
                 .boxed()
@@ -302,22 +316,12 @@ fn try_recv_error(error: TryRecvError) -> &'static str {
     }
 }
 
-/// libzmq's name for what our monitor says.
-fn event_name(kind: &MonitorEventKind) -> &'static str {
-    match kind {
-        MonitorEventKind::Listening => "LISTENING",
-        MonitorEventKind::Accepted => "ACCEPTED",
-        MonitorEventKind::AcceptFailed(_) => "ACCEPT_FAILED",
-        MonitorEventKind::Connected => "CONNECTED",
-        MonitorEventKind::ConnectFailed(_) => "CLOSED",
-        MonitorEventKind::ConnectRetried { .. } => "CONNECT_RETRIED",
-        MonitorEventKind::HandshakeSucceeded => "HANDSHAKE_SUCCEEDED",
-        MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(_)) => {
-            "HANDSHAKE_FAILED_PROTOCOL"
+/// By libzmq's name; those that libzmq does not have are passed over.
+async fn next_event(monitor: &mut Monitor) -> Answer {
+    loop {
+        let event = monitor.recv().await.expect("the socket is open");
+        if let Some(event) = event.libzmq() {
+            return Answer::Event(format!("{:?}", zmq::SocketEvent::from_raw(event.number)));
         }
-        MonitorEventKind::HandshakeFailed(_) => "HANDSHAKE_FAILED_NO_DETAIL",
-        MonitorEventKind::Disconnected(_) => "DISCONNECTED",
-        MonitorEventKind::Closed => "CLOSED",
-        _ => "UNKNOWN",
     }
 }

@@ -671,3 +671,25 @@ async fn who_comes_late_gets_what_is_sent_from_then_on() {
     )
     .await;
 }
+
+/// R-XPUB-2
+#[tokio::test]
+async fn verbose_can_be_turned_on() {
+    compare(
+        ALL,
+        r#"
+        pub = XPUB
+        one = SUB
+        other = SUB
+        pub bind
+        one connect
+        one subscribe a
+        pub recv -> \x01a
+        pub set XPUB_VERBOSE=1
+        other connect
+        other subscribe a
+        pub recv -> \x01a
+        "#,
+    )
+    .await;
+}

@@ -456,3 +456,23 @@ async fn a_request_waits_for_its_server() {
     )
     .await;
 }
+
+/// R-REQ-8
+#[tokio::test]
+async fn relaxed_can_be_turned_on() {
+    compare(
+        ALL,
+        r#"
+        server = REP
+        client = REQ
+        server bind
+        client connect
+        client send first
+        client try too early -> EFSM
+        client set REQ_RELAXED=1
+        client send second
+        server recv -> first
+        "#,
+    )
+    .await;
+}

@@ -442,3 +442,43 @@ async fn a_broker_by_hand() {
     )
     .await;
 }
+
+/// R-ROUTER-6: of a socket that is in use, too
+#[tokio::test]
+async fn mandatory_can_be_turned_on_and_off() {
+    compare(
+        ALL,
+        r#"
+        router = ROUTER
+        router bind
+        router try nobody | home
+        router set ROUTER_MANDATORY=1
+        router try nobody | home -> EHOSTUNREACH
+        router set ROUTER_MANDATORY=0
+        router try nobody | home
+        "#,
+    )
+    .await;
+}
+
+/// R-ROUTER-4
+#[tokio::test]
+async fn handover_can_be_turned_on() {
+    compare(
+        TCP_IPC,
+        r#"
+        router = ROUTER
+        first = DEALER ROUTING_ID=x
+        second = DEALER ROUTING_ID=x
+        router bind
+        first connect
+        first send one
+        router recv -> x | one
+        router set ROUTER_HANDOVER=1
+        second connect
+        second send two
+        router recv -> x | two
+        "#,
+    )
+    .await;
+}

@@ -336,8 +336,6 @@ impl Stage {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.act(socket, Act::Event(left)).await {
-                // Only tells that connecting takes a moment, which it does or does not.
-                Answer::Event(event) if event == "CONNECT_DELAYED" && !left.is_zero() => {}
                 Answer::Event(_) if left.is_zero() => {
                     return (format!("only: {}", seen.join(" ")), String::new());
                 }
