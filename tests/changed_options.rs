@@ -274,6 +274,33 @@ async fn notices_for_endpoints_bound_later() {
 }
 
 #[tokio::test]
+async fn conflation_for_endpoints_bound_later() {
+    let context = Context::new();
+    let mut pull = PullSocket::builder()
+        .context(&context)
+        .build()
+        .expect("options");
+    pull.bind("inproc://history").await.expect("bind");
+    pull.set_options(|options| options.conflate(true))
+        .expect("in range");
+    pull.bind("inproc://latest").await.expect("bind");
+    for (name, expected) in [("history", vec!["1", "2", "3"]), ("latest", vec!["3"])] {
+        let mut push = PushSocket::builder()
+            .context(&context)
+            .build()
+            .expect("options");
+        push.connect(format!("inproc://{name}")).expect("connect");
+        for message in ["1", "2", "3"] {
+            push.send(message).await.expect("send");
+        }
+        for message in expected {
+            assert_eq!(pull.recv().await.expect("recv"), message);
+        }
+        assert!(pull.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_bound_name_stays_bound() {
     let context = Context::new();
     let mut rep = RepSocket::builder()

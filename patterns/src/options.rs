@@ -24,8 +24,8 @@ use crate::error::OptionError;
 
 pub(crate) use builder::sealed;
 pub use builder::{
-    Builder, Conflates, HearsSubscriptions, Identifies, Matches, Open, PassesSubscriptions, Probes,
-    Publishes, Receives, Requests, Routes, Sends,
+    Builder, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, Open,
+    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends,
 };
 use table::Show;
 pub use table::{Effect, OptionRow, TABLE};
@@ -334,6 +334,20 @@ define_options! {
         unit: "bool",
         allowed: "true or false" if |_| true,
         on: Conflates ("PUSH, PULL, PUB, SUB, DEALER"),
+        changed: NewEndpoints,
+    }
+
+    /// Whether each pipe keeps only the newest message of each topic, which is the first frame: a
+    /// publisher for each subscriber, a subscriber for each publisher. The high-water mark counts topics
+    /// then; a message of yet another one is dropped by a publisher, and not read by a subscriber. Topics
+    /// keep the order in which they came. A publisher that does `no_drop` waits at the mark, whatever the topic.
+    conflate_topics(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: (),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: ConflatesTopics ("PUB, XPUB, SUB, XSUB"),
         changed: NewEndpoints,
     }
 

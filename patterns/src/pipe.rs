@@ -24,10 +24,12 @@
 //!
 //! **Bytes and age.** A lane may have a limit of bytes and a time to live for its messages, see `bounds.rs`.
 //!
-//! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1).
+//! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1); or one of each
+//! topic, see `latest.rs`.
 
 mod bounds;
 mod lane;
+mod latest;
 mod making;
 mod session_end;
 mod socket_end;

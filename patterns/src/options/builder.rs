@@ -136,6 +136,14 @@ pub trait PassesSubscriptions: Open {}
 /// ```
 pub trait Conflates: Open {}
 
+/// A socket that can keep the newest message of each topic alone: PUB, XPUB, SUB and XSUB.
+///
+/// ```compile_fail,E0599
+/// // The first frame of work to be done is no topic.
+/// let push = patterns::PushSocket::builder().conflate_topics(true).build();
+/// ```
+pub trait ConflatesTopics: Open {}
+
 pub(crate) mod sealed {
     /// Keeps [`Open`](super::Open) to this crate.
     pub trait Sealed {}

@@ -24,6 +24,7 @@ impl Matches for Probe {}
 impl HearsSubscriptions for Probe {}
 impl PassesSubscriptions for Probe {}
 impl Conflates for Probe {}
+impl ConflatesTopics for Probe {}
 impl Open for Probe {
     fn defaults() -> Options {
         Options::default()
@@ -325,8 +326,6 @@ const NOT_HERE: &str = "
 ";
 
 const OF_THE_CONTEXT: &str = "
-Conflation by topic, which some ask libzmq for, is left out, too: see [ARCHITECTURE](../ARCHITECTURE.md).
-
 ## Options of the context
 
 | in libzmq | here |

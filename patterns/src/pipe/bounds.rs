@@ -25,6 +25,8 @@ pub(crate) struct Limits {
     pub(crate) ttl: Option<Duration>,
     /// Only the newest message counts.
     pub(crate) conflate: bool,
+    /// Only the newest message of each topic counts.
+    pub(crate) by_topic: bool,
 }
 
 impl Limits {
@@ -43,6 +45,7 @@ impl Limits {
                 .map(|(one, other)| one.saturating_add(other)),
             ttl: sender.ttl,
             conflate: sender.conflate || receiver.conflate,
+            by_topic: sender.by_topic || receiver.by_topic,
         }
     }
 
@@ -152,6 +155,11 @@ impl Bounds {
         let expires = self.open_expires();
         self.opened = None;
         Queued { batch, expires }
+    }
+
+    /// When a message expires that comes now.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        self.ttl.map(|ttl| Instant::now() + ttl)
     }
 
     /// When the open batch expires.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use super::bounds::{Bounds, Limits, Queued};
+use super::latest::{Latest, Waiting};
 use super::tally::Tally;
 use super::{Deadline, PipeId, PipeReader, PipeWriter};
 use crate::inbox::{Inbox, Note, PipeEnd};
@@ -55,6 +56,9 @@ pub(super) struct LaneState {
     pub(super) close_at: usize,
     /// Limits beside the HWM.
     pub(super) bounds: Option<Box<Bounds>>,
+    /// What waits, if only the newest message of each topic does. Then `open` is empty, and `full` has what is not to
+    /// be conflated.
+    pub(super) latest: Option<Box<Latest>>,
     /// What the writer and the reader allow, where both are sockets or will be.
     limits: (Option<Limits>, Option<Limits>),
     /// The reader is too slow for the writer, which wants it gone.
@@ -208,8 +212,9 @@ impl Lane {
         };
         Arc::new(Lane {
             state: Mutex::new(LaneState {
-                close_at: close_at(bounds.as_deref()),
+                close_at: close_at(bounds.as_deref(), &all),
                 bounds,
+                latest: latest(&all),
                 limits,
                 unwanted: false,
                 free: hwm,
@@ -329,8 +334,16 @@ fn together(limits: (Option<Limits>, Option<Limits>)) -> Limits {
     }
 }
 
-fn close_at(bounds: Option<&Bounds>) -> usize {
-    if bounds.is_some() { 0 } else { BATCH }
+fn close_at(bounds: Option<&Bounds>, limits: &Limits) -> usize {
+    if bounds.is_some() || limits.by_topic {
+        0
+    } else {
+        BATCH
+    }
+}
+
+fn latest(limits: &Limits) -> Option<Box<Latest>> {
+    (limits.by_topic && !limits.conflate).then(Box::default)
 }
 
 /// Tells a socket's sending end who it sends to.
@@ -347,6 +360,9 @@ impl LaneState {
     pub(super) fn take(&mut self) -> Option<Batch> {
         let oldest = match self.full.pop_front() {
             Some(oldest) => oldest,
+            None if let Some(latest) = &mut self.latest => {
+                latest.take(self.spares.pop().unwrap_or_default())?
+            }
             None if self.open.is_empty() => return None,
             None => self.closed(0),
         };
@@ -370,6 +386,12 @@ impl LaneState {
     /// The open batch is large enough, and the next messages go to another one; or there are bounds to be checked.
     #[cold]
     pub(super) fn batch_grown(&mut self) {
+        if self.latest.is_some() {
+            let mut open = std::mem::take(&mut self.open);
+            self.keep_latest(&mut open);
+            self.open = open;
+            return;
+        }
         let mut most_bytes = usize::MAX;
         if let Some(bounds) = &mut self.bounds {
             self.full.extend(bounds.stamp(&mut self.open));
@@ -382,6 +404,46 @@ impl LaneState {
             let closed = self.closed(self.open.buffered());
             self.full.push_back(closed);
         }
+        self.check_bytes();
+    }
+
+    /// Messages came whose topics count: they take the places of older ones.
+    pub(super) fn keep_latest(&mut self, batch: &mut Batch) {
+        let Some(latest) = &mut self.latest else {
+            return;
+        };
+        let (mut conflated, mut refused) = (0, 0);
+        loop {
+            let before = batch.byte_len();
+            let Some(message) = batch.pop() else {
+                break;
+            };
+            let new = Waiting {
+                message,
+                expires: self.bounds.as_ref().and_then(|bounds| bounds.expires()),
+                bytes: before - batch.byte_len(),
+            };
+            if let Some(bounds) = &mut self.bounds {
+                bounds.hold(new.bytes);
+            }
+            let dropped = match latest.put(new) {
+                Ok(None) => continue,
+                Ok(Some(old)) => {
+                    conflated += 1;
+                    old
+                }
+                Err(new) => {
+                    refused += 1;
+                    new
+                }
+            };
+            if let Some(bounds) = &mut self.bounds {
+                bounds.let_go(dropped.bytes);
+            }
+        }
+        self.tally.conflated.add(conflated);
+        self.tally.full.add(refused);
+        self.release(conflated + refused);
         self.check_bytes();
     }
 
@@ -410,6 +472,11 @@ impl LaneState {
             bounds.let_go(queued.batch.byte_len());
             false
         });
+        if let Some(latest) = &mut self.latest {
+            let (messages, bytes) = latest.expire(is_over);
+            expired += messages;
+            bounds.let_go(bytes);
+        }
         if is_over(bounds.open_expires()) {
             expired += self.open.len();
             self.open.clear();
@@ -557,6 +624,7 @@ impl LaneState {
     /// Whether there are no messages, nor word of a peer that left.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+            && self.latest.as_ref().is_none_or(|latest| latest.is_empty())
             && self.full.iter().all(|queued| queued.batch.is_empty())
             && !self.news.contains(&News::Left)
     }
@@ -630,7 +698,7 @@ impl LaneState {
                 bounds.open_now();
             }
         }
-        self.close_at = close_at(bounds.as_deref());
+        self.close_at = close_at(bounds.as_deref(), &all);
         self.bounds = bounds;
         if self.conflate {
             return;
@@ -642,6 +710,16 @@ impl LaneState {
         self.hwm = all.hwm();
         self.over = used.saturating_sub(self.hwm);
         self.free = self.hwm.saturating_sub(used);
+        if self.latest.is_none() && all.by_topic {
+            self.latest = latest(&all);
+            self.close_open();
+            for mut queued in std::mem::take(&mut self.full) {
+                if let Some(bounds) = &mut self.bounds {
+                    bounds.let_go(queued.batch.byte_len());
+                }
+                self.keep_latest(&mut queued.batch);
+            }
+        }
         self.check_bytes();
     }
 
@@ -702,6 +780,7 @@ impl LaneState {
         self.reader.gone = true;
         self.free = 0;
         self.bounds = None;
+        self.latest = None;
         (
             std::mem::take(&mut self.full),
             std::mem::take(&mut self.open),

@@ -166,6 +166,16 @@ impl OutgoingEnd {
         }
         if lane.unwanted {
             lane.tally.full.add(batch.len());
+        } else if let Some(mut latest) = lane.latest.take() {
+            let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
+            let bytes = batch.byte_len();
+            let stale = latest.put_back(batch, expires);
+            lane.latest = Some(latest);
+            if let Some(bounds) = &mut lane.bounds {
+                bounds.hold(bytes);
+            }
+            lane.tally.conflated.add(stale);
+            lane.release(stale);
         } else if !lane.conflate {
             let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
             lane.put_first(Queued { batch, expires });
@@ -304,6 +314,13 @@ impl IncomingEnd {
             lane.over += usize::from(lane.free == 0);
         }
         lane.free = lane.free.saturating_sub(batch.len());
+        if lane.latest.is_some() {
+            lane.keep_latest(&mut batch);
+            let notice = lane.reader.unpark();
+            drop(lane);
+            send(notice, self.id);
+            return;
+        }
         if let Err(batch) = lane.open.append(batch) {
             let before = std::mem::replace(&mut lane.open, batch);
             let before = match &mut lane.bounds {

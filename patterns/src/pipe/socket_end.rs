@@ -168,6 +168,14 @@ impl PipeWriter {
         if lane.free > 0 {
             return Ok(());
         }
+        if let Some(latest) = &mut lane.latest
+            && !lane.unwanted
+        {
+            latest.beyond = true;
+            lane.over += 1;
+            lane.free = 1;
+            return Ok(());
+        }
         if !lane.conflate || lane.reader.gone {
             return Err(Self::refuse(lane));
         }

@@ -6,7 +6,7 @@ use super::call::Source;
 use super::interest::{Interest, read_notice};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::options::{Conflates, Matches, Publishes, Receives, Sends};
+use crate::options::{Conflates, ConflatesTopics, Matches, Publishes, Receives, Sends};
 use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie};
 
 /// Sends each message to all peers that subscribed to it (RFC 29).
@@ -40,6 +40,7 @@ pub struct PubSocket {
 
 common_methods!(PubSocket, Pub);
 impl Sends for PubSocket {}
+impl ConflatesTopics for PubSocket {}
 impl Publishes for PubSocket {}
 impl Matches for PubSocket {}
 impl Conflates for PubSocket {}
@@ -156,6 +157,7 @@ pub struct SubSocket {
 
 common_methods!(SubSocket, Sub);
 impl Receives for SubSocket {}
+impl ConflatesTopics for SubSocket {}
 impl Matches for SubSocket {}
 impl Conflates for SubSocket {}
 

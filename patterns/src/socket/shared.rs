@@ -52,7 +52,7 @@ impl Shared {
             directory: Directory::new(socket_type, &options),
             interest: Interest::new(socket_type).map(Arc::new),
             hello: Arc::new(Mutex::new(hello(&options))),
-            limits: Arc::new(Mutex::new(limits(&options))),
+            limits: Arc::new(Mutex::new(limits(socket_type, &options))),
             linger: Arc::new(Linger::new(options.linger)),
             options,
             context: context.clone(),
@@ -69,7 +69,7 @@ impl Shared {
     pub(crate) fn set_options(&mut self, options: Options) {
         self.linger.set(options.linger);
         *self.hello.lock() = hello(&options);
-        *self.limits.lock() = limits(&options);
+        *self.limits.lock() = limits(self.socket_type, &options);
         let hwms = (options.send_hwm, options.recv_hwm);
         if hwms != (self.options.send_hwm, self.options.recv_hwm) {
             self.ledger.set_hwms(hwms.0, hwms.1);
@@ -82,7 +82,11 @@ impl Shared {
 
     /// What this socket brings to a pipe.
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
-        let (send, recv) = *self.limits.lock();
+        let (mut send, mut recv) = *self.limits.lock();
+        // Whether they conflate is for later endpoints.
+        let (at_endpoint, at_endpoint_recv) = limits(self.socket_type, &self.options);
+        (send.conflate, send.by_topic) = (at_endpoint.conflate, at_endpoint.by_topic);
+        (recv.conflate, recv.by_topic) = (at_endpoint_recv.conflate, at_endpoint_recv.by_topic);
         Party {
             writers: &self.writers,
             readers: &self.readers,
@@ -158,18 +162,21 @@ impl Shared {
 }
 
 /// What a socket's pipes may hold: what is sent, and what is received.
-fn limits(options: &Options) -> (Limits, Limits) {
+fn limits(socket_type: SocketType, options: &Options) -> (Limits, Limits) {
+    let publishes = socket_type.takes_subscriptions();
     let send = Limits {
         hwm: options.send_hwm,
         bytes: options.send_hwm_bytes,
         ttl: options.send_ttl,
         conflate: options.conflate,
+        by_topic: options.conflate_topics && publishes,
     };
     let recv = Limits {
         hwm: options.recv_hwm,
         bytes: options.recv_hwm_bytes,
         ttl: None,
         conflate: options.conflate,
+        by_topic: options.conflate_topics && !publishes,
     };
     (send, recv)
 }

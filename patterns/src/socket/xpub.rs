@@ -10,7 +10,8 @@ use super::pubsub::SUBSCRIPTIONS;
 use super::{Core, Ledger, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{
-    HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes, Receives, Sends,
+    ConflatesTopics, HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes,
+    Receives, Sends,
 };
 use crate::pipe::PipeId;
 use crate::routing::{FairQueue, FanOut};
@@ -35,6 +36,7 @@ pub struct XPubSocket {
 
 common_methods!(XPubSocket, XPub);
 impl Sends for XPubSocket {}
+impl ConflatesTopics for XPubSocket {}
 impl Receives for XPubSocket {}
 impl Publishes for XPubSocket {}
 impl Matches for XPubSocket {}

@@ -7,7 +7,7 @@ use super::pipeline::InTurn;
 use super::pubsub::{subscribe, unsubscribe};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::options::{PassesSubscriptions, Receives, Sends};
+use crate::options::{ConflatesTopics, PassesSubscriptions, Receives, Sends};
 use crate::routing::{Everyone, FairQueue};
 
 /// Receives what it subscribed to from all of its peers, one from each in turn, and sends to all of them
@@ -43,6 +43,7 @@ pub struct XSubSocket {
 
 common_methods!(XSubSocket, XSub);
 impl Sends for XSubSocket {}
+impl ConflatesTopics for XSubSocket {}
 impl Receives for XSubSocket {}
 impl PassesSubscriptions for XSubSocket {}
 
