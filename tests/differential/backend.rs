@@ -56,8 +56,8 @@ pub(crate) enum Act {
 pub(crate) enum Answer {
     Done,
     Message(Frames),
-    /// By its libzmq name without `ZMQ_EVENT_`.
-    Event(String),
+    /// By its libzmq name without `ZMQ_EVENT_`, with its value.
+    Event(String, u32),
     /// An error by its libzmq name.
     Refused(String),
 }

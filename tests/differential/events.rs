@@ -134,3 +134,33 @@ async fn a_listener_closes() {
     )
     .await;
 }
+
+/// R-CONN-5
+#[tokio::test]
+async fn delays_are_one_to_two_intervals() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH RECONNECT_IVL=50
+        source connect
+        source delays -> 50..100, 50..100, 50..100, 50..100
+        "#,
+    )
+    .await;
+}
+
+/// R-CONN-6
+#[tokio::test]
+async fn delays_double_up_to_the_longest() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH RECONNECT_IVL=20 RECONNECT_IVL_MAX=100
+        source connect
+        # libzmq 4.3.4 adds up to one interval to each, later ones add nothing
+        source delays -> 20..39, 40..59, 80..99, 100..119, 100..119
+          when source is ours: 20..40, 40..80, 50..100, 50..100, 50..100 -- R-CONN-6: half of each is random, so that clients do not come back in step
+        "#,
+    )
+    .await;
+}

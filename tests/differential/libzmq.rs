@@ -128,8 +128,12 @@ fn perform(socket: &Socket, monitor: &Socket, act: Act) -> Answer {
                 .expect("RCVTIMEO");
             match monitor.recv_multipart(0) {
                 Ok(frames) => {
-                    let number = u16::from_ne_bytes([frames[0][0], frames[0][1]]);
-                    return Answer::Event(format!("{:?}", SocketEvent::from_raw(number)));
+                    // A number of two bytes, a value of four.
+                    let event = &frames[0];
+                    let number = u16::from_ne_bytes([event[0], event[1]]);
+                    let value = u32::from_ne_bytes([event[2], event[3], event[4], event[5]]);
+                    let name = SocketEvent::from_raw(number);
+                    return Answer::Event(format!("{name:?}"), value);
                 }
                 Err(error) => Err(error),
             }

@@ -321,7 +321,8 @@ async fn next_event(monitor: &mut Monitor) -> Answer {
     loop {
         let event = monitor.recv().await.expect("the socket is open");
         if let Some(event) = event.libzmq() {
-            return Answer::Event(format!("{:?}", zmq::SocketEvent::from_raw(event.number)));
+            let name = zmq::SocketEvent::from_raw(event.number);
+            return Answer::Event(format!("{name:?}"), event.value);
         }
     }
 }

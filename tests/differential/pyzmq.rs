@@ -84,7 +84,10 @@ impl Backend for Pyzmq {
             }
             let text = |key: &str| answer[key].as_str().map(str::to_owned);
             match (text("event"), text("refused")) {
-                (Some(event), _) => Answer::Event(event),
+                (Some(event), _) => {
+                    let value = answer["value"].as_u64().expect("an event has a value");
+                    Answer::Event(event, value as u32)
+                }
                 (_, Some(error)) => Answer::Refused(error),
                 _ => Answer::Done,
             }

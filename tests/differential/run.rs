@@ -141,8 +141,9 @@ async fn run(script: &Script, over: Over, pairing: Pairing) -> Vec<String> {
     let mut stage = Stage::new(script, over, pairing).await;
     let mut trace = Vec::new();
     for step in &script.steps {
+        stage.expected = expected(script, step, pairing);
         let seen = stage.perform(step).await;
-        if seen != expected(script, step, pairing) {
+        if seen != stage.expected {
             stage.patience = IMPATIENCE;
         }
         trace.push(seen);
@@ -163,6 +164,8 @@ struct Stage {
     /// The first request's number, if requests are numbered.
     first_request: Option<Option<u32>>,
     patience: Duration,
+    /// What the step under way has to come to.
+    expected: String,
 }
 
 impl Stage {
@@ -202,6 +205,7 @@ impl Stage {
             first_peer: HashMap::new(),
             first_request: script.sets("REQ_CORRELATE").then_some(None),
             patience: PATIENCE,
+            expected: String::new(),
         }
     }
 
@@ -259,6 +263,7 @@ impl Stage {
                 let (result, events) = self.await_event(socket, rest).await;
                 return if result == "ok" { events } else { result };
             }
+            "delays" => return self.delays(step).await,
             "reach" => return self.reach(socket, rest).await,
             "until" => return self.until(socket, rest).await,
             "close" | "kill" => return self.close(socket, verb == "kill").await,
@@ -308,10 +313,7 @@ impl Stage {
         if count == NO_LIMIT {
             return "no limit".to_owned();
         }
-        match step.expected.split_once("..") {
-            Some((low, high)) if in_range(count, low, high) => step.expected.clone(),
-            _ => count.to_string(),
-        }
+        as_expected(count, &self.expected)
     }
 
     /// Tries until the message is refused with this error: an end that no event tells is under way.
@@ -336,10 +338,10 @@ impl Stage {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.act(socket, Act::Event(left)).await {
-                Answer::Event(_) if left.is_zero() => {
+                Answer::Event(..) if left.is_zero() => {
                     return (format!("only: {}", seen.join(" ")), String::new());
                 }
-                Answer::Event(event) => {
+                Answer::Event(event, _) => {
                     let found = event == name;
                     if seen.last() != Some(&event) && seen.len() < 20 {
                         seen.push(event);
@@ -351,6 +353,22 @@ impl Stage {
                 _ => return (format!("only: {}", seen.join(" ")), String::new()),
             }
         }
+    }
+
+    /// What the next attempts to reconnect say of the time until then.
+    async fn delays(&mut self, step: &Step) -> String {
+        let mut delays = Vec::new();
+        for expected in self.expected.clone().split(", ") {
+            let delay = loop {
+                match self.act(&step.socket, Act::Event(self.patience)).await {
+                    Answer::Event(event, delay) if event == "CONNECT_RETRIED" => break delay,
+                    Answer::Event(..) => {}
+                    _ => return format!("only: {}", delays.join(", ")),
+                }
+            };
+            delays.push(as_expected(delay as usize, expected));
+        }
+        delays.join(", ")
     }
 
     /// Publishes until the subscriber hears it, and lets it pass over what has piled up.
@@ -407,7 +425,7 @@ impl Stage {
         match answer {
             Answer::Done => "ok".to_owned(),
             Answer::Refused(error) => error,
-            Answer::Event(event) => event,
+            Answer::Event(event, _) => event,
             Answer::Message(frames) => {
                 let frames: Vec<_> = frames
                     .iter()
@@ -474,9 +492,13 @@ impl Stage {
     }
 }
 
-fn in_range(count: usize, low: &str, high: &str) -> bool {
-    let number = |text: &str| text.parse::<usize>().expect("a number");
-    (number(low)..=number(high)).contains(&count)
+/// A number, or the range in which it was expected and is.
+fn as_expected(number: usize, expected: &str) -> String {
+    let parse = |text: &str| text.parse::<usize>().expect("a number");
+    match expected.split_once("..") {
+        Some((low, high)) if (parse(low)..=parse(high)).contains(&number) => expected.to_owned(),
+        _ => number.to_string(),
+    }
 }
 
 /// The bytes of a text with `\x00` in it. `""` is none.

@@ -27,6 +27,7 @@
 //! | `set` option | later than at the beginning | ok |
 //! | `await` event | passes over events of the monitor until this one comes | ok |
 //! | `events` event | lists all until this one comes | their names, equal neighbours once |
+//! | `delays` | the times, in ms, after which it will try to connect again | as many as are expected: `50..99, 50..99` |
 //! | `reach` socket topic | publishes until that subscriber has it, so that nothing is missed after | ok |
 //! | `until` error message | tries until it is refused so: what was just lost is not lost at once | ok |
 //! | `close` | and waits for the end of its linger time | ok |

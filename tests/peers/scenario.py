@@ -1,7 +1,7 @@
 """Sockets of libzmq (through pyzmq) that do what a scenario says, for tests/differential/pyzmq.rs.
 
 Reads one JSON object a line from standard input: {"do": ..., "socket": NAME, ...}; the methods of
-Sockets are the orders. Answers each with one: {}, {"message": [FRAME, ...]}, {"event": NAME} or
+Sockets are the orders. Answers each with one: {}, {"message": [FRAME, ...]}, {"event": NAME, "value": N} or
 {"refused": ERRNO NAME}. Frames are lists of bytes; times are milliseconds.
 """
 
@@ -57,8 +57,8 @@ class Sockets:
     def event(self, socket, patience):
         monitor = self.open_ones[socket][1]
         monitor.rcvtimeo = patience
-        event = zmq.Event(recv_monitor_message(monitor)["event"])
-        return {"event": event.name}
+        event = recv_monitor_message(monitor)
+        return {"event": zmq.Event(event["event"]).name, "value": event["value"]}
 
     def topic(self, socket, option, topic):
         self.open_ones[socket][0].setsockopt(getattr(zmq, option), bytes(topic))
