@@ -51,6 +51,8 @@ impl<E> Note<E> {
 pub(crate) struct Inbox<E> {
     /// Something is in `state.notes`. Set and cleared under the lock, read without it.
     unread: AtomicBool,
+    /// What a peer has sent is of no use once it has gone.
+    forgets: bool,
     state: Mutex<State<E>>,
 }
 
@@ -66,11 +68,21 @@ impl<E: PipeEnd> Inbox<E> {
     pub(crate) fn new() -> Self {
         Inbox {
             unread: AtomicBool::new(false),
+            forgets: false,
             state: Mutex::new(State {
                 notes: VecDeque::new(),
                 waiting: None,
                 closed: false,
             }),
+        }
+    }
+
+    /// The inbox of a socket that has no use for what a peer sent that has gone: of a publisher, which hears of
+    /// subscriptions only. Otherwise subscribers that come and go would fill it while nothing is published.
+    pub(crate) fn forgetting() -> Self {
+        Inbox {
+            forgets: true,
+            ..Inbox::new()
         }
     }
 
@@ -101,7 +113,8 @@ impl<E: PipeEnd> Inbox<E> {
             .iter()
             .position(|note| matches!(note, Note::Attached(end) if end.id() == id));
         if let Some(at) = unseen {
-            let spent = matches!(&state.notes[at], Note::Attached(end) if end.is_spent());
+            let spent =
+                self.forgets || matches!(&state.notes[at], Note::Attached(end) if end.is_spent());
             if spent {
                 let end = state.notes.remove(at);
                 state.notes.retain(|note| !note.is_about(id));

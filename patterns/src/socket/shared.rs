@@ -57,7 +57,10 @@ impl Shared {
             options,
             context: context.clone(),
             writers: Arc::new(Inbox::new()),
-            readers: Arc::new(Inbox::new()),
+            readers: Arc::new(match socket_type {
+                SocketType::Pub => Inbox::forgetting(),
+                _ => Inbox::new(),
+            }),
             events: Arc::default(),
             ledger: Arc::default(),
             tasks: TaskTracker::new(),
