@@ -275,6 +275,22 @@ impl Batch {
         Some(message)
     }
 
+    /// Takes the first message off if it is a single frame whose payload is shared rather than copied.
+    #[inline(never)]
+    pub fn pop_large(&mut self) -> Option<Bytes> {
+        if self.cut || self.messages == 0 || self.is_sealed() {
+            return None;
+        }
+        let header = Header::parse(self.wire.get(self.head..)?)?;
+        if header.more() || header.len <= COPY_MAX as u64 {
+            return None;
+        }
+        self.head += header.size;
+        let payload = self.pop_shared(header.len as usize);
+        self.end_message();
+        Some(payload)
+    }
+
     /// The payload of the first frame, if that is at hand in one piece.
     #[inline]
     #[must_use]

@@ -270,15 +270,19 @@ impl PipeReader {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
-    /// The oldest message, if it is at hand and a single short frame.
+    /// The oldest message, if it is at hand and a single frame.
     #[inline(always)]
-    pub(crate) fn pop_small(&mut self) -> Option<Message> {
-        let message = self.batch.pop_small()?;
+    pub(crate) fn pop_at_hand(&mut self) -> Option<Message> {
+        if let Some(message) = self.batch.pop_small() {
+            self.count();
+            return Some(message);
+        }
+        let payload = self.batch.pop_large()?;
         self.count();
-        Some(message)
+        Some(Message::from(payload))
     }
 
-    /// The first frame of the message that `pop_small` would take.
+    /// The first frame of the message that `pop_at_hand` would take.
     #[inline]
     pub(crate) fn front(&self) -> Option<&[u8]> {
         self.batch.front()

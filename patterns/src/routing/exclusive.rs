@@ -58,10 +58,10 @@ pub(crate) struct ExclusiveReceiver {
 }
 
 impl ExclusiveReceiver {
-    /// The next message, if it is at hand and a single short frame.
+    /// The next message, if it is at hand and a single frame.
     #[inline(always)]
     pub(crate) fn at_hand(&mut self) -> Option<Message> {
-        self.readers.front_mut()?.pop_small()
+        self.readers.front_mut()?.pop_at_hand()
     }
 
     /// The next message.

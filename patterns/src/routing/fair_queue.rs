@@ -27,7 +27,7 @@ pub(crate) struct FairQueue {
 }
 
 impl FairQueue {
-    /// The next message, if the one whose turn it is has it at hand and it is a single short frame.
+    /// The next message, if the one whose turn it is has it at hand and it is a single frame.
     #[inline(always)]
     pub(crate) fn at_hand(&mut self) -> Option<Message> {
         self.at_hand_if(|_| true)
@@ -43,7 +43,7 @@ impl FairQueue {
         if !wanted(reader) {
             return None;
         }
-        let message = reader.pop_small()?;
+        let message = reader.pop_at_hand()?;
         self.pass_on();
         Some(message)
     }
