@@ -9,9 +9,9 @@ pub use patterns::{
     BindError, Closed, ConnectError, ConnectFailure, Context, DealerSocket, DisconnectError,
     DisconnectReason, Endpoint, EndpointError, Frame, LibzmqEvent, Message, Monitor, MonitorEvent,
     MonitorEventKind, Notice, OpenListener, OptionError, PairSocket, PeerAddress, PubSocket,
-    PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, Routed, RouterSocket, RoutingId,
-    SendError, SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError,
-    XPubSocket, XSubSocket,
+    PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, ReserveError, Routed, RouterSocket,
+    RoutingId, SendError, SharedSender, SocketType, SubSocket, ToEndpoint, TryRecvError,
+    TrySendError, UnbindError, XPubSocket, XSubSocket,
 };
 pub use patterns::{context, endpoint, error, monitor, options, socket, stats};
 pub use zmtp;

@@ -266,6 +266,11 @@ pub enum TrySendError {
     NoFrames(Message),
 }
 
+/// `reserve` failed: no peer had room within `send_timeout`. Try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no peer had room in time")]
+pub struct ReserveError;
+
 impl SendError {
     /// The message that was not sent.
     pub fn into_message(self) -> Message {

@@ -16,7 +16,7 @@ use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::pipe::PipeId;
+use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
 
 /// The socket's end of a pipe, as far as the inbox has to know it.
@@ -35,13 +35,15 @@ pub(crate) enum Note<E> {
     Changed(PipeId),
     /// The peer at the other end is known by this name from now on. Only senders have use for it.
     Named(PipeId, RoutingId),
+    /// The other half of the socket has let go of an endpoint.
+    Detached(Origin),
 }
 
 impl<E> Note<E> {
     /// Whether it is about a pipe that the socket has been given.
     fn is_about(&self, id: PipeId) -> bool {
         match self {
-            Note::Attached(_) => false,
+            Note::Attached(_) | Note::Detached(_) => false,
             Note::Changed(pipe) | Note::Named(pipe, _) => *pipe == id,
         }
     }

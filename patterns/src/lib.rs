@@ -65,13 +65,13 @@ pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
     BindError, Closed, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
-    SendError, TryRecvError, TrySendError, UnbindError,
+    ReserveError, SendError, TryRecvError, TrySendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use routing_id::RoutingId;
 pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
-    Routed, RouterSocket, SubSocket, XPubSocket, XSubSocket,
+    Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,
 };
 pub use transport::{OpenListener, PeerAddress};
 pub use zmtp::{Frame, Message, SocketType};

@@ -37,6 +37,14 @@ impl ExclusiveSender {
 }
 
 impl SendStrategy for ExclusiveSender {
+    fn has_room(&mut self) -> bool {
+        let room = self.writer.as_mut().map(PipeWriter::check_room);
+        if room == Some(Err(Refused::Gone)) {
+            self.writer = None;
+        }
+        room == Some(Ok(()))
+    }
+
     fn attach(&mut self, writer: PipeWriter) {
         self.writer = Some(writer);
     }

@@ -62,7 +62,18 @@ impl LoadBalance {
     /// `send`, with `push` to queue the message.
     pub(crate) fn send_with(
         &mut self,
-        mut push: impl FnMut(&mut PipeWriter) -> Result<(), Refused>,
+        push: impl FnMut(&mut PipeWriter) -> Result<(), Refused>,
+    ) -> Option<PipeId> {
+        let id = self.find(push)?;
+        self.pass_on();
+        Some(id)
+    }
+
+    /// The next pipe that `attempt` succeeds with, whose turn it is then.
+    #[inline]
+    fn find(
+        &mut self,
+        mut attempt: impl FnMut(&mut PipeWriter) -> Result<(), Refused>,
     ) -> Option<PipeId> {
         loop {
             if self.turn >= self.writable.len() {
@@ -72,12 +83,8 @@ impl LoadBalance {
                 return None;
             }
             let writer = self.writable.get_mut(self.turn)?;
-            match push(writer) {
-                Ok(()) => {
-                    let id = writer.id();
-                    self.pass_on();
-                    return Some(id);
-                }
+            match attempt(writer) {
+                Ok(()) => return Some(writer.id()),
                 Err(Refused::Full) => {
                     let writer = self.writable.swap_remove(self.turn);
                     self.full.insert(writer.id(), writer);
@@ -93,6 +100,10 @@ impl LoadBalance {
 impl SendStrategy for LoadBalance {
     fn set_options(&mut self, options: &Options) {
         self.expiring = options.send_ttl.is_some();
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.find(PipeWriter::check_room).is_some()
     }
 
     fn attach(&mut self, writer: PipeWriter) {

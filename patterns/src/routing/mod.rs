@@ -5,6 +5,7 @@
 //! a pair of strategies and a twist; what each does when no pipe can take or give a message (the mute
 //! state) follows from the strategy.
 
+mod absent;
 mod addressed;
 mod copies;
 mod everyone;
@@ -14,6 +15,7 @@ mod fan_out;
 mod load_balance;
 mod subscriptions;
 
+pub(crate) use absent::Absent;
 pub(crate) use addressed::{Addressed, Undelivered};
 pub(crate) use everyone::Everyone;
 pub(crate) use exclusive::{ExclusiveReceiver, ExclusiveSender};
@@ -27,13 +29,20 @@ use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
 use crate::routing_id::RoutingId;
 
 /// What every sending strategy does with the pipes it is given.
-pub(crate) trait SendStrategy {
+pub(crate) trait SendStrategy: Default + Send + 'static {
+    /// This is the half of a socket that does not send.
+    const ABSENT: bool = false;
     /// Calls that are served without waiting before the task yields once, so that an application that is
     /// always busy leaves its runtime time for the sessions. As many as the default HWM lets into a pipe.
     const BUSY: usize = 1000;
 
     /// The socket's options, at its beginning and whenever they are changed.
     fn set_options(&mut self, _options: &Options) {}
+    /// Whether a message could be sent now. If not, a note comes when it could. Those who drop messages always
+    /// can.
+    fn has_room(&mut self) -> bool {
+        true
+    }
     /// A pipe begins.
     fn attach(&mut self, writer: PipeWriter);
     /// A pipe that was full has room again, or its peer has gone.
@@ -45,7 +54,9 @@ pub(crate) trait SendStrategy {
 }
 
 /// What every receiving strategy does with the pipes it is given.
-pub(crate) trait RecvStrategy {
+pub(crate) trait RecvStrategy: Default + Send + 'static {
+    /// This is the half of a socket that does not receive.
+    const ABSENT: bool = false;
     /// A pipe begins.
     fn attach(&mut self, reader: PipeReader);
     /// A pipe that was empty has messages again, or has ended.

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use zmtp::Message;
 
 use super::Core;
-use crate::error::{RecvError, SendError};
+use crate::error::{RecvError, ReserveError, SendError};
 use crate::routing::{RecvStrategy, SendStrategy};
 
 /// Where a socket's messages come from.
@@ -77,8 +77,10 @@ where
 }
 
 /// How long a call waits.
+#[derive(Default)]
 pub(super) enum Patience {
     /// The first attempt is still to be made.
+    #[default]
     Fresh,
     /// It waits, for ever or until the time-out.
     Waiting(Option<Pin<Box<Sleep>>>),
@@ -185,4 +187,100 @@ impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Sending<'_, S, R, W> {
         ready!(self.patience.poll(cx, self.core, timeout));
         Poll::Ready(Err(SendError::Timeout(std::mem::take(message))))
     }
+}
+
+/// A source that gives as many as there are, up to a limit.
+pub(super) struct Many<'a, W, T> {
+    pub(super) source: W,
+    pub(super) buffer: &'a mut Vec<T>,
+    pub(super) limit: usize,
+}
+
+impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Source<S, R> for Many<'_, W, W::Item> {
+    /// How many.
+    type Item = usize;
+
+    fn take(&mut self, core: &mut Core<S, R>) -> Option<usize> {
+        let before = self.buffer.len();
+        while self.buffer.len() - before < self.limit {
+            let next = self.source.at_hand(core);
+            match next.or_else(|| self.source.take(core)) {
+                Some(item) => self.buffer.push(item),
+                None => break,
+            }
+        }
+        let count = self.buffer.len() - before;
+        core.served(count);
+        (count > 0 || self.limit == 0).then_some(count)
+    }
+}
+
+/// The state of a call that is polled, and not awaited.
+#[derive(Default)]
+pub struct Polled(Patience);
+
+impl std::fmt::Debug for Polled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Polled").finish_non_exhaustive()
+    }
+}
+
+impl Polled {
+    /// Ready when a message can be sent, or when the time for it is over.
+    pub(super) fn poll_room<S: SendStrategy, R: RecvStrategy>(
+        &mut self,
+        core: &mut Core<S, R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ReserveError>> {
+        if core.poll_room(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let timeout = core.shared.options.send_timeout;
+        self.0.poll(cx, core, timeout).map(|()| Err(ReserveError))
+    }
+}
+
+/// Polls a `recv` that begins with `state` anew.
+pub(super) fn poll_recv<S: SendStrategy, R: RecvStrategy, W: Source<S, R>>(
+    core: &mut Core<S, R>,
+    source: W,
+    cx: &mut Context<'_>,
+    state: &mut Polled,
+) -> Poll<Result<W::Item, RecvError>> {
+    let patience = std::mem::take(&mut state.0);
+    let mut call = Receiving {
+        core,
+        source,
+        patience,
+    };
+    let polled = Pin::new(&mut call).poll(cx);
+    if polled.is_pending() {
+        state.0 = call.patience;
+    }
+    polled
+}
+
+/// Polls a `send` that begins with `state` anew. The message is taken when it is done.
+pub(super) fn poll_send<S: SendStrategy, R: RecvStrategy, W: Way<S, R>>(
+    core: &mut Core<S, R>,
+    way: W,
+    cx: &mut Context<'_>,
+    message: &mut Option<Message>,
+    state: &mut Polled,
+) -> Poll<Result<(), SendError>> {
+    let Some(taken) = message.take() else {
+        return Poll::Ready(Ok(()));
+    };
+    let mut call = Sending {
+        message: taken,
+        core,
+        way,
+        patience: std::mem::take(&mut state.0),
+    };
+    let polled = Pin::new(&mut call).poll(cx);
+    if polled.is_pending() {
+        *message = Some(call.message);
+        state.0 = call.patience;
+    }
+    polled
 }

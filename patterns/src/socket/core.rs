@@ -11,7 +11,6 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -19,6 +18,7 @@ use zmtp::{Message, SocketType};
 
 use super::Shared;
 use super::call::{Patience, Receiving, Sending, Source, Way};
+use super::life::{Attachment, Left, Life, Role};
 use crate::context::Context;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -29,67 +29,47 @@ use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
 use crate::pipe::{Origin, PipeReader, PipeWriter, look_every};
-use crate::routing::{RecvStrategy, SendStrategy};
+use crate::routing::{Absent, RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::session::{self, Dial};
 use crate::stats::SocketStats;
 use crate::transport::{self, Listener, OpenListener, inproc};
 
-/// A socket: two strategies, and the endpoints.
+/// A socket, or one half of it: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
+    /// Dropped first: the endpoints go before the pipes.
+    life: Arc<Life>,
     pub(crate) sender: S,
     pub(crate) receiver: R,
     pub(super) shared: Arc<Shared>,
-    attachments: Vec<Attachment>,
     last_endpoint: Option<Endpoint>,
-    next_origin: u32,
-    /// Empty. Kept for their buffers.
-    writer_notes: VecDeque<Note<PipeWriter>>,
-    reader_notes: VecDeque<Note<PipeReader>>,
+    notes: Notes,
     /// When a send that waits tries again, because messages may have expired.
     expiry: Option<Pin<Box<Sleep>>>,
     /// Calls served since the task last waited or yielded.
     busy: usize,
+    /// A half that has become part of the whole again.
+    rejoined: bool,
 }
 
-/// A bound or connected endpoint.
-struct Attachment {
-    endpoint: Endpoint,
-    origin: Origin,
-    /// Tells the endpoint's tasks that it goes.
-    ended: CancellationToken,
-    role: Role,
-    /// As its tasks have it.
-    shared: Arc<Shared>,
-}
-
-enum Role {
-    /// With the listener's task, whose end frees the address. inproc has none.
-    Bound(Option<JoinHandle<()>>),
-    Connected,
-}
-
-impl<S: SendStrategy + Default, R: RecvStrategy + Default> Core<S, R> {
+impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
         let shared = Shared::new(socket_type, context, options);
         let mut sender = S::default();
         sender.set_options(&shared.options);
         Core {
+            life: Life::of(&shared),
             sender,
             receiver: R::default(),
             shared,
-            attachments: Vec::new(),
             last_endpoint: None,
-            next_origin: 0,
-            writer_notes: VecDeque::new(),
-            reader_notes: VecDeque::new(),
+            notes: Notes::default(),
             expiry: None,
             busy: 0,
+            rejoined: false,
         }
     }
-}
 
-impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     // ------------------------------------------------------------ endpoints
 
     pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
@@ -227,15 +207,11 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         use SocketType::{Dealer, Pub, Req, Sub};
         matches!(self.shared.socket_type, Dealer | Pub | Req | Sub)
             && !matches!(endpoint, Endpoint::Inproc(_))
-            && self
-                .attachments
-                .iter()
-                .any(|one| matches!(one.role, Role::Connected) && one.endpoint == *endpoint)
+            && self.life.is_connected(endpoint)
     }
 
-    fn new_origin(&mut self) -> (Origin, CancellationToken) {
-        self.next_origin += 1;
-        (Origin(self.next_origin), CancellationToken::new())
+    fn new_origin(&self) -> (Origin, CancellationToken) {
+        (self.life.new_origin(), CancellationToken::new())
     }
 
     fn attached(
@@ -246,7 +222,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         role: Role,
     ) {
         self.last_endpoint = Some(endpoint.clone());
-        self.attachments.push(Attachment {
+        self.life.attached(Attachment {
             endpoint: endpoint.clone(),
             origin,
             ended,
@@ -257,8 +233,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     pub(crate) async fn unbind(&mut self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
         let endpoint = endpoint.to_endpoint()?;
-        let found =
-            self.remove(|one| matches!(one.role, Role::Bound(_)) && one.endpoint == endpoint);
+        let found = self.remove(|one| one.is_bound() && one.endpoint == endpoint);
         let Some(attachment) = found else {
             return Err(UnbindError::NotBound { endpoint });
         };
@@ -281,8 +256,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         let endpoint = endpoint.to_endpoint()?;
         let mut found = false;
-        while let Some(attachment) =
-            self.remove(|one| matches!(one.role, Role::Connected) && one.endpoint == endpoint)
+        while let Some(attachment) = self.remove(|one| !one.is_bound() && one.endpoint == endpoint)
         {
             self.detach(attachment.origin);
             found = true;
@@ -298,8 +272,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     fn remove(&mut self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
         // Pipes that came while the endpoint was there are known.
         self.read_notes();
-        let at = self.attachments.iter().position(is_it)?;
-        let attachment = self.attachments.remove(at);
+        let attachment = self.life.remove(is_it)?;
         attachment.ended.cancel();
         Some(attachment)
     }
@@ -312,6 +285,14 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         }
         self.sender.detach(origin);
         self.receiver.detach(origin);
+        // The other half has pipes of its own to let go of, if there is one, or has left them.
+        self.life.detach(origin);
+        if S::ABSENT {
+            self.shared.writers.post(Note::Detached(origin));
+        }
+        if R::ABSENT {
+            self.shared.readers.post(Note::Detached(origin));
+        }
     }
 
     pub(crate) fn last_endpoint(&self) -> Option<&Endpoint> {
@@ -358,42 +339,21 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Reads what the sessions have to tell.
     #[inline]
     pub(crate) fn read_notes(&mut self) {
-        if self.shared.writers.has_notes() || self.shared.readers.has_notes() {
+        if (!S::ABSENT && self.shared.writers.has_notes())
+            || (!R::ABSENT && self.shared.readers.has_notes())
+        {
             self.read_all_notes();
         }
     }
 
     #[cold]
     fn read_all_notes(&mut self) {
-        let mut notes = std::mem::take(&mut self.writer_notes);
-        self.shared.writers.take(&mut notes);
-        for note in notes.drain(..) {
-            match note {
-                Note::Attached(writer) if self.knows(writer.origin()) => self.sender.attach(writer),
-                // The endpoint went while the pipe came: its session ends when it sees this end drop.
-                Note::Attached(_) => {}
-                Note::Changed(id) => self.sender.changed(id),
-                Note::Named(id, name) => self.sender.named(id, name),
-            }
-        }
-        self.writer_notes = notes;
-        let mut notes = std::mem::take(&mut self.reader_notes);
-        self.shared.readers.take(&mut notes);
-        for note in notes.drain(..) {
-            match note {
-                Note::Attached(reader) if self.knows(reader.origin()) => {
-                    self.receiver.attach(reader);
-                }
-                Note::Attached(_) => {}
-                Note::Changed(id) => self.receiver.changed(id),
-                Note::Named(..) => {}
-            }
-        }
-        self.reader_notes = notes;
-    }
-
-    fn knows(&self, origin: Origin) -> bool {
-        self.attachments.iter().any(|one| one.origin == origin)
+        self.notes.read(
+            &self.life,
+            &self.shared,
+            &mut self.sender,
+            &mut self.receiver,
+        );
     }
 
     /// `send` of a socket.
@@ -556,6 +516,16 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         None
     }
 
+    /// Ready when a message can be sent without waiting, to a socket whose peers hold it back.
+    pub(super) fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.poll_send(cx, |core| core.sender.has_room().then_some(()))
+    }
+
+    /// Counts what a call has served beyond the first message.
+    pub(super) fn served(&mut self, messages: usize) {
+        self.busy += messages.saturating_sub(1);
+    }
+
     /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(super) fn timer(&self, time: Duration) -> Sleep {
         let runtime = self.shared.context.runtime(self.shared.options.affinity);
@@ -581,18 +551,133 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     }
 }
 
+impl<S: SendStrategy> Core<S, Absent> {
+    /// The whole again. The halves come back if they are of two sockets.
+    #[allow(clippy::result_large_err, reason = "the error is both arguments")]
+    pub(crate) fn unsplit<R: RecvStrategy>(
+        mut self,
+        mut receiver: Core<Absent, R>,
+    ) -> Result<Core<S, R>, (Self, Core<Absent, R>)> {
+        if !Arc::ptr_eq(&self.life, &receiver.life) {
+            return Err((self, receiver));
+        }
+        (self.rejoined, receiver.rejoined) = (true, true);
+        let whole = Core {
+            life: self.life.clone(),
+            sender: std::mem::take(&mut self.sender),
+            receiver: std::mem::take(&mut receiver.receiver),
+            shared: self.shared.clone(),
+            last_endpoint: self.last_endpoint.take(),
+            notes: Notes::default(),
+            expiry: None,
+            busy: 0,
+            rejoined: false,
+        };
+        Ok(whole)
+    }
+}
+
+impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
+    /// The two directions apart, each with what it needs of the socket. The endpoints are shared.
+    pub(crate) fn split(mut self) -> (Core<S, Absent>, Core<Absent, R>) {
+        let sender = Core {
+            life: self.life.clone(),
+            sender: std::mem::take(&mut self.sender),
+            receiver: Absent,
+            shared: self.shared.clone(),
+            last_endpoint: self.last_endpoint.clone(),
+            notes: Notes::default(),
+            expiry: None,
+            busy: 0,
+            rejoined: false,
+        };
+        let receiver = Core {
+            life: self.life.clone(),
+            sender: Absent,
+            receiver: std::mem::take(&mut self.receiver),
+            shared: self.shared.clone(),
+            last_endpoint: self.last_endpoint.take(),
+            notes: Notes::default(),
+            expiry: None,
+            busy: 0,
+            rejoined: false,
+        };
+        (sender, receiver)
+    }
+}
+
 impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
     fn drop(&mut self) {
-        for attachment in self.attachments.drain(..) {
-            attachment.ended.cancel();
-            if let (Endpoint::Inproc(name), Role::Bound(_)) =
-                (&attachment.endpoint, &attachment.role)
-            {
-                inproc::unbind(&attachment.shared, name);
+        // A half leaves its pipes to the other one, whose connections end with them. The last handle ends the
+        // endpoints, and then the pipes; their sessions linger in the background.
+        if (S::ABSENT || R::ABSENT) && !self.rejoined {
+            self.life.keep(Half {
+                sender: std::mem::take(&mut self.sender),
+                receiver: std::mem::take(&mut self.receiver),
+                shared: self.shared.clone(),
+            });
+        }
+    }
+}
+
+/// What is left of a dropped half.
+struct Half<S, R> {
+    sender: S,
+    receiver: R,
+    shared: Arc<Shared>,
+}
+
+impl<S: SendStrategy, R: RecvStrategy> Left for Half<S, R> {
+    fn detach(&mut self, life: &Life, origin: Origin) {
+        let (sender, receiver) = (&mut self.sender, &mut self.receiver);
+        Notes::default().read(life, &self.shared, sender, receiver);
+        sender.detach(origin);
+        receiver.detach(origin);
+    }
+}
+
+/// What notes are read into. Empty; kept for the buffers.
+#[derive(Default)]
+struct Notes {
+    writers: VecDeque<Note<PipeWriter>>,
+    readers: VecDeque<Note<PipeReader>>,
+}
+
+impl Notes {
+    /// Tells the strategies what the sessions have to tell.
+    fn read<S: SendStrategy, R: RecvStrategy>(
+        &mut self,
+        life: &Life,
+        shared: &Shared,
+        sender: &mut S,
+        receiver: &mut R,
+    ) {
+        if !S::ABSENT {
+            shared.writers.take(&mut self.writers);
+            for note in self.writers.drain(..) {
+                match note {
+                    Note::Attached(writer) if life.knows(writer.origin()) => sender.attach(writer),
+                    // The endpoint went while the pipe came: its session ends when it sees this end drop.
+                    Note::Attached(_) => {}
+                    Note::Changed(id) => sender.changed(id),
+                    Note::Named(id, name) => sender.named(id, name),
+                    Note::Detached(origin) => sender.detach(origin),
+                }
             }
         }
-        // From here on the strategies' pipes go, and their sessions linger in the background.
-        self.shared.writers.close();
-        self.shared.readers.close();
+        if !R::ABSENT {
+            shared.readers.take(&mut self.readers);
+            for note in self.readers.drain(..) {
+                match note {
+                    Note::Attached(reader) if life.knows(reader.origin()) => {
+                        receiver.attach(reader);
+                    }
+                    Note::Attached(_) => {}
+                    Note::Changed(id) => receiver.changed(id),
+                    Note::Named(..) => {}
+                    Note::Detached(origin) => receiver.detach(origin),
+                }
+            }
+        }
     }
 }

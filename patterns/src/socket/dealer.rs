@@ -2,7 +2,9 @@
 
 use zmtp::Message;
 
+use super::halves::{halves, sending_half};
 use super::pipeline::{Balanced, InTurn};
+use super::traits::{receives, reserves, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, Identifies, Probes, Receives, Sends};
@@ -43,6 +45,18 @@ impl Receives for DealerSocket {}
 impl Identifies for DealerSocket {}
 impl Probes for DealerSocket {}
 impl Conflates for DealerSocket {}
+sends!(DealerSocket, |this| this.core, Balanced);
+receives!(DealerSocket, Message, |this| this.core, InTurn);
+reserves!(DealerSocket);
+halves!(
+    DealerSocket,
+    DealerSender<LoadBalance>,
+    DealerReceiver<FairQueue>,
+    Message,
+    InTurn
+);
+sending_half!(DealerSender, DealerSocket, Balanced);
+reserves!(DealerSender);
 
 impl DealerSocket {
     fn from_core(core: Core<LoadBalance, FairQueue>) -> Self {

@@ -14,29 +14,40 @@
 //! | [`XSubSocket`] | everyone | fair queue | takes subscriptions | drops |
 //! | [`PairSocket`] | the peer | the peer | | waits |
 
+mod adapters;
 mod call;
 mod core;
 mod dealer;
 mod directory;
+mod halves;
 mod interest;
 mod ledger;
+mod life;
 mod pair;
 mod pipeline;
 mod pubsub;
 mod reqrep;
 mod router;
 mod shared;
+mod shared_sender;
+mod traits;
 mod xpub;
+mod xpub_halves;
 mod xsub;
 
-pub use dealer::DealerSocket;
-pub use pair::PairSocket;
+pub use adapters::{MessageSink, Messages, Permit};
+pub use dealer::{DealerReceiver, DealerSender, DealerSocket};
+pub use halves::ReuniteError;
+pub use pair::{PairReceiver, PairSender, PairSocket};
 pub use pipeline::{PullSocket, PushSocket};
 pub use pubsub::{PubSocket, SubSocket};
 pub use reqrep::{RepSocket, ReqSocket};
-pub use router::{Notice, Routed, RouterSocket};
+pub use router::{Notice, Routed, RouterReceiver, RouterSender, RouterSocket};
+pub use shared_sender::SharedSender;
+pub use traits::{Feeding, Flowing, Socket, SocketRecv, SocketSend};
 pub use xpub::XPubSocket;
-pub use xsub::XSubSocket;
+pub use xpub_halves::{XPubReceiver, XPubSender};
+pub use xsub::{XSubReceiver, XSubSender, XSubSocket};
 
 pub(crate) use self::core::Core;
 #[cfg(test)]
@@ -238,6 +249,27 @@ macro_rules! common_methods {
             /// The socket is closed by the first poll; a dropped future only doesn't wait for the rest.
             pub async fn close(self) -> $crate::error::Closed {
                 self.core.close().await
+            }
+        }
+
+        impl $crate::socket::Socket for $socket {
+            fn bind(
+                &mut self,
+                endpoint: impl $crate::endpoint::ToEndpoint,
+            ) -> impl Future<Output = Result<$crate::endpoint::Endpoint, $crate::error::BindError>>
+            {
+                $socket::bind(self, endpoint)
+            }
+
+            fn unbind(
+                &mut self,
+                endpoint: impl $crate::endpoint::ToEndpoint,
+            ) -> impl Future<Output = Result<(), $crate::error::UnbindError>> {
+                $socket::unbind(self, endpoint)
+            }
+
+            fn close(self) -> impl Future<Output = $crate::error::Closed> {
+                $socket::close(self)
             }
         }
     };

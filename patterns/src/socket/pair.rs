@@ -3,10 +3,12 @@
 use zmtp::Message;
 
 use super::call::{Source, Way};
+use super::halves::{halves, sending_half};
+use super::traits::{receives, reserves, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Receives, Sends};
-use crate::routing::{ExclusiveReceiver, ExclusiveSender};
+use crate::routing::{ExclusiveReceiver, ExclusiveSender, RecvStrategy, SendStrategy};
 
 type PairCore = Core<ExclusiveSender, ExclusiveReceiver>;
 
@@ -42,6 +44,18 @@ pub struct PairSocket {
 common_methods!(PairSocket, Pair);
 impl Sends for PairSocket {}
 impl Receives for PairSocket {}
+sends!(PairSocket, |this| this.core, Peer);
+receives!(PairSocket, Message, |this| this.core, Peer);
+reserves!(PairSocket);
+halves!(
+    PairSocket,
+    PairSender<ExclusiveSender>,
+    PairReceiver<ExclusiveReceiver>,
+    Message,
+    Peer
+);
+sending_half!(PairSender, PairSocket, Peer);
+reserves!(PairSender);
 
 impl PairSocket {
     fn from_core(core: PairCore) -> Self {
@@ -101,26 +115,26 @@ impl PairSocket {
 /// The one peer.
 struct Peer;
 
-impl Way<ExclusiveSender, ExclusiveReceiver> for Peer {
-    fn send(&mut self, core: &mut PairCore, message: &mut Message) -> bool {
+impl<R: RecvStrategy> Way<ExclusiveSender, R> for Peer {
+    fn send(&mut self, core: &mut Core<ExclusiveSender, R>, message: &mut Message) -> bool {
         core.sender.send(message)
     }
 
     #[inline(always)]
-    fn send_at_once(&mut self, core: &mut PairCore, message: &mut Message) -> bool {
+    fn send_at_once(&mut self, core: &mut Core<ExclusiveSender, R>, message: &mut Message) -> bool {
         core.sender.send(message)
     }
 }
 
-impl Source<ExclusiveSender, ExclusiveReceiver> for Peer {
+impl<S: SendStrategy> Source<S, ExclusiveReceiver> for Peer {
     type Item = Message;
 
-    fn take(&mut self, core: &mut PairCore) -> Option<Message> {
+    fn take(&mut self, core: &mut Core<S, ExclusiveReceiver>) -> Option<Message> {
         core.receiver.recv()
     }
 
     #[inline(always)]
-    fn at_hand(&mut self, core: &mut PairCore) -> Option<Message> {
+    fn at_hand(&mut self, core: &mut Core<S, ExclusiveReceiver>) -> Option<Message> {
         core.receiver.at_hand()
     }
 }

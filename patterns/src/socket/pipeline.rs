@@ -3,6 +3,7 @@
 use zmtp::Message;
 
 use super::call::{Source, Way};
+use super::traits::{receives, reserves, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, Receives, Sends};
@@ -35,6 +36,8 @@ pub struct PushSocket {
 common_methods!(PushSocket, Push);
 impl Sends for PushSocket {}
 impl Conflates for PushSocket {}
+sends!(PushSocket, |this| this.core, Balanced);
+reserves!(PushSocket);
 
 impl PushSocket {
     fn from_core(core: Core<LoadBalance, FairQueue>) -> Self {
@@ -93,6 +96,7 @@ pub struct PullSocket {
 common_methods!(PullSocket, Pull);
 impl Receives for PullSocket {}
 impl Conflates for PullSocket {}
+receives!(PullSocket, Message, |this| this.core, InTurn);
 
 impl PullSocket {
     fn from_core(core: Core<Everyone, FairQueue>) -> Self {

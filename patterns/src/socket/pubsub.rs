@@ -2,12 +2,13 @@
 
 use zmtp::Message;
 
-use super::call::Source;
+use super::call::{Source, way};
 use super::interest::{Interest, read_notice};
+use super::traits::{receives, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, ConflatesTopics, Matches, Publishes, Receives, Sends};
-use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie};
+use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie, RecvStrategy};
 
 /// Sends each message to all peers that subscribed to it (RFC 29).
 ///
@@ -44,6 +45,7 @@ impl ConflatesTopics for PubSocket {}
 impl Publishes for PubSocket {}
 impl Matches for PubSocket {}
 impl Conflates for PubSocket {}
+sends!(PubSocket, |this| this.core, way(fan_out));
 
 /// Subscription messages that a publisher reads before it sends the next message: a flood of them must not
 /// keep it from publishing.
@@ -160,6 +162,7 @@ impl Receives for SubSocket {}
 impl ConflatesTopics for SubSocket {}
 impl Matches for SubSocket {}
 impl Conflates for SubSocket {}
+receives!(SubSocket, Message, |this| this.core, Wanted(&this.topics));
 
 impl SubSocket {
     fn from_core(core: Core<Everyone, FairQueue>) -> Self {
@@ -250,19 +253,19 @@ impl Source<Everyone, FairQueue> for Wanted<'_> {
 }
 
 /// Subscribes a socket at all of its publishers, those to come included.
-pub(super) fn subscribe(core: &mut Core<Everyone, FairQueue>, topic: &[u8]) {
+pub(super) fn subscribe<R: RecvStrategy>(core: &mut Core<Everyone, R>, topic: &[u8]) {
     let (interest, everyone) = interest(core);
     interest.subscribe(topic, |change| everyone.tell(change));
 }
 
 /// Takes a subscription back. `false`: there was none.
-pub(super) fn unsubscribe(core: &mut Core<Everyone, FairQueue>, topic: &[u8]) -> bool {
+pub(super) fn unsubscribe<R: RecvStrategy>(core: &mut Core<Everyone, R>, topic: &[u8]) -> bool {
     let (interest, everyone) = interest(core);
     interest.unsubscribe(topic, |change| everyone.tell(change))
 }
 
 /// What the sessions know of the subscriptions, and the way to tell them.
-fn interest(core: &mut Core<Everyone, FairQueue>) -> (&Interest, &mut Everyone) {
+fn interest<R: RecvStrategy>(core: &mut Core<Everyone, R>) -> (&Interest, &mut Everyone) {
     core.read_notes();
     let interest = core.shared.interest.as_deref();
     (

@@ -3,6 +3,7 @@
 use zmtp::{Envelope, Message};
 
 use super::call::{source, way};
+use super::traits::{receives_in_turns, sends_in_turns};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
@@ -55,6 +56,8 @@ impl Receives for ReqSocket {}
 impl Identifies for ReqSocket {}
 impl Requests for ReqSocket {}
 impl Probes for ReqSocket {}
+sends_in_turns!(ReqSocket, Message);
+receives_in_turns!(ReqSocket, Message);
 
 const AWAITING_REPLY: &str = "a request is under way: receive its reply first";
 const NO_REQUEST: &str = "no request is under way: send one first";
@@ -252,6 +255,8 @@ common_methods!(RepSocket, Rep);
 impl Sends for RepSocket {}
 impl Receives for RepSocket {}
 impl Identifies for RepSocket {}
+sends_in_turns!(RepSocket, Message);
+receives_in_turns!(RepSocket, Message);
 
 impl RepSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {

@@ -1,14 +1,18 @@
 //! ROUTER (RFC 28): messages from named peers, and to them.
 
+use std::task::{Context, Poll};
+
 use zmtp::Message;
 
-use super::call::way;
+use super::call::{self, source, way};
+use super::halves::halves;
+use super::traits::{Feeding, Polled, receives, sinks};
 use super::{Core, common_methods};
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Routes, Sends};
 use crate::pipe::News;
-use crate::routing::{Addressed, FairQueue, Undelivered};
+use crate::routing::{Addressed, FairQueue, RecvStrategy, SendStrategy, Undelivered};
 use crate::routing_id::RoutingId;
 
 /// A message from or to a named peer.
@@ -83,6 +87,110 @@ impl From<Routed> for Message {
     }
 }
 
+/// Writes the sending direction of a ROUTER, or of its half.
+macro_rules! sends_routed {
+    ($socket:ident) => {
+        impl $socket {
+            /// Queues a message for the peer that it names. Never waits for a peer, unless the socket is `mandatory`
+            /// and the peer has no room; now and then it yields to the runtime once. A message without frames
+            /// beside the name is ignored (R-ROUTER-8).
+            ///
+            /// # Errors
+            ///
+            /// Of a `mandatory` socket: no peer has this name, or it had no room within `send_timeout`. The message
+            /// comes back.
+            ///
+            /// # Cancel safety
+            ///
+            /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
+            pub async fn send(&mut self, message: impl Into<Routed>) -> Result<(), SendError> {
+                let Routed { peer, message, .. } = message.into();
+                if message.is_empty() {
+                    return Ok(());
+                }
+                let mut unroutable = None;
+                self.core
+                    .send(
+                        message,
+                        way(|core, message| route(core, &peer, message, &mut unroutable)),
+                    )
+                    .await?;
+                match unroutable {
+                    None => Ok(()),
+                    Some(message) => Err(SendError::Unroutable { peer, message }),
+                }
+            }
+
+            /// Queues a message for the peer that it names, if it has room now.
+            ///
+            /// # Errors
+            ///
+            /// Of a `mandatory` socket: no peer has this name, or it has no room. The message comes back.
+            pub fn try_send(&mut self, message: impl Into<Routed>) -> Result<(), TrySendError> {
+                let Routed { peer, message, .. } = message.into();
+                if message.is_empty() {
+                    return Ok(());
+                }
+                let mut unroutable = None;
+                self.core.try_send(
+                    message,
+                    way(|core, message| route(core, &peer, message, &mut unroutable)),
+                )?;
+                match unroutable {
+                    None => Ok(()),
+                    Some(message) => Err(TrySendError::Unroutable { peer, message }),
+                }
+            }
+
+            /// Queues a message for the peer of this name: [`send`](Self::send) with the name apart.
+            ///
+            /// # Errors
+            ///
+            /// As [`send`](Self::send).
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`send`](Self::send).
+            pub async fn send_to(
+                &mut self,
+                peer: impl Into<RoutingId>,
+                message: impl Into<Message>,
+            ) -> Result<(), SendError> {
+                self.send((peer, message)).await
+            }
+
+            /// The names of all peers that messages can be sent to, in no order.
+            pub fn peers(&mut self) -> impl Iterator<Item = &RoutingId> {
+                self.core.read_notes();
+                self.core.sender.names()
+            }
+
+            /// Messages dropped because no peer had the name, or its pipe was full.
+            pub fn dropped(&self) -> u64 {
+                let dropped = self.core.shared.ledger.dropped();
+                dropped.full + dropped.unroutable
+            }
+        }
+
+        sinks!($socket, Routed);
+
+        impl Feeding for $socket {
+            fn poll_send(
+                &mut self,
+                cx: &mut Context<'_>,
+                routed: &mut Option<Routed>,
+                state: &mut Polled,
+            ) -> Poll<Result<(), SendError>> {
+                poll_send(&mut self.core, cx, routed, state)
+            }
+
+            fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
+                Poll::Ready(())
+            }
+        }
+    };
+}
+
 /// Receives messages from all of its peers, one from each in turn, with the name of the peer, and sends to the
 /// peer that is named (RFC 28).
 ///
@@ -121,6 +229,16 @@ impl Receives for RouterSocket {}
 impl Identifies for RouterSocket {}
 impl Probes for RouterSocket {}
 impl Routes for RouterSocket {}
+receives!(RouterSocket, Routed, |this| this.core, source(take));
+halves!(
+    RouterSocket,
+    RouterSender<Addressed>,
+    RouterReceiver<FairQueue>,
+    Routed,
+    source(take)
+);
+sends_routed!(RouterSocket);
+sends_routed!(RouterSender);
 
 impl RouterSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {
@@ -139,74 +257,6 @@ impl RouterSocket {
         name: impl Into<RoutingId>,
     ) -> Result<(), ConnectError> {
         self.core.connect_as(endpoint, name.into())
-    }
-
-    /// Queues a message for the peer that it names. Never waits for a peer, unless the socket is `mandatory`
-    /// and the peer has no room; now and then it yields to the runtime once. A message without frames
-    /// beside the name is ignored (R-ROUTER-8).
-    ///
-    /// # Errors
-    ///
-    /// Of a `mandatory` socket: no peer has this name, or it had no room within `send_timeout`. The message
-    /// comes back.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
-    pub async fn send(&mut self, message: impl Into<Routed>) -> Result<(), SendError> {
-        let Routed { peer, message, .. } = message.into();
-        if message.is_empty() {
-            return Ok(());
-        }
-        let mut unroutable = None;
-        self.core
-            .send(
-                message,
-                way(|core, message| route(core, &peer, message, &mut unroutable)),
-            )
-            .await?;
-        match unroutable {
-            None => Ok(()),
-            Some(message) => Err(SendError::Unroutable { peer, message }),
-        }
-    }
-
-    /// Queues a message for the peer that it names, if it has room now.
-    ///
-    /// # Errors
-    ///
-    /// Of a `mandatory` socket: no peer has this name, or it has no room. The message comes back.
-    pub fn try_send(&mut self, message: impl Into<Routed>) -> Result<(), TrySendError> {
-        let Routed { peer, message, .. } = message.into();
-        if message.is_empty() {
-            return Ok(());
-        }
-        let mut unroutable = None;
-        self.core.try_send(
-            message,
-            way(|core, message| route(core, &peer, message, &mut unroutable)),
-        )?;
-        match unroutable {
-            None => Ok(()),
-            Some(message) => Err(TrySendError::Unroutable { peer, message }),
-        }
-    }
-
-    /// Queues a message for the peer of this name: [`send`](Self::send) with the name apart.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_to(
-        &mut self,
-        peer: impl Into<RoutingId>,
-        message: impl Into<Message>,
-    ) -> Result<(), SendError> {
-        self.send((peer, message)).await
     }
 
     /// The next message, with its sender's name; waits while there is none.
@@ -231,23 +281,11 @@ impl RouterSocket {
     pub fn try_recv(&mut self) -> Result<Routed, TryRecvError> {
         self.core.try_recv(take)
     }
-
-    /// The names of all peers that messages can be sent to, in no order.
-    pub fn peers(&mut self) -> impl Iterator<Item = &RoutingId> {
-        self.core.read_notes();
-        self.core.sender.names()
-    }
-
-    /// Messages dropped because no peer had the name, or its pipe was full.
-    pub fn dropped(&self) -> u64 {
-        let dropped = self.core.shared.ledger.dropped();
-        dropped.full + dropped.unroutable
-    }
 }
 
 /// Sends to the named peer. `false`: it has no room, and the socket is `mandatory`.
-fn route(
-    core: &mut Core<Addressed, FairQueue>,
+fn route<R: RecvStrategy>(
+    core: &mut Core<Addressed, R>,
     peer: &RoutingId,
     message: &mut Message,
     unroutable: &mut Option<Message>,
@@ -263,8 +301,33 @@ fn route(
     true
 }
 
+/// `send`, polled.
+fn poll_send<R: RecvStrategy>(
+    core: &mut Core<Addressed, R>,
+    cx: &mut Context<'_>,
+    routed: &mut Option<Routed>,
+    state: &mut Polled,
+) -> Poll<Result<(), SendError>> {
+    let Some(Routed { peer, message, .. }) = routed.take() else {
+        return Poll::Ready(Ok(()));
+    };
+    if message.is_empty() {
+        return Poll::Ready(Ok(()));
+    }
+    let mut unroutable = None;
+    let mut message = Some(message);
+    let way = way(|core, message| route(core, &peer, message, &mut unroutable));
+    let polled = call::poll_send(core, way, cx, &mut message, state);
+    if let Some(message) = message {
+        *routed = Some((peer, message).into());
+    } else if let Some(message) = unroutable {
+        return Poll::Ready(Err(SendError::Unroutable { peer, message }));
+    }
+    polled
+}
+
 /// The next message, or notice if the application wants them.
-fn take(core: &mut Core<Addressed, FairQueue>) -> Option<Routed> {
+fn take<S: SendStrategy>(core: &mut Core<S, FairQueue>) -> Option<Routed> {
     loop {
         let mut message = core.receiver.recv()?;
         let mut notice = None;

@@ -1,12 +1,15 @@
 //! XPUB (RFC 29): a publisher that hears what is subscribed to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use zmtp::Message;
 
 use super::call::{source, way};
 use super::interest::{is_notice, notice, take_notices};
 use super::pubsub::SUBSCRIPTIONS;
+use super::traits::{receives, sends};
 use super::{Core, Ledger, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{
@@ -42,6 +45,14 @@ impl Publishes for XPubSocket {}
 impl Matches for XPubSocket {}
 impl HearsSubscriptions for XPubSocket {}
 impl PassesSubscriptions for XPubSocket {}
+sends!(XPubSocket, |this| this.core, {
+    let hearing = &mut this.hearing;
+    way(move |core, message| hearing.send(core, message))
+});
+receives!(XPubSocket, Message, |this| this.core, {
+    let hearing = &mut this.hearing;
+    source(move |core| hearing.take(core))
+});
 
 impl XPubSocket {
     fn from_core(mut core: XPubCore) -> Self {
@@ -137,13 +148,20 @@ impl XPubSocket {
     ///
     /// A dropped future has changed nothing.
     pub async fn wait_for_subscribers(&mut self, count: usize) {
+        poll_fn(|cx| self.poll_subscribers(cx, count)).await;
+    }
+
+    pub(super) fn poll_subscribers(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<()> {
         let hearing = &mut self.hearing;
-        self.core
-            .wait_to_recv(|core| {
-                while hearing.hear(core, most_kept(core)) {}
-                (core.sender.subscribed() >= count).then_some(())
-            })
-            .await;
+        self.core.poll_recv(cx, |core| {
+            while hearing.hear(core, most_kept(core)) {}
+            (core.sender.subscribed() >= count).then_some(())
+        })
+    }
+
+    /// Whether something has been heard for `recv`.
+    pub(super) fn has_heard(&self) -> bool {
+        !self.hearing.heard.is_empty()
     }
 
     /// Peers with a subscription, as far as they have been heard.

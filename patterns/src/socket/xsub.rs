@@ -2,13 +2,16 @@
 
 use zmtp::Message;
 
+use super::call::way;
+use super::halves::{halves, sending_half};
 use super::interest::take_notices;
 use super::pipeline::InTurn;
 use super::pubsub::{subscribe, unsubscribe};
+use super::traits::{receives, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{ConflatesTopics, PassesSubscriptions, Receives, Sends};
-use crate::routing::{Everyone, FairQueue};
+use crate::routing::{Everyone, FairQueue, RecvStrategy};
 
 /// Receives what it subscribed to from all of its peers, one from each in turn, and sends to all of them
 /// (RFC 29).
@@ -46,6 +49,16 @@ impl Sends for XSubSocket {}
 impl ConflatesTopics for XSubSocket {}
 impl Receives for XSubSocket {}
 impl PassesSubscriptions for XSubSocket {}
+sends!(XSubSocket, |this| this.core, way(pass));
+receives!(XSubSocket, Message, |this| this.core, InTurn);
+halves!(
+    XSubSocket,
+    XSubSender<Everyone>,
+    XSubReceiver<FairQueue>,
+    Message,
+    InTurn
+);
+sending_half!(XSubSender, XSubSocket, way(pass));
 
 impl XSubSocket {
     fn from_core(core: Core<Everyone, FairQueue>) -> Self {
@@ -133,7 +146,7 @@ impl XSubSocket {
     }
 }
 
-fn pass(core: &mut Core<Everyone, FairQueue>, message: &mut Message) -> bool {
+fn pass<R: RecvStrategy>(core: &mut Core<Everyone, R>, message: &mut Message) -> bool {
     let only_first = core.shared.options.only_first_subscribe;
     let mut rest = take_notices(std::mem::take(message), only_first, |is_new, topic| {
         if is_new {
@@ -146,4 +159,16 @@ fn pass(core: &mut Core<Everyone, FairQueue>, message: &mut Message) -> bool {
         core.sender.send(&mut rest);
     }
     true
+}
+
+impl XSubSender {
+    /// [`XSubSocket::subscribe`].
+    pub fn subscribe(&mut self, topic: impl AsRef<[u8]>) {
+        subscribe(&mut self.core, topic.as_ref());
+    }
+
+    /// [`XSubSocket::unsubscribe`].
+    pub fn unsubscribe(&mut self, topic: impl AsRef<[u8]>) -> bool {
+        unsubscribe(&mut self.core, topic.as_ref())
+    }
 }

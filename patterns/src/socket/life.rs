@@ -1,0 +1,130 @@
+//! The life of a socket: its endpoints, shared by its two halves, and its end.
+//!
+//! ```text
+//!   whole:                       split:
+//!   Core ── Life                 Core<S, Absent> ──┐
+//!    ├ S   (writers' inbox)       └ S               Life: endpoints; what a dropped half had
+//!    └ R   (readers' inbox)      Core<Absent, R> ──┘
+//!                                 └ R
+//! ```
+//!
+//! A half owns the strategy and the inbox of its direction and never touches the other's. Either may bind,
+//! connect, unbind and disconnect; the other hears of the last two through its inbox. A half that is dropped
+//! leaves its pipes here, because a connection ends when either of its pipe's ends goes: so the other half goes
+//! on, and the last one closes the socket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::endpoint::Endpoint;
+use crate::inbox::Inbox;
+use crate::pipe::{Origin, PipeReader, PipeWriter};
+use crate::transport::inproc;
+
+/// One for each socket. Its end is the socket's.
+pub(super) struct Life {
+    attachments: Mutex<Vec<Attachment>>,
+    origins: AtomicU32,
+    writers: Arc<Inbox<PipeWriter>>,
+    readers: Arc<Inbox<PipeReader>>,
+    /// The strategies of dropped halves, with their pipes. Dropped last.
+    left: Mutex<Vec<Box<dyn Left>>>,
+}
+
+/// A bound or connected endpoint.
+pub(super) struct Attachment {
+    pub(super) endpoint: Endpoint,
+    pub(super) origin: Origin,
+    /// Tells the endpoint's tasks that it goes.
+    pub(super) ended: CancellationToken,
+    pub(super) role: Role,
+    /// As its tasks have it.
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) enum Role {
+    /// With the listener's task, whose end frees the address. inproc has none.
+    Bound(Option<JoinHandle<()>>),
+    Connected,
+}
+
+/// What a dropped half had.
+pub(super) trait Left: Send {
+    /// Lets go of an endpoint's pipes.
+    fn detach(&mut self, life: &Life, origin: Origin);
+}
+
+impl Attachment {
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self.role, Role::Bound(_))
+    }
+}
+
+impl Life {
+    pub(super) fn of(shared: &Shared) -> Arc<Self> {
+        Arc::new(Life {
+            attachments: Mutex::default(),
+            origins: AtomicU32::new(1),
+            writers: shared.writers.clone(),
+            readers: shared.readers.clone(),
+            left: Mutex::default(),
+        })
+    }
+
+    pub(super) fn new_origin(&self) -> Origin {
+        Origin(self.origins.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn attached(&self, attachment: Attachment) {
+        self.attachments.lock().push(attachment);
+    }
+
+    /// Takes an endpoint off the list.
+    pub(super) fn remove(&self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+        let mut attachments = self.attachments.lock();
+        let at = attachments.iter().position(is_it)?;
+        Some(attachments.remove(at))
+    }
+
+    pub(super) fn knows(&self, origin: Origin) -> bool {
+        let attachments = self.attachments.lock();
+        attachments.iter().any(|one| one.origin == origin)
+    }
+
+    pub(super) fn is_connected(&self, endpoint: &Endpoint) -> bool {
+        let attachments = self.attachments.lock();
+        attachments
+            .iter()
+            .any(|one| !one.is_bound() && one.endpoint == *endpoint)
+    }
+
+    /// Keeps what a dropped half had until the socket ends.
+    pub(super) fn keep(&self, left: impl Left + 'static) {
+        self.left.lock().push(Box::new(left));
+    }
+
+    /// Lets go of an endpoint's pipes that a dropped half had.
+    pub(super) fn detach(&self, origin: Origin) {
+        for left in self.left.lock().iter_mut() {
+            left.detach(self, origin);
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        for attachment in self.attachments.get_mut().drain(..) {
+            attachment.ended.cancel();
+            if let (Endpoint::Inproc(name), true) = (&attachment.endpoint, attachment.is_bound()) {
+                inproc::unbind(&attachment.shared, name);
+            }
+        }
+        self.writers.close();
+        self.readers.close();
+    }
+}
