@@ -428,8 +428,10 @@ async fn failed_handshakes_are_told_as_by_libzmq() {
         let patience = Duration::from_secs(30);
         let ours = scenario(Ours::bound(patience), &bytes).await;
         let theirs = scenario(Theirs::bound(patience).await, &bytes).await;
-        assert_eq!(ours, theirs, "{what}");
         assert_eq!(ours, [expected, (DISCONNECTED, 0)], "{what}");
+        // libzmq may tell of the broken connection besides.
+        let ends = [theirs[0], theirs[theirs.len() - 1]];
+        assert_eq!(ours, ends, "{what}: {theirs:?}");
     }
 }
 
