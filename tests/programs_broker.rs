@@ -72,7 +72,8 @@ async fn session<B: Broker, W: Worker, C: Client>() {
             by_doomed += usize::from(name == "doomed");
         }
     }
-    assert_eq!(by_doomed, SERVED);
+    // A reply that takes longer than its client waits is asked for again, and discarded.
+    assert!(by_doomed <= SERVED, "{by_doomed}");
 }
 
 #[tokio::test]

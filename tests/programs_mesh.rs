@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 const PEERS: usize = 200;
 const LIMIT: usize = 100_000;
 const INTERVAL: Duration = Duration::from_millis(100);
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 fn signal(program: &Program, signal: Signal) {
     let id = Pid::from_raw(program.id() as i32).expect("a process has an id");

@@ -1,6 +1,7 @@
 //! Where two sockets of a test meet: a transport, and an endpoint nobody else uses.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
@@ -62,15 +63,31 @@ impl Place {
     }
 }
 
+/// The first of `count` ports that no other test process uses: whoever has the UDP port of that number has
+/// the block, until the process ends.
+fn block(count: u16) -> u16 {
+    static MINE: OnceLock<(u16, Option<UdpSocket>)> = OnceLock::new();
+    const FIRST: u16 = 20_000;
+    const BLOCKS: u32 = 24;
+    let (first, _) = MINE.get_or_init(|| {
+        let id = std::process::id();
+        let mut blocks = (id..id + BLOCKS).map(|n| FIRST + (n % BLOCKS) as u16 * count);
+        let taken = blocks.clone().find_map(|first| {
+            let mark = UdpSocket::bind((Ipv4Addr::LOCALHOST, first)).ok()?;
+            Some((first, Some(mark)))
+        });
+        // More processes than blocks: some share.
+        taken.unwrap_or_else(|| (blocks.next().expect("there are blocks"), None))
+    });
+    *first
+}
+
 /// A TCP port below the range that the system gives to outgoing connections: a peer that redials its
 /// dead partner must not be able to take that partner's port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 20_000;
-    // Test processes may run at the same time: each has a block of its own, by its id.
-    const BLOCKS: u32 = 24;
     const COUNT: u16 = 500;
-    let first = FIRST + (std::process::id() % BLOCKS) as u16 * COUNT;
+    let first = block(COUNT);
     for _ in 0..COUNT {
         let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

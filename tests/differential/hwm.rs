@@ -251,8 +251,12 @@ async fn a_reader_that_does_not_read_holds_up_its_writer() {
         source = PUSH SNDHWM=3 SNDBUF=65536
         sink bind
         source connect
-        source await HANDSHAKE_SUCCEEDED
-        source fill slowly <1000000 bytes> -> 5..8
+        source send <1000000 bytes>
+        source send <1000000 bytes>
+        source send <1000000 bytes>
+        source send <1000000 bytes>
+        source send <1000000 bytes>
+        source fill slowly <1000000 bytes> -> 0..3
         sink recv 5 -> <1000000 bytes>, <1000000 bytes>, <1000000 bytes>, <1000000 bytes>, <1000000 bytes>
         source send the end
         "#,

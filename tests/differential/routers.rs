@@ -262,10 +262,9 @@ async fn a_probe_after_a_reconnect() {
         router kill
         dealer await CONNECT_RETRIED
         heir bind
-        heir idle -> ok
-          when dealer is ours: d | "" -- R-DEALER-4: libzmq probes once for each connect, we with each connection
         dealer send hello
         heir recv -> d | hello
+          when dealer is ours: d | "" -- R-DEALER-4: libzmq probes once for each connect, we with each connection
         "#,
     )
     .await;

@@ -251,7 +251,13 @@ impl Stage {
                 Act::Set(Setting::new(name, value))
             }
             "idle" => {
-                return match self.act(socket, Act::Recv(QUIET)).await {
+                // What has to come after all may take its time.
+                let wait = if self.expected == "ok" {
+                    QUIET
+                } else {
+                    patience
+                };
+                return match self.act(socket, Act::Recv(wait)).await {
                     Answer::Refused(error) if error == "EAGAIN" => "ok".to_owned(),
                     answer => self.show(socket, answer),
                 };

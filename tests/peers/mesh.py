@@ -9,8 +9,8 @@ from orders import serve
 def set_options(socket, limit):
     socket.linger = 0
     socket.setsockopt(zmq.HEARTBEAT_IVL, 100)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1000)
-    socket.setsockopt(zmq.HANDSHAKE_IVL, 1000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 4000)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 4000)
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.MAXMSGSIZE, limit)
 
