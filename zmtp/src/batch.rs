@@ -647,25 +647,51 @@ impl Batch {
     /// it is the first of its message, and appends what goes on the wire. Used where a
     /// connection does not speak 3.x messages. A batch of 3.x frames, commands or not, can go
     /// through this again.
-    pub(crate) fn reseal(&mut self, mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool)) {
-        let mut out = BytesMut::with_capacity(self.byte_len() + 16);
+    ///
+    /// What is written goes into `spare`, whose memory becomes the batch's; the batch's is left there in turn.
+    pub(crate) fn reseal(
+        &mut self,
+        spare: &mut BytesMut,
+        mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool),
+    ) {
+        /// What a frame may grow by, mechanism included.
+        const GROWTH: usize = 48;
+        spare.clear();
+        spare.reserve(self.byte_len() + GROWTH * self.messages);
         let mut lengths = VecDeque::with_capacity(self.messages);
+        let mut refs = self.refs.iter().peekable();
+        let mut at = self.head;
         let mut from = 0;
         let mut first = true;
-        let messages = self.messages;
-        while lengths.len() < messages {
-            let Some((flags, frame)) = self.pop_frame() else {
+        while lengths.len() < self.messages {
+            let Some(header) = self.wire.get(at..).and_then(Header::parse) else {
                 break;
             };
-            write(&mut out, flags, &frame, first);
-            first = flags & MORE == 0;
+            at += header.size;
+            let payload = match refs.next_if(|(offset, _)| *offset == self.base + at as u64) {
+                Some((_, payload)) => &payload[..],
+                None => {
+                    // All of it is in memory, so it fits a usize.
+                    let end = at + header.len as usize;
+                    let payload = &self.wire[at..end];
+                    at = end;
+                    payload
+                }
+            };
+            write(spare, header.flags & (MORE | COMMAND), payload, first);
+            first = !header.more();
             if first {
-                lengths.push_back((out.len() - from) as u64);
-                from = out.len();
+                lengths.push_back((spare.len() - from) as u64);
+                from = spare.len();
             }
         }
-        self.clear();
-        self.wire = out;
+        std::mem::swap(&mut self.wire, spare);
+        spare.clear();
+        self.refs.clear();
+        self.ref_bytes = 0;
+        self.base = 0;
+        self.head = 0;
+        self.adopted = false;
         self.messages = lengths.len();
         self.form = Form::Sealed(lengths);
     }
@@ -714,12 +740,6 @@ impl Batch {
                 return Some(Message::from(frames));
             }
         }
-    }
-
-    fn pop_frame(&mut self) -> Option<(u8, Frame)> {
-        let header = self.pop_header()?;
-        let flags = header.flags & (MORE | COMMAND);
-        Some((flags, self.pop_payload(header.len as usize)))
     }
 
     #[inline]

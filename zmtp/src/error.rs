@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::SocketType;
 use crate::connection::Version;
+use crate::mechanism::Refusal;
 use crate::wire::command;
 
 /// Why a connection ended.
@@ -27,6 +28,9 @@ pub enum Error {
         /// The peer's words, made valid UTF-8. At most 255 bytes before that.
         reason: String,
     },
+    /// The peer was refused here: see [`crate::Connection::authenticated`].
+    #[error("the peer was refused: {0}")]
+    Denied(#[from] Refusal),
     /// The peer went over a limit of this side. Nothing was allocated for it.
     #[error("the peer exceeded a limit: {0}")]
     Limit(#[from] LimitExceeded),
@@ -58,6 +62,24 @@ pub enum Violation {
     /// An ERROR command whose reason has another length than announced.
     #[error("malformed ERROR command")]
     MalformedError,
+    /// A command of PLAIN or CURVE whose data is not what that command has. Its name.
+    #[error("malformed {0} command")]
+    Malformed(&'static str),
+    /// A CURVE box that was not made with the right keys, or was changed on its way.
+    #[error("a CURVE box does not open")]
+    Box,
+    /// CURVE keys that do not belong to this connection or this server, or can't keep a secret.
+    #[error("the CURVE keys are not those of this connection")]
+    KeyExchange,
+    /// A CURVE command whose counter is not above that of the one before: it was sent once already.
+    #[error("a CURVE command came twice or out of order")]
+    Nonce,
+    /// A CURVE client that took more than a minute to answer WELCOME.
+    #[error("the CURVE cookie has expired")]
+    Cookie,
+    /// A frame in the clear on an encrypted connection.
+    #[error("a frame in the clear on an encrypted connection")]
+    Unsealed,
     /// A property list that is cut short or has a size no property can have.
     #[error("malformed metadata")]
     Metadata,

@@ -1,13 +1,13 @@
 //! The ZeroMQ wire protocol ZMTP (RFC 37), versions 3.1, 3.0, 2.0 and 1.0, without I/O.
 //!
-//! Bytes and times go in, messages, bytes and the next deadline come out: there is no socket,
+//! Bytes and times (and, for CURVE, random numbers) go in, messages, bytes and the next deadline come out: there is no socket,
 //! task or clock in here, so the same code serves every runtime and every protocol rule can be
 //! tested in memory.
 //!
 //! | layer | modules |
 //! |---|---|
 //! | one connection's life: greeting, handshake, traffic, heartbeats | [`connection`] |
-//! | security handshakes | [`mechanism`] |
+//! | security handshakes, encryption, keys | [`mechanism`], [`random`] |
 //! | whole messages in wire form | [`batch`] |
 //! | what applications see | [`message`], [`socket_type`], [`error`] |
 //! | grammar | [`wire`] |
@@ -62,6 +62,7 @@ pub mod envelope;
 pub mod error;
 pub mod mechanism;
 pub mod message;
+pub mod random;
 pub mod socket_type;
 pub mod wire;
 
@@ -70,5 +71,6 @@ pub use connection::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, Ver
 pub use envelope::Envelope;
 pub use error::{Error, Incompatible, LimitExceeded, Silence, Violation};
 pub use message::{Frame, Message};
+pub use random::Random;
 pub use socket_type::{SocketType, UnknownSocketType};
 pub use wire::metadata::Metadata;

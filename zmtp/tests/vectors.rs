@@ -5,12 +5,16 @@
 //! below with the reason why this crate can only check its outer form; the counts are asserted,
 //! so none is skipped silently.
 
+#[path = "vectors/security.rs"]
+mod security;
+
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use serde::Deserialize;
+use zmtp::mechanism::z85;
 use zmtp::wire::command::Command;
 use zmtp::wire::frame::Header;
 use zmtp::wire::greeting::{self, Greeting};
@@ -28,6 +32,7 @@ struct File {
 struct Vector {
     name: String,
     category: String,
+    meaning: String,
     hex: String,
     expect: Option<String>,
     socket: Option<String>,
@@ -46,10 +51,6 @@ struct Observed {
 enum Checked {
     /// All of it.
     Fully,
-    /// PLAIN is not built yet: outer frames only.
-    FramesOfPlain,
-    /// CURVE is not built yet: outer frames only.
-    FramesOfCurve,
     /// The socket, not the connection, judges envelopes and groups: the connection must deliver
     /// the messages whole.
     MessagesOfSocket,
@@ -57,7 +58,7 @@ enum Checked {
     NothingOfUdp,
     /// Not ZMTP over a stream: WebSocket framing.
     NothingOfWebSocket,
-    /// Not on the wire: key text and monitor events.
+    /// Not on the wire: monitor events.
     NothingOfApplication,
 }
 
@@ -72,13 +73,11 @@ fn every_vector_whole_and_byte_by_byte() {
         *counts.entry(whole).or_insert(0) += 1;
     }
     let expected = BTreeMap::from([
-        (Checked::Fully, 152),
-        (Checked::FramesOfPlain, 21),
-        (Checked::FramesOfCurve, 20),
+        (Checked::Fully, 194),
         (Checked::MessagesOfSocket, 11),
         (Checked::NothingOfUdp, 5),
         (Checked::NothingOfWebSocket, 7),
-        (Checked::NothingOfApplication, 2),
+        (Checked::NothingOfApplication, 1),
     ]);
     assert_eq!(file.vectors.len(), 218);
     assert_eq!(counts, expected);
@@ -95,17 +94,16 @@ fn check(vector: &Vector, step: usize) -> Checked {
         "zmtp2" | "zmtp1" => check_old_versions(vector, &bytes, step),
         "radio-dish" => check_radio_dish(vector, &bytes, step),
         "malformed" | "lenient" => return check_reaction(vector, step),
-        "plain" => {
-            assert_frames(vector, &bytes);
-            return Checked::FramesOfPlain;
-        }
-        "curve" => {
-            assert_frames(vector, &bytes);
-            return Checked::FramesOfCurve;
+        "plain" => security::check_plain(vector, &bytes, step),
+        "curve" => security::check_curve(vector, &bytes, step),
+        "z85" => {
+            let text = z85::encode(&bytes).unwrap();
+            assert_eq!(vector.meaning, format!("Z85 text: {text}"));
+            assert_eq!(z85::decode(&text).unwrap()[..], bytes);
         }
         "udp" => return Checked::NothingOfUdp,
         "zws" => return Checked::NothingOfWebSocket,
-        "z85" | "monitor" => return Checked::NothingOfApplication,
+        "monitor" => return Checked::NothingOfApplication,
         other => panic!("unknown category {other}"),
     }
     Checked::Fully
@@ -444,14 +442,8 @@ enum Reaction {
 fn check_reaction(vector: &Vector, step: usize) -> Checked {
     let name = vector.name.as_str();
     if name.starts_with("bad-plain") || name.starts_with("bad-curve") {
-        for bytes in vector.steps.iter().skip(1).chain([&vector.hex]) {
-            assert_frames(vector, &hex(bytes));
-        }
-        return if name.starts_with("bad-plain") {
-            Checked::FramesOfPlain
-        } else {
-            Checked::FramesOfCurve
-        };
+        security::check_malformed(vector, step);
+        return Checked::Fully;
     }
     let kind: SocketType = vector.socket.as_ref().unwrap().parse().unwrap();
     let mut peer = Peer::with(kind, step, |config| {
@@ -460,7 +452,7 @@ fn check_reaction(vector: &Vector, step: usize) -> Checked {
         }
         if name.starts_with("bad-v") && name.ends_with("-reject") {
             // Security was asked for: nothing below 3.0 will do.
-            config.min_version = Version::V3_0;
+            config.mechanism = security::curve_server();
         }
     });
     let mut steps: Vec<Vec<u8>> = vector.steps.iter().map(|step| hex(step)).collect();
@@ -683,17 +675,6 @@ fn wire(batch: &Batch) -> Vec<u8> {
         .collect();
     assert_eq!(bytes.len(), batch.byte_len());
     bytes
-}
-
-/// The bytes must be whole 3.x frames.
-fn assert_frames(vector: &Vector, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        let header = Header::parse(bytes).unwrap_or_else(|| panic!("{}", vector.name));
-        let size = header.size + header.len as usize;
-        bytes = bytes
-            .get(size..)
-            .unwrap_or_else(|| panic!("{}", vector.name));
-    }
 }
 
 /// The number of messages in whole 3.x frames.

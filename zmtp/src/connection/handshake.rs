@@ -15,7 +15,7 @@ use bytes::{BufMut, Bytes};
 
 use super::{Connection, Event, PeerInfo, Version};
 use crate::error::{Error, Incompatible};
-use crate::mechanism::Progress;
+use crate::mechanism::{Admission, Progress, Refusal};
 use crate::wire::frame;
 use crate::wire::greeting::{self, Greeting, Peer};
 use crate::wire::metadata::{self, Metadata};
@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Identity { version: Version, unversioned: bool },
     /// A command of the peer.
     Mechanism { version: Version },
+    /// The application's decision about the peer.
+    Decision { version: Version },
     /// Messages and commands.
     Traffic,
 }
@@ -50,7 +52,7 @@ impl Connection {
     pub(super) fn advance_handshake(&mut self, now: Instant) -> Result<(), Error> {
         loop {
             let next = match self.phase {
-                Phase::Greeting { sent } => self.on_greeting(sent)?,
+                Phase::Greeting { sent } => self.on_greeting(sent, now)?,
                 Phase::ShortGreeting { version } => {
                     if self.decoder.buffered().len() < greeting::SHORT_GREETING {
                         return Ok(());
@@ -66,7 +68,7 @@ impl Connection {
                     unversioned,
                 } => self.on_identity(version, unversioned, now)?,
                 Phase::Mechanism { version } => self.on_handshake_command(version, now)?,
-                Phase::Traffic => return Ok(()),
+                Phase::Decision { .. } | Phase::Traffic => return Ok(()),
             };
             match next {
                 Some(next) => self.phase = next,
@@ -75,7 +77,7 @@ impl Connection {
         }
     }
 
-    fn on_greeting(&mut self, sent: Sent) -> Result<Option<Phase>, Error> {
+    fn on_greeting(&mut self, sent: Sent, now: Instant) -> Result<Option<Phase>, Error> {
         let peer = greeting::identify(self.decoder.buffered());
         match peer {
             Peer::Unknown => return Ok(None),
@@ -124,8 +126,7 @@ impl Connection {
                 minor: greeting::MINOR,
                 mechanism,
                 // NULL knows no server, and some implementations refuse the bit there.
-                as_server: self.config.as_server
-                    && self.config.mechanism != crate::mechanism::Config::Null,
+                as_server: self.config.mechanism.is_server(),
             };
             own.put_rest(&mut self.control);
             self.phase = Phase::Greeting { sent: Sent::All };
@@ -149,13 +150,13 @@ impl Connection {
             }
             .into());
         }
-        self.send_handshake_command();
-        Ok(Some(Phase::Mechanism { version }))
+        self.go_on(Progress::Waiting, version, now)
     }
 
-    fn send_handshake_command(&mut self) {
+    fn send_handshake_command(&mut self, now: Instant) {
         let properties = self.local_properties();
-        self.mechanism.next_command(&properties, &mut self.control);
+        self.mechanism
+            .next_command(&properties, now, &mut self.control);
     }
 
     /// Refuses versions that the configuration does, and versions without security when
@@ -194,6 +195,7 @@ impl Connection {
                 routing_id: identity.freeze(),
                 properties: Metadata::new(),
                 mechanism: self.config.mechanism.name(),
+                user_id: String::new(),
             },
             now,
         );
@@ -208,19 +210,73 @@ impl Connection {
         let Some(body) = self.decoder.take_frame(false)? else {
             return Ok(None);
         };
-        match self.mechanism.on_command(&body)? {
-            Progress::Waiting => {
-                self.send_handshake_command();
-                Ok(Some(self.phase))
+        let progress = self.mechanism.on_command(&body, now)?;
+        self.go_on(progress, version, now)
+    }
+
+    /// The mechanism has come so far. If it knows who the peer is, the decision is made before anything else.
+    fn go_on(
+        &mut self,
+        progress: Progress,
+        version: Version,
+        now: Instant,
+    ) -> Result<Option<Phase>, Error> {
+        let asks = self.config.authenticate || self.config.mechanism.always_asks();
+        match self.mechanism.credentials() {
+            Some(credentials) if asks => {
+                self.held = Some(progress);
+                self.event = Some(Event::Authenticate(credentials));
+                Ok(Some(Phase::Decision { version }))
             }
-            Progress::Done(properties) => {
+            _ => self.proceed(progress, version, now).map(Some),
+        }
+    }
+
+    pub(super) fn on_answer(
+        &mut self,
+        answer: Result<Admission, Refusal>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let (Phase::Decision { version }, Some(progress)) = (self.phase, self.held.take()) else {
+            debug_assert!(false, "nobody has asked");
+            return Ok(());
+        };
+        match answer {
+            Ok(admission) => {
+                self.admission = admission;
+                self.phase = self.proceed(progress, version, now)?;
+                Ok(())
+            }
+            Err(refusal) => {
+                if let Some(reason) = refusal.reason() {
+                    self.mechanism.put_error(reason, &mut self.control);
+                }
+                Err(refusal.into())
+            }
+        }
+    }
+
+    fn proceed(
+        &mut self,
+        progress: Progress,
+        version: Version,
+        now: Instant,
+    ) -> Result<Phase, Error> {
+        match progress {
+            Progress::Waiting => {
+                self.send_handshake_command(now);
+                Ok(Phase::Mechanism { version })
+            }
+            Progress::Done(mut properties) => {
                 let socket_type = self.check_socket_types(&properties)?;
-                self.send_handshake_command();
+                self.send_handshake_command(now);
                 let routing_id = properties
                     .all(metadata::IDENTITY)
                     .last()
                     .cloned()
                     .unwrap_or_default();
+                let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
+                properties.replace(&metadata);
                 self.ready(
                     PeerInfo {
                         version,
@@ -228,10 +284,11 @@ impl Connection {
                         routing_id,
                         properties,
                         mechanism: self.config.mechanism.name(),
+                        user_id,
                     },
                     now,
                 );
-                Ok(Some(Phase::Traffic))
+                Ok(Phase::Traffic)
             }
         }
     }
@@ -273,8 +330,7 @@ impl Connection {
     fn ready(&mut self, peer: PeerInfo, now: Instant) {
         self.version = peer.version;
         self.handshake_ends = None;
-        self.decoder
-            .begin_traffic(peer.version == Version::V1_0, self.mechanism.encrypts());
+        self.decoder.begin_traffic(peer.version == Version::V1_0);
         if peer.version >= Version::V3_0 {
             self.timers.start(self.config.heartbeat, now);
         }

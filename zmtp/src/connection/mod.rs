@@ -28,7 +28,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use self::handshake::{Phase, Sent};
 use crate::batch::Batch;
 use crate::error::{Error, Silence};
-use crate::mechanism::{self, Mechanism};
+use crate::mechanism::{self, Admission, Credentials, Mechanism, Progress, Refusal};
+use crate::random::Random;
 use crate::socket_type::SocketType;
 use crate::wire::decoder::Decoder;
 use crate::wire::greeting;
@@ -46,10 +47,12 @@ pub struct Config {
     /// The routing id, at most 255 bytes. REQ, DEALER and ROUTER announce it; to 1.0 and 2.0
     /// peers every type does. Default: empty.
     pub routing_id: Bytes,
-    /// The security mechanism. Default: NULL.
+    /// The security mechanism, and this side's role in it. Default: NULL.
     pub mechanism: mechanism::Config,
-    /// Whether this side has the server's role in mechanisms that know one. Default: no.
-    pub as_server: bool,
+    /// Whether [`Event::Authenticate`] asks for a decision on the peer. PLAIN servers ask always. Default: no.
+    pub authenticate: bool,
+    /// Where keys and nonces come from. Default: the operating system.
+    pub random: Random,
     /// The oldest version that is spoken. Default: 1.0.
     pub min_version: Version,
     /// What a peer may use.
@@ -72,7 +75,8 @@ impl Config {
             socket_type,
             routing_id: Bytes::new(),
             mechanism: mechanism::Config::Null,
-            as_server: false,
+            authenticate: false,
+            random: Random::default(),
             min_version: Version::V1_0,
             limits: Limits::default(),
             handshake_timeout: Some(Duration::from_secs(30)),
@@ -173,6 +177,9 @@ impl fmt::Display for Version {
 pub enum Event {
     /// The handshake is complete: messages may be sent, and come.
     Ready(PeerInfo),
+    /// The peer has said or proven who it is: [`Connection::authenticated`] goes on with the handshake. Until
+    /// then, nothing is taken in.
+    Authenticate(Credentials),
 }
 
 /// What the handshake said about the peer.
@@ -190,6 +197,8 @@ pub struct PeerInfo {
     pub properties: Metadata,
     /// The name of the security mechanism.
     pub mechanism: &'static str,
+    /// As whom the peer was admitted; empty when nobody was asked, or had no name for it.
+    pub user_id: String,
 }
 
 /// One side of a ZMTP connection, without its socket and clock.
@@ -230,6 +239,12 @@ pub struct Connection {
     phase: Phase,
     version: Version,
     mechanism: Box<dyn Mechanism>,
+    /// How far the handshake is, while somebody decides on the peer.
+    held: Option<Progress>,
+    /// What the peer was admitted with.
+    admission: Admission,
+    /// Where batches are sealed to.
+    sealed: BytesMut,
     decoder: Decoder,
     control: BytesMut,
     timers: heartbeat::Timers,
@@ -252,7 +267,10 @@ impl Connection {
                 sent: Sent::Signature,
             },
             version: Version::V3_1,
-            mechanism: config.mechanism.start(),
+            mechanism: config.mechanism.start(&config.random),
+            held: None,
+            admission: Admission::default(),
+            sealed: BytesMut::new(),
             decoder: Decoder::new(config.limits),
             control,
             timers: heartbeat::Timers::default(),
@@ -323,18 +341,38 @@ impl Connection {
 
     // ---- output
 
-    /// Bytes to write before the next batch, never within one: greeting, handshake, PING, PONG.
-    /// The caller removes what it has written.
+    /// Bytes to write before the next batch, never within one, nor between sealing and writing it:
+    /// greeting, handshake, PING, PONG. The caller removes what it has written.
     pub fn control(&mut self) -> &mut BytesMut {
         &mut self.control
     }
 
-    /// Gives a batch of messages the form this connection needs, in place: nothing to do for
-    /// most, commands for the subscriptions of SUB and XSUB, ZMTP 1.0 frames for a 1.0 peer.
-    /// Only when ready, and just before writing; [`Batch::advance`] goes on counting messages.
+    /// Gives a batch of messages the form this connection needs: nothing to do for most, commands
+    /// for the subscriptions of SUB and XSUB, ZMTP 1.0 frames for a 1.0 peer, boxes for CURVE.
+    /// Only when ready, with nothing left in [`Connection::control`], and just before writing;
+    /// [`Batch::advance`] goes on counting messages.
     pub fn seal(&mut self, batch: &mut Batch) {
         debug_assert!(self.is_ready(), "nothing may be sent before the handshake");
         self.seal_batch(batch);
+    }
+
+    /// Answers [`Event::Authenticate`]: the peer may come in, or not. In the latter case the connection is over,
+    /// after what is in [`Connection::control`] has been sent.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when the peer was refused; otherwise as [`Connection::handle_input`], since the
+    /// handshake goes on with what has come in the meantime.
+    pub fn authenticated(
+        &mut self,
+        answer: Result<Admission, Refusal>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        self.on_answer(answer, now)
+            .and_then(|()| self.advance_handshake(now))
+            .map_err(|error| self.fail(error))
     }
 
     /// Whether the handshake is complete.
@@ -379,7 +417,10 @@ impl Connection {
         let result = if is_over(self.handshake_ends) {
             Err(Silence::Handshake)
         } else {
-            self.timers.on_timeout(now, &mut self.control)
+            let waiting = self.control.len();
+            let result = self.timers.on_timeout(now, &mut self.control);
+            self.seal_control(waiting);
+            result
         };
         if let Err(silence) = result {
             return Err(self.fail(silence.into()));
@@ -391,6 +432,7 @@ impl Connection {
                 self.idle_check = Some(idle_from);
             } else {
                 self.decoder.shrink();
+                self.sealed = BytesMut::new();
             }
         }
         Ok(())
@@ -403,7 +445,8 @@ impl Connection {
         if self.decoder.note_read() > 0 {
             self.last_input = now;
             self.timers.alive();
-            if self.idle_check.is_none() && self.decoder.is_large() {
+            if self.idle_check.is_none() && (self.decoder.is_large() || self.sealed.capacity() > 0)
+            {
                 self.idle_check = now.checked_add(IDLE);
             }
         }

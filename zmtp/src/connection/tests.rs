@@ -5,7 +5,7 @@
 use std::io::IoSlice;
 use std::time::Instant;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use super::{Config, Connection, Event};
 use crate::batch::Batch;
@@ -28,7 +28,7 @@ struct Flip {
 }
 
 impl Mechanism for Flip {
-    fn next_command(&mut self, properties: &Metadata, out: &mut BytesMut) {
+    fn next_command(&mut self, properties: &Metadata, _: Instant, out: &mut BytesMut) {
         let mut list = BytesMut::new();
         properties.put(&mut list);
         let (name, data): (&[u8], &[u8]) = match (self.server, self.sent, self.heard) {
@@ -41,7 +41,7 @@ impl Mechanism for Flip {
         Command::Unknown { name, data }.put(out);
     }
 
-    fn on_command(&mut self, body: &[u8]) -> Result<Progress, Error> {
+    fn on_command(&mut self, body: &[u8], _: Instant) -> Result<Progress, Error> {
         self.heard += 1;
         match (self.server, self.heard, parse(body)?) {
             (true, 1, Command::Unknown { name: b"HELLO", .. }) => Ok(Progress::Waiting),
@@ -58,27 +58,24 @@ impl Mechanism for Flip {
         }
     }
 
-    fn seal(&mut self, batch: &mut Batch) {
-        batch.reseal(|out, flags, payload, _| {
-            frame::put_header(out, 0, 1 + payload.len());
-            out.put_u8(flags ^ KEY);
-            out.extend(payload.iter().map(|byte| byte ^ KEY));
-        });
+    fn seal(&mut self, flags: u8, payload: &[u8], out: &mut BytesMut) {
+        frame::put_header(out, 0, 1 + payload.len());
+        out.put_u8(flags ^ KEY);
+        out.extend(payload.iter().map(|byte| byte ^ KEY));
     }
 
     fn encrypts(&self) -> bool {
         true
     }
 
-    fn open(&mut self, mut body: BytesMut) -> Result<(u8, BytesMut), Error> {
+    fn open(&mut self, body: &mut [u8]) -> Result<(u8, usize), Error> {
         for byte in body.iter_mut() {
             *byte ^= KEY;
         }
-        if body.is_empty() {
-            return Err(Violation::MalformedCommand.into());
+        match body.first() {
+            Some(flags) => Ok((*flags, 1)),
+            None => Err(Violation::MalformedCommand.into()),
         }
-        let flags = body.get_u8();
-        Ok((flags, body))
     }
 }
 

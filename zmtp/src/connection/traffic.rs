@@ -14,7 +14,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Violation};
 use crate::wire::command::Command;
 use crate::wire::decoder::Found;
-use crate::wire::frame;
+use crate::wire::frame::{self, Header};
 
 /// The longest group name, in bytes.
 const MAX_GROUP: usize = 255;
@@ -27,20 +27,18 @@ impl Connection {
         join: bool,
     ) -> Result<(), Error> {
         let mut budget = max_messages;
-        while let Found::Command(body) = self.decoder.next(&mut budget, join)? {
-            if !self.mechanism.encrypts() {
-                self.on_command(body, now, &mut budget)?;
-                continue;
-            }
-            let (flags, body) = self.mechanism.open(body)?;
-            if flags & frame::COMMAND != 0 {
-                self.on_command(body, now, &mut budget)?;
-            } else {
+        loop {
+            let found = if self.mechanism.encrypts() {
                 self.decoder
-                    .put_opened(flags & frame::MORE != 0, body, &mut budget)?;
+                    .next_sealed(&mut budget, join, &mut *self.mechanism)?
+            } else {
+                self.decoder.next(&mut budget, join)?
+            };
+            match found {
+                Found::Command(body) => self.on_command(body, now, &mut budget)?,
+                Found::Nothing | Found::Full => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Commands that are unknown, malformed or meaningless for this socket are ignored, as the
@@ -70,7 +68,9 @@ impl Connection {
                 self.put_subscription(body, u8::from(joins), from, budget)
             }
             Ok(Command::Ping { ttl, context }) if self.version >= Version::V3_0 => {
+                let waiting = self.control.len();
                 self.timers.on_ping(ttl, context, now, &mut self.control);
+                self.seal_control(waiting);
                 Ok(())
             }
             _ => Ok(()),
@@ -100,13 +100,14 @@ impl Connection {
             return;
         }
         let kind = self.config.socket_type;
+        let spare = &mut self.sealed;
         match self.version {
-            Version::V1_0 => batch.reseal(|out, flags, payload, _| {
+            Version::V1_0 => batch.reseal(spare, |out, flags, payload, _| {
                 frame::put_v1_header(out, flags & frame::MORE != 0, payload.len());
                 out.extend_from_slice(payload);
             }),
             Version::V3_1 if kind.sends_subscriptions() => {
-                batch.reseal(|out, more, payload, first| {
+                batch.reseal(spare, |out, more, payload, first| {
                     put_as_command(
                         out,
                         more,
@@ -118,13 +119,33 @@ impl Connection {
                 });
             }
             Version::V3_0 | Version::V3_1 if kind == SocketType::Dish => {
-                batch.reseal(|out, flags, payload, first| {
+                batch.reseal(spare, |out, flags, payload, first| {
                     put_as_command(out, flags, payload, first, Command::Join, Command::Leave);
                 });
             }
             _ => {}
         }
-        self.mechanism.seal(batch);
+        if self.mechanism.encrypts() {
+            let mechanism = &mut self.mechanism;
+            batch.reseal(spare, |out, flags, payload, _| {
+                mechanism.seal(flags, payload, out);
+            });
+        }
+    }
+
+    /// Seals the commands in `control` from `from` on, if this connection needs it.
+    pub(super) fn seal_control(&mut self, from: usize) {
+        if !self.mechanism.encrypts() || self.control.len() == from {
+            return;
+        }
+        let clear = self.control.split_off(from);
+        let mut rest = &clear[..];
+        while let Some(header) = Header::parse(rest) {
+            let (frame, next) = rest.split_at(header.size + header.len as usize);
+            self.mechanism
+                .seal(header.flags, &frame[header.size..], &mut self.control);
+            rest = next;
+        }
     }
 }
 

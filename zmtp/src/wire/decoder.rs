@@ -18,6 +18,8 @@
 //!
 //! Limits are checked when a header is seen, before anything is allocated for its body.
 
+mod sealed;
+
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -47,7 +49,7 @@ pub(crate) enum Found {
     Nothing,
     /// There may be more, once the messages so far are taken.
     Full,
-    /// A command, or any frame of a sealed connection; its body.
+    /// A command; its body.
     Command(BytesMut),
 }
 
@@ -55,8 +57,6 @@ pub(crate) enum Found {
 pub(crate) struct Decoder {
     limits: Limits,
     v1: bool,
-    /// Every frame is handed out for the mechanism to open.
-    sealed: bool,
     chunk: BytesMut,
     /// The size of its allocation.
     chunk_size: usize,
@@ -154,14 +154,7 @@ enum Stop {
 }
 
 /// Hops over whole frames from `at`, counting up to `budget` messages.
-fn scan(
-    chunk: &[u8],
-    mut at: usize,
-    mut open: Open,
-    budget: usize,
-    sealed: bool,
-    limits: &Limits,
-) -> Scan {
+fn scan(chunk: &[u8], mut at: usize, mut open: Open, budget: usize, limits: &Limits) -> Scan {
     let mut whole = 0;
     let mut messages = 0;
     let stop = loop {
@@ -172,9 +165,8 @@ fn scan(
         let Some(header) = Header::parse(rest) else {
             break Stop::Input;
         };
-        let apart = header.command() || sealed;
-        let next = if apart {
-            check_command(header.len, sealed, limits).map(|()| open)
+        let next = if header.command() {
+            check_command(header.len, limits).map(|()| open)
         } else {
             open.add(header.len, limits)
         };
@@ -191,7 +183,7 @@ fn scan(
                 Stop::Input
             };
         }
-        if apart {
+        if header.command() {
             break Stop::Command(header);
         }
         at += header.size + len;
@@ -211,19 +203,9 @@ fn scan(
     }
 }
 
-fn check_command(size: u64, sealed: bool, limits: &Limits) -> Result<(), Error> {
-    /// What a mechanism may add to a frame.
-    const OVERHEAD: u64 = 256;
-    if size
-        > limits
-            .max_frame
-            .min(Limits::MAX_FRAME)
-            .saturating_add(OVERHEAD)
-    {
+fn check_command(size: u64, limits: &Limits) -> Result<(), Error> {
+    if size > limits.max_frame.min(Limits::MAX_FRAME) {
         return Err(frame_too_large(size, limits));
-    }
-    if sealed {
-        return Ok(());
     }
     let max = limits.max_command as u64;
     if size > max {
@@ -259,7 +241,6 @@ impl Decoder {
         Self {
             limits,
             v1: false,
-            sealed: false,
             chunk: BytesMut::new(),
             chunk_size: 0,
             spent: Spent::default(),
@@ -399,11 +380,9 @@ impl Decoder {
         Ok(Some(body))
     }
 
-    /// What follows is traffic: in ZMTP 1.0 frames if `v1`, in frames that a mechanism must open
-    /// if `sealed`.
-    pub(crate) fn begin_traffic(&mut self, v1: bool, sealed: bool) {
+    /// What follows is traffic: in ZMTP 1.0 frames if `v1`.
+    pub(crate) fn begin_traffic(&mut self, v1: bool) {
         self.v1 = v1;
-        self.sealed = sealed;
     }
 
     // ---- traffic
@@ -423,25 +402,6 @@ impl Decoder {
         self.out.put_frame(false, payload);
         self.out.count(1);
         self.mark = self.out.mark();
-    }
-
-    /// Adds a frame that a mechanism has opened.
-    pub(crate) fn put_opened(
-        &mut self,
-        more: bool,
-        payload: BytesMut,
-        budget: &mut usize,
-    ) -> Result<(), Error> {
-        self.open = self.open.add(payload.len() as u64, &self.limits)?;
-        if payload.len() < LARGE {
-            self.out.put_frame(more, &payload);
-        } else {
-            self.out.put_reference(more, payload.freeze());
-        }
-        if !more {
-            self.end_message(budget);
-        }
-        Ok(())
     }
 
     /// The whole messages found so far.
@@ -488,7 +448,6 @@ impl Decoder {
         let mut most = *budget;
         if let Some(header) = Header::parse(&self.chunk[self.scanned..])
             && !header.command()
-            && !self.sealed
             && !self.out.joins(&self.chunk)
             && !join
         {
@@ -498,14 +457,7 @@ impl Decoder {
             // The open message in `out` takes its rest by copy, but nothing behind that.
             most = most.min(1);
         }
-        let found = scan(
-            &self.chunk,
-            self.scanned,
-            self.open,
-            most,
-            self.sealed,
-            &self.limits,
-        );
+        let found = scan(&self.chunk, self.scanned, self.open, most, &self.limits);
         self.open = found.open;
         self.scanned = found.at - found.whole;
         *budget -= found.messages;
@@ -530,7 +482,7 @@ impl Decoder {
                 Ok(Found::Command(frame))
             }
             Stop::Large(header) => {
-                let apart = header.command() || self.sealed;
+                let apart = header.command();
                 if apart {
                     self.move_open(0);
                     self.chunk.advance(header.size);

@@ -70,14 +70,26 @@ impl Header {
 /// standard asks; `flags` are [`MORE`] and [`COMMAND`] only.
 #[inline]
 pub fn put_header(out: &mut BytesMut, flags: u8, len: usize) {
-    if let Ok(short) = u8::try_from(len) {
-        out.extend_from_slice(&[flags, short]);
+    let (bytes, size) = header(flags, len);
+    if size == 2 {
+        out.extend_from_slice(&[bytes[0], bytes[1]]);
     } else {
-        let mut header = [0; 9];
-        header[0] = flags | LONG;
-        header[1..].copy_from_slice(&(len as u64).to_be_bytes());
-        out.extend_from_slice(&header);
+        out.extend_from_slice(&bytes);
     }
+}
+
+/// The same header by itself, and how many octets of it count.
+#[inline]
+pub(crate) fn header(flags: u8, len: usize) -> ([u8; 9], usize) {
+    let mut header = [0; 9];
+    if let Ok(short) = u8::try_from(len) {
+        header[0] = flags;
+        header[1] = short;
+        return (header, 2);
+    }
+    header[0] = flags | LONG;
+    header[1..].copy_from_slice(&(len as u64).to_be_bytes());
+    (header, 9)
 }
 
 /// A frame header of ZMTP 1.0.

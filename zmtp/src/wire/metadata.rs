@@ -100,6 +100,13 @@ impl Metadata {
         self.properties.extend_from_slice(&others.properties);
     }
 
+    /// Adds properties, instead of those of the same name that are there.
+    pub(crate) fn replace(&mut self, others: &Self) {
+        self.properties
+            .retain(|(name, _)| others.get(name).is_none());
+        self.extend(others);
+    }
+
     /// The values of all properties called `name`.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Bytes> {
         self.properties

@@ -1,0 +1,538 @@
+//! RFC 26, rule by rule, with the attacker's means: the mechanism itself, and its boxes under any keys.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use proptest::prelude::*;
+
+use super::boxes::{self, TAG};
+use super::keys::KEY;
+use super::{Client, HEAD, KeyPair, PublicKey, Server};
+use crate::error::{Error, Violation};
+use crate::mechanism::{Credentials, Mechanism, Progress};
+use crate::random::Random;
+use crate::wire::frame::{COMMAND, Header, MORE};
+use crate::wire::metadata::Metadata;
+
+struct Pair {
+    client: Client,
+    server: Server,
+    server_keys: KeyPair,
+    client_keys: KeyPair,
+    now: Instant,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (server_keys, client_keys) = (KeyPair::generate(), KeyPair::generate());
+        let random = Random::default();
+        Self {
+            client: Client::new(&client_keys, *server_keys.public(), &random),
+            server: Server::new(&server_keys, &random),
+            server_keys,
+            client_keys,
+            now: Instant::now(),
+        }
+    }
+
+    /// The body of what the client says next.
+    fn from_client(&mut self) -> Vec<u8> {
+        next(&mut self.client, self.now)
+    }
+
+    fn from_server(&mut self) -> Vec<u8> {
+        next(&mut self.server, self.now)
+    }
+
+    fn to_server(&mut self, body: &[u8]) -> Result<Progress, Error> {
+        self.server.on_command(body, self.now)
+    }
+
+    fn to_client(&mut self, body: &[u8]) -> Result<Progress, Error> {
+        self.client.on_command(body, self.now)
+    }
+
+    /// INITIATE, after HELLO and WELCOME.
+    fn initiate(&mut self) -> Vec<u8> {
+        let hello = self.from_client();
+        assert_eq!(self.to_server(&hello), Ok(Progress::Waiting));
+        let welcome = self.from_server();
+        assert_eq!(self.to_client(&welcome), Ok(Progress::Waiting));
+        self.from_client()
+    }
+
+    fn ready() -> Self {
+        let mut pair = Self::new();
+        let initiate = pair.initiate();
+        assert_eq!(pair.to_server(&initiate), Ok(Progress::Done(properties())));
+        let ready = pair.from_server();
+        assert_eq!(pair.to_client(&ready), Ok(Progress::Done(properties())));
+        pair
+    }
+}
+
+fn properties() -> Metadata {
+    let mut properties = Metadata::new();
+    properties.push("Socket-Type", "PAIR").unwrap();
+    properties
+}
+
+fn next(mechanism: &mut dyn Mechanism, now: Instant) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    mechanism.next_command(&properties(), now, &mut out);
+    let header = Header::parse(&out).expect("nothing to say");
+    assert!(header.command());
+    assert_eq!(header.size + header.len as usize, out.len());
+    out.advance(header.size);
+    out.to_vec()
+}
+
+/// The body of a frame with this in it.
+fn seal(mechanism: &mut dyn Mechanism, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    mechanism.seal(flags, payload, &mut out);
+    let header = Header::parse(&out).unwrap();
+    assert_eq!(
+        header.flags & (MORE | COMMAND),
+        0,
+        "all flags are in the box"
+    );
+    assert_eq!(header.size + header.len as usize, out.len());
+    out.advance(header.size);
+    out.to_vec()
+}
+
+fn open(mechanism: &mut dyn Mechanism, body: &[u8]) -> Result<(u8, Vec<u8>), Error> {
+    let mut body = body.to_vec();
+    let (flags, from) = mechanism.open(&mut body)?;
+    Ok((flags, body.split_off(from)))
+}
+
+fn violation<T: std::fmt::Debug + PartialEq>(result: Result<T, Error>, expected: Violation) {
+    assert_eq!(result, Err(Error::Violation(expected)));
+}
+
+#[test]
+fn frames_pass_in_both_directions_with_their_flags() {
+    let mut pair = Pair::ready();
+    let long = vec![7; 100_000];
+    for (flags, payload) in [
+        (0, &b"hello"[..]),
+        (MORE, b""),
+        (COMMAND, b"\x04PING\0\0"),
+        (0, &long),
+    ] {
+        let sealed = seal(&mut pair.client, flags, payload);
+        assert!(!sealed.windows(5).any(|window| window == b"hello"));
+        let opened = open(&mut pair.server, &sealed);
+        assert_eq!(opened, Ok((flags, payload.to_vec())));
+        let sealed = seal(&mut pair.server, flags, payload);
+        let opened = open(&mut pair.client, &sealed);
+        assert_eq!(opened, Ok((flags, payload.to_vec())));
+    }
+}
+
+#[test]
+fn the_server_learns_the_clients_proven_key_before_it_says_ready() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.server.credentials(), None);
+    let initiate = pair.initiate();
+    assert_eq!(pair.server.credentials(), None);
+    pair.to_server(&initiate).unwrap();
+    let key = *pair.client_keys.public();
+    assert_eq!(pair.server.credentials(), Some(Credentials::Curve(key)));
+    assert_eq!(pair.server.credentials(), None, "said once");
+}
+
+#[test]
+fn each_connection_has_keys_of_its_own() {
+    let mut pair = Pair::new();
+    let hello = pair.from_client();
+    pair.client = Client::new(
+        &pair.client_keys,
+        *pair.server_keys.public(),
+        &Random::default(),
+    );
+    let other = pair.from_client();
+    let transient = 6 + 2 + 72..6 + 2 + 72 + KEY;
+    assert_ne!(hello[transient.clone()], other[transient]);
+}
+
+#[test]
+fn welcome_is_not_longer_than_hello() {
+    // So nobody can make the server flood a third party that HELLO pretends to come from.
+    let mut pair = Pair::new();
+    let hello = pair.from_client();
+    pair.to_server(&hello).unwrap();
+    assert!(pair.from_server().len() <= hello.len());
+}
+
+#[test]
+fn a_nonce_never_repeats_and_never_goes_back() {
+    let mut pair = Pair::ready();
+    for (mechanism, first) in [
+        (&mut pair.client as &mut dyn Mechanism, 3_u64),
+        (&mut pair.server, 2),
+    ] {
+        for expected in first..first + 1000 {
+            let sealed = seal(mechanism, 0, b"");
+            assert_eq!(sealed[8..HEAD], expected.to_be_bytes());
+        }
+    }
+}
+
+#[test]
+fn messages_that_come_twice_or_out_of_order_are_refused() {
+    let mut pair = Pair::ready();
+    let first = seal(&mut pair.client, 0, b"first");
+    let second = seal(&mut pair.client, 0, b"second");
+    let third = seal(&mut pair.client, 0, b"third");
+    open(&mut pair.server, &first).unwrap();
+    violation(open(&mut pair.server, &first), Violation::Nonce);
+    // A gap is allowed; what was left out cannot come later.
+    open(&mut pair.server, &third).unwrap();
+    violation(open(&mut pair.server, &second), Violation::Nonce);
+}
+
+#[test]
+fn the_receive_nonce_moves_only_after_the_tag_was_checked() {
+    let mut pair = Pair::ready();
+    let honest = seal(&mut pair.client, 0, b"honest");
+    let mut forged = honest.clone();
+    forged[8..HEAD].copy_from_slice(&u64::MAX.to_be_bytes());
+    violation(open(&mut pair.server, &forged), Violation::Box);
+    assert_eq!(open(&mut pair.server, &honest), Ok((0, b"honest".to_vec())));
+}
+
+#[test]
+fn the_handshakes_nonces_count_for_traffic() {
+    // A MESSAGE must be above INITIATE's 2, and the server's above READY's 1.
+    let mut pair = Pair::ready();
+    let sealed = seal(&mut pair.client, 0, b"x");
+    for low in [0_u64, 1, 2] {
+        let mut low_one = sealed.clone();
+        low_one[8..HEAD].copy_from_slice(&low.to_be_bytes());
+        violation(open(&mut pair.server, &low_one), Violation::Nonce);
+    }
+    let mut sealed = seal(&mut pair.server, 0, b"x");
+    sealed[8..HEAD].copy_from_slice(&1_u64.to_be_bytes());
+    violation(open(&mut pair.client, &sealed), Violation::Nonce);
+}
+
+#[test]
+fn a_peers_own_messages_can_not_be_sent_back_to_it() {
+    let mut pair = Pair::ready();
+    let from_client = seal(&mut pair.client, 0, b"mirror");
+    violation(open(&mut pair.client, &from_client), Violation::Box);
+    seal(&mut pair.server, 0, b"whose counter is not above INITIATE's");
+    let from_server = seal(&mut pair.server, 0, b"mirror");
+    violation(open(&mut pair.server, &from_server), Violation::Box);
+}
+
+#[test]
+fn messages_of_another_connection_are_refused() {
+    let (mut one, mut other) = (Pair::ready(), Pair::ready());
+    let sealed = seal(&mut one.client, 0, b"x");
+    violation(open(&mut other.server, &sealed), Violation::Box);
+}
+
+#[test]
+fn frames_in_the_clear_are_refused_after_the_handshake() {
+    let mut pair = Pair::ready();
+    for clear in [&b""[..], b"hello", b"\x04PING\0\0", b"\x05READY", &[0; 100]] {
+        violation(open(&mut pair.server, clear), Violation::Unsealed);
+        violation(open(&mut pair.client, clear), Violation::Unsealed);
+    }
+}
+
+#[test]
+fn nothing_is_opened_before_the_handshake_is_over() {
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    violation(open(&mut pair.server, &initiate), Violation::Unsealed);
+    violation(open(&mut pair.client, b"\x07MESSAGE"), Violation::Unsealed);
+}
+
+#[test]
+fn every_changed_bit_of_a_message_is_noticed() {
+    let mut pair = Pair::ready();
+    let sealed = seal(&mut pair.client, MORE, b"payload");
+    for at in 0..sealed.len() * 8 {
+        let mut changed = sealed.clone();
+        changed[at / 8] ^= 1 << (at % 8);
+        open(&mut pair.server, &changed).unwrap_err();
+    }
+    for len in 0..sealed.len() {
+        open(&mut pair.server, &sealed[..len]).unwrap_err();
+    }
+    open(&mut pair.server, &sealed).unwrap();
+}
+
+#[test]
+fn every_changed_byte_of_the_handshake_is_noticed() {
+    let mut pair = Pair::new();
+    let hello = pair.from_client();
+    // The padding may hold anything.
+    for at in (0..8).chain(80..hello.len()) {
+        let mut changed = hello.clone();
+        changed[at] ^= 1;
+        Server::new(&pair.server_keys, &Random::default())
+            .on_command(&changed, pair.now)
+            .unwrap_err();
+    }
+    pair.to_server(&hello).unwrap();
+    let welcome = pair.from_server();
+    for at in 0..welcome.len() {
+        let mut changed = welcome.clone();
+        changed[at] ^= 1;
+        pair.to_client(&changed).unwrap_err();
+    }
+    pair.to_client(&welcome).unwrap();
+}
+
+#[test]
+fn a_hello_to_another_server_is_refused() {
+    let mut pair = Pair::new();
+    pair.server = Server::new(&KeyPair::generate(), &Random::default());
+    let hello = pair.from_client();
+    violation(pair.to_server(&hello), Violation::Box);
+}
+
+#[test]
+fn a_server_without_the_secret_key_is_refused() {
+    // Somebody who has seen HELLO, and answers C' in the server's place with a key of their own.
+    let mut pair = Pair::new();
+    let same = Random::new(|bytes| bytes.fill(1));
+    pair.client = Client::new(&pair.client_keys, *pair.server_keys.public(), &same);
+    pair.from_client();
+    let impostor = KeyPair::generate();
+    let mut lured = Client::new(&pair.client_keys, *impostor.public(), &same);
+    let mut fake = Server::new(&impostor, &Random::default());
+    fake.on_command(&next(&mut lured, pair.now), pair.now)
+        .unwrap();
+    let welcome = next(&mut fake, pair.now);
+    lured.on_command(&welcome, pair.now).unwrap();
+    violation(pair.to_client(&welcome), Violation::Box);
+}
+
+#[test]
+fn a_replayed_hello_or_initiate_is_refused() {
+    let mut pair = Pair::new();
+    let hello = pair.from_client();
+    pair.to_server(&hello).unwrap();
+    let welcome = pair.from_server();
+    pair.to_client(&welcome).unwrap();
+    let initiate = pair.from_client();
+    // Both were recorded. On another connection, the server's half is another.
+    let mut other = Server::new(&pair.server_keys, &Random::default());
+    other.on_command(&hello, pair.now).unwrap();
+    next(&mut other, pair.now);
+    violation(other.on_command(&initiate, pair.now), Violation::Box);
+    // On this one, each comes once.
+    violation(
+        pair.to_server(&hello),
+        Violation::UnexpectedCommand("HELLO".into()),
+    );
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    pair.to_server(&initiate).unwrap();
+    pair.from_server();
+    violation(
+        pair.to_server(&initiate),
+        Violation::UnexpectedCommand("INITIATE".into()),
+    );
+}
+
+#[test]
+fn a_cookie_expires() {
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    pair.now += Duration::from_secs(60);
+    violation(pair.to_server(&initiate), Violation::Cookie);
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    pair.now += Duration::from_secs(59);
+    pair.to_server(&initiate).unwrap();
+}
+
+#[test]
+fn a_cookie_is_good_for_one_attempt() {
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    let mut changed = initiate.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    violation(pair.to_server(&changed), Violation::Box);
+    pair.to_server(&initiate).unwrap_err();
+}
+
+#[test]
+fn the_nonce_of_initiate_is_above_hellos() {
+    let mut pair = Pair::new();
+    let initiate = pair.initiate();
+    let mut changed = initiate.clone();
+    changed[9 + 96..9 + 96 + 8].copy_from_slice(&1_u64.to_be_bytes());
+    violation(pair.to_server(&changed), Violation::Nonce);
+}
+
+/// An INITIATE by somebody who has taken part in the handshake so far, with a vouch of their choice.
+fn initiate_with(
+    pair: &mut Pair,
+    client: PublicKey,
+    vouch: impl FnOnce(&PublicKey, &PublicKey) -> Vec<u8>,
+) -> Vec<u8> {
+    let hello = pair.from_client();
+    pair.to_server(&hello).unwrap();
+    let welcome = pair.from_server();
+    pair.to_client(&welcome).unwrap();
+    let initiate = pair.from_client();
+    let transient = pair.client.transient_keys();
+    let key = boxes::shared_key(pair.server_keys.public(), transient.secret()).unwrap();
+    let nonce = boxes::nonce(b"WELCOME-", &welcome[8..24]);
+    let text = boxes::open(&mut welcome[24..].to_vec(), &nonce, &key)
+        .unwrap()
+        .to_vec();
+    let server_transient = PublicKey::from(*text.first_chunk().unwrap());
+    let key = boxes::shared_key(&server_transient, transient.secret()).unwrap();
+    let nonce = boxes::nonce(b"CurveZMQINITIATE", &2_u64.to_be_bytes());
+    let mut place = vec![0; TAG];
+    place.extend_from_slice(client.as_bytes());
+    place.extend_from_slice(&[9; 16]);
+    place.extend_from_slice(&vouch(transient.public(), &server_transient));
+    boxes::close(&mut place, &nonce, &key);
+    [&initiate[..9 + 96 + 8], &place].concat()
+}
+
+fn vouch(
+    of: &KeyPair,
+    transient: &PublicKey,
+    server: &PublicKey,
+    server_transient: &PublicKey,
+) -> Vec<u8> {
+    let mut place = vec![0; TAG];
+    place.extend_from_slice(transient.as_bytes());
+    place.extend_from_slice(server.as_bytes());
+    let key = boxes::shared_key(server_transient, of.secret()).unwrap();
+    boxes::close(&mut place, &boxes::nonce(b"VOUCH---", &[9; 16]), &key);
+    place
+}
+
+#[test]
+fn the_vouch_binds_all_keys() {
+    // As it should be, to see that the test makes it right.
+    let mut pair = Pair::new();
+    let (keys, server) = (pair.client_keys.clone(), *pair.server_keys.public());
+    let initiate = initiate_with(&mut pair, *keys.public(), |transient, server_transient| {
+        vouch(&keys, transient, &server, server_transient)
+    });
+    pair.to_server(&initiate).unwrap();
+
+    // A public key without its secret.
+    let mut pair = Pair::new();
+    let (thief, server) = (KeyPair::generate(), *pair.server_keys.public());
+    let stolen = *pair.client_keys.public();
+    let initiate = initiate_with(&mut pair, stolen, |transient, server_transient| {
+        vouch(&thief, transient, &server, server_transient)
+    });
+    violation(pair.to_server(&initiate), Violation::Box);
+
+    // A vouch for another connection.
+    let mut pair = Pair::new();
+    let (keys, server) = (pair.client_keys.clone(), *pair.server_keys.public());
+    let initiate = initiate_with(&mut pair, *keys.public(), |_, server_transient| {
+        vouch(
+            &keys,
+            KeyPair::generate().public(),
+            &server,
+            server_transient,
+        )
+    });
+    violation(pair.to_server(&initiate), Violation::KeyExchange);
+
+    // A vouch for another server, which libzmq takes.
+    let mut pair = Pair::new();
+    let keys = pair.client_keys.clone();
+    let initiate = initiate_with(&mut pair, *keys.public(), |transient, server_transient| {
+        let other = KeyPair::generate();
+        vouch(&keys, transient, other.public(), server_transient)
+    });
+    violation(pair.to_server(&initiate), Violation::KeyExchange);
+    assert_eq!(pair.server.credentials(), None);
+}
+
+#[test]
+fn keys_that_keep_no_secret_are_refused() {
+    let mut pair = Pair::new();
+    let mut hello = pair.from_client();
+    hello[80..80 + KEY].fill(0);
+    violation(pair.to_server(&hello), Violation::KeyExchange);
+    // A client that was configured with one has nothing to say.
+    let zero = PublicKey::from([0; KEY]);
+    let mut client = Client::new(&KeyPair::generate(), zero, &Random::default());
+    let mut out = BytesMut::new();
+    client.next_command(&properties(), pair.now, &mut out);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn debug_shows_no_key() {
+    let pair = Pair::ready();
+    let shown = format!("{:?} {:?}", pair.client, pair.server);
+    for keys in [&pair.client_keys, &pair.server_keys] {
+        assert!(!shown.contains(&keys.secret().to_z85()[..]));
+    }
+    assert!(shown.contains("SecretKey(..)"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_bytes_make_a_mechanism_panic(
+        commands in proptest::collection::vec(
+            (0_usize..6, proptest::collection::vec(any::<u8>(), 0..400)), 1..4
+        ),
+    ) {
+        let names = [&b"\x05HELLO\x01\0"[..], b"\x07WELCOME", b"\x08INITIATE", b"\x05READY", b"\x07MESSAGE", b""];
+        let mut pair = Pair::new();
+        let mut ready = Pair::ready();
+        let mut initiated = Pair::new();
+        initiated.initiate();
+        for (name, data) in commands {
+            let body = [names[name], &data].concat();
+            for pair in [&mut pair, &mut ready, &mut initiated] {
+                let _ = pair.to_server(&body);
+                let _ = pair.to_client(&body);
+                let _ = open(&mut pair.server, &body);
+                let _ = open(&mut pair.client, &body);
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_are_those_of_another_library(
+        key in any::<[u8; 32]>(),
+        nonce in any::<[u8; 24]>(),
+        text in proptest::collection::vec(any::<u8>(), 0..2000),
+    ) {
+        use crypto_secretbox::aead::{Aead, KeyInit};
+        let other = crypto_secretbox::XSalsa20Poly1305::new(&key.into());
+        let expected = other.encrypt(&nonce.into(), &text[..]).unwrap();
+        let mut place = [&[0; TAG][..], &text].concat();
+        let key = zeroize::Zeroizing::new(key);
+        boxes::close(&mut place, &nonce, &key);
+        prop_assert_eq!(&place, &expected);
+        prop_assert_eq!(boxes::open(&mut place, &nonce, &key).unwrap(), &text[..]);
+    }
+
+    #[test]
+    fn shared_keys_are_those_of_another_library(one in any::<[u8; 32]>(), two in any::<[u8; 32]>()) {
+        let (ours, theirs) = (KeyPair::from(super::SecretKey::from(one)), x25519_dalek::StaticSecret::from(two));
+        let their_public = x25519_dalek::PublicKey::from(&theirs);
+        let shared = boxes::shared_key(&their_public.to_bytes().into(), ours.secret()).unwrap();
+        let raw = theirs.diffie_hellman(&(*ours.public().as_bytes()).into());
+        // crypto_box hashes what X25519 gives.
+        let mut hashed = [0; 32];
+        dryoc::classic::crypto_core::crypto_core_hsalsa20(&mut hashed, &[0; 16], raw.as_bytes(), None);
+        prop_assert_eq!(&shared[..], &hashed[..]);
+    }
+}

@@ -1,0 +1,326 @@
+//! The vectors of PLAIN and CURVE: what we send must be the same bytes, and what we are sent must work. CURVE's are
+//! made with fixed keys and nonces, which the connection is given in place of random ones.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use zmtp::mechanism::{self, Admission, Credentials, KeyPair, PlainClient, Refusal, SecretKey};
+use zmtp::{Batch, Config, Error, Event, Message, Random, SocketType, Violation};
+
+use super::{Peer, Vector, hex, wire};
+
+const PLAIN: &str = "ff00000000000000007f0301504c41494e0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+const CURVE: &str = "ff00000000000000007f030143555256450000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+
+fn admin() -> mechanism::Config {
+    mechanism::Config::PlainClient(PlainClient::new("admin", "secret").unwrap())
+}
+
+/// A PLAIN server that has heard HELLO, and whom it was about.
+fn asked(kind: SocketType, hello: &[u8], step: usize) -> (Peer, Credentials) {
+    let mut server = Peer::with(kind, step, |config| {
+        config.mechanism = mechanism::Config::PlainServer;
+    });
+    server.feed(&hex(PLAIN)).unwrap();
+    server.feed(hello).unwrap();
+    assert_eq!(server.sent().len(), 64, "nothing follows the greeting");
+    match server.connection.poll_event() {
+        Some(Event::Authenticate(credentials)) => (server, credentials),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn check_plain(vector: &Vector, bytes: &[u8], step: usize) {
+    let hello = hex("04130548454c4c4f0561646d696e06736563726574");
+    let welcome = hex("04080757454c434f4d45");
+    match vector.name.as_str() {
+        "plain-hello" => {
+            assert_eq!(bytes, hello);
+            let mut client =
+                Peer::with(SocketType::Pull, step, |config| config.mechanism = admin());
+            client.feed(&hex(PLAIN)).unwrap();
+            assert_eq!(&client.sent()[64..], bytes);
+            let (_, credentials) = asked(SocketType::Pull, bytes, step);
+            let expected = Credentials::Plain {
+                username: "admin".into(),
+                password: "secret".into(),
+            };
+            assert_eq!(credentials, expected);
+        }
+        "plain-welcome" | "plain-ready-pull" => {
+            let (mut server, _) = asked(SocketType::Pull, &hello, step);
+            let now = server.now;
+            let admission = Admission::default();
+            server.connection.authenticated(Ok(admission), now).unwrap();
+            assert_eq!(server.sent(), welcome);
+            let mut client =
+                Peer::with(SocketType::Push, step, |config| config.mechanism = admin());
+            client.feed(&hex(PLAIN)).unwrap();
+            client.sent();
+            client.feed(&welcome).unwrap();
+            server.feed(&client.sent()).unwrap();
+            let ready = server.sent();
+            if vector.name == "plain-welcome" {
+                assert_eq!(bytes, welcome);
+            } else {
+                assert_eq!(ready, bytes);
+            }
+            client.feed(&ready).unwrap();
+            assert_eq!(client.info().socket_type, Some(SocketType::Pull));
+            assert_eq!(server.info().socket_type, Some(SocketType::Push));
+        }
+        "plain-initiate-pull" => {
+            let mut client =
+                Peer::with(SocketType::Pull, step, |config| config.mechanism = admin());
+            client.feed(&hex(PLAIN)).unwrap();
+            client.sent();
+            client.feed(&welcome).unwrap();
+            assert_eq!(client.sent(), bytes);
+        }
+        "plain-error-400-libzmq" | "plain-error-400-rfc" => {
+            let mut client =
+                Peer::with(SocketType::Pull, step, |config| config.mechanism = admin());
+            client.feed(&hex(PLAIN)).unwrap();
+            let error = client.feed(bytes).unwrap_err();
+            let reason = "400".to_owned();
+            assert_eq!(error, Error::Refused { reason });
+            assert!(!error.should_reconnect());
+            if vector.name == "plain-error-400-libzmq" {
+                let (mut server, _) = asked(SocketType::Pull, &hello, step);
+                let now = server.now;
+                let denied = server.connection.authenticated(Err(Refusal::Denied), now);
+                assert_eq!(denied, Err(Error::Denied(Refusal::Denied)));
+                assert_eq!(server.sent(), bytes);
+            }
+        }
+        name => panic!("no check for {name}"),
+    }
+}
+
+// ---- CURVE
+
+fn secret(digit: u8) -> SecretKey {
+    [digit; 32].into()
+}
+
+fn server_keys() -> KeyPair {
+    secret(0x11).into()
+}
+
+pub(super) fn curve_server() -> mechanism::Config {
+    mechanism::Config::CurveServer {
+        keys: server_keys(),
+    }
+}
+
+fn client_config() -> mechanism::Config {
+    mechanism::Config::CurveClient {
+        keys: secret(0x22).into(),
+        server: *server_keys().public(),
+    }
+}
+
+/// Gives the next of `draws` each time: the digit that it is filled with.
+fn draws(digits: &[u8]) -> Random {
+    let digits = Mutex::new(VecDeque::from(digits.to_vec()));
+    Random::new(move |bytes| bytes.fill(digits.lock().unwrap().pop_front().unwrap()))
+}
+
+/// c' and the vouch's nonce.
+fn client(kind: SocketType, step: usize) -> Peer {
+    Peer::with(kind, step, |config| {
+        config.mechanism = client_config();
+        config.random = draws(&[0x44, 0x56]);
+    })
+}
+
+/// s', the cookie's key and nonce, and WELCOME's nonce.
+fn server(kind: SocketType, step: usize) -> Peer {
+    Peer::with(kind, step, |config| {
+        config.mechanism = curve_server();
+        config.random = draws(&[0x33, 0x55, 0x4b, 0x57]);
+    })
+}
+
+/// What each side sends: HELLO, WELCOME, INITIATE, READY; and both sides.
+fn shake_hands(client: &mut Peer, server: &mut Peer) -> [Vec<u8>; 4] {
+    client.feed(&hex(CURVE)).unwrap();
+    server.feed(&hex(CURVE)).unwrap();
+    server.sent();
+    let hello = client.sent()[64..].to_vec();
+    server.feed(&hello).unwrap();
+    let welcome = server.sent().to_vec();
+    client.feed(&welcome).unwrap();
+    let initiate = client.sent().to_vec();
+    server.feed(&initiate).unwrap();
+    let ready = server.sent().to_vec();
+    client.feed(&ready).unwrap();
+    client.info();
+    server.info();
+    [hello, welcome, initiate, ready]
+}
+
+fn sealed(peer: &mut Peer, message: impl Into<Message>) -> Vec<u8> {
+    let mut batch = Batch::new();
+    batch.push(&message.into(), usize::MAX);
+    peer.connection.seal(&mut batch);
+    wire(&batch)
+}
+
+pub(super) fn check_curve(vector: &Vector, bytes: &[u8], step: usize) {
+    let mut client = client(SocketType::Push, step);
+    let mut server = server(SocketType::Pull, step);
+    if vector.name == "curve-error-400" {
+        client.feed(&hex(CURVE)).unwrap();
+        let error = client.feed(bytes).unwrap_err();
+        let reason = "400".to_owned();
+        assert_eq!(error, Error::Refused { reason });
+        assert!(!error.should_reconnect());
+        return;
+    }
+    if vector.name.ends_with("subscribe") {
+        server = self::server(SocketType::XPub, step);
+        client = self::client(SocketType::Sub, step);
+    }
+    let commands = shake_hands(&mut client, &mut server);
+    let command = match vector.name.as_str() {
+        "curve-hello" => 0,
+        "curve-welcome" => 1,
+        "curve-initiate-push" => 2,
+        "curve-ready-pull" => 3,
+        _ => return check_traffic(vector, bytes, client, server),
+    };
+    assert_eq!(commands[command], bytes);
+}
+
+fn check_traffic(vector: &Vector, bytes: &[u8], mut client: Peer, mut server: Peer) {
+    match vector.name.as_str() {
+        "curve-message-client-3" => {
+            assert_eq!(sealed(&mut client, "hello"), bytes);
+            server.feed(bytes).unwrap();
+            assert_eq!(server.messages(), ["hello"]);
+        }
+        "curve-message-server-2" => {
+            assert_eq!(sealed(&mut server, "world"), bytes);
+            client.feed(bytes).unwrap();
+            assert_eq!(client.messages(), ["world"]);
+        }
+        "curve-message-more" => {
+            sealed(&mut client, "third");
+            let whole = sealed(&mut client, ["part1", "rest"]);
+            assert!(whole.starts_with(bytes));
+            server.feed(bytes).unwrap();
+            assert!(server.messages().is_empty());
+            server.feed(&whole[bytes.len()..]).unwrap();
+            assert_eq!(server.messages(), [Message::from(["part1", "rest"])]);
+        }
+        "curve-message-subscribe" => {
+            for _ in 3..5 {
+                sealed(&mut client, "not a subscription");
+            }
+            assert_eq!(sealed(&mut client, &[1, b'A'][..]), bytes);
+            server.feed(bytes).unwrap();
+            assert_eq!(server.messages(), [Message::from([1, b'A'])]);
+        }
+        "curve-message-ping" => {
+            server.feed(bytes).unwrap();
+            assert!(server.messages().is_empty());
+            let pong = server.sent();
+            // Name, counter, tag and flags around the PONG.
+            assert_eq!(pong.len(), 2 + 33 + 5);
+            assert_eq!(pong[2..10], *b"\x07MESSAGE");
+            client.feed(&pong).unwrap();
+            assert!(client.messages().is_empty());
+        }
+        "curve-message-outer-command-bit" => {
+            server.feed(bytes).unwrap();
+            assert_eq!(server.messages().len(), 1);
+            let ours = sealed(&mut client, "x");
+            assert_eq!(ours[0], 0, "libzmq drops what has the bit");
+        }
+        name => panic!("no check for {name}"),
+    }
+}
+
+/// Malformed PLAIN and CURVE: what comes of it, with the error that says so.
+pub(super) fn check_malformed(vector: &Vector, step: usize) {
+    let name = vector.name.as_str();
+    let steps: Vec<Vec<u8>> = vector.steps.iter().map(|step| hex(step)).collect();
+    if steps.is_empty() {
+        return check_malformed_traffic(name, &hex(&vector.hex), step);
+    }
+    let is_client = name.starts_with("bad-plain-client");
+    let mut peer = Peer::with(SocketType::Pull, step, |config: &mut Config| {
+        config.mechanism = match name {
+            _ if name.starts_with("bad-curve") => curve_server(),
+            _ if is_client => admin(),
+            _ => mechanism::Config::PlainServer,
+        };
+    });
+    let mut result = Ok(());
+    for bytes in &steps {
+        result = peer.feed(bytes);
+        if let Some(Event::Authenticate(_)) = peer.connection.poll_event() {
+            let answer = if name == "bad-plain-server-nozap" {
+                Err(Refusal::Internal)
+            } else {
+                Ok(Admission::default())
+            };
+            let now = peer.now;
+            result = result.and_then(|()| peer.connection.authenticated(answer, now));
+        }
+    }
+    let malformed = |command| Error::Violation(Violation::Malformed(command));
+    let unexpected = |name: &str| Error::Violation(Violation::UnexpectedCommand(name.to_owned()));
+    let expected = match name {
+        "bad-plain-hello-bad-name" => Violation::UnexpectedCommand("HELO".into()).into(),
+        "bad-plain-hello-nouser"
+        | "bad-plain-hello-truncuser"
+        | "bad-plain-hello-nopass"
+        | "bad-plain-hello-trailing" => malformed("HELLO"),
+        "bad-plain-empty-cmd" | "bad-plain-1byte-cmd" | "bad-curve-empty-cmd" => {
+            Violation::MalformedCommand.into()
+        }
+        "bad-plain-client-welcome-trailing" => malformed("WELCOME"),
+        "bad-plain-client-ready-early" | "bad-curve-hello-notcmd" => unexpected("READY"),
+        "bad-plain-server-nozap" => Refusal::Internal.into(),
+        "bad-plain-initiate-badmeta" => Violation::Metadata.into(),
+        "bad-plain-initiate-wrongname" => unexpected("INITIATX"),
+        "bad-plain-initiate-early" => unexpected("INITIATE"),
+        "bad-curve-hello-short" | "bad-curve-hello-badver" => malformed("HELLO"),
+        // A key of zeros keeps no secret, which is found before the box is looked at.
+        "bad-curve-hello-badbox" => Violation::KeyExchange.into(),
+        "bad-plain-client-badmeta" | "bad-plain-initiate-wrongtype" => {
+            assert!(
+                matches!(result, Err(Error::Incompatible(_))),
+                "{name}: {result:?}"
+            );
+            return;
+        }
+        name => panic!("no check for {name}"),
+    };
+    assert_eq!(result, Err(expected), "{name}");
+    assert!(!peer.connection.is_ready());
+}
+
+fn check_malformed_traffic(name: &str, bytes: &[u8], step: usize) {
+    let mut client = client(SocketType::Push, step);
+    let mut server = server(SocketType::Pull, step);
+    shake_hands(&mut client, &mut server);
+    let before = sealed(&mut client, "before");
+    server.feed(&before).unwrap();
+    let error = server.feed(bytes).unwrap_err();
+    let expected = match name {
+        "bad-curve-nonce-reuse" => Violation::Nonce,
+        "bad-curve-message-too-short" => Violation::Malformed("MESSAGE"),
+        "bad-curve-message-badbox" => Violation::Box,
+        "bad-curve-plain-frame-in-traffic" => Violation::Unsealed,
+        name => panic!("no check for {name}"),
+    };
+    assert_eq!(error, Error::Violation(expected), "{name}");
+    assert_eq!(
+        server.messages(),
+        ["before"],
+        "what came before it was whole"
+    );
+}
