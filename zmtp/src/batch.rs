@@ -78,8 +78,17 @@ enum Form {
     /// Messages in 3.x wire form.
     #[default]
     Canonical,
-    /// Bytes whose message ends only these lengths tell.
-    Sealed(VecDeque<u64>),
+    /// Bytes whose message ends only lengths tell.
+    Sealed(Box<Sealed>),
+}
+
+/// What a batch was sealed from.
+#[derive(Clone)]
+struct Sealed {
+    /// Of the messages as they go on the wire, those that are not begun.
+    lengths: VecDeque<u64>,
+    /// All messages, as they were before.
+    origin: Batch,
 }
 
 impl Batch {
@@ -337,6 +346,7 @@ impl Batch {
     /// Walks over their headers.
     #[must_use]
     pub fn split_front(&mut self, messages: usize) -> Self {
+        debug_assert!(!self.is_sealed());
         self.discard_partial();
         if messages >= self.messages {
             return std::mem::take(self);
@@ -351,9 +361,6 @@ impl Batch {
             adopted: self.adopted,
             ..Self::default()
         };
-        if let Form::Sealed(lengths) = &mut self.form {
-            front.form = Form::Sealed(lengths.drain(..messages).collect());
-        }
         front.ref_bytes = front.refs.iter().map(|(_, payload)| payload.len()).sum();
         self.base += end as u64;
         self.head = 0;
@@ -370,6 +377,9 @@ impl Batch {
     /// Drops all messages and keeps the buffer.
     #[inline]
     pub fn clear(&mut self) {
+        if self.is_sealed() {
+            self.restore_origin();
+        }
         self.wire.clear();
         self.refs.clear();
         self.base = 0;
@@ -379,7 +389,35 @@ impl Batch {
         self.messages = 0;
         self.frame_left = 0;
         self.cut = false;
-        self.form = Form::Canonical;
+    }
+
+    #[cold]
+    fn restore_origin(&mut self) {
+        if let Form::Sealed(sealed) = std::mem::take(&mut self.form) {
+            *self = sealed.origin;
+        }
+    }
+
+    /// Undoes [`crate::Connection::seal`]: the messages that are not completely written are back in the form that they
+    /// had, for another connection. Does nothing to a batch that is not sealed. Call [`Batch::discard_partial`]
+    /// first, unless a message that was partly written shall be sent once more.
+    pub fn unseal(&mut self) {
+        let left = self.messages;
+        if self.is_sealed() {
+            self.restore_origin();
+            self.truncate_front(self.messages - left);
+        }
+    }
+
+    /// Undoes sealing of a batch that is written, and gives the memory that was used for it.
+    pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
+        if !self.is_sealed() || !self.is_empty() {
+            return None;
+        }
+        let mut sealed = std::mem::take(&mut self.wire);
+        sealed.clear();
+        self.clear();
+        Some(sealed)
     }
 
     /// Gives the buffer back if the batch is empty and the buffer holds more than `bytes`: so
@@ -425,7 +463,15 @@ impl Batch {
         if bytes >= self.byte_len() {
             debug_assert!(bytes == self.byte_len(), "advance beyond the end");
             let messages = self.messages;
-            self.clear();
+            if self.is_sealed() {
+                self.wire.clear();
+                self.head = 0;
+                self.messages = 0;
+                self.frame_left = 0;
+                self.cut = false;
+            } else {
+                self.clear();
+            }
             return messages;
         }
         self.advance_partly(bytes)
@@ -648,7 +694,7 @@ impl Batch {
     /// connection does not speak 3.x messages. A batch of 3.x frames, commands or not, can go
     /// through this again.
     ///
-    /// What is written goes into `spare`, whose memory becomes the batch's; the batch's is left there in turn.
+    /// What is written goes into `spare`, whose memory becomes the batch's until [`Batch::reclaim`].
     pub(crate) fn reseal(
         &mut self,
         spare: &mut BytesMut,
@@ -685,15 +731,21 @@ impl Batch {
                 from = spare.len();
             }
         }
-        std::mem::swap(&mut self.wire, spare);
-        spare.clear();
-        self.refs.clear();
-        self.ref_bytes = 0;
-        self.base = 0;
-        self.head = 0;
-        self.adopted = false;
-        self.messages = lengths.len();
-        self.form = Form::Sealed(lengths);
+        let sealed = Self {
+            wire: std::mem::take(spare),
+            messages: lengths.len(),
+            ..Self::default()
+        };
+        let mut before = std::mem::replace(self, sealed);
+        let origin = match std::mem::take(&mut before.form) {
+            Form::Canonical => before,
+            // The second time; what the first has made is not needed any more.
+            Form::Sealed(first) => {
+                *spare = before.wire;
+                first.origin
+            }
+        };
+        self.form = Form::Sealed(Box::new(Sealed { lengths, origin }));
     }
 
     #[inline(never)]
@@ -783,11 +835,6 @@ impl Batch {
     fn skip_messages(&self, messages: usize) -> (usize, usize) {
         let mut at = self.head;
         let mut refs = 0;
-        if let Form::Sealed(lengths) = &self.form {
-            // Sealed batches hold no references.
-            let bytes: u64 = lengths.iter().take(messages).sum();
-            return (at + bytes as usize, 0);
-        }
         let mut left = messages;
         while left > 0 {
             let Some(header) = Header::parse(&self.wire[at..]) else {
@@ -811,8 +858,8 @@ impl Batch {
             if self.frame_left == 0 {
                 self.cut = true;
                 match &mut self.form {
-                    Form::Sealed(lengths) => {
-                        self.frame_left = lengths.pop_front().unwrap_or(u64::MAX);
+                    Form::Sealed(sealed) => {
+                        self.frame_left = sealed.lengths.pop_front().unwrap_or(u64::MAX);
                         self.frame_last = true;
                     }
                     Form::Canonical => match Header::parse(&self.wire[self.head..]) {

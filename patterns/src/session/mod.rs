@@ -62,7 +62,7 @@ pub(crate) struct Session {
     batch: Batch,
     /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
     hello: usize,
-    /// A part of `batch` is written: nothing else may come between.
+    /// `batch` is encrypted, or a part of it is written: nothing else may come between.
     mid_batch: bool,
     /// Messages have been sent.
     has_sent: bool,
@@ -154,7 +154,6 @@ impl Session {
             self.hello = hello.len();
             self.batch = hello;
         });
-        self.connection.seal(&mut self.batch);
         if self.connection.version() == Version::V1_0 && shared.socket_type.takes_subscriptions() {
             // A subscriber of those days filters by itself and expects everything (R-PUB-9).
             let mut everything = Batch::new();
@@ -239,8 +238,10 @@ impl Session {
                     Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
                     Taken::Batch(batch) => self.batch = batch,
                 }
-                self.connection.seal(&mut self.batch);
             }
+            self.connection.seal(&mut self.batch);
+            // What is encrypted is numbered: nothing that is numbered later may go before it.
+            self.mid_batch = self.batch.is_sealed();
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let stream = Pin::new(&mut self.stream);
@@ -259,7 +260,10 @@ impl Session {
         self.mid_batch = !self.batch.is_empty();
         let taken = if self.hello == 0 { messages } else { 0 };
         self.hello -= messages - taken;
-        let done = (!self.mid_batch).then(|| std::mem::take(&mut self.batch));
+        let done = (!self.mid_batch).then(|| {
+            self.connection.reclaim(&mut self.batch);
+            std::mem::take(&mut self.batch)
+        });
         pipe.outgoing.written(messages, written, taken, done);
         Poll::Ready(Ok(Turn::Moved))
     }
@@ -411,12 +415,8 @@ impl Session {
             // The next connection begins with it, too.
             return;
         }
-        if batch.is_sealed() {
-            // Sealed for this connection only.
-            pipe.outgoing.lost(batch.len());
-            return;
-        }
         let lost = batch.discard_partial();
+        batch.unseal();
         pipe.outgoing.lost(lost);
         pipe.outgoing.restore(batch);
     }

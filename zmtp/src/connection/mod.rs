@@ -356,6 +356,18 @@ impl Connection {
         self.seal_batch(batch);
     }
 
+    /// Takes back the memory that sealing a batch has used, once the batch is written. Optional: without it the next
+    /// batch needs new memory.
+    pub fn reclaim(&mut self, batch: &mut Batch) {
+        /// More is not kept.
+        const MOST: usize = 4 * 1024 * 1024;
+        if let Some(sealed) = batch.reclaim()
+            && (self.sealed.capacity()..=MOST).contains(&sealed.capacity())
+        {
+            self.sealed = sealed;
+        }
+    }
+
     /// Answers [`Event::Authenticate`]: the peer may come in, or not. In the latter case the connection is over,
     /// after what is in [`Connection::control`] has been sent.
     ///

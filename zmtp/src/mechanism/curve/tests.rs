@@ -36,37 +36,40 @@ impl Pair {
     }
 
     /// The body of what the client says next.
-    fn from_client(&mut self) -> Vec<u8> {
+    fn client_says(&mut self) -> Vec<u8> {
         next(&mut self.client, self.now)
     }
 
-    fn from_server(&mut self) -> Vec<u8> {
+    fn server_says(&mut self) -> Vec<u8> {
         next(&mut self.server, self.now)
     }
 
-    fn to_server(&mut self, body: &[u8]) -> Result<Progress, Error> {
+    fn server_hears(&mut self, body: &[u8]) -> Result<Progress, Error> {
         self.server.on_command(body, self.now)
     }
 
-    fn to_client(&mut self, body: &[u8]) -> Result<Progress, Error> {
+    fn client_hears(&mut self, body: &[u8]) -> Result<Progress, Error> {
         self.client.on_command(body, self.now)
     }
 
     /// INITIATE, after HELLO and WELCOME.
     fn initiate(&mut self) -> Vec<u8> {
-        let hello = self.from_client();
-        assert_eq!(self.to_server(&hello), Ok(Progress::Waiting));
-        let welcome = self.from_server();
-        assert_eq!(self.to_client(&welcome), Ok(Progress::Waiting));
-        self.from_client()
+        let hello = self.client_says();
+        assert_eq!(self.server_hears(&hello), Ok(Progress::Waiting));
+        let welcome = self.server_says();
+        assert_eq!(self.client_hears(&welcome), Ok(Progress::Waiting));
+        self.client_says()
     }
 
     fn ready() -> Self {
         let mut pair = Self::new();
         let initiate = pair.initiate();
-        assert_eq!(pair.to_server(&initiate), Ok(Progress::Done(properties())));
-        let ready = pair.from_server();
-        assert_eq!(pair.to_client(&ready), Ok(Progress::Done(properties())));
+        assert_eq!(
+            pair.server_hears(&initiate),
+            Ok(Progress::Done(properties()))
+        );
+        let ready = pair.server_says();
+        assert_eq!(pair.client_hears(&ready), Ok(Progress::Done(properties())));
         pair
     }
 }
@@ -138,7 +141,7 @@ fn the_server_learns_the_clients_proven_key_before_it_says_ready() {
     assert_eq!(pair.server.credentials(), None);
     let initiate = pair.initiate();
     assert_eq!(pair.server.credentials(), None);
-    pair.to_server(&initiate).unwrap();
+    pair.server_hears(&initiate).unwrap();
     let key = *pair.client_keys.public();
     assert_eq!(pair.server.credentials(), Some(Credentials::Curve(key)));
     assert_eq!(pair.server.credentials(), None, "said once");
@@ -147,13 +150,13 @@ fn the_server_learns_the_clients_proven_key_before_it_says_ready() {
 #[test]
 fn each_connection_has_keys_of_its_own() {
     let mut pair = Pair::new();
-    let hello = pair.from_client();
+    let hello = pair.client_says();
     pair.client = Client::new(
         &pair.client_keys,
         *pair.server_keys.public(),
         &Random::default(),
     );
-    let other = pair.from_client();
+    let other = pair.client_says();
     let transient = 6 + 2 + 72..6 + 2 + 72 + KEY;
     assert_ne!(hello[transient.clone()], other[transient]);
 }
@@ -162,9 +165,9 @@ fn each_connection_has_keys_of_its_own() {
 fn welcome_is_not_longer_than_hello() {
     // So nobody can make the server flood a third party that HELLO pretends to come from.
     let mut pair = Pair::new();
-    let hello = pair.from_client();
-    pair.to_server(&hello).unwrap();
-    assert!(pair.from_server().len() <= hello.len());
+    let hello = pair.client_says();
+    pair.server_hears(&hello).unwrap();
+    assert!(pair.server_says().len() <= hello.len());
 }
 
 #[test]
@@ -224,7 +227,11 @@ fn a_peers_own_messages_can_not_be_sent_back_to_it() {
     let mut pair = Pair::ready();
     let from_client = seal(&mut pair.client, 0, b"mirror");
     violation(open(&mut pair.client, &from_client), Violation::Box);
-    seal(&mut pair.server, 0, b"whose counter is not above INITIATE's");
+    seal(
+        &mut pair.server,
+        0,
+        b"whose counter is not above INITIATE's",
+    );
     let from_server = seal(&mut pair.server, 0, b"mirror");
     violation(open(&mut pair.server, &from_server), Violation::Box);
 }
@@ -271,7 +278,7 @@ fn every_changed_bit_of_a_message_is_noticed() {
 #[test]
 fn every_changed_byte_of_the_handshake_is_noticed() {
     let mut pair = Pair::new();
-    let hello = pair.from_client();
+    let hello = pair.client_says();
     // The padding may hold anything.
     for at in (0..8).chain(80..hello.len()) {
         let mut changed = hello.clone();
@@ -280,22 +287,22 @@ fn every_changed_byte_of_the_handshake_is_noticed() {
             .on_command(&changed, pair.now)
             .unwrap_err();
     }
-    pair.to_server(&hello).unwrap();
-    let welcome = pair.from_server();
+    pair.server_hears(&hello).unwrap();
+    let welcome = pair.server_says();
     for at in 0..welcome.len() {
         let mut changed = welcome.clone();
         changed[at] ^= 1;
-        pair.to_client(&changed).unwrap_err();
+        pair.client_hears(&changed).unwrap_err();
     }
-    pair.to_client(&welcome).unwrap();
+    pair.client_hears(&welcome).unwrap();
 }
 
 #[test]
 fn a_hello_to_another_server_is_refused() {
     let mut pair = Pair::new();
     pair.server = Server::new(&KeyPair::generate(), &Random::default());
-    let hello = pair.from_client();
-    violation(pair.to_server(&hello), Violation::Box);
+    let hello = pair.client_says();
+    violation(pair.server_hears(&hello), Violation::Box);
 }
 
 #[test]
@@ -304,7 +311,7 @@ fn a_server_without_the_secret_key_is_refused() {
     let mut pair = Pair::new();
     let same = Random::new(|bytes| bytes.fill(1));
     pair.client = Client::new(&pair.client_keys, *pair.server_keys.public(), &same);
-    pair.from_client();
+    pair.client_says();
     let impostor = KeyPair::generate();
     let mut lured = Client::new(&pair.client_keys, *impostor.public(), &same);
     let mut fake = Server::new(&impostor, &Random::default());
@@ -312,17 +319,17 @@ fn a_server_without_the_secret_key_is_refused() {
         .unwrap();
     let welcome = next(&mut fake, pair.now);
     lured.on_command(&welcome, pair.now).unwrap();
-    violation(pair.to_client(&welcome), Violation::Box);
+    violation(pair.client_hears(&welcome), Violation::Box);
 }
 
 #[test]
 fn a_replayed_hello_or_initiate_is_refused() {
     let mut pair = Pair::new();
-    let hello = pair.from_client();
-    pair.to_server(&hello).unwrap();
-    let welcome = pair.from_server();
-    pair.to_client(&welcome).unwrap();
-    let initiate = pair.from_client();
+    let hello = pair.client_says();
+    pair.server_hears(&hello).unwrap();
+    let welcome = pair.server_says();
+    pair.client_hears(&welcome).unwrap();
+    let initiate = pair.client_says();
     // Both were recorded. On another connection, the server's half is another.
     let mut other = Server::new(&pair.server_keys, &Random::default());
     other.on_command(&hello, pair.now).unwrap();
@@ -330,15 +337,15 @@ fn a_replayed_hello_or_initiate_is_refused() {
     violation(other.on_command(&initiate, pair.now), Violation::Box);
     // On this one, each comes once.
     violation(
-        pair.to_server(&hello),
+        pair.server_hears(&hello),
         Violation::UnexpectedCommand("HELLO".into()),
     );
     let mut pair = Pair::new();
     let initiate = pair.initiate();
-    pair.to_server(&initiate).unwrap();
-    pair.from_server();
+    pair.server_hears(&initiate).unwrap();
+    pair.server_says();
     violation(
-        pair.to_server(&initiate),
+        pair.server_hears(&initiate),
         Violation::UnexpectedCommand("INITIATE".into()),
     );
 }
@@ -348,11 +355,11 @@ fn a_cookie_expires() {
     let mut pair = Pair::new();
     let initiate = pair.initiate();
     pair.now += Duration::from_secs(60);
-    violation(pair.to_server(&initiate), Violation::Cookie);
+    violation(pair.server_hears(&initiate), Violation::Cookie);
     let mut pair = Pair::new();
     let initiate = pair.initiate();
     pair.now += Duration::from_secs(59);
-    pair.to_server(&initiate).unwrap();
+    pair.server_hears(&initiate).unwrap();
 }
 
 #[test]
@@ -361,8 +368,8 @@ fn a_cookie_is_good_for_one_attempt() {
     let initiate = pair.initiate();
     let mut changed = initiate.clone();
     *changed.last_mut().unwrap() ^= 1;
-    violation(pair.to_server(&changed), Violation::Box);
-    pair.to_server(&initiate).unwrap_err();
+    violation(pair.server_hears(&changed), Violation::Box);
+    pair.server_hears(&initiate).unwrap_err();
 }
 
 #[test]
@@ -371,7 +378,7 @@ fn the_nonce_of_initiate_is_above_hellos() {
     let initiate = pair.initiate();
     let mut changed = initiate.clone();
     changed[9 + 96..9 + 96 + 8].copy_from_slice(&1_u64.to_be_bytes());
-    violation(pair.to_server(&changed), Violation::Nonce);
+    violation(pair.server_hears(&changed), Violation::Nonce);
 }
 
 /// An INITIATE by somebody who has taken part in the handshake so far, with a vouch of their choice.
@@ -380,11 +387,11 @@ fn initiate_with(
     client: PublicKey,
     vouch: impl FnOnce(&PublicKey, &PublicKey) -> Vec<u8>,
 ) -> Vec<u8> {
-    let hello = pair.from_client();
-    pair.to_server(&hello).unwrap();
-    let welcome = pair.from_server();
-    pair.to_client(&welcome).unwrap();
-    let initiate = pair.from_client();
+    let hello = pair.client_says();
+    pair.server_hears(&hello).unwrap();
+    let welcome = pair.server_says();
+    pair.client_hears(&welcome).unwrap();
+    let initiate = pair.client_says();
     let transient = pair.client.transient_keys();
     let key = boxes::shared_key(pair.server_keys.public(), transient.secret()).unwrap();
     let nonce = boxes::nonce(b"WELCOME-", &welcome[8..24]);
@@ -424,7 +431,7 @@ fn the_vouch_binds_all_keys() {
     let initiate = initiate_with(&mut pair, *keys.public(), |transient, server_transient| {
         vouch(&keys, transient, &server, server_transient)
     });
-    pair.to_server(&initiate).unwrap();
+    pair.server_hears(&initiate).unwrap();
 
     // A public key without its secret.
     let mut pair = Pair::new();
@@ -433,7 +440,7 @@ fn the_vouch_binds_all_keys() {
     let initiate = initiate_with(&mut pair, stolen, |transient, server_transient| {
         vouch(&thief, transient, &server, server_transient)
     });
-    violation(pair.to_server(&initiate), Violation::Box);
+    violation(pair.server_hears(&initiate), Violation::Box);
 
     // A vouch for another connection.
     let mut pair = Pair::new();
@@ -446,7 +453,7 @@ fn the_vouch_binds_all_keys() {
             server_transient,
         )
     });
-    violation(pair.to_server(&initiate), Violation::KeyExchange);
+    violation(pair.server_hears(&initiate), Violation::KeyExchange);
 
     // A vouch for another server, which libzmq takes.
     let mut pair = Pair::new();
@@ -455,16 +462,16 @@ fn the_vouch_binds_all_keys() {
         let other = KeyPair::generate();
         vouch(&keys, transient, other.public(), server_transient)
     });
-    violation(pair.to_server(&initiate), Violation::KeyExchange);
+    violation(pair.server_hears(&initiate), Violation::KeyExchange);
     assert_eq!(pair.server.credentials(), None);
 }
 
 #[test]
 fn keys_that_keep_no_secret_are_refused() {
     let mut pair = Pair::new();
-    let mut hello = pair.from_client();
+    let mut hello = pair.client_says();
     hello[80..80 + KEY].fill(0);
-    violation(pair.to_server(&hello), Violation::KeyExchange);
+    violation(pair.server_hears(&hello), Violation::KeyExchange);
     // A client that was configured with one has nothing to say.
     let zero = PublicKey::from([0; KEY]);
     let mut client = Client::new(&KeyPair::generate(), zero, &Random::default());
@@ -500,8 +507,8 @@ proptest! {
         for (name, data) in commands {
             let body = [names[name], &data].concat();
             for pair in [&mut pair, &mut ready, &mut initiated] {
-                let _ = pair.to_server(&body);
-                let _ = pair.to_client(&body);
+                let _ = pair.server_hears(&body);
+                let _ = pair.client_hears(&body);
                 let _ = open(&mut pair.server, &body);
                 let _ = open(&mut pair.client, &body);
             }

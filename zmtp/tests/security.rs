@@ -1,0 +1,457 @@
+//! Two connections in memory with PLAIN and CURVE: who decides when, and what becomes of traffic (RFC 24, 25, 27,
+//! 37). The rules of CURVE's boxes are in `mechanism/curve/tests.rs`.
+
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
+
+use zmtp::mechanism::{self, Admission, Credentials, KeyPair, PlainClient, Refusal};
+use zmtp::{
+    Batch, Config, Connection, Error, Event, Heartbeat, LimitExceeded, Message, Metadata, PeerInfo,
+    SocketType, Version, Violation,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Pair {
+    client: Connection,
+    server: Connection,
+    now: Instant,
+}
+
+/// Both sides' configurations, for sockets of these types.
+fn plain(client: SocketType, server: SocketType) -> (Config, Config) {
+    let mut client = Config::new(client);
+    let credentials = PlainClient::new("admin", "secret").unwrap();
+    client.mechanism = mechanism::Config::PlainClient(credentials);
+    let mut server = Config::new(server);
+    server.mechanism = mechanism::Config::PlainServer;
+    (client, server)
+}
+
+fn curve(client: SocketType, server: SocketType) -> (Config, Config) {
+    let keys = KeyPair::generate();
+    let mut client = Config::new(client);
+    client.mechanism = mechanism::Config::CurveClient {
+        keys: KeyPair::generate(),
+        server: *keys.public(),
+    };
+    let mut server = Config::new(server);
+    server.mechanism = mechanism::Config::CurveServer { keys };
+    (client, server)
+}
+
+impl Pair {
+    fn new((client, server): (Config, Config)) -> Self {
+        let now = Instant::now();
+        Self {
+            client: Connection::new(client, now),
+            server: Connection::new(server, now),
+            now,
+        }
+    }
+
+    /// Carries control bytes both ways until both are silent.
+    fn exchange(&mut self) -> Result<(), Error> {
+        loop {
+            let to_server = self.client.control().split();
+            let to_client = self.server.control().split();
+            if to_server.is_empty() && to_client.is_empty() {
+                return Ok(());
+            }
+            self.server.feed(&to_server, self.now)?;
+            self.client.feed(&to_client, self.now)?;
+        }
+    }
+
+    /// What the server is asked.
+    fn asked(&mut self) -> Credentials {
+        self.exchange().unwrap();
+        match self.server.poll_event() {
+            Some(Event::Authenticate(credentials)) => credentials,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(&mut self, answer: Result<Admission, Refusal>) -> Result<(), Error> {
+        self.server.authenticated(answer, self.now)
+    }
+
+    fn ready(configs: (Config, Config)) -> (Self, PeerInfo) {
+        let asks = configs.1.authenticate || configs.1.mechanism.name() == "PLAIN";
+        let mut pair = Self::new(configs);
+        if asks {
+            pair.asked();
+            pair.answer(Ok(Admission::default())).unwrap();
+        }
+        pair.exchange().unwrap();
+        assert!(pair.client.is_ready() && pair.server.is_ready());
+        let info = info(&mut pair.server);
+        (pair, info)
+    }
+
+    /// Carries messages from the client to the server.
+    fn carry(&mut self, messages: &[Message]) -> Vec<Message> {
+        let mut batch = batch_of(messages);
+        self.client.seal(&mut batch);
+        self.server.feed(&wire(&batch), self.now).unwrap();
+        pop_all(self.server.take_messages())
+    }
+}
+
+fn info(connection: &mut Connection) -> PeerInfo {
+    match connection.poll_event() {
+        Some(Event::Ready(info)) => info,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn batch_of(messages: &[Message]) -> Batch {
+    let mut batch = Batch::new();
+    for message in messages {
+        batch.push(message, 1000);
+    }
+    batch
+}
+
+fn wire(batch: &Batch) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); 4096];
+    let used = batch.io_slices(&mut slices);
+    slices[..used]
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect()
+}
+
+fn pop_all(mut batch: Batch) -> Vec<Message> {
+    std::iter::from_fn(|| batch.pop()).collect()
+}
+
+fn sample() -> [Message; 5] {
+    [
+        Message::from("one"),
+        Message::from([&b"two"[..], &[b'x'; 100_000], b""]),
+        Message::from(vec![b'y'; 40_000]),
+        Message::from(""),
+        Message::from(vec![b'z'; 3_000_000]),
+    ]
+}
+
+#[test]
+fn plain_asks_who_may_come_in_before_it_says_welcome() {
+    let mut pair = Pair::new(plain(SocketType::Push, SocketType::Pull));
+    let credentials = Credentials::Plain {
+        username: "admin".into(),
+        password: "secret".into(),
+    };
+    assert_eq!(pair.asked(), credentials);
+    assert!(pair.server.control().is_empty());
+    pair.answer(Ok(Admission::default())).unwrap();
+    assert_eq!(&pair.server.control()[3..], b"WELCOME");
+    pair.exchange().unwrap();
+    assert_eq!(info(&mut pair.client).mechanism, "PLAIN");
+    assert_eq!(info(&mut pair.server).socket_type, Some(SocketType::Push));
+    assert_eq!(pair.carry(&sample()), sample());
+}
+
+#[test]
+fn curve_says_ready_only_after_the_decision() {
+    let (client, mut server) = curve(SocketType::Push, SocketType::Pull);
+    server.authenticate = true;
+    let mechanism::Config::CurveClient { keys, .. } = client.mechanism.clone() else {
+        unreachable!()
+    };
+    let mut pair = Pair::new((client, server));
+    assert_eq!(pair.asked(), Credentials::Curve(*keys.public()));
+    assert!(pair.server.control().is_empty());
+    assert!(!pair.client.is_ready() && !pair.server.is_ready());
+    pair.answer(Ok(Admission::default())).unwrap();
+    assert_eq!(&pair.server.control()[3..8], b"READY");
+    pair.exchange().unwrap();
+    assert_eq!(info(&mut pair.client).mechanism, "CURVE");
+    assert_eq!(info(&mut pair.server).mechanism, "CURVE");
+}
+
+#[test]
+fn null_says_ready_only_after_the_decision_if_it_asks() {
+    let mut server = Config::new(SocketType::Pull);
+    server.authenticate = true;
+    let mut pair = Pair::new((Config::new(SocketType::Push), server));
+    assert_eq!(pair.asked(), Credentials::Null);
+    assert!(!pair.client.is_ready() && !pair.server.is_ready());
+    pair.answer(Ok(Admission::default())).unwrap();
+    pair.exchange().unwrap();
+    assert!(pair.client.is_ready() && pair.server.is_ready());
+}
+
+#[test]
+fn an_admission_gives_the_peer_a_name_and_properties() {
+    let (mut client, server) = plain(SocketType::Dealer, SocketType::Router);
+    client.metadata.push("X-Rank", "general").unwrap();
+    client.metadata.push("X-Shoe", "42").unwrap();
+    let mut pair = Pair::new((client, server));
+    pair.asked();
+    let mut metadata = Metadata::new();
+    metadata.push("x-rank", "private").unwrap();
+    let user_id = "joe".to_owned();
+    pair.answer(Ok(Admission { user_id, metadata })).unwrap();
+    pair.exchange().unwrap();
+    let info = info(&mut pair.server);
+    assert_eq!(info.user_id, "joe");
+    assert_eq!(info.properties.get("X-Rank"), Some(&b"private"[..]));
+    assert_eq!(info.properties.get("X-Shoe"), Some(&b"42"[..]));
+    assert_eq!(info.properties.len(), 4);
+}
+
+#[test]
+fn a_refused_peer_hears_the_status_and_does_not_come_back() {
+    for configs in [plain, curve] {
+        for refusal in [Refusal::Denied, Refusal::Internal] {
+            let mut configs = configs(SocketType::Push, SocketType::Pull);
+            configs.1.authenticate = true;
+            let mut pair = Pair::new(configs);
+            pair.asked();
+            assert_eq!(pair.answer(Err(refusal)), Err(Error::Denied(refusal)));
+            let error = pair.exchange().unwrap_err();
+            let reason = refusal.status().to_string();
+            assert_eq!(error, Error::Refused { reason });
+            assert!(!error.should_reconnect());
+            // Nothing helps any more.
+            let late = pair.answer(Ok(Admission::default()));
+            assert_eq!(late, Err(Error::Denied(refusal)));
+        }
+    }
+}
+
+#[test]
+fn a_temporary_refusal_is_silence() {
+    let mut pair = Pair::new(plain(SocketType::Push, SocketType::Pull));
+    pair.asked();
+    let refusal = Refusal::Temporary;
+    assert_eq!(pair.answer(Err(refusal)), Err(Error::Denied(refusal)));
+    assert!(pair.server.control().is_empty());
+}
+
+#[test]
+fn the_handshakes_limits_hold_while_somebody_decides() {
+    let (client, mut server) = plain(SocketType::Push, SocketType::Pull);
+    server.handshake_timeout = Some(SECOND);
+    let mut pair = Pair::new((client, server));
+    pair.asked();
+    let late = pair.server.handle_timeout(pair.now + SECOND);
+    assert!(matches!(late, Err(Error::Silent(_))), "{late:?}");
+}
+
+#[test]
+fn mechanisms_that_differ_do_not_meet() {
+    let (plain_client, plain_server) = plain(SocketType::Push, SocketType::Pull);
+    let (curve_client, curve_server) = curve(SocketType::Push, SocketType::Pull);
+    let null = |kind| Config::new(kind);
+    for (client, server) in [
+        (plain_client.clone(), curve_server.clone()),
+        (curve_client.clone(), plain_server.clone()),
+        (null(SocketType::Push), curve_server),
+        (null(SocketType::Push), plain_server),
+        (plain_client, null(SocketType::Pull)),
+        (curve_client, null(SocketType::Pull)),
+    ] {
+        let error = Pair::new((client, server)).exchange().unwrap_err();
+        assert!(matches!(error, Error::Incompatible(_)), "{error:?}");
+        assert!(!error.should_reconnect());
+    }
+}
+
+#[test]
+fn all_messages_pass_under_curve_however_the_bytes_are_cut() {
+    let messages = sample();
+    for step in [7_000_000, 65_536, 1000, 17] {
+        let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
+        let mut batch = batch_of(&messages);
+        pair.client.seal(&mut batch);
+        let bytes = wire(&batch);
+        assert!(!bytes.windows(8).any(|window| window == [b'x'; 8]));
+        let mut got = Vec::new();
+        for part in bytes.chunks(step) {
+            pair.server.feed(part, pair.now).unwrap();
+            got.extend(pop_all(pair.server.take_messages()));
+        }
+        assert_eq!(got, messages, "{step}");
+    }
+}
+
+#[test]
+fn what_was_not_written_can_be_sent_on_another_connection() {
+    let messages = sample();
+    let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
+    let mut batch = batch_of(&messages);
+    pair.client.seal(&mut batch);
+    assert!(batch.is_sealed());
+    // The first is written, and a part of the second.
+    let first = 2 + 33 + 3;
+    assert_eq!(batch.advance(first + 1000), 1);
+    assert_eq!(batch.discard_partial(), 1);
+    batch.unseal();
+    assert!(!batch.is_sealed());
+    assert_eq!(pop_all(batch), messages[2..]);
+
+    let mut batch = batch_of(&messages);
+    pair.client.seal(&mut batch);
+    batch.unseal();
+    assert_eq!(pop_all(batch), messages);
+
+    let mut batch = batch_of(&messages);
+    pair.client.seal(&mut batch);
+    let all = batch.byte_len();
+    assert_eq!(batch.advance(all), messages.len());
+    pair.client.reclaim(&mut batch);
+    assert!(batch.is_empty() && !batch.is_sealed());
+    batch.push(&messages[0], usize::MAX);
+    assert_eq!(pop_all(batch), messages[..1]);
+}
+
+#[test]
+fn a_handover_stops_at_so_many_messages_under_curve_too() {
+    let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
+    let messages: Vec<Message> = (0..100).map(|i: i32| i.to_string().into()).collect();
+    let mut batch = batch_of(&messages);
+    pair.client.seal(&mut batch);
+    let bytes = wire(&batch);
+    use bytes::BufMut;
+    let mut buffer = pair.server.read_buffer();
+    assert!(buffer.remaining_mut() >= bytes.len());
+    buffer.put_slice(&bytes);
+    let mut got = Vec::new();
+    pair.server.handle_input(pair.now, 30).unwrap();
+    loop {
+        let batch = pair.server.take_messages();
+        assert!(batch.len() <= 30);
+        got.extend(pop_all(batch));
+        if !pair.server.input_pending() {
+            break;
+        }
+        pair.server.handle_input(pair.now, 30).unwrap();
+    }
+    assert_eq!(got, messages);
+}
+
+#[test]
+fn heartbeats_travel_inside_the_encrypted_channel() {
+    let (mut client, server) = curve(SocketType::Push, SocketType::Pull);
+    client.heartbeat = Some(Heartbeat::every(SECOND));
+    let (mut pair, _) = Pair::ready((client, server));
+    for _ in 0..5 {
+        pair.now += SECOND;
+        pair.client.handle_timeout(pair.now).unwrap();
+        let ping = pair.client.control().split();
+        assert_eq!(&ping[2..10], b"\x07MESSAGE");
+        pair.server.feed(&ping, pair.now).unwrap();
+        let pong = pair.server.control().split();
+        assert_eq!(&pong[2..10], b"\x07MESSAGE");
+        pair.client.feed(&pong, pair.now).unwrap();
+        // In between, messages go on.
+        assert_eq!(pair.carry(&[Message::from("x")]), ["x"]);
+    }
+}
+
+#[test]
+fn subscriptions_travel_inside_the_encrypted_channel() {
+    let (mut pair, _) = Pair::ready(curve(SocketType::XSub, SocketType::XPub));
+    let messages = [
+        Message::from([&[1][..], b"news"].concat()),
+        Message::from([0]),
+        Message::from("upstream"),
+    ];
+    assert_eq!(pair.carry(&messages), messages);
+}
+
+#[test]
+fn subscriptions_to_a_3_0_publisher_are_messages_in_boxes() {
+    let (mut client, mut server) = curve(SocketType::Sub, SocketType::XPub);
+    client.min_version = Version::V3_0;
+    server.min_version = Version::V3_0;
+    let mut pair = Pair::new((client, server));
+    // The peer says 3.0 where it said 3.1.
+    let to_server = pair.client.control().split();
+    pair.server.feed(&to_server, pair.now).unwrap();
+    let mut to_client = pair.server.control().split();
+    pair.client.feed(&to_client[..11], pair.now).unwrap();
+    let rest = pair.client.control().split();
+    pair.server.feed(&rest, pair.now).unwrap();
+    to_client.extend_from_slice(&pair.server.control().split());
+    assert_eq!(to_client[11], 1);
+    to_client[11] = 0;
+    pair.client.feed(&to_client[11..], pair.now).unwrap();
+    pair.exchange().unwrap();
+    assert_eq!(pair.client.version(), Version::V3_0);
+    let mut batch = batch_of(&[Message::from([1, b'A'])]);
+    pair.client.seal(&mut batch);
+    // Two octets in the box, and its flags.
+    assert_eq!(wire(&batch).len(), 2 + 33 + 2);
+    pair.server.feed(&wire(&batch), pair.now).unwrap();
+    assert_eq!(pop_all(pair.server.take_messages()), [[1, b'A']]);
+}
+
+#[test]
+fn limits_hold_for_what_is_in_the_boxes() {
+    let (client, mut server) = curve(SocketType::Push, SocketType::Pull);
+    server.limits.max_frame = 400;
+    server.limits.max_message = 500;
+    server.limits.max_frames = 3;
+    for (message, expected) in [
+        (Message::from(vec![0; 400]), None),
+        (
+            Message::from(vec![0; 401]),
+            Some(LimitExceeded::Frame {
+                size: 401,
+                max: 400,
+            }),
+        ),
+        (
+            Message::from([vec![0; 300], vec![0; 300]]),
+            Some(LimitExceeded::Message { max: 500 }),
+        ),
+        (
+            Message::from(["a", "b", "c", "d"]),
+            Some(LimitExceeded::Frames { max: 3 }),
+        ),
+    ] {
+        let (mut pair, _) = Pair::ready((client.clone(), server.clone()));
+        let mut batch = batch_of(&[message]);
+        pair.client.seal(&mut batch);
+        let result = pair.server.feed(&wire(&batch), pair.now);
+        assert_eq!(result, expected.map_or(Ok(()), |limit| Err(limit.into())));
+    }
+    // What is only announced is refused before it has come.
+    let (mut pair, _) = Pair::ready((client, server));
+    let result = pair.server.feed(b"\x02\0\0\0\0\0\x01\0\0", pair.now);
+    assert!(matches!(
+        result,
+        Err(Error::Limit(LimitExceeded::Frame { .. }))
+    ));
+}
+
+#[test]
+fn a_frame_in_the_clear_ends_the_connection_and_what_came_before_stays() {
+    let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
+    let mut batch = batch_of(&[Message::from("before")]);
+    pair.client.seal(&mut batch);
+    let bytes = [&wire(&batch)[..], b"\x00\x05clear"].concat();
+    let result = pair.server.feed(&bytes, pair.now);
+    assert_eq!(result, Err(Violation::Unsealed.into()));
+    assert_eq!(pop_all(pair.server.take_messages()), ["before"]);
+}
+
+#[test]
+fn a_server_says_so_in_its_greeting() {
+    for configs in [plain, curve] {
+        let mut pair = Pair::new(configs(SocketType::Push, SocketType::Pull));
+        let signature = pair.client.control().split();
+        pair.server.feed(&signature, pair.now).unwrap();
+        let other = pair.server.control().split();
+        pair.client.feed(&other, pair.now).unwrap();
+        let rest = pair.client.control().split();
+        pair.server.feed(&rest, pair.now).unwrap();
+        let greeting = [other, pair.server.control().split()].concat();
+        assert_eq!(greeting[32], 1);
+        assert_eq!([signature, rest].concat()[32], 0);
+    }
+}
