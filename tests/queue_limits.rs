@@ -519,6 +519,45 @@ async fn a_publisher_that_connects_comes_back_to_a_subscriber_that_was_slow() {
 }
 
 #[tokio::test]
+async fn a_subscriber_that_is_away_is_not_slow() {
+    let place = Place::fixed(Transport::Tcp4);
+    let mut publisher = PubSocket::builder()
+        .send_hwm(10)
+        .slow_subscriber(SlowSubscriber::Disconnect)
+        .reconnect_interval(Duration::from_millis(1))
+        .reconnect_interval_max(Duration::from_millis(1))
+        .build()
+        .expect("options");
+    let mut monitor = publisher.monitor();
+    let subscriber = || {
+        let mut sub = SubSocket::new();
+        sub.subscribe("");
+        sub
+    };
+    let mut sub = subscriber();
+    sub.bind(place.endpoint.as_str()).await.expect("bind");
+    publisher.connect(place.endpoint.as_str()).expect("connect");
+    within("subscription", publisher.wait_for_subscribers(1)).await;
+    within("close", sub.close()).await;
+    event(&mut monitor, "the end", |kind| {
+        matches!(kind, Kind::Disconnected(_))
+    })
+    .await;
+    for number in 0..100 {
+        publisher.send(number.to_string()).await.expect("send");
+    }
+    let stats = publisher.stats();
+    assert_eq!((stats.queued_to_send, stats.dropped.full), (10, 90));
+    let mut sub = subscriber();
+    sub.bind(place.endpoint.as_str()).await.expect("bind");
+    for number in 0..10 {
+        let message = within("what waited", sub.recv()).await.expect("recv");
+        assert_eq!(message, number.to_string());
+    }
+    assert_eq!(publisher.stats().reconnects, 1, "it stays connected");
+}
+
+#[tokio::test]
 async fn a_slow_inproc_subscriber_is_disconnected_for_good() {
     let context = Context::new();
     let (mut publisher, mut sub) = news(&context, SlowSubscriber::Disconnect).await;
