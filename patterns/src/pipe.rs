@@ -28,12 +28,15 @@
 //! topic, see `latest.rs`.
 
 mod bounds;
+mod ends;
+mod enforce;
 mod lane;
 mod latest;
 mod making;
 mod session_end;
 mod socket_end;
 mod tally;
+mod view;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,10 +44,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use bounds::{Limits, look_every};
-pub(crate) use lane::{BY_REFERENCE, Drive, LaneView, News};
+pub(crate) use ends::Drive;
+pub(crate) use lane::{BY_REFERENCE, News};
 pub(crate) use making::{Party, Unbound, to_name, to_session};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};
+pub(crate) use view::LaneView;
 
 /// Names a pipe within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use zmtp::Batch;
 
-use super::lane::{At, Lane, LaneView, name_receiver, send};
+use super::ends::{At, name_receiver, send};
+use super::lane::Lane;
+use super::view::LaneView;
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };

@@ -7,7 +7,8 @@ use std::time::Duration;
 use zmtp::{Batch, Message};
 
 use super::bounds::{Queued, look_every};
-use super::lane::{Drive, Lane, News, name_receiver, send};
+use super::ends::{Drive, name_receiver, send};
+use super::lane::{Lane, News};
 use super::{Deadline, Party, PipeId};
 use crate::routing_id::RoutingId;
 use crate::socket::Place;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::MutexGuard;
 use zmtp::{Batch, Envelope, Message};
 
-use super::lane::{At, BY_REFERENCE, Drive, Lane, LaneState, News, send};
+use super::ends::{At, Drive, send};
+use super::lane::{BY_REFERENCE, Lane, LaneState, News};
 use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
