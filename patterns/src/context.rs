@@ -103,6 +103,14 @@ impl Context {
         GLOBAL.get_or_init(Context::new).clone()
     }
 
+    /// The context of all blocking sockets that were not given one: with an I/O thread.
+    pub(crate) fn global_with_io_thread() -> Self {
+        static GLOBAL: OnceLock<Context> = OnceLock::new();
+        GLOBAL
+            .get_or_init(|| Context::with_io_threads(1).expect("the system has another thread"))
+            .clone()
+    }
+
     pub(crate) fn names(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
         self.names.lock()
     }

@@ -46,6 +46,7 @@
 //! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod blocking;
 pub mod context;
 pub mod endpoint;
 pub mod error;
@@ -54,6 +55,7 @@ mod io_threads;
 pub mod monitor;
 pub mod options;
 mod pipe;
+mod proxy;
 mod routing;
 mod routing_id;
 mod session;
@@ -68,6 +70,7 @@ pub use error::{
     ReserveError, SendError, TryRecvError, TrySendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
+pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,

@@ -42,6 +42,12 @@ pub trait Open: sealed::Sealed + Sized {
         Options::default()
     }
 
+    /// The context of sockets that are not given one.
+    #[doc(hidden)]
+    fn context() -> Context {
+        Context::global()
+    }
+
     /// Makes the socket.
     #[doc(hidden)]
     fn open(context: &Context, options: Options) -> Self;
@@ -185,7 +191,7 @@ impl<S: Open> Builder<S> {
     }
 
     /// The context that the socket belongs to: it knows the `inproc://` names. Default: the one
-    /// that all sockets of the process share.
+    /// that all sockets of the process share, and for blocking sockets one that all of them share.
     pub fn context(mut self, context: &Context) -> Self {
         self.context = Some(context.clone());
         self
@@ -200,7 +206,7 @@ impl<S: Open> Builder<S> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
-        let context = self.context.unwrap_or_else(Context::global);
+        let context = self.context.unwrap_or_else(S::context);
         self.options.check(&context)?;
         Ok(S::open(&context, self.options))
     }

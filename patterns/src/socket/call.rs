@@ -226,6 +226,11 @@ impl std::fmt::Debug for Polled {
 }
 
 impl Polled {
+    /// Of a call that knows no time-out.
+    pub(crate) fn endless() -> Self {
+        Polled(Patience::Waiting(None))
+    }
+
     /// Ready when a message can be sent, or when the time for it is over.
     pub(super) fn poll_room<S: SendStrategy, R: RecvStrategy>(
         &mut self,

@@ -133,6 +133,8 @@ macro_rules! halves {
             }
         }
 
+        $crate::socket::traits::splits!($socket, $sender, $receiver);
+
         impl $receiver {
             /// The next message; waits while there is none.
             ///

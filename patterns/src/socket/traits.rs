@@ -137,6 +137,72 @@ pub trait Feeding: SocketSend + Unpin {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
+/// A socket that can be divided into halves.
+pub trait Splits: Sealed + Sized {
+    /// The sending half.
+    type Sender: Sealed;
+    /// The receiving half.
+    type Receiver: Sealed;
+
+    /// Divides the socket into its two directions.
+    fn split(self) -> (Self::Sender, Self::Receiver);
+
+    /// The whole socket again.
+    ///
+    /// # Errors
+    ///
+    /// The halves belong to two different sockets. They come back.
+    #[allow(clippy::result_large_err, reason = "the error is both arguments")]
+    fn reunite(
+        sender: Self::Sender,
+        receiver: Self::Receiver,
+    ) -> Result<Self, super::ReuniteError<Self::Sender, Self::Receiver>>;
+}
+
+/// Writes it for a socket that has both calls.
+macro_rules! splits {
+    ($socket:ident, $sender:ident, $receiver:ident) => {
+        impl $crate::socket::Splits for $socket {
+            type Sender = $sender;
+            type Receiver = $receiver;
+
+            fn split(self) -> ($sender, $receiver) {
+                $socket::split(self)
+            }
+
+            fn reunite(
+                sender: $sender,
+                receiver: $receiver,
+            ) -> Result<$socket, $crate::socket::ReuniteError<$sender, $receiver>> {
+                sender.reunite(receiver)
+            }
+        }
+    };
+}
+pub(crate) use splits;
+
+/// A publisher, or the sending half of one, that hears who subscribes.
+pub trait Hears: Sealed {
+    /// Waits until that many peers have subscribed to something; see
+    /// [`PubSocket::wait_for_subscribers`](crate::PubSocket::wait_for_subscribers).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has changed nothing.
+    fn wait_for_subscribers(&mut self, count: usize) -> impl Future<Output = ()>;
+}
+
+macro_rules! hears {
+    ($($publisher:ty),*) => {
+        $(impl Hears for $publisher {
+            fn wait_for_subscribers(&mut self, count: usize) -> impl Future<Output = ()> {
+                <$publisher>::wait_for_subscribers(self, count)
+            }
+        })*
+    };
+}
+hears!(crate::PubSocket, crate::XPubSocket, super::XPubSender);
+
 // A borrowed socket is one, too.
 
 impl<S: Sealed> Sealed for &mut S {}

@@ -13,7 +13,7 @@ use zmtp::Message;
 
 use super::XPubSocket;
 use super::halves::{ReuniteError, half};
-use super::traits::{Feeding, Flowing, Polled, SocketRecv, receives_in_turns, sinks};
+use super::traits::{Feeding, Flowing, Polled, SocketRecv, receives_in_turns, sinks, splits};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 
 struct Joint {
@@ -73,6 +73,7 @@ impl XPubSocket {
 
 half!(XPubSender, |this| this.joint.socket.lock());
 half!(XPubReceiver, |this| this.joint.socket.lock());
+splits!(XPubSocket, XPubSender, XPubReceiver);
 sinks!(XPubSender, Message);
 receives_in_turns!(XPubReceiver, Message);
 

@@ -1,0 +1,296 @@
+//! The proxy: two sockets joined, so that what one receives the other sends (libzmq's `zmq_proxy` and
+//! `zmq_proxy_steerable`).
+//!
+//! ```text
+//!   clients ──► frontend ──► backend ──► workers        capture gets a copy of everything
+//!           ◄──          ◄──         ◄──                control steers, and so does the handle
+//! ```
+//!
+//! A message is taken only when there is room for it on the other side, and goes on at once; a burst of them is
+//! moved in one direction before the other has its turn, so that they meet again in one write. Frames are passed
+//! on as they are, large ones by reference.
+
+mod end;
+mod steering;
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use zmtp::Message;
+
+pub use end::ProxyEnd;
+use steering::{Command, Meter, State};
+pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
+
+use crate::blocking;
+
+/// Messages that are moved in one direction before the other has its turn.
+const BURST: usize = 256;
+
+/// Turns before the task yields.
+const TURNS: usize = 16;
+
+/// Joins two sockets until it is dropped: ROUTER and DEALER for requests, XSUB and XPUB (or SUB and PUB) for
+/// publications, PULL and PUSH for pipelines, or any two others. The sockets may be borrowed, `&mut`. More is in
+/// [`Proxy`].
+///
+/// # Cancel safety
+///
+/// A dropped future has lost no message, except if a `mandatory` ROUTER or a PUB with `no_drop` had no room
+/// for the one in hand; [`Proxy::run`] keeps that one, too.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::{DealerSocket, RepSocket, ReqSocket, RouterSocket, proxy};
+///
+/// let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
+/// let front = clients.bind("tcp://127.0.0.1:*").await?;
+/// let back = workers.bind("tcp://127.0.0.1:*").await?;
+/// tokio::spawn(proxy(clients, workers));
+///
+/// let mut worker = RepSocket::new();
+/// worker.connect(&back)?;
+/// let mut client = ReqSocket::new();
+/// client.connect(&front)?;
+/// client.send("question").await?;
+/// assert_eq!(worker.recv().await?, "question");
+/// worker.send("answer").await?;
+/// assert_eq!(client.recv().await?, "answer");
+/// # Ok(())
+/// # }
+/// ```
+pub async fn proxy(frontend: impl ProxyEnd, backend: impl ProxyEnd) {
+    Proxy::new(frontend, backend).run().await;
+}
+
+/// A proxy with its sockets, that can be captured, steered, stopped and run again.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::{Proxy, PullSocket, PushSocket};
+///
+/// let (mut source, mut sink) = (PushSocket::new(), PullSocket::new());
+/// let (mut pull, mut push) = (PullSocket::new(), PushSocket::new());
+/// source.connect(pull.bind("tcp://127.0.0.1:*").await?)?;
+/// sink.connect(push.bind("tcp://127.0.0.1:*").await?)?;
+///
+/// let mut streamer = Proxy::new(pull, push);
+/// let handle = streamer.handle();
+/// let running = tokio::spawn(async move {
+///     streamer.run().await;
+///     streamer.into_parts()
+/// });
+/// source.send("work").await?;
+/// assert_eq!(sink.recv().await?, "work");
+/// assert_eq!(handle.statistics().frontend.messages_in, 1);
+/// handle.terminate();
+/// let (_pull, _push) = running.await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Proxy<F, B, C = (), S = ()> {
+    frontend: F,
+    backend: B,
+    capture: C,
+    control: S,
+    /// What has been taken from one side and has no room on the other.
+    to_frontend: Option<Message>,
+    to_backend: Option<Message>,
+    /// An answer that the control socket has no room for.
+    answer: Option<Message>,
+    handle: ProxyHandle,
+}
+
+impl<F: ProxyEnd, B: ProxyEnd> Proxy<F, B> {
+    /// A proxy of two sockets. It moves nothing before it runs.
+    pub fn new(frontend: F, backend: B) -> Self {
+        Proxy {
+            frontend,
+            backend,
+            capture: (),
+            control: (),
+            to_frontend: None,
+            to_backend: None,
+            answer: None,
+            handle: ProxyHandle::default(),
+        }
+    }
+}
+
+impl<F: ProxyEnd, B: ProxyEnd, S: ProxyEnd> Proxy<F, B, (), S> {
+    /// Sends a copy of every message, in both directions, to a PUB, PUSH, DEALER or PAIR. One that has no room
+    /// holds the proxy up; a PUB never does.
+    pub fn capture<C: ProxyEnd>(self, capture: C) -> Proxy<F, B, C, S> {
+        Proxy {
+            frontend: self.frontend,
+            backend: self.backend,
+            capture,
+            control: self.control,
+            to_frontend: self.to_frontend,
+            to_backend: self.to_backend,
+            answer: self.answer,
+            handle: self.handle,
+        }
+    }
+}
+
+impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd> Proxy<F, B, C, ()> {
+    /// Takes commands from a socket, as `zmq_proxy_steerable` does: `PAUSE`, `RESUME`, `TERMINATE` and `STATISTICS`.
+    /// The answer to the last is eight frames of eight bytes in this machine's order: messages in, bytes in,
+    /// messages out, bytes out, of the frontend and then of the backend. A REP answers the others with an empty
+    /// frame. Messages that are no command mean nothing.
+    pub fn control<S: ProxyEnd>(self, control: S) -> Proxy<F, B, C, S> {
+        Proxy {
+            frontend: self.frontend,
+            backend: self.backend,
+            capture: self.capture,
+            control,
+            to_frontend: self.to_frontend,
+            to_backend: self.to_backend,
+            answer: self.answer,
+            handle: self.handle,
+        }
+    }
+}
+
+impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
+    /// A handle that steers the proxy from anywhere. Cheap to clone.
+    pub fn handle(&self) -> ProxyHandle {
+        self.handle.clone()
+    }
+
+    /// Moves messages until the proxy is told to terminate. It can be run again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has lost no message; run it again to go on.
+    pub async fn run(&mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    /// The same, blocking this thread. For sockets whose connections run on I/O threads: of
+    /// [`blocking`](crate::blocking) or of a [`Context::with_io_threads`](crate::Context::with_io_threads).
+    ///
+    /// ```
+    /// use patterns::Proxy;
+    /// use patterns::blocking::{DealerSocket, RepSocket, ReqSocket, RouterSocket};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
+    /// let front = clients.bind("tcp://127.0.0.1:*")?;
+    /// let back = workers.bind("tcp://127.0.0.1:*")?;
+    /// let mut broker = Proxy::new(clients, workers);
+    /// let handle = broker.handle();
+    /// let thread = std::thread::spawn(move || broker.run_blocking());
+    ///
+    /// let (mut worker, mut client) = (RepSocket::new(), ReqSocket::new());
+    /// worker.connect(&back)?;
+    /// client.connect(&front)?;
+    /// client.send("question")?;
+    /// assert_eq!(worker.recv()?, "question");
+    /// handle.terminate();
+    /// thread.join().unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_blocking(&mut self) {
+        blocking::wait(self.run());
+    }
+
+    /// The sockets. Drops the message in hand, if there is one: see [`proxy`].
+    pub fn into_parts(self) -> (F, B) {
+        (self.frontend, self.backend)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.handle.watch(cx);
+        for _ in 0..TURNS {
+            self.poll_control(cx);
+            match self.handle.state() {
+                State::Running => {}
+                State::Paused => return Poll::Pending,
+                State::Terminating => {
+                    self.handle.terminated();
+                    return Poll::Ready(());
+                }
+            }
+            let (capture, meters) = (&mut self.capture, self.handle.meters());
+            let (front, back) = (&mut self.frontend, &mut self.backend);
+            let there = forward(
+                front,
+                back,
+                &mut self.to_backend,
+                capture,
+                &meters.there(),
+                cx,
+            );
+            let back_again = forward(
+                back,
+                front,
+                &mut self.to_frontend,
+                capture,
+                &meters.back(),
+                cx,
+            );
+            if !there && !back_again {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the control socket says.
+    fn poll_control(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if self.answer.is_some() && self.control.poll_put(cx, &mut self.answer).is_pending() {
+                return;
+            }
+            let Poll::Ready(message) = self.control.poll_take(cx) else {
+                return;
+            };
+            let command = Command::read(&message);
+            self.answer = command.and_then(|command| self.handle.obey(command));
+            if self.answer.is_none() && S::ANSWERS_ALL {
+                self.answer = Some(Message::from(""));
+            }
+        }
+    }
+}
+
+/// Moves a burst of messages one way. `false`: there is nothing more to move now.
+fn forward(
+    from: &mut impl ProxyEnd,
+    to: &mut impl ProxyEnd,
+    in_hand: &mut Option<Message>,
+    capture: &mut impl ProxyEnd,
+    (taken, put): &(&Meter, &Meter),
+    cx: &mut Context<'_>,
+) -> bool {
+    let mut size = in_hand.as_ref().map_or(0, Message::byte_len);
+    for _ in 0..BURST {
+        if in_hand.is_none() {
+            if to.poll_room(cx).is_pending() || capture.poll_room(cx).is_pending() {
+                return false;
+            }
+            let Poll::Ready(message) = from.poll_take(cx) else {
+                return false;
+            };
+            size = message.byte_len();
+            taken.add(size);
+            if capture.is_there() {
+                // There is room, or it has gone this moment: then there is nobody to copy it to.
+                let _ = capture.poll_put(cx, &mut Some(message.clone()));
+            }
+            *in_hand = Some(message);
+        }
+        if to.poll_put(cx, in_hand).is_pending() {
+            return false;
+        }
+        put.add(size);
+    }
+    true
+}
