@@ -174,3 +174,48 @@ async fn standard_input_and_output() {
     assert_eq!(reader.rest().await, lines);
     assert_eq!(writer.rest().await, "");
 }
+
+#[tokio::test]
+async fn blocking() {
+    let output = Example::start("blocking", &[]).rest().await;
+    for client in 1..=3 {
+        for question in 1..=2 {
+            let expected = format!("client {client} got \"answer to question {question}\"");
+            assert!(
+                output.contains(&expected),
+                "{expected} is missing in:\n{output}"
+            );
+        }
+    }
+    assert!(output.ends_with("0 messages were left\n"), "{output}");
+}
+
+#[tokio::test]
+async fn chat() {
+    let folder = Folder::new();
+    let endpoint = folder.ipc("chat");
+    let mut one = Example::start("chat", &["bind", &endpoint]);
+    let mut other = Example::start("chat", &["connect", &endpoint]);
+    one.input("hello\nhow are you?\n").await;
+    other.input("fine\n").await;
+    assert_eq!(one.rest().await, "> fine\n");
+    assert_eq!(other.rest().await, "> hello\n> how are you?\n");
+}
+
+#[tokio::test]
+async fn broker() {
+    let folder = Folder::new();
+    let (clients, workers) = (folder.ipc("clients"), folder.ipc("workers"));
+    let mut broker = Example::start("broker", &[&clients, &workers]);
+    assert_eq!(
+        broker.line().await,
+        format!("clients connect to {clients}, workers to {workers}")
+    );
+    let answers = Example::start("hello_client", &[&clients]).rest().await;
+    assert_eq!(answers.lines().count(), 10);
+    assert_eq!(answers.lines().next(), Some("answer: Hello 1 to you, too"));
+    let id = broker.child.id().expect("it runs");
+    let id = rustix::process::Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    assert_eq!(broker.rest().await, "10 questions, 10 answers\n");
+}

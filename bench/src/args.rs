@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::Failure;
 
 const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
-[--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy] [--payload shared|copy] [--hwm MESSAGES] \
+[--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
 [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull version";
 
@@ -75,6 +75,8 @@ pub(crate) enum Mode {
     BusyPoll,
     /// The role on one thread, the connections on an I/O thread of the context.
     IoThread,
+    /// The blocking sockets, without a runtime; the connections on an I/O thread of the context.
+    Blocking,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +131,7 @@ impl FromStr for Mode {
             "mt" => Ok(Mode::MultiThread),
             "io" => Ok(Mode::IoThread),
             "busy" => Ok(Mode::BusyPoll),
+            "blocking" => Ok(Mode::Blocking),
             other => Err(format!("unknown mode {other}").into()),
         }
     }

@@ -48,10 +48,15 @@ fn run() -> Result<(), Failure> {
     };
     process::stop_after(args.timeout);
     let control = Control::listen(args.hold);
+    if args.mode == Mode::Blocking {
+        return roles::blocking::run(&args, control);
+    }
     let runtime = runtime(args.mode)?;
     let role = roles::run(args.clone(), control);
     let result = match args.mode {
-        Mode::CurrentThread | Mode::IoThread | Mode::BusyPoll => runtime.block_on(role),
+        Mode::CurrentThread | Mode::IoThread | Mode::BusyPoll | Mode::Blocking => {
+            runtime.block_on(role)
+        }
         // The thread in `block_on` is none of the workers: a role that stayed on it would cross threads
         // with each message.
         Mode::MultiThread | Mode::CurrentThreadTask => {
@@ -69,8 +74,10 @@ fn runtime(mode: Mode) -> std::io::Result<Runtime> {
             .worker_threads(2)
             .enable_all()
             .build(),
-        Mode::CurrentThread | Mode::CurrentThreadTask | Mode::IoThread | Mode::BusyPoll => {
-            Builder::new_current_thread().enable_all().build()
-        }
+        Mode::CurrentThread
+        | Mode::CurrentThreadTask
+        | Mode::IoThread
+        | Mode::BusyPoll
+        | Mode::Blocking => Builder::new_current_thread().enable_all().build(),
     }
 }

@@ -246,7 +246,7 @@ impl<S: Flowing> Blocking<S> {
     ///     }
     ///     push.close();
     /// });
-    /// for (message, expected) in pull.messages().zip(["1", "2", "3"]) {
+    /// for (expected, message) in ["1", "2", "3"].into_iter().zip(pull.messages()) {
     ///     assert_eq!(message?, expected);
     /// }
     /// # Ok(())

@@ -1,5 +1,6 @@
 //! The roles: what one process does in a measurement. Each is a plain loop over one socket.
 
+pub(crate) mod blocking;
 mod connections;
 mod inproc;
 mod pipeline;
@@ -63,7 +64,9 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
 fn context(args: &Args) -> &'static Context {
     static CONTEXT: OnceLock<Context> = OnceLock::new();
     CONTEXT.get_or_init(|| match args.mode {
-        Mode::IoThread => Context::with_io_threads(1).expect("a thread can be started"),
+        Mode::IoThread | Mode::Blocking => {
+            Context::with_io_threads(1).expect("a thread can be started")
+        }
         _ => Context::global(),
     })
 }

@@ -1,0 +1,156 @@
+//! The same roles with the blocking sockets: each on a thread of its own, the connections on an I/O thread.
+
+use std::thread;
+use std::time::Duration;
+
+use purezmq::blocking::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket, wait};
+
+use super::source::Source;
+use super::{receives, sends};
+use crate::Failure;
+use crate::args::{Args, Role};
+use crate::control::Control;
+use crate::meter::{Audience, PROBE, RoundTrips, Seat, Throughput};
+use crate::process::Usage;
+use crate::report::{Plain, Report, ready};
+
+/// As in `pubsub.rs`: without a limit, so that deliveries are counted, and not losses.
+const UNLIMITED: Option<usize> = Some(0);
+
+/// Between two probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Binds or connects a socket, as the command line says.
+macro_rules! attach {
+    ($socket:expr, $args:expr) => {
+        match &$args.attach {
+            Some($crate::args::Attach::Bind(endpoint)) => {
+                $socket.bind(endpoint)?;
+            }
+            Some($crate::args::Attach::Connect(endpoint)) => $socket.connect(endpoint)?,
+            None => {}
+        }
+    };
+}
+
+/// Keeps the process until the other side has all it wants.
+macro_rules! stay {
+    ($socket:expr, $control:expr) => {
+        if $control.has_driver() {
+            wait($control.ended());
+        } else {
+            $socket.close();
+        }
+    };
+}
+
+/// Runs one role to its end.
+pub(crate) fn run(args: &Args, control: Control) -> Result<(), Failure> {
+    match args.role {
+        Role::Push => push(args, control),
+        Role::Pull => pull(args),
+        Role::Pub => publish(args, control),
+        Role::Sub => subscribe(args),
+        Role::Requester => request(args),
+        Role::Replier => reply(args, control),
+        Role::InprocThroughput | Role::InprocLatency | Role::ConnectionPull => {
+            Err(format!("{} is not there in mode blocking", args.role_name).into())
+        }
+    }
+}
+
+fn push(args: &Args, mut control: Control) -> Result<(), Failure> {
+    let mut push: PushSocket = sends(PushSocket::builder(), args, None).build()?;
+    attach!(push, args);
+    let before = Usage::now();
+    let source = Source::new(args);
+    for _ in 0..args.total() {
+        push.send(source.next())?;
+    }
+    stay!(push, control);
+    Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+fn pull(args: &Args) -> Result<(), Failure> {
+    let mut pull: PullSocket = receives(PullSocket::builder(), args, None).build()?;
+    attach!(pull, args);
+    ready();
+    let mut meter = Throughput::new(args);
+    while !meter.count(&pull.recv()?)? {}
+    meter.report(args);
+    Ok(())
+}
+
+fn publish(args: &Args, mut control: Control) -> Result<(), Failure> {
+    let mut publisher: PubSocket = sends(PubSocket::builder(), args, UNLIMITED).build()?;
+    attach!(publisher, args);
+    ready();
+    while !control.may_go() {
+        publisher.send([0; PROBE])?;
+        thread::sleep(PROBE_INTERVAL);
+    }
+    let source = Source::new(args);
+    let before = Usage::now();
+    for _ in 0..args.total() {
+        publisher.send(source.next())?;
+    }
+    stay!(publisher, control);
+    Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+/// As many subscribers as peers were asked for, each a thread.
+fn subscribe(args: &Args) -> Result<(), Failure> {
+    let audience = Audience::new(args);
+    for number in 0..args.peers {
+        let mut subscriber: SubSocket = receives(SubSocket::builder(), args, UNLIMITED).build()?;
+        subscriber.subscribe("");
+        attach!(subscriber, args);
+        let seat = audience.seat(number);
+        thread::spawn(move || {
+            if let Err(failure) = listen(subscriber, seat) {
+                eprintln!("bench-peer: {failure}");
+                std::process::exit(2);
+            }
+        });
+    }
+    wait(audience.served());
+    audience.report(args);
+    Ok(())
+}
+
+fn listen(mut subscriber: SubSocket, mut seat: Seat) -> Result<(), Failure> {
+    while !seat.count(&subscriber.recv()?)? {}
+    Ok(())
+}
+
+fn request(args: &Args) -> Result<(), Failure> {
+    let builder = sends(ReqSocket::builder(), args, None);
+    let mut requester: ReqSocket = receives(builder, args, None).build()?;
+    attach!(requester, args);
+    let source = Source::new(args);
+    let mut meter = RoundTrips::new(args);
+    loop {
+        meter.begin();
+        requester.send(source.next())?;
+        if meter.end(&requester.recv()?)? {
+            break;
+        }
+    }
+    meter.report(args);
+    Ok(())
+}
+
+fn reply(args: &Args, mut control: Control) -> Result<(), Failure> {
+    let builder = sends(RepSocket::builder(), args, None);
+    let mut replier: RepSocket = receives(builder, args, None).build()?;
+    attach!(replier, args);
+    ready();
+    for _ in 0..args.total() {
+        let request = replier.recv()?;
+        replier.send(request)?;
+    }
+    stay!(replier, control);
+    Ok(())
+}
