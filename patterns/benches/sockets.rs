@@ -5,7 +5,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use patterns::{Context, Message, PubSocket, PullSocket, PushSocket, SubSocket};
+use patterns::{Context, Message, Proxy, PubSocket, PullSocket, PushSocket, SubSocket};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {
@@ -34,6 +34,59 @@ fn inproc_pipe<const SIZE: usize>(bencher: Bencher<'_, '_>, batch: usize) {
         for _ in 0..batch {
             divan::black_box(pull.try_recv().expect("a message"));
         }
+    });
+}
+
+/// The same with `recv` awaited for each message, and with all of them taken at once.
+#[divan::bench(consts = [16, 64, 1024], args = [false, true])]
+fn inproc_recv<const SIZE: usize>(bencher: Bencher<'_, '_>, many: bool) {
+    let runtime = runtime();
+    let (mut push, mut pull) = runtime.block_on(joined("inproc://recv"));
+    let message = Message::from(vec![7; SIZE]);
+    let mut buffer = Vec::with_capacity(256);
+    bencher.counter(ItemsCount::new(256_usize)).bench_local(|| {
+        for _ in 0..256 {
+            push.try_send(message.clone()).expect("room");
+        }
+        runtime.block_on(async {
+            if many {
+                pull.recv_many(&mut buffer, 256).await.expect("messages");
+            } else {
+                for _ in 0..256 {
+                    buffer.push(pull.recv().await.expect("a message"));
+                }
+            }
+        });
+        divan::black_box(&mut buffer).clear();
+    });
+}
+
+/// PULL to PUSH through a proxy within the process. Time per [`ROUND`] messages, pushing and popping included.
+#[divan::bench(args = [16, 64, 1024, 65_536])]
+fn inproc_proxy(bencher: Bencher<'_, '_>, size: usize) {
+    let runtime = runtime();
+    let (mut push, front) = runtime.block_on(joined("inproc://front"));
+    let (back, mut pull) = runtime.block_on(joined("inproc://back"));
+    let mut proxy = Proxy::new(front, back);
+    let message = Message::from(vec![7; size]);
+    bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
+        for _ in 0..ROUND {
+            push.try_send(message.clone()).expect("room");
+        }
+        // It runs until it has to wait.
+        runtime.block_on(async {
+            let mut left = ROUND;
+            while left > 0 {
+                tokio::select! {
+                    biased;
+                    () = proxy.run() => unreachable!("nobody ends it"),
+                    () = tokio::task::yield_now() => {}
+                }
+                while pull.try_recv().is_ok() {
+                    left -= 1;
+                }
+            }
+        });
     });
 }
 
