@@ -3,11 +3,16 @@
 use std::str::FromStr;
 
 use crate::Failure;
+use crate::meter::PROBE;
 
 const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
 [--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
 [--hold] [--timeout SECONDS]
-ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull version";
+ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
+      fan-in-push fan-in-pull fan-out-push fan-out-pull version";
+
+/// The first byte of a message says who of a fan sent it.
+const LARGEST_FAN: usize = 256;
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -29,7 +34,7 @@ pub(crate) struct Args {
     pub(crate) count: u64,
     /// Messages before those; at least one, since the clock starts with the last of them.
     pub(crate) warmup: u64,
-    /// Subscribers, or connections.
+    /// Subscribers, connections, or sockets on the wide side of a fan.
     pub(crate) peers: usize,
     pub(crate) mode: Mode,
     /// The mode as it was given.
@@ -60,6 +65,24 @@ pub(crate) enum Role {
     InprocThroughput,
     InprocLatency,
     ConnectionPull,
+    FanInPush,
+    FanInPull,
+    FanOutPush,
+    FanOutPull,
+}
+
+impl Role {
+    fn is_fan(self) -> bool {
+        matches!(
+            self,
+            Role::FanInPush | Role::FanInPull | Role::FanOutPush | Role::FanOutPull
+        )
+    }
+
+    /// Sends until the driver says that it is enough.
+    fn sends_without_end(self) -> bool {
+        matches!(self, Role::FanInPush | Role::FanOutPush)
+    }
 }
 
 /// Where tasks run.
@@ -116,6 +139,10 @@ impl FromStr for Role {
             "inproc-thr" => Role::InprocThroughput,
             "inproc-lat" => Role::InprocLatency,
             "conn-pull" => Role::ConnectionPull,
+            "fan-in-push" => Role::FanInPush,
+            "fan-in-pull" => Role::FanInPull,
+            "fan-out-push" => Role::FanOutPush,
+            "fan-out-pull" => Role::FanOutPull,
             other => return Err(format!("unknown role {other}\n{USAGE}").into()),
         })
     }
@@ -200,6 +227,15 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
     match args.role {
         Role::InprocThroughput | Role::InprocLatency => args.attach = None,
         _ if args.attach.is_none() => return Err("--bind or --connect is missing".into()),
+        role if role.sends_without_end() && !args.hold => {
+            return Err(format!("{} needs --hold", args.role_name).into());
+        }
+        role if role.is_fan() && !(1..=LARGEST_FAN).contains(&args.peers) => {
+            return Err(format!("--peers of a fan: 1 to {LARGEST_FAN}").into());
+        }
+        role if role.is_fan() && (args.size == 0 || args.size == PROBE) => {
+            return Err(format!("--size of a fan: neither 0 nor {PROBE}").into());
+        }
         _ => {}
     }
     Ok(Command::Run(args))
@@ -257,6 +293,12 @@ mod tests {
             ("push --bind tcp://*:1 --size x", "--size x"),
             ("push --bind tcp://*:1 --mode warp", "unknown mode warp"),
             ("push --bind tcp://*:1 --speed 9", "unknown option --speed"),
+            ("fan-in-push --connect tcp://127.0.0.1:1", "needs --hold"),
+            ("fan-in-pull --bind tcp://*:1 --peers 257", "1 to 256"),
+            (
+                "fan-out-pull --connect tcp://127.0.0.1:1 --size 3",
+                "--size",
+            ),
         ] {
             let failure = args(line).unwrap_err();
             assert!(failure.contains(part), "{line}: {failure}");

@@ -2,6 +2,7 @@
 //! warm-up message to the last message.
 
 mod audience;
+mod fan;
 mod round_trips;
 mod throughput;
 
@@ -10,10 +11,12 @@ use purezmq::Message;
 use crate::Failure;
 
 pub(crate) use audience::{Audience, Seat};
+pub(crate) use fan::{Fan, Tally};
 pub(crate) use round_trips::RoundTrips;
 pub(crate) use throughput::Throughput;
 
-/// Bytes of the messages that a publisher sends until its subscribers are there. They are not measured.
+/// Bytes of the messages that a publisher, or the sender of a fan-out, sends until its receivers are there. They are
+/// not measured.
 pub(crate) const PROBE: usize = 3;
 
 /// Nothing may have become of a message on its way.

@@ -45,6 +45,11 @@ impl Usage {
             involuntary_switches: usage.involuntary_context_switches(),
         }
     }
+
+    /// User and system time since `before`.
+    pub(crate) fn cpu_since(&self, before: Usage) -> Duration {
+        (self.user + self.system).saturating_sub(before.user + before.system)
+    }
 }
 
 /// CLOCK_MONOTONIC in nanoseconds: comparable between the processes of one machine.

@@ -2,17 +2,20 @@
 
 pub(crate) mod blocking;
 mod connections;
+mod fan;
 mod inproc;
 mod pipeline;
 mod pubsub;
 mod reqrep;
 mod source;
 
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use purezmq::Context;
 use purezmq::options::{Builder, Receives, Sends};
+use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::args::{Args, Mode, Role};
@@ -57,6 +60,24 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
         Role::InprocThroughput => inproc::throughput(args).await,
         Role::InprocLatency => inproc::latency(args).await,
         Role::ConnectionPull => connections::pull(&args, control).await,
+        Role::FanInPush => fan::many_push(args, control).await,
+        Role::FanInPull => fan::one_pull(&args).await,
+        Role::FanOutPush => fan::one_push(args, control).await,
+        Role::FanOutPull => fan::many_pull(&args).await,
+    }
+}
+
+/// Waits for the end, and for the first failure. A task that is done is fine.
+async fn until(
+    end: impl Future<Output = ()>,
+    tasks: &mut JoinSet<Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            Some(result) = tasks.join_next() => result??,
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! PUB and SUB: fan-out to all subscribers of one other process.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use purezmq::{PubSocket, SubSocket};
@@ -8,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::source::Source;
-use super::{attach, receives, sends, stay};
+use super::{attach, receives, sends, stay, until};
 use crate::Failure;
 use crate::args::Args;
 use crate::control::Control;
@@ -51,24 +50,9 @@ pub(super) async fn subscribe(args: &Args) -> Result<(), Failure> {
         attach!(subscriber, args);
         subscribers.spawn(listen(subscriber, audience.seat(number)));
     }
-    served(&audience, &mut subscribers).await?;
+    until(audience.served(), &mut subscribers).await?;
     audience.report(args);
     Ok(())
-}
-
-/// Waits for the audience, and for the first failure.
-async fn served(
-    audience: &Arc<Audience>,
-    subscribers: &mut JoinSet<Result<(), Failure>>,
-) -> Result<(), Failure> {
-    let ended = audience.served();
-    tokio::pin!(ended);
-    loop {
-        tokio::select! {
-            () = &mut ended => return Ok(()),
-            Some(result) = subscribers.join_next() => result??,
-        }
-    }
 }
 
 async fn listen(mut subscriber: SubSocket, mut seat: Seat) -> Result<(), Failure> {

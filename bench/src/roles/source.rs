@@ -13,7 +13,17 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(args: &Args) -> Self {
-        let payload = vec![b'x'; args.size];
+        Self::with_payload(args, vec![b'x'; args.size])
+    }
+
+    /// The first byte says which of several senders it was.
+    pub(crate) fn numbered(args: &Args, number: u8) -> Self {
+        let mut payload = vec![b'x'; args.size];
+        payload[0] = number;
+        Self::with_payload(args, payload)
+    }
+
+    fn with_payload(args: &Args, payload: Vec<u8>) -> Self {
         let prototype = match args.payload {
             Payload::Shared => Some(Message::from(payload.clone())),
             Payload::Copy => None,

@@ -8,7 +8,7 @@
 //! the linger rules of its library are.
 
 use std::io::{BufRead, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -194,11 +194,18 @@ impl Ctl {
     pub fn hold_blocking(&self) {
         if self.hold {
             while !self.closed() {
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(self.pace());
             }
         } else {
             std::thread::sleep(Duration::from_millis(1000));
         }
+    }
+
+    /// How long a holder sleeps before it looks again: through a silence
+    /// that is being measured, it does not look at all.
+    pub fn pace(&self) -> Duration {
+        let silent = SILENT_UNTIL.load(Ordering::SeqCst).saturating_sub(monotonic_ns());
+        Duration::from_nanos(silent).max(Duration::from_millis(2))
     }
 
     pub fn holds(&self) -> bool {
@@ -212,7 +219,7 @@ macro_rules! hold_async {
     ($ctl:expr, $sleep:path) => {
         if $ctl.holds() {
             while !$ctl.closed() {
-                $sleep(std::time::Duration::from_millis(2)).await;
+                $sleep($ctl.pace()).await;
             }
         } else {
             $sleep(std::time::Duration::from_millis(1000)).await;
@@ -569,8 +576,15 @@ pub fn sender_report(a: &Args, name: &str, version: &str, u0: Usage) {
     r.print();
 }
 
+/// How long the silence lasts whose CPU time the `conn` pattern reports, and
+/// how long what the messages left to do may take before that.
+const SILENCE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_millis(100);
+static SILENT_UNTIL: AtomicU64 = AtomicU64::new(0);
+
 /// Receiver of the `conn` pattern: one message from each of `peers`
-/// connections. Prints when the last one came, and the memory per peer.
+/// connections. Prints when the last one came, the memory per peer, and the
+/// CPU time that they cost while nobody says anything.
 pub struct Conn {
     want: usize,
     got: usize,
@@ -595,7 +609,21 @@ impl Conn {
         r.int("rss0_kb", self.rss0);
         r.int("rss1_kb", rss_kb());
         r.usage(Usage::default(), Usage::now());
-        r.print();
+        if !a.hold {
+            return r.print();
+        }
+        SILENT_UNTIL.store(monotonic_ns() + (SETTLE + SILENCE).as_nanos() as u64, Ordering::SeqCst);
+        // On a thread of its own: the caller goes on to hold, and a runtime
+        // of one thread has to go on, too.
+        std::thread::spawn(move || {
+            std::thread::sleep(SETTLE);
+            let (t0, u0) = (monotonic_ns(), Usage::now());
+            std::thread::sleep(SILENCE);
+            let u1 = Usage::now();
+            r.num("idle_s", (monotonic_ns() - t0) as f64 / 1e9);
+            r.num("idle_cpu_s", u1.user + u1.sys - u0.user - u0.sys);
+            r.print();
+        });
     }
 }
 
