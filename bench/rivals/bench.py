@@ -31,8 +31,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.path.join(os.environ["CARGO_TARGET_DIR"], "rivals") if "CARGO_TARGET_DIR" in os.environ \
     else os.path.join(HERE, "target")
 PEERS = ["libzmq", "omq", "monocoque", "zmqrs", "rzmq", "raw"]
-# What an implementation cannot do, by pattern or (pattern, transport).
+# What an implementation, or one mode of it, cannot do, by pattern or (pattern, transport).
 CANNOT = {
+    "purezmq:blocking": {"inproc-thr", "inproc-lat", "conn", "fan-in", "fan-out"},
     "raw": {"pub", "conn", "inproc-thr", "inproc-lat"},
     "zmqrs": {"inproc-thr", "inproc-lat"},
     "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc")},
@@ -509,7 +510,7 @@ def memory(sub, rows, cols, head, rounds, pat):
 # ----------------------------------------------------------------- commands
 
 def cannot(impl, pat, tr):
-    no = CANNOT.get(impl.partition(":")[0], set())
+    no = CANNOT.get(impl.partition(":")[0], set()) | CANNOT.get(impl, set())
     return pat in no or (pat, tr) in no
 
 
