@@ -34,6 +34,7 @@ impl Throughput {
 
     /// Counts a message. `true`: it was the last one.
     #[inline]
+    #[inline(always)]
     pub(crate) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
         check(message, self.size)?;
         self.seen += 1;
