@@ -33,7 +33,6 @@ impl Throughput {
     }
 
     /// Counts a message. `true`: it was the last one.
-    #[inline]
     #[inline(always)]
     pub(crate) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
         check(message, self.size)?;
