@@ -14,5 +14,5 @@ pub use patterns::{
     SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError, XPubSocket,
     XSubSocket, proxy,
 };
-pub use patterns::{blocking, context, endpoint, error, monitor, options, socket, stats};
+pub use patterns::{blocking, context, endpoint, error, monitor, options, security, socket, stats};
 pub use zmtp;

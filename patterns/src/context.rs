@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::runtime::Handle;
 
 use crate::io_threads::IoThreads;
-
+use crate::security::{AnyAuthenticator, Authenticator};
 use crate::transport::inproc::Name;
 
 /// A family of sockets that know each other's `inproc://` names.
@@ -36,6 +36,7 @@ use crate::transport::inproc::Name;
 pub struct Context {
     names: Arc<Mutex<HashMap<Box<str>, Name>>>,
     io_threads: Option<Arc<IoThreads>>,
+    authenticator: Arc<RwLock<Option<Arc<dyn AnyAuthenticator>>>>,
 }
 
 impl Context {
@@ -44,6 +45,7 @@ impl Context {
         Context {
             names: Arc::default(),
             io_threads: None,
+            authenticator: Arc::default(),
         }
     }
 
@@ -79,7 +81,23 @@ impl Context {
         Ok(Context {
             names: Arc::default(),
             io_threads: Some(IoThreads::start(count.max(1))?),
+            authenticator: Arc::default(),
         })
+    }
+
+    /// Lets `authenticator` decide which peers may come in to the sockets of this context, from the next connection
+    /// on, in place of the one before. [`security`](crate::security) tells which sockets ask, and has an example.
+    pub fn set_authenticator(&self, authenticator: impl Authenticator) {
+        *self.authenticator.write() = Some(Arc::new(authenticator));
+    }
+
+    /// Takes the authenticator away: the next connections find none.
+    pub fn remove_authenticator(&self) {
+        *self.authenticator.write() = None;
+    }
+
+    pub(crate) fn authenticator(&self) -> Option<Arc<dyn AnyAuthenticator>> {
+        self.authenticator.read().clone()
     }
 
     /// Whether there is a thread for each bit.

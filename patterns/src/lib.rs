@@ -58,6 +58,7 @@ mod pipe;
 mod proxy;
 mod routing;
 mod routing_id;
+pub mod security;
 mod session;
 pub mod socket;
 pub mod stats;

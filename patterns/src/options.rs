@@ -21,6 +21,7 @@ use zmtp::SocketType;
 use crate::context::Context;
 use crate::endpoint::{Endpoint, TcpEndpoint, ToEndpoint};
 use crate::error::OptionError;
+use crate::security::Security;
 
 pub(crate) use builder::sealed;
 pub use builder::{
@@ -453,6 +454,45 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// What is asked of peers, and told to them: NULL, PLAIN or CURVE, with this side's role and secrets. Servers
+    /// may connect, and clients bind. The `security` module tells who decides about peers.
+    security(security: Security = security) -> Security {
+        default: Security::Null,
+        none: "",
+        zmq: ("MECHANISM", 43),
+        unit: "mechanism",
+        allowed: "any" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// What the authenticator is told of the socket, so that it can decide differently for different
+    /// sockets. With one, a NULL socket asks about its peers, too, and takes none that are too old for
+    /// ZMTP 3.
+    zap_domain(domain: impl Into<String> = Some(domain.into()).filter(|domain| !domain.is_empty())) -> Option<String> {
+        default: None,
+        none: "none",
+        zmq: ("ZAP_DOMAIN", 55),
+        unit: "text",
+        allowed: "at most 255 bytes; empty is none" if |domain| {
+            domain.as_ref().is_none_or(|domain| domain.len() <= 255)
+        },
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// Whether a NULL or CURVE socket with a `zap_domain` takes nobody while its context has no
+    /// authenticator. Otherwise it then takes everybody, as libzmq does.
+    zap_enforce_domain(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: ("ZAP_ENFORCE_DOMAIN", 93),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// How often a PING is sent to each peer, to find out that it is gone without a word; `None`
     /// is never.
     heartbeat_interval(interval: impl Into<Option<Duration>> = interval.into()) -> Option<Duration> {
@@ -651,6 +691,18 @@ pub enum SlowSubscriber {
     DropOldest,
     /// Its connection is closed, and what waited for it is dropped. An inproc subscriber is disconnected for good.
     Disconnect,
+}
+
+/// Says nothing of the keys.
+impl Show for Security {
+    fn show(&self, _: &str) -> String {
+        let role = match (self, self.is_server()) {
+            (Security::Null, _) => "",
+            (_, true) => " server",
+            (_, false) => " client",
+        };
+        format!("{}{role}", self.name())
+    }
 }
 
 impl Show for SlowSubscriber {

@@ -5,6 +5,8 @@
 
 use std::ops::AddAssign;
 
+use zmtp::Metadata;
+
 use crate::endpoint::Endpoint;
 use crate::routing_id::RoutingId;
 use crate::transport::PeerAddress;
@@ -66,6 +68,11 @@ pub struct PeerStats {
     pub address: Option<PeerAddress>,
     /// The name by which a ROUTER knows it, or which it gives itself, if any.
     pub routing_id: Option<RoutingId>,
+    /// As whom the authenticator has let it in, if it has said so.
+    pub user_id: Option<String>,
+    /// The properties that it has given itself and that the authenticator has added; empty if there are none but its
+    /// socket type and routing id.
+    pub properties: Metadata,
     /// As for the whole socket.
     pub sent: Traffic,
     /// As for the whole socket.

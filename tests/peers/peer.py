@@ -11,6 +11,10 @@ line from standard input, answers each with one JSON line on standard output:
     {"do": "recv", "count": 3}                               -> {"ok": [DIGEST, ...]}
     {"do": "echo", "count": 3}            (REP)              -> {"ok": [DIGEST, ...]}
     {"do": "request", "messages": [...]}  (REQ)              -> {"ok": [DIGEST of request, DIGEST of reply, ...]}
+    {"do": "authenticate", "passwords": {"joe": "secret"}, "keys": "*", "deny": []}  -> {"ok": null}
+                                          (a ZAP handler; keys are a directory, or * for any)
+    {"do": "watch"}                                          -> {"ok": null}
+    {"do": "event"}                       (after watch)      -> {"ok": [NUMBER, VALUE]}
     {"do": "flood", "prefixes": ["a."], "pause": 0.001}      sends "a.0", "a.1", ... until killed
     {"do": "report"}                      (PULL, SUB)        -> {"got": ["text", ...]} again and again until killed
     {"do": "serve"}                       (REP)              -> echoes, {"got": [...]} for each, until killed
@@ -29,6 +33,9 @@ import threading
 import time
 
 import zmq
+import zmq.auth
+import zmq.utils.monitor
+from zmq.auth.thread import ThreadAuthenticator
 
 
 def frame(recipe):
@@ -68,13 +75,34 @@ class Peer:
     def __init__(self):
         self.context = zmq.Context()
         self.socket = None
+        self.authenticator = None
 
     def open(self, type, options):
         self.socket = self.context.socket(getattr(zmq, type))
         self.socket.linger = 0
         self.socket.sndtimeo = self.socket.rcvtimeo = 30_000
         for name, value in options.items():
+            value = value.encode() if isinstance(value, str) else value
             self.socket.setsockopt(getattr(zmq, name), value)
+
+    def authenticate(self, passwords=None, keys=None, deny=()):
+        self.authenticator = ThreadAuthenticator(self.context)
+        self.authenticator.start()
+        if passwords:
+            self.authenticator.configure_plain(domain="*", passwords=passwords)
+        if keys:
+            location = zmq.auth.CURVE_ALLOW_ANY if keys == "*" else keys
+            self.authenticator.configure_curve(domain="*", location=location)
+        if deny:
+            self.authenticator.deny(*deny)
+
+    def watch(self):
+        self.events = self.socket.get_monitor_socket()
+        self.events.rcvtimeo = 30_000
+
+    def event(self):
+        event = zmq.utils.monitor.recv_monitor_message(self.events)
+        return [int(event["event"]), int(event["value"])]
 
     def bind(self, endpoint):
         self.socket.bind(endpoint)
@@ -155,6 +183,8 @@ def main():
         except Exception as error:  # the test shows it and fails
             answer({"error": f"{type(error).__name__}: {error}"})
     # Standard input is closed: the test is over. Nothing that is still queued matters.
+    if peer.authenticator:
+        peer.authenticator.stop()
     peer.context.destroy(linger=0)
 
 

@@ -102,6 +102,7 @@ impl Subject {
                 (!info.routing_id.is_empty()).then(|| RoutingId::from(info.routing_id.clone()));
             connection.routing_id = name.or(announced);
             connection.socket_type = info.socket_type;
+            connection.user_id = (!info.user_id.is_empty()).then(|| info.user_id.as_str().into());
         }
     }
 

@@ -37,9 +37,17 @@ const HANDSHAKE_FAILED_AUTH: u16 = 0x4000;
 /// `ZMQ_PROTOCOL_ERROR_ZMTP_...`
 const UNSPECIFIED: u32 = 0x1000_0000;
 const UNEXPECTED_COMMAND: u32 = 0x1000_0001;
+const INVALID_SEQUENCE: u32 = 0x1000_0002;
+const KEY_EXCHANGE: u32 = 0x1000_0003;
 const MALFORMED_COMMAND: u32 = 0x1000_0011;
+const MALFORMED_MESSAGE: u32 = 0x1000_0012;
+const MALFORMED_HELLO: u32 = 0x1000_0013;
+const MALFORMED_INITIATE: u32 = 0x1000_0014;
 const MALFORMED_ERROR: u32 = 0x1000_0015;
+const MALFORMED_READY: u32 = 0x1000_0016;
+const MALFORMED_WELCOME: u32 = 0x1000_0017;
 const INVALID_METADATA: u32 = 0x1000_0018;
+const CRYPTOGRAPHIC: u32 = 0x1100_0001;
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 impl MonitorEvent {
@@ -136,6 +144,12 @@ fn failure(error: &Error) -> (u16, u32) {
                 _ => (HANDSHAKE_FAILED_PROTOCOL, UNSPECIFIED),
             };
         }
+        Error::Denied(refusal) => return (HANDSHAKE_FAILED_AUTH, refusal.status().into()),
+        Error::Violation(Violation::Malformed(command)) => malformed(command),
+        Error::Violation(Violation::Box) => CRYPTOGRAPHIC,
+        Error::Violation(Violation::KeyExchange) => KEY_EXCHANGE,
+        Error::Violation(Violation::Nonce) => INVALID_SEQUENCE,
+        Error::Violation(Violation::Unsealed) => MALFORMED_COMMAND,
         Error::Violation(Violation::MalformedCommand) => MALFORMED_COMMAND,
         Error::Violation(Violation::UnexpectedCommand(_)) => UNEXPECTED_COMMAND,
         Error::Violation(Violation::MalformedError) => MALFORMED_ERROR,
@@ -145,6 +159,17 @@ fn failure(error: &Error) -> (u16, u32) {
         _ => UNSPECIFIED,
     };
     (HANDSHAKE_FAILED_PROTOCOL, code)
+}
+
+fn malformed(command: &str) -> u32 {
+    match command {
+        "MESSAGE" => MALFORMED_MESSAGE,
+        "HELLO" => MALFORMED_HELLO,
+        "INITIATE" => MALFORMED_INITIATE,
+        "READY" => MALFORMED_READY,
+        "WELCOME" => MALFORMED_WELCOME,
+        _ => MALFORMED_COMMAND,
+    }
 }
 
 fn millis(time: Duration) -> u32 {

@@ -17,6 +17,18 @@ pub(super) const ELSEWHERE: &[Row] = &[
         instead: "Method `connect_as` of ROUTER: the name goes with its endpoint, not with whatever is connected next.",
     },
     Row {
+        options: &[
+            ("PLAIN_SERVER", 44),
+            ("PLAIN_USERNAME", 45),
+            ("PLAIN_PASSWORD", 46),
+            ("CURVE_SERVER", 47),
+            ("CURVE_PUBLICKEY", 48),
+            ("CURVE_SECRETKEY", 49),
+            ("CURVE_SERVERKEY", 50),
+        ],
+        instead: "Option `security`: a mechanism, its role and its secrets are one value, and none can be missing.",
+    },
+    Row {
         options: &[("USE_FD", 89)],
         instead: "Method `adopt` of every socket.",
     },

@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
 use crate::routing_id::RoutingId;
-use crate::socket::{Peer, Shared};
+use crate::socket::{Admitted, Peer, Shared};
 use crate::transport;
 
 /// One endpoint to keep connected.
@@ -125,7 +125,7 @@ impl Dial {
         let greeted = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => Err(DisconnectReason::Local),
-            greeted = session.handshake(options) => greeted,
+            greeted = session.handshake(&self.shared, &peer) => greeted,
         };
         let info = match greeted {
             Ok(info) => info,
@@ -147,6 +147,7 @@ impl Dial {
         };
         history.peer.address = Some(peer);
         history.peer.announced = RoutingId::from(&info.routing_id[..]);
+        history.peer.admitted = Admitted::of(&info);
         if std::mem::replace(&mut history.reached, true) {
             history.peer.reconnects += 1;
             self.shared.ledger.reconnects.add(1);

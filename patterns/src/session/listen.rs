@@ -10,8 +10,8 @@ use super::Session;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::Origin;
 use crate::routing_id::RoutingId;
-use crate::socket::Shared;
-use crate::transport::{Listener, Stream};
+use crate::socket::{Admitted, Shared};
+use crate::transport::{Listener, PeerAddress, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -35,9 +35,15 @@ pub(crate) async fn listen(
         match accepted {
             Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
-                let subject = subject.connection(&stream, peer);
+                let subject = subject.connection(&stream, peer.clone());
                 shared.events.emit(&subject, Kind::Accepted);
-                let session = serve(shared.clone(), subject, stream, origin, ended.clone());
+                let session = serve(
+                    shared.clone(),
+                    subject,
+                    (stream, peer),
+                    origin,
+                    ended.clone(),
+                );
                 shared.tasks.spawn(session);
             }
             Err(error) => {
@@ -63,7 +69,7 @@ pub(crate) async fn listen(
 async fn serve(
     shared: Arc<Shared>,
     mut subject: Subject,
-    stream: Stream,
+    (stream, peer): (Stream, PeerAddress),
     origin: Origin,
     ended: CancellationToken,
 ) {
@@ -71,7 +77,7 @@ async fn serve(
     let greeted = tokio::select! {
         biased;
         () = ended.cancelled() => Err(DisconnectReason::Local),
-        greeted = session.handshake(&shared.options) => greeted,
+        greeted = session.handshake(&shared, &peer) => greeted,
     };
     let info = match greeted {
         Ok(info) => info,
@@ -91,6 +97,7 @@ async fn serve(
         known.endpoint = Some(subject.endpoint().clone());
         known.address = subject.peer().cloned();
         known.announced = RoutingId::from(&info.routing_id[..]);
+        known.admitted = Admitted::of(&info);
     });
     subject.met(&info, pipe.name());
     drop(info);

@@ -33,10 +33,10 @@ pub(crate) use dial::{Dial, dial};
 pub(crate) use listen::listen;
 
 use crate::monitor::DisconnectReason;
-use crate::options::Options;
 use crate::pipe::{Deadline, SessionPipe, Taken};
+use crate::security;
 use crate::socket::{Shared, is_notice, notice};
-use crate::transport::Stream;
+use crate::transport::{PeerAddress, Stream};
 
 /// Batches moved in each direction before other tasks get a turn.
 const TURNS: usize = 16;
@@ -106,11 +106,12 @@ impl Session {
     /// Greets the peer until messages may flow.
     pub(crate) async fn handshake(
         &mut self,
-        options: &Options,
+        shared: &Shared,
+        peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
-        let handshake = std::future::poll_fn(|cx| self.poll_handshake(cx));
-        let result = match options.handshake_timeout {
-            None => handshake.await,
+        let handshake = self.shake_hands(shared, peer);
+        let result = match shared.options.handshake_timeout {
+            None => Box::pin(handshake).await,
             Some(limit) => Box::pin(timeout(limit, handshake))
                 .await
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
@@ -121,16 +122,33 @@ impl Session {
         result
     }
 
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<PeerInfo, DisconnectReason>> {
+    async fn shake_hands(
+        &mut self,
+        shared: &Shared,
+        peer: &PeerAddress,
+    ) -> Result<PeerInfo, DisconnectReason> {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_handshake(cx)).await? {
+                Event::Ready(info) => return Ok(info),
+                Event::Authenticate(credentials) => {
+                    // The peer is not read from before that is decided.
+                    let answer = Box::pin(security::decide(shared, peer, credentials)).await;
+                    let now = Instant::now().into_std();
+                    self.connection.authenticated(answer, now)?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, DisconnectReason>> {
         loop {
             // Not being able to write yet is no reason not to read.
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {
                 return Poll::Ready(Err(error.into()));
             }
-            while let Some(event) = self.connection.poll_event() {
-                if let Event::Ready(peer) = event {
-                    return Poll::Ready(Ok(peer));
-                }
+            if let Some(event) = self.connection.poll_event() {
+                return Poll::Ready(Ok(event));
             }
             ready!(self.poll_read(cx, 0))?;
         }
@@ -421,15 +439,19 @@ impl Session {
         pipe.outgoing.restore(batch);
     }
 
-    /// Last words to a peer at fault, if the protocol has any, as far as they go out without waiting.
+    /// Last words to a peer at fault or refused, if the protocol has any, as far as they go out without waiting.
     async fn explain(&mut self, reason: &DisconnectReason) {
-        if let DisconnectReason::Protocol(error) = reason
-            && let Some(reply) = error.reply()
-            && !self.mid_batch
-        {
-            self.connection.control().extend_from_slice(&reply);
-            let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
+        let DisconnectReason::Protocol(error) = reason else {
+            return;
+        };
+        match error.reply() {
+            Some(reply) if !self.mid_batch => {
+                self.connection.control().extend_from_slice(&reply);
+            }
+            None if matches!(error, zmtp::Error::Denied(_)) => {}
+            _ => return,
         }
+        let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
     }
 
     /// Ends the stream so that the peer gets all of it. Closing a TCP socket in which unread bytes lie
@@ -456,6 +478,8 @@ fn config(shared: &Shared) -> zmtp::Config {
     }
     // The session's own timer covers the handshake.
     config.handshake_timeout = None;
+    config.mechanism = options.security.clone();
+    config.authenticate = security::asks(shared);
     config.heartbeat = options
         .heartbeat()
         .map(|(interval, timeout, ttl)| zmtp::Heartbeat {

@@ -6,9 +6,11 @@
 //! than those that are there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use parking_lot::Mutex;
+use zmtp::{Metadata, PeerInfo};
 
 use crate::endpoint::Endpoint;
 use crate::pipe::{LaneView, PipeId};
@@ -69,8 +71,32 @@ pub(crate) struct Peer {
     pub(crate) address: Option<PeerAddress>,
     /// What it calls itself.
     pub(crate) announced: RoutingId,
+    pub(crate) admitted: Option<Arc<Admitted>>,
     pub(crate) reconnects: u64,
     pub(crate) handshake_failures: u64,
+}
+
+/// What the handshake has brought besides.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    user_id: String,
+    properties: Metadata,
+}
+
+impl Admitted {
+    pub(crate) fn of(info: &PeerInfo) -> Option<Arc<Self>> {
+        let properties = info.properties.iter();
+        let says_more = properties
+            .map(|(name, _)| name)
+            .any(|name| !matches!(name, "Socket-Type" | "Identity"));
+        // Nothing is kept of most peers: there may be thousands.
+        (says_more || !info.user_id.is_empty()).then(|| {
+            Arc::new(Admitted {
+                user_id: info.user_id.clone(),
+                properties: info.properties.clone(),
+            })
+        })
+    }
 }
 
 impl Ledger {
@@ -177,10 +203,17 @@ impl Entry {
         } else {
             name
         };
+        let admitted = self.peer.admitted.as_ref();
         PeerStats {
             endpoint: self.peer.endpoint.clone(),
             address: self.peer.address.clone(),
             routing_id: (!name.is_empty()).then_some(name),
+            user_id: admitted
+                .map(|one| one.user_id.clone())
+                .filter(|id| !id.is_empty()),
+            properties: admitted
+                .map(|one| one.properties.clone())
+                .unwrap_or_default(),
             sent: self.outgoing.tally.traffic(),
             received: self.incoming.tally.traffic(),
             queued_to_send: self.outgoing.queued(id),

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::context::Context;
 use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::pipe::{self, Origin, Unbound};
@@ -50,6 +51,12 @@ pub(crate) fn bind(
         }
     }
     Ok(())
+}
+
+/// Whether a socket is bound to a name.
+pub(crate) fn is_bound(context: &Context, name: &str) -> bool {
+    let names = context.names();
+    matches!(names.get(name), Some(Name::Bound { binder, .. }) if binder.strong_count() > 0)
 }
 
 /// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.

@@ -162,7 +162,7 @@ impl Connection {
     /// Refuses versions that the configuration does, and versions without security when
     /// security is configured.
     fn check_version(&self, peer: Version) -> Result<(), Error> {
-        let needed = if self.config.mechanism.allows_downgrade() {
+        let needed = if self.config.mechanism.allows_downgrade() && !self.config.authenticate {
             self.config.min_version
         } else {
             self.config.min_version.max(Version::V3_0)

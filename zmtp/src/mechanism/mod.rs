@@ -60,6 +60,35 @@ pub enum Config {
 }
 
 impl Config {
+    /// PLAIN, as the side that says who it is, with at most 255 bytes each.
+    ///
+    /// # Errors
+    /// When one of them is longer.
+    pub fn plain_client(
+        username: impl AsRef<[u8]>,
+        password: impl AsRef<[u8]>,
+    ) -> Result<Self, TooLong> {
+        PlainClient::new(username, password).map(Self::PlainClient)
+    }
+
+    /// PLAIN, as the side that checks.
+    #[must_use]
+    pub const fn plain_server() -> Self {
+        Self::PlainServer
+    }
+
+    /// CURVE, as the side that knows the other's public key.
+    #[must_use]
+    pub const fn curve_client(keys: KeyPair, server: PublicKey) -> Self {
+        Self::CurveClient { keys, server }
+    }
+
+    /// CURVE, as the side whose public key the other knows.
+    #[must_use]
+    pub const fn curve_server(keys: KeyPair) -> Self {
+        Self::CurveServer { keys }
+    }
+
     /// The name in the greeting.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -136,6 +165,17 @@ pub struct Admission {
     /// Properties that are added to those that the peer gave itself, and count instead of those of the same
     /// name.
     pub metadata: Metadata,
+}
+
+impl Admission {
+    /// As a user of this name.
+    #[must_use]
+    pub fn user(user_id: impl Into<String>) -> Self {
+        Self {
+            user_id: user_id.into(),
+            metadata: Metadata::new(),
+        }
+    }
 }
 
 /// The peer may not come in: the status codes of RFC 27.

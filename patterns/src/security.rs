@@ -1,0 +1,133 @@
+//! Security: what a socket asks of its peers, and who decides about them.
+//!
+//! A socket has one [`Security`] (option `security`): NULL, PLAIN or CURVE, in the role of client or server, whoever
+//! binds and whoever connects. That settles what a peer must say or prove. Whether it may come in is decided by
+//! the [`Authenticator`] of the [`Context`](crate::Context), once for each connection:
+//!
+//! ```text
+//! session ── Event::Authenticate ──► ask.rs ──► the context's Authenticator (a function, or handlers.rs)
+//!                                       '─────► zap.rs ──► whoever is bound to inproc://zeromq.zap.01 (RFC 27)
+//! ```
+//!
+//! | socket | is asked about |
+//! |---|---|
+//! | PLAIN server | always; without an authenticator nobody comes in |
+//! | CURVE server | if there is an authenticator; without one, every client that knows the server's key comes in |
+//! | NULL, both sides | if the socket has a `zap_domain` and there is an authenticator |
+//!
+//! With the option `zap_enforce_domain`, a CURVE or NULL socket that has a `zap_domain` takes nobody while there is
+//! no authenticator. Connections over inproc stay within the process and are not asked about.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use patterns::security::{Admission, AuthRequest, Credentials, KeyPair, Refusal, Security};
+//! use patterns::{Context, PullSocket, PushSocket};
+//!
+//! let server = KeyPair::generate();
+//! let client = KeyPair::generate();
+//!
+//! let context = Context::new();
+//! let known = *client.public();
+//! context.set_authenticator(move |request: AuthRequest| async move {
+//!     match request.credentials {
+//!         Credentials::Curve(key) if key == known => Ok(Admission::user("joe")),
+//!         _ => Err(Refusal::Denied),
+//!     }
+//! });
+//!
+//! let mut pull = PullSocket::builder()
+//!     .context(&context)
+//!     .security(Security::curve_server(server.clone()))
+//!     .build()?;
+//! let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+//! let mut push = PushSocket::builder()
+//!     .security(Security::curve_client(client, *server.public()))
+//!     .build()?;
+//! push.connect(&endpoint)?;
+//!
+//! push.send("nobody else can read this").await?;
+//! assert_eq!(pull.recv().await?, "nobody else can read this");
+//! assert_eq!(pull.stats().peers[0].user_id.as_deref(), Some("joe"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod ask;
+mod files;
+mod handlers;
+mod zap;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+pub use zmtp::Metadata;
+use zmtp::SocketType;
+pub use zmtp::mechanism::{
+    Admission, Certificate, CertificateError, Config as Security, Credentials, KeyError, KeyPair,
+    Password, PlainClient, PublicKey, Refusal, SecretKey, TooLong, z85,
+};
+
+pub(crate) use self::ask::{asks, decide};
+pub use self::files::{CertificateFileError, load_certificate, save_certificate};
+pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
+use crate::transport::PeerAddress;
+
+/// A peer that wants to come in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthRequest {
+    /// The socket's `zap_domain`; empty if it has none.
+    pub domain: String,
+    /// Where the peer is.
+    pub address: PeerAddress,
+    /// The routing id of the socket here (not the peer's), as libzmq has it; empty if it has none.
+    pub routing_id: Bytes,
+    /// The type of the socket here.
+    pub socket_type: SocketType,
+    /// Who the peer says or has proven to be.
+    pub credentials: Credentials,
+}
+
+/// Whether a peer may come in.
+pub type Decision = Result<Admission, Refusal>;
+
+/// Decides which peers may come in. An async function of an [`AuthRequest`] is one; so are [`Addresses`],
+/// [`PlainUsers`] and [`CurveKeys`].
+///
+/// It is called by the connections' tasks, by many at a time, and should not block them. Each handshake waits for it,
+/// no longer than `handshake_timeout`: then its future is dropped.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Decides about one peer.
+    fn decide(&self, request: AuthRequest) -> impl Future<Output = Decision> + Send;
+
+    /// Asks `other` about the peers that this one lets in; its admission counts.
+    fn and<B: Authenticator>(self, other: B) -> And<Self, B>
+    where
+        Self: Sized,
+    {
+        And::new(self, other)
+    }
+}
+
+impl<F, D> Authenticator for F
+where
+    F: Fn(AuthRequest) -> D + Send + Sync + 'static,
+    D: Future<Output = Decision> + Send,
+{
+    fn decide(&self, request: AuthRequest) -> impl Future<Output = Decision> + Send {
+        self(request)
+    }
+}
+
+/// An [`Authenticator`] of any type.
+pub(crate) trait AnyAuthenticator: Send + Sync {
+    fn decide(&self, request: AuthRequest) -> Pin<Box<dyn Future<Output = Decision> + Send + '_>>;
+}
+
+impl<A: Authenticator> AnyAuthenticator for A {
+    fn decide(&self, request: AuthRequest) -> Pin<Box<dyn Future<Output = Decision> + Send + '_>> {
+        Box::pin(Authenticator::decide(self, request))
+    }
+}

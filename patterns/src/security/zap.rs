@@ -1,0 +1,146 @@
+//! ZAP (RFC 27): asking a handler that is bound to `inproc://zeromq.zap.01`, as programs written for libzmq have one.
+//!
+//! ```text
+//! request  "" "1.0" id domain address routing-id mechanism credentials...
+//! reply    "" "1.0" id status-code status-text user-id metadata
+//! ```
+//! The handler is a REP or ROUTER. Each question has a connection to it of its own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zmtp::mechanism::{Admission, Credentials, Refusal};
+use zmtp::{Message, Metadata};
+
+use super::{AuthRequest, Decision};
+use crate::context::Context;
+use crate::socket::DealerSocket;
+use crate::transport::{PeerAddress, inproc};
+
+const NAME: &str = "zeromq.zap.01";
+const VERSION: &[u8] = b"1.0";
+
+/// Whether there is a handler.
+pub(super) fn is_bound(context: &Context) -> bool {
+    inproc::is_bound(context, NAME)
+}
+
+/// Asks the handler. What it says that makes no sense is a temporary failure, and logged.
+pub(super) async fn ask(context: &Context, request: &AuthRequest) -> Decision {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+    let reply = exchange(context, to_message(request, &id)).await;
+    let understood = reply.as_ref().and_then(|reply| from_message(reply, &id));
+    understood.unwrap_or_else(|| {
+        tracing::warn!(?reply, "the ZAP handler's reply is malformed");
+        Err(Refusal::Temporary)
+    })
+}
+
+async fn exchange(context: &Context, request: Message) -> Option<Message> {
+    let mut dealer = DealerSocket::builder().context(context).build().ok()?;
+    dealer.connect(format!("inproc://{NAME}")).ok()?;
+    dealer.send(request).await.ok()?;
+    dealer.recv().await.ok()
+}
+
+fn to_message(request: &AuthRequest, id: &str) -> Message {
+    let mut message = Message::from(["", "1.0", id, &request.domain]);
+    message.push_back(address(&request.address));
+    message.push_back(request.routing_id.clone());
+    message.push_back(request.credentials.mechanism());
+    match &request.credentials {
+        Credentials::Plain { username, password } => {
+            message.push_back(username.clone());
+            message.push_back(password.as_bytes());
+        }
+        Credentials::Curve(key) => message.push_back(&key.as_bytes()[..]),
+        _ => {}
+    }
+    message
+}
+
+/// A peer's address as libzmq writes it: without a port, or what the system knows of a process.
+fn address(address: &PeerAddress) -> String {
+    match address {
+        PeerAddress::Tcp(address) => address.ip().to_string(),
+        PeerAddress::Ipc { uid, gid, pid } => {
+            format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
+        }
+        PeerAddress::Inproc => String::new(),
+    }
+}
+
+/// What the reply says. `None`: it is not one to this question.
+fn from_message(reply: &Message, id: &str) -> Option<Decision> {
+    let frames: Vec<&[u8]> = reply.iter().collect();
+    let [delimiter, version, echoed, status, _text, user_id, metadata] = frames[..] else {
+        return None;
+    };
+    if !delimiter.is_empty() || version != VERSION || echoed != id.as_bytes() {
+        return None;
+    }
+    let metadata = Metadata::parse(metadata).ok()?;
+    Some(match status {
+        b"200" => Ok(Admission {
+            user_id: String::from_utf8_lossy(user_id).into_owned(),
+            metadata,
+        }),
+        b"300" => Err(Refusal::Temporary),
+        b"400" => Err(Refusal::Denied),
+        b"500" => Err(Refusal::Internal),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(frames: [&[u8]; 7]) -> Option<Decision> {
+        from_message(&Message::from(frames), "7")
+    }
+
+    #[test]
+    fn replies_are_understood() {
+        let metadata = b"\x03foo\0\0\0\x03bar";
+        let Some(Ok(admission)) = reply([b"", b"1.0", b"7", b"200", b"OK", b"joe", metadata])
+        else {
+            panic!("not admitted");
+        };
+        assert_eq!(admission.user_id, "joe");
+        assert_eq!(admission.metadata.get("foo"), Some(&b"bar"[..]));
+        for (status, refusal) in [
+            (b"300", Refusal::Temporary),
+            (b"400", Refusal::Denied),
+            (b"500", Refusal::Internal),
+        ] {
+            let decision = reply([b"", b"1.0", b"7", status, b"no", b"", b""]);
+            assert_eq!(decision, Some(Err(refusal)));
+        }
+    }
+
+    #[test]
+    fn malformed_replies_are_none() {
+        assert_eq!(reply([b"x", b"1.0", b"7", b"200", b"", b"", b""]), None);
+        assert_eq!(reply([b"", b"1.1", b"7", b"200", b"", b"", b""]), None);
+        assert_eq!(reply([b"", b"1.0", b"8", b"200", b"", b"", b""]), None);
+        assert_eq!(reply([b"", b"1.0", b"7", b"201", b"", b"", b""]), None);
+        assert_eq!(reply([b"", b"1.0", b"7", b"200", b"", b"", b"\x05x"]), None);
+        assert_eq!(
+            from_message(&Message::from(["", "1.0", "7", "200"]), "7"),
+            None
+        );
+    }
+
+    #[test]
+    fn addresses_are_written_as_libzmq_does() {
+        let tcp = PeerAddress::Tcp("[::1]:5".parse().unwrap());
+        assert_eq!(address(&tcp), "::1");
+        let ipc = PeerAddress::Ipc {
+            uid: 1,
+            gid: 2,
+            pid: Some(3),
+        };
+        assert_eq!(address(&ipc), ":1:2:3");
+    }
+}
