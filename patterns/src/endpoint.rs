@@ -71,6 +71,18 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a listener there can be reached from other machines.
+    pub(crate) fn is_open_to_others(&self) -> bool {
+        let Endpoint::Tcp(tcp) = self else {
+            return false;
+        };
+        match tcp.host() {
+            Host::V4(address) => !address.is_loopback(),
+            Host::V6 { address, .. } => !address.is_loopback(),
+            _ => true,
+        }
+    }
+
     /// The transport's name: what stands before `://`.
     pub fn transport(&self) -> &'static str {
         match self {

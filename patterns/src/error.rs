@@ -30,6 +30,13 @@ pub enum BindError {
         /// Where it was to listen.
         endpoint: Endpoint,
     },
+    /// The socket asks nobody who they are, the address can be reached from other machines, and the socket has
+    /// `require_authentication`. Set the option `security`, or a `zap_domain` and the context's authenticator.
+    #[error("will not listen at {endpoint}: everybody who can reach it could come in")]
+    Unauthenticated {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+    },
     /// The address, interface or host name is none of this machine's.
     #[error("cannot bind {endpoint}: {reason}")]
     AddressNotAvailable {
@@ -61,7 +68,9 @@ impl BindError {
     /// What the system had against it, for the monitor. `None`: it is the caller's mistake.
     pub(crate) fn cause(&self) -> Option<io::Error> {
         Some(match self {
-            BindError::Endpoint(_) | BindError::NoRuntime { .. } => return None,
+            BindError::Endpoint(_)
+            | BindError::Unauthenticated { .. }
+            | BindError::NoRuntime { .. } => return None,
             BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
             BindError::AddressNotAvailable { reason, .. } => {
                 io::Error::new(io::ErrorKind::AddrNotAvailable, reason.clone())

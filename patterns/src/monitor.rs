@@ -120,9 +120,16 @@ pub enum DisconnectReason {
     /// This is a PAIR socket, and has a peer already.
     #[error("this PAIR socket has a peer already")]
     Occupied,
-    /// The peer did not keep up, and this publisher disconnects slow subscribers.
-    #[error("too slow")]
+    /// The peer did not keep up, and this publisher disconnects slow subscribers; or it has subscribed to more than
+    /// `max_subscriptions` or `max_subscription_bytes` allows.
+    #[error("too slow, or too many subscriptions")]
     Slow,
+    /// There are too many connections, as this option of the listening socket has it.
+    #[error("more connections than {option} allows")]
+    Crowded {
+        /// `max_connections`, `max_connections_per_address`, or `max_handshakes`.
+        option: &'static str,
+    },
     /// The handshake took longer than `handshake_timeout`.
     #[error("no handshake within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),

@@ -365,6 +365,113 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// How many frames a received message may have. A peer that sends more is disconnected.
+    max_frames(frames: usize = frames) -> usize {
+        default: 65_536,
+        none: "",
+        zmq: (),
+        unit: "frames",
+        allowed: "1 or more" if |frames| *frames > 0,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How long a command of a peer's handshake may be, its properties included. A peer that announces a
+    /// longer one is disconnected before memory is taken for it.
+    max_handshake_size(bytes: usize = bytes) -> usize {
+        default: 64 * 1024,
+        none: "",
+        zmq: (),
+        unit: "bytes",
+        allowed: "512 or more" if |bytes| *bytes >= 512,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How long a command of a peer may be after the handshake: a subscription, say. A peer that announces a
+    /// longer one is disconnected before memory is taken for it.
+    max_command_size(bytes: usize = bytes) -> usize {
+        default: 1024 * 1024,
+        none: "",
+        zmq: (),
+        unit: "bytes",
+        allowed: "512 or more" if |bytes| *bytes >= 512,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How many connections one bound endpoint has at a time; `None` is no limit. More are closed at once.
+    max_connections(connections: impl Into<Option<usize>> = connections.into()) -> Option<usize> {
+        default: Some(65_536),
+        none: "no limit",
+        zmq: (),
+        unit: "connections",
+        allowed: "None, or 1 or more" if |limit| *limit != Some(0),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How many connections one bound endpoint has at a time from the same IP address; `None` is no
+    /// limit. More are closed at once.
+    max_connections_per_address(connections: impl Into<Option<usize>> = connections.into()) -> Option<usize> {
+        default: Some(32_768),
+        none: "no limit",
+        zmq: (),
+        unit: "connections",
+        allowed: "None, or 1 or more" if |limit| *limit != Some(0),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How many connections of one bound endpoint may be at their handshake at a time; `None` is no limit. One more
+    /// takes the place of the one that has been at it longest, so that silent peers keep nobody out.
+    max_handshakes(connections: impl Into<Option<usize>> = connections.into()) -> Option<usize> {
+        default: Some(4096),
+        none: "no limit",
+        zmq: (),
+        unit: "connections",
+        allowed: "None, or 1 or more" if |limit| *limit != Some(0),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How many topics one peer may subscribe to; `None` is no limit. A peer that subscribes to more is
+    /// disconnected.
+    max_subscriptions(topics: impl Into<Option<usize>> = topics.into()) -> Option<usize> {
+        default: Some(1_000_000),
+        none: "no limit",
+        zmq: (),
+        unit: "topics",
+        allowed: "None, or any number" if |_| true,
+        on: Publishes ("PUB, XPUB"),
+        changed: AtOnce,
+    }
+
+    /// How long the topics of one peer may be, all together; `None` is no limit. A peer that subscribes to more is
+    /// disconnected.
+    max_subscription_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+        default: Some(64 * 1024 * 1024),
+        none: "no limit",
+        zmq: (),
+        unit: "bytes",
+        allowed: "None, or any number" if |_| true,
+        on: Publishes ("PUB, XPUB"),
+        changed: AtOnce,
+    }
+
+    /// Whether `bind` refuses an address that other machines can reach while the socket lets everybody in:
+    /// with NULL and without a `zap_domain`, as a CURVE server without authenticator, or as a PLAIN
+    /// client. Without this option it logs a warning.
+    require_authentication(on: bool = on) -> bool {
+        default: false,
+        none: "",
+        zmq: (),
+        unit: "bool",
+        allowed: "true or false" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// Whether messages wait only for peers that are connected. Without it, a connecting socket
     /// takes messages for a peer that has not been reached yet.
     immediate(on: bool = on) -> bool {

@@ -69,7 +69,7 @@ pub use zmtp::mechanism::{
     Password, PlainClient, PublicKey, Refusal, SecretKey, TooLong, z85,
 };
 
-pub(crate) use self::ask::{asks, decide};
+pub(crate) use self::ask::{asks, decide, is_selective};
 pub use self::files::{CertificateFileError, load_certificate, save_certificate};
 pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
 use crate::transport::PeerAddress;

@@ -125,6 +125,7 @@ impl MonitorEvent {
                     DisconnectReason::Local
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied
+                    | DisconnectReason::Crowded { .. }
                     | DisconnectReason::Slow => None,
                 }
             }

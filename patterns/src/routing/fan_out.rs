@@ -36,6 +36,9 @@ pub(crate) struct FanOut {
     /// Nobody may miss a message (R-PUB-4).
     no_drop: bool,
     slow: SlowSubscriber,
+    /// What one subscriber may subscribe to.
+    max_topics: Option<usize>,
+    max_topic_bytes: Option<usize>,
     /// Messages have a time to live: a pipe may have room without a word.
     expiring: bool,
     /// Messages go to those who do not match (R-PUB-8).
@@ -50,6 +53,10 @@ type Slots = Vec<u32>;
 struct Subscriber {
     writer: PipeWriter,
     topics: HashSet<NodeId>,
+    /// The length of all of them.
+    topic_bytes: usize,
+    /// It has subscribed to too much, and its connection is being closed.
+    excessive: bool,
     /// The pipe is full; its next note says that it isn't.
     mute: bool,
     /// The last message that matched.
@@ -187,10 +194,24 @@ impl FanOut {
     pub(crate) fn subscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<bool> {
         let slot = *self.slots.get(&peer)?;
         let subscriber = self.subscribers[slot as usize].as_mut()?;
+        if subscriber.excessive {
+            return Some(false);
+        }
+        let too_many = subscriber.topics.len() >= self.max_topics.unwrap_or(usize::MAX);
+        let too_long =
+            subscriber.topic_bytes + topic.len() > self.max_topic_bytes.unwrap_or(usize::MAX);
+        if too_many || too_long {
+            let known = self.topics.find(topic);
+            if !known.is_some_and(|id| subscriber.topics.contains(&id)) {
+                self.expel(slot);
+                return Some(false);
+            }
+        }
         let id = self.topics.insert(topic);
         let slots = self.topics.value_mut(id);
         let first = slots.is_empty();
         if subscriber.topics.insert(id) {
+            subscriber.topic_bytes += topic.len();
             self.subscribed += usize::from(subscriber.topics.len() == 1);
             let place = slots.partition_point(|&other| other < slot);
             slots.insert(place, slot);
@@ -208,8 +229,27 @@ impl FanOut {
         if !subscriber.topics.remove(&id) {
             return Some(false);
         }
+        subscriber.topic_bytes -= topic.len();
         self.subscribed -= usize::from(subscriber.topics.is_empty());
         Some(self.leave(id, slot))
+    }
+
+    /// A peer has subscribed to too much: its subscriptions go, and its connection.
+    #[cold]
+    fn expel(&mut self, slot: u32) {
+        let Some(subscriber) = &mut self.subscribers[slot as usize] else {
+            return;
+        };
+        tracing::warn!("a subscriber is disconnected: it has subscribed to too much");
+        subscriber.excessive = true;
+        subscriber.topic_bytes = 0;
+        let topics = std::mem::take(&mut subscriber.topics);
+        let stays = subscriber.writer.disown();
+        let pipe = subscriber.writer.id();
+        self.take_off(slot, pipe, topics);
+        if !stays {
+            self.remove(slot);
+        }
     }
 
     /// Takes a subscriber off a topic's list, and the topic with the last one: then `true`.
@@ -232,10 +272,15 @@ impl FanOut {
         let pipe = subscriber.writer.id();
         self.slots.remove(&pipe);
         self.free.push(slot);
-        self.subscribed -= usize::from(!subscriber.topics.is_empty());
+        self.take_off(slot, pipe, subscriber.topics);
+    }
+
+    /// Takes all of a peer's subscriptions back, and tells of it.
+    fn take_off(&mut self, slot: u32, pipe: PipeId, ids: HashSet<NodeId>) {
+        self.subscribed -= usize::from(!ids.is_empty());
         let tell = self.departures.is_some();
         let mut topics = Vec::new();
-        for id in subscriber.topics {
+        for id in ids {
             let topic = tell.then(|| self.topics.topic(id).into());
             let last = self.leave(id, slot);
             topics.extend(topic.map(|topic| (topic, last)));
@@ -269,6 +314,8 @@ impl SendStrategy for FanOut {
     fn set_options(&mut self, options: &Options) {
         self.no_drop = options.no_drop;
         self.slow = options.slow_subscriber;
+        self.max_topics = options.max_subscriptions;
+        self.max_topic_bytes = options.max_subscription_bytes;
         self.expiring = options.send_ttl.is_some();
         self.invert = options.invert_matching;
     }
@@ -278,6 +325,8 @@ impl SendStrategy for FanOut {
         let subscriber = Some(Subscriber {
             writer,
             topics: HashSet::new(),
+            topic_bytes: 0,
+            excessive: false,
             mute: false,
             turn: 0,
         });
@@ -301,6 +350,7 @@ impl SendStrategy for FanOut {
         };
         if let Some(subscriber) = &mut self.subscribers[slot as usize] {
             subscriber.mute = false;
+            subscriber.excessive = false;
             if subscriber.writer.is_spent() {
                 self.remove(slot);
             }

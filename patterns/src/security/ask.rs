@@ -22,6 +22,17 @@ pub(crate) fn asks(shared: &Shared) -> bool {
     }
 }
 
+/// Whether this socket lets nobody in without knowing or asking who they are.
+pub(crate) fn is_selective(shared: &Shared) -> bool {
+    match shared.options.security {
+        // It knows the one server that it talks to.
+        Security::CurveClient { .. } | Security::PlainServer => true,
+        // It tells its password to whoever comes.
+        Security::PlainClient(_) => false,
+        _ => asks(shared),
+    }
+}
+
 /// Asks.
 pub(crate) async fn decide(
     shared: &Shared,

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
+use super::door::{Door, Pass};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::Origin;
 use crate::routing_id::RoutingId;
@@ -25,6 +27,7 @@ pub(crate) async fn listen(
     ended: CancellationToken,
 ) {
     let subject = Subject::listener(&listener);
+    let door = Door::new(&shared.options);
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -37,10 +40,19 @@ pub(crate) async fn listen(
                 pause = FIRST_PAUSE;
                 let subject = subject.connection(&stream, peer.clone());
                 shared.events.emit(&subject, Kind::Accepted);
+                let (pass, lost) = match door.enter(&peer) {
+                    Ok(entered) => entered,
+                    Err(option) => {
+                        let reason = DisconnectReason::Crowded { option };
+                        fail(&shared, &subject, reason);
+                        continue;
+                    }
+                };
                 let session = serve(
                     shared.clone(),
                     subject,
                     (stream, peer),
+                    (pass, lost),
                     origin,
                     ended.clone(),
                 );
@@ -65,11 +77,22 @@ pub(crate) async fn listen(
     shared.events.emit(&subject, closed);
 }
 
+/// A connection ends before its handshake is through.
+fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
+    if !matches!(reason, DisconnectReason::Local) {
+        shared.ledger.handshake_failures.add(1);
+    }
+    let failed = Kind::HandshakeFailed(reason.clone());
+    shared.events.emit(subject, failed);
+    shared.events.emit(subject, Kind::Disconnected(reason));
+}
+
 /// The life of an accepted connection.
 async fn serve(
     shared: Arc<Shared>,
     mut subject: Subject,
     (stream, peer): (Stream, PeerAddress),
+    (pass, lost): (Pass, oneshot::Receiver<()>),
     origin: Origin,
     ended: CancellationToken,
 ) {
@@ -77,21 +100,17 @@ async fn serve(
     let greeted = tokio::select! {
         biased;
         () = ended.cancelled() => Err(DisconnectReason::Local),
+        _ = lost => Err(DisconnectReason::Crowded { option: "max_handshakes" }),
         greeted = session.handshake(&shared, &peer) => greeted,
     };
     let info = match greeted {
         Ok(info) => info,
         Err(reason) => {
             drop(session);
-            if !matches!(reason, DisconnectReason::Local) {
-                shared.ledger.handshake_failures.add(1);
-            }
-            let failed = Kind::HandshakeFailed(reason.clone());
-            shared.events.emit(&subject, failed);
-            shared.events.emit(&subject, Kind::Disconnected(reason));
-            return;
+            return fail(&shared, &subject, reason);
         }
     };
+    pass.greeted();
     let pipe = shared.pipe_for(origin, &info.routing_id);
     shared.ledger.know(pipe.id(), |known| {
         known.endpoint = Some(subject.endpoint().clone());

@@ -14,6 +14,7 @@
 
 mod backoff;
 mod dial;
+mod door;
 mod link;
 mod listen;
 
@@ -476,6 +477,9 @@ fn config(shared: &Shared) -> zmtp::Config {
     if let Some(limit) = options.max_message_size {
         config.limits.max_message = limit as u64;
     }
+    config.limits.max_frames = options.max_frames;
+    config.limits.max_handshake = options.max_handshake_size;
+    config.limits.max_command = options.max_command_size;
     // The session's own timer covers the handshake.
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();

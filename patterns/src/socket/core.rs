@@ -31,6 +31,7 @@ use crate::options::Options;
 use crate::pipe::{Origin, PipeReader, PipeWriter, look_every};
 use crate::routing::{Absent, RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
+use crate::security;
 use crate::session::{self, Dial};
 use crate::stats::SocketStats;
 use crate::transport::{self, Listener, OpenListener, inproc};
@@ -110,6 +111,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             })
             .flatten()
             .inspect_err(|error| self.tell_unbound(&endpoint, error))?;
+        self.guard(listener.endpoint())?;
         let subject = Subject::listener(&listener);
         self.shared
             .events
@@ -119,6 +121,20 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let task = self.shared.tasks.spawn_on(listen, &runtime);
         self.attached(&endpoint, origin, ended, Role::Bound(Some(task)));
         Ok(endpoint)
+    }
+
+    /// Whether a socket that lets everybody in may listen where everybody can come.
+    fn guard(&self, endpoint: &Endpoint) -> Result<(), BindError> {
+        if !endpoint.is_open_to_others() || security::is_selective(&self.shared) {
+            return Ok(());
+        }
+        if self.shared.options.require_authentication {
+            return Err(BindError::Unauthenticated {
+                endpoint: endpoint.clone(),
+            });
+        }
+        tracing::warn!(%endpoint, "everybody who can reach this address can come in: the socket has no authentication");
+        Ok(())
     }
 
     /// Tells the monitors of a bind that failed for a reason that lies outside of the call.
