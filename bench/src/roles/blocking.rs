@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use purezmq::blocking::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket, wait};
 
+use tokio::runtime::Builder;
+
 use super::source::Source;
 use super::{receives, sends};
 use crate::Failure;
@@ -121,7 +123,9 @@ fn subscribe(args: &Args) -> Result<(), Failure> {
             }
         });
     }
-    wait(audience.served());
+    // The audience's patience needs a clock, which sockets that block don't.
+    let clock = Builder::new_current_thread().enable_time().build()?;
+    clock.block_on(audience.served());
     audience.report(args);
     Ok(())
 }
