@@ -424,9 +424,9 @@ define_options! {
     }
 
     /// How many connections of one bound endpoint may be at their handshake at a time; `None` is no limit. One more
-    /// takes the place of the one that has been at it longest, so that silent peers keep nobody out.
+    /// takes the place of the one that has been at it longest, so that silent peers keep nobody out. Enough for ten thousand peers that come back at once.
     max_handshakes(connections: impl Into<Option<usize>> = connections.into()) -> Option<usize> {
-        default: Some(4096),
+        default: Some(16_384),
         none: "no limit",
         zmq: (),
         unit: "connections",
