@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::within;
 use futures::FutureExt;
 use purezmq::{
-    Frame, Message, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, SendError,
-    SubSocket, TryRecvError, TrySendError,
+    Frame, Message, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
+    SendError, SubSocket, TryRecvError, TrySendError,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -181,6 +181,32 @@ async fn messages_without_frames_are_refused() {
     ));
     server.send("").await.unwrap();
     assert_eq!(within("reply", client.recv()).await.unwrap(), "");
+}
+
+/// A socket whose pipes are at work takes a shorter way than one that has just heard of a peer.
+#[tokio::test]
+async fn messages_without_frames_are_refused_in_the_middle_of_traffic() {
+    let (mut source, mut sink) = pipeline().await;
+    source.send("before").await.unwrap();
+    assert_eq!(within("before", sink.recv()).await.unwrap(), "before");
+    assert!(matches!(
+        source.send(Message::new()).await,
+        Err(SendError::NoFrames(_))
+    ));
+    source.send("after").await.unwrap();
+    assert_eq!(within("after", sink.recv()).await.unwrap(), "after");
+
+    let mut one = PairSocket::new();
+    let endpoint = one.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut other = PairSocket::new();
+    other.connect(&endpoint).unwrap();
+    other.send("before").await.unwrap();
+    assert_eq!(within("before", one.recv()).await.unwrap(), "before");
+    one.send("back").await.unwrap();
+    assert!(matches!(
+        one.send(Message::new()).await,
+        Err(SendError::NoFrames(_))
+    ));
 }
 
 #[tokio::test]

@@ -162,6 +162,7 @@ impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Future for Sending<'_, S, R
         if let Patience::Fresh = this.patience
             && this.core.is_fresh()
             && !this.core.shared.writers.has_notes()
+            && !this.message.is_empty()
             && this.way.send_at_once(this.core, &mut this.message)
         {
             return Poll::Ready(Ok(()));
