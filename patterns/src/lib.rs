@@ -63,6 +63,7 @@ mod session;
 pub mod socket;
 pub mod stats;
 mod transport;
+mod yielding;
 
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};

@@ -144,6 +144,10 @@ impl FairQueue {
 }
 
 impl RecvStrategy for FairQueue {
+    fn pipes(&self) -> usize {
+        self.readable.len() + self.empty.len()
+    }
+
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
         let empty = self.empty.values();
         self.readable.iter().chain(empty).map(AsRef::as_ref)

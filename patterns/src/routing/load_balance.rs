@@ -98,6 +98,10 @@ impl LoadBalance {
 }
 
 impl SendStrategy for LoadBalance {
+    fn pipes(&self) -> usize {
+        self.writable.len() + self.full.len()
+    }
+
     fn set_options(&mut self, options: &Options) {
         self.expiring = options.send_ttl.is_some();
     }

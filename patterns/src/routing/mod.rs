@@ -32,8 +32,8 @@ use crate::routing_id::RoutingId;
 pub(crate) trait SendStrategy: Default + Send + 'static {
     /// This is the half of a socket that does not send.
     const ABSENT: bool = false;
-    /// Calls that are served without waiting before the task yields once, so that an application that is
-    /// always busy leaves its runtime time for the sessions. As many as the default HWM lets into a pipe.
+    /// Calls for each pipe that are served without waiting before the task yields once, so that an application
+    /// that is always busy leaves its runtime time for the sessions. As many as the default HWM lets into a pipe.
     const BUSY: usize = 1000;
 
     /// The socket's options, at its beginning and whenever they are changed.
@@ -42,6 +42,10 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     /// can.
     fn has_room(&mut self) -> bool {
         true
+    }
+    /// How many pipes take turns.
+    fn pipes(&self) -> usize {
+        1
     }
     /// A pipe begins.
     fn attach(&mut self, writer: PipeWriter);
@@ -57,6 +61,10 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
 pub(crate) trait RecvStrategy: Default + Send + 'static {
     /// This is the half of a socket that does not receive.
     const ABSENT: bool = false;
+    /// How many pipes take turns.
+    fn pipes(&self) -> usize {
+        1
+    }
     /// A pipe begins.
     fn attach(&mut self, reader: PipeReader);
     /// A pipe that was empty has messages again, or has ended.

@@ -38,6 +38,7 @@ use crate::pipe::{Deadline, SessionPipe, Taken};
 use crate::security;
 use crate::socket::{Shared, is_notice, notice};
 use crate::transport::{PeerAddress, Stream};
+use crate::yielding::yield_to_others;
 
 /// Batches moved in each direction before other tasks get a turn.
 const TURNS: usize = 16;
@@ -240,7 +241,7 @@ impl Session {
         if let Poll::Ready(ended) = self.poll_timer(pipe, cx) {
             return Poll::Ready(ended);
         }
-        cx.waker().wake_by_ref();
+        yield_to_others(cx);
         Poll::Pending
     }
 

@@ -35,6 +35,11 @@ use crate::security;
 use crate::session::{self, Dial};
 use crate::stats::SocketStats;
 use crate::transport::{self, Listener, OpenListener, inproc};
+use crate::yielding::yield_to_others;
+
+/// Pipes that lengthen the time between two yields: when they take turns, each gets a share of the calls, and its
+/// session a batch worth a system call.
+const MOST_SHARES: usize = 8;
 
 /// A socket, or one half of it: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
@@ -49,6 +54,8 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     expiry: Option<Pin<Box<Sleep>>>,
     /// Calls served since the task last waited or yielded.
     busy: usize,
+    /// How many of them are served before it yields.
+    stamina: usize,
     /// A half that has become part of the whole again.
     rejoined: bool,
 }
@@ -67,6 +74,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             notes: Notes::default(),
             expiry: None,
             busy: 0,
+            stamina: S::BUSY,
             rejoined: false,
         }
     }
@@ -553,16 +561,18 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     #[inline]
     pub(super) fn is_fresh(&mut self) -> bool {
         self.busy += 1;
-        self.busy <= S::BUSY
+        self.busy <= self.stamina
     }
 
     /// Yields once, before anything is done, when the application has been busy for long.
     fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if self.busy <= S::BUSY {
+        if self.busy <= self.stamina {
             return Poll::Ready(());
         }
         self.busy = 0;
-        cx.waker().wake_by_ref();
+        let pipes = self.sender.pipes().max(self.receiver.pipes());
+        self.stamina = S::BUSY * pipes.clamp(1, MOST_SHARES);
+        yield_to_others(cx);
         Poll::Pending
     }
 }
@@ -587,6 +597,7 @@ impl<S: SendStrategy> Core<S, Absent> {
             notes: Notes::default(),
             expiry: None,
             busy: 0,
+            stamina: S::BUSY,
             rejoined: false,
         };
         Ok(whole)
@@ -605,6 +616,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             notes: Notes::default(),
             expiry: None,
             busy: 0,
+            stamina: S::BUSY,
             rejoined: false,
         };
         let receiver = Core {
@@ -616,6 +628,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             notes: Notes::default(),
             expiry: None,
             busy: 0,
+            stamina: Absent::BUSY,
             rejoined: false,
         };
         (sender, receiver)
