@@ -278,7 +278,11 @@ impl PipeReader {
     /// The oldest message, if it is at hand and a single frame.
     #[inline(always)]
     pub(crate) fn pop_at_hand(&mut self) -> Option<Message> {
-        if let Some(message) = self.batch.pop_small() {
+        if let Some(message) = self.batch.pop_inline() {
+            self.count();
+            return Some(message);
+        }
+        if let Some(message) = self.batch.pop_boxed() {
             self.count();
             return Some(message);
         }
