@@ -8,11 +8,11 @@
 pub use patterns::{
     BindError, Closed, ConnectError, ConnectFailure, Context, DealerSocket, DisconnectError,
     DisconnectReason, Endpoint, EndpointError, Frame, LibzmqEvent, Message, Monitor, MonitorEvent,
-    MonitorEventKind, Notice, OpenListener, OptionError, PairSocket, PeerAddress, Proxy, ProxyEnd,
-    ProxyHandle, ProxyStatistics, ProxyTraffic, PubSocket, PullSocket, PushSocket, RecvError,
-    RepSocket, ReqSocket, ReserveError, Routed, RouterSocket, RoutingId, SendError, SharedSender,
-    SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError, XPubSocket,
-    XSubSocket, proxy,
+    MonitorEventKind, Notice, OpenListener, OptionError, PairSocket, Peer, PeerAddress, Proxy,
+    ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, PubSocket, PullSocket, PushSocket,
+    RecvError, RepSocket, ReqSocket, ReserveError, Routed, RouterSocket, RoutingId, SendError,
+    SharedSender, SocketType, SubSocket, ToEndpoint, TryRecvError, TrySendError, UnbindError,
+    XPubSocket, XSubSocket, proxy,
 };
 pub use patterns::{blocking, context, endpoint, error, monitor, options, security, socket, stats};
 pub use zmtp;

@@ -54,6 +54,7 @@ mod inbox;
 mod io_threads;
 pub mod monitor;
 pub mod options;
+mod peer;
 mod pipe;
 mod proxy;
 mod routing;
@@ -72,6 +73,7 @@ pub use error::{
     ReserveError, SendError, TryRecvError, TrySendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
+pub use peer::Peer;
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 pub use socket::{

@@ -20,7 +20,8 @@
 //! `PipeWriter`: the session goes on sending until the lane is empty or the linger time is over. What a
 //! session has delivered outlives its `IncomingEnd`: the socket reads it to the end.
 //!
-//! **News.** For a socket that names its peers, a lane says between which messages a peer came and left.
+//! **Marks.** A lane says between which messages another peer has taken the place of the one before; and, for a socket
+//! that names its peers, when one came and left.
 //!
 //! **Bytes and age.** A lane may have a limit of bytes and a time to live for its messages, see `bounds.rs`.
 //!

@@ -9,6 +9,8 @@ line from standard input, answers each with one JSON line on standard output:
     {"do": "subscribe", "topic": "a"}                        -> {"ok": null}
     {"do": "send", "messages": [[FRAME, ...], ...]}          -> {"ok": [DIGEST, ...]}
     {"do": "recv", "count": 3}                               -> {"ok": [DIGEST, ...]}
+    {"do": "who", "properties": ["User-Id"]}                 -> {"ok": {"User-Id": "joe"}}
+                                          (receives a message; null for a property that it does not have)
     {"do": "echo", "count": 3}            (REP)              -> {"ok": [DIGEST, ...]}
     {"do": "request", "messages": [...]}  (REQ)              -> {"ok": [DIGEST of request, DIGEST of reply, ...]}
     {"do": "authenticate", "passwords": {"joe": "secret"}, "keys": "*", "deny": []}  -> {"ok": null}
@@ -124,6 +126,17 @@ class Peer:
 
     def recv(self, count):
         return [digest(self.socket.recv_multipart()) for _ in range(count)]
+
+    def who(self, properties):
+        last = self.socket.recv_multipart(copy=False)[-1]
+
+        def value(name):
+            try:
+                return last.get(name)
+            except zmq.ZMQError:
+                return None
+
+        return {name: value(name) for name in properties}
 
     def echo(self, count):
         seen = []

@@ -11,6 +11,7 @@ use super::ends::{At, Drive, End, Notice, send};
 use super::latest::Latest;
 use super::tally::Tally;
 use super::{Deadline, PipeId, PipeReader, PipeWriter};
+use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::socket::Place;
 
@@ -48,7 +49,7 @@ pub(super) struct LaneState {
     pub(super) hwm: usize,
     /// The batch that new messages go to. Younger than all of `full`.
     pub(super) open: Batch,
-    /// Batches before it, oldest first. An empty one stands for the oldest of `news`.
+    /// Batches before it, oldest first. An empty one stands for the oldest of `marks`.
     pub(super) full: VecDeque<Queued>,
     /// Bytes in the buffer of the open batch that call for `batch_grown`: all of them if there are bounds.
     pub(super) close_at: usize,
@@ -61,7 +62,11 @@ pub(super) struct LaneState {
     pub(super) limits: (Option<Limits>, Option<Limits>),
     /// The reader is too slow for the writer, which wants it gone.
     pub(super) unwanted: bool,
-    pub(super) news: VecDeque<News>,
+    pub(super) marks: VecDeque<Mark>,
+    /// Who has sent the batch that the reader took last.
+    pub(super) sender: Option<Arc<Peer>>,
+    /// Who sends what the reader takes next, if that is somebody else.
+    pub(super) next_sender: Option<Arc<Peer>>,
     /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
     pub(super) over: usize,
     /// From how many bytes on payloads join the batch by reference.
@@ -93,6 +98,14 @@ pub(crate) enum News {
     Came { name: RoutingId, tell: bool },
     /// The connection ended.
     Left,
+}
+
+/// What stands between two messages.
+#[derive(Debug)]
+pub(super) enum Mark {
+    News(News),
+    /// What follows is sent by somebody else.
+    Changed(Arc<Peer>),
 }
 
 impl std::fmt::Debug for Lane {
@@ -131,7 +144,9 @@ impl Lane {
                 over: 0,
                 conflate: all.conflate,
                 by_reference,
-                news: VecDeque::new(),
+                marks: VecDeque::new(),
+                sender: None,
+                next_sender: None,
                 place: None,
                 open: Batch::new(),
                 full: VecDeque::new(),
@@ -166,11 +181,39 @@ impl Lane {
         send(notice, id);
     }
 
+    /// A connection begins: its peer sends what comes from here on. Nothing is to be noted if it is who it was.
+    pub(super) fn meet(&self, peer: Arc<Peer>) {
+        let mut lane = self.lock();
+        let newest = lane.marks.iter().rev().find_map(|mark| match mark {
+            Mark::Changed(peer) => Some(peer),
+            Mark::News(_) => None,
+        });
+        let before = newest
+            .or(lane.next_sender.as_ref())
+            .or(lane.sender.as_ref());
+        if before == Some(&peer) {
+            return;
+        }
+        if before.is_none() {
+            lane.next_sender = Some(peer);
+            return;
+        }
+        // A message of one peer does not take the place of another's.
+        lane.close_latest();
+        lane.close_open();
+        let nothing_since = lane.full.back().is_some_and(|last| last.batch.is_empty());
+        match lane.marks.back_mut() {
+            // Peers that come and go and say nothing leave nothing behind.
+            Some(Mark::Changed(last)) if nothing_since => *last = peer,
+            _ => lane.mark(Mark::Changed(peer), false),
+        }
+    }
+
     /// The writer is known by a name from here on. `ahead`: for what is queued already, too.
     pub(super) fn introduce(&self, id: PipeId, place: Place, tell: bool, ahead: bool) {
         let mut lane = self.lock();
         let name = place.name().clone();
-        lane.tell(News::Came { name, tell }, ahead);
+        lane.mark(Mark::News(News::Came { name, tell }), ahead);
         let old = lane.place.replace(place);
         let notice = lane.reader.unpark();
         drop(lane);
@@ -244,6 +287,31 @@ impl LaneState {
         }
     }
 
+    /// Closes what waits, if only the newest message of each topic does.
+    fn close_latest(&mut self) {
+        if let Some(latest) = &mut self.latest
+            && let Some(closed) = latest.take(self.spares.pop().unwrap_or_default())
+        {
+            self.full.push_back(closed);
+        }
+    }
+
+    /// Drops what was queued before another peer came, since a newer message takes its place. Says how many.
+    pub(super) fn drop_closed(&mut self) -> usize {
+        let dropped = self.full.iter().map(|queued| queued.batch.len()).sum();
+        if dropped > 0 {
+            self.full.retain(|queued| queued.batch.is_empty());
+        }
+        dropped
+    }
+
+    /// What is taken now is by whoever sends it.
+    pub(super) fn note_sender(&mut self) {
+        if self.next_sender.is_some() {
+            self.sender = self.next_sender.take();
+        }
+    }
+
     /// The reader is done with the batch that it took.
     pub(super) fn settle(&mut self) {
         if let Some(bounds) = &mut self.bounds {
@@ -281,19 +349,24 @@ impl LaneState {
         self.open.is_empty()
             && self.latest.as_ref().is_none_or(|latest| latest.is_empty())
             && self.full.iter().all(|queued| queued.batch.is_empty())
-            && !self.news.contains(&News::Left)
+            && !self.has_word_of_leaving()
     }
 
-    /// Puts news behind what is queued, or before it.
-    pub(super) fn tell(&mut self, news: News, ahead: bool) {
+    fn has_word_of_leaving(&self) -> bool {
+        let left = |mark: &Mark| matches!(mark, Mark::News(News::Left));
+        self.marks.iter().any(left)
+    }
+
+    /// Puts a mark behind what is queued, or before it.
+    pub(super) fn mark(&mut self, mark: Mark, ahead: bool) {
         if ahead {
             self.full.push_front(Batch::new().into());
-            self.news.push_front(news);
+            self.marks.push_front(mark);
             return;
         }
         self.close_open();
         self.full.push_back(Batch::new().into());
-        self.news.push_back(news);
+        self.marks.push_back(mark);
     }
 
     /// The reader is done with `messages` of what it took.

@@ -11,6 +11,7 @@ use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };
 use crate::inbox::{Inbox, Note};
+use crate::peer::Peer;
 use crate::socket::{Ledger, Place};
 
 /// What a socket brings to a new pipe.
@@ -160,6 +161,12 @@ pub(crate) struct Joined {
 impl Joined {
     pub(crate) fn id(&self) -> PipeId {
         self.id
+    }
+
+    /// Who is at either end.
+    pub(crate) fn meet(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
+        self.to_binder.meet(connector);
+        self.to_connector.meet(binder);
     }
 
     /// What the connector's first messages to the binder are.

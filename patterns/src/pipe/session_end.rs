@@ -8,8 +8,9 @@ use zmtp::{Batch, Message};
 
 use super::bounds::{Queued, look_every};
 use super::ends::{Drive, name_receiver, send};
-use super::lane::{Lane, News};
+use super::lane::{Lane, Mark, News};
 use super::{Deadline, Party, PipeId};
+use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::socket::Place;
 
@@ -76,7 +77,7 @@ impl SessionPipe {
             return;
         }
         let mut lane = self.incoming.lane.lock();
-        lane.tell(News::Left, false);
+        lane.mark(Mark::News(News::Left), false);
         let notice = lane.reader.unpark();
         drop(lane);
         send(notice, self.id());
@@ -86,6 +87,11 @@ impl SessionPipe {
     pub(crate) fn name(&self) -> Option<RoutingId> {
         let lane = self.incoming.lane.lock();
         lane.place.as_ref().map(|place| place.name().clone())
+    }
+
+    /// A connection begins, and this is its peer.
+    pub(crate) fn meet(&self, peer: &Arc<Peer>) {
+        self.incoming.lane.meet(peer.clone());
     }
 
     /// The peer is known by a name from here on. `tell`: and the application hears of it.
@@ -309,7 +315,7 @@ impl IncomingEnd {
             let older = batch.len() - 1;
             batch.truncate_front(older);
             // What the reader has taken is counted by `over` or not at all: there is always room here.
-            let replaced = std::mem::take(&mut lane.open).len();
+            let replaced = std::mem::take(&mut lane.open).len() + lane.drop_closed();
             lane.tally.conflated.add(older + replaced);
             lane.free += replaced;
             lane.over += usize::from(lane.free == 0);

@@ -6,10 +6,11 @@ use parking_lot::MutexGuard;
 use zmtp::{Batch, Envelope, Message};
 
 use super::ends::{At, Drive, send};
-use super::lane::{BY_REFERENCE, Lane, LaneState, News};
+use super::lane::{BY_REFERENCE, Lane, LaneState, Mark, News};
 use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
+use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 
 /// Why a message did not go into a pipe.
@@ -270,6 +271,11 @@ impl PipeReader {
         self.peer.as_ref()
     }
 
+    /// Who has sent the message that was popped last. `None`: none was.
+    pub(crate) fn sender(&self) -> Option<Arc<Peer>> {
+        self.lane.lock().sender.clone()
+    }
+
     /// The connection that the pipe ends at, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
@@ -334,13 +340,21 @@ impl PipeReader {
         let notice = lane.release(std::mem::take(&mut self.popped)).or(expired);
         self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
-            Some(mark) if mark.is_empty() => lane.news.pop_front().map(|news| {
-                if let News::Came { name, .. } = &news {
-                    self.peer = Some(name.clone());
+            Some(mark) if mark.is_empty() => lane.marks.pop_front().and_then(|mark| match mark {
+                Mark::Changed(peer) => {
+                    lane.next_sender = Some(peer);
+                    None
                 }
-                Popped::News(news)
+                Mark::News(news) => {
+                    lane.note_sender();
+                    if let News::Came { name, .. } = &news {
+                        self.peer = Some(name.clone());
+                    }
+                    Some(Popped::News(news))
+                }
             }),
             Some(batch) => {
+                lane.note_sender();
                 if !matches!(lane.writer.at, At::Session(_)) {
                     // Nothing in between has counted them.
                     lane.tally.moved(batch.len(), batch.byte_len());

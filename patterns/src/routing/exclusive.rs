@@ -4,11 +4,13 @@
 //! lost its peer. What that peer has sent is still read, to the end and first.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use zmtp::Message;
 
 use super::{RecvStrategy, SendStrategy};
 use crate::inbox::PipeEnd;
+use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
 
 /// The way to the peer.
@@ -63,6 +65,8 @@ impl SendStrategy for ExclusiveSender {
 #[derive(Default)]
 pub(crate) struct ExclusiveReceiver {
     readers: VecDeque<PipeReader>,
+    /// Who has sent the last message, if that was none of `readers`.
+    before: Option<Arc<Peer>>,
 }
 
 impl ExclusiveReceiver {
@@ -80,6 +84,7 @@ impl ExclusiveReceiver {
                 Popped::News(_) => {}
                 Popped::Empty => return None,
                 Popped::Ended => {
+                    self.before = self.last_sender();
                     self.readers.pop_front();
                 }
             }
@@ -100,6 +105,12 @@ impl RecvStrategy for ExclusiveReceiver {
     fn changed(&mut self, _: PipeId) {}
 
     fn detach(&mut self, origin: Origin) {
+        self.before = self.last_sender();
         self.readers.retain(|reader| reader.origin() != origin);
+    }
+
+    fn last_sender(&self) -> Option<Arc<Peer>> {
+        let front = self.readers.front().and_then(PipeReader::sender);
+        front.or_else(|| self.before.clone())
     }
 }

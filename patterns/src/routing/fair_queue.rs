@@ -1,15 +1,32 @@
 //! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use zmtp::{Batch, Envelope, Message};
 
 use super::RecvStrategy;
 use crate::inbox::PipeEnd;
+use crate::peer::Peer;
 use crate::pipe::{News, Origin, PipeId, PipeReader, Popped};
 use crate::routing_id::RoutingId;
 
 /// Messages thrown away in one call.
 const MOST_DISCARDED: usize = 10_000;
+
+/// No place in `readable`.
+const ELSEWHERE: usize = usize::MAX;
+
+/// Whose message was the last one, after the pipes have changed places.
+#[derive(Default)]
+enum Before {
+    #[default]
+    Nobody,
+    /// The pipe is still there.
+    Pipe(PipeId),
+    /// It is gone.
+    Gone(Option<Arc<Peer>>),
+}
 
 /// Turns over the readable pipes. Empty ones stand aside until they have something; the ends of pipes are boxed,
 /// since an idle connection goes back and forth with each message.
@@ -20,8 +37,10 @@ pub(crate) struct FairQueue {
     empty: FxHashMap<PipeId, Box<PipeReader>>,
     /// Whose turn it is, in `readable`.
     turn: usize,
-    /// Who had it last.
+    /// Who had it last: whose message was the last one. `ELSEWHERE` if that one is not there any more.
     last: usize,
+    /// And then, who or where it is.
+    before: Before,
     /// What `recv` heard instead of a message.
     news: Option<News>,
 }
@@ -94,11 +113,14 @@ impl FairQueue {
                 }
                 // The one that takes its place in `readable` has the turn.
                 Popped::Empty => {
+                    self.settle_last();
                     let reader = self.readable.swap_remove(self.turn);
                     self.empty.insert(reader.id(), reader);
                 }
                 Popped::Ended => {
-                    self.readable.swap_remove(self.turn);
+                    self.settle_last();
+                    let reader = self.readable.swap_remove(self.turn);
+                    self.before.forget(&reader);
                 }
             }
         }
@@ -124,8 +146,16 @@ impl FairQueue {
         self.news.take()
     }
 
+    /// The pipes are about to change places: remembers whose message was the last one.
+    fn settle_last(&mut self) {
+        if let Some(reader) = self.readable.get(self.last) {
+            self.before = Before::Pipe(reader.id());
+            self.last = ELSEWHERE;
+        }
+    }
+
     /// The name of the peer that the last `recv` was about.
-    pub(crate) fn last_peer(&self) -> Option<&RoutingId> {
+    pub(crate) fn last_name(&self) -> Option<&RoutingId> {
         self.readable.get(self.last)?.peer()
     }
 
@@ -140,6 +170,15 @@ impl FairQueue {
     /// Whether the pipe may still give messages.
     pub(crate) fn has(&self, id: PipeId) -> bool {
         self.empty.contains_key(&id) || self.readable.iter().any(|reader| reader.id() == id)
+    }
+}
+
+impl Before {
+    /// A pipe goes; who was at its other end is remembered if that matters.
+    fn forget(&mut self, reader: &PipeReader) {
+        if matches!(self, Before::Pipe(id) if *id == reader.id()) {
+            *self = Before::Gone(reader.sender());
+        }
     }
 }
 
@@ -165,7 +204,26 @@ impl RecvStrategy for FairQueue {
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.readable.retain(|reader| reader.origin() != origin);
-        self.empty.retain(|_, reader| reader.origin() != origin);
+        self.settle_last();
+        let before = &mut self.before;
+        let mut stays = |reader: &PipeReader| {
+            if reader.origin() == origin {
+                before.forget(reader);
+            }
+            reader.origin() != origin
+        };
+        self.readable.retain(|reader| stays(reader));
+        self.empty.retain(|_, reader| stays(reader));
+    }
+
+    fn last_sender(&self) -> Option<Arc<Peer>> {
+        if let Some(reader) = self.readable.get(self.last) {
+            return reader.sender();
+        }
+        match &self.before {
+            Before::Nobody => None,
+            Before::Pipe(id) => self.readers().find(|reader| reader.id() == *id)?.sender(),
+            Before::Gone(peer) => peer.clone(),
+        }
     }
 }

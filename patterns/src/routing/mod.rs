@@ -24,7 +24,10 @@ pub(crate) use fan_out::FanOut;
 pub(crate) use load_balance::LoadBalance;
 pub(crate) use subscriptions::PrefixTrie;
 
+use std::sync::Arc;
+
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
 use crate::routing_id::RoutingId;
 
@@ -71,6 +74,8 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn changed(&mut self, id: PipeId);
     /// The pipes of an endpoint go, with what they hold.
     fn detach(&mut self, origin: Origin);
+    /// Who has sent the message that was received last. `None`: none was.
+    fn last_sender(&self) -> Option<Arc<Peer>>;
     /// All pipes.
     fn readers(&self) -> impl Iterator<Item = &PipeReader>;
 }

@@ -14,7 +14,7 @@ use zmtp::{Message, Metadata};
 use super::{AuthRequest, Decision};
 use crate::context::Context;
 use crate::socket::DealerSocket;
-use crate::transport::{PeerAddress, inproc};
+use crate::transport::inproc;
 
 const NAME: &str = "zeromq.zap.01";
 const VERSION: &[u8] = b"1.0";
@@ -45,7 +45,7 @@ async fn exchange(context: &Context, request: Message) -> Option<Message> {
 
 fn to_message(request: &AuthRequest, id: &str) -> Message {
     let mut message = Message::from(["", "1.0", id, &request.domain]);
-    message.push_back(address(&request.address));
+    message.push_back(request.address.without_port());
     message.push_back(request.routing_id.clone());
     message.push_back(request.credentials.mechanism());
     match &request.credentials {
@@ -57,17 +57,6 @@ fn to_message(request: &AuthRequest, id: &str) -> Message {
         _ => {}
     }
     message
-}
-
-/// A peer's address as libzmq writes it: without a port, or what the system knows of a process.
-fn address(address: &PeerAddress) -> String {
-    match address {
-        PeerAddress::Tcp(address) => address.ip().to_string(),
-        PeerAddress::Ipc { uid, gid, pid } => {
-            format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
-        }
-        PeerAddress::Inproc => String::new(),
-    }
 }
 
 /// What the reply says. `None`: it is not one to this question.
@@ -130,17 +119,5 @@ mod tests {
             from_message(&Message::from(["", "1.0", "7", "200"]), "7"),
             None
         );
-    }
-
-    #[test]
-    fn addresses_are_written_as_libzmq_does() {
-        let tcp = PeerAddress::Tcp("[::1]:5".parse().unwrap());
-        assert_eq!(address(&tcp), "::1");
-        let ipc = PeerAddress::Ipc {
-            uid: 1,
-            gid: 2,
-            pid: Some(3),
-        };
-        assert_eq!(address(&ipc), ":1:2:3");
     }
 }

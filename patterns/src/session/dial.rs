@@ -14,9 +14,9 @@ use super::Session;
 use super::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
+use crate::peer::Peer;
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
-use crate::routing_id::RoutingId;
-use crate::socket::{Admitted, Peer, Shared};
+use crate::socket::{Known, Shared};
 use crate::transport;
 
 /// One endpoint to keep connected.
@@ -52,7 +52,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
     let mut history = History::default();
-    history.peer.endpoint = Some(dial.endpoint.clone());
+    history.known.endpoint = Some(dial.endpoint.clone());
     dial.enter(pipe.as_ref(), &history);
     loop {
         match dial.attempt(&mut pipe, &mut history).await {
@@ -87,15 +87,15 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
 #[derive(Default)]
 struct History {
     reached: bool,
-    peer: Peer,
+    known: Known,
 }
 
 impl Dial {
     /// Writes down what is known.
     fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
         if let Some(pipe) = pipe {
-            let peer = history.peer.clone();
-            self.shared.ledger.know(pipe.id(), |known| *known = peer);
+            let known = history.known.clone();
+            self.shared.ledger.know(pipe.id(), |entry| *entry = known);
         }
     }
 
@@ -132,7 +132,7 @@ impl Dial {
             Err(reason) => {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
-                    history.peer.handshake_failures += 1;
+                    history.known.handshake_failures += 1;
                     self.shared.ledger.handshake_failures.add(1);
                     self.enter(pipe.as_ref(), history);
                 }
@@ -145,23 +145,22 @@ impl Dial {
                 };
             }
         };
-        history.peer.address = Some(peer);
-        history.peer.announced = RoutingId::from(&info.routing_id[..]);
-        history.peer.admitted = Admitted::of(&info);
+        let peer = Arc::new(Peer::new(peer, &info));
+        history.known.peer = Some(peer.clone());
+        history.known.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
-            history.peer.reconnects += 1;
+            history.known.reconnects += 1;
             self.shared.ledger.reconnects.add(1);
         }
-        let announced = &info.routing_id;
-        let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, announced));
+        let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, Some(&peer)));
         let is_kept = kept.is_some();
         // With `immediate`, or for a peer that the socket has no place for, one of its own.
-        let lent = kept.unwrap_or_else(|| self.shared.pipe_for(self.origin, announced));
+        let lent = kept.unwrap_or_else(|| self.shared.pipe_for(self.origin, Some(&peer)));
         self.enter(Some(&lent), history);
         subject.met(&info, lent.name());
         events.emit(&subject, Kind::HandshakeSucceeded);
         let (lent, reason) = session.run(&self.shared, lent, &self.ended).await;
-        history.peer.address = None;
+        history.known.is_connected = false;
         if is_kept {
             self.enter(Some(&lent), history);
             *pipe = Some(lent);

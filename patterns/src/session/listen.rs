@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::Session;
 use super::door::{Door, Pass};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
+use crate::peer::Peer;
 use crate::pipe::Origin;
-use crate::routing_id::RoutingId;
-use crate::socket::{Admitted, Shared};
+use crate::socket::Shared;
 use crate::transport::{Listener, PeerAddress, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
@@ -111,12 +111,12 @@ async fn serve(
         }
     };
     pass.greeted();
-    let pipe = shared.pipe_for(origin, &info.routing_id);
-    shared.ledger.know(pipe.id(), |known| {
-        known.endpoint = Some(subject.endpoint().clone());
-        known.address = subject.peer().cloned();
-        known.announced = RoutingId::from(&info.routing_id[..]);
-        known.admitted = Admitted::of(&info);
+    let known = Arc::new(Peer::new(peer, &info));
+    let pipe = shared.pipe_for(origin, Some(&known));
+    shared.ledger.know(pipe.id(), |entry| {
+        entry.endpoint = Some(subject.endpoint().clone());
+        entry.peer = Some(known);
+        entry.is_connected = true;
     });
     subject.met(&info, pipe.name());
     drop(info);

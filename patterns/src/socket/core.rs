@@ -28,6 +28,7 @@ use crate::error::{
 use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::{Origin, PipeReader, PipeWriter, look_every};
 use crate::routing::{Absent, RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
@@ -203,7 +204,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 None
             } else if self.shared.knows(origin) {
                 // The peer has its place, and its name, before it is reached.
-                let pipe = self.shared.pipe_for(origin, b"");
+                let pipe = self.shared.pipe_for(origin, None);
                 if !pipe.is_attached() {
                     return Err(ConnectError::Occupied { endpoint });
                 }
@@ -378,6 +379,11 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             &mut self.sender,
             &mut self.receiver,
         );
+    }
+
+    /// Who has sent the message that was received last.
+    pub(crate) fn last_peer(&self) -> Option<Arc<Peer>> {
+        self.receiver.last_sender()
     }
 
     /// `send` of a socket.

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use parking_lot::Mutex;
-use zmtp::{Metadata, PeerInfo};
 
 use crate::endpoint::Endpoint;
+use crate::peer::Peer;
 use crate::pipe::{LaneView, PipeId};
-use crate::routing_id::RoutingId;
 use crate::stats::{Dropped, PeerStats, SocketStats};
-use crate::transport::PeerAddress;
 
 /// Entries of pipes that are gone may be as many as those that are there, and these.
 const SLACK: usize = 16;
@@ -61,42 +59,18 @@ struct Entries {
 struct Entry {
     outgoing: LaneView,
     incoming: LaneView,
-    peer: Peer,
+    known: Known,
 }
 
-/// Who is at the other end of a pipe.
+/// What is known of a pipe's other end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Peer {
+pub(crate) struct Known {
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) address: Option<PeerAddress>,
-    /// What it calls itself.
-    pub(crate) announced: RoutingId,
-    pub(crate) admitted: Option<Arc<Admitted>>,
+    /// Whoever is there, or was there last.
+    pub(crate) peer: Option<Arc<Peer>>,
+    pub(crate) is_connected: bool,
     pub(crate) reconnects: u64,
     pub(crate) handshake_failures: u64,
-}
-
-/// What the handshake has brought besides.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    user_id: String,
-    properties: Metadata,
-}
-
-impl Admitted {
-    pub(crate) fn of(info: &PeerInfo) -> Option<Arc<Self>> {
-        let properties = info.properties.iter();
-        let says_more = properties
-            .map(|(name, _)| name)
-            .any(|name| !matches!(name, "Socket-Type" | "Identity"));
-        // Nothing is kept of most peers: there may be thousands.
-        (says_more || !info.user_id.is_empty()).then(|| {
-            Arc::new(Admitted {
-                user_id: info.user_id.clone(),
-                properties: info.properties.clone(),
-            })
-        })
-    }
 }
 
 impl Ledger {
@@ -106,7 +80,7 @@ impl Ledger {
         let entry = Entry {
             outgoing,
             incoming,
-            peer: Peer::default(),
+            known: Known::default(),
         };
         entries.pipes.insert(id, entry);
         if entries.pipes.len() >= entries.look_at {
@@ -115,9 +89,9 @@ impl Ledger {
     }
 
     /// Something is known of a pipe's other end. Pipes that no socket has are not in the ledger.
-    pub(crate) fn know(&self, id: PipeId, tell: impl FnOnce(&mut Peer)) {
+    pub(crate) fn know(&self, id: PipeId, tell: impl FnOnce(&mut Known)) {
         if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {
-            tell(&mut entry.peer);
+            tell(&mut entry.known);
         }
     }
 
@@ -197,30 +171,24 @@ impl Entry {
     }
 
     fn stats(&self, id: PipeId, popped: usize) -> PeerStats {
-        let name = self.incoming.writer().unwrap_or_default();
-        let name = if name.is_empty() {
-            self.peer.announced.clone()
-        } else {
-            name
-        };
-        let admitted = self.peer.admitted.as_ref();
+        let known = &self.known;
+        let peer = known.peer.as_ref();
+        let name = self.incoming.writer().filter(|name| !name.is_empty());
         PeerStats {
-            endpoint: self.peer.endpoint.clone(),
-            address: self.peer.address.clone(),
-            routing_id: (!name.is_empty()).then_some(name),
-            user_id: admitted
-                .map(|one| one.user_id.clone())
-                .filter(|id| !id.is_empty()),
-            properties: admitted
-                .map(|one| one.properties.clone())
-                .unwrap_or_default(),
+            endpoint: known.endpoint.clone(),
+            address: peer
+                .filter(|_| known.is_connected)
+                .map(|peer| peer.address.clone()),
+            routing_id: name.or_else(|| peer?.routing_id.clone()),
+            user_id: peer.and_then(|peer| peer.user_id.clone()),
+            properties: peer.map(|peer| peer.properties.clone()).unwrap_or_default(),
             sent: self.outgoing.tally.traffic(),
             received: self.incoming.tally.traffic(),
             queued_to_send: self.outgoing.queued(id),
             queued_to_receive: self.incoming.queued(id).saturating_sub(popped),
             dropped: self.dropped(),
-            reconnects: self.peer.reconnects,
-            handshake_failures: self.peer.handshake_failures,
+            reconnects: known.reconnects,
+            handshake_failures: known.handshake_failures,
         }
     }
 }

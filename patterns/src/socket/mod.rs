@@ -55,7 +55,7 @@ pub(crate) use self::core::Core;
 pub(crate) use self::directory::Directory;
 pub(crate) use self::directory::Place;
 pub(crate) use self::interest::{is_notice, notice};
-pub(crate) use self::ledger::{Admitted, Ledger, Peer};
+pub(crate) use self::ledger::{Known, Ledger};
 pub(crate) use self::shared::Shared;
 
 /// Writes the part of a socket's API that is the same for all: making it, its endpoints, its end.

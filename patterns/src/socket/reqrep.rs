@@ -3,7 +3,7 @@
 use zmtp::{Envelope, Message};
 
 use super::call::{source, way};
-use super::traits::{receives_in_turns, sends_in_turns};
+use super::traits::{knows_last_peer, receives_in_turns, sends_in_turns};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
@@ -58,6 +58,7 @@ impl Requests for ReqSocket {}
 impl Probes for ReqSocket {}
 sends_in_turns!(ReqSocket, Message);
 receives_in_turns!(ReqSocket, Message);
+knows_last_peer!(ReqSocket, |this| this.core.last_peer());
 
 const AWAITING_REPLY: &str = "a request is under way: receive its reply first";
 const NO_REQUEST: &str = "no request is under way: send one first";
@@ -257,6 +258,7 @@ impl Receives for RepSocket {}
 impl Identifies for RepSocket {}
 sends_in_turns!(RepSocket, Message);
 receives_in_turns!(RepSocket, Message);
+knows_last_peer!(RepSocket, |this| this.core.last_peer());
 
 impl RepSocket {
     fn from_core(core: Core<Addressed, FairQueue>) -> Self {

@@ -343,7 +343,7 @@ fn take<S: SendStrategy>(core: &mut Core<S, FairQueue>) -> Option<Routed> {
             message = Message::from("");
         }
         // Nothing comes before the name: the session gives it first.
-        if let Some(peer) = core.receiver.last_peer() {
+        if let Some(peer) = core.receiver.last_name() {
             return Some(Routed {
                 peer: peer.clone(),
                 message,

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::inbox::Inbox;
 use crate::monitor::Events;
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
 
 /// A socket's options, and what it shares with its tasks.
@@ -108,10 +109,10 @@ impl Shared {
         pipe
     }
 
-    /// A new pipe for a peer that calls itself `announced`. If the socket does not take it, it gets no ends.
-    pub(crate) fn pipe_for(&self, origin: Origin, announced: &[u8]) -> SessionPipe {
+    /// A new pipe for a peer, which may be yet to be reached. If the socket does not take it, it gets no ends.
+    pub(crate) fn pipe_for(&self, origin: Origin, peer: Option<&Arc<Peer>>) -> SessionPipe {
         let mut pipe = pipe::to_session(&self.party(origin));
-        if self.admit(&pipe, origin, announced) {
+        if self.admit(&pipe, origin, peer) {
             pipe.attach(&self.party(origin));
         }
         pipe
@@ -130,15 +131,29 @@ impl Shared {
             .is_some_and(|directory| directory.is_exclusive())
     }
 
-    /// Lets a peer in that calls itself `announced`, if the socket takes it.
-    pub(crate) fn admit(&self, pipe: &SessionPipe, origin: Origin, announced: &[u8]) -> bool {
-        let Some(directory) = &self.directory else {
-            return true;
-        };
-        let before = pipe.name();
-        let place = directory.claim(pipe.id(), origin, announced, before.as_ref());
-        let tell = self.options.notify;
-        place.map(|place| pipe.introduce(place, tell)).is_some()
+    /// Lets a peer in, if the socket takes it.
+    pub(crate) fn admit(
+        &self,
+        pipe: &SessionPipe,
+        origin: Origin,
+        peer: Option<&Arc<Peer>>,
+    ) -> bool {
+        let mut place = None;
+        if let Some(directory) = &self.directory {
+            let announced = peer.and_then(|peer| peer.routing_id.as_deref());
+            let (announced, before) = (announced.unwrap_or_default(), pipe.name());
+            place = directory.claim(pipe.id(), origin, announced, before.as_ref());
+            if place.is_none() {
+                return false;
+            }
+        }
+        if let Some(peer) = peer {
+            pipe.meet(peer);
+        }
+        if let Some(place) = place {
+            pipe.introduce(place, self.options.notify);
+        }
+        true
     }
 
     /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.

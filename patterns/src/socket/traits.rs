@@ -4,6 +4,7 @@
 //!
 //! Each socket has the same calls as methods of its own; nobody needs a trait to use one.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pub(crate) use super::call::Polled;
@@ -12,6 +13,7 @@ use crate::error::{
     BindError, Closed, RecvError, SendError, TryRecvError, TrySendError, UnbindError,
 };
 use crate::options::sealed::Sealed;
+use crate::peer::Peer;
 
 /// A socket, of whatever type: what waits in its life.
 pub trait Socket: Sealed + Sized {
@@ -65,6 +67,9 @@ pub trait SocketRecv: Sealed {
     ///
     /// As the socket's own `try_recv`.
     fn try_recv(&mut self) -> Result<Self::Received, TryRecvError>;
+
+    /// Who has sent the message that was received last; see [`PullSocket::last_peer`](crate::PullSocket::last_peer).
+    fn last_peer(&self) -> Option<Arc<Peer>>;
 }
 
 /// A socket, or a half, that sends.
@@ -217,6 +222,10 @@ impl<S: SocketRecv> SocketRecv for &mut S {
     fn try_recv(&mut self) -> Result<S::Received, TryRecvError> {
         S::try_recv(self)
     }
+
+    fn last_peer(&self) -> Option<Arc<Peer>> {
+        S::last_peer(self)
+    }
 }
 
 impl<S: Flowing> Flowing for &mut S {
@@ -266,6 +275,15 @@ impl<S: Feeding> Feeding for &mut S {
 
 /// Writes what a receiving socket has besides `recv` and `try_recv`. `$source` gives its core and its source.
 macro_rules! receives {
+    ($socket:ident, $item:ty, |$this:ident| $core:expr, $source:expr) => {
+        $crate::socket::traits::receives_from!($socket, $item, |$this| $core, $source);
+        $crate::socket::traits::knows_last_peer!($socket, |$this| $core.last_peer());
+    };
+}
+pub(crate) use receives;
+
+/// The part of it that does not depend on how the socket remembers its peers.
+macro_rules! receives_from {
     ($socket:ident, $item:ty, |$this:ident| $core:expr, $source:expr) => {
         impl $socket {
             /// Receives as many messages as are there, at least one and at most `limit`, and puts them at the end
@@ -328,7 +346,27 @@ macro_rules! receives {
         }
     };
 }
-pub(crate) use receives;
+pub(crate) use receives_from;
+
+/// Writes `last_peer` for a socket, or a half, that receives.
+macro_rules! knows_last_peer {
+    ($socket:ident, |$this:ident| $last:expr) => {
+        impl $socket {
+            /// Who has sent the message that was received last: user id, address, properties. `None`: no message has
+            /// been received. After `recv_many`, that is the last message in the buffer; for the peer of each
+            /// message, receive them one by one.
+            ///
+            /// It costs nothing until it is called, and is about the message even if the peer has gone meanwhile. Call
+            /// it right after receiving: a later call that receives nothing may have passed over messages. In
+            /// libzmq: `zmq_msg_gets`.
+            pub fn last_peer(&self) -> Option<::std::sync::Arc<$crate::Peer>> {
+                let $this = self;
+                $last
+            }
+        }
+    };
+}
+pub(crate) use knows_last_peer;
 
 /// The part of it that sockets with turns have, too.
 macro_rules! receives_in_turns {
@@ -343,6 +381,10 @@ macro_rules! receives_in_turns {
 
             fn try_recv(&mut self) -> Result<$item, $crate::error::TryRecvError> {
                 $socket::try_recv(self)
+            }
+
+            fn last_peer(&self) -> Option<::std::sync::Arc<$crate::Peer>> {
+                $socket::last_peer(self)
             }
         }
     };

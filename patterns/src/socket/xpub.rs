@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use zmtp::Message;
@@ -9,15 +10,16 @@ use zmtp::Message;
 use super::call::{source, way};
 use super::interest::{is_notice, notice, take_notices};
 use super::pubsub::SUBSCRIPTIONS;
-use super::traits::{receives, sends};
+use super::traits::{knows_last_peer, receives_from, sends};
 use super::{Core, Ledger, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{
     ConflatesTopics, HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes,
     Receives, Sends,
 };
+use crate::peer::Peer;
 use crate::pipe::PipeId;
-use crate::routing::{FairQueue, FanOut};
+use crate::routing::{FairQueue, FanOut, RecvStrategy};
 
 type XPubCore = Core<FanOut, FairQueue>;
 
@@ -49,10 +51,11 @@ sends!(XPubSocket, |this| this.core, {
     let hearing = &mut this.hearing;
     way(move |core, message| hearing.send(core, message))
 });
-receives!(XPubSocket, Message, |this| this.core, {
+receives_from!(XPubSocket, Message, |this| this.core, {
     let hearing = &mut this.hearing;
     source(move |core| hearing.take(core))
 });
+knows_last_peer!(XPubSocket, |this| this.hearing.sender.clone());
 
 impl XPubSocket {
     fn from_core(mut core: XPubCore) -> Self {
@@ -205,15 +208,36 @@ fn is_manual(options: &Options) -> bool {
     options.manual || options.manual_last_value
 }
 
+/// A notice or message.
+struct Heard {
+    /// The peer, if it is a notice.
+    notice_of: Option<PipeId>,
+    /// `None`: a notice of ours, about a peer that has gone.
+    sender: Option<Arc<Peer>>,
+    message: Message,
+}
+
 /// What the peers say.
 #[derive(Default)]
 struct Hearing {
-    /// What the application receives next, with the peer if it is a peer's notice.
-    heard: VecDeque<(Option<PipeId>, Message)>,
+    /// What the application receives next.
+    heard: VecDeque<Heard>,
+    /// Who has sent what was received last.
+    sender: Option<Arc<Peer>>,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
     /// With `manual`: what each peer has asked for.
     wishes: HashMap<PipeId, HashSet<Box<[u8]>>>,
+}
+
+impl Heard {
+    fn departure(topic: &[u8]) -> Self {
+        Heard {
+            notice_of: None,
+            sender: None,
+            message: notice(false, topic),
+        }
+    }
 }
 
 impl Hearing {
@@ -235,11 +259,12 @@ impl Hearing {
     /// The next that was heard.
     fn take(&mut self, core: &mut XPubCore) -> Option<Message> {
         loop {
-            if let Some((peer, message)) = self.heard.pop_front() {
-                if is_manual(&core.shared.options) && is_notice(&message) {
-                    self.last = peer;
+            if let Some(heard) = self.heard.pop_front() {
+                if is_manual(&core.shared.options) && is_notice(&heard.message) {
+                    self.last = heard.notice_of;
                 }
-                return Some(message);
+                self.sender = heard.sender;
+                return Some(heard.message);
             }
             if !self.hear(core, usize::MAX) && self.heard.is_empty() {
                 return None;
@@ -253,6 +278,7 @@ impl Hearing {
         let Some((from, message)) = core.receiver.recv_from() else {
             return false;
         };
+        let heard_from = core.receiver.last_sender();
         let options = &core.shared.options;
         let rest = take_notices(message, options.only_first_subscribe, |is_new, topic| {
             let sender = &mut core.sender;
@@ -269,16 +295,21 @@ impl Hearing {
                 sender.unsubscribe(from, topic) == Some(true) || options.verboser
             };
             if tell {
-                self.keep(
-                    &core.shared.ledger,
-                    Some(from),
-                    notice(is_new, topic),
-                    limit,
-                );
+                let heard = Heard {
+                    notice_of: Some(from),
+                    sender: heard_from.clone(),
+                    message: notice(is_new, topic),
+                };
+                self.keep(&core.shared.ledger, heard, limit);
             }
         });
         if !rest.is_empty() {
-            self.keep(&core.shared.ledger, None, rest, limit);
+            let heard = Heard {
+                notice_of: None,
+                sender: heard_from,
+                message: rest,
+            };
+            self.keep(&core.shared.ledger, heard, limit);
         }
         true
     }
@@ -289,13 +320,13 @@ impl Hearing {
             let options = &core.shared.options;
             if is_manual(options) {
                 for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
-                    self.keep(&core.shared.ledger, None, notice(false, &topic), limit);
+                    self.keep(&core.shared.ledger, Heard::departure(&topic), limit);
                 }
                 continue;
             }
             for (topic, last) in departure.topics {
                 if last || options.verboser {
-                    self.keep(&core.shared.ledger, None, notice(false, &topic), limit);
+                    self.keep(&core.shared.ledger, Heard::departure(&topic), limit);
                 }
             }
         }
@@ -310,9 +341,9 @@ impl Hearing {
         }
     }
 
-    fn keep(&mut self, ledger: &Ledger, peer: Option<PipeId>, message: Message, limit: usize) {
+    fn keep(&mut self, ledger: &Ledger, heard: Heard, limit: usize) {
         if self.heard.len() < limit {
-            self.heard.push_back((peer, message));
+            self.heard.push_back(heard);
         } else {
             ledger.unheard.add(1);
         }

@@ -13,7 +13,9 @@ use zmtp::Message;
 
 use super::XPubSocket;
 use super::halves::{ReuniteError, half};
-use super::traits::{Feeding, Flowing, Polled, SocketRecv, receives_in_turns, sinks, splits};
+use super::traits::{
+    Feeding, Flowing, Polled, SocketRecv, knows_last_peer, receives_in_turns, sinks, splits,
+};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 
 struct Joint {
@@ -76,6 +78,7 @@ half!(XPubReceiver, |this| this.joint.socket.lock());
 splits!(XPubSocket, XPubSender, XPubReceiver);
 sinks!(XPubSender, Message);
 receives_in_turns!(XPubReceiver, Message);
+knows_last_peer!(XPubReceiver, |this| this.joint.socket.lock().last_peer());
 
 impl XPubSender {
     /// The whole socket again.

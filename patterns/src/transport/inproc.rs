@@ -9,10 +9,9 @@ use std::sync::{Arc, Weak};
 use crate::context::Context;
 use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
+use crate::peer::Peer;
 use crate::pipe::{self, Origin, Unbound};
-use crate::routing_id::RoutingId;
 use crate::socket::Shared;
-use crate::transport::PeerAddress;
 
 /// What a context knows of a name.
 pub(crate) enum Name {
@@ -117,14 +116,18 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
         pipe.introduce(place, connector.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
-    for (one, other) in [(connector, binder), (binder, connector)] {
-        let announced = other.options.routing_id.as_deref().unwrap_or_default();
+    let [connecting, bound] = [connector, binder].map(|one| {
+        let announced = one.options.routing_id.as_deref().unwrap_or_default();
+        Arc::new(Peer::inproc(one.socket_type, announced))
+    });
+    for (one, peer) in [(connector, &bound), (binder, &connecting)] {
         one.ledger.know(pipe.id(), |known| {
             known.endpoint = Some(Endpoint::Inproc(name.clone()));
-            known.address = Some(PeerAddress::Inproc);
-            known.announced = RoutingId::from(announced);
+            known.peer = Some(peer.clone());
+            known.is_connected = true;
         });
     }
+    pipe.meet(connecting, bound);
     if let Some(place) = connector_place {
         pipe.introduce_connector(place, binder.options.notify);
     }

@@ -49,6 +49,20 @@ pub enum PeerAddress {
     Inproc,
 }
 
+impl PeerAddress {
+    /// The address as libzmq writes it, for ZAP handlers and for messages: without a port, or what the system knows of
+    /// a process.
+    pub(crate) fn without_port(&self) -> String {
+        match self {
+            PeerAddress::Tcp(address) => address.ip().to_string(),
+            PeerAddress::Ipc { uid, gid, pid } => {
+                format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
+            }
+            PeerAddress::Inproc => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,108 @@
+//! Who a message is from: what the handshake has told of a connection's other end, made once for each connection by
+//! the sessions, kept by the pipe (`pipe/lane.rs`) and the ledger, and given out by the sockets' `last_peer`.
+
+use std::borrow::Cow;
+
+use zmtp::{Metadata, PeerInfo, SocketType};
+
+use crate::routing_id::RoutingId;
+use crate::transport::PeerAddress;
+
+/// The other end of a connection: who has sent a message. The receiving sockets' `last_peer` gives it for the message
+/// that was received last; [`stats`](crate::stats) and the [`monitor`](crate::monitor) tell the same of connections.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use patterns::security::{PlainUsers, Security};
+/// use patterns::{Context, PullSocket, PushSocket, SocketType};
+///
+/// let context = Context::new();
+/// context.set_authenticator(PlainUsers::from_iter([("joe", "secret")]));
+/// let mut pull = PullSocket::builder()
+///     .context(&context)
+///     .security(Security::plain_server())
+///     .build()?;
+/// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+/// let mut push = PushSocket::builder()
+///     .security(Security::plain_client("joe", "secret")?)
+///     .build()?;
+/// push.connect(&endpoint)?;
+/// push.send("hello").await?;
+///
+/// assert_eq!(pull.recv().await?, "hello");
+/// let peer = pull.last_peer().expect("a message has been received");
+/// assert_eq!(peer.user_id.as_deref(), Some("joe"));
+/// assert_eq!(peer.socket_type, Some(SocketType::Push));
+/// assert_eq!(peer.get("User-Id").as_deref(), Some(&b"joe"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Where it is.
+    pub address: PeerAddress,
+    /// The type of its socket. `None`: it has not said, as peers of before ZMTP 3.0 do not.
+    pub socket_type: Option<SocketType>,
+    /// What it calls itself, if anything. A ROUTER may know it by another name.
+    pub routing_id: Option<RoutingId>,
+    /// As whom the authenticator has let it in, if it has said so.
+    pub user_id: Option<String>,
+    /// The properties that it has given itself and that the authenticator has added; empty if there are none but its
+    /// socket type and routing id.
+    pub properties: Metadata,
+}
+
+impl Peer {
+    pub(crate) fn new(address: PeerAddress, info: &PeerInfo) -> Self {
+        let properties = &info.properties;
+        let says_more = properties
+            .iter()
+            .any(|(name, _)| !matches!(name, "Socket-Type" | "Identity"));
+        Peer {
+            address,
+            socket_type: info.socket_type,
+            routing_id: named(&info.routing_id),
+            user_id: (!info.user_id.is_empty()).then(|| info.user_id.clone()),
+            // Nothing is kept of most peers: there may be thousands.
+            properties: if says_more {
+                properties.clone()
+            } else {
+                Metadata::new()
+            },
+        }
+    }
+
+    /// A socket of the same context.
+    pub(crate) fn inproc(socket_type: SocketType, routing_id: &[u8]) -> Self {
+        Peer {
+            address: PeerAddress::Inproc,
+            socket_type: Some(socket_type),
+            routing_id: named(routing_id),
+            user_id: None,
+            properties: Metadata::new(),
+        }
+    }
+
+    /// A property by the name that libzmq's `zmq_msg_gets` has for it: `User-Id`, `Peer-Address` (without a port),
+    /// `Socket-Type`, `Routing-Id` or `Identity`, those that the authenticator has added, and those that the peer has
+    /// given itself, which begin with `X-`. `None`: it has no such property.
+    pub fn get(&self, property: &str) -> Option<Cow<'_, [u8]>> {
+        fn text<'a>(text: String) -> Option<Cow<'a, [u8]>> {
+            Some(text.into_bytes().into())
+        }
+        match property {
+            "User-Id" => self.user_id.as_ref().map(|id| id.as_bytes().into()),
+            "Peer-Address" if self.address == PeerAddress::Inproc => None,
+            "Peer-Address" => text(self.address.without_port()),
+            "Socket-Type" => self.socket_type.and_then(|kind| text(kind.to_string())),
+            "Routing-Id" | "Identity" => self.routing_id.as_deref().map(Cow::from),
+            _ => self.properties.get(property).map(Cow::from),
+        }
+    }
+}
+
+fn named(routing_id: &[u8]) -> Option<RoutingId> {
+    (!routing_id.is_empty()).then(|| RoutingId::from(routing_id))
+}
