@@ -10,7 +10,7 @@ use common::libzmq::Libzmq;
 use common::peer::Peer;
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::{PubSocket, PullSocket, PushSocket, SubSocket};
+use purezmq::{Context, PubSocket, PullSocket, PushSocket, SubSocket};
 
 const SLOW_PUSHERS: usize = 9;
 
@@ -146,4 +146,45 @@ async fn a_stalled_subscriber_costs_the_others_nothing() {
         }
     }
     drop(stalled);
+}
+
+/// What a publisher does for a message grows with its subscribers, and so does how often it lets others go first.
+#[tokio::test]
+async fn a_publisher_of_many_copies_yields_more_often() {
+    const SUBSCRIBERS: usize = 128;
+    const MESSAGES: usize = 500;
+    let context = Context::new();
+    let mut publisher = PubSocket::builder()
+        .context(&context)
+        .build()
+        .expect("build");
+    publisher.bind("inproc://copies").await.expect("bind");
+    let mut subscribers = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        let mut subscriber = SubSocket::builder()
+            .context(&context)
+            .build()
+            .expect("build");
+        subscriber.subscribe("");
+        subscriber.connect("inproc://copies").expect("connect");
+        subscribers.push(subscriber);
+    }
+    within("all", publisher.wait_for_subscribers(SUBSCRIBERS)).await;
+
+    let turns = Arc::new(AtomicU64::new(0));
+    let counter = turns.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    });
+    tokio::task::yield_now().await;
+    let before = turns.load(Ordering::SeqCst);
+    for _ in 0..MESSAGES {
+        publisher.send("to all").await.expect("send");
+    }
+    // 128 copies count as two calls more: 1,500 calls, and one yield after each 500.
+    assert_eq!(turns.load(Ordering::SeqCst) - before, 2);
+    other.abort();
 }

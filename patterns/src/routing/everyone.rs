@@ -37,6 +37,9 @@ impl Everyone {
 }
 
 impl SendStrategy for Everyone {
+    /// Each call is for all of them.
+    const SHARES: usize = 1;
+
     fn attach(&mut self, writer: PipeWriter) {
         self.pipes.push(writer);
     }

@@ -125,6 +125,11 @@ impl FanOut {
 
     /// Collects the slots of those who get a message.
     #[inline]
+    /// How many got the last message.
+    pub(crate) fn copies(&self) -> usize {
+        self.matching.len()
+    }
+
     fn find_matching(&mut self, text: &[u8]) {
         self.turn += 1;
         self.matching.clear();
@@ -310,6 +315,8 @@ impl SendStrategy for FanOut {
     /// Half of the default HWM: a publisher that never waits lets its sessions empty their pipes before these
     /// are full.
     const BUSY: usize = 500;
+    /// Each call is for all of them.
+    const SHARES: usize = 1;
 
     fn set_options(&mut self, options: &Options) {
         self.no_drop = options.no_drop;

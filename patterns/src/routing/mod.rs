@@ -38,6 +38,9 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     /// Calls for each pipe that are served without waiting before the task yields once, so that an application
     /// that is always busy leaves its runtime time for the sessions. As many as the default HWM lets into a pipe.
     const BUSY: usize = 1000;
+    /// The most pipes that count for that: when they take turns, each gets a share of the calls, and its session
+    /// a batch worth a system call.
+    const SHARES: usize = 8;
 
     /// The socket's options, at its beginning and whenever they are changed.
     fn set_options(&mut self, _options: &Options) {}

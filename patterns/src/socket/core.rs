@@ -38,9 +38,8 @@ use crate::stats::SocketStats;
 use crate::transport::{self, Listener, OpenListener, inproc};
 use crate::yielding::yield_to_others;
 
-/// Pipes that lengthen the time between two yields: when they take turns, each gets a share of the calls, and its
-/// session a batch worth a system call.
-const MOST_SHARES: usize = 8;
+/// Copies of a message that are as much work as another call.
+const COPIES_A_CALL: usize = 64;
 
 /// A socket, or one half of it: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
@@ -556,6 +555,12 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         self.busy += messages.saturating_sub(1);
     }
 
+    /// Counts a message that went to so many peers.
+    #[inline]
+    pub(super) fn copied(&mut self, copies: usize) {
+        self.busy += copies / COPIES_A_CALL;
+    }
+
     /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(super) fn timer(&self, time: Duration) -> Sleep {
         let runtime = self.shared.context.runtime(self.shared.options.affinity);
@@ -577,7 +582,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         }
         self.busy = 0;
         let pipes = self.sender.pipes().max(self.receiver.pipes());
-        self.stamina = S::BUSY * pipes.clamp(1, MOST_SHARES);
+        self.stamina = S::BUSY * pipes.clamp(1, S::SHARES);
         yield_to_others(cx);
         Poll::Pending
     }

@@ -128,7 +128,9 @@ fn fan_out(core: &mut Core<FanOut, FairQueue>, message: &mut Message) -> bool {
             break;
         }
     }
-    core.sender.send(message, None)
+    let sent = core.sender.send(message, None);
+    core.copied(core.sender.copies());
+    sent
 }
 
 /// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).
