@@ -37,11 +37,9 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use crate::context::Context;
 use crate::endpoint::{Endpoint, ToEndpoint};
@@ -53,6 +51,8 @@ use crate::options::{
 };
 use crate::routing_id::RoutingId;
 use crate::socket::{self, Feeding, Flowing, Hears, Socket, SocketRecv, SocketSend, Splits};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, Thread};
 
 /// A socket, or a half of one, whose calls block.
 #[derive(Debug)]
@@ -373,16 +373,10 @@ impl<S: Feeding> SharedSender<S> {
 /// that is a future: it needs no runtime around it, if its socket's connections run on I/O threads.
 #[inline]
 pub fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
     let parker = PARKER.take().unwrap_or_else(Parker::new);
-    let mut cx = std::task::Context::from_waker(&parker.waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            PARKER.set(Some(parker));
-            return output;
-        }
-        parker.park();
-    }
+    let output = parker.wait(pin!(future));
+    PARKER.set(Some(parker));
+    output
 }
 
 thread_local! {
@@ -415,6 +409,17 @@ impl Parker {
         }
     }
 
+    #[inline]
+    fn wait<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+        let mut cx = std::task::Context::from_waker(&self.waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            self.park();
+        }
+    }
+
     fn park(&self) {
         while !self.unparker.woken.swap(false, Ordering::Acquire) {
             thread::park();
@@ -433,3 +438,6 @@ impl Wake for Unparker {
         }
     }
 }
+
+#[cfg(all(test, purezmq_loom))]
+mod models;

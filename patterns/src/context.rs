@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
 use crate::io_threads::IoThreads;
 use crate::security::{AnyAuthenticator, Authenticator};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::inproc::Name;
 
 /// A family of sockets that know each other's `inproc://` names.

@@ -11,13 +11,12 @@
 //! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
-
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The socket's end of a pipe, as far as the inbox has to know it.
 pub(crate) trait PipeEnd {

@@ -7,10 +7,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The threads of one context. They end when the context, its sockets and their last connections are gone.
 #[derive(Debug)]

@@ -52,6 +52,8 @@ pub mod endpoint;
 pub mod error;
 mod inbox;
 mod io_threads;
+#[cfg(all(test, purezmq_loom))]
+mod models;
 pub mod monitor;
 pub mod options;
 mod peer;
@@ -63,6 +65,7 @@ pub mod security;
 mod session;
 pub mod socket;
 pub mod stats;
+mod sync;
 mod transport;
 mod yielding;
 

@@ -39,10 +39,11 @@ mod socket_end;
 mod tally;
 mod view;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use bounds::{Limits, look_every};
 pub(crate) use ends::Drive;
@@ -58,7 +59,7 @@ pub(crate) struct PipeId(u64);
 
 impl PipeId {
     fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         PipeId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -113,5 +114,7 @@ impl Deadline {
     }
 }
 
+#[cfg(all(test, purezmq_loom))]
+mod models;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
 use zmtp::Batch;
 
 use super::bounds::{Bounds, Limits, Queued};
@@ -14,6 +13,7 @@ use super::{Deadline, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::socket::Place;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
 /// is what one write carries best, and small enough for the buffer to be kept.

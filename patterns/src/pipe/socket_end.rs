@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::MutexGuard;
 use zmtp::{Batch, Envelope, Message};
 
 use super::ends::{At, Drive, send};
@@ -12,6 +11,7 @@ use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
+use crate::sync::MutexGuard;
 
 /// Why a message did not go into a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl PipeWriter {
 
     /// A message was dropped because the pipe is full.
     pub(crate) fn count_dropped(&self) {
-        self.tally.full.add(1);
+        self.tally.missed.add(1);
     }
 
     /// Queues a message. What is left in it after success means nothing; a refused one is untouched.

@@ -1,8 +1,7 @@
 //! What a lane counts, for its socket's ledger (`socket/ledger.rs`). It outlives the lane there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::stats::{Dropped, Traffic};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters of one lane.
 #[derive(Debug, Default)]
@@ -10,7 +9,9 @@ pub(crate) struct Tally {
     /// Messages and bytes that crossed the connection.
     messages: Count,
     bytes: Count,
-    /// Dropped because the lane was full: counted by the writer, all others under the lane's lock.
+    /// Dropped because the lane was full: by the writer, which does not take the lock for it.
+    pub(super) missed: Count,
+    /// The same, counted under the lane's lock, as are all that follow.
     pub(super) full: Count,
     pub(super) expired: Count,
     pub(super) conflated: Count,
@@ -52,7 +53,7 @@ impl Tally {
     /// What was dropped, as the one who sends sees it.
     pub(crate) fn dropped_of_sender(&self) -> Dropped {
         Dropped {
-            full: self.full.get(),
+            full: self.missed.get() + self.full.get(),
             expired: self.expired.get(),
             conflated: self.conflated.get(),
             lost: self.lost.get(),

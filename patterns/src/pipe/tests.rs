@@ -14,16 +14,16 @@ use crate::options::Options;
 use crate::socket::{Directory, Ledger};
 
 /// A socket's inboxes and limits.
-struct Socket {
-    writers: Arc<Inbox<PipeWriter>>,
-    readers: Arc<Inbox<PipeReader>>,
+pub(crate) struct Socket {
+    pub(super) writers: Arc<Inbox<PipeWriter>>,
+    pub(super) readers: Arc<Inbox<PipeReader>>,
     linger: Arc<Linger>,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     limits: Limits,
 }
 
 impl Socket {
-    fn new(hwm: usize) -> Self {
+    pub(crate) fn new(hwm: usize) -> Self {
         Socket {
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
@@ -36,7 +36,7 @@ impl Socket {
         }
     }
 
-    fn party(&self) -> Party<'_> {
+    pub(crate) fn party(&self) -> Party<'_> {
         Party {
             writers: &self.writers,
             readers: &self.readers,
@@ -49,14 +49,14 @@ impl Socket {
     }
 
     /// A pipe to a session, with this socket at its other end.
-    fn pipe(&self) -> SessionPipe {
+    pub(crate) fn pipe(&self) -> SessionPipe {
         let mut pipe = to_session(&self.party());
         pipe.attach(&self.party());
         pipe
     }
 
     /// The ends of the only pipe that was attached.
-    fn ends(&self) -> (PipeWriter, PipeReader) {
+    pub(crate) fn ends(&self) -> (PipeWriter, PipeReader) {
         let (Some(Note::Attached(writer)), Some(Note::Attached(reader))) = (
             notes(&self.writers).pop_front(),
             notes(&self.readers).pop_front(),
@@ -67,7 +67,7 @@ impl Socket {
     }
 }
 
-fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<Note<E>> {
+pub(super) fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<Note<E>> {
     let mut notes = VecDeque::new();
     inbox.take(&mut notes);
     notes
@@ -77,7 +77,7 @@ fn cx<T>(run: impl FnOnce(&mut Context<'_>) -> T) -> T {
     run(&mut Context::from_waker(&noop_waker()))
 }
 
-fn message(number: usize) -> Message {
+pub(super) fn message(number: usize) -> Message {
     Message::from(number.to_string())
 }
 
@@ -95,13 +95,13 @@ fn take(session: &mut SessionPipe) -> Option<Batch> {
     }
 }
 
-fn texts(mut batch: Batch) -> Vec<String> {
+pub(super) fn texts(mut batch: Batch) -> Vec<String> {
     std::iter::from_fn(|| batch.pop())
         .map(|message| String::from_utf8_lossy(&message[0]).into_owned())
         .collect()
 }
 
-fn incoming(numbers: std::ops::Range<usize>) -> Batch {
+pub(super) fn incoming(numbers: std::ops::Range<usize>) -> Batch {
     numbers.map(message).collect()
 }
 

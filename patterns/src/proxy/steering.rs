@@ -1,11 +1,12 @@
 //! Steering a proxy: the handle, and the commands of a control socket.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::Context;
 
-use futures::task::AtomicWaker;
 use zmtp::{Frame, Message};
+
+use crate::sync::AtomicWaker;
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Steers a [`Proxy`](crate::Proxy), from any task or thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -221,3 +222,6 @@ impl Command {
         }
     }
 }
+
+#[cfg(all(test, purezmq_loom))]
+mod models;

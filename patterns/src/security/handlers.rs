@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ipnet::IpNet;
-use parking_lot::Mutex;
 use zmtp::Metadata;
 use zmtp::mechanism::{Admission, Certificate, Credentials, Password, PublicKey, Refusal};
 
 use super::{AuthRequest, Authenticator, Decision};
+use crate::sync::Mutex;
 use crate::transport::PeerAddress;
 
 /// Two authenticators, both of which must let a peer in. Made by [`Authenticator::and`].

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::options::Options;
+use crate::sync::Mutex;
 use crate::transport::PeerAddress;
 
 /// One for each listener.

@@ -11,33 +11,50 @@
 //!
 //! The lock is taken by the task for one poll, and by the handle only if it is free.
 
+use std::io;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
-use super::{Session, Turn};
+use super::Turn;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
+use crate::sync::Mutex;
 
-pub(super) struct Link {
-    /// Nothing once it is over.
-    traffic: Mutex<Option<Traffic>>,
+/// What moves messages between a stream and a pipe: a [`Session`].
+pub(super) trait Flow: Send + 'static {
+    /// Moves messages in both directions until the socket is done with the peer or the connection ends.
+    fn poll_traffic(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>>;
+
+    /// Sends the next that there is.
+    fn poll_send(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>)
+    -> Poll<io::Result<Turn>>;
+
+    /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
+    fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
 }
 
-struct Traffic {
-    session: Box<Session>,
+pub(super) struct Link<F> {
+    /// Nothing once it is over.
+    traffic: Mutex<Option<Traffic<F>>>,
+}
+
+struct Traffic<F> {
+    session: Box<F>,
     pipe: SessionPipe,
     /// The link's task. All that waits for the stream wakes it, whoever drives.
     task: Waker,
 }
 
 /// Moves messages until the socket is done with the peer or the connection ends.
-pub(super) async fn run(
-    session: Box<Session>,
+pub(super) async fn run<F: Flow>(
+    session: Box<F>,
     mut pipe: SessionPipe,
-) -> (Box<Session>, SessionPipe, Result<(), DisconnectReason>) {
-    let link = Arc::new_cyclic(|link: &Weak<Link>| {
+) -> (Box<F>, SessionPipe, Result<(), DisconnectReason>) {
+    let link = Arc::new_cyclic(|link: &Weak<Link<F>>| {
         pipe.offer(link);
         Link {
             traffic: Mutex::new(Some(Traffic {
@@ -56,7 +73,7 @@ pub(super) async fn run(
     (session, pipe, result)
 }
 
-impl Link {
+impl<F: Flow> Link<F> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
         match &mut *self.traffic.lock() {
             None => Poll::Pending,
@@ -71,7 +88,7 @@ impl Link {
     /// `false`: nothing did, or somebody else is driving.
     fn driven(
         &self,
-        turn: impl FnOnce(&mut Session, &mut SessionPipe, &mut Context<'_>) -> Option<bool>,
+        turn: impl FnOnce(&mut F, &mut SessionPipe, &mut Context<'_>) -> Option<bool>,
     ) -> bool {
         let mut traffic = self.traffic.try_lock();
         let Some(Some(traffic)) = traffic.as_deref_mut() else {
@@ -85,7 +102,7 @@ impl Link {
     }
 }
 
-impl Drive for Link {
+impl<F: Flow> Drive for Link<F> {
     fn drive(&self) -> bool {
         self.driven(|session, pipe, cx| {
             loop {
@@ -100,6 +117,6 @@ impl Drive for Link {
     }
 
     fn exchange(&self) -> bool {
-        self.driven(Session::exchange)
+        self.driven(F::exchange)
     }
 }

@@ -17,6 +17,8 @@ mod dial;
 mod door;
 mod link;
 mod listen;
+#[cfg(all(test, purezmq_loom))]
+mod models;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -467,6 +469,28 @@ impl Session {
         let drained =
             async { while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {} };
         let _ = timeout(FAREWELL, drained).await;
+    }
+}
+
+impl link::Flow for Session {
+    fn poll_traffic(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        self.poll_traffic(pipe, cx)
+    }
+
+    fn poll_send(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Turn>> {
+        self.poll_send(pipe, cx)
+    }
+
+    fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        self.exchange(pipe, cx)
     }
 }
 

@@ -18,7 +18,7 @@ use zmtp::{Message, SocketType};
 
 use super::Shared;
 use super::call::{Patience, Receiving, Sending, Source, Way};
-use super::life::{Attachment, Left, Life, Role};
+use super::life::{Attachment, Coming, Left, Life, Role};
 use crate::context::Context;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -84,9 +84,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
         let endpoint = endpoint.to_endpoint()?;
         if let Endpoint::Inproc(name) = &endpoint {
-            let (origin, ended) = self.new_origin();
-            inproc::bind(&self.shared, name, origin)?;
-            self.attached(&endpoint, origin, ended, Role::Bound(None));
+            let (coming, ended) = self.begin_endpoint();
+            inproc::bind(&self.shared, name, coming.origin)?;
+            self.attached(&endpoint, coming, ended, Role::Bound(None));
             return Ok(endpoint);
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
@@ -110,7 +110,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let Some(runtime) = self.shared.context.runtime(self.shared.options.affinity) else {
             return Err(BindError::NoRuntime { endpoint });
         };
-        let (origin, ended) = self.new_origin();
+        let (coming, ended) = self.begin_endpoint();
         let opened = AbortOnDropHandle::new(runtime.spawn(open)).await;
         let listener = opened
             .map_err(|error| BindError::Io {
@@ -125,9 +125,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             .events
             .emit(&subject, MonitorEventKind::Listening);
         let endpoint = listener.endpoint().clone();
-        let listen = session::listen(self.shared.clone(), listener, origin, ended.clone());
+        let listen = session::listen(self.shared.clone(), listener, coming.origin, ended.clone());
         let task = self.shared.tasks.spawn_on(listen, &runtime);
-        self.attached(&endpoint, origin, ended, Role::Bound(Some(task)));
+        self.attached(&endpoint, coming, ended, Role::Bound(Some(task)));
         Ok(endpoint)
     }
 
@@ -160,8 +160,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
-        let (origin, ended) = self.new_origin();
-        self.connect_origin(endpoint, origin, ended)
+        let (coming, ended) = self.begin_endpoint();
+        self.connect_endpoint(endpoint, coming, ended)
     }
 
     /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
@@ -172,25 +172,27 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     ) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
         endpoint.check_connect()?;
-        let (origin, ended) = self.new_origin();
+        let (coming, ended) = self.begin_endpoint();
+        let origin = coming.origin;
         let shared = self.shared.clone();
         let directory = shared.directory.as_ref();
         if directory.is_some_and(|directory| !directory.reserve(&name, origin)) {
             return Err(ConnectError::RoutingIdInUse { name });
         }
-        let connected = self.connect_origin(endpoint, origin, ended);
+        let connected = self.connect_endpoint(endpoint, coming, ended);
         if let (Err(_), Some(directory)) = (&connected, directory) {
             directory.release(origin);
         }
         connected
     }
 
-    fn connect_origin(
+    fn connect_endpoint(
         &mut self,
         endpoint: Endpoint,
-        origin: Origin,
+        coming: Coming,
         ended: CancellationToken,
     ) -> Result<(), ConnectError> {
+        let origin = coming.origin;
         if let Endpoint::Inproc(name) = &endpoint {
             if !inproc::connect(&self.shared, name, origin) {
                 return Err(ConnectError::Occupied { endpoint });
@@ -222,7 +224,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 .tasks
                 .spawn_on(session::dial(dial, pipe), &runtime);
         }
-        self.attached(&endpoint, origin, ended, Role::Connected);
+        self.attached(&endpoint, coming, ended, Role::Connected);
         Ok(())
     }
 
@@ -234,21 +236,21 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             && self.life.is_connected(endpoint)
     }
 
-    fn new_origin(&self) -> (Origin, CancellationToken) {
-        (self.life.new_origin(), CancellationToken::new())
+    fn begin_endpoint(&self) -> (Coming, CancellationToken) {
+        (self.life.begin(), CancellationToken::new())
     }
 
     fn attached(
         &mut self,
         endpoint: &Endpoint,
-        origin: Origin,
+        coming: Coming,
         ended: CancellationToken,
         role: Role,
     ) {
         self.last_endpoint = Some(endpoint.clone());
         self.life.attached(Attachment {
             endpoint: endpoint.clone(),
-            origin,
+            origin: coming.origin,
             ended,
             role,
             shared: self.shared.clone(),
@@ -692,6 +694,11 @@ impl Notes {
         sender: &mut S,
         receiver: &mut R,
     ) {
+        // A pipe's writer is posted before its reader: so whoever has the reader's note finds the writer's, too, and no
+        // word of a peer is read that the sender does not know yet.
+        if !R::ABSENT {
+            shared.readers.take(&mut self.readers);
+        }
         if !S::ABSENT {
             shared.writers.take(&mut self.writers);
             for note in self.writers.drain(..) {
@@ -706,7 +713,6 @@ impl Notes {
             }
         }
         if !R::ABSENT {
-            shared.readers.take(&mut self.readers);
             for note in self.readers.drain(..) {
                 match note {
                     Note::Attached(reader) if life.knows(reader.origin()) => {

@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The names of a socket's peers.
 pub(crate) struct Directory {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::{Mutex, MutexGuard};
 use zmtp::{Batch, Frame, Message, SocketType};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The topics of a subscribing socket.
 ///

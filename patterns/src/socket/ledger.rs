@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
-use parking_lot::Mutex;
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
 use crate::pipe::{LaneView, PipeId};
 use crate::stats::{Dropped, PeerStats, SocketStats};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Entries of pipes that are gone may be as many as those that are there, and these.
 const SLACK: usize = 16;

@@ -14,9 +14,7 @@
 //! on, and the last one closes the socket.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,11 +22,15 @@ use super::Shared;
 use crate::endpoint::Endpoint;
 use crate::inbox::Inbox;
 use crate::pipe::{Origin, PipeReader, PipeWriter};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::transport::inproc;
 
 /// One for each socket. Its end is the socket's.
 pub(super) struct Life {
     attachments: Mutex<Vec<Attachment>>,
+    /// Endpoints that are not on the list yet, though pipes of theirs may be there.
+    coming: Mutex<Vec<Origin>>,
     origins: AtomicU32,
     writers: Arc<Inbox<PipeWriter>>,
     readers: Arc<Inbox<PipeReader>>,
@@ -53,6 +55,20 @@ pub(super) enum Role {
     Connected,
 }
 
+/// An endpoint on its way to the list. Its first pipe may come, and be seen by the other half, before the call that
+/// binds or connects it is through.
+pub(super) struct Coming {
+    life: Arc<Life>,
+    pub(super) origin: Origin,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        let mut coming = self.life.coming.lock();
+        coming.retain(|origin| *origin != self.origin);
+    }
+}
+
 /// What a dropped half had.
 pub(super) trait Left: Send {
     /// Lets go of an endpoint's pipes.
@@ -69,6 +85,7 @@ impl Life {
     pub(super) fn of(shared: &Shared) -> Arc<Self> {
         Arc::new(Life {
             attachments: Mutex::default(),
+            coming: Mutex::default(),
             origins: AtomicU32::new(1),
             writers: shared.writers.clone(),
             readers: shared.readers.clone(),
@@ -76,8 +93,14 @@ impl Life {
         })
     }
 
-    pub(super) fn new_origin(&self) -> Origin {
-        Origin(self.origins.fetch_add(1, Ordering::Relaxed))
+    /// Begins an endpoint, which is known until it is `attached`, or has failed.
+    pub(super) fn begin(self: &Arc<Self>) -> Coming {
+        let origin = Origin(self.origins.fetch_add(1, Ordering::Relaxed));
+        self.coming.lock().push(origin);
+        Coming {
+            life: self.clone(),
+            origin,
+        }
     }
 
     pub(super) fn attached(&self, attachment: Attachment) {
@@ -92,8 +115,13 @@ impl Life {
     }
 
     pub(super) fn knows(&self, origin: Origin) -> bool {
-        let attachments = self.attachments.lock();
-        attachments.iter().any(|one| one.origin == origin)
+        // In this order: it comes to the list before it leaves the others.
+        self.coming.lock().contains(&origin)
+            || self
+                .attachments
+                .lock()
+                .iter()
+                .any(|one| one.origin == origin)
     }
 
     pub(super) fn is_connected(&self, endpoint: &Endpoint) -> bool {

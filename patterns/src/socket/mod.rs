@@ -23,6 +23,8 @@ mod halves;
 mod interest;
 mod ledger;
 mod life;
+#[cfg(all(test, purezmq_loom))]
+mod models;
 mod pair;
 mod pipeline;
 mod pubsub;

@@ -1,9 +1,7 @@
 //! What a socket's handle shares with its sessions, listeners and dialling tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message, SocketType};
 
@@ -16,6 +14,8 @@ use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// A socket's options, and what it shares with its tasks.
 ///

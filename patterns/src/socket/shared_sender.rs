@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use parking_lot::Mutex;
 use tokio::sync::{Mutex as Line, MutexGuard as Turn};
 
 use super::SocketSend;
 use super::traits::{Feeding, Polled};
 use crate::error::{SendError, TrySendError};
+use crate::sync::Mutex;
 
 /// A sending socket, or half, that many tasks and threads feed: made by `into_shared`. Cheap to clone.
 ///

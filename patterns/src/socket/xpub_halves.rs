@@ -7,8 +7,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures::task::AtomicWaker;
-use parking_lot::Mutex;
 use zmtp::Message;
 
 use super::XPubSocket;
@@ -17,6 +15,8 @@ use super::traits::{
     Feeding, Flowing, Polled, SocketRecv, knows_last_peer, receives_in_turns, sinks, splits,
 };
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::sync::AtomicWaker;
+use crate::sync::Mutex;
 
 struct Joint {
     socket: Mutex<XPubSocket>,

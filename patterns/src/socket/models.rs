@@ -1,0 +1,181 @@
+//! Whole sockets under loom (`models.rs`), over inproc, where no runtime is needed: what a handle does with the notes
+//! of its inboxes while peers come and speak.
+
+use std::sync::Arc;
+
+use super::{
+    DealerSocket, Directory, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket,
+};
+use crate::Context;
+use crate::models::{block_on, check, check_within};
+use crate::options::Options;
+use crate::pipe::Origin;
+use crate::pipe::tests::Socket;
+use crate::sync::thread;
+
+const NAME: &str = "inproc://models";
+
+/// A socket of a context that is of this run only.
+macro_rules! socket {
+    ($socket:ident, $context:expr) => {
+        $socket::builder()
+            .context(&$context)
+            .build()
+            .expect("the defaults are right")
+    };
+}
+
+/// A publisher that looks while a subscriber comes hears its subscription.
+///
+/// Seen to fail: `Notes::read` that takes the writers' notes before the readers'. A subscription was read of a pipe
+/// that was not there to send to yet, and forgotten.
+#[test]
+fn the_subscription_of_a_peer_that_is_just_coming_counts() {
+    check(|| {
+        let context = Context::new();
+        let mut publisher = socket!(PubSocket, context);
+        block_on(publisher.bind(NAME)).unwrap();
+        let subscriber = thread::spawn(move || {
+            let mut subscriber = socket!(SubSocket, context);
+            subscriber.subscribe("");
+            subscriber.connect(NAME).unwrap();
+            subscriber
+        });
+        block_on(publisher.wait_for_subscribers(1));
+        drop(subscriber.join().unwrap());
+    });
+}
+
+/// Both halves of an XPUB wait for the same subscriber.
+///
+/// Seen to fail: `Tasks` that wakes the sender alone; `XPubSender::publish` that does not tell what was heard.
+#[test]
+fn both_halves_of_an_xpub_hear_a_subscriber() {
+    check(|| {
+        let context = Context::new();
+        let mut publisher = socket!(XPubSocket, context);
+        block_on(publisher.bind(NAME)).unwrap();
+        let (mut sender, mut receiver) = publisher.split();
+        let heard = thread::spawn(move || block_on(receiver.recv()).unwrap());
+        let mut subscriber = socket!(SubSocket, context);
+        subscriber.subscribe("a");
+        subscriber.connect(NAME).unwrap();
+        block_on(sender.wait_for_subscribers(1));
+        assert_eq!(heard.join().unwrap(), "\x01a");
+    });
+}
+
+/// A half that receives while the other one connects keeps the pipe.
+///
+/// Seen to fail: a `connect` that lists the endpoint only after the pipe was handed over. The receiving half took the
+/// pipe for one of an endpoint that had gone.
+#[test]
+fn a_half_receives_from_an_endpoint_that_the_other_half_is_connecting() {
+    check(|| {
+        let context = Context::new();
+        let mut peer = socket!(PairSocket, context);
+        block_on(peer.bind(NAME)).unwrap();
+        let (mut sender, mut receiver) = socket!(DealerSocket, context).split();
+        let received = thread::spawn(move || block_on(receiver.recv()).unwrap());
+        sender.connect(NAME).unwrap();
+        block_on(peer.send("hello")).unwrap();
+        assert_eq!(received.join().unwrap(), "hello");
+    });
+}
+
+/// A name that is bound and connected to at the same moment joins the two.
+///
+/// Seen to fail: `inproc::connect` that looks at the name and enters itself under two locks.
+#[test]
+fn whoever_is_first_at_a_name_meets_the_other() {
+    check(|| {
+        let context = Context::new();
+        let mut push = socket!(PushSocket, context);
+        let binder = {
+            let mut pull = socket!(PullSocket, context);
+            thread::spawn(move || {
+                block_on(pull.bind(NAME)).unwrap();
+                block_on(pull.recv()).unwrap()
+            })
+        };
+        push.connect(NAME).unwrap();
+        push.try_send("hello").unwrap();
+        assert_eq!(binder.join().unwrap(), "hello");
+    });
+}
+
+/// Senders of one socket wait for each other and for room, and each message arrives.
+///
+/// Seen to fail: `SharedSender::send` that asks the socket whether or not others wait (one waker takes the place of
+/// another's).
+#[test]
+fn senders_of_one_socket_are_all_woken() {
+    check_within(2, || {
+        let context = Context::new();
+        let mut pull = PullSocket::builder()
+            .context(&context)
+            .recv_hwm(1)
+            .build()
+            .unwrap();
+        block_on(pull.bind(NAME)).unwrap();
+        let mut push = PushSocket::builder()
+            .context(&context)
+            .send_hwm(1)
+            .build()
+            .unwrap();
+        push.connect(NAME).unwrap();
+        for _ in 0..2 {
+            push.try_send("before").unwrap();
+        }
+        let push = push.into_shared();
+        let senders = [push.clone(), push]
+            .map(|push| thread::spawn(move || block_on(push.send("after")).unwrap()));
+        for expected in ["before", "before", "after", "after"] {
+            assert_eq!(block_on(pull.recv()).unwrap(), expected);
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    });
+}
+
+/// One of two peers of the same name comes in; with `handover` both do, and the name stays with the later one.
+///
+/// Seen to fail: a `Place` that gives the name up whoever has it; `claim` that looks and enters under two locks.
+#[test]
+fn a_name_belongs_to_one_pipe() {
+    for handover in [false, true] {
+        check(move || {
+            let options = Options {
+                handover,
+                ..Options::default()
+            };
+            let directory = Directory::new(zmtp::SocketType::Router, &options).unwrap();
+            let socket = Socket::new(1);
+            let claim =
+                |directory: &Arc<Directory>, pipe| directory.claim(pipe, Origin(1), b"same", None);
+            let (one, another) = (socket.pipe().id(), socket.pipe().id());
+            let other = {
+                let directory = directory.clone();
+                thread::spawn(move || claim(&directory, one))
+            };
+            let mine = claim(&directory, another);
+            let theirs = other.join().unwrap();
+            if !handover {
+                assert!(mine.is_some() != theirs.is_some());
+                return;
+            }
+            let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
+            // Whichever was first is not the holder any more, and gives nothing up.
+            let leaving = thread::spawn(move || drop(theirs));
+            drop(mine);
+            leaving.join().unwrap();
+            directory.set_options(&Options::default());
+            let newcomer = socket.pipe().id();
+            assert!(
+                claim(&directory, newcomer).is_some(),
+                "the name is free again"
+            );
+        });
+    }
+}
