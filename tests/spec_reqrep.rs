@@ -624,6 +624,28 @@ async fn notices_tell_who_comes_and_goes() {
 }
 
 #[tokio::test]
+async fn notices_tell_who_comes_and_goes_over_inproc() {
+    // R-ROUTER-12
+    const NAME: &str = "inproc://notices";
+    let mut server = RouterSocket::builder().notify(true).build().unwrap();
+    server.bind(NAME).await.unwrap();
+    let builder = DealerSocket::builder().routing_id("client");
+    let mut client = builder.build().unwrap();
+    client.connect(NAME).unwrap();
+    client.send("last words").await.unwrap();
+    client.close().await;
+    let came = take(&mut server).await;
+    assert_eq!(came.notice, Some(Notice::Connected));
+    assert_eq!(
+        take(&mut server).await,
+        Routed::from(("client", "last words"))
+    );
+    let left = take(&mut server).await;
+    assert_eq!(left.notice, Some(Notice::Disconnected));
+    assert_eq!(&left.peer[..], b"client");
+}
+
+#[tokio::test]
 async fn a_connecting_router_hears_of_each_connection() {
     // R-ROUTER-12, R-CONN-3: the peer comes back under another name.
     let place = common::place::Place::fixed(common::place::Transport::Tcp4);

@@ -75,6 +75,8 @@ pub(super) struct LaneState {
     pub(super) conflate: bool,
     /// The writer's place among the reader's peers: given up when the writer goes.
     pub(super) place: Option<Place>,
+    /// The reader's application has been told that the writer came, and wants to hear that it goes.
+    pub(super) told: bool,
     pub(super) writer: End<PipeWriter>,
     pub(super) reader: End<PipeReader>,
     /// Empty batches whose buffers are to be used again.
@@ -148,6 +150,7 @@ impl Lane {
                 sender: None,
                 next_sender: None,
                 place: None,
+                told: false,
                 open: Batch::new(),
                 full: VecDeque::new(),
                 writer: End::new(writer),
@@ -214,6 +217,7 @@ impl Lane {
         let mut lane = self.lock();
         let name = place.name().clone();
         lane.mark(Mark::News(News::Came { name, tell }), ahead);
+        lane.told = tell;
         let old = lane.place.replace(place);
         let notice = lane.reader.unpark();
         drop(lane);

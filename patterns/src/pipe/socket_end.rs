@@ -222,6 +222,10 @@ impl Drop for PipeWriter {
         lane.writer.gone = true;
         lane.linger = Deadline::after(self.linger.get());
         let place = lane.place.take();
+        if lane.told && !lane.reader.gone {
+            // Of an inproc pipe: sessions tell it themselves.
+            lane.mark(Mark::News(News::Left), false);
+        }
         let notice = lane.reader.bereave();
         drop(lane);
         drop(place);
