@@ -14,7 +14,7 @@ use crate::sync::Mutex;
 /// A sending socket, or half, that many tasks and threads feed: made by `into_shared`. Cheap to clone.
 ///
 /// A lock is held while a message is queued, never while one waits. When the socket has no room, senders wait in a
-/// line, first come, first served, and none overtakes. Messages of one handle are sent in order if each `send` is
+/// line, first come, first served, and no `send` overtakes another. Messages of one handle are sent in order if each `send` is
 /// awaited before the next. When the last handle is dropped, the socket is closed, and lingers. A full peer of a
 /// `mandatory` ROUTER makes the others in the line wait, too.
 ///
@@ -146,7 +146,8 @@ impl<S: Feeding> SharedSender<S> {
         sent
     }
 
-    /// Sends a message if that needs no waiting.
+    /// Sends a message if that needs no waiting. It has no place in the line: where there is room at this moment, it
+    /// takes it, also before those who wait in `send`.
     ///
     /// # Errors
     ///
