@@ -12,8 +12,7 @@ use crate::sync::{AtomicWaker, thread};
 
 /// A thread that parks is unparked, whenever its future becomes ready.
 ///
-/// Seen to fail: `Parker::park` that parks before it looks whether it was woken in a way that forgets it
-/// (`woken.store(false)` first); `wake_by_ref` that unparks and does not say so.
+/// Seen to fail: `Parker::park` that forgets that it was woken before.
 #[test]
 fn a_parked_thread_is_woken() {
     check(|| {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use super::{
-    DealerSocket, Directory, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket,
+    DealerSocket, Directory, PairSocket, Place, PubSocket, PullSocket, PushSocket, SubSocket,
+    XPubSocket,
 };
 use crate::Context;
 use crate::models::{block_on, check, check_within};
 use crate::options::Options;
-use crate::pipe::Origin;
 use crate::pipe::tests::Socket;
+use crate::pipe::{Origin, PipeId};
 use crate::sync::thread;
 
 const NAME: &str = "inproc://models";
@@ -25,44 +26,57 @@ macro_rules! socket {
     };
 }
 
-/// A publisher that looks while a subscriber comes hears its subscription.
+/// A publisher that looks, because of one subscriber, while another one comes hears the subscriptions of both.
 ///
 /// Seen to fail: `Notes::read` that takes the writers' notes before the readers'. A subscription was read of a pipe
 /// that was not there to send to yet, and forgotten.
 #[test]
 fn the_subscription_of_a_peer_that_is_just_coming_counts() {
-    check(|| {
+    check_within(2, || {
         let context = Context::new();
         let mut publisher = socket!(PubSocket, context);
         block_on(publisher.bind(NAME)).unwrap();
-        let subscriber = thread::spawn(move || {
+        let subscriber = |context: &Context| {
             let mut subscriber = socket!(SubSocket, context);
             subscriber.subscribe("");
             subscriber.connect(NAME).unwrap();
             subscriber
-        });
-        block_on(publisher.wait_for_subscribers(1));
-        drop(subscriber.join().unwrap());
+        };
+        let _one = subscriber(&context);
+        let other = thread::spawn(move || subscriber(&context));
+        block_on(publisher.wait_for_subscribers(2));
+        drop(other.join().unwrap());
     });
 }
 
-/// Both halves of an XPUB wait for the same subscriber.
+/// Both halves of an XPUB wait for the same subscriber, or the receiving one alone does.
 ///
-/// Seen to fail: `Tasks` that wakes the sender alone; `XPubSender::publish` that does not tell what was heard.
+/// Seen to fail: `Tasks` that wakes the sender alone.
 #[test]
 fn both_halves_of_an_xpub_hear_a_subscriber() {
-    check(|| {
-        let context = Context::new();
-        let mut publisher = socket!(XPubSocket, context);
-        block_on(publisher.bind(NAME)).unwrap();
-        let (mut sender, mut receiver) = publisher.split();
-        let heard = thread::spawn(move || block_on(receiver.recv()).unwrap());
-        let mut subscriber = socket!(SubSocket, context);
-        subscriber.subscribe("a");
-        subscriber.connect(NAME).unwrap();
-        block_on(sender.wait_for_subscribers(1));
-        assert_eq!(heard.join().unwrap(), "\x01a");
+    for both in [true, false] {
+        check(move || hear(both));
+    }
+}
+
+fn hear(both: bool) {
+    let context = Context::new();
+    let mut publisher = socket!(XPubSocket, context);
+    block_on(publisher.bind(NAME)).unwrap();
+    let (mut sender, mut receiver) = publisher.split();
+    let heard = thread::spawn(move || {
+        let notice = block_on(receiver.recv()).unwrap();
+        (receiver, notice)
     });
+    let mut subscriber = socket!(SubSocket, context);
+    subscriber.subscribe("a");
+    subscriber.connect(NAME).unwrap();
+    if both {
+        block_on(sender.wait_for_subscribers(1));
+    }
+    let (_receiver, notice) = heard.join().unwrap();
+    assert_eq!(notice, "\x01a");
+    assert_eq!(sender.subscriber_count(), 1);
 }
 
 /// A half that receives while the other one connects keeps the pipe.
@@ -139,43 +153,50 @@ fn senders_of_one_socket_are_all_woken() {
     });
 }
 
-/// One of two peers of the same name comes in; with `handover` both do, and the name stays with the later one.
+/// One of two peers of the same name comes in.
 ///
-/// Seen to fail: a `Place` that gives the name up whoever has it; `claim` that looks and enters under two locks.
+/// Seen to fail: `Directory::claim` that looks and enters under two locks.
 #[test]
 fn a_name_belongs_to_one_pipe() {
-    for handover in [false, true] {
-        check(move || {
-            let options = Options {
-                handover,
-                ..Options::default()
-            };
-            let directory = Directory::new(zmtp::SocketType::Router, &options).unwrap();
-            let socket = Socket::new(1);
-            let claim =
-                |directory: &Arc<Directory>, pipe| directory.claim(pipe, Origin(1), b"same", None);
-            let (one, another) = (socket.pipe().id(), socket.pipe().id());
-            let other = {
-                let directory = directory.clone();
-                thread::spawn(move || claim(&directory, one))
-            };
-            let mine = claim(&directory, another);
-            let theirs = other.join().unwrap();
-            if !handover {
-                assert!(mine.is_some() != theirs.is_some());
-                return;
-            }
-            let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
-            // Whichever was first is not the holder any more, and gives nothing up.
-            let leaving = thread::spawn(move || drop(theirs));
-            drop(mine);
-            leaving.join().unwrap();
-            directory.set_options(&Options::default());
-            let newcomer = socket.pipe().id();
-            assert!(
-                claim(&directory, newcomer).is_some(),
-                "the name is free again"
-            );
-        });
-    }
+    check(|| {
+        let directory = Directory::new(zmtp::SocketType::Router, &Options::default()).unwrap();
+        let pipes = Socket::new(1);
+        let (one, another) = (pipes.pipe().id(), pipes.pipe().id());
+        let other = {
+            let directory = directory.clone();
+            thread::spawn(move || claim(&directory, one))
+        };
+        let mine = claim(&directory, another);
+        assert!(mine.is_some() != other.join().unwrap().is_some());
+    });
+}
+
+/// With `handover` the name is the newcomer's, and stays so when the one before leaves.
+///
+/// Seen to fail: a `Place` that gives the name up whoever has it.
+#[test]
+fn who_leaves_gives_up_no_name_but_its_own() {
+    check(|| {
+        let options = Options {
+            handover: true,
+            ..Options::default()
+        };
+        let directory = Directory::new(zmtp::SocketType::Router, &options).unwrap();
+        let pipes = Socket::new(1);
+        let before = claim(&directory, pipes.pipe().id());
+        let leaving = thread::spawn(move || drop(before));
+        let newcomer = claim(&directory, pipes.pipe().id());
+        leaving.join().unwrap();
+        directory.set_options(&Options::default());
+        assert!(
+            claim(&directory, pipes.pipe().id()).is_none(),
+            "it is taken"
+        );
+        drop(newcomer);
+        assert!(claim(&directory, pipes.pipe().id()).is_some(), "it is free");
+    });
+}
+
+fn claim(directory: &Arc<Directory>, pipe: PipeId) -> Option<Place> {
+    directory.claim(pipe, Origin(1), b"same", None)
 }

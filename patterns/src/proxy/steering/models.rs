@@ -9,7 +9,7 @@ use crate::sync::thread;
 
 /// A proxy that is paused and then terminated ends, and can run again.
 ///
-/// Seen to fail: `poll` that watches only after it has read the state; `change` and `set` that wake before they store.
+/// Seen to fail: `poll` that watches only after it has read the state; `ProxyHandle::set` that wakes before it stores.
 #[test]
 fn a_proxy_hears_what_its_handle_says() {
     check(|| {
