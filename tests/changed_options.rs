@@ -336,6 +336,7 @@ async fn a_refused_change_changes_nothing() {
         error.to_string(),
         "option backlog cannot be 0: allowed is 1 to 65535"
     );
+    // That a send waits can only be seen by waiting; a timeout of zero would be over at once.
     let waits = tokio::time::timeout(Duration::from_millis(20), push.send("waits")).await;
     assert!(waits.is_err(), "send_timeout is as it was");
     let error = push

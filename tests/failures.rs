@@ -349,6 +349,7 @@ async fn pub_outlives_its_subscribers(transport: Transport) {
                 .send(format!("n.0.{number}"))
                 .await
                 .expect("a publisher never fails");
+            // A steady trickle, so that numbers tell how long a subscriber was away.
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
     });

@@ -47,6 +47,7 @@ async fn slow_pushers_do_not_wait_behind_a_fast_one() {
                     .send(["slow".to_owned(), number.to_string(), before])
                     .await
                     .expect("send");
+                // Slow by nature: twenty messages over a good part of the test.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             pusher
@@ -67,6 +68,7 @@ async fn slow_pushers_do_not_wait_behind_a_fast_one() {
             seen[number(1) as usize] += 1;
             worst = worst.max(now - number(2));
         }
+        // The pace at which it takes messages keeps the fast one's queues full.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     flood.abort();
@@ -94,23 +96,12 @@ async fn a_stalled_subscriber_costs_the_others_nothing() {
     let mut ours = SubSocket::new();
     ours.subscribe("");
     ours.connect(&bound).expect("connect");
-    within("the first message of our subscriber", async {
-        loop {
-            publisher.send("probe").await.expect("send");
-            if tokio::time::timeout(Duration::from_millis(5), ours.recv())
-                .await
-                .is_ok()
-            {
-                break;
-            }
-        }
-    })
-    .await;
+    within("both subscriptions", publisher.wait_for_subscribers(2)).await;
     let mut theirs = Libzmq::open("SUB").await;
     theirs.subscribe("").await;
     theirs.connect(&bound.to_string()).await;
     common::matrix::await_their_subscription(&mut publisher, &mut theirs).await;
-    // Both are past the probes when they see this.
+    // Theirs is past the probes when both see this.
     publisher.send("start").await.expect("send");
     while within("start", ours.recv()).await.expect("recv") != "start" {}
     theirs.recv(1).await;

@@ -83,6 +83,7 @@ async fn our_publisher_follows_their_subscriptions() {
     let speak = async {
         loop {
             ours.send("b.again").await.expect("send");
+            // Their subscription shows in what they receive only: the pause is between two questions.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -110,6 +110,7 @@ async fn settle(before: Holdings) -> Holdings {
             if now.tasks <= before.tasks && now.descriptors <= before.descriptors {
                 return now;
             }
+            // The kernel's tables tell nobody that they have changed.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -161,6 +161,7 @@ pub(crate) async fn await_their_subscription<P: Peer>(ours: &mut PubSocket, thei
     let probe = async {
         loop {
             ours.send(PROBE).await.expect("send a probe");
+            // Their subscription shows in what they receive only: the pause is between two questions.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

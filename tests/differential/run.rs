@@ -333,6 +333,7 @@ impl Stage {
                 Answer::Done if left > 0 => left -= 1,
                 answer => return self.show(socket, answer),
             }
+            // No event tells: the pause is between two questions.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
