@@ -129,3 +129,38 @@ async fn publishers_subscribers_and_dealers_conflate() {
     assert_eq!(two.recv().await.unwrap(), "to two 9");
     assert_eq!(one.recv().await.unwrap(), "to one 9");
 }
+
+/// A publisher that conflates what it sends still hears of every subscription, and so do the publishers of a
+/// subscriber that conflates what it receives.
+#[tokio::test]
+async fn subscriptions_are_not_conflated() {
+    // R-CONF-1, R-CONN-21
+    for (sending, receiving) in [(true, false), (false, true)] {
+        let context = Context::new();
+        for place in [ANY_PORT, "inproc://topics"] {
+            let publisher = PubSocket::builder().context(&context).conflate(sending);
+            let mut publisher = publisher.build().unwrap();
+            let bound = publisher.bind(place).await.unwrap();
+            let subscriber = SubSocket::builder().context(&context).conflate(receiving);
+            let mut subscriber = subscriber.build().unwrap();
+            subscriber.subscribe("a");
+            subscriber.subscribe("b");
+            subscriber.connect(&bound).unwrap();
+            // Those of a live connection, too.
+            subscriber.subscribe("c");
+            subscriber.subscribe("d");
+            within("the last", async {
+                while publisher.topics_count() < 4 {
+                    publisher.wait_for_subscribers(1).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            for topic in ["a", "b", "c", "d"] {
+                publisher.send(topic).await.unwrap();
+                let message = within(topic, subscriber.recv()).await.unwrap();
+                assert_eq!(message, topic);
+            }
+        }
+    }
+}

@@ -9,6 +9,8 @@ use tokio::runtime::Handle;
 
 use crate::io_threads::IoThreads;
 use crate::security::{AnyAuthenticator, Authenticator};
+#[cfg(feature = "simulation")]
+use crate::simulation::Network;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::inproc::Name;
 
@@ -38,6 +40,8 @@ pub struct Context {
     names: Arc<Mutex<HashMap<Box<str>, Name>>>,
     io_threads: Option<Arc<IoThreads>>,
     authenticator: Arc<RwLock<Option<Arc<dyn AnyAuthenticator>>>>,
+    #[cfg(feature = "simulation")]
+    network: Option<Arc<dyn Network>>,
 }
 
 impl Context {
@@ -47,6 +51,8 @@ impl Context {
             names: Arc::default(),
             io_threads: None,
             authenticator: Arc::default(),
+            #[cfg(feature = "simulation")]
+            network: None,
         }
     }
 
@@ -83,7 +89,25 @@ impl Context {
             names: Arc::default(),
             io_threads: Some(IoThreads::start(count.max(1))?),
             authenticator: Arc::default(),
+            #[cfg(feature = "simulation")]
+            network: None,
         })
+    }
+
+    /// A context of a simulated host: its `tcp://` endpoints are on that network.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn simulated(network: Arc<dyn Network>) -> Self {
+        Context {
+            network: Some(network),
+            ..Context::new()
+        }
+    }
+
+    /// The network to use in place of the system's.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn network(&self) -> Option<&dyn Network> {
+        self.network.as_deref()
     }
 
     /// Lets `authenticator` decide which peers may come in to the sockets of this context, from the next connection

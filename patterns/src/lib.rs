@@ -47,6 +47,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod blocking;
+mod chance;
 pub mod context;
 pub mod endpoint;
 pub mod error;
@@ -63,6 +64,9 @@ mod routing;
 mod routing_id;
 pub mod security;
 mod session;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 pub mod socket;
 pub mod stats;
 mod sync;

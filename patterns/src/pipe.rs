@@ -59,6 +59,10 @@ pub(crate) struct PipeId(u64);
 
 impl PipeId {
     fn next() -> Self {
+        #[cfg(feature = "simulation")]
+        if let Some(next) = crate::simulation::next_id() {
+            return PipeId(next);
+        }
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         PipeId(NEXT.fetch_add(1, Ordering::Relaxed))
     }

@@ -5,9 +5,9 @@
 //! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
 //! and the publisher nothing until its pipe has room again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::{Batch, Message};
 
 use super::SendStrategy;
@@ -52,7 +52,7 @@ type Slots = Vec<u32>;
 
 struct Subscriber {
     writer: PipeWriter,
-    topics: HashSet<NodeId>,
+    topics: FxHashSet<NodeId>,
     /// The length of all of them.
     topic_bytes: usize,
     /// It has subscribed to too much, and its connection is being closed.
@@ -281,7 +281,7 @@ impl FanOut {
     }
 
     /// Takes all of a peer's subscriptions back, and tells of it.
-    fn take_off(&mut self, slot: u32, pipe: PipeId, ids: HashSet<NodeId>) {
+    fn take_off(&mut self, slot: u32, pipe: PipeId, ids: FxHashSet<NodeId>) {
         self.subscribed -= usize::from(!ids.is_empty());
         let tell = self.departures.is_some();
         let mut topics = Vec::new();
@@ -331,7 +331,7 @@ impl SendStrategy for FanOut {
         let id = writer.id();
         let subscriber = Some(Subscriber {
             writer,
-            topics: HashSet::new(),
+            topics: FxHashSet::default(),
             topic_bytes: 0,
             excessive: false,
             mute: false,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::backoff::Backoff;
+use crate::chance;
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer::Peer;
@@ -66,7 +67,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
         }
         let Some(delay) = backoff
             .as_mut()
-            .map(|backoff| backoff.next_delay(&mut rand::rng()))
+            .map(|backoff| backoff.next_delay(&mut chance::rng()))
         else {
             break;
         };
@@ -105,12 +106,12 @@ impl Dial {
 
     /// One connection: reach the peer, greet it, move messages.
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
-        let (options, events) = (&self.shared.options, &self.shared.events);
+        let events = &self.shared.events;
         let delayed = || self.emit(Kind::ConnectDelayed);
         let reached = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
-            reached = transport::connect(&self.endpoint, options, &delayed) => reached,
+            reached = transport::connect(&self.endpoint, &self.shared, &delayed) => reached,
         };
         let (stream, peer) = match reached {
             Ok(reached) => reached,
@@ -198,6 +199,7 @@ async fn lingered(outgoing: &mut OutgoingEnd) {
             }
         };
         tokio::select! {
+            biased;
             () = expired => {}
             () = passed(deadline) => return,
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +57,7 @@ pub(crate) async fn listen(
                     origin,
                     ended.clone(),
                 );
-                shared.tasks.spawn(session);
+                shared.spawn(session, &Handle::current());
             }
             Err(error) => {
                 let failed = Kind::AcceptFailed(Arc::new(error));

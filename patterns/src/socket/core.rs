@@ -90,7 +90,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             return Ok(endpoint);
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
-        let bind = async move { transport::bind(&wanted, &shared.options).await };
+        let bind = async move { transport::bind(&wanted, &shared).await };
         self.listen(endpoint, bind).await
     }
 
@@ -126,7 +126,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             .emit(&subject, MonitorEventKind::Listening);
         let endpoint = listener.endpoint().clone();
         let listen = session::listen(self.shared.clone(), listener, coming.origin, ended.clone());
-        let task = self.shared.tasks.spawn_on(listen, &runtime);
+        let task = self.shared.spawn(listen, &runtime);
         self.attached(&endpoint, coming, ended, Role::Bound(Some(task)));
         Ok(endpoint)
     }
@@ -220,9 +220,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 origin,
                 ended: ended.clone(),
             };
-            self.shared
-                .tasks
-                .spawn_on(session::dial(dial, pipe), &runtime);
+            self.shared.spawn(session::dial(dial, pipe), &runtime);
         }
         self.attached(&endpoint, coming, ended, Role::Connected);
         Ok(())

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rand::Rng;
 use zmtp::SocketType;
 
+use crate::chance;
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
@@ -58,7 +60,7 @@ impl Directory {
         let names = Names {
             held: HashMap::new(),
             reserved: HashMap::new(),
-            next: rand::random(),
+            next: chance::rng().random(),
             claims: 0,
         };
         Some(Arc::new(Directory {

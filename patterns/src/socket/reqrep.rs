@@ -1,10 +1,12 @@
 //! The request-reply pattern (RFC 28): REQ asks, REP answers.
 
+use rand::Rng;
 use zmtp::{Envelope, Message};
 
 use super::call::{source, way};
 use super::traits::{knows_last_peer, receives_in_turns, sends_in_turns};
 use super::{Core, common_methods};
+use crate::chance;
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
 use crate::pipe::PipeId;
@@ -72,7 +74,7 @@ impl ReqSocket {
             asked: None,
             envelope: Envelope::default(),
             draft: Envelope::default(),
-            last_id: rand::random(),
+            last_id: chance::rng().random(),
         }
     }
 

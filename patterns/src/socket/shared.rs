@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message, SocketType};
 
@@ -82,6 +84,17 @@ impl Shared {
             directory.set_options(&options);
         }
         self.options = options;
+    }
+
+    /// Runs a task of the socket.
+    pub(crate) fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+        runtime: &Handle,
+    ) -> JoinHandle<()> {
+        #[cfg(feature = "simulation")]
+        let task = crate::simulation::shuffled(task);
+        self.tasks.spawn_on(task, runtime)
     }
 
     /// What this socket brings to a pipe.
@@ -181,19 +194,21 @@ impl Shared {
 
 /// What a socket's pipes may hold: what is sent, and what is received.
 fn limits(socket_type: SocketType, options: &Options) -> (Limits, Limits) {
+    // What goes the other way is subscriptions, and none of them may take the place of another.
     let publishes = socket_type.takes_subscriptions();
+    let subscribes = matches!(socket_type, SocketType::Sub | SocketType::XSub);
     let send = Limits {
         hwm: options.send_hwm,
         bytes: options.send_hwm_bytes,
         ttl: options.send_ttl,
-        conflate: options.conflate,
+        conflate: options.conflate && !subscribes,
         by_topic: options.conflate_topics && publishes,
     };
     let recv = Limits {
         hwm: options.recv_hwm,
         bytes: options.recv_hwm_bytes,
         ttl: None,
-        conflate: options.conflate,
+        conflate: options.conflate && !publishes,
         by_topic: options.conflate_topics && !publishes,
     };
     (send, recv)

@@ -1,6 +1,6 @@
 //! XPUB (RFC 29): a publisher that hears what is subscribed to.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -227,7 +227,7 @@ struct Hearing {
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
     /// With `manual`: what each peer has asked for.
-    wishes: HashMap<PipeId, HashSet<Box<[u8]>>>,
+    wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
 }
 
 impl Heard {

@@ -12,6 +12,8 @@ pub(crate) mod inproc;
 mod ipc;
 mod open;
 mod resolve;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod stream;
 mod tcp;
 mod tune;
@@ -23,6 +25,7 @@ use std::net::SocketAddr;
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectFailure};
 use crate::options::Options;
+use crate::socket::Shared;
 
 pub use open::OpenListener;
 pub(crate) use stream::Stream;
@@ -83,6 +86,8 @@ pub(crate) enum Listener {
     Tcp(tcp::TcpListener),
     #[cfg(unix)]
     Ipc(ipc::IpcListener),
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Listener),
 }
 
 /// Listens at an endpoint; peers can connect when this returns.
@@ -92,8 +97,13 @@ pub(crate) enum Listener {
 ///
 /// # Cancel safety
 /// A dropped future leaves nothing bound.
-pub(crate) async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Listener, BindError> {
+pub(crate) async fn bind(endpoint: &Endpoint, shared: &Shared) -> Result<Listener, BindError> {
     endpoint.check_bind()?;
+    #[cfg(feature = "simulation")]
+    if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
+        return simulated::bind(network, tcp).map(Listener::Simulated);
+    }
+    let options = &shared.options;
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(BindError::NoRuntime {
             endpoint: endpoint.clone(),
@@ -134,9 +144,14 @@ pub(crate) fn adopt(
 /// A dropped future closes whatever was half open.
 pub(crate) async fn connect(
     endpoint: &Endpoint,
-    options: &Options,
+    shared: &Shared,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    let options = &shared.options;
+    #[cfg(feature = "simulation")]
+    if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
+        return simulated::connect(network, tcp, options).await;
+    }
     match endpoint {
         Endpoint::Tcp(tcp) => tcp::connect(tcp, options, delayed).await,
         #[cfg(unix)]
@@ -170,6 +185,8 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.endpoint(),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.endpoint(),
+            #[cfg(feature = "simulation")]
+            Listener::Simulated(listener) => listener.endpoint(),
         }
     }
 
@@ -179,6 +196,8 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.fd(),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.fd(),
+            #[cfg(feature = "simulation")]
+            Listener::Simulated(_) => None,
         }
     }
 
@@ -191,6 +210,8 @@ impl Listener {
             Listener::Tcp(_) => Ok(()),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.close(),
+            #[cfg(feature = "simulation")]
+            Listener::Simulated(_) => Ok(()),
         }
     }
 
@@ -207,6 +228,8 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.accept().await,
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.accept().await,
+            #[cfg(feature = "simulation")]
+            Listener::Simulated(listener) => listener.accept().await,
         }
     }
 }

@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+#[cfg(feature = "simulation")]
+use crate::simulation::Wire;
+
 /// A connected stream. An enum rather than a box: every read and write of every connection goes
 /// through here, and a match is cheaper than a virtual call.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Ipc(UnixStream),
+    #[cfg(feature = "simulation")]
+    Simulated(Box<dyn Wire>),
 }
 
 /// Largest piece that [`Stream::read_now`] reads.
@@ -30,6 +35,8 @@ impl Stream {
             Stream::Tcp(stream) => fd(stream),
             #[cfg(unix)]
             Stream::Ipc(stream) => fd(stream),
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => None,
         }
     }
 
@@ -39,6 +46,8 @@ impl Stream {
             Stream::Tcp(stream) => stream.local_addr().ok(),
             #[cfg(unix)]
             Stream::Ipc(_) => None,
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => None,
         }
     }
 
@@ -57,6 +66,9 @@ impl Stream {
             Stream::Tcp(stream) => SockRef::from(stream),
             #[cfg(unix)]
             Stream::Ipc(stream) => SockRef::from(stream),
+            // Only the session's task reads from it.
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => return Err(io::ErrorKind::WouldBlock.into()),
         };
         let read = (&*socket).read(&mut scratch[..size])?;
         Ok(&scratch[..read])
@@ -82,6 +94,8 @@ macro_rules! forward {
             Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
             Stream::Ipc(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(stream) => Pin::new(stream).$method($($argument),*),
         }
     };
 }
@@ -121,6 +135,8 @@ impl AsyncWrite for Stream {
             Stream::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(unix)]
             Stream::Ipc(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => true,
         }
     }
 

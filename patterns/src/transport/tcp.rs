@@ -260,7 +260,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Option<Duration>,
     attempt: impl Future<Output = Result<T, ConnectFailure>>,
     address: impl FnOnce() -> String,

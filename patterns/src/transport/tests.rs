@@ -27,6 +27,24 @@ fn options() -> Options {
     }
 }
 
+async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Listener, BindError> {
+    super::bind(endpoint, &shared(options)).await
+}
+
+async fn connect(
+    endpoint: &Endpoint,
+    options: &Options,
+    delayed: &(dyn Fn() + Sync),
+) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    super::connect(endpoint, &shared(options), delayed).await
+}
+
+/// What a socket with these options shares with its tasks.
+fn shared(options: &Options) -> std::sync::Arc<Shared> {
+    let context = crate::Context::new();
+    Shared::new(crate::SocketType::Pair, &context, options.clone())
+}
+
 async fn bound(text: &str) -> Listener {
     bind(&endpoint(text), &options()).await.unwrap()
 }

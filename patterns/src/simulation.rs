@@ -1,0 +1,140 @@
+//! The three doors through which a simulation takes the place of the system: the network, the order in which tasks run,
+//! and chance. Behind the feature `simulation`, for the simulation in this repository; no part of the API.
+//!
+//! The clock is tokio's, which a runtime can pause. What is said of a thread here holds for a simulation that runs
+//! on a current-thread runtime: a thread simulates one world at a time, and threads that simulate none are as ever.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use rand::rngs::{SmallRng, ThreadRng};
+use rand::{Rng, RngCore, SeedableRng};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A simulated host's view of its network.
+pub trait Network: Send + Sync {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn Port>>;
+    /// Makes one attempt to reach an address. Dropped, it leaves nothing.
+    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Wire>>>;
+}
+
+/// A listening port, which closes when it is dropped.
+pub trait Port: Debug + Send + Sync {
+    /// The next connection, and the address that it comes from. Dropped, it has accepted nothing.
+    fn accept(&self) -> BoxFuture<'_, io::Result<(Box<dyn Wire>, SocketAddr)>>;
+}
+
+/// One end of a connection, which closes when it is dropped.
+pub trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+/// What this thread's simulation decides by.
+struct World {
+    rng: SmallRng,
+    last_id: u64,
+    /// Of so many polls one is put off.
+    put_off: u32,
+}
+
+thread_local! {
+    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+/// Lets chance on this thread follow from a seed from now on, and puts off one of `put_off` polls of tasks; 0: none.
+pub fn begin(seed: u64, put_off: u32) {
+    let world = World {
+        rng: SmallRng::seed_from_u64(seed),
+        last_id: 0,
+        put_off,
+    };
+    WORLD.with_borrow_mut(|current| *current = Some(world));
+}
+
+/// Ends what [`begin`] began.
+pub fn end() {
+    WORLD.with_borrow_mut(|current| *current = None);
+}
+
+fn in_world<T>(act: impl FnOnce(&mut World) -> T) -> Option<T> {
+    WORLD.with_borrow_mut(|current| current.as_mut().map(act))
+}
+
+/// The next number of a pipe.
+pub(crate) fn next_id() -> Option<u64> {
+    in_world(|world| {
+        world.last_id += 1;
+        world.last_id
+    })
+}
+
+/// A source of random numbers that follows from the seed, if there is one.
+pub(crate) fn rng() -> impl Rng {
+    match in_world(|world| world.rng.random()) {
+        Some(seed) => Source::Seeded(SmallRng::seed_from_u64(seed)),
+        None => Source::System(rand::rng()),
+    }
+}
+
+enum Source {
+    Seeded(SmallRng),
+    System(ThreadRng),
+}
+
+impl RngCore for Source {
+    fn next_u32(&mut self) -> u32 {
+        match self {
+            Source::Seeded(rng) => rng.next_u32(),
+            Source::System(rng) => rng.next_u32(),
+        }
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        match self {
+            Source::Seeded(rng) => rng.next_u64(),
+            Source::System(rng) => rng.next_u64(),
+        }
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        match self {
+            Source::Seeded(rng) => rng.fill_bytes(bytes),
+            Source::System(rng) => rng.fill_bytes(bytes),
+        }
+    }
+}
+
+/// A task some of whose polls are put off to the end of the runtime's queue, so that tasks run in other orders than
+/// that in which they were woken. Now and then it is polled without having been woken, too.
+pub fn shuffled<F: Future>(task: F) -> impl Future<Output = F::Output> {
+    let mut task = Box::pin(task);
+    std::future::poll_fn(move |cx| {
+        if is_put_off(cx) {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut task).poll(cx);
+        if polled.is_pending() {
+            // The waker is called for nothing, and the poll finds nothing.
+            is_put_off(cx);
+        }
+        polled
+    })
+}
+
+/// Whether chance has it that the task is polled later. Then its waker has been called.
+fn is_put_off(cx: &Context<'_>) -> bool {
+    let put_off = in_world(|world| world.put_off > 0 && world.rng.random_ratio(1, world.put_off));
+    let put_off = put_off.unwrap_or(false);
+    if put_off {
+        cx.waker().wake_by_ref();
+    }
+    put_off
+}

@@ -1,0 +1,441 @@
+//! One host's application: makes its socket, and sends, receives, gives up, pauses, restarts, as chance has it.
+
+mod audit;
+mod calls;
+mod unusual;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use patterns::security::{Admission, AuthRequest};
+use patterns::{Context, Endpoint, Message, RoutingId, SocketType};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::book::{Book, Spread};
+use crate::letter::{self, Name};
+use crate::network::{Host, Network, address};
+use crate::plan::{Node, Part};
+use crate::sockets::{self, AnySocket};
+use crate::world::World;
+
+/// What a world is going through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Things go wrong.
+    Chaos,
+    /// Nothing goes wrong any more, and nothing new is sent.
+    Heal,
+    /// Messages are sent that must arrive.
+    Quiet,
+    /// All is over.
+    End,
+}
+
+/// Which stage it is, and how many applications are not through with it. (tokio's `watch` wakes in a random order.)
+pub(crate) struct Stages {
+    state: Mutex<(Stage, usize)>,
+    changed: Notify,
+}
+
+impl Stages {
+    pub(crate) fn new(busy: usize) -> Self {
+        Stages {
+            state: Mutex::new((Stage::Chaos, busy)),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn begin(&self, stage: Stage) {
+        self.state.lock().0 = stage;
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn now(&self) -> Stage {
+        self.state.lock().0
+    }
+
+    /// Waits for the end of a stage.
+    pub(crate) async fn end_of(&self, stage: Stage) {
+        self.wait_for(|state| state.0 != stage).await;
+    }
+
+    fn is_through(&self) {
+        self.state.lock().1 -= 1;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until all are through.
+    pub(crate) async fn all_through(&self) {
+        self.wait_for(|state| state.1 == 0).await;
+    }
+
+    async fn wait_for(&self, is_it: impl Fn((Stage, usize)) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if is_it(*self.state.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// What all nodes of a world share.
+pub(crate) struct Shared {
+    pub(crate) stages: Stages,
+    pub(crate) world: Arc<World>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) book: Arc<Book>,
+    /// Each subscriber's topics.
+    pub(crate) topics: Mutex<BTreeMap<u8, Vec<&'static str>>>,
+    /// The kinds of all hosts.
+    pub(crate) kinds: BTreeMap<u8, SocketType>,
+    /// Those of whom it is clear what reaches them.
+    pub(crate) encrypted: bool,
+}
+
+/// Messages that each node sends when all is well.
+const QUIET: u32 = 5;
+
+/// How long a call may take when all is well.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const TOPICS: [&str; 5] = ["", "a", "ab", "b", "c"];
+
+pub(crate) struct Actor {
+    plan: Node,
+    shared: Arc<Shared>,
+    rng: SmallRng,
+    socket: Option<Box<dyn AnySocket>>,
+    life: u8,
+    /// Messages written by this socket.
+    written: u32,
+    /// The next message to be sent, if it could not be sent yet.
+    unsent: Option<Letter>,
+    /// What is to go back.
+    echoes: VecDeque<(Option<RoutingId>, Message)>,
+    /// Calls of `send` and `recv` that have succeeded with this socket.
+    accepted: u64,
+    received: u64,
+    /// A REQ that has asked.
+    asking: bool,
+    /// The socket has been disconnected or unbound, or its connections share no pipe for another reason.
+    rewired: bool,
+    topics: Vec<&'static str>,
+}
+
+/// A message under way to the network.
+struct Letter {
+    name: Name,
+    to: Option<RoutingId>,
+    message: Message,
+    topic: &'static str,
+}
+
+impl Actor {
+    pub(crate) fn new(plan: Node, shared: &Arc<Shared>, seed: u64) -> Self {
+        Actor {
+            plan,
+            shared: shared.clone(),
+            rng: SmallRng::seed_from_u64(seed),
+            socket: None,
+            life: 0,
+            written: 0,
+            unsent: None,
+            echoes: VecDeque::new(),
+            accepted: 0,
+            received: 0,
+            asking: false,
+            rewired: false,
+            topics: Vec::new(),
+        }
+    }
+
+    /// Lives through all stages.
+    pub(crate) async fn run(mut self) {
+        sleep(self.plan.late).await;
+        self.begin().await;
+        if self.rng.random_ratio(1, 3) {
+            self.fill();
+        }
+        while self.stage() == Stage::Chaos {
+            self.turn().await;
+        }
+        self.recover().await;
+        while self.stage() == Stage::Heal {
+            self.serve().await;
+        }
+        for _ in 0..QUIET {
+            self.send_in_peace().await;
+        }
+        self.shared.stages.is_through();
+        while self.stage() == Stage::Quiet {
+            self.serve().await;
+        }
+        self.finish().await;
+    }
+
+    fn stage(&self) -> Stage {
+        self.shared.stages.now()
+    }
+
+    fn socket(&mut self) -> &mut dyn AnySocket {
+        &mut **self.socket.as_mut().expect("it is made in begin")
+    }
+
+    fn fail(&self, why: impl std::fmt::Display) {
+        let Node { host, kind, .. } = self.plan;
+        let life = self.life;
+        self.shared
+            .world
+            .fail(format!("host {host} ({kind}, life {life}): {why}"));
+    }
+
+    fn note(&self, what: &'static str, number: u64, words: &str) {
+        let host = self.plan.host;
+        self.shared
+            .world
+            .note(what, [host.into(), self.life.into(), number], || {
+                format!("host {host} {words}")
+            });
+    }
+
+    /// A socket, with its endpoints and topics.
+    async fn begin(&mut self) {
+        let host = Host {
+            network: self.shared.network.clone(),
+            number: self.plan.host,
+            life: self.life.into(),
+        };
+        let context = Context::simulated(Arc::new(host));
+        context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("joe")) });
+        self.socket = Some(sockets::open(self.plan.kind, &context, &self.plan.settings));
+        (self.accepted, self.received, self.written) = (0, 0, 0);
+        (self.asking, self.rewired) = (false, false);
+        self.unsent = None;
+        self.echoes.clear();
+        for topic in self.topics.clone() {
+            self.socket().subscribe(topic);
+        }
+        if self.is_subscriber() && self.topics.is_empty() {
+            self.change_topics();
+        }
+        self.note("open", 0, "has a socket");
+        if self.rng.random() {
+            self.connect_all();
+            self.bind().await;
+        } else {
+            self.bind().await;
+            self.connect_all();
+        }
+    }
+
+    fn is_subscriber(&self) -> bool {
+        matches!(self.plan.kind, SocketType::Sub | SocketType::XSub)
+    }
+
+    fn connect_all(&mut self) {
+        for peer in self.plan.connects.clone() {
+            self.connect(peer);
+        }
+    }
+
+    fn connect(&mut self, peer: u8) {
+        if let Err(error) = self.socket().connect(Endpoint::from(address(peer))) {
+            self.fail(format_args!("connect to host {peer}: {error}"));
+        }
+    }
+
+    /// Binds, when the socket before has let go of the address.
+    async fn bind(&mut self) {
+        if !self.plan.binds {
+            return;
+        }
+        let at = Endpoint::from(address(self.plan.host));
+        for _ in 0..2000 {
+            let polls = self.rng.random_range(1..5);
+            let time = Duration::from_millis(10);
+            match calls::patiently(polls, time, self.socket().bind(at.clone())).await {
+                Some(Ok(_)) => return,
+                // Given up, which has bound nothing; or not free yet.
+                None | Some(Err(patterns::BindError::AddressInUse { .. })) => {}
+                Some(Err(error)) => return self.fail(format_args!("bind: {error}")),
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.fail("the address does not become free");
+    }
+
+    /// One turn while things go wrong.
+    async fn turn(&mut self) {
+        if self.plan.restless > 0 && self.rng.random_ratio(1, self.plan.restless) {
+            self.do_something_unusual().await;
+        }
+        match self.rng.random_range(0..10) {
+            0..4 => self.send().await,
+            4..8 => self.receive().await,
+            8 => self.audit(),
+            _ => {
+                let longest = self.plan.pause.as_millis() as u64;
+                let pause = self.rng.random_range(1..=longest);
+                sleep(Duration::from_millis(pause)).await;
+            }
+        }
+        if self.rng.random() {
+            yield_now().await;
+        }
+    }
+
+    /// One turn when all is well: whoever is asked answers, and what comes is received.
+    async fn serve(&mut self) {
+        if self.has_to_send() {
+            self.send().await;
+        }
+        let shared = self.shared.clone();
+        let now = self.stage();
+        tokio::select! {
+            biased;
+            () = self.receive() => {}
+            () = shared.stages.end_of(now) => {}
+        }
+    }
+
+    fn has_to_send(&self) -> bool {
+        !self.echoes.is_empty()
+    }
+
+    /// A message that must arrive.
+    async fn send_in_peace(&mut self) {
+        if matches!(self.plan.part, Part::Sink | Part::Echo) && self.plan.kind != SocketType::XSub {
+            return;
+        }
+        if self.plan.kind == SocketType::XSub && !self.speaks_upstream() {
+            return;
+        }
+        let letter = match self.unsent.take() {
+            Some(letter) => letter,
+            None => self.write(false),
+        };
+        let (name, topic, to) = (letter.name, letter.topic, letter.to.clone());
+        let limit = PATIENCE;
+        let socket = self.socket.as_mut().expect("it is made in begin");
+        let sending = socket.send(letter.to.as_ref(), letter.message);
+        match tokio::time::timeout(limit, sending).await {
+            Err(_) => return self.fail(format_args!("send of {name} waits for ever")),
+            Ok(Err(error)) => return self.fail(format_args!("send of {name}: {error}")),
+            Ok(Ok(())) => {}
+        }
+        self.accepted += 1;
+        self.asking = self.plan.kind == SocketType::Req;
+        let _ = to;
+        let due = self.due(topic);
+        self.shared.book.sent(name, Some(due));
+        let until =
+            tokio::time::Instant::now() + Duration::from_millis(self.rng.random_range(40..80));
+        if self.asking {
+            if tokio::time::timeout(limit, self.receive_one())
+                .await
+                .is_err()
+            {
+                self.fail(format_args!("the answer to {name} does not come"));
+            }
+        }
+        // What comes meanwhile is received.
+        while tokio::time::timeout_at(until, self.receive_one())
+            .await
+            .is_ok()
+        {
+            while self.has_to_send() {
+                self.send().await;
+            }
+        }
+    }
+
+    /// How many are to receive a message that is sent now.
+    fn due(&self, topic: &str) -> usize {
+        match self.plan.kind {
+            SocketType::Pub | SocketType::XPub => {
+                let topics = self.shared.topics.lock();
+                let wants = |peer: &&u8| {
+                    let its = topics.get(peer);
+                    its.is_some_and(|its| its.iter().any(|one| topic.starts_with(one)))
+                };
+                self.plan.peers.iter().filter(wants).count()
+            }
+            SocketType::XSub => self.plan.peers.len(),
+            _ if self.plan.part == Part::Asker => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether its publishers receive messages.
+    fn speaks_upstream(&self) -> bool {
+        let kinds = &self.shared.kinds;
+        self.plan
+            .peers
+            .iter()
+            .all(|peer| kinds.get(peer) == Some(&SocketType::XPub))
+    }
+
+    /// A new message.
+    fn write(&mut self, is_wild: bool) -> Letter {
+        let name = Name {
+            host: self.plan.host,
+            life: self.life,
+            number: self.written,
+        };
+        self.written += 1;
+        let topic = match self.plan.kind {
+            SocketType::Pub | SocketType::XPub => TOPICS[self.rng.random_range(0..TOPICS.len())],
+            _ => "",
+        };
+        let frames = if self.rng.random() {
+            1
+        } else {
+            self.rng.random_range(1..=4)
+        };
+        let sizes: Vec<usize> = (0..frames).map(|_| self.size(is_wild)).collect();
+        let mut message = letter::write(name, &sizes, &mut self.rng);
+        if self.plan.delimits {
+            message.push_front("");
+        }
+        if matches!(self.plan.kind, SocketType::Pub | SocketType::XPub) {
+            message.push_front(topic);
+        }
+        let to = (self.plan.kind == SocketType::Router).then(|| {
+            let peer = self.plan.peers[self.rng.random_range(0..self.plan.peers.len())];
+            RoutingId::from(format!("host {peer}").as_bytes())
+        });
+        let spread = match self.plan.kind {
+            SocketType::Pub | SocketType::XPub | SocketType::XSub => Spread::All,
+            _ => Spread::One,
+        };
+        self.shared.book.write(name, spread);
+        let numbers = [name.host.into(), name.number.into(), frames as u64];
+        self.shared.world.note("write", numbers, || {
+            format!("{name}, {frames} frames, topic {topic:?}")
+        });
+        Letter {
+            name,
+            to,
+            message,
+            topic,
+        }
+    }
+
+    fn size(&mut self, is_wild: bool) -> usize {
+        match self.rng.random_range(0..200) {
+            0 if is_wild && !self.plan.small => self.rng.random_range(50_000..=300_000),
+            1..4 if is_wild && !self.plan.small => self.rng.random_range(3000..=20_000),
+            4..20 if is_wild => self.rng.random_range(100..=1000),
+            20..100 => self.rng.random_range(0..=3),
+            _ => self.rng.random_range(0..=80),
+        }
+    }
+}

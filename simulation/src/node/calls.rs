@@ -1,0 +1,227 @@
+//! Sending and receiving, with little patience: a call that waits is dropped after a few polls or milliseconds, and
+//! has then done nothing.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use patterns::{Message, RecvError, RoutingId, SendError, SocketType};
+use rand::Rng;
+use tokio::time::sleep;
+
+use super::{Actor, Stage};
+use crate::letter;
+use crate::plan::Part;
+
+/// Polls a future so often, and for so long, at most.
+pub(super) async fn patiently<T>(
+    mut polls: u32,
+    time: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    let mut alarm = pin!(sleep(time));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        polls -= 1;
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        alarm.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+impl Actor {
+    /// Sends something, if it can be sent soon.
+    pub(super) async fn send(&mut self) {
+        match self.plan.part {
+            Part::Sink => {}
+            Part::Echo => self.send_back().await,
+            Part::Both if self.plan.kind == SocketType::XSub && !self.speaks_upstream() => {}
+            Part::Source | Part::Asker | Part::Both => self.send_own().await,
+        }
+    }
+
+    async fn send_own(&mut self) {
+        if self.stage() != Stage::Chaos || (self.asking && !self.plan.settings.relaxed) {
+            return;
+        }
+        let letter = match self.unsent.take() {
+            Some(letter) => letter,
+            None => self.write(true),
+        };
+        match self.send_now(letter.to.as_ref(), &letter.message).await {
+            Sent::Yes => {
+                self.asking = self.plan.kind == SocketType::Req;
+                self.shared.book.sent(letter.name, None);
+            }
+            Sent::NotNow => self.unsent = Some(letter),
+            Sent::Never => {}
+        }
+    }
+
+    async fn send_back(&mut self) {
+        let Some((to, message)) = self.echoes.pop_front() else {
+            return;
+        };
+        match self.send_now(to.as_ref(), &message).await {
+            Sent::Yes | Sent::Never => {}
+            Sent::NotNow => self.echoes.push_front((to, message)),
+        }
+    }
+
+    async fn send_now(&mut self, to: Option<&RoutingId>, message: &Message) -> Sent {
+        let message = message.clone();
+        let sent = if self.rng.random_ratio(1, 3) {
+            match self.socket().try_send(to, message) {
+                Ok(()) => Ok(()),
+                Err(error) if error.is_full() => return Sent::NotNow,
+                Err(error) => Err(format!("{error:?}")),
+            }
+        } else {
+            let polls = self.rng.random_range(1..8);
+            let time = Duration::from_millis(self.rng.random_range(0..30));
+            match patiently(polls, time, self.socket().send(to, message)).await {
+                None => return Sent::NotNow,
+                Some(Err(SendError::Unroutable { .. })) => return Sent::Never,
+                Some(sent) => sent.map_err(|error| format!("{error:?}")),
+            }
+        };
+        match sent {
+            Ok(()) => {
+                self.accepted += 1;
+                Sent::Yes
+            }
+            Err(error) if error.starts_with("Unroutable") => Sent::Never,
+            Err(error) => {
+                self.fail(format_args!("send: {error}"));
+                Sent::Never
+            }
+        }
+    }
+
+    /// Receives something, if it comes soon.
+    pub(super) async fn receive(&mut self) {
+        let polls = if self.stage() == Stage::Chaos {
+            self.rng.random_range(1..8)
+        } else {
+            1000
+        };
+        let time = Duration::from_millis(self.rng.random_range(0..100));
+        patiently(polls, time, self.receive_one()).await;
+    }
+
+    /// Receives one message; waits for ever if it is not this socket's turn.
+    pub(super) async fn receive_one(&mut self) {
+        let is_turn = match self.plan.kind {
+            SocketType::Req => self.asking,
+            SocketType::Rep => self.echoes.is_empty(),
+            _ => true,
+        };
+        if !is_turn {
+            return sleep(Duration::from_millis(20)).await;
+        }
+        let socket = self.socket.as_mut().expect("it is made in begin");
+        let received = socket.recv().await;
+        self.received += 1;
+        self.asking = false;
+        match received {
+            Ok((from, message)) => self.take(from, message),
+            Err(error @ (RecvError::Timeout | RecvError::State { .. })) => {
+                self.fail(format_args!("recv: {error}"))
+            }
+            Err(error) => self.fail(format_args!("recv: {error}")),
+        }
+    }
+
+    fn take(&mut self, from: Option<RoutingId>, message: Message) {
+        if self.plan.kind == SocketType::XPub
+            && message
+                .first()
+                .is_some_and(|first| matches!(first, [0 | 1, ..]))
+        {
+            return;
+        }
+        let mut letter = message.clone();
+        if self.plan.delimits {
+            letter.pop_front();
+        }
+        let topic = if self.is_subscriber() {
+            letter.pop_front()
+        } else {
+            None
+        };
+        if self.plan.enveloped {
+            while letter.pop_front().is_some_and(|frame| !frame.is_empty()) {}
+        }
+        match letter::read(&letter) {
+            Err(why) => self.fail(format_args!("received {why}")),
+            Ok(name) => {
+                let connects = self.plan.connects.contains(&name.host)
+                    && !self.plan.settings.immediate
+                    && !self.rewired;
+                let is_by_topic = self.plan.settings.conflate_topics;
+                let topic = topic
+                    .filter(|_| is_by_topic)
+                    .map(|topic| topic.as_slice().to_vec());
+                let by = (self.plan.host, self.life);
+                self.shared.book.received(name, by, connects, topic);
+            }
+        }
+        if self.plan.part == Part::Echo {
+            self.echoes.push_back((from, message));
+        }
+    }
+
+    /// Sends until there is no room: exactly as much as the high-water marks say, if nobody has been there to take
+    /// any of it.
+    pub(super) fn fill(&mut self) {
+        let settings = &self.plan.settings;
+        let is_plain = settings.send_hwm_bytes.is_none()
+            && settings.send_ttl.is_none()
+            && !settings.conflate
+            && !settings.immediate;
+        let waits = matches!(
+            self.plan.kind,
+            SocketType::Push | SocketType::Dealer | SocketType::Pair
+        );
+        if !is_plain || !waits || settings.send_hwm > 100 {
+            return;
+        }
+        loop {
+            let letter = match self.unsent.take() {
+                Some(letter) => letter,
+                None => self.write(false),
+            };
+            match self.socket().try_send(None, letter.message.clone()) {
+                Ok(()) => {
+                    self.accepted += 1;
+                    self.shared.book.sent(letter.name, None);
+                }
+                Err(_) => {
+                    self.unsent = Some(letter);
+                    break;
+                }
+            }
+        }
+        let life = self.life.into();
+        let written = self.shared.network.totals(self.plan.host, life).written;
+        let due = self.plan.connects.len() * self.plan.settings.send_hwm;
+        let is_alone = self.plan.connects.len() == self.plan.peers.len();
+        if written == 0 && is_alone && self.accepted != due as u64 {
+            self.fail(format_args!(
+                "{} messages fit where {due} are to fit",
+                self.accepted
+            ));
+        }
+    }
+}
+
+enum Sent {
+    Yes,
+    NotNow,
+    Never,
+}

@@ -1,0 +1,162 @@
+//! What applications do now and then: restart, connect elsewhere, sleep, change their minds; and how they end.
+
+use std::time::Duration;
+
+use patterns::{Endpoint, SocketType};
+use rand::Rng;
+use tokio::time::{sleep, timeout};
+
+use super::calls::patiently;
+use super::{Actor, Stage, TOPICS};
+use crate::network::address;
+
+impl Actor {
+    pub(super) async fn do_something_unusual(&mut self) {
+        match self.rng.random_range(0..8) {
+            0 => self.restart().await,
+            1 => self.crash().await,
+            2 => self.connect_anew(),
+            3 => self.bind_anew().await,
+            4 | 5 if self.is_subscriber() => self.change_topics(),
+            _ => {
+                // Nothing is read meanwhile.
+                let pause = self.rng.random_range(0..600);
+                self.note("pause", pause, "does nothing for a while");
+                self.rest(Duration::from_millis(pause)).await;
+            }
+        }
+    }
+
+    /// Sleeps until the time is over, or the trouble.
+    async fn rest(&mut self, time: Duration) {
+        tokio::select! {
+            biased;
+            () = self.shared.stages.end_of(Stage::Chaos) => {}
+            () = sleep(time) => {}
+        }
+    }
+
+    /// Another socket takes the place of this one, which is closed in one of several ways.
+    async fn restart(&mut self) {
+        self.audit();
+        self.note("restart", 0, "makes itself another socket");
+        let Some(socket) = self.socket.take() else {
+            return;
+        };
+        match self.rng.random_range(0..3) {
+            0 => drop(socket),
+            1 => {
+                socket.close().await;
+            }
+            _ => {
+                let polls = self.rng.random_range(1..4);
+                patiently(polls, Duration::from_millis(10), socket.close()).await;
+            }
+        }
+        self.life += 1;
+        self.begin().await;
+    }
+
+    /// The host loses power, and comes back after a while.
+    async fn crash(&mut self) {
+        self.audit();
+        self.shared.network.crash(self.plan.host);
+        if let Some(mut socket) = self.socket.take() {
+            socket.set_linger(Duration::ZERO);
+        }
+        let pause = self.rng.random_range(0..800);
+        self.rest(Duration::from_millis(pause)).await;
+        self.shared.network.restart(self.plan.host);
+        self.life += 1;
+        self.begin().await;
+    }
+
+    /// Disconnects from a peer and connects again.
+    fn connect_anew(&mut self) {
+        if self.plan.connects.is_empty() {
+            return;
+        }
+        let peer = self.plan.connects[self.rng.random_range(0..self.plan.connects.len())];
+        self.note("reconnect", peer.into(), "disconnects, and connects again");
+        if let Err(error) = self.socket().disconnect(Endpoint::from(address(peer))) {
+            self.fail(format_args!("disconnect: {error}"));
+        }
+        self.connect(peer);
+    }
+
+    /// Unbinds and binds again.
+    async fn bind_anew(&mut self) {
+        if !self.plan.binds {
+            return;
+        }
+        self.note("rebind", 0, "unbinds, and binds again");
+        let at = Endpoint::from(address(self.plan.host));
+        let polls = self.rng.random_range(1..10);
+        let time = Duration::from_millis(10);
+        if let Some(Err(error)) = patiently(polls, time, self.socket().unbind(at)).await {
+            self.fail(format_args!("unbind: {error}"));
+        }
+        self.bind().await;
+    }
+
+    /// Subscribes to something, or to something no more.
+    pub(super) fn change_topics(&mut self) {
+        let topic = TOPICS[self.rng.random_range(0..TOPICS.len())];
+        self.note("topic", topic.len() as u64, topic);
+        match self.topics.iter().position(|one| *one == topic) {
+            Some(at) if self.rng.random() => {
+                self.topics.remove(at);
+                self.socket().unsubscribe(topic);
+            }
+            _ => {
+                self.topics.push(topic);
+                self.socket().subscribe(topic);
+            }
+        }
+        let mut topics = self.shared.topics.lock();
+        topics.insert(self.plan.host, self.topics.clone());
+    }
+
+    /// All is well from now on: a REQ whose answer is lost for good begins anew. One that may ask again does, because it
+    /// reads only then what has piled up, and behind that, which connections have ended.
+    pub(super) async fn recover(&mut self) {
+        if self.plan.kind != SocketType::Req {
+            return;
+        }
+        let time = Duration::from_secs(1);
+        if self.plan.settings.relaxed {
+            while self.stage() == Stage::Heal {
+                let letter = match self.unsent.take() {
+                    Some(letter) => letter,
+                    None => self.write(false),
+                };
+                if timeout(time, self.socket().send(None, letter.message))
+                    .await
+                    .is_ok()
+                {
+                    self.accepted += 1;
+                    self.asking = true;
+                    self.shared.book.sent(letter.name, None);
+                    let _ = timeout(time, self.receive_one()).await;
+                }
+                sleep(time / 2).await;
+            }
+        } else if self.asking && timeout(time, self.receive_one()).await.is_err() {
+            self.restart().await;
+        }
+    }
+
+    /// Closes the socket: nothing is to be left.
+    pub(super) async fn finish(&mut self) {
+        self.audit();
+        self.audit_at_rest();
+        let Some(socket) = self.socket.take() else {
+            return;
+        };
+        if self.rng.random() {
+            drop(socket);
+        } else {
+            socket.close().await;
+        }
+    }
+}
