@@ -27,10 +27,12 @@ pub(crate) struct Book {
 #[derive(Default)]
 struct Entries {
     messages: BTreeMap<Name, Entry>,
-    /// The ends of the increasing sequences that cover what one socket has received from another: by sender, its
-    /// life, receiver, its life, and the topic if it matters.
-    order: BTreeMap<(u8, u8, u8, u8, Option<Vec<u8>>), Vec<u32>>,
+    /// The ends of the increasing sequences that cover what one socket has received from another.
+    order: BTreeMap<Route, Vec<u32>>,
 }
+
+/// Sender and receiver, each with its life, and the topic if it matters.
+type Route = ((u8, u8), (u8, u8), Option<Vec<u8>>);
 
 struct Entry {
     /// Whether `send` has taken it.
@@ -113,7 +115,7 @@ impl Book {
         }
         let piles = entries
             .order
-            .entry((name.host, name.life, host, life, topic))
+            .entry(((name.host, name.life), by, topic))
             .or_default();
         let fits = piles
             .iter_mut()

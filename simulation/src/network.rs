@@ -280,8 +280,10 @@ impl State {
             return;
         }
         let before = one.arrived.len();
-        while let Some((_, piece)) = one.pieces.pop_front_if(|(at, _)| *at <= now) {
-            one.arrived.extend(piece);
+        while one.pieces.front().is_some_and(|(at, _)| *at <= now) {
+            let piece = one.pieces.pop_front();
+            one.arrived
+                .extend(piece.into_iter().flat_map(|(_, bytes)| bytes));
         }
         if one.pieces.is_empty() && one.closes.is_some_and(|at| at <= now) {
             one.closed = true;

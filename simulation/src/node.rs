@@ -15,7 +15,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::book::{Book, Spread};
 use crate::letter::{self, Name};
@@ -322,35 +322,26 @@ impl Actor {
             Some(letter) => letter,
             None => self.write(false),
         };
-        let (name, topic, to) = (letter.name, letter.topic, letter.to.clone());
+        let (name, topic) = (letter.name, letter.topic);
         let limit = PATIENCE;
         let socket = self.socket.as_mut().expect("it is made in begin");
         let sending = socket.send(letter.to.as_ref(), letter.message);
-        match tokio::time::timeout(limit, sending).await {
+        match timeout(limit, sending).await {
             Err(_) => return self.fail(format_args!("send of {name} waits for ever")),
             Ok(Err(error)) => return self.fail(format_args!("send of {name}: {error}")),
             Ok(Ok(())) => {}
         }
         self.accepted += 1;
         self.asking = self.plan.kind == SocketType::Req;
-        let _ = to;
         let due = self.due(topic);
         self.shared.book.sent(name, Some(due));
         let until =
             tokio::time::Instant::now() + Duration::from_millis(self.rng.random_range(40..80));
-        if self.asking {
-            if tokio::time::timeout(limit, self.receive_one())
-                .await
-                .is_err()
-            {
-                self.fail(format_args!("the answer to {name} does not come"));
-            }
+        if self.asking && timeout(limit, self.receive_one()).await.is_err() {
+            self.fail(format_args!("the answer to {name} does not come"));
         }
         // What comes meanwhile is received.
-        while tokio::time::timeout_at(until, self.receive_one())
-            .await
-            .is_ok()
-        {
+        while timeout_at(until, self.receive_one()).await.is_ok() {
             while self.has_to_send() {
                 self.send().await;
             }
