@@ -1,5 +1,5 @@
 //! Runs seeds of the simulation: `simulate N [FIRST-SEED]`, on all cores. Prints the seeds that fail, and the history
-//! of the first of them; with N = 1 and `--history`, the history in any case. See `scripts/simulate`.
+//! of the first of them; with N = 1 and `--history`, the history in any case. `--stop` stops at the first. See `scripts/simulate`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,17 +24,20 @@ struct Work {
     failed: AtomicU64,
     stop: AtomicBool,
     shows_history: bool,
+    /// The first seed that fails is the last one.
+    stops: bool,
     bar: ProgressBar,
     /// What each thread is at, and since when.
     at: Vec<Mutex<Option<(u64, Instant)>>>,
 }
 
 fn main() -> ExitCode {
-    let (mut numbers, mut shows_history) = (Vec::new(), false);
+    let (mut numbers, mut shows_history, mut stops) = (Vec::new(), false, false);
     for argument in std::env::args().skip(1) {
         match argument.parse::<u64>() {
             Ok(number) => numbers.push(number),
             Err(_) if argument == "--history" => shows_history = true,
+            Err(_) if argument == "--stop" => stops = true,
             Err(_) => return usage(),
         }
     }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         failed: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         shows_history: shows_history && count == 1,
+        stops,
         bar: ProgressBar::new(count).with_style(style),
         at: (0..threads).map(|_| Mutex::new(None)).collect(),
     });
@@ -76,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("simulate N [FIRST-SEED] [--history]");
+    eprintln!("simulate N [FIRST-SEED] [--history] [--stop]");
     ExitCode::from(2)
 }
 
@@ -128,6 +132,9 @@ impl Work {
             }
             if !outcome.failures.is_empty() {
                 self.report(seed, &outcome);
+                if self.stops {
+                    self.stop.store(true, Ordering::SeqCst);
+                }
             } else if self.end - seed == 1 && self.done.load(Ordering::SeqCst) == 1 {
                 self.say(summary(seed, &outcome));
             }
