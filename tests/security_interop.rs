@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::matrix::{await_our_subscription, await_their_subscription};
 use common::payload::{Digest, every_shape, message, text};
 use common::peer::Peer;
+use common::place::{Place, Transport, free_port};
 use common::python::Pyzmq;
 use common::within;
 use purezmq::security::{
@@ -20,6 +22,8 @@ use purezmq::{
     XSubSocket,
 };
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mechanism {
@@ -125,7 +129,7 @@ impl Trust {
 
 /// Opens both sides and brings them together: `$ours` and `$theirs` from here on.
 macro_rules! meet {
-    ($socket:ident, $kind:literal, $trust:expr, $we:expr, $bind:expr, $more:tt) => {{
+    ($socket:ident, $kind:literal, $trust:expr, $we:expr, $bind:expr, $place:expr) => {{
         let mut ours = $socket::builder()
             .context(&$trust.context())
             .security($trust.ours($we))
@@ -133,12 +137,12 @@ macro_rules! meet {
             .heartbeat_timeout(Duration::from_secs(20))
             .build()
             .unwrap();
-        let mut theirs = $trust.open($kind, $we, json!($more)).await;
+        let mut theirs = $trust.open($kind, $we, json!({})).await;
         if $bind {
-            let endpoint = ours.bind("tcp://127.0.0.1:*").await.unwrap();
+            let endpoint = ours.bind($place.endpoint.as_str()).await.unwrap();
             theirs.connect(&endpoint.to_string()).await;
         } else {
-            let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+            let endpoint = theirs.bind(&$place.endpoint).await;
             ours.connect(endpoint.as_str()).unwrap();
         }
         (ours, theirs)
@@ -147,6 +151,13 @@ macro_rules! meet {
 
 /// A libzmq REQ that is a server sends its request and never hears the reply; not from libzmq either.
 const DEAF: &[(We, bool)] = &[(We::Ask, true), (We::Ask, false)];
+
+/// Who serves, whether we bind, and where.
+fn combinations() -> impl Iterator<Item = (We, bool, Transport)> {
+    let roles = [We::Serve, We::Ask].into_iter();
+    let ends = roles.flat_map(|we| [(we, true), (we, false)]);
+    ends.flat_map(|(we, bind)| [Transport::Tcp4, Transport::Ipc].map(|on| (we, bind, on)))
+}
 
 /// Two tests of a socket type, each with all combinations of roles and ends but those of which libzmq is not capable.
 macro_rules! cells {
@@ -158,17 +169,16 @@ macro_rules! cells {
             use super::*;
 
             async fn talk(mechanism: Mechanism) {
-                for we in [We::Serve, We::Ask] {
-                    for bind in [true, false] {
-                        let without: &[(We, bool)] = $without;
-                        if without.contains(&(we, bind)) {
-                            continue;
-                        }
-                        let trust = Trust::new(mechanism);
-                        let (mut $ours, mut $theirs) = meet!($socket, $kind, trust, we, bind, {});
-                        let what = format!("we serve: {}, we bind: {bind}", we == We::Serve);
-                        within(&what, async { $talk }).await;
+                for (we, bind, transport) in combinations() {
+                    let without: &[(We, bool)] = $without;
+                    if without.contains(&(we, bind)) {
+                        continue;
                     }
+                    let (trust, place) = (Trust::new(mechanism), Place::any(transport));
+                    let (mut $ours, mut $theirs) = meet!($socket, $kind, trust, we, bind, place);
+                    let serve = we == We::Serve;
+                    let what = format!("we serve: {serve}, we bind: {bind}, {transport:?}");
+                    within(&what, async { $talk }).await;
                 }
             }
 
@@ -599,29 +609,119 @@ async fn a_handler_bound_to_the_zap_endpoint_decides() {
 
 #[tokio::test]
 async fn messages_survive_a_reconnect_with_a_new_handshake() {
+    for mechanism in [Mechanism::Plain, Mechanism::Curve] {
+        let trust = Trust::new(mechanism);
+        let mut push = PushSocket::builder()
+            .security(trust.ours(We::Ask))
+            .reconnect_interval(Duration::from_millis(10))
+            .build()
+            .unwrap();
+        let mut theirs = trust.open("PULL", We::Ask, json!({})).await;
+        let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+        push.connect(endpoint.as_str()).unwrap();
+        push.send("first").await.unwrap();
+        assert_eq!(theirs.recv(1).await, one("first"));
+        let mut monitor = push.monitor();
+        theirs.kill().await;
+        let gone = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
+        event(&mut monitor, gone).await;
+        for number in 0..100 {
+            push.send(number.to_string()).await.unwrap();
+        }
+        let mut again = trust.open("PULL", We::Ask, json!({})).await;
+        again.bind(&endpoint).await;
+        let expected: Vec<_> = (0..100).map(|n| Digest::of([n.to_string()])).collect();
+        assert_eq!(again.recv(100).await, expected);
+        assert_eq!(push.stats().reconnects, 1);
+    }
+}
+
+#[tokio::test]
+async fn their_client_comes_back_with_a_new_handshake() {
+    for mechanism in [Mechanism::Plain, Mechanism::Curve] {
+        let trust = Trust::new(mechanism);
+        let endpoint = format!("tcp://127.0.0.1:{}", free_port());
+        let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
+        theirs.connect(&endpoint).await;
+        for number in ["1", "2"] {
+            let mut pull = PullSocket::builder()
+                .context(&trust.context())
+                .security(trust.ours(We::Serve))
+                .build()
+                .unwrap();
+            let mut monitor = pull.monitor();
+            pull.bind(endpoint.as_str()).await.unwrap();
+            event(&mut monitor, |kind| {
+                matches!(kind, MonitorEventKind::HandshakeSucceeded)
+            })
+            .await;
+            theirs.send(&[text(number)]).await;
+            assert_eq!(within("a message", pull.recv()).await.unwrap(), number);
+            pull.close().await;
+        }
+    }
+}
+
+/// Passes connections on to `to`, and breaks the first one after so many bytes of the client.
+async fn relay(listener: TcpListener, to: SocketAddr, mut break_after: Option<u64>) {
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = TcpStream::connect(to).await.unwrap();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        let most = break_after.take().unwrap_or(u64::MAX);
+        let mut forth = (&mut from_client).take(most);
+        tokio::select! {
+            _ = tokio::io::copy(&mut forth, &mut to_server) => {}
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        }
+    }
+}
+
+/// A batch of them is far more than what is encrypted at once.
+#[tokio::test]
+async fn large_messages_keep_their_order_when_a_connection_breaks() {
+    const COUNT: usize = 400;
     let trust = Trust::new(Mechanism::Curve);
+    let mut pull = PullSocket::builder()
+        .context(&trust.context())
+        .security(trust.ours(We::Serve))
+        .build()
+        .unwrap();
+    let bound = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let relay = tokio::spawn(relay(
+        listener,
+        common::raw::socket_address(&bound),
+        Some(5_000_000),
+    ));
     let mut push = PushSocket::builder()
         .security(trust.ours(We::Ask))
         .reconnect_interval(Duration::from_millis(10))
         .build()
         .unwrap();
-    let mut theirs = trust.open("PULL", We::Ask, json!({})).await;
-    let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+    // They are queued before there is a connection.
     push.connect(endpoint.as_str()).unwrap();
-    push.send("first").await.unwrap();
-    assert_eq!(theirs.recv(1).await, one("first"));
-    let mut monitor = push.monitor();
-    theirs.kill().await;
-    let gone = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
-    event(&mut monitor, gone).await;
-    for number in 0..100 {
-        push.send(number.to_string()).await.unwrap();
+    for number in 0..COUNT {
+        let body = vec![number as u8; 64 * 1024];
+        push.send([number.to_string().into_bytes(), body])
+            .await
+            .unwrap();
     }
-    let mut again = trust.open("PULL", We::Ask, json!({})).await;
-    again.bind(&endpoint).await;
-    let expected: Vec<_> = (0..100).map(|n| Digest::of([n.to_string()])).collect();
-    assert_eq!(again.recv(100).await, expected);
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&(COUNT - 1)) {
+        let message = within("a message", pull.recv()).await.unwrap();
+        let number: usize = std::str::from_utf8(&message[0]).unwrap().parse().unwrap();
+        assert!(message[1].iter().all(|byte| *byte == number as u8));
+        numbers.push(number);
+    }
+    // What was written when the connection broke is lost, in one piece.
+    let gaps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1);
+    assert!(numbers.is_sorted() && gaps.count() <= 1, "{numbers:?}");
+    assert!(numbers.len() > COUNT / 2, "{}", numbers.len());
     assert_eq!(push.stats().reconnects, 1);
+    relay.abort();
 }
 
 #[tokio::test]
@@ -661,40 +761,127 @@ async fn heartbeats_go_on_in_the_encrypted_channel() {
 
 #[tokio::test]
 async fn large_messages_pass_both_ways() {
-    let trust = Trust::new(Mechanism::Curve);
-    let (mut ours, mut theirs) = meet!(PairSocket, "PAIR", trust, We::Serve, true, {});
     let large: Vec<u8> = (0..10 << 20).map(|i: u32| (i % 251) as u8).collect();
     let digest = Digest::of([&large[..]]);
-    ours.send(large.clone()).await.unwrap();
-    assert_eq!(theirs.echo(1).await, [digest]);
-    let back = within("a large message", ours.recv()).await.unwrap();
-    assert!(back == large[..]);
+    for mechanism in [Mechanism::Plain, Mechanism::Curve] {
+        for we in [We::Serve, We::Ask] {
+            let (trust, place) = (Trust::new(mechanism), Place::any(Transport::Tcp4));
+            let (mut ours, mut theirs) = meet!(PairSocket, "PAIR", trust, we, true, place);
+            ours.send(large.clone()).await.unwrap();
+            assert_eq!(theirs.echo(1).await, std::slice::from_ref(&digest));
+            let back = within("a large message", ours.recv()).await.unwrap();
+            assert!(back == large[..]);
+        }
+    }
+}
+
+/// `PUREZMQ_MESSAGES=1000000` sends as many, or any other number.
+fn many() -> usize {
+    let number = std::env::var("PUREZMQ_MESSAGES").ok();
+    number.map_or(50_000, |number| number.parse().expect("a number"))
 }
 
 #[tokio::test]
 async fn many_small_messages_pass_both_ways() {
-    let count: usize = if cfg!(debug_assertions) {
-        50_000
-    } else {
-        1_000_000
-    };
-    let trust = Trust::new(Mechanism::Curve);
-    let (mut push, mut theirs) = meet!(PushSocket, "PULL", trust, We::Ask, false, {});
-    let expected: Vec<_> = (0..count).map(|n| Digest::of([n.to_string()])).collect();
+    /// What they are asked for in one order, which has to be done in time.
+    const ORDER: usize = 50_000;
+    let count = many();
+    let (trust, place) = (Trust::new(Mechanism::Curve), Place::any(Transport::Tcp4));
+    let (mut push, mut theirs) = meet!(PushSocket, "PULL", trust, We::Ask, false, place);
     let feed = async {
         for number in 0..count {
             push.send(number.to_string()).await.unwrap();
         }
     };
-    let ((), got) = tokio::join!(feed, theirs.recv(count));
-    assert!(got == expected);
+    let take = async {
+        for from in (0..count).step_by(ORDER) {
+            let to = count.min(from + ORDER);
+            let expected: Vec<_> = (from..to).map(|n| Digest::of([n.to_string()])).collect();
+            assert!(theirs.recv(to - from).await == expected);
+        }
+    };
+    tokio::join!(feed, take);
 
-    let (mut pull, mut theirs) = meet!(PullSocket, "PUSH", trust, We::Serve, true, {});
+    let place = Place::any(Transport::Tcp4);
+    let (mut pull, mut theirs) = meet!(PullSocket, "PUSH", trust, We::Serve, true, place);
     theirs
         .start(json!({ "do": "flood", "prefixes": [""], "pause": 0 }))
         .await;
     for number in 0..count {
         let message = within("a message", pull.recv()).await.unwrap();
         assert_eq!(message, number.to_string().as_bytes());
+    }
+}
+
+// ---- NULL and ZAP
+
+/// A NULL server with or without a domain, that it must not do without, and a handler, who lets nobody in.
+#[derive(Clone, Copy, Debug)]
+struct Asks {
+    domain: bool,
+    enforce: bool,
+    handler: bool,
+}
+
+/// Whether a libzmq NULL server lets a client of ours in.
+async fn they_let_in(asks: Asks) -> bool {
+    let mut options = json!({ "IPV6": 0, "HANDSHAKE_IVL": 500 });
+    if asks.domain {
+        options["ZAP_DOMAIN"] = "global".into();
+    }
+    options["ZAP_ENFORCE_DOMAIN"] = i32::from(asks.enforce).into();
+    let mut theirs = Pyzmq::with_options("PULL", options).await;
+    if asks.handler {
+        theirs
+            .call(json!({ "do": "authenticate", "deny": ["127.0.0.1"] }))
+            .await;
+    }
+    let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+    let mut push = PushSocket::new();
+    let mut monitor = push.monitor();
+    push.connect(endpoint.as_str()).unwrap();
+    comes_in(&mut monitor).await
+}
+
+/// Whether ours lets a client of libzmq in.
+async fn we_let_in(asks: Asks) -> bool {
+    let context = Context::new();
+    if asks.handler {
+        context.set_authenticator(|_: AuthRequest| async { Err(Refusal::Denied) });
+    }
+    let mut builder = PullSocket::builder()
+        .context(&context)
+        .zap_enforce_domain(asks.enforce);
+    if asks.domain {
+        builder = builder.zap_domain("global");
+    }
+    let mut pull = builder.build().unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut theirs = Pyzmq::open("PUSH").await;
+    theirs.connect(&endpoint.to_string()).await;
+    comes_in(&mut monitor).await
+}
+
+async fn comes_in(monitor: &mut purezmq::Monitor) -> bool {
+    let end = |kind: &MonitorEventKind| {
+        is_failure(kind) || matches!(kind, MonitorEventKind::HandshakeSucceeded)
+    };
+    !is_failure(&event(monitor, end).await.kind)
+}
+
+#[tokio::test]
+async fn null_asks_when_libzmq_asks() {
+    for number in 0..8 {
+        let [domain, enforce, handler] = [1, 2, 4].map(|bit| number & bit != 0);
+        let asks = Asks {
+            domain,
+            enforce,
+            handler,
+        };
+        // A handler that is there is asked if there is a domain; one that is not there matters if it must.
+        let expected = !(domain && (handler || enforce));
+        assert_eq!(they_let_in(asks).await, expected, "libzmq: {asks:?}");
+        assert_eq!(we_let_in(asks).await, expected, "we: {asks:?}");
     }
 }

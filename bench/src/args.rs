@@ -7,7 +7,7 @@ use crate::meter::PROBE;
 
 const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
 [--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
-[--hold] [--timeout SECONDS]
+[--curve] [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
       fan-in-push fan-in-pull fan-out-push fan-out-pull version";
 
@@ -42,6 +42,8 @@ pub(crate) struct Args {
     pub(crate) payload: Payload,
     /// Both high-water marks; `None` leaves what the role starts with.
     pub(crate) hwm: Option<usize>,
+    /// Connections are encrypted; whoever binds is the server.
+    pub(crate) curve: bool,
     /// Stay until standard input ends.
     pub(crate) hold: bool,
     /// Seconds until the process is killed.
@@ -194,6 +196,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
         mode_name: String::new(),
         payload: Payload::Shared,
         hwm: None,
+        curve: false,
         hold: false,
         timeout: 60,
     };
@@ -201,6 +204,10 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
     while let Some(name) = words.next() {
         if name == "--hold" {
             args.hold = true;
+            continue;
+        }
+        if name == "--curve" {
+            args.curve = true;
             continue;
         }
         let value = words
@@ -263,7 +270,7 @@ mod tests {
     fn reads_every_option() {
         let args = args(
             "pull --bind tcp://127.0.0.1:5555 --size 16 --count 1000 --warmup 10 --peers 3 --mode mt \
-             --payload copy --hwm 7 --hold --timeout 9",
+             --payload copy --hwm 7 --curve --hold --timeout 9",
         )
         .unwrap();
         assert_eq!(args.role, Role::Pull);
@@ -274,6 +281,7 @@ mod tests {
             (Mode::MultiThread, Payload::Copy)
         );
         assert_eq!((args.hwm, args.hold, args.timeout), (Some(7), true, 9));
+        assert!(args.curve);
     }
 
     #[test]

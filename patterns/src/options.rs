@@ -745,6 +745,19 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// The permissions of the socket files that `ipc://` endpoints make, as chmod(1) has them: 0o600 is for this user
+    /// alone, 0o660 for a group, too. Who may write to the file may connect. They are in force before the first peer
+    /// can. Without them, the process's umask decides. Abstract names have no file.
+    ipc_permissions(mode: impl Into<Option<u32>> = mode.into()) -> Option<u32> {
+        default: None,
+        none: "the umask's",
+        zmq: (),
+        unit: "mode",
+        allowed: "None, or 0 to 0o777" if |mode| mode.is_none_or(|mode| mode <= 0o777),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// The network interface that TCP connections are bound to, by its name: nothing goes out or comes in by
     /// another one. Linux only; elsewhere bind and connect fail with it. It may need a privilege.
     bind_device(name: impl AsRef<str> = Some(name.as_ref().to_owned())) -> Option<String> {

@@ -386,6 +386,24 @@ impl Batch {
         front
     }
 
+    /// How many messages at the front have that many bytes together; at least one.
+    pub(crate) fn messages_within(&self, bytes: usize) -> usize {
+        let (mut at, mut refs, mut messages, mut sum) = (self.head, 0, 0, 0);
+        while messages < self.messages && (sum < bytes || messages == 0) {
+            let Some(header) = Header::parse(&self.wire[at..]) else {
+                break;
+            };
+            at += header.size;
+            match self.refs.get(refs) {
+                Some((offset, _)) if *offset == self.base + at as u64 => refs += 1,
+                _ => at += header.len as usize,
+            }
+            sum += header.size + header.len as usize;
+            messages += usize::from(!header.more());
+        }
+        messages
+    }
+
     /// Drops the first `messages` messages (all, if there are fewer).
     pub fn truncate_front(&mut self, messages: usize) {
         drop(self.split_front(messages));

@@ -279,6 +279,38 @@ fn all_messages_pass_under_curve_however_the_bytes_are_cut() {
 }
 
 #[test]
+fn a_large_batch_is_sealed_in_parts() {
+    // Frames by copy and by reference, messages that are larger than a part, and frames that end beyond it.
+    let frames =
+        |number: usize| (0..=number % 5).map(move |frame| vec![number as u8; frame * 70_000]);
+    let messages: Vec<Message> = (0..40).map(|number| frames(number).collect()).collect();
+    let largest = 10 * 70_000;
+    let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
+    let mut rest = Some(batch_of(&messages));
+    let mut parts = 0;
+    let mut got = Vec::new();
+    while let Some(mut batch) = rest {
+        rest = pair.client.set_aside(&mut batch);
+        assert!(!batch.is_empty() && batch.byte_len() < 256 * 1024 + largest + 100);
+        pair.client.seal(&mut batch);
+        pair.server.feed(&wire(&batch), pair.now).unwrap();
+        got.extend(pop_all(pair.server.take_messages()));
+        parts += 1;
+    }
+    assert_eq!(got, messages);
+    assert!(parts > 10, "{parts}");
+
+    // Nothing is to be divided where nothing is encrypted, or little.
+    let (mut clear, _) =
+        Pair::ready((Config::new(SocketType::Push), Config::new(SocketType::Pull)));
+    let mut batch = batch_of(&messages);
+    assert!(clear.client.set_aside(&mut batch).is_none());
+    let mut batch = batch_of(&messages[..2]);
+    assert!(pair.client.set_aside(&mut batch).is_none());
+    assert_eq!(pop_all(batch), messages[..2]);
+}
+
+#[test]
 fn what_was_not_written_can_be_sent_on_another_connection() {
     let messages = sample();
     let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));

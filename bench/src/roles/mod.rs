@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use purezmq::Context;
 use purezmq::options::{Builder, Receives, Sends};
+use purezmq::security::{KeyPair, SecretKey, Security};
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::args::{Args, Mode, Role};
+use crate::args::{Args, Attach, Mode, Role};
 use crate::control::Control;
 
 /// Binds or connects a socket, as the command line says.
@@ -92,9 +93,21 @@ fn context(args: &Args) -> &'static Context {
     })
 }
 
+/// Keys that both processes of a measurement know. They keep no secret.
+fn security(args: &Args) -> Security {
+    let server = KeyPair::from(SecretKey::from([7; 32]));
+    match &args.attach {
+        Some(Attach::Bind(_)) if args.curve => Security::curve_server(server),
+        Some(Attach::Connect(_)) if args.curve => {
+            Security::curve_client(KeyPair::generate(), *server.public())
+        }
+        _ => Security::Null,
+    }
+}
+
 /// The command line's HWM, or else the role's own, or else the library's.
 fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
-    let builder = builder.context(context(args));
+    let builder = builder.context(context(args)).security(security(args));
     match args.hwm.or(own) {
         Some(hwm) => builder.send_hwm(hwm),
         None => builder,
@@ -103,7 +116,7 @@ fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Buil
 
 /// The same for receiving.
 fn receives<S: Receives>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
-    let mut builder = builder.context(context(args));
+    let mut builder = builder.context(context(args)).security(security(args));
     if args.mode == Mode::BusyPoll {
         builder = builder.busy_poll(Duration::from_micros(50));
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use zmtp::Metadata;
@@ -140,8 +140,11 @@ impl Authenticator for Addresses {
 /// Lets PLAIN clients in by name and password, and nobody else. The name is the user id.
 #[derive(Clone, Default)]
 pub struct PlainUsers {
-    users: HashMap<Vec<u8>, Password>,
+    users: Users,
+    file: Option<Arc<UsersFile>>,
 }
+
+type Users = HashMap<Vec<u8>, Password>;
 
 impl PlainUsers {
     /// Nobody.
@@ -157,19 +160,70 @@ impl PlainUsers {
     }
 
     /// Reads users from a file, each a line `name=password`; lines without a `=` and those that begin with `#` mean
-    /// nothing (CZMQ's format). Blocks for as long as the file system does.
+    /// nothing (CZMQ's format). What becomes of the file later means nothing. Blocks for as long as the file system
+    /// does.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
-        let text = zeroize::Zeroizing::new(fs::read_to_string(path)?);
-        let lines = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
-        let users = lines.filter_map(|line| line.split_once('='));
-        Ok(users
-            .map(|(name, password)| (name.trim(), password.trim()))
-            .collect())
+        Ok(PlainUsers {
+            users: read_users(path.as_ref())?,
+            file: None,
+        })
+    }
+
+    /// The users of such a file as it is when a client comes: who is added to it, changed or removed counts from the
+    /// next client on; connections that stand are not ended. If it cannot be read, clients are refused for the time
+    /// being. Users that are [added](Self::add) besides are known, too, and go before those of the same name in the
+    /// file.
+    ///
+    /// ```
+    /// use patterns::Context;
+    /// use patterns::security::PlainUsers;
+    ///
+    /// let context = Context::new();
+    /// context.set_authenticator(PlainUsers::watch_file("/etc/collector/passwords").add("admin", "secret"));
+    /// ```
+    pub fn watch_file(path: impl Into<PathBuf>) -> Self {
+        PlainUsers {
+            users: Users::new(),
+            file: Some(Arc::new(UsersFile {
+                path: path.into(),
+                known: Mutex::default(),
+            })),
+        }
+    }
+}
+
+fn read_users(path: &Path) -> io::Result<Users> {
+    let text = zeroize::Zeroizing::new(fs::read_to_string(path)?);
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let users = lines.filter_map(|line| line.split_once('='));
+    Ok(users
+        .map(|(name, password)| {
+            let (name, password) = (name.trim(), password.trim());
+            (name.into(), Password::from(password))
+        })
+        .collect())
+}
+
+/// A file of users, as it was when it was last looked at.
+struct UsersFile {
+    path: PathBuf,
+    known: Mutex<Option<(Stamp, Users)>>,
+}
+
+impl UsersFile {
+    fn has(&self, username: &[u8], password: &Password) -> io::Result<bool> {
+        let stamp = Stamp::of(&fs::metadata(&self.path)?);
+        let mut known = self.known.lock();
+        if known.as_ref().is_none_or(|(at, _)| !at.still_is(&stamp)) {
+            *known = Some((stamp, read_users(&self.path)?));
+        }
+        let user = known.as_ref().and_then(|(_, users)| users.get(username));
+        Ok(user == Some(password))
     }
 }
 
@@ -180,10 +234,13 @@ impl<U: AsRef<[u8]>, P: AsRef<[u8]>> FromIterator<(U, P)> for PlainUsers {
     }
 }
 
-/// Shows how many they are.
+/// Shows how many they are, and the file.
 impl fmt::Debug for PlainUsers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PlainUsers({})", self.users.len())
+        let mut shown = f.debug_struct("PlainUsers");
+        shown.field("users", &self.users.len());
+        shown.field("file", &self.file.as_ref().map(|file| &file.path));
+        shown.finish()
     }
 }
 
@@ -192,11 +249,19 @@ impl Authenticator for PlainUsers {
         let Credentials::Plain { username, password } = &request.credentials else {
             return Err(Refusal::Denied);
         };
-        match self.users.get(&username[..]) {
-            Some(known) if known == password => {
-                Ok(Admission::user(String::from_utf8_lossy(username)))
+        let is_known = match (self.users.get(&username[..]), &self.file) {
+            (Some(known), _) => known == password,
+            (None, None) => false,
+            (None, Some(file)) => {
+                let file = file.clone();
+                let (username, password) = (username.clone(), password.clone());
+                look(move || file.has(&username, &password)).await?
             }
-            _ => Err(Refusal::Denied),
+        };
+        if is_known {
+            Ok(Admission::user(String::from_utf8_lossy(username)))
+        } else {
+            Err(Refusal::Denied)
         }
     }
 }
@@ -247,15 +312,7 @@ impl Authenticator for CurveKeys {
             Keys::Some(keys) => keys.get(&key).cloned(),
             Keys::Directory(directory) => {
                 let directory = directory.clone();
-                let look = tokio::task::spawn_blocking(move || directory.look_up(&key));
-                match look.await {
-                    Ok(Ok(found)) => found,
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "the directory of keys cannot be read");
-                        return Err(Refusal::Temporary);
-                    }
-                    Err(_) => return Err(Refusal::Internal),
-                }
+                look(move || directory.look_up(&key)).await?
             }
         };
         let metadata = metadata.ok_or(Refusal::Denied)?;
@@ -263,6 +320,20 @@ impl Authenticator for CurveKeys {
             user_id: key.to_string(),
             metadata,
         })
+    }
+}
+
+/// Looks into the file system, on a thread that may block. If that cannot be done, clients may come again.
+async fn look<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "what the authenticator knows cannot be read");
+            Err(Refusal::Temporary)
+        }
+        Err(_) => Err(Refusal::Internal),
     }
 }
 
@@ -275,8 +346,7 @@ struct Directory {
 
 #[derive(Debug)]
 struct File {
-    changed: Option<SystemTime>,
-    len: u64,
+    stamp: Stamp,
     certificate: Option<Certificate>,
 }
 
@@ -294,13 +364,12 @@ impl Directory {
             if !metadata.is_file() {
                 continue;
             }
-            let (changed, len) = (metadata.modified().ok(), metadata.len());
+            let stamp = Stamp::of(&metadata);
             let known = before
                 .remove(&path)
-                .filter(|file| file.changed == changed && file.len == len);
+                .filter(|file| file.stamp.still_is(&stamp));
             let file = known.unwrap_or_else(|| File {
-                changed,
-                len,
+                stamp,
                 certificate: super::load_certificate(&path).ok(),
             });
             files.insert(path, file);
@@ -308,6 +377,37 @@ impl Directory {
         let mut certificates = files.values().filter_map(|file| file.certificate.as_ref());
         let found = certificates.find(|certificate| certificate.public_key() == key);
         Ok(found.map(properties))
+    }
+}
+
+/// What tells a file that has been changed.
+#[derive(Debug)]
+struct Stamp {
+    changed: Option<SystemTime>,
+    len: u64,
+    taken: SystemTime,
+}
+
+/// A file system's clock may be as coarse as this.
+const COARSE: Duration = Duration::from_secs(2);
+
+impl Stamp {
+    /// Taken before the file is read.
+    fn of(metadata: &fs::Metadata) -> Self {
+        Stamp {
+            changed: metadata.modified().ok(),
+            len: metadata.len(),
+            taken: SystemTime::now(),
+        }
+    }
+
+    /// Whether a file that has been read is surely the same. One that was changed just before may have been changed
+    /// again without that being seen.
+    fn still_is(&self, now: &Stamp) -> bool {
+        let age = self
+            .changed
+            .and_then(|at| self.taken.duration_since(at).ok());
+        age.is_some_and(|age| age > COARSE) && self.changed == now.changed && self.len == now.len
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct Session {
     connection: Connection,
     /// Taken from the pipe and not yet written whole.
     batch: Batch,
+    /// Taken from the pipe with `batch`, and to be encrypted after it.
+    rest: Option<Batch>,
     /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
     hello: usize,
     /// `batch` is encrypted, or a part of it is written: nothing else may come between.
@@ -96,6 +98,7 @@ impl Session {
             stream,
             connection: Connection::new(config(shared), Instant::now().into_std()),
             batch: Batch::new(),
+            rest: None,
             hello: 0,
             mid_batch: false,
             has_sent: false,
@@ -256,10 +259,16 @@ impl Session {
         if !self.mid_batch {
             ready!(self.poll_control(cx))?;
             if self.batch.is_empty() {
-                match ready!(pipe.outgoing.poll_take(cx)) {
-                    Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
-                    Taken::Batch(batch) => self.batch = batch,
-                }
+                self.batch = match self.rest.take() {
+                    Some(rest) => rest,
+                    None => match ready!(pipe.outgoing.poll_take(cx)) {
+                        Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
+                        Taken::Batch(batch) => batch,
+                    },
+                };
+            }
+            if self.rest.is_none() {
+                self.rest = self.connection.set_aside(&mut self.batch);
             }
             self.connection.seal(&mut self.batch);
             // What is encrypted is numbered: nothing that is numbered later may go before it.
@@ -286,6 +295,7 @@ impl Session {
             self.connection.reclaim(&mut self.batch);
             std::mem::take(&mut self.batch)
         });
+        let done = done.filter(|_| self.rest.is_none());
         pipe.outgoing.written(messages, written, taken, done);
         Poll::Ready(Ok(Turn::Moved))
     }
@@ -430,6 +440,7 @@ impl Session {
     /// The one that was partly sent is lost (at most once).
     fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
         let mut batch = std::mem::take(&mut self.batch);
+        let rest = self.rest.take();
         if shared.interest.is_some() {
             pipe.outgoing.end_live();
         }
@@ -440,6 +451,9 @@ impl Session {
         let lost = batch.discard_partial();
         batch.unseal();
         pipe.outgoing.lost(lost);
+        if let Some(rest) = rest {
+            pipe.outgoing.restore(rest);
+        }
         pipe.outgoing.restore(batch);
     }
 

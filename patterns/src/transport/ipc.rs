@@ -6,7 +6,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,6 +107,10 @@ fn listen(path: &Path, options: &Options) -> io::Result<UnixListener> {
     let socket = socket()?;
     tune::buffers(&socket, options)?;
     socket.bind(&SockAddr::unix(path)?)?;
+    if let (Some(mode), true) = (options.ipc_permissions, has_file(path)) {
+        // Nobody can connect before `listen`. Should it fail, the file is one that nobody listens at.
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     UnixListener::from_std(socket.into())
 }
@@ -120,6 +124,10 @@ fn socket() -> io::Result<Socket> {
 /// An abstract name as the standard library and socket2 take it: a path that starts with NUL.
 fn abstract_path(name: &str) -> PathBuf {
     PathBuf::from(format!("\0{name}"))
+}
+
+fn has_file(path: &Path) -> bool {
+    !path.as_os_str().as_encoded_bytes().starts_with(b"\0")
 }
 
 /// Removes a socket file that a dead process left behind. `true`: the path is free now.

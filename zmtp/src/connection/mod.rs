@@ -356,6 +356,19 @@ impl Connection {
         self.seal_batch(batch);
     }
 
+    /// Divides a batch, before it is sealed, if it has more than is good to encrypt at once: what was encrypted long
+    /// before it is written has left the processor's cache. Gives the part to be sealed and written afterwards.
+    pub fn set_aside(&mut self, batch: &mut Batch) -> Option<Batch> {
+        /// About what the system takes in one write.
+        const AT_ONCE: usize = 256 * 1024;
+        if !self.mechanism.encrypts() || batch.byte_len() <= AT_ONCE {
+            return None;
+        }
+        let front = batch.split_front(batch.messages_within(AT_ONCE));
+        let rest = std::mem::replace(batch, front);
+        (!rest.is_empty()).then_some(rest)
+    }
+
     /// Takes back the memory that sealing a batch has used, once the batch is written. Optional: without it the next
     /// batch needs new memory.
     pub fn reclaim(&mut self, batch: &mut Batch) {
