@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use peak_alloc::PeakAlloc;
 use purezmq_endurance::Failure;
 use purezmq_endurance::holdings::Holdings;
 use purezmq_endurance::plot::{self, Curve, Panel};
@@ -27,6 +28,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::scenarios::{Progress, SCENARIOS};
 use crate::verdict::Trend;
+
+/// Knows how much of the memory is in use: what is resident beyond that is the allocator's.
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
 
 /// How often what the process holds is looked at, unless the run is so long that this would be too many samples.
 const SAMPLE: Duration = Duration::from_millis(250);
@@ -54,6 +59,7 @@ struct Args {
 struct Sample {
     at: f64,
     holdings: Holdings,
+    heap_kib: f64,
     messages: u64,
 }
 
@@ -121,6 +127,7 @@ async fn soak(args: &Args) -> Result<bool, Failure> {
         let sample = Sample {
             at: start.elapsed().as_secs_f64(),
             holdings: Holdings::now()?,
+            heap_kib: HEAP.current_usage() as f64 / 1024.0,
             messages: total(&counters),
         };
         bar.set_position(start.elapsed().as_secs());
@@ -152,29 +159,36 @@ async fn soak(args: &Args) -> Result<bool, Failure> {
         println!("FAILED: tasks or descriptors are left {SETTLE:?} after the end");
         well = false;
     }
-    let memory: Vec<_> = samples
-        .iter()
-        .map(|sample| (sample.at, sample.holdings.rss_kib as f64))
-        .collect();
-    match Trend::of(&memory) {
-        None => println!("too short to say anything about memory"),
-        Some(trend) => {
-            let flat = trend.is_flat();
-            println!(
-                "{}memory after a warm-up of {:.0} s: slope {:+.2} KiB/min, {:+.0} KiB in all",
-                if flat { "" } else { "FAILED: not flat: " },
-                trend.since,
-                trend.slope,
-                trend.growth,
-            );
-            well &= flat;
-        }
-    }
+    well &= is_flat("resident memory", &samples, |sample| {
+        sample.holdings.rss_kib as f64
+    });
+    well &= is_flat("heap", &samples, |sample| sample.heap_kib);
     if let Some(path) = &args.plot {
         draw(path, &samples)?;
     }
     println!("{}", if well { "soak passed" } else { "soak FAILED" });
     Ok(well)
+}
+
+/// Says how a kind of memory has grown after the warm-up, and whether that is nothing.
+fn is_flat(name: &str, samples: &[Sample], kib: impl Fn(&Sample) -> f64) -> bool {
+    let points: Vec<_> = samples
+        .iter()
+        .map(|sample| (sample.at, kib(sample)))
+        .collect();
+    let Some(trend) = Trend::of(&points) else {
+        println!("too short to say anything about {name}");
+        return true;
+    };
+    let flat = trend.is_flat();
+    println!(
+        "{}{name} after a warm-up of {:.0} s: slope {:+.2} KiB/min, {:+.0} KiB in all",
+        if flat { "" } else { "FAILED: not flat: " },
+        trend.since,
+        trend.slope,
+        trend.growth,
+    );
+    flat
 }
 
 type Counter = (&'static str, Arc<AtomicU64>);
@@ -237,6 +251,7 @@ fn draw(path: &Path, samples: &[Sample]) -> Result<(), Failure> {
         panel("resident memory, MiB", &|sample| {
             sample.holdings.rss_kib as f64 / 1024.0
         }),
+        panel("heap in use, MiB", &|sample| sample.heap_kib / 1024.0),
         panel("tasks", &|sample| sample.holdings.tasks as f64),
         panel("file descriptors", &|sample| {
             sample.holdings.descriptors as f64

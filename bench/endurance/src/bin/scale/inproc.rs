@@ -1,0 +1,54 @@
+//! Pairs over inproc: time and memory to make them all and move one message through each.
+
+use std::time::Instant;
+
+use purezmq::PairSocket;
+use purezmq_endurance::Failure;
+use purezmq_endurance::holdings::rss_kib;
+
+use crate::child::tell;
+
+fn endpoint(number: usize) -> String {
+    format!("inproc://pair {number}")
+}
+
+fn report(start: Instant, before: u64, pairs: usize) -> Result<(), Failure> {
+    tell("seconds", start.elapsed().as_secs_f64())?;
+    tell(
+        "kib",
+        (rss_kib()?.saturating_sub(before)) as f64 / pairs as f64,
+    )
+}
+
+pub(crate) async fn ours(pairs: usize) -> Result<(), Failure> {
+    let (before, start) = (rss_kib()?, Instant::now());
+    let mut all = Vec::with_capacity(pairs);
+    for number in 0..pairs {
+        let (mut one, mut other) = (PairSocket::new(), PairSocket::new());
+        one.bind(endpoint(number).as_str()).await?;
+        other.connect(endpoint(number).as_str())?;
+        all.push((one, other));
+    }
+    for (one, other) in &mut all {
+        one.send("through").await?;
+        other.recv().await?;
+    }
+    report(start, before, pairs)
+}
+
+pub(crate) fn libzmq(pairs: usize) -> Result<(), Failure> {
+    let (before, start) = (rss_kib()?, Instant::now());
+    let context = zmq::Context::new();
+    let mut all = Vec::with_capacity(pairs);
+    for number in 0..pairs {
+        let (one, other) = (context.socket(zmq::PAIR)?, context.socket(zmq::PAIR)?);
+        one.bind(&endpoint(number))?;
+        other.connect(&endpoint(number))?;
+        all.push((one, other));
+    }
+    for (one, other) in &all {
+        one.send("through", 0)?;
+        other.recv_bytes(0)?;
+    }
+    report(start, before, pairs)
+}

@@ -1,0 +1,240 @@
+//! Tables, plots and goals out of what was measured.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use purezmq_endurance::Failure;
+use purezmq_endurance::plot::{self, Curve, Panel};
+
+use crate::{BOTH, Who};
+
+/// A quantity: its name here, its title with the unit, and what it grows with.
+type Quantity = (&'static str, &'static str);
+
+const PLOTS: [(&str, &str, &[Quantity]); 5] = [
+    (
+        "peers",
+        "connected peers",
+        &[
+            ("rss_kib", "resident memory for each idle peer, KiB"),
+            ("heap_kib", "heap for each idle peer, KiB"),
+            (
+                "accept_seconds",
+                "time to connect all and answer each once, s",
+            ),
+            (
+                "echoes_per_second",
+                "messages echoed with traffic on 1 % of them, per s",
+            ),
+            (
+                "latency_us",
+                "round trip with traffic on 1 % of them, median, us",
+            ),
+        ],
+    ),
+    (
+        "fan-out",
+        "subscribers",
+        &[("deliveries_per_second", "deliveries of 64 bytes, per s")],
+    ),
+    (
+        "subscriptions",
+        "subscriptions",
+        &[
+            (
+                "match_ns",
+                "CPU time to publish a message that matches none, ns",
+            ),
+            ("subscriptions_mib", "memory of the publisher, MiB"),
+            ("subscribe_seconds", "time to subscribe, s"),
+            ("unsubscribe_seconds", "time to unsubscribe, s"),
+        ],
+    ),
+    (
+        "inproc",
+        "inproc pairs",
+        &[
+            (
+                "pairs_seconds",
+                "time to make all and move a message through each, s",
+            ),
+            ("pairs_kib", "resident memory for each pair, KiB"),
+        ],
+    ),
+    (
+        "storm",
+        "peers of a hub that was killed and is back after a second",
+        &[(
+            "storm_seconds",
+            "time from its return until all are answered, s",
+        )],
+    ),
+];
+
+/// All measured values.
+#[derive(Default)]
+pub(crate) struct Report {
+    values: BTreeMap<(&'static str, Who), Vec<(usize, f64)>>,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, quantity: &'static str, who: Who, number: usize, value: f64) {
+        println!(
+            "{quantity:<24} {:<8} {number:>8} {}",
+            who.name(),
+            shown(value)
+        );
+        self.values
+            .entry((quantity, who))
+            .or_default()
+            .push((number, value));
+    }
+
+    fn get(&self, quantity: &'static str, who: Who, number: usize) -> Option<f64> {
+        let values = self.values.get(&(quantity, who))?;
+        values
+            .iter()
+            .find(|(n, _)| *n == number)
+            .map(|(_, value)| *value)
+    }
+
+    /// Writes `scale.md` and the plots into a folder.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        fs::create_dir_all(folder)?;
+        let load = fs::read_to_string("/proc/loadavg")?;
+        let load = load.split(' ').next().unwrap_or_default();
+        let mut text = format!(
+            "# Scale\n\n<!-- Written by scripts/scale: do not edit. -->\n\nOne socket in a process of its own, and all its \
+             peers in another process, PureZMQ's for both; one run, loopback TCP, load average {load} at its end (more \
+             than 2 or 3 means that others were at work on the machine, and times are good for comparison with their \
+             neighbour only).\n",
+        );
+        for (name, across, quantities) in PLOTS {
+            if !self.values.contains_key(&(quantities[0].0, Who::Purezmq)) {
+                continue;
+            }
+            write!(
+                text,
+                "\n## By number of {across}\n\n![{name}]({name}.svg)\n"
+            )?;
+            let mut panels = Vec::new();
+            for (quantity, title) in quantities {
+                panels.push(self.panel(quantity, title, across));
+                self.table(&mut text, quantity, title)?;
+            }
+            plot::write(&folder.join(format!("{name}.svg")), &panels)?;
+        }
+        text += &self.goals();
+        fs::write(folder.join("scale.md"), text)?;
+        Ok(())
+    }
+
+    fn panel(&self, quantity: &'static str, title: &str, across: &str) -> Panel {
+        let curve = |who| {
+            let values = self.values.get(&(quantity, who))?;
+            let points = values.iter();
+            Some(Curve {
+                name: Who::name(who).to_owned(),
+                // A logarithmic axis has no zero.
+                points: points
+                    .map(|&(n, value)| (n as f64, value.max(1e-3)))
+                    .collect(),
+            })
+        };
+        Panel {
+            title: title.to_owned(),
+            across: across.to_owned(),
+            curves: BOTH.into_iter().filter_map(curve).collect(),
+            logarithmic: true,
+        }
+    }
+
+    fn table(&self, text: &mut String, quantity: &'static str, title: &str) -> Result<(), Failure> {
+        let ours = &self.values[&(quantity, Who::Purezmq)];
+        write!(text, "\n| {title} |")?;
+        for (number, _) in ours {
+            write!(text, " {number} |")?;
+        }
+        write!(text, "\n|---|{}\n", "---|".repeat(ours.len()))?;
+        for who in BOTH {
+            if !self.values.contains_key(&(quantity, who)) {
+                continue;
+            }
+            write!(text, "| {} |", who.name())?;
+            for (number, _) in ours {
+                let value = self.get(quantity, who, *number);
+                write!(text, " {} |", value.map_or("-".to_owned(), shown))?;
+            }
+            text.push('\n');
+        }
+        Ok(())
+    }
+
+    /// What was set as a goal, and what became of it; goals of numbers that were not measured are left out.
+    fn goals(&self) -> String {
+        use Who::{Libzmq, Purezmq};
+        let mut text = String::from("\n## Goals\n\n| goal | measured | |\n|---|---|---|\n");
+        let mut goal = |name: &str, value: Option<f64>, limit: Option<f64>, at_least: bool| {
+            let (Some(value), Some(limit)) = (value, limit) else {
+                return;
+            };
+            let met = if at_least {
+                value >= limit
+            } else {
+                value <= limit
+            };
+            let relation = if at_least { "at least" } else { "at most" };
+            let verdict = if met { "met" } else { "**not met**" };
+            let line = format!(
+                "| {name} | {}, {relation} {} | {verdict} |\n",
+                shown(value),
+                shown(limit)
+            );
+            print!("{line}");
+            text += &line;
+        };
+        let many = 10_000;
+        goal(
+            "heap for each of 10,000 idle peers, KiB",
+            self.get("heap_kib", Purezmq, many),
+            Some(6.0),
+            false,
+        );
+        goal(
+            "resident memory for each, KiB: half of libzmq's",
+            self.get("rss_kib", Purezmq, many),
+            self.get("rss_kib", Libzmq, many).map(|kib| kib / 2.0),
+            false,
+        );
+        goal(
+            "time to accept 10,000, s: libzmq's",
+            self.get("accept_seconds", Purezmq, many),
+            self.get("accept_seconds", Libzmq, many),
+            false,
+        );
+        goal(
+            "deliveries to 1,000 subscribers, per s: libzmq's",
+            self.get("deliveries_per_second", Purezmq, 1_000),
+            self.get("deliveries_per_second", Libzmq, 1_000),
+            true,
+        );
+        goal(
+            "match among 1,000,000 subscriptions, publishing included, ns",
+            self.get("match_ns", Purezmq, 1_000_000),
+            Some(1_000.0),
+            false,
+        );
+        text
+    }
+}
+
+fn shown(value: f64) -> String {
+    match value.abs() {
+        v if v >= 1e6 => format!("{:.2} M", value / 1e6),
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
