@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     pub(crate) topics: Mutex<BTreeMap<u8, Vec<&'static str>>>,
     /// The kinds of all hosts.
     pub(crate) kinds: BTreeMap<u8, SocketType>,
-    /// Those of whom it is clear what reaches them.
+    /// The network cannot be read.
     pub(crate) encrypted: bool,
 }
 
@@ -374,7 +374,7 @@ impl Actor {
             .all(|peer| kinds.get(peer) == Some(&SocketType::XPub))
     }
 
-    /// A new message.
+    /// A new message; large, now and then, if it is a wild one.
     fn write(&mut self, is_wild: bool) -> Letter {
         let name = Name {
             host: self.plan.host,
