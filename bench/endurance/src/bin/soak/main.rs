@@ -159,10 +159,10 @@ async fn soak(args: &Args) -> Result<bool, Failure> {
         println!("FAILED: tasks or descriptors are left {SETTLE:?} after the end");
         well = false;
     }
-    well &= is_flat("resident memory", &samples, |sample| {
+    well &= is_flat("resident memory", false, &samples, |sample| {
         sample.holdings.rss_kib as f64
     });
-    well &= is_flat("heap", &samples, |sample| sample.heap_kib);
+    well &= is_flat("heap", true, &samples, |sample| sample.heap_kib);
     if let Some(path) = &args.plot {
         draw(path, &samples)?;
     }
@@ -170,8 +170,9 @@ async fn soak(args: &Args) -> Result<bool, Failure> {
     Ok(well)
 }
 
-/// Says how a kind of memory has grown after the warm-up, and whether that is nothing.
-fn is_flat(name: &str, samples: &[Sample], kib: impl Fn(&Sample) -> f64) -> bool {
+/// Says how a kind of memory has grown after the warm-up, and whether that is nothing, or in a short run little, unless
+/// it is `exact`.
+fn is_flat(name: &str, exact: bool, samples: &[Sample], kib: impl Fn(&Sample) -> f64) -> bool {
     let points: Vec<_> = samples
         .iter()
         .map(|sample| (sample.at, kib(sample)))
@@ -180,7 +181,7 @@ fn is_flat(name: &str, samples: &[Sample], kib: impl Fn(&Sample) -> f64) -> bool
         println!("too short to say anything about {name}");
         return true;
     };
-    let flat = trend.is_flat();
+    let flat = trend.is_flat(exact);
     println!(
         "{}{name} after a warm-up of {:.0} s: slope {:+.2} KiB/min, {:+.0} KiB in all",
         if flat { "" } else { "FAILED: not flat: " },
