@@ -131,3 +131,18 @@ impl<A: Authenticator> AnyAuthenticator for A {
         Box::pin(Authenticator::decide(self, request))
     }
 }
+
+/// For `fuzz/`: how ZAP replies are read.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    use zmtp::Message;
+
+    use super::{Decision, zap};
+
+    /// What a handler's reply to the request of this number says.
+    #[must_use]
+    pub fn zap_reply(reply: &Message, id: &str) -> Option<Decision> {
+        zap::from_message(reply, id)
+    }
+}

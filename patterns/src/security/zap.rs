@@ -60,7 +60,7 @@ fn to_message(request: &AuthRequest, id: &str) -> Message {
 }
 
 /// What the reply says. `None`: it is not one to this question.
-fn from_message(reply: &Message, id: &str) -> Option<Decision> {
+pub(super) fn from_message(reply: &Message, id: &str) -> Option<Decision> {
     let frames: Vec<&[u8]> = reply.iter().collect();
     let [delimiter, version, echoed, status, _text, user_id, metadata] = frames[..] else {
         return None;
