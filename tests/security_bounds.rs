@@ -119,19 +119,23 @@ async fn dripping_bytes_does_not_make_a_handshake_last_longer() {
         () = drip => {}
         reason = ended(&mut monitor) => {
             assert!(matches!(reason, DisconnectReason::HandshakeTimeout(_)), "{reason:?}");
+            assert_eq!(pull.stats().handshake_failures, 1);
         }
     }
 }
 
 #[tokio::test]
 async fn a_peer_that_goes_over_a_limit_is_disconnected() {
-    // Endless MORE frames; a command longer than allowed; an announcement of 2^63-1 bytes.
+    // Endless MORE frames; a command longer than allowed; an announcement of 2^63-1 bytes; a message of two frames that are
+    // small enough, but not together.
     let frames = b"\x01\x01x".repeat(5);
     let command = [&[6][..], &513_u64.to_be_bytes()].concat();
     let huge = [&[2][..], &i64::MAX.to_be_bytes()].concat();
-    for bytes in [frames, command, huge] {
+    let message = [&[1, 200][..], &[b'x'; 200], &[0, 200], &[b'x'; 200]].concat();
+    for bytes in [frames, command, huge, message] {
         let mut pull = PullSocket::builder()
             .max_frames(4)
+            .max_message_size(399)
             .max_command_size(512)
             .build()
             .unwrap();
@@ -144,6 +148,7 @@ async fn a_peer_that_goes_over_a_limit_is_disconnected() {
         let reason = ended(&mut monitor).await;
         let over = zmtp_limit(&reason);
         assert!(over, "{reason:?}");
+        assert_eq!(pull.stats().expelled, 1);
     }
 }
 
@@ -168,11 +173,15 @@ async fn a_long_handshake_command_is_refused_before_it_has_come() {
         .await;
     let reason = ended(&mut monitor).await;
     assert!(zmtp_limit(&reason), "{reason:?}");
+    assert_eq!(pull.stats().handshake_failures, 1);
 }
 
 #[tokio::test]
 async fn a_peer_that_subscribes_to_too_much_is_disconnected_and_others_are_not() {
-    for (topics, bytes) in [(Some(10), None), (None, Some(10 * 8))] {
+    for (topics, bytes, expected) in [
+        (Some(10), None, "max_subscriptions"),
+        (None, Some(10 * 8), "max_subscription_bytes"),
+    ] {
         let mut publisher = PubSocket::builder()
             .max_subscriptions(topics)
             .max_subscription_bytes(bytes)
@@ -198,9 +207,13 @@ async fn a_peer_that_subscribes_to_too_much_is_disconnected_and_others_are_not()
         tokio::select! {
             () = publisher.wait_for_subscribers(usize::MAX) => {}
             reason = ended(&mut monitor) => {
-                assert!(matches!(reason, DisconnectReason::Slow), "{reason:?}");
+                let DisconnectReason::Subscriptions { option } = reason else {
+                    panic!("{reason:?}");
+                };
+                assert_eq!(option, expected);
             }
         }
+        assert_eq!(publisher.stats().expelled, 1);
         assert_eq!(publisher.subscriber_count(), 1);
         assert_eq!(publisher.topics_count(), 10);
         publisher.send("topic-09 after").await.unwrap();

@@ -105,6 +105,10 @@ pub(crate) fn peers(data: &[u8]) {
                 for _ in 0..=input.byte() % 3 {
                     message.push_back(input.piece().repeat(1 + usize::from(op >> 3 & 3) * 40));
                 }
+                // What a DISH sends are names of groups, which have a length of their own.
+                if from == 0 && kinds.0 == SocketType::Dish {
+                    continue;
+                }
                 sides[from].send(message);
             }
             5 => {

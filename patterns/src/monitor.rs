@@ -22,6 +22,7 @@ use zmtp::SocketType;
 
 use crate::endpoint::Endpoint;
 use crate::error::ConnectFailure;
+use crate::pipe::Unwanted;
 use crate::routing_id::RoutingId;
 use crate::transport::PeerAddress;
 
@@ -120,10 +121,15 @@ pub enum DisconnectReason {
     /// This is a PAIR socket, and has a peer already.
     #[error("this PAIR socket has a peer already")]
     Occupied,
-    /// The peer did not keep up, and this publisher disconnects slow subscribers; or it has subscribed to more than
-    /// `max_subscriptions` or `max_subscription_bytes` allows.
-    #[error("too slow, or too many subscriptions")]
+    /// The peer did not keep up, and this publisher disconnects slow subscribers.
+    #[error("too slow")]
     Slow,
+    /// The peer has subscribed to more than this option of the publisher allows.
+    #[error("more subscriptions than {option} allows")]
+    Subscriptions {
+        /// `max_subscriptions` or `max_subscription_bytes`.
+        option: &'static str,
+    },
     /// There are too many connections, as this option of the listening socket has it.
     #[error("more connections than {option} allows")]
     Crowded {
@@ -133,6 +139,34 @@ pub enum DisconnectReason {
     /// The handshake took longer than `handshake_timeout`.
     #[error("no handshake within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),
+}
+
+impl DisconnectReason {
+    /// Whether this side ended the connection because of what the peer did.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            DisconnectReason::Protocol(error) => {
+                !matches!(error, zmtp::Error::Refused { .. } | zmtp::Error::Silent(_))
+            }
+            DisconnectReason::Occupied
+            | DisconnectReason::Slow
+            | DisconnectReason::Subscriptions { .. }
+            | DisconnectReason::Crowded { .. }
+            | DisconnectReason::HandshakeTimeout(_) => true,
+            DisconnectReason::Local | DisconnectReason::Peer | DisconnectReason::Io(_) => false,
+        }
+    }
+}
+
+impl From<Unwanted> for DisconnectReason {
+    fn from(why: Unwanted) -> Self {
+        let option = match why {
+            Unwanted::Slow => return DisconnectReason::Slow,
+            Unwanted::Topics => "max_subscriptions",
+            Unwanted::TopicBytes => "max_subscription_bytes",
+        };
+        DisconnectReason::Subscriptions { option }
+    }
 }
 
 impl From<io::Error> for DisconnectReason {

@@ -47,7 +47,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use bounds::{Limits, look_every};
 pub(crate) use ends::Drive;
-pub(crate) use lane::{BY_REFERENCE, News};
+pub(crate) use lane::{BY_REFERENCE, News, Unwanted};
 pub(crate) use making::{Party, Unbound, to_name, to_session};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};

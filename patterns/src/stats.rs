@@ -53,6 +53,9 @@ pub struct SocketStats {
     pub reconnects: u64,
     /// Connections that ended before their handshake was through, on either side.
     pub handshake_failures: u64,
+    /// Connections that were ended here, after their handshake, because of what the peer did: it went over a limit, broke
+    /// the protocol, or did not keep up. The monitor says which.
+    pub expelled: u64,
     /// The peers that are there now, and the endpoints that are being connected to, oldest first.
     pub peers: Vec<PeerStats>,
 }

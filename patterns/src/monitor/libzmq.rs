@@ -126,7 +126,8 @@ impl MonitorEvent {
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied
                     | DisconnectReason::Crowded { .. }
-                    | DisconnectReason::Slow => None,
+                    | DisconnectReason::Slow
+                    | DisconnectReason::Subscriptions { .. } => None,
                 }
             }
             _ => None,

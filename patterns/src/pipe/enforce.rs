@@ -9,7 +9,7 @@ use zmtp::{Batch, Message};
 use super::PipeWriter;
 use super::bounds::{Bounds, Limits, Queued};
 use super::ends::Notice;
-use super::lane::{BATCH, LaneState, close_at, latest, together};
+use super::lane::{BATCH, LaneState, Unwanted, close_at, latest, together};
 use super::latest::Waiting;
 
 impl LaneState {
@@ -148,12 +148,12 @@ impl LaneState {
     }
 
     /// Drops all that is queued, and takes nothing until `forgive`. Says what was dropped.
-    pub(super) fn disown(&mut self) -> (VecDeque<Queued>, Batch) {
+    pub(super) fn disown(&mut self, why: Unwanted) -> (VecDeque<Queued>, Batch) {
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
         self.tally.full.add(dropped);
-        self.unwanted = true;
+        self.unwanted = Some(why);
         self.free = 0;
         self.writer.parked = true;
         (full, open)
@@ -161,7 +161,7 @@ impl LaneState {
 
     /// The unwanted peer is gone, with all that was on its way to it: what follows is for another one.
     pub(super) fn forgive(&mut self) -> Option<Notice<PipeWriter>> {
-        self.unwanted = false;
+        self.unwanted = None;
         self.free = self.hwm;
         self.over = 0;
         self.bounds = Bounds::new(together(self.limits));
@@ -177,7 +177,7 @@ impl LaneState {
         };
         limits.as_mut()?.hwm = hwm;
         let hwm = together(self.limits).hwm();
-        if self.reader.gone || self.conflate || self.unwanted {
+        if self.reader.gone || self.conflate || self.unwanted.is_some() {
             self.hwm = if self.conflate { self.hwm } else { hwm };
             return None;
         }

@@ -36,6 +36,17 @@ const SPARES: usize = 16;
 /// costs more than that of one that has none: a fifteenth of a round trip.
 const NEGLIGIBLE: usize = 4096;
 
+/// Why a socket wants a peer gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// It does not keep up.
+    Slow,
+    /// It has subscribed to more than `max_subscriptions` allows.
+    Topics,
+    /// It has subscribed to more than `max_subscription_bytes` allows.
+    TopicBytes,
+}
+
 /// One direction of a pipe.
 pub(super) struct Lane {
     pub(super) state: Mutex<LaneState>,
@@ -60,8 +71,8 @@ pub(super) struct LaneState {
     pub(super) latest: Option<Box<Latest>>,
     /// What the writer and the reader allow, where both are sockets or will be.
     pub(super) limits: (Option<Limits>, Option<Limits>),
-    /// The reader is too slow for the writer, which wants it gone.
-    pub(super) unwanted: bool,
+    /// The writer wants the reader gone.
+    pub(super) unwanted: Option<Unwanted>,
     pub(super) marks: VecDeque<Mark>,
     /// Who has sent the batch that the reader took last.
     pub(super) sender: Option<Arc<Peer>>,
@@ -140,7 +151,7 @@ impl Lane {
                 bounds,
                 latest: latest(&all),
                 limits,
-                unwanted: false,
+                unwanted: None,
                 free: hwm,
                 hwm,
                 over: 0,
@@ -336,7 +347,7 @@ impl LaneState {
 
     /// Messages in the queue, and those that the reader has taken and is not done with.
     pub(super) fn queued(&self) -> usize {
-        if self.reader.gone || self.unwanted {
+        if self.reader.gone || self.unwanted.is_some() {
             return 0;
         }
         let withheld = self.bounds.as_ref().and_then(|bounds| bounds.withheld);
@@ -376,7 +387,7 @@ impl LaneState {
     /// The reader is done with `messages` of what it took.
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
-        if self.unwanted {
+        if self.unwanted.is_some() {
             return None;
         }
         let paid = self.over.min(messages);

@@ -8,7 +8,7 @@ use zmtp::{Batch, Message};
 
 use super::bounds::{Queued, look_every};
 use super::ends::{Drive, name_receiver, send};
-use super::lane::{Lane, Mark, News};
+use super::lane::{Lane, Mark, News, Unwanted};
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
@@ -171,7 +171,7 @@ impl OutgoingEnd {
         if batch.is_empty() {
             return;
         }
-        if lane.unwanted {
+        if lane.unwanted.is_some() {
             lane.tally.full.add(batch.len());
         } else if let Some(mut latest) = lane.latest.take() {
             let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
@@ -214,11 +214,13 @@ impl OutgoingEnd {
     pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        (!lane.unwanted).then(|| (lane.deadline(), lane.keeps_buffers()))
+        lane.unwanted
+            .is_none()
+            .then(|| (lane.deadline(), lane.keeps_buffers()))
     }
 
-    /// Whether the socket wants the peer gone, because it is too slow.
-    pub(crate) fn is_unwanted(&self) -> bool {
+    /// Why the socket wants the peer gone, if it does.
+    pub(crate) fn unwanted(&self) -> Option<Unwanted> {
         self.lane.lock().unwanted
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use zmtp::{Batch, Envelope, Message};
 
 use super::ends::{At, Drive, send};
-use super::lane::{BY_REFERENCE, Lane, LaneState, Mark, News};
+use super::lane::{BY_REFERENCE, Lane, LaneState, Mark, News, Unwanted};
 use super::tally::Tally;
 use super::{Deadline, Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
@@ -122,16 +122,16 @@ impl PipeWriter {
         }
     }
 
-    /// Drops all that is queued, and has the connection closed, because the peer is too slow. What is sent to it is
+    /// Drops all that is queued, and has the connection closed. What is sent to it is
     /// refused until there is another connection, if one comes to this pipe. Without a connection, nothing happens. `false`: there is no connection to
     /// close, since this is an inproc pipe.
-    pub(crate) fn disown(&mut self) -> bool {
+    pub(crate) fn disown(&mut self, why: Unwanted) -> bool {
         let mut lane = self.lane.lock();
         if matches!(lane.reader.at, At::Session(_)) && lane.drive.is_none() {
             // Nobody is there to be slow: what is queued is for whoever comes.
             return true;
         }
-        let dropped = lane.disown();
+        let dropped = lane.disown(why);
         if !matches!(lane.reader.at, At::Session(_)) {
             return false;
         }
@@ -175,7 +175,7 @@ impl PipeWriter {
             return Ok(());
         }
         if let Some(latest) = &mut lane.latest
-            && !lane.unwanted
+            && lane.unwanted.is_none()
         {
             latest.beyond = true;
             lane.over += 1;

@@ -15,7 +15,7 @@ use super::copies::Copies;
 use super::subscriptions::{NodeId, PrefixTrie};
 use crate::inbox::PipeEnd;
 use crate::options::{Options, SlowSubscriber};
-use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
+use crate::pipe::{Origin, PipeId, PipeWriter, Refused, Unwanted};
 
 /// The subscribers and what they subscribed to.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Subscriber {
             SlowSubscriber::Disconnect => {
                 self.mute = true;
                 self.writer.count_dropped();
-                !self.writer.disown()
+                !self.writer.disown(Unwanted::Slow)
             }
         }
     }
@@ -208,7 +208,12 @@ impl FanOut {
         if too_many || too_long {
             let known = self.topics.find(topic);
             if !known.is_some_and(|id| subscriber.topics.contains(&id)) {
-                self.expel(slot);
+                let why = if too_many {
+                    Unwanted::Topics
+                } else {
+                    Unwanted::TopicBytes
+                };
+                self.expel(slot, why);
                 return Some(false);
             }
         }
@@ -241,7 +246,7 @@ impl FanOut {
 
     /// A peer has subscribed to too much: its subscriptions go, and its connection.
     #[cold]
-    fn expel(&mut self, slot: u32) {
+    fn expel(&mut self, slot: u32, why: Unwanted) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -249,7 +254,7 @@ impl FanOut {
         subscriber.excessive = true;
         subscriber.topic_bytes = 0;
         let topics = std::mem::take(&mut subscriber.topics);
-        let stays = subscriber.writer.disown();
+        let stays = subscriber.writer.disown(why);
         let pipe = subscriber.writer.id();
         self.take_off(slot, pipe, topics);
         if !stays {

@@ -169,6 +169,8 @@ impl Dial {
             self.shared.give_up(lent);
         }
         let local = matches!(reason, DisconnectReason::Local);
+        let ledger = &self.shared.ledger;
+        ledger.expelled.add(reason.is_refusal().into());
         events.emit(&subject, Kind::Disconnected(reason));
         if local { Ended::Abandoned } else { Ended::Late }
     }

@@ -124,5 +124,6 @@ async fn serve(
     shared.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
+    shared.ledger.expelled.add(reason.is_refusal().into());
     shared.events.emit(&subject, Kind::Disconnected(reason));
 }

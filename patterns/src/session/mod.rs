@@ -188,16 +188,16 @@ impl Session {
         let (mut session, mut pipe, result) = link::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
         pipe.peer_left(shared.options.notify);
-        let reason = match result {
-            Ok(()) if pipe.outgoing.is_unwanted() => {
+        let reason = match (result, pipe.outgoing.unwanted()) {
+            (Ok(()), Some(why)) => {
                 pipe.outgoing.forgive();
-                DisconnectReason::Slow
+                why.into()
             }
-            Ok(()) => {
+            (Ok(()), None) => {
                 Box::pin(session.farewell()).await;
                 DisconnectReason::Local
             }
-            Err(reason) => {
+            (Err(reason), _) => {
                 session.explain(&reason).await;
                 reason
             }

@@ -28,6 +28,7 @@ pub(crate) struct Ledger {
     pub(crate) unheard: Counter,
     pub(crate) reconnects: Counter,
     pub(crate) handshake_failures: Counter,
+    pub(crate) expelled: Counter,
 }
 
 /// A number that several threads may add to.
@@ -139,6 +140,7 @@ impl Ledger {
         self.complete(&mut stats.dropped);
         stats.reconnects = self.reconnects.get();
         stats.handshake_failures = self.handshake_failures.get();
+        stats.expelled = self.expelled.get();
         stats
     }
 }

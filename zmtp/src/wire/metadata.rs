@@ -115,8 +115,8 @@ impl Metadata {
             .map(|(_, value)| value)
     }
 
-    /// Reads a whole property list. Names keep their case; what is not UTF-8 in them is
-    /// replaced, as libzmq lets any byte pass.
+    /// Reads a whole property list. Names keep their case; each byte in them that is not UTF-8 becomes a
+    /// `?`, as libzmq lets any byte pass.
     ///
     /// # Errors
     /// [`Violation::Metadata`] when the list ends within a property or a value is too long.
@@ -132,10 +132,7 @@ impl Metadata {
             let (value, rest) = rest
                 .split_at_checked(value_len as usize)
                 .ok_or(Violation::Metadata)?;
-            properties.push((
-                String::from_utf8_lossy(name).into_owned(),
-                Bytes::copy_from_slice(value),
-            ));
+            properties.push((text(name), Bytes::copy_from_slice(value)));
             list = rest;
         }
         Ok(Self { properties })
@@ -150,6 +147,16 @@ impl Metadata {
             out.put_slice(value);
         }
     }
+}
+
+/// A name as text that is no longer than it was: what was read can be sent again.
+fn text(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
 }
 
 impl fmt::Debug for Metadata {
@@ -190,6 +197,19 @@ mod tests {
         for cut in 1..wire.len() {
             assert_eq!(Metadata::parse(&wire[..cut]).is_ok(), cut == first, "{cut}");
         }
+    }
+
+    /// Found by fuzzing: replaced bytes made a name longer than its length octet can say.
+    #[test]
+    fn names_that_are_not_text_can_be_sent_again() {
+        let mut wire = vec![255];
+        wire.extend_from_slice(&[0xff; 255]);
+        wire.extend_from_slice(b"\0\0\0\x01v");
+        let read = Metadata::parse(&wire).unwrap();
+        let mut again = BytesMut::new();
+        read.put(&mut again);
+        assert_eq!(Metadata::parse(&again).as_ref(), Ok(&read));
+        assert_eq!(read.get(&"?".repeat(255)), Some(&b"v"[..]));
     }
 
     #[test]
