@@ -1,0 +1,470 @@
+//! Two thousand hostile connections against one socket, while ten honest peers exchange messages with it.
+//!
+//! In a test program of its own: what it counts belongs to the whole process. The attackers live in a thread with a
+//! runtime of their own, and come back whenever they are thrown out. The test in the suite shows that nothing honest is
+//! lost or reordered, and that memory, tasks and descriptors stay within bounds and return; how much slower the honest
+//! ones get depends on the machine, and is measured by hand:
+//! `cargo test --release --test security_attack -- --ignored --nocapture`.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use common::raw::{greeting, ready, socket_address};
+use common::within;
+use purezmq::stats::SocketStats;
+use purezmq::{Message, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket, XPubSocket};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const ATTACKERS: usize = 2_000;
+const HONEST: usize = 10;
+
+/// What the process may grow by during an attack: both ends of 2,000 connections.
+const BOUND_KIB: usize = 160 * 1024;
+
+/// How often an attacker does something.
+const PACE: Duration = Duration::from_millis(50);
+
+/// The manners in which they attack.
+const MANNERS: usize = 9;
+
+// ---- the attackers
+
+/// Two thousand connections that never stop trying.
+struct Attack {
+    over: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+impl Attack {
+    /// Begins, and returns when all have connected once.
+    async fn begin(address: SocketAddr, kind: &'static str) -> Self {
+        let over = CancellationToken::new();
+        let connected = Arc::new(AtomicUsize::new(0));
+        let thread = std::thread::spawn({
+            let (over, connected) = (over.clone(), connected.clone());
+            move || {
+                let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async move {
+                    for number in 0..ATTACKERS {
+                        tokio::spawn(attacker(address, kind, number, connected.clone()));
+                        if number % 50 == 0 {
+                            tokio::time::sleep(Duration::from_millis(2)).await;
+                        }
+                    }
+                    over.cancelled().await;
+                });
+            }
+        });
+        within("two thousand connections", async {
+            while connected.load(Ordering::Relaxed) < ATTACKERS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        Self { over, thread }
+    }
+
+    fn end(self) {
+        self.over.cancel();
+        self.thread.join().expect("the attackers");
+    }
+}
+
+async fn attacker(address: SocketAddr, kind: &str, number: usize, connected: Arc<AtomicUsize>) {
+    let mut first = true;
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            connected.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+            // That it fails means that this connection has been ended.
+            let _ = harm(&mut stream, kind, number).await;
+        }
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+/// One connection's worth of harm, until the other side ends it.
+async fn harm(stream: &mut TcpStream, kind: &str, number: usize) -> std::io::Result<()> {
+    let manner = number % MANNERS;
+    if manner >= 3 {
+        stream.write_all(&greeting()).await?;
+    }
+    if manner >= 4 {
+        stream.write_all(&ready(kind)).await?;
+    }
+    match manner {
+        // Silent.
+        0 => {}
+        // Dripping: a greeting, and a command that never ends.
+        1 => {
+            for byte in greeting()
+                .into_iter()
+                .chain([6])
+                .chain([0; 7])
+                .chain([200; 300])
+            {
+                stream.write_all(&[byte]).await?;
+                tokio::time::sleep(PACE).await;
+            }
+        }
+        // Garbage.
+        2 => {
+            let garbage: Vec<u8> = (0..4096_usize)
+                .map(|at| (at * at * number >> 7) as u8)
+                .collect();
+            stream.write_all(&garbage).await?;
+        }
+        // A READY of 2^63-1 bytes.
+        3 => stream.write_all(&announcement(6)).await?,
+        // A message, or a frame of one, of as many.
+        4 => {
+            stream
+                .write_all(&announcement(2 + number as u8 % 2))
+                .await?
+        }
+        // Endless MORE frames.
+        5 => loop {
+            stream.write_all(&b"\x01\x07endless".repeat(100)).await?;
+            tokio::time::sleep(PACE).await;
+        },
+        // Subscriptions, all different.
+        6 => {
+            for from in 0_u64.. {
+                let mut flood = Vec::new();
+                for topic in 20 * from..20 * from + 20 {
+                    flood.extend_from_slice(b"\x04\x12\x09SUBSCRIBE");
+                    flood.extend_from_slice(&topic.to_be_bytes());
+                }
+                stream.write_all(&flood).await?;
+                tokio::time::sleep(PACE).await;
+            }
+        }
+        // Half-closed.
+        7 => stream.shutdown().await?,
+        // Wants answers, and subscribes to everything, and never reads.
+        _ => {
+            stream.write_all(b"\x04\x0a\x09SUBSCRIBE").await?;
+            loop {
+                let pings = b"\x04\x17\x04PING\0\0sixteen bytes: a".repeat(20);
+                stream.write_all(&pings).await?;
+                tokio::time::sleep(PACE).await;
+            }
+        }
+    }
+    let mut byte = [0];
+    while manner < 7 && stream.read(&mut byte).await? > 0 {}
+    std::future::pending().await
+}
+
+/// The header of a frame of 2^63-1 bytes, and the first few of them.
+fn announcement(flags: u8) -> Vec<u8> {
+    [&[flags][..], &i64::MAX.to_be_bytes(), b"\x05READY"].concat()
+}
+
+// ---- the honest ones
+
+/// What an honest exchange needs: a socket under attack, and how it goes.
+#[derive(Clone, Copy, Debug)]
+enum Scene {
+    /// Ten PUSH to a PULL.
+    Pull,
+    /// Ten REQ and a REP.
+    Rep,
+    /// An XPUB and ten SUB.
+    XPub,
+}
+
+/// How an exchange went.
+struct Outcome {
+    took: Duration,
+    stats: SocketStats,
+    peak_kib: usize,
+}
+
+/// The exchange of `count` messages with each of ten honest peers, with or without an attack.
+async fn play(scene: Scene, count: u32, attacked: bool) -> Outcome {
+    match scene {
+        Scene::Pull => pull(count, attacked).await,
+        Scene::Rep => rep(count, attacked).await,
+        Scene::XPub => xpub(count, attacked).await,
+    }
+}
+
+fn numbered(peer: usize, number: u32) -> Message {
+    Message::from(format!("{peer:02} {number:010} a payload of some length"))
+}
+
+async fn pull(count: u32, attacked: bool) -> Outcome {
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut pushers = Vec::new();
+    for _ in 0..HONEST {
+        let mut push = PushSocket::new();
+        push.connect(&endpoint).unwrap();
+        pushers.push(push);
+    }
+    let siege = Siege::begin(socket_address(&endpoint), "PUSH", attacked).await;
+    let began = Instant::now();
+    let mut senders = JoinSet::new();
+    for (peer, mut push) in pushers.into_iter().enumerate() {
+        senders.spawn(async move {
+            for number in 0..count {
+                push.send(numbered(peer, number)).await.unwrap();
+            }
+            push
+        });
+    }
+    let mut next = [0; HONEST];
+    for _ in 0..count as usize * HONEST {
+        let message = within("a message", pull.recv()).await.unwrap();
+        let peer: usize = message.as_str().unwrap()[..2].parse().unwrap();
+        assert_eq!(message, numbered(peer, next[peer]));
+        next[peer] += 1;
+    }
+    let took = began.elapsed();
+    senders.join_all().await;
+    siege.end(took, pull.stats()).await
+}
+
+async fn rep(count: u32, attacked: bool) -> Outcome {
+    let mut rep = RepSocket::new();
+    let endpoint = rep.bind("tcp://127.0.0.1:*").await.unwrap();
+    let siege = Siege::begin(socket_address(&endpoint), "REQ", attacked).await;
+    let began = Instant::now();
+    let mut askers = JoinSet::new();
+    for peer in 0..HONEST {
+        let mut req = ReqSocket::new();
+        req.connect(&endpoint).unwrap();
+        askers.spawn(async move {
+            for number in 0..count {
+                req.send(numbered(peer, number)).await.unwrap();
+                let reply = within("a reply", req.recv()).await.unwrap();
+                assert_eq!(reply, numbered(peer, number));
+            }
+        });
+    }
+    for _ in 0..count as usize * HONEST {
+        let request = within("a request", rep.recv()).await.unwrap();
+        rep.send(request).await.unwrap();
+    }
+    askers.join_all().await;
+    siege.end(began.elapsed(), rep.stats()).await
+}
+
+async fn xpub(count: u32, attacked: bool) -> Outcome {
+    /// Far below the HWM: nothing may be dropped for those who read.
+    const AHEAD: u32 = 400;
+    let mut publisher = XPubSocket::builder()
+        .max_subscriptions(500)
+        .build()
+        .unwrap();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
+    let (heard, mut all_heard) = tokio::sync::mpsc::channel(HONEST);
+    let mut listeners = JoinSet::new();
+    for _ in 0..HONEST {
+        let mut subscriber = SubSocket::new();
+        subscriber.subscribe("00");
+        subscriber.connect(&endpoint).unwrap();
+        let heard = heard.clone();
+        listeners.spawn(async move {
+            for number in 0..count {
+                let message = within("a publication", subscriber.recv()).await.unwrap();
+                assert_eq!(message, numbered(0, number));
+                if (number + 1) % AHEAD == 0 {
+                    heard.send(()).await.unwrap();
+                }
+            }
+        });
+    }
+    within("subscribers", publisher.wait_for_subscribers(HONEST)).await;
+    let siege = Siege::begin(socket_address(&endpoint), "SUB", attacked).await;
+    let began = Instant::now();
+    for number in 0..count {
+        publisher.send(numbered(0, number)).await.unwrap();
+        // What subscribers say is looked at as well, as applications do. To the end of it would be for ever.
+        for _ in 0..10 {
+            if publisher.try_recv().is_err() {
+                break;
+            }
+        }
+        if (number + 1) % AHEAD == 0 {
+            for _ in 0..HONEST {
+                within("all have heard", all_heard.recv()).await.unwrap();
+            }
+        }
+    }
+    listeners.join_all().await;
+    siege.end(began.elapsed(), publisher.stats()).await
+}
+
+/// An attack, or none, and what the process needs meanwhile.
+struct Siege {
+    attack: Option<Attack>,
+    peak_kib: Arc<AtomicUsize>,
+    watch: tokio::task::JoinHandle<()>,
+}
+
+impl Siege {
+    async fn begin(address: SocketAddr, kind: &'static str, attacked: bool) -> Self {
+        let peak_kib = Arc::new(AtomicUsize::new(0));
+        let watch = tokio::spawn({
+            let peak_kib = peak_kib.clone();
+            async move {
+                loop {
+                    peak_kib.fetch_max(Holdings::now().memory_kib, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        });
+        let attack = match attacked {
+            true => Some(Attack::begin(address, kind).await),
+            false => None,
+        };
+        Self {
+            attack,
+            peak_kib,
+            watch,
+        }
+    }
+
+    async fn end(self, took: Duration, stats: SocketStats) -> Outcome {
+        self.watch.abort();
+        if let Some(attack) = self.attack {
+            tokio::task::spawn_blocking(|| attack.end()).await.unwrap();
+        }
+        Outcome {
+            took,
+            stats,
+            peak_kib: self.peak_kib.load(Ordering::Relaxed),
+        }
+    }
+}
+
+// ---- what is counted
+
+#[derive(Clone, Copy, Debug)]
+struct Holdings {
+    tasks: usize,
+    descriptors: usize,
+    memory_kib: usize,
+}
+
+impl Holdings {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        Self {
+            tasks: Handle::current().metrics().num_alive_tasks(),
+            descriptors: std::fs::read_dir("/proc/self/fd")
+                .expect("/proc/self/fd")
+                .count(),
+            memory_kib: resident.trim().trim_end_matches(" kB").parse().expect("kB"),
+        }
+    }
+
+    /// Waits until tasks and descriptors are no more than these.
+    async fn restored(self) -> Self {
+        let restored = async {
+            loop {
+                let now = Self::now();
+                if now.tasks <= self.tasks && now.descriptors <= self.descriptors {
+                    return now;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match tokio::time::timeout(common::PATIENCE, restored).await {
+            Ok(now) => now,
+            Err(_) => panic!("before {self:?}, left behind {:?}", Self::now()),
+        }
+    }
+}
+
+/// Descriptors for both ends of all connections.
+fn enough_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let need = 2 * ATTACKERS as u64 + 500;
+    if limit.current.is_some_and(|current| current < need) {
+        let more = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        setrlimit(Resource::Nofile, more).expect("the soft limit can be as high as the hard one");
+        let hard = limit.maximum.unwrap_or(need);
+        assert!(
+            hard >= need,
+            "this test needs {need} descriptors, {hard} are allowed"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn honest_peers_lose_nothing_under_attack_and_nothing_is_left_of_it() {
+    enough_descriptors();
+    let before = Holdings::now();
+    let mut after_first = None;
+    for round in 0..2 {
+        for (scene, count) in [
+            (Scene::Pull, 5_000),
+            (Scene::Rep, 200),
+            (Scene::XPub, 1_200),
+        ] {
+            let start = Holdings::now();
+            let Outcome {
+                stats,
+                peak_kib,
+                took,
+            } = play(scene, count, true).await;
+            let grown = peak_kib.saturating_sub(start.memory_kib);
+            println!(
+                "{scene:?}: {took:?}, memory grew by {grown} KiB; {} handshakes failed, {} peers were expelled",
+                stats.handshake_failures, stats.expelled
+            );
+            assert!(grown < BOUND_KIB, "{scene:?}: memory grew by {grown} KiB");
+            // Garbage and a huge READY fail the handshake; a huge frame comes after it.
+            let each = (ATTACKERS / MANNERS) as u64;
+            assert!(stats.handshake_failures >= 2 * each, "{stats:?}");
+            assert!(stats.expelled >= each, "{stats:?}");
+            before.restored().await;
+        }
+        let now = before.restored().await;
+        println!("after round {round}: {now:?}");
+        let first = *after_first.get_or_insert(now);
+        // The allocator keeps what it has got; what leaks comes again each time.
+        assert!(
+            now.memory_kib < first.memory_kib + 10_000,
+            "memory grew from {first:?} to {now:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement: run it alone, with --release"]
+async fn honest_peers_keep_half_of_their_throughput() {
+    enough_descriptors();
+    for (scene, count) in [
+        (Scene::Pull, 400_000),
+        (Scene::Rep, 10_000),
+        (Scene::XPub, 200_000),
+    ] {
+        let quiet = play(scene, count, false).await.took;
+        let attacked = play(scene, count, true).await.took;
+        let ratio = quiet.as_secs_f64() / attacked.as_secs_f64();
+        println!("{scene:?}: {quiet:?} undisturbed, {attacked:?} under attack: ratio {ratio:.2}");
+        assert!(ratio >= 0.5, "{scene:?}: {ratio:.2}");
+    }
+}
