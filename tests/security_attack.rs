@@ -457,9 +457,9 @@ async fn honest_peers_lose_nothing_under_attack_and_nothing_is_left_of_it() {
 async fn honest_peers_keep_half_of_their_throughput() {
     enough_descriptors();
     for (scene, count) in [
-        (Scene::Pull, 400_000),
-        (Scene::Rep, 10_000),
-        (Scene::XPub, 200_000),
+        (Scene::Pull, 100_000),
+        (Scene::Rep, 2_000),
+        (Scene::XPub, 60_000),
     ] {
         let quiet = play(scene, count, false).await.took;
         let attacked = play(scene, count, true).await.took;

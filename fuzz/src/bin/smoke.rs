@@ -4,7 +4,7 @@
 //! ```text
 //! smoke --list              the targets' names
 //! smoke --seeds TARGET DIR  writes a target's seeds as files
-//! smoke TARGET CASES        runs seeds and CASES mutations; the first failure ends it, and prints its input
+//! smoke TARGET [CASES]      runs seeds and CASES mutations; the first failure ends it, and prints its input
 //! smoke TARGET FILE...      runs inputs of libFuzzer's
 //! ```
 
@@ -19,8 +19,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["--list"] => TARGETS.iter().for_each(|(name, _)| println!("{name}")),
+        ["--list"] => TARGETS.iter().for_each(|(name, ..)| println!("{name}")),
         ["--seeds", name, folder] => write_seeds(name, Path::new(folder)),
+        [name] if target(name).is_some() => return smoke(known(name), known(name).2),
         [name, count] if count.parse::<u64>().is_ok() => {
             return smoke(known(name), count.parse().expect("a number"));
         }
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            eprintln!("smoke --list | --seeds TARGET DIR | TARGET CASES | TARGET FILE...");
+            eprintln!("smoke --list | --seeds TARGET DIR | TARGET [CASES] | TARGET FILE...");
             return ExitCode::FAILURE;
         }
     }

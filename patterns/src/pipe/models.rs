@@ -235,7 +235,7 @@ fn an_unwanted_peer_is_closed_and_each_message_for_it_is_counted() {
         });
         assert_eq!(writer.push(&mut message(1)), Err(Refused::Full));
         writer.count_dropped();
-        assert!(writer.disown());
+        assert!(writer.disown(Unwanted::Slow));
         writer.count_dropped();
         let session = session.join().unwrap();
         assert_eq!(socket.ledger.dropped().full, 3);
