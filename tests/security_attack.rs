@@ -34,7 +34,7 @@ const HONEST: usize = 10;
 const BOUND_KIB: usize = 160 * 1024;
 
 /// How often an attacker does something.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(100);
 
 /// The manners in which they attack.
 const MANNERS: usize = 9;
