@@ -121,7 +121,7 @@ async fn harm(stream: &mut TcpStream, kind: &str, number: usize) -> std::io::Res
         // Garbage.
         2 => {
             let garbage: Vec<u8> = (0..4096_usize)
-                .map(|at| (at * at * number >> 7) as u8)
+                .map(|at| ((at * at * number) >> 7) as u8)
                 .collect();
             stream.write_all(&garbage).await?;
         }
