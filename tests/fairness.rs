@@ -142,7 +142,7 @@ async fn a_stalled_subscriber_costs_the_others_nothing() {
 /// What a publisher does for a message grows with its subscribers, and so does how often it lets others go first.
 #[tokio::test]
 async fn a_publisher_of_many_copies_yields_more_often() {
-    const SUBSCRIBERS: usize = 128;
+    const SUBSCRIBERS: usize = 512;
     const MESSAGES: usize = 500;
     let context = Context::new();
     let mut publisher = PubSocket::builder()
@@ -175,7 +175,7 @@ async fn a_publisher_of_many_copies_yields_more_often() {
     for _ in 0..MESSAGES {
         publisher.send("to all").await.expect("send");
     }
-    // 128 copies count as two calls more: 1,500 calls, and one yield after each 500.
+    // 512 copies count as two calls more: 1,500 calls, and one yield after each 500.
     assert_eq!(turns.load(Ordering::SeqCst) - before, 2);
     other.abort();
 }

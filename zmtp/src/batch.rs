@@ -233,9 +233,14 @@ impl Batch {
     /// sealed nor partly written.
     pub fn extend_from(&mut self, other: &Self) {
         debug_assert!(!self.is_sealed() && !other.is_sealed() && !other.cut);
-        let other_start = other.base + other.head as u64;
         let bytes = &other.wire[other.head..];
         self.make_room(bytes.len());
+        self.messages += other.messages;
+        if other.refs.is_empty() {
+            self.wire.extend_from_slice(bytes);
+            return;
+        }
+        let other_start = other.base + other.head as u64;
         let at = self.end();
         self.wire.extend_from_slice(bytes);
         self.refs.extend(
@@ -245,7 +250,6 @@ impl Batch {
                 .map(|(offset, payload)| (offset - other_start + at, payload.clone())),
         );
         self.ref_bytes += other.ref_bytes;
-        self.messages += other.messages;
     }
 
     /// Takes the first message off. A message that was partly written before is dropped first.

@@ -52,18 +52,24 @@ pub(super) struct Lane {
     pub(super) state: Mutex<LaneState>,
 }
 
+/// What a push looks at comes first, and together: a publisher pushes to a thousand lanes for each message, and
+/// waits for memory at each.
+#[repr(C)]
 pub(super) struct LaneState {
     /// How many messages may still come: the HWM less those in the queue and those that the reader
     /// has taken and not yet done with. Nothing once the reader has gone.
     pub(super) free: usize,
-    /// What `free` is when nothing is there.
-    pub(super) hwm: usize,
-    /// The batch that new messages go to. Younger than all of `full`.
-    pub(super) open: Batch,
-    /// Batches before it, oldest first. An empty one stands for the oldest of `marks`.
-    pub(super) full: VecDeque<Queued>,
     /// Bytes in the buffer of the open batch that call for `batch_grown`: all of them if there are bounds.
     pub(super) close_at: usize,
+    /// From how many bytes on payloads join the batch by reference.
+    pub(super) by_reference: usize,
+    pub(super) reader: End<PipeReader>,
+    /// The batch that new messages go to. Younger than all of `full`.
+    pub(super) open: Batch,
+    /// What `free` is when nothing is there.
+    pub(super) hwm: usize,
+    /// Batches before it, oldest first. An empty one stands for the oldest of `marks`.
+    pub(super) full: VecDeque<Queued>,
     /// Limits beside the HWM.
     pub(super) bounds: Option<Box<Bounds>>,
     /// What waits, if only the newest message of each topic does. Then `open` is empty, and `full` has what is not to
@@ -80,8 +86,6 @@ pub(super) struct LaneState {
     pub(super) next_sender: Option<Arc<Peer>>,
     /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
     pub(super) over: usize,
-    /// From how many bytes on payloads join the batch by reference.
-    pub(super) by_reference: usize,
     /// Only the newest message counts.
     pub(super) conflate: bool,
     /// The writer's place among the reader's peers: given up when the writer goes.
@@ -89,7 +93,6 @@ pub(super) struct LaneState {
     /// The reader's application has been told that the writer came, and wants to hear that it goes.
     pub(super) told: bool,
     pub(super) writer: End<PipeWriter>,
-    pub(super) reader: End<PipeReader>,
     /// Empty batches whose buffers are to be used again.
     pub(super) spares: Vec<Batch>,
     /// For a lane of subscriptions only: a connection is there to be told about changes.

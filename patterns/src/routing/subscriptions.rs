@@ -7,6 +7,12 @@
 //!
 //! `FanOut` keeps the peers of a topic in it, `SubSocket` the number of times that a topic was subscribed.
 
+use smallvec::SmallVec;
+
+/// The bytes between a node and its parent. Short ones lie in the node itself: a match reads one place in memory less
+/// at each step, and among a million topics each such place is a wait for memory.
+type Edge = SmallVec<[u8; 16]>;
+
 /// Names a topic in the trie, from its insertion to its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NodeId(u32);
@@ -24,8 +30,8 @@ pub(crate) struct PrefixTrie<V> {
 
 #[derive(Debug)]
 struct Node<V> {
-    /// The bytes between the parent and this node. Only the root's are empty.
-    edge: Box<[u8]>,
+    /// Only the root's is empty.
+    edge: Edge,
     /// By the first byte of their edges, in order.
     children: Vec<(u8, u32)>,
     parent: u32,
@@ -36,7 +42,7 @@ struct Node<V> {
 impl<V> Node<V> {
     fn new(edge: &[u8], parent: u32) -> Self {
         Node {
-            edge: edge.into(),
+            edge: Edge::from_slice(edge),
             children: Vec::new(),
             parent,
             value: None,
@@ -168,10 +174,10 @@ impl<V> PrefixTrie<V> {
     /// Takes node `at` out from between its parent and its only child.
     fn splice(&mut self, at: u32, only: u32) {
         let parent = self.nodes[at as usize].parent;
-        let mut edge = std::mem::take(&mut self.nodes[at as usize].edge).into_vec();
+        let mut edge = std::mem::take(&mut self.nodes[at as usize].edge);
         edge.extend_from_slice(&self.nodes[only as usize].edge);
         let first = edge[0];
-        self.nodes[only as usize].edge = edge.into();
+        self.nodes[only as usize].edge = edge;
         self.nodes[only as usize].parent = parent;
         self.set_child(parent, first, only);
         self.release(at);
@@ -248,7 +254,7 @@ impl<V: Default> PrefixTrie<V> {
         self.set_child(parent, upper[0], middle);
         self.set_child(middle, lower[0], child);
         let child = &mut self.nodes[child as usize];
-        child.edge = lower.into();
+        child.edge = Edge::from_slice(lower);
         child.parent = middle;
         middle
     }

@@ -39,7 +39,7 @@ use crate::transport::{self, Listener, OpenListener, inproc};
 use crate::yielding::yield_to_others;
 
 /// Copies of a message that are as much work as another call.
-const COPIES_A_CALL: usize = 64;
+const COPIES_A_CALL: usize = 256;
 
 /// A socket, or one half of it: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
