@@ -28,7 +28,21 @@ pub(crate) enum Stream {
 /// Largest piece that [`Stream::read_now`] reads.
 const SCRATCH: usize = 64 * 1024;
 
+/// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
+const SEGMENT: usize = 64_000;
+
 impl Stream {
+    /// What one write of small pieces carries best, at the most.
+    pub(crate) fn segment(&self) -> usize {
+        match self {
+            Stream::Tcp(_) => SEGMENT,
+            #[cfg(unix)]
+            Stream::Ipc(_) => usize::MAX,
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => usize::MAX,
+        }
+    }
+
     /// The system's number of the socket, where it has one.
     pub(crate) fn fd(&self) -> Option<i32> {
         match self {
