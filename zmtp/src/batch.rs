@@ -34,6 +34,9 @@ const BLOCK: usize = 2 + INLINE + 1;
 /// keep a whole chunk.
 const COPY_MAX: usize = 256;
 
+/// Pieces of a write that are far smaller than a segment of TCP.
+const SMALL_PIECE: usize = 8 * 1024;
+
 /// Whole messages in wire form, oldest first.
 ///
 /// ```
@@ -470,10 +473,23 @@ impl Batch {
     /// Fills `out` with what is left to write, in order, and returns how many slices it used.
     /// When `out` is too short the rest comes next time.
     pub fn io_slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        self.io_slices_within(usize::MAX, out)
+    }
+
+    /// [`Batch::io_slices`] that stops at `segment` bytes where all pieces are small, at most 8 KiB: what one write
+    /// carries best. Where there are large ones, a write makes many segments, and takes all.
+    pub fn io_slices_within<'a>(&'a self, segment: usize, out: &mut [IoSlice<'a>]) -> usize {
         let mut used = 0;
+        let mut size = 0;
+        let mut all_small = true;
         let mut put = |bytes: &'a [u8]| {
             if bytes.is_empty() {
                 return true;
+            }
+            size += bytes.len();
+            all_small &= bytes.len() <= SMALL_PIECE;
+            if all_small && size > segment {
+                return false;
             }
             let Some(slot) = out.get_mut(used) else {
                 return false;
@@ -1002,6 +1018,29 @@ impl FromIterator<Message> for Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_write_takes_a_segment_of_small_pieces_or_all_where_one_is_large() {
+        let mut batch = Batch::new();
+        for _ in 0..20 {
+            batch.push_owned(Message::from(vec![7; 4096]), 4096);
+        }
+        let mut slices = [IoSlice::new(&[]); 64];
+        let written =
+            |slices: &[IoSlice<'_>]| slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let used = batch.io_slices_within(64_000, &mut slices);
+        // Fifteen messages, and perhaps the next one's header.
+        assert!((15 * 4105..=64_000).contains(&written(&slices[..used])));
+        let used = batch.io_slices(&mut slices);
+        assert_eq!(written(&slices[..used]), 20 * 4105);
+
+        let mut batch = Batch::new();
+        for _ in 0..20 {
+            batch.push_owned(Message::from(vec![7; 9000]), 4096);
+        }
+        let used = batch.io_slices_within(64_000, &mut slices);
+        assert_eq!(written(&slices[..used]), 20 * 9009);
+    }
 
     #[test]
     fn small_messages_pass_without_growing_the_buffer() {

@@ -52,9 +52,6 @@ const READ_BUDGET: usize = 256 * 1024;
 /// Pieces of one vectored write.
 const SLICES: usize = 64;
 
-/// Pieces of a write that are far smaller than a segment.
-const SMALL_PIECE: usize = 8 * 1024;
-
 /// How long nothing is sent before the buffers for sending are let go.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -85,22 +82,6 @@ pub(crate) struct Session {
     scratch: Vec<u8>,
     /// The next moment at which something has to be done without being asked.
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-/// The pieces that go into one write: a segment of small ones, or all of them where there are large ones, of which a
-/// write makes many segments.
-fn portion<'a, 'b>(pieces: &'a [IoSlice<'b>], segment: usize) -> &'a [IoSlice<'b>] {
-    let mut size = 0;
-    for (number, piece) in pieces.iter().enumerate() {
-        if piece.len() > SMALL_PIECE {
-            return pieces;
-        }
-        size += piece.len();
-        if size > segment {
-            return &pieces[..number];
-        }
-    }
-    pieces
 }
 
 /// What a turn in one direction came to.
@@ -296,8 +277,8 @@ impl Session {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let segment = self.stream.segment();
         let stream = Pin::new(&mut self.stream);
-        let pieces = self.batch.io_slices(&mut slices);
-        let written = ready!(match portion(&slices[..pieces], segment) {
+        let pieces = self.batch.io_slices_within(segment, &mut slices);
+        let written = ready!(match &slices[..pieces] {
             // What most batches are; the system has less to do for it.
             [only] => stream.poll_write(cx, only),
             several => stream.poll_write_vectored(cx, several),
