@@ -7,10 +7,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use common::events::ended;
 use common::raw::{greeting, ready, socket_address};
-use common::within;
 use purezmq::zmtp::{Config, Connection, SocketType};
-use purezmq::{DisconnectReason, MonitorEventKind, PullSocket};
+use purezmq::{DisconnectReason, PullSocket};
 use tokio::runtime::Builder;
 
 /// What a connection may take for a peer that has sent a hundred bytes: its first read buffer, and what the library has
@@ -87,16 +87,8 @@ fn a_socket_takes_nothing_for_what_is_only_announced() {
         let mut reason = None;
         let used = allocation_counter::measure(|| {
             runtime.block_on(async {
-                let gone = async {
-                    loop {
-                        let event = monitor.recv().await.expect("the socket lives");
-                        if let MonitorEventKind::Disconnected(reason) = event.kind {
-                            return reason;
-                        }
-                    }
-                };
                 tokio::select! {
-                    gone = within("the end of the connection", gone) => reason = Some(gone),
+                    gone = ended(&mut monitor) => reason = Some(gone),
                     _ = pull.recv() => panic!("{what} is no message"),
                 }
             });

@@ -5,28 +5,15 @@ mod common;
 
 use std::time::Duration;
 
+use common::events::ended;
 use common::raw::{RawPeer, greeting, ready, socket_address};
 use common::within;
 use purezmq::security::{KeyPair, Security};
 use purezmq::{
-    BindError, Context, DisconnectReason, Message, Monitor, MonitorEventKind, PubSocket,
-    PullSocket, PushSocket, SubSocket,
+    BindError, Context, DisconnectReason, Message, PubSocket, PullSocket, PushSocket, SubSocket,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-
-/// The next failed handshake or ended connection, by its reason.
-async fn ended(monitor: &mut Monitor) -> DisconnectReason {
-    within("an ended connection", async {
-        loop {
-            let event = monitor.recv().await.expect("the socket lives");
-            if let MonitorEventKind::Disconnected(reason) = event.kind {
-                return reason;
-            }
-        }
-    })
-    .await
-}
 
 #[tokio::test]
 async fn connections_above_the_limit_are_closed_and_the_others_stay() {

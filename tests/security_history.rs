@@ -4,26 +4,15 @@ mod common;
 
 use std::time::Duration;
 
+use common::events::ended;
 use common::raw::{RawPeer, greeting, ready, short_frame};
 use common::within;
 use purezmq::security::{KeyPair, PublicKey, Security};
 use purezmq::zmtp::{Error, Incompatible, Violation};
 use purezmq::{
-    Context, DisconnectReason, Endpoint, Message, Monitor, MonitorEventKind, PubSocket, PullSocket,
-    PushSocket, SubSocket, XPubSocket,
+    Context, DisconnectReason, Endpoint, Message, PubSocket, PullSocket, PushSocket, SubSocket,
+    XPubSocket,
 };
-
-async fn ended(monitor: &mut Monitor) -> DisconnectReason {
-    within("an ended connection", async {
-        loop {
-            let event = monitor.recv().await.expect("the socket lives");
-            if let MonitorEventKind::Disconnected(reason) = event.kind {
-                return reason;
-            }
-        }
-    })
-    .await
-}
 
 /// A CURVE server that lets in whoever knows its key.
 async fn curve_pull() -> (PullSocket, Endpoint, PublicKey) {

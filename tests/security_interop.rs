@@ -6,6 +6,7 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::events::event;
 use common::matrix::{await_our_subscription, await_their_subscription};
 use common::payload::{Digest, every_shape, message, text};
 use common::peer::Peer;
@@ -17,9 +18,8 @@ use purezmq::security::{
     Security, save_certificate,
 };
 use purezmq::{
-    Context, DealerSocket, DisconnectReason, Message, MonitorEvent, MonitorEventKind, PairSocket,
-    PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket,
-    XSubSocket,
+    Context, DealerSocket, DisconnectReason, Message, MonitorEventKind, PairSocket, PubSocket,
+    PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -282,21 +282,6 @@ cells! {
 
 // ---- refusals
 
-async fn event(
-    monitor: &mut purezmq::Monitor,
-    wanted: impl Fn(&MonitorEventKind) -> bool,
-) -> MonitorEvent {
-    within("an event", async {
-        loop {
-            let event = monitor.recv().await.expect("the socket lives");
-            if wanted(&event.kind) {
-                return event;
-            }
-        }
-    })
-    .await
-}
-
 fn is_failure(kind: &MonitorEventKind) -> bool {
     matches!(kind, MonitorEventKind::HandshakeFailed(_))
 }
@@ -336,7 +321,7 @@ async fn their_client_hears_our_status() {
             let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
             theirs.call(json!({ "do": "watch" })).await;
             theirs.connect(&endpoint.to_string()).await;
-            let failed = event(&mut monitor, is_failure).await;
+            let failed = event(&mut monitor, "a failed handshake", is_failure).await;
             let libzmq = failed.libzmq().unwrap();
             assert_eq!(
                 (u64::from(libzmq.number), libzmq.value),
@@ -367,7 +352,7 @@ async fn a_temporary_failure_is_tried_again() {
         let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
         theirs.connect(&endpoint.to_string()).await;
         for _ in 0..2 {
-            let failed = event(&mut monitor, is_failure).await;
+            let failed = event(&mut monitor, "a failed handshake", is_failure).await;
             assert_eq!(failed.libzmq().unwrap().value, 300);
         }
         context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("late")) });
@@ -397,13 +382,13 @@ async fn our_client_hears_their_status_and_stops() {
         let mut push = PushSocket::builder().security(security).build().unwrap();
         let mut monitor = push.monitor();
         push.connect(endpoint.as_str()).unwrap();
-        let failed = event(&mut monitor, is_failure).await;
+        let failed = event(&mut monitor, "a failed handshake", is_failure).await;
         let libzmq = failed.libzmq().unwrap();
         assert_eq!(
             (u64::from(libzmq.number), libzmq.value),
             (HANDSHAKE_FAILED_AUTH, 400)
         );
-        event(&mut monitor, |kind| {
+        event(&mut monitor, "an event", |kind| {
             matches!(kind, MonitorEventKind::Closed)
         })
         .await;
@@ -425,7 +410,7 @@ async fn their_server_takes_the_keys_in_its_directory_and_no_others() {
     let mut push = PushSocket::builder().security(stranger).build().unwrap();
     let mut monitor = push.monitor();
     push.connect(endpoint.as_str()).unwrap();
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     assert_eq!(failed.libzmq().unwrap().value, 400);
 
     let mut push = PushSocket::builder()
@@ -453,7 +438,7 @@ async fn keys_can_be_added_to_our_directory_and_taken_away() {
 
     let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
     theirs.connect(&endpoint).await;
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     assert_eq!(failed.libzmq().unwrap().value, 400);
 
     let mut known = Certificate::new(trust.client.clone());
@@ -475,7 +460,7 @@ async fn keys_can_be_added_to_our_directory_and_taken_away() {
     std::fs::remove_file(folder.path().join("client.key")).unwrap();
     let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
     theirs.connect(&endpoint).await;
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     assert_eq!(failed.libzmq().unwrap().value, 400);
 }
 
@@ -490,7 +475,7 @@ async fn a_client_with_the_wrong_server_key_gets_nowhere() {
     let mut push = PushSocket::builder().security(security).build().unwrap();
     let mut monitor = push.monitor();
     push.connect(endpoint.as_str()).unwrap();
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     assert!(matches!(
         failed.reason(),
         Some(DisconnectReason::Peer | DisconnectReason::Io(_))
@@ -504,7 +489,7 @@ async fn a_client_with_the_wrong_server_key_gets_nowhere() {
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
     theirs.connect(&endpoint.to_string()).await;
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     let libzmq = failed.libzmq().unwrap();
     // ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
     assert_eq!(
@@ -537,7 +522,7 @@ async fn null_asks_if_there_is_a_domain() {
     assert_eq!(request.credentials, Credentials::Null);
     assert!(request.address.to_string().starts_with("tcp://127.0.0.1:"));
     let ready = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::HandshakeSucceeded);
-    let user_id = event(&mut monitor, ready).await.user_id;
+    let user_id = event(&mut monitor, "READY", ready).await.user_id;
     assert_eq!(user_id.as_deref(), Some("nobody in particular"));
 }
 
@@ -553,7 +538,7 @@ async fn a_plain_server_without_an_authenticator_takes_nobody() {
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
     theirs.connect(&endpoint.to_string()).await;
-    let failed = event(&mut monitor, is_failure).await;
+    let failed = event(&mut monitor, "a failed handshake", is_failure).await;
     assert_eq!(failed.libzmq().unwrap().value, 300);
 }
 
@@ -624,7 +609,7 @@ async fn messages_survive_a_reconnect_with_a_new_handshake() {
         let mut monitor = push.monitor();
         theirs.kill().await;
         let gone = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
-        event(&mut monitor, gone).await;
+        event(&mut monitor, "a connection's end", gone).await;
         for number in 0..100 {
             push.send(number.to_string()).await.unwrap();
         }
@@ -651,7 +636,7 @@ async fn their_client_comes_back_with_a_new_handshake() {
                 .unwrap();
             let mut monitor = pull.monitor();
             pull.bind(endpoint.as_str()).await.unwrap();
-            event(&mut monitor, |kind| {
+            event(&mut monitor, "an event", |kind| {
                 matches!(kind, MonitorEventKind::HandshakeSucceeded)
             })
             .await;
@@ -754,7 +739,7 @@ async fn heartbeats_go_on_in_the_encrypted_channel() {
         );
         let ended = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
         drop(theirs);
-        event(&mut monitor, ended).await;
+        event(&mut monitor, "a connection's end", ended).await;
         assert_eq!(ours.stats().handshake_failures, 0);
     }
 }
@@ -867,7 +852,7 @@ async fn comes_in(monitor: &mut purezmq::Monitor) -> bool {
     let end = |kind: &MonitorEventKind| {
         is_failure(kind) || matches!(kind, MonitorEventKind::HandshakeSucceeded)
     };
-    !is_failure(&event(monitor, end).await.kind)
+    !is_failure(&event(monitor, "the end of a handshake", end).await.kind)
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use steering::{Command, Meter, State};
 pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
 
 use crate::blocking;
+use crate::yielding::yield_to_others;
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST: usize = 256;
@@ -239,7 +240,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        yield_to_others(cx);
         Poll::Pending
     }
 

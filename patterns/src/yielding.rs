@@ -1,4 +1,4 @@
-//! Letting others go first: what a session and an application do that have been busy for long.
+//! Letting others go first: what a session, an application and a proxy do that have been busy for long.
 
 use std::future::Future;
 use std::pin::pin;

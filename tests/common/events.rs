@@ -1,6 +1,6 @@
 //! Waiting for what a socket's monitor says.
 
-use purezmq::{Monitor, MonitorEvent, MonitorEventKind};
+use purezmq::{DisconnectReason, Monitor, MonitorEvent, MonitorEventKind};
 
 use super::within;
 
@@ -27,4 +27,13 @@ pub(crate) async fn connected(monitor: &mut Monitor) {
         matches!(kind, MonitorEventKind::HandshakeSucceeded)
     })
     .await;
+}
+
+/// Awaits the next failed handshake or ended connection, and says why.
+pub(crate) async fn ended(monitor: &mut Monitor) -> DisconnectReason {
+    let is_end = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
+    match event(monitor, "an ended connection", is_end).await.kind {
+        MonitorEventKind::Disconnected(reason) => reason,
+        other => unreachable!("{other:?} is none"),
+    }
 }

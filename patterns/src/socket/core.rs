@@ -29,8 +29,8 @@ use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::monitor::{Monitor, MonitorEventKind, Subject};
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::pipe::{Origin, PipeReader, PipeWriter, look_every};
-use crate::routing::{Absent, RecvStrategy, SendStrategy};
+use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, look_every};
+use crate::routing::{Absent, FanOut, RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::security;
 use crate::session::{self, Dial};
@@ -555,12 +555,6 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         self.busy += messages.saturating_sub(1);
     }
 
-    /// Counts a message that went to so many peers.
-    #[inline]
-    pub(super) fn copied(&mut self, copies: usize) {
-        self.busy += copies / COPIES_A_CALL;
-    }
-
     /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(super) fn timer(&self, time: Duration) -> Sleep {
         let runtime = self.shared.context.runtime(self.shared.options.affinity);
@@ -585,6 +579,15 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         self.stamina = S::BUSY * pipes.clamp(1, S::SHARES);
         yield_to_others(cx);
         Poll::Pending
+    }
+}
+
+impl<R: RecvStrategy> Core<FanOut, R> {
+    /// Gives a message to all who want it, or to `only` one of them, and counts what that was. `false`: not now.
+    pub(super) fn publish(&mut self, message: &mut Message, only: Option<PipeId>) -> bool {
+        let sent = self.sender.send(message, only);
+        self.busy += self.sender.copies() / COPIES_A_CALL;
+        sent
     }
 }
 

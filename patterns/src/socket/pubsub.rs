@@ -128,9 +128,7 @@ fn fan_out(core: &mut Core<FanOut, FairQueue>, message: &mut Message) -> bool {
             break;
         }
     }
-    let sent = core.sender.send(message, None);
-    core.copied(core.sender.copies());
-    sent
+    core.publish(message, None)
 }
 
 /// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).

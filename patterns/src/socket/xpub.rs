@@ -249,8 +249,7 @@ impl Hearing {
             }
         }
         let only = self.last.filter(|_| core.shared.options.manual_last_value);
-        let sent = core.sender.send(message, only);
-        core.copied(core.sender.copies());
+        let sent = core.publish(message, only);
         if sent && only.is_some() {
             self.last = None;
         }
