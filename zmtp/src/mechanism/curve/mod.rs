@@ -35,7 +35,7 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
-use self::boxes::{Key, NONCE, TAG};
+use self::boxes::{Direction, Key, NONCE, TAG};
 pub use self::certificate::{Certificate, CertificateError};
 pub(super) use self::client::Client;
 pub use self::keys::{KeyError, KeyPair, PublicKey, SecretKey};
@@ -54,11 +54,11 @@ const BOXED_COMMAND: u8 = 2;
 /// The counters and the key of traffic, from the moment both sides have S' and C'.
 struct Traffic {
     key: Key,
-    /// The nonce of what was sent last, with its prefix.
-    sent: [u8; NONCE],
+    sent: Direction,
+    /// The counter in the nonce of what was sent last.
     sent_counter: u64,
+    received: Direction,
     /// The same of what came last.
-    received: [u8; NONCE],
     received_counter: u64,
 }
 
@@ -73,8 +73,8 @@ impl Traffic {
     /// The counters go on from the handshake's.
     fn new(role: Role, key: Key, sent_counter: u64, received_counter: u64) -> Self {
         let (client, server) = (
-            boxes::nonce(b"CurveZMQMESSAGEC", &[0; 8]),
-            boxes::nonce(b"CurveZMQMESSAGES", &[0; 8]),
+            Direction::new(b"CurveZMQMESSAGEC", &key),
+            Direction::new(b"CurveZMQMESSAGES", &key),
         );
         let (sent, received) = match role {
             Role::Client => (client, server),
@@ -102,7 +102,6 @@ impl Traffic {
         // Sealing a frame each nanosecond, this ends after half a millennium.
         self.sent_counter += 1;
         let counter = self.sent_counter.to_be_bytes();
-        self.sent[16..].copy_from_slice(&counter);
 
         let start = out.len();
         out.reserve(header_len + len);
@@ -115,7 +114,7 @@ impl Traffic {
         out.extend_from_slice(&head[..header_len + HEAD + TAG + 1]);
         out.extend_from_slice(payload);
         let place = &mut out[start + header_len + HEAD..];
-        boxes::close(place, &self.sent, &self.key);
+        self.sent.close(place, &counter, &self.key);
     }
 
     /// Opens the body of a MESSAGE in place: flags, and where the payload begins.
@@ -133,8 +132,9 @@ impl Traffic {
         if counter <= self.received_counter {
             return Err(Violation::Nonce.into());
         }
-        self.received[16..].copy_from_slice(&counter.to_be_bytes());
-        let opened = boxes::open(place, &self.received, &self.key)?;
+        let opened = self
+            .received
+            .open(place, &counter.to_be_bytes(), &self.key)?;
         // Only a box that is the peer's own moves the counter.
         self.received_counter = counter;
         let inner = opened.first().copied().unwrap_or_default();

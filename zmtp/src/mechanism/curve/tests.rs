@@ -531,6 +531,36 @@ proptest! {
         prop_assert_eq!(boxes::open(&mut place, &nonce, &key).unwrap(), &text[..]);
     }
 
+    // What a direction keeps from one message to the next changes no box, on either side of the length
+    // that divides its two ways; and a box that was changed stays as it is.
+    #[test]
+    fn a_directions_boxes_are_those_of_another_library(
+        key in any::<[u8; 32]>(),
+        prefix in any::<[u8; 16]>(),
+        tails in proptest::collection::vec(any::<[u8; 8]>(), 1..4),
+        text in proptest::collection::vec(any::<u8>(), 0..200),
+        changed in any::<proptest::sample::Index>(),
+    ) {
+        use crypto_secretbox::aead::{Aead, KeyInit};
+        let other = crypto_secretbox::XSalsa20Poly1305::new(&key.into());
+        let key = zeroize::Zeroizing::new(key);
+        let (mut one, mut two) = (boxes::Direction::new(&prefix, &key), boxes::Direction::new(&prefix, &key));
+        for tail in tails {
+            let nonce = boxes::nonce(&prefix, &tail);
+            let expected = other.encrypt(&nonce.into(), &text[..]).unwrap();
+            let mut place = [&[0; TAG][..], &text].concat();
+            one.close(&mut place, &tail, &key);
+            prop_assert_eq!(&place, &expected);
+            let octet = changed.index(place.len());
+            place[octet] ^= 1;
+            let before = place.clone();
+            prop_assert!(two.open(&mut place, &tail, &key).is_err());
+            prop_assert_eq!(&place, &before);
+            place[octet] ^= 1;
+            prop_assert_eq!(two.open(&mut place, &tail, &key).unwrap(), &text[..]);
+        }
+    }
+
     #[test]
     fn shared_keys_are_those_of_another_library(one in any::<[u8; 32]>(), two in any::<[u8; 32]>()) {
         let (ours, theirs) = (KeyPair::from(super::SecretKey::from(one)), x25519_dalek::StaticSecret::from(two));
