@@ -50,17 +50,19 @@ pub(crate) struct FanOut {
 /// The subscribers of a topic, in order.
 type Slots = Vec<u32>;
 
+/// What each matching message looks at comes first, and together.
+#[repr(C)]
 struct Subscriber {
+    /// The last message that matched.
+    turn: u64,
+    /// The pipe is full; its next note says that it isn't.
+    mute: bool,
+    /// It has subscribed to too much, and its connection is being closed.
+    excessive: bool,
     writer: PipeWriter,
     topics: FxHashSet<NodeId>,
     /// The length of all of them.
     topic_bytes: usize,
-    /// It has subscribed to too much, and its connection is being closed.
-    excessive: bool,
-    /// The pipe is full; its next note says that it isn't.
-    mute: bool,
-    /// The last message that matched.
-    turn: u64,
 }
 
 impl Subscriber {
@@ -102,7 +104,8 @@ impl FanOut {
     /// Sends the message to all whose subscriptions match, or to `only` one of them. `false`: one of them has no
     /// room, and `no_drop` is set; the message is untouched and has gone to nobody.
     pub(crate) fn send(&mut self, message: &mut Message, only: Option<PipeId>) -> bool {
-        self.find_matching(message.first().unwrap_or_default());
+        let pass_over = !self.no_drop && !self.expiring && !self.invert && only.is_none();
+        self.find_matching(message.first().unwrap_or_default(), pass_over);
         if let Some(only) = only {
             let only = self.slots.get(&only);
             self.matching.retain(|slot| Some(slot) == only);
@@ -123,14 +126,15 @@ impl FanOut {
         true
     }
 
-    /// Collects the slots of those who get a message.
-    #[inline]
-    /// How many got the last message.
+    /// How many were offered the last message.
     pub(crate) fn copies(&self) -> usize {
         self.matching.len()
     }
 
-    fn find_matching(&mut self, text: &[u8]) {
+    /// Collects the slots of those who are to be offered a message. `pass_over`: who is mute is not, and it is
+    /// counted right here, since looking at each of them twice is most of what those cost who never read.
+    #[inline]
+    fn find_matching(&mut self, text: &[u8], pass_over: bool) {
         self.turn += 1;
         self.matching.clear();
         let (turn, subscribers) = (self.turn, &mut self.subscribers);
@@ -141,7 +145,11 @@ impl FanOut {
                     && subscriber.turn != turn
                 {
                     subscriber.turn = turn;
-                    matching.push(slot);
+                    if pass_over && subscriber.mute {
+                        subscriber.writer.count_dropped();
+                    } else {
+                        matching.push(slot);
+                    }
                 }
             }
         });
