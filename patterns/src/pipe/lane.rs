@@ -387,6 +387,18 @@ impl LaneState {
         self.marks.push_back(mark);
     }
 
+    /// The mark that stands where the reader is. Few lanes ever have another, so their memory is given back.
+    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+        let mark = self.marks.pop_front();
+        if self.marks.is_empty() {
+            self.marks = VecDeque::new();
+        }
+        if self.full.is_empty() {
+            self.full = VecDeque::new();
+        }
+        mark
+    }
+
     /// The reader is done with `messages` of what it took.
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Notice<PipeWriter>> {
@@ -418,6 +430,10 @@ impl LaneState {
     pub(super) fn recycle(&mut self, mut batch: Batch) {
         batch.clear();
         if self.spares.len() < SPARES && (1..=KEEP).contains(&batch.spare()) {
+            if self.spares.capacity() == 0 {
+                // Most lanes never need more.
+                self.spares.reserve_exact(1);
+            }
             self.spares.push(batch);
         }
     }

@@ -344,7 +344,7 @@ impl PipeReader {
         let notice = lane.release(std::mem::take(&mut self.popped)).or(expired);
         self.report_at = lane.hwm - lane.hwm / 2;
         let nothing = match lane.take() {
-            Some(mark) if mark.is_empty() => lane.marks.pop_front().and_then(|mark| match mark {
+            Some(mark) if mark.is_empty() => lane.take_mark().and_then(|mark| match mark {
                 Mark::Changed(peer) => {
                     lane.next_sender = Some(peer);
                     None

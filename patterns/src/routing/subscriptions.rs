@@ -5,63 +5,100 @@
 //! topic cannot overflow the stack. A node that stands for a topic keeps its [`NodeId`] until the topic is
 //! removed, so that a peer's topics can be remembered as a set of ids.
 //!
+//! Among a million topics each place in memory that a match looks at is a wait. So a node is two lines of cache side
+//! by side, with all in it that a match wants to know: of a leaf it reads the first line. What is long or wide, which
+//! few are, lies elsewhere, as do the values.
+//!
 //! `FanOut` keeps the peers of a topic in it, `SubSocket` the number of times that a topic was subscribed.
 
-use smallvec::SmallVec;
-
-/// The bytes between a node and its parent. Short ones lie in the node itself: a match reads one place in memory less
-/// at each step, and among a million topics each such place is a wait for memory.
-type Edge = SmallVec<[u8; 16]>;
+use slab::Slab;
 
 /// Names a topic in the trie, from its insertion to its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NodeId(u32);
 
+/// Nobody's child, so that 0 stands for no child as well.
 const ROOT: u32 = 0;
+
+/// Octets of an edge that lie in the node.
+const SHORT: usize = 41;
+/// Children that lie in the node.
+const FEW: usize = 16;
+/// In place of a length, or of a number of children: they lie elsewhere.
+const ELSEWHERE: u8 = u8::MAX;
 
 /// Topics, each with a value.
 #[derive(Debug)]
 pub(crate) struct PrefixTrie<V> {
-    nodes: Vec<Node<V>>,
+    nodes: Vec<Node>,
+    /// What the topics that end at the nodes carry.
+    values: Vec<Option<V>>,
     /// Nodes that are not in use.
     free: Vec<u32>,
+    /// Edges longer than `SHORT`.
+    long: Slab<Box<[u8]>>,
+    /// The children of nodes with more than `FEW`, by the first byte of their edges.
+    wide: Slab<Box<[u32; 256]>>,
     topics: usize,
 }
 
-#[derive(Debug)]
-struct Node<V> {
-    /// Only the root's is empty.
-    edge: Edge,
-    /// By the first byte of their edges, in order.
-    children: Vec<(u8, u32)>,
+#[derive(Clone, Debug)]
+#[repr(C, align(128))]
+struct Node {
+    /// How many of `edge` are in use; or `ELSEWHERE`, and the first four are the place in `long`.
+    edge_len: u8,
+    /// How many of `firsts` and `ids` are in use; or `ELSEWHERE`, and the first id is the place in `wide`.
+    children: u8,
+    /// A topic ends here.
+    is_topic: bool,
+    /// The bytes between the node and its parent. Only the root's are none.
+    edge: [u8; SHORT],
     parent: u32,
-    /// What the topic that ends here carries.
-    value: Option<V>,
+    /// The first bytes of the children's edges, in no order.
+    firsts: [u8; FEW],
+    ids: [u32; FEW],
 }
 
-impl<V> Node<V> {
-    fn new(edge: &[u8], parent: u32) -> Self {
+impl Node {
+    fn new(parent: u32) -> Self {
         Node {
-            edge: Edge::from_slice(edge),
-            children: Vec::new(),
+            edge_len: 0,
+            children: 0,
+            is_topic: false,
+            edge: [0; SHORT],
             parent,
-            value: None,
+            firsts: [0; FEW],
+            ids: [0; FEW],
         }
     }
 
+    /// The place in `long`.
+    fn long(&self) -> usize {
+        let [a, b, c, d, ..] = self.edge;
+        u32::from_ne_bytes([a, b, c, d]) as usize
+    }
+
+    /// The place in `wide`.
+    fn wide(&self) -> usize {
+        self.ids[0] as usize
+    }
+
+    /// Where the child is among the few.
     #[inline]
-    fn child(&self, byte: u8) -> Result<u32, usize> {
-        self.children
-            .binary_search_by_key(&byte, |&(first, _)| first)
-            .map(|at| self.children[at].1)
+    fn place(&self, first: u8) -> Option<usize> {
+        let firsts = &self.firsts[..usize::from(self.children)];
+        firsts.iter().position(|&other| other == first)
     }
 }
 
 impl<V> Default for PrefixTrie<V> {
     fn default() -> Self {
         PrefixTrie {
-            nodes: vec![Node::new(&[], ROOT)],
+            nodes: vec![Node::new(ROOT)],
+            values: vec![None],
             free: Vec::new(),
+            long: Slab::new(),
+            wide: Slab::new(),
             topics: 0,
         }
     }
@@ -91,24 +128,43 @@ impl<V> PrefixTrie<V> {
     /// Goes over the prefixes of `text` until `found` says so.
     #[inline]
     fn any_prefix(&self, text: &[u8], mut found: impl FnMut(&V) -> bool) -> bool {
-        let mut node = &self.nodes[ROOT as usize];
+        let mut at = ROOT;
         let mut rest = text;
         loop {
-            if node.value.as_ref().is_some_and(&mut found) {
+            let node = &self.nodes[at as usize];
+            if node.is_topic && self.values[at as usize].as_ref().is_some_and(&mut found) {
                 return true;
             }
-            let Some(first) = rest.first() else {
+            let Some(&first) = rest.first() else {
                 return false;
             };
-            let Ok(child) = node.child(*first) else {
+            let Some(child) = self.child(node, first) else {
                 return false;
             };
-            node = &self.nodes[child as usize];
-            match rest.strip_prefix(&*node.edge) {
+            at = child;
+            match rest.strip_prefix(self.edge(&self.nodes[child as usize])) {
                 Some(after) => rest = after,
                 None => return false,
             }
         }
+    }
+
+    /// The bytes between a node and its parent.
+    #[inline]
+    fn edge<'a>(&'a self, node: &'a Node) -> &'a [u8] {
+        match node.edge_len {
+            ELSEWHERE => &self.long[node.long()],
+            len => &node.edge[..usize::from(len)],
+        }
+    }
+
+    #[inline]
+    fn child(&self, node: &Node, first: u8) -> Option<u32> {
+        if node.children != ELSEWHERE {
+            return node.place(first).map(|place| node.ids[place]);
+        }
+        let child = self.wide[node.wide()][usize::from(first)];
+        (child != ROOT).then_some(child)
     }
 
     /// The topic's node, if the topic is there.
@@ -116,10 +172,10 @@ impl<V> PrefixTrie<V> {
         let mut at = ROOT;
         let mut rest = topic;
         while let Some(first) = rest.first() {
-            at = self.nodes[at as usize].child(*first).ok()?;
-            rest = rest.strip_prefix(&*self.nodes[at as usize].edge)?;
+            at = self.child(&self.nodes[at as usize], *first)?;
+            rest = rest.strip_prefix(self.edge(&self.nodes[at as usize]))?;
         }
-        self.nodes[at as usize].value.as_ref().map(|_| NodeId(at))
+        self.nodes[at as usize].is_topic.then_some(NodeId(at))
     }
 
     /// The topic's text.
@@ -128,7 +184,7 @@ impl<V> PrefixTrie<V> {
         let NodeId(mut at) = id;
         while at != ROOT {
             let node = &self.nodes[at as usize];
-            edges.push(&*node.edge);
+            edges.push(self.edge(node));
             at = node.parent;
         }
         edges.reverse();
@@ -137,8 +193,7 @@ impl<V> PrefixTrie<V> {
 
     /// The topic's value.
     pub(crate) fn value_mut(&mut self, id: NodeId) -> &mut V {
-        self.nodes[id.0 as usize]
-            .value
+        self.values[id.0 as usize]
             .as_mut()
             .expect("a NodeId is valid until its topic is removed")
     }
@@ -146,26 +201,22 @@ impl<V> PrefixTrie<V> {
     /// Removes a topic.
     pub(crate) fn remove(&mut self, id: NodeId) {
         let NodeId(mut at) = id;
-        if self.nodes[at as usize].value.take().is_some() {
+        if self.values[at as usize].take().is_some() {
+            self.nodes[at as usize].is_topic = false;
             self.topics -= 1;
         }
         // A node that stands for no topic is there only to branch.
-        while at != ROOT && self.nodes[at as usize].value.is_none() {
-            let parent = self.nodes[at as usize].parent;
-            match self.nodes[at as usize].children[..] {
-                [] => {
-                    let first = self.nodes[at as usize].edge[0];
-                    let siblings = &mut self.nodes[parent as usize].children;
-                    if let Ok(place) = siblings.binary_search_by_key(&first, |&(byte, _)| byte) {
-                        siblings.remove(place);
-                    }
+        while at != ROOT && !self.nodes[at as usize].is_topic {
+            let node = &self.nodes[at as usize];
+            match (node.children, node.ids[0]) {
+                (0, _) => {
+                    let parent = node.parent;
+                    let first = self.edge(node)[0];
+                    self.remove_child(parent, first);
                     self.release(at);
                     at = parent;
                 }
-                [(_, only)] => {
-                    self.splice(at, only);
-                    return;
-                }
+                (1, only) => return self.splice(at, only),
                 _ => return,
             }
         }
@@ -173,43 +224,115 @@ impl<V> PrefixTrie<V> {
 
     /// Takes node `at` out from between its parent and its only child.
     fn splice(&mut self, at: u32, only: u32) {
-        let parent = self.nodes[at as usize].parent;
-        let mut edge = std::mem::take(&mut self.nodes[at as usize].edge);
-        edge.extend_from_slice(&self.nodes[only as usize].edge);
-        let first = edge[0];
-        self.nodes[only as usize].edge = edge;
+        let upper = &self.nodes[at as usize];
+        let parent = upper.parent;
+        let edge = [self.edge(upper), self.edge(&self.nodes[only as usize])].concat();
+        self.set_edge(only, &edge);
         self.nodes[only as usize].parent = parent;
-        self.set_child(parent, first, only);
+        self.set_child(parent, edge[0], only);
         self.release(at);
     }
 
+    fn set_edge(&mut self, at: u32, edge: &[u8]) {
+        let node = &mut self.nodes[at as usize];
+        if node.edge_len == ELSEWHERE {
+            self.long.remove(node.long());
+        }
+        if let Some(place) = node.edge.get_mut(..edge.len()) {
+            place.copy_from_slice(edge);
+            node.edge_len = edge.len() as u8; // It is at most SHORT.
+        } else {
+            let place = number(self.long.insert(edge.into()));
+            node.edge[..4].copy_from_slice(&place.to_ne_bytes());
+            node.edge_len = ELSEWHERE;
+        }
+    }
+
+    /// Puts a child in, or another one in its place.
     fn set_child(&mut self, parent: u32, first: u8, child: u32) {
-        let children = &mut self.nodes[parent as usize].children;
-        match children.binary_search_by_key(&first, |&(byte, _)| byte) {
-            Ok(place) => children[place].1 = child,
-            Err(place) => children.insert(place, (first, child)),
+        let node = &mut self.nodes[parent as usize];
+        if node.children == ELSEWHERE {
+            self.wide[node.wide()][usize::from(first)] = child;
+            return;
+        }
+        if let Some(place) = node.place(first) {
+            node.ids[place] = child;
+            return;
+        }
+        let next = usize::from(node.children);
+        if next < FEW {
+            node.firsts[next] = first;
+            node.ids[next] = child;
+            node.children += 1;
+            return;
+        }
+        let mut all = Box::new([ROOT; 256]);
+        for (&first, &id) in node.firsts.iter().zip(&node.ids) {
+            all[usize::from(first)] = id;
+        }
+        all[usize::from(first)] = child;
+        node.ids[0] = number(self.wide.insert(all));
+        node.children = ELSEWHERE;
+    }
+
+    fn remove_child(&mut self, parent: u32, first: u8) {
+        let node = &mut self.nodes[parent as usize];
+        if node.children != ELSEWHERE {
+            if let Some(place) = node.place(first) {
+                let last = usize::from(node.children) - 1;
+                node.firsts[place] = node.firsts[last];
+                node.ids[place] = node.ids[last];
+                node.children -= 1;
+            }
+            return;
+        }
+        let all = &mut self.wide[node.wide()];
+        all[usize::from(first)] = ROOT;
+        // At half of what a node has place for, so that one child that comes and goes moves nothing.
+        if all.iter().filter(|&&id| id != ROOT).count() > FEW / 2 {
+            return;
+        }
+        let all = self.wide.remove(node.wide());
+        node.children = 0;
+        for (first, id) in (0..=u8::MAX).zip(*all) {
+            if id != ROOT {
+                self.set_child(parent, first, id);
+            }
         }
     }
 
     fn release(&mut self, at: u32) {
-        self.nodes[at as usize] = Node::new(&[], ROOT);
+        self.set_edge(at, &[]);
         self.free.push(at);
     }
 
-    fn allocate(&mut self, node: Node<V>) -> u32 {
-        match self.free.pop() {
+    fn allocate(&mut self, edge: &[u8], parent: u32) -> u32 {
+        let node = Node::new(parent);
+        let at = match self.free.pop() {
             Some(at) => {
                 self.nodes[at as usize] = node;
                 at
             }
             None => {
-                let at = u32::try_from(self.nodes.len())
-                    .expect("2^32 nodes of a trie do not fit into memory");
+                let at = self.nodes.len();
+                if at == self.nodes.capacity() {
+                    // Doubling would leave up to half of a hundred megabytes empty.
+                    self.nodes.reserve_exact(at / 4 + 1);
+                    self.values.reserve_exact(at / 4 + 1);
+                }
                 self.nodes.push(node);
-                at
+                self.values.push(None);
+                number(at)
             }
-        }
+        };
+        self.set_edge(at, edge);
+        at
     }
+}
+
+/// A place in one of the trie's vectors.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("2^32 nodes of a trie do not fit into memory")
 }
 
 impl<V: Default> PrefixTrie<V> {
@@ -218,9 +341,9 @@ impl<V: Default> PrefixTrie<V> {
         let mut at = ROOT;
         let mut rest = topic;
         while let Some(&first) = rest.first() {
-            match self.nodes[at as usize].child(first) {
-                Ok(child) => {
-                    let edge = &self.nodes[child as usize].edge;
+            match self.child(&self.nodes[at as usize], first) {
+                Some(child) => {
+                    let edge = self.edge(&self.nodes[child as usize]);
                     let shared = edge.iter().zip(rest).take_while(|(a, b)| a == b).count();
                     at = if shared == edge.len() {
                         child
@@ -229,17 +352,18 @@ impl<V: Default> PrefixTrie<V> {
                     };
                     rest = &rest[shared..];
                 }
-                Err(_) => {
-                    let leaf = self.allocate(Node::new(rest, at));
+                None => {
+                    let leaf = self.allocate(rest, at);
                     self.set_child(at, first, leaf);
                     at = leaf;
                     rest = &[];
                 }
             }
         }
-        let value = &mut self.nodes[at as usize].value;
+        let value = &mut self.values[at as usize];
         if value.is_none() {
             *value = Some(V::default());
+            self.nodes[at as usize].is_topic = true;
             self.topics += 1;
         }
         NodeId(at)
@@ -247,15 +371,15 @@ impl<V: Default> PrefixTrie<V> {
 
     /// Puts a new node `shared` bytes down the edge to `child`.
     fn split(&mut self, child: u32, shared: usize) -> u32 {
-        let parent = self.nodes[child as usize].parent;
-        let edge = std::mem::take(&mut self.nodes[child as usize].edge);
+        let node = &self.nodes[child as usize];
+        let parent = node.parent;
+        let edge = self.edge(node).to_vec();
         let (upper, lower) = edge.split_at(shared);
-        let middle = self.allocate(Node::new(upper, parent));
+        let middle = self.allocate(upper, parent);
         self.set_child(parent, upper[0], middle);
         self.set_child(middle, lower[0], child);
-        let child = &mut self.nodes[child as usize];
-        child.edge = Edge::from_slice(lower);
-        child.parent = middle;
+        self.set_edge(child, lower);
+        self.nodes[child as usize].parent = middle;
         middle
     }
 }
@@ -294,7 +418,9 @@ mod tests {
     #[test]
     fn removal_leaves_no_nodes_behind() {
         let mut trie: PrefixTrie<usize> = PrefixTrie::default();
-        let topics = ["a", "abc", "abd", "abde", "b", ""];
+        let long = "l".repeat(SHORT + 1);
+        let longer = format!("{long}{long}");
+        let topics = ["a", "abc", "abd", "abde", "b", "", &long, &longer];
         for topic in topics {
             trie.insert(topic.as_bytes());
         }
@@ -305,7 +431,40 @@ mod tests {
         }
         assert_eq!(trie.len(), 0);
         assert_eq!(trie.nodes.len() - trie.free.len(), 1, "only the root stays");
+        assert!(trie.long.is_empty() && trie.wide.is_empty());
         assert!(!trie.matches(b"abcde"));
+    }
+
+    #[test]
+    fn a_node_is_two_lines_of_cache() {
+        assert_eq!(size_of::<Node>(), 128);
+        assert_eq!(
+            std::mem::offset_of!(Node, ids),
+            64,
+            "a leaf is in the first"
+        );
+    }
+
+    #[test]
+    fn nodes_get_wide_and_narrow_again() {
+        let mut trie: PrefixTrie<usize> = PrefixTrie::default();
+        for byte in 0..=u8::MAX {
+            set(&mut trie, &[b'x', byte], byte.into());
+            assert_eq!(trie.wide.len(), usize::from(usize::from(byte) >= FEW));
+        }
+        for byte in 0..=u8::MAX {
+            assert_eq!(found(&trie, &[b'x', byte, 1]), [usize::from(byte)]);
+        }
+        for byte in 0..=u8::MAX {
+            let id = trie.find(&[b'x', byte]).unwrap();
+            trie.remove(id);
+            let left = usize::from(u8::MAX - byte);
+            assert_eq!(trie.wide.len(), usize::from(left > FEW / 2));
+            for other in 0..=u8::MAX {
+                assert_eq!(trie.matches(&[b'x', other]), other > byte);
+            }
+        }
+        assert_eq!(trie.nodes.len() - trie.free.len(), 1);
     }
 
     #[test]
@@ -318,11 +477,20 @@ mod tests {
         assert_eq!(found(&trie, &long).len(), long.len().div_ceil(1000));
     }
 
+    /// Short texts of few letters; some of many letters, for wide nodes, and some long ones.
+    fn text(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            6 => proptest::collection::vec(0u8..3, 0..most),
+            3 => proptest::collection::vec(0u8..40, 0..3),
+            1 => (0u8..3, 30usize..60).prop_map(|(letter, length)| vec![letter; length]),
+        ]
+    }
+
     proptest! {
         #[test]
         fn behaves_like_a_list_of_topics(
-            steps in proptest::collection::vec((any::<bool>(), proptest::collection::vec(0u8..3, 0..7)), 0..120),
-            texts in proptest::collection::vec(proptest::collection::vec(0u8..3, 0..9), 0..20),
+            steps in proptest::collection::vec((any::<bool>(), text(7)), 0..120),
+            texts in proptest::collection::vec(text(9), 0..20),
         ) {
             let mut trie = PrefixTrie::default();
             let mut model: BTreeMap<Vec<u8>, usize> = BTreeMap::new();

@@ -108,10 +108,12 @@ impl Dial {
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
         let events = &self.shared.events;
         let delayed = || self.emit(Kind::ConnectDelayed);
+        // In boxes: what the longest part of a connection's life does not need shall not take memory for all of it.
+        let connect = Box::pin(transport::connect(&self.endpoint, &self.shared, &delayed));
         let reached = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
-            reached = transport::connect(&self.endpoint, &self.shared, &delayed) => reached,
+            reached = connect => reached,
         };
         let (stream, peer) = match reached {
             Ok(reached) => reached,
@@ -126,7 +128,7 @@ impl Dial {
         let greeted = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => Err(DisconnectReason::Local),
-            greeted = session.handshake(&self.shared, &peer) => greeted,
+            greeted = Box::pin(session.handshake(&self.shared, &peer)) => greeted,
         };
         let info = match greeted {
             Ok(info) => info,

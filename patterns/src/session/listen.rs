@@ -49,15 +49,17 @@ pub(crate) async fn listen(
                         continue;
                     }
                 };
-                let session = serve(
-                    shared.clone(),
+                let arrival = Arrival {
+                    shared: shared.clone(),
                     subject,
-                    (stream, peer),
-                    (pass, lost),
+                    stream,
+                    peer,
+                    pass,
+                    lost,
                     origin,
-                    ended.clone(),
-                );
-                shared.spawn(session, &Handle::current());
+                    ended: ended.clone(),
+                };
+                shared.spawn(serve(Box::new(arrival)), &Handle::current());
             }
             Err(error) => {
                 let failed = Kind::AcceptFailed(Arc::new(error));
@@ -88,39 +90,66 @@ fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
     shared.events.emit(subject, Kind::Disconnected(reason));
 }
 
-/// The life of an accepted connection.
-async fn serve(
+/// A connection that has been accepted.
+struct Arrival {
     shared: Arc<Shared>,
-    mut subject: Subject,
-    (stream, peer): (Stream, PeerAddress),
-    (pass, lost): (Pass, oneshot::Receiver<()>),
+    subject: Subject,
+    stream: Stream,
+    peer: PeerAddress,
+    pass: Pass,
+    /// Somebody else needs the place in the door.
+    lost: oneshot::Receiver<()>,
     origin: Origin,
     ended: CancellationToken,
-) {
+}
+
+/// What is in a box, which is gone when this returns. A `*` would keep it until the end of the scope.
+#[allow(clippy::boxed_local)] // That it ends here is the point.
+fn unbox<T>(boxed: Box<T>) -> T {
+    *boxed
+}
+
+/// The life of an accepted connection. There may be ten thousand of them at rest, so the future is kept small: what
+/// it begins with comes in a box, since arguments of an async function stay in it beside what is made of them, and
+/// what only the handshake needs is given back with that.
+async fn serve(arrival: Box<Arrival>) {
+    let Arrival {
+        shared,
+        mut subject,
+        stream,
+        peer,
+        pass,
+        lost,
+        origin,
+        ended,
+    } = unbox(arrival);
     let mut session = Session::new(stream, &shared);
-    let greeted = tokio::select! {
-        biased;
-        () = ended.cancelled() => Err(DisconnectReason::Local),
-        _ = lost => Err(DisconnectReason::Crowded { option: "max_handshakes" }),
-        greeted = session.handshake(&shared, &peer) => greeted,
+    let greeting = async {
+        let greeted = tokio::select! {
+            biased;
+            () = ended.cancelled() => Err(DisconnectReason::Local),
+            _ = lost => Err(DisconnectReason::Crowded { option: "max_handshakes" }),
+            greeted = session.handshake(&shared, &peer) => greeted,
+        };
+        let info = greeted?;
+        pass.greeted();
+        let known = Arc::new(Peer::new(peer, &info));
+        let pipe = shared.pipe_for(origin, Some(&known));
+        shared.ledger.know(pipe.id(), |entry| {
+            entry.endpoint = Some(subject.endpoint().clone());
+            entry.peer = Some(known);
+            entry.is_connected = true;
+        });
+        subject.met(&info, pipe.name());
+        Ok(pipe)
     };
-    let info = match greeted {
-        Ok(info) => info,
+    let pipe = match Box::pin(greeting).await {
+        Ok(pipe) => pipe,
         Err(reason) => {
             drop(session);
             return fail(&shared, &subject, reason);
         }
     };
-    pass.greeted();
-    let known = Arc::new(Peer::new(peer, &info));
-    let pipe = shared.pipe_for(origin, Some(&known));
-    shared.ledger.know(pipe.id(), |entry| {
-        entry.endpoint = Some(subject.endpoint().clone());
-        entry.peer = Some(known);
-        entry.is_connected = true;
-    });
-    subject.met(&info, pipe.name());
-    drop(info);
     shared.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
