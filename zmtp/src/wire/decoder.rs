@@ -227,7 +227,9 @@ fn make_room(
         return;
     }
     let need = chunk.len() + want;
-    let (mut next, size) = spent.take(need, need.max(read_size));
+    // Twice what is there, so that a long command in small pieces is copied a few times only.
+    let size = need.max(read_size).max(2 * chunk.len());
+    let (mut next, size) = spent.take(need, size);
     next.extend_from_slice(chunk);
     let old = std::mem::replace(chunk, next);
     let old_size = std::mem::replace(chunk_size, size);
@@ -606,6 +608,25 @@ mod tests {
             }
         }
         batches
+    }
+
+    #[test]
+    fn a_long_handshake_in_small_pieces_is_not_copied_for_each() {
+        let mut decoder = Decoder::new(Limits::default());
+        let mut moves = 0;
+        let mut memory = std::ptr::null();
+        let header = [&[6][..], &50_000_u64.to_be_bytes()].concat();
+        let pieces = std::iter::once(&header[..]).chain(std::iter::repeat_n(&[1; 100][..], 499));
+        for piece in pieces {
+            decoder.read_buffer().put_slice(piece);
+            decoder.note_read();
+            assert!(decoder.take_frame(false).unwrap().is_none());
+            moves += usize::from(decoder.chunk.as_ptr() != memory);
+            memory = decoder.chunk.as_ptr();
+        }
+        assert!(moves <= 10, "{moves}");
+        let kept = decoder.chunk_size + decoder.spent.bytes();
+        assert!(kept <= 4 * 50_000, "{kept}");
     }
 
     #[test]

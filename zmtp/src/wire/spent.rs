@@ -11,30 +11,44 @@ use bytes::BytesMut;
 /// Bytes of buffers that are kept in view.
 const MOST: usize = 4 * 1024 * 1024;
 
-/// Buffers looked at for one that is free: the oldest are the likeliest.
+/// Buffers looked at for one that is free: those that were not looked at for longest are the likeliest.
 const LOOKS: usize = 4;
 
-/// Buffers that were handed out, oldest first, each with the size of its allocation.
+/// Buffers that were handed out, each with the size of its allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
-    buffers: VecDeque<(BytesMut, usize)>,
+    buffers: VecDeque<Handle>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Handle {
+    buffer: BytesMut,
+    size: usize,
+    /// It was looked at once already, in vain.
+    seen_held: bool,
 }
 
 impl Spent {
     /// An empty buffer with room for `need` bytes, and its size: one whose messages are gone, or a new one
     /// of `size` bytes.
     pub(crate) fn take(&mut self, need: usize, size: usize) -> (BytesMut, usize) {
-        for at in 0..self.buffers.len().min(LOOKS) {
-            let (buffer, its_size) = &mut self.buffers[at];
+        for _ in 0..self.buffers.len().min(LOOKS) {
+            let Some(mut handle) = self.buffers.pop_front() else {
+                break;
+            };
             // A buffer much larger than its use would be held by little.
-            let fits = (need..=need.max(size).saturating_mul(4)).contains(its_size);
-            if fits
-                && buffer.try_reclaim(need)
-                && let Some((buffer, its_size)) = self.buffers.remove(at)
-            {
-                self.bytes -= its_size;
-                return (buffer, its_size);
+            let fits = (need..=need.max(size).saturating_mul(4)).contains(&handle.size);
+            if fits && handle.buffer.try_reclaim(need) {
+                self.bytes -= handle.size;
+                return (handle.buffer, handle.size);
+            }
+            // To the end, or out of view, so that what is held for long, or is of no use, hides no others.
+            if handle.seen_held {
+                self.bytes -= handle.size;
+            } else {
+                handle.seen_held = true;
+                self.buffers.push_back(handle);
             }
         }
         let size = size.max(need);
@@ -45,12 +59,21 @@ impl Spent {
     pub(crate) fn give(&mut self, mut buffer: BytesMut, size: usize) {
         buffer.clear();
         self.bytes += size;
-        self.buffers.push_back((buffer, size));
+        self.buffers.push_back(Handle {
+            buffer,
+            size,
+            seen_held: false,
+        });
         while self.bytes > MOST
-            && let Some((_, size)) = self.buffers.pop_front()
+            && let Some(handle) = self.buffers.pop_front()
         {
-            self.bytes -= size;
+            self.bytes -= handle.size;
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -84,6 +107,23 @@ mod tests {
         assert_eq!(size, 64 * 1024);
         assert!((memory..memory.wrapping_add(size)).contains(&again.as_ptr()));
         assert!(again.capacity() >= 60_000 && again.is_empty());
+    }
+
+    #[test]
+    fn buffers_that_are_held_for_long_hide_no_others() {
+        let mut spent = Spent::default();
+        let mut held = Vec::new();
+        for _ in 0..2 * LOOKS {
+            let (mut buffer, size) = spent.take(1000, 1000);
+            buffer.extend_from_slice(&[1; 1000]);
+            held.push(buffer.split().freeze());
+            spent.give(buffer, size);
+        }
+        for _ in 0..1000 {
+            let (buffer, size) = spent.take(1000, 1000);
+            spent.give(buffer, size);
+        }
+        assert!(spent.buffers.len() <= 2 * LOOKS, "{}", spent.buffers.len());
     }
 
     #[test]
