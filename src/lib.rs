@@ -5,6 +5,8 @@
 //! This crate re-exports two others, and is the only one to depend on: the sockets on tokio (the modules
 //! below) and the wire protocol without I/O ([`zmtp`], for those who build something else with it).
 
+#[cfg(feature = "tls")]
+pub use patterns::rustls;
 pub use patterns::{
     BindError, Closed, ConnectError, ConnectFailure, Context, DealerSocket, DisconnectError,
     DisconnectReason, Endpoint, EndpointError, Frame, LibzmqEvent, Message, Monitor, MonitorEvent,

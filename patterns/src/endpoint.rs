@@ -6,6 +6,7 @@
 //! ipc://path                    Unix socket file, at most 107 bytes
 //! ipc://@name                   Linux abstract name
 //! ipc://*                       to bind only: a fresh file in a fresh directory
+//! tls+tcp://host:port           TLS over TCP, in builds with the feature `tls`
 //! inproc://name                 1 to 256 bytes, known within one Context
 //! ```
 //!
@@ -64,6 +65,9 @@ const NOT_BUILT: &[(&str, &str)] = &[
 pub enum Endpoint {
     /// `tcp://`: across machines, and to any ZMTP peer.
     Tcp(TcpEndpoint),
+    /// `tls+tcp://`: TLS over TCP, to peers of this library.
+    #[cfg(feature = "tls")]
+    Tls(Box<TcpEndpoint>),
     /// `ipc://`: a Unix domain socket, between processes of one machine.
     Ipc(IpcEndpoint),
     /// `inproc://`: between sockets of one `Context`.
@@ -73,7 +77,7 @@ pub enum Endpoint {
 impl Endpoint {
     /// Whether a listener there can be reached from other machines.
     pub(crate) fn is_open_to_others(&self) -> bool {
-        let Endpoint::Tcp(tcp) = self else {
+        let Some(tcp) = self.tcp() else {
             return false;
         };
         match tcp.host() {
@@ -83,10 +87,31 @@ impl Endpoint {
         }
     }
 
+    /// The TCP address, of an endpoint over TCP.
+    fn tcp(&self) -> Option<&TcpEndpoint> {
+        match self {
+            Endpoint::Tcp(tcp) => Some(tcp),
+            #[cfg(feature = "tls")]
+            Endpoint::Tls(tcp) => Some(tcp),
+            Endpoint::Ipc(_) | Endpoint::Inproc(_) => None,
+        }
+    }
+
+    /// The same address with TLS over its TCP.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(&self) -> Endpoint {
+        match self {
+            Endpoint::Tcp(tcp) => Endpoint::Tls(Box::new(tcp.clone())),
+            other => other.clone(),
+        }
+    }
+
     /// The transport's name: what stands before `://`.
     pub fn transport(&self) -> &'static str {
         match self {
             Endpoint::Tcp(_) => "tcp",
+            #[cfg(feature = "tls")]
+            Endpoint::Tls(_) => "tls+tcp",
             Endpoint::Ipc(_) => "ipc",
             Endpoint::Inproc(_) => "inproc",
         }
@@ -94,16 +119,15 @@ impl Endpoint {
 
     /// The TCP port, if this is a TCP endpoint with a definite one.
     pub fn port(&self) -> Option<u16> {
-        match self {
-            Endpoint::Tcp(tcp) => tcp.port(),
-            _ => None,
-        }
+        self.tcp()?.port()
     }
 
     /// Whether a socket can bind here: only a source address stands in the way.
     pub(crate) fn check_bind(&self) -> Result<(), EndpointError> {
         match self {
             Endpoint::Tcp(tcp) => tcp.check_bind(),
+            #[cfg(feature = "tls")]
+            Endpoint::Tls(tcp) => tcp.check_bind(),
             Endpoint::Ipc(_) | Endpoint::Inproc(_) => Ok(()),
         }
     }
@@ -112,6 +136,8 @@ impl Endpoint {
     pub(crate) fn check_connect(&self) -> Result<(), EndpointError> {
         match self {
             Endpoint::Tcp(tcp) => tcp.check_connect(),
+            #[cfg(feature = "tls")]
+            Endpoint::Tls(tcp) => tcp.check_connect(),
             Endpoint::Ipc(ipc) => ipc.check_connect(),
             Endpoint::Inproc(_) => Ok(()),
         }
@@ -129,6 +155,10 @@ impl FromStr for Endpoint {
         };
         match transport {
             "tcp" => TcpEndpoint::parse(address).map(Endpoint::Tcp),
+            #[cfg(feature = "tls")]
+            "tls+tcp" => TcpEndpoint::parse(address).map(|tcp| Endpoint::Tls(Box::new(tcp))),
+            #[cfg(not(feature = "tls"))]
+            "tls+tcp" => Err(EndpointError::NoTls),
             "ipc" => IpcEndpoint::parse(address).map(Endpoint::Ipc),
             "inproc" => InprocName::parse(address).map(Endpoint::Inproc),
             other => Err(unknown_transport(other)),
@@ -167,6 +197,8 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Tcp(tcp) => write!(f, "tcp://{tcp}"),
+            #[cfg(feature = "tls")]
+            Endpoint::Tls(tcp) => write!(f, "tls+tcp://{tcp}"),
             Endpoint::Ipc(ipc) => write!(f, "ipc://{ipc}"),
             Endpoint::Inproc(name) => write!(f, "inproc://{name}"),
         }

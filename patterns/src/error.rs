@@ -37,6 +37,12 @@ pub enum BindError {
         /// Where it was to listen.
         endpoint: Endpoint,
     },
+    /// The socket has no configuration for TLS. Set the option `tls_server`.
+    #[error("cannot bind {endpoint}: the socket has no `tls_server`")]
+    NoTls {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+    },
     /// The address, interface or host name is none of this machine's.
     #[error("cannot bind {endpoint}: {reason}")]
     AddressNotAvailable {
@@ -70,6 +76,7 @@ impl BindError {
         Some(match self {
             BindError::Endpoint(_)
             | BindError::Unauthenticated { .. }
+            | BindError::NoTls { .. }
             | BindError::NoRuntime { .. } => return None,
             BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
             BindError::AddressNotAvailable { reason, .. } => {
@@ -96,6 +103,15 @@ pub enum ConnectError {
         "cannot connect to {endpoint}: no tokio runtime is running here (call it from within one)"
     )]
     NoRuntime {
+        /// The peer.
+        endpoint: Endpoint,
+    },
+    /// The socket has no configuration for TLS (option `tls_client`), or the host cannot stand in a certificate
+    /// (option `tls_server_name`).
+    #[error(
+        "cannot connect to {endpoint}: the socket needs `tls_client`, and a server name that can be verified"
+    )]
+    NoTls {
         /// The peer.
         endpoint: Endpoint,
     },

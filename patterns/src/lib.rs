@@ -83,6 +83,9 @@ pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorE
 pub use peer::Peer;
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
+/// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,

@@ -118,6 +118,11 @@ pub enum DisconnectReason {
     /// The peer broke the protocol, does not fit, refused this side, or fell silent.
     #[error(transparent)]
     Protocol(zmtp::Error),
+    /// TLS failed: the peer speaks none, has no certificate that is trusted here, does not trust this side's, or
+    /// what came was damaged.
+    #[cfg(feature = "tls")]
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
     /// This is a PAIR socket, and has a peer already.
     #[error("this PAIR socket has a peer already")]
     Occupied,
@@ -148,6 +153,8 @@ impl DisconnectReason {
             DisconnectReason::Protocol(error) => {
                 !matches!(error, zmtp::Error::Refused { .. } | zmtp::Error::Silent(_))
             }
+            #[cfg(feature = "tls")]
+            DisconnectReason::Tls(error) => !matches!(error, rustls::Error::AlertReceived(_)),
             DisconnectReason::Occupied
             | DisconnectReason::Slow
             | DisconnectReason::Subscriptions { .. }
@@ -171,6 +178,13 @@ impl From<Unwanted> for DisconnectReason {
 
 impl From<io::Error> for DisconnectReason {
     fn from(error: io::Error) -> Self {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = error
+            .get_ref()
+            .and_then(|error| error.downcast_ref::<rustls::Error>())
+        {
+            return DisconnectReason::Tls(tls.clone());
+        }
         DisconnectReason::Io(Arc::new(error))
     }
 }

@@ -13,6 +13,8 @@ mod define;
 mod builder;
 mod table;
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -573,6 +575,46 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// How endpoints that are bound at `tls+tcp://` prove who they are, and what they ask of clients: certificates,
+    /// key, verifier and cryptography, in rustls's own words.
+    #[cfg(feature = "tls")]
+    tls_server(config: impl Into<Arc<rustls::ServerConfig>> = Some(config.into())) -> Option<Arc<rustls::ServerConfig>> {
+        default: None,
+        none: "none",
+        zmq: (),
+        unit: "`rustls::ServerConfig`",
+        allowed: "any" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// How endpoints that are connected to `tls+tcp://` verify the server, and prove who they are if asked, in
+    /// rustls's own words.
+    #[cfg(feature = "tls")]
+    tls_client(config: impl Into<Arc<rustls::ClientConfig>> = Some(config.into())) -> Option<Arc<rustls::ClientConfig>> {
+        default: None,
+        none: "none",
+        zmq: (),
+        unit: "`rustls::ClientConfig`",
+        allowed: "any" if |_| true,
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
+    /// Whom a server's certificate has to name, in place of the host of the endpoint `tls+tcp://` that is connected.
+    #[cfg(feature = "tls")]
+    tls_server_name(name: impl Into<Option<String>> = name.into()) -> Option<String> {
+        default: None,
+        none: "the endpoint's host",
+        zmq: (),
+        unit: "name",
+        allowed: "None, a DNS name or an IP address" if |name| {
+            name.clone().is_none_or(|name| rustls::pki_types::ServerName::try_from(name).is_ok())
+        },
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// What the authenticator is told of the socket, so that it can decide differently for different
     /// sockets. With one, a NULL socket asks about its peers, too, and takes none that are too old for
     /// ZMTP 3.
@@ -822,6 +864,20 @@ impl Show for Security {
             (_, false) => " client",
         };
         format!("{}{role}", self.name())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Show for Arc<rustls::ServerConfig> {
+    fn show(&self, _: &str) -> String {
+        "a configuration".to_owned()
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Show for Arc<rustls::ClientConfig> {
+    fn show(&self, _: &str) -> String {
+        "a configuration".to_owned()
     }
 }
 

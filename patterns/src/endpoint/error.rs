@@ -21,6 +21,9 @@ pub enum EndpointError {
         /// What stands before `://`.
         name: String,
     },
+    /// `tls+tcp://` in a build without it.
+    #[error("transport \"tls+tcp\" is not part of this build: turn on the feature `tls`")]
+    NoTls,
     /// A transport that libzmq has and this library has not.
     #[error(
         "transport {name:?} of libzmq ({purpose}) is not part of this library: \

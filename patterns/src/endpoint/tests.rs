@@ -229,3 +229,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tls_has_the_addresses_of_tcp_in_builds_that_have_it() {
+    let parsed = "tls+tcp://[::1]:*".parse::<Endpoint>();
+    #[cfg(not(feature = "tls"))]
+    assert_eq!(parsed, Err(EndpointError::NoTls));
+    #[cfg(feature = "tls")]
+    {
+        let endpoint = parsed.unwrap();
+        assert_eq!(endpoint.to_string(), "tls+tcp://[::1]:*");
+        assert_eq!((endpoint.transport(), endpoint.port()), ("tls+tcp", None));
+        assert!(!endpoint.is_open_to_others());
+        assert!(endpoint.check_connect().is_err());
+        assert!("tls+tcp://host:65536".parse::<Endpoint>().is_err());
+    }
+}

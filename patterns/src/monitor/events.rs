@@ -107,7 +107,14 @@ impl Subject {
     }
 
     fn event(&self, kind: MonitorEventKind) -> MonitorEvent {
-        let at = |address: SocketAddr| Endpoint::from(address);
+        let at = |address: SocketAddr| {
+            let endpoint = Endpoint::from(address);
+            #[cfg(feature = "tls")]
+            if matches!(self.endpoint, Endpoint::Tls(_)) {
+                return endpoint.with_tls();
+            }
+            endpoint
+        };
         let connection = self.connection.as_ref();
         let own = connection.and_then(|one| one.local).map(at);
         let theirs = match connection.map(|one| &one.peer) {

@@ -122,6 +122,8 @@ impl MonitorEvent {
                     DisconnectReason::Io(error) => errno(error),
                     DisconnectReason::Peer => of_kind(io::ErrorKind::BrokenPipe),
                     DisconnectReason::HandshakeTimeout(_) => of_kind(io::ErrorKind::TimedOut),
+                    #[cfg(feature = "tls")]
+                    DisconnectReason::Tls(_) => None,
                     DisconnectReason::Local
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied

@@ -30,6 +30,7 @@ macro_rules! effect {
 macro_rules! define_options {
     ($(
         $(#[doc = $doc:literal])+
+        $(#[cfg($cfg:meta)])?
         $name:ident($argument:ident: $taken:ty = $converted:expr) -> $field:ty {
             default: $default:expr,
             none: $none:literal,
@@ -46,17 +47,19 @@ macro_rules! define_options {
         pub struct Options {
             $(
                 $(#[doc = $doc])+
+                $(#[cfg($cfg)])?
                 pub(crate) $name: $field,
             )+
         }
 
         impl Default for Options {
             fn default() -> Self {
-                Options { $($name: $default,)+ }
+                Options { $($(#[cfg($cfg)])? $name: $default,)+ }
             }
         }
 
         $(
+            $(#[cfg($cfg)])?
             impl<S: $capability> Builder<S> {
                 $(#[doc = $doc])+
                 #[doc = ""]
@@ -78,10 +81,14 @@ macro_rules! define_options {
         )+
 
         /// One row for each option, in the order of their definitions.
+        // A list cannot leave out what the build has not.
+        #[allow(clippy::vec_init_then_push)]
         fn rows() -> Vec<OptionRow> {
             let defaults = Options::default();
-            vec![$(
-                OptionRow {
+            let mut rows = Vec::new();
+            $(
+                $(#[cfg($cfg)])?
+                rows.push(OptionRow {
                     name: stringify!($name),
                     zmq: [$((concat!("ZMQ_", $zmq_name), $zmq_number))?].into_iter().next(),
                     unit: $unit,
@@ -90,8 +97,9 @@ macro_rules! define_options {
                     sockets: $sockets,
                     effect: Effect::$effect,
                     meaning: concat!($($doc),+).trim_start(),
-                },
-            )+]
+                });
+            )+
+            rows
         }
     };
 }

@@ -134,6 +134,8 @@ impl Session {
         shared: &Shared,
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
+        #[cfg(feature = "tls")]
+        Box::pin(self.stream.open()).await?;
         loop {
             match std::future::poll_fn(|cx| self.poll_handshake(cx)).await? {
                 Event::Ready(info) => return Ok(info),
@@ -157,6 +159,8 @@ impl Session {
             if let Some(event) = self.connection.poll_event() {
                 return Poll::Ready(Ok(event));
             }
+            #[cfg(feature = "tls")]
+            self.stream.push_out(cx)?;
             ready!(self.poll_read(cx, 0))?;
         }
     }
@@ -236,6 +240,8 @@ impl Session {
             }
             let received = self.poll_receive(pipe, cx)?;
             if sent.is_pending() && received.is_pending() {
+                #[cfg(feature = "tls")]
+                self.stream.push_out(cx)?;
                 return self.poll_timer(pipe, cx);
             }
             if self.read >= READ_BUDGET {
@@ -477,7 +483,8 @@ impl Session {
     /// resets the connection, and the peer may lose what it has not read yet: so what still comes is
     /// read and thrown away until the peer closes, too, but not for long.
     async fn farewell(&mut self) {
-        if !self.has_sent || self.stream.shutdown().await.is_err() {
+        let owes_an_end = self.has_sent || self.stream.says_goodbye();
+        if !owes_an_end || self.stream.shutdown().await.is_err() {
             return;
         }
         let mut scrap = [0; 1024];

@@ -157,6 +157,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
         endpoint.check_connect()?;
+        #[cfg(feature = "tls")]
+        self.check_tls(&endpoint)?;
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
@@ -172,6 +174,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     ) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
         endpoint.check_connect()?;
+        #[cfg(feature = "tls")]
+        self.check_tls(&endpoint)?;
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
@@ -184,6 +188,22 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             directory.release(origin);
         }
         connected
+    }
+
+    /// Whether the socket can connect by TLS, if the endpoint asks for it.
+    #[cfg(feature = "tls")]
+    fn check_tls(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        let options = &self.shared.options;
+        match endpoint {
+            Endpoint::Tls(tls)
+                if options.tls_client.is_none()
+                    || crate::transport::tls::server_name(tls, options).is_none() =>
+            {
+                let endpoint = endpoint.clone();
+                Err(ConnectError::NoTls { endpoint })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn connect_endpoint(

@@ -16,6 +16,8 @@ mod resolve;
 mod simulated;
 mod stream;
 mod tcp;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod tune;
 
 use std::fmt;
@@ -88,6 +90,8 @@ pub(crate) enum Listener {
     Ipc(ipc::IpcListener),
     #[cfg(feature = "simulation")]
     Simulated(simulated::Listener),
+    #[cfg(feature = "tls")]
+    Tls(tls::Listener),
 }
 
 /// Listens at an endpoint; peers can connect when this returns.
@@ -111,6 +115,8 @@ pub(crate) async fn bind(endpoint: &Endpoint, shared: &Shared) -> Result<Listene
     }
     match endpoint {
         Endpoint::Tcp(tcp) => tcp::bind(tcp, options).await.map(Listener::Tcp),
+        #[cfg(feature = "tls")]
+        Endpoint::Tls(tcp) => tls::bind(tcp, options).await.map(Listener::Tls),
         #[cfg(unix)]
         Endpoint::Ipc(ipc) => ipc::bind(ipc, options).await.map(Listener::Ipc),
         _ => Err(BindError::Io {
@@ -153,7 +159,12 @@ pub(crate) async fn connect(
         return simulated::connect(network, tcp, options).await;
     }
     match endpoint {
-        Endpoint::Tcp(tcp) => tcp::connect(tcp, options, delayed).await,
+        Endpoint::Tcp(tcp) => {
+            let (stream, peer) = tcp::connect(tcp, options, delayed).await?;
+            Ok((Stream::Tcp(stream), peer))
+        }
+        #[cfg(feature = "tls")]
+        Endpoint::Tls(tcp) => tls::connect(tcp, options, delayed).await,
         #[cfg(unix)]
         Endpoint::Ipc(ipc) => ipc::connect(ipc, options).await,
         _ => Err(ConnectFailure::Unsupported {
@@ -187,6 +198,8 @@ impl Listener {
             Listener::Ipc(ipc) => ipc.endpoint(),
             #[cfg(feature = "simulation")]
             Listener::Simulated(listener) => listener.endpoint(),
+            #[cfg(feature = "tls")]
+            Listener::Tls(tls) => tls.endpoint(),
         }
     }
 
@@ -198,6 +211,8 @@ impl Listener {
             Listener::Ipc(ipc) => ipc.fd(),
             #[cfg(feature = "simulation")]
             Listener::Simulated(_) => None,
+            #[cfg(feature = "tls")]
+            Listener::Tls(tls) => tls.fd(),
         }
     }
 
@@ -212,6 +227,8 @@ impl Listener {
             Listener::Ipc(ipc) => ipc.close(),
             #[cfg(feature = "simulation")]
             Listener::Simulated(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Listener::Tls(_) => Ok(()),
         }
     }
 
@@ -225,11 +242,16 @@ impl Listener {
     /// A dropped future has accepted nothing.
     pub(crate) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
         match self {
-            Listener::Tcp(tcp) => tcp.accept().await,
+            Listener::Tcp(tcp) => {
+                let (stream, peer) = tcp.accept().await?;
+                Ok((Stream::Tcp(stream), peer))
+            }
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.accept().await,
             #[cfg(feature = "simulation")]
             Listener::Simulated(listener) => listener.accept().await,
+            #[cfg(feature = "tls")]
+            Listener::Tls(tls) => tls.accept().await,
         }
     }
 }

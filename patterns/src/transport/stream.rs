@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 #[cfg(feature = "simulation")]
 use crate::simulation::Wire;
 
@@ -23,6 +25,9 @@ pub(crate) enum Stream {
     Ipc(UnixStream),
     #[cfg(feature = "simulation")]
     Simulated(Box<dyn Wire>),
+    /// Over TCP.
+    #[cfg(feature = "tls")]
+    Tls(Box<Tls>),
 }
 
 /// Largest piece that [`Stream::read_now`] reads.
@@ -40,6 +45,8 @@ impl Stream {
             Stream::Ipc(_) => usize::MAX,
             #[cfg(feature = "simulation")]
             Stream::Simulated(_) => usize::MAX,
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => SEGMENT,
         }
     }
 
@@ -51,6 +58,8 @@ impl Stream {
             Stream::Ipc(stream) => fd(stream),
             #[cfg(feature = "simulation")]
             Stream::Simulated(_) => None,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.tcp().and_then(fd),
         }
     }
 
@@ -62,13 +71,41 @@ impl Stream {
             Stream::Ipc(_) => None,
             #[cfg(feature = "simulation")]
             Stream::Simulated(_) => None,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.tcp()?.local_addr().ok(),
         }
+    }
+
+    /// Does what the transport has to do before bytes can flow.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn open(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Tls(stream) => std::future::poll_fn(|cx| stream.poll_open(cx)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what a transport still holds of what was written, when nothing more can be done now.
+    #[cfg(feature = "tls")]
+    pub(crate) fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self {
+            Stream::Tls(stream) => stream.push_out(cx),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the peer is told of the end by more than the end.
+    pub(crate) fn says_goodbye(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return matches!(self, Stream::Tls(_));
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// Reads up to `limit` bytes without asking the runtime whether there are any: for a caller that asks the
     /// system itself, again and again.
     pub(crate) fn read_now<'a>(
-        &self,
+        &mut self,
         scratch: &'a mut Vec<u8>,
         limit: usize,
     ) -> io::Result<&'a [u8]> {
@@ -77,12 +114,17 @@ impl Stream {
             scratch.resize(size, 0);
         }
         let socket = match self {
-            Stream::Tcp(stream) => SockRef::from(stream),
+            Stream::Tcp(stream) => SockRef::from(&*stream),
             #[cfg(unix)]
-            Stream::Ipc(stream) => SockRef::from(stream),
+            Stream::Ipc(stream) => SockRef::from(&*stream),
             // Only the session's task reads from it.
             #[cfg(feature = "simulation")]
             Stream::Simulated(_) => return Err(io::ErrorKind::WouldBlock.into()),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => {
+                let read = stream.read_now(&mut scratch[..size])?;
+                return Ok(&scratch[..read]);
+            }
         };
         let read = (&*socket).read(&mut scratch[..size])?;
         Ok(&scratch[..read])
@@ -110,6 +152,8 @@ macro_rules! forward {
             Stream::Ipc(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(feature = "simulation")]
             Stream::Simulated(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.open()?.$method($($argument),*),
         }
     };
 }
@@ -151,6 +195,8 @@ impl AsyncWrite for Stream {
             Stream::Ipc(stream) => stream.is_write_vectored(),
             #[cfg(feature = "simulation")]
             Stream::Simulated(_) => true,
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => true,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_socks::TargetAddr;
 use tokio_socks::tcp::Socks5Stream;
 
-use super::{PeerAddress, Stream, bind_error, resolve, tune};
+use super::{PeerAddress, bind_error, resolve, tune};
 use crate::endpoint::{Endpoint, Host, TcpEndpoint};
 use crate::error::{BindError, ConnectFailure};
 use crate::options::{Options, proxy};
@@ -100,14 +100,14 @@ impl TcpListener {
 
     /// # Cancel safety
     /// Nothing is awaited after a connection has been accepted.
-    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+    pub(super) async fn accept(&self) -> io::Result<(TcpStream, PeerAddress)> {
         let (stream, peer) = self.listener.accept().await?;
         // Most systems copy the options from the listener, which has taken them already: what
         // fails now is a connection that is dead, and its session will see that.
         let socket = SockRef::from(&stream);
         let _ = tune::buffers(&socket, &self.options);
         let _ = tune::tcp(&socket, peer.is_ipv6(), &self.options);
-        Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(peer))))
+        Ok((stream, PeerAddress::Tcp(canonical(peer))))
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn connect(
     tcp: &TcpEndpoint,
     options: &Options,
     delayed: &(dyn Fn() + Sync),
-) -> Result<(Stream, PeerAddress), ConnectFailure> {
+) -> Result<(TcpStream, PeerAddress), ConnectFailure> {
     let proxy = options.socks_proxy.as_deref().and_then(proxy);
     let (stream, address) = reach(
         proxy.as_ref().unwrap_or(tcp),
@@ -129,7 +129,7 @@ pub(super) async fn connect(
         None => stream,
         Some(_) => through_proxy(stream, address, tcp, options).await?,
     };
-    Ok((Stream::Tcp(stream), PeerAddress::Tcp(canonical(address))))
+    Ok((stream, PeerAddress::Tcp(canonical(address))))
 }
 
 /// Has the SOCKS5 proxy (RFC 1928) at the other end of the stream connect to the peer.

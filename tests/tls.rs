@@ -1,0 +1,517 @@
+//! `tls+tcp://`: every pattern over it, who is refused and with what reason, ends, and what is the same as over TCP.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::events::ended;
+use common::within;
+use purezmq::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use purezmq::rustls::server::WebPkiClientVerifier;
+use purezmq::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use purezmq::security::{KeyPair as CurvePair, Security};
+use purezmq::{
+    BindError, ConnectError, DealerSocket, DisconnectReason, Message, PubSocket, PullSocket,
+    PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket,
+};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const WILDCARD: &str = "tls+tcp://127.0.0.1:*";
+
+/// Who signs certificates.
+struct Authority {
+    certificate: rcgen::Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        Authority {
+            certificate,
+            issuer,
+        }
+    }
+
+    /// A certificate for `name` and its key.
+    fn sign(
+        &self,
+        name: &str,
+        last_year: i32,
+    ) -> (
+        Vec<rustls::pki_types::CertificateDer<'static>>,
+        PrivateKeyDer<'static>,
+    ) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        (vec![certificate.der().clone()], key.into())
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        roots
+    }
+
+    fn server_for(&self, name: &str, last_year: i32) -> Arc<ServerConfig> {
+        let (chain, key) = self.sign(name, last_year);
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key);
+        Arc::new(config.unwrap())
+    }
+
+    fn server(&self) -> Arc<ServerConfig> {
+        self.server_for("127.0.0.1", 2100)
+    }
+
+    /// One that demands certificates of its clients.
+    fn strict_server(&self) -> Arc<ServerConfig> {
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), provider());
+        let (chain, key) = self.sign("127.0.0.1", 2100);
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, key);
+        Arc::new(config.unwrap())
+    }
+
+    fn client(&self) -> Arc<ClientConfig> {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        Arc::new(config)
+    }
+
+    /// One that has a certificate.
+    fn known_client(&self) -> Arc<ClientConfig> {
+        let (chain, key) = self.sign("joe", 2100);
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_client_auth_cert(chain, key);
+        Arc::new(config.unwrap())
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A PULL that is bound and a PUSH that is to be connected, with these configurations.
+async fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>) -> (PullSocket, PushSocket) {
+    let mut pull = PullSocket::builder().tls_server(server).build().unwrap();
+    pull.bind(WILDCARD).await.unwrap();
+    let push = PushSocket::builder().tls_client(client).build().unwrap();
+    (pull, push)
+}
+
+/// Connects, and says why that ends at the server and at the client.
+async fn refused(pull: PullSocket, mut push: PushSocket) -> (DisconnectReason, DisconnectReason) {
+    let (mut at_server, mut at_client) = (pull.monitor(), push.monitor());
+    push.connect(pull.last_endpoint().unwrap()).unwrap();
+    let reasons = (ended(&mut at_server).await, ended(&mut at_client).await);
+    assert!(pull.stats().handshake_failures >= 1);
+    assert!(push.stats().handshake_failures >= 1);
+    reasons
+}
+
+#[tokio::test]
+async fn req_and_rep() {
+    let authority = Authority::new();
+    let mut rep = RepSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    let endpoint = rep.bind(WILDCARD).await.unwrap();
+    assert!(endpoint.to_string().starts_with("tls+tcp://127.0.0.1:"));
+    assert_eq!(rep.last_endpoint(), Some(&endpoint));
+    let mut req = ReqSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    req.connect(&endpoint).unwrap();
+    for number in 0..100 {
+        req.send(number.to_string()).await.unwrap();
+        let request = within("a request", rep.recv()).await.unwrap();
+        rep.send(request).await.unwrap();
+        let reply = within("a reply", req.recv()).await.unwrap();
+        assert_eq!(reply, number.to_string().as_bytes());
+    }
+    req.disconnect(&endpoint).unwrap();
+    rep.unbind(&endpoint).await.unwrap();
+}
+
+#[tokio::test]
+async fn publisher_and_subscriber() {
+    let authority = Authority::new();
+    let mut publisher = PubSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    let endpoint = publisher.bind(WILDCARD).await.unwrap();
+    let mut subscriber = SubSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    subscriber.subscribe("wanted");
+    subscriber.connect(&endpoint).unwrap();
+    within("the subscription", async {
+        loop {
+            publisher.send("unwanted").await.unwrap();
+            publisher.send("wanted").await.unwrap();
+            if subscriber
+                .try_recv()
+                .is_ok_and(|message| message == "wanted")
+            {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn push_and_pull_both_ways_round() {
+    let authority = Authority::new();
+    let (mut pull, mut push) = pair(authority.server(), authority.client()).await;
+    push.connect(pull.last_endpoint().unwrap()).unwrap();
+    let sent = tokio::spawn(async move {
+        for number in 0..100_000_u32 {
+            push.send(number.to_string()).await.unwrap();
+        }
+        push.close().await
+    });
+    for number in 0..100_000_u32 {
+        let message = within("a message", pull.recv()).await.unwrap();
+        assert_eq!(message, number.to_string().as_bytes());
+    }
+    assert_eq!(sent.await.unwrap().unsent, 0);
+
+    let mut push = PushSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    let endpoint = push.bind(WILDCARD).await.unwrap();
+    let mut pull = PullSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    let mut monitor = push.monitor();
+    pull.connect(&endpoint).unwrap();
+    push.send("hello").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+    // One that has only received says its goodbye, too: without, the end would be one that an attacker can make.
+    pull.close().await;
+    let reason = ended(&mut monitor).await;
+    assert!(matches!(reason, DisconnectReason::Peer), "{reason}");
+}
+
+#[tokio::test]
+async fn dealer_and_router_and_ten_mebibytes() {
+    let authority = Authority::new();
+    let mut router = RouterSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    let endpoint = router.bind(WILDCARD).await.unwrap();
+    let mut dealer = DealerSocket::builder()
+        .tls_client(authority.client())
+        .routing_id("joe")
+        .build()
+        .unwrap();
+    dealer.connect(&endpoint).unwrap();
+    let large: Vec<u8> = (0..10 << 20).map(|at: u32| (at / 251) as u8).collect();
+    dealer.send(large.clone()).await.unwrap();
+    let message: Message = within("the large one", router.recv()).await.unwrap().into();
+    router.send(message).await.unwrap();
+    let back = within("the large one again", dealer.recv()).await.unwrap();
+    assert!(back == large.as_slice());
+}
+
+#[tokio::test]
+async fn curve_works_inside_of_tls() {
+    let authority = Authority::new();
+    let server = CurvePair::generate();
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .security(Security::curve_server(server.clone()))
+        .build()
+        .unwrap();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .security(Security::curve_client(
+            CurvePair::generate(),
+            *server.public(),
+        ))
+        .build()
+        .unwrap();
+    push.connect(&endpoint).unwrap();
+    push.send("sealed twice").await.unwrap();
+    assert_eq!(
+        within("a message", pull.recv()).await.unwrap(),
+        "sealed twice"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_another_authority_vouches_for_is_refused() {
+    let (pull, push) = pair(Authority::new().server(), Authority::new().client()).await;
+    let (at_server, at_client) = refused(pull, push).await;
+    assert!(
+        matches!(
+            at_client,
+            DisconnectReason::Tls(rustls::Error::InvalidCertificate(_))
+        ),
+        "{at_client}"
+    );
+    assert!(
+        matches!(
+            at_server,
+            DisconnectReason::Tls(rustls::Error::AlertReceived(_))
+        ),
+        "{at_server}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_refused_unless_that_name_is_wanted() {
+    let authority = Authority::new();
+    let server = authority.server_for("elsewhere.example", 2100);
+    let (pull, push) = pair(server.clone(), authority.client()).await;
+    let (_, at_client) = refused(pull, push).await;
+    assert!(
+        matches!(
+            at_client,
+            DisconnectReason::Tls(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::NotValidForName
+                    | rustls::CertificateError::NotValidForNameContext { .. }
+            ))
+        ),
+        "{at_client}"
+    );
+
+    let (mut pull, _) = pair(server, authority.client()).await;
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .tls_server_name("elsewhere.example".to_owned())
+        .build()
+        .unwrap();
+    push.connect(pull.last_endpoint().unwrap()).unwrap();
+    push.send("hello").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let authority = Authority::new();
+    let (pull, push) = pair(authority.server_for("127.0.0.1", 2001), authority.client()).await;
+    let (_, at_client) = refused(pull, push).await;
+    assert!(
+        matches!(
+            at_client,
+            DisconnectReason::Tls(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. }
+            ))
+        ),
+        "{at_client}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_the_certificate_that_is_demanded_is_refused() {
+    let authority = Authority::new();
+    let (mut pull, push) = pair(authority.strict_server(), authority.client()).await;
+    let mut monitor = pull.monitor();
+    let mut push = push;
+    push.connect(pull.last_endpoint().unwrap()).unwrap();
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(
+            reason,
+            DisconnectReason::Tls(rustls::Error::NoCertificatesPresented)
+        ),
+        "{reason}"
+    );
+    drop(push);
+
+    let mut known = PushSocket::builder()
+        .tls_client(authority.known_client())
+        .build()
+        .unwrap();
+    known.connect(pull.last_endpoint().unwrap()).unwrap();
+    known.send("it is me").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "it is me");
+}
+
+#[tokio::test]
+async fn peers_without_tls_and_servers_without_tls_are_refused() {
+    let authority = Authority::new();
+    let (pull, _) = pair(authority.server(), authority.client()).await;
+    let plain = pull.last_endpoint().unwrap().to_string();
+    let plain = plain.strip_prefix("tls+").unwrap().to_owned();
+    let mut push = PushSocket::new();
+    let mut monitor = pull.monitor();
+    push.connect(plain.as_str()).unwrap();
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(
+            reason,
+            DisconnectReason::Tls(rustls::Error::InvalidMessage(_))
+        ),
+        "{reason}"
+    );
+
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    let mut monitor = push.monitor();
+    push.connect(format!("tls+{endpoint}")).unwrap();
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(reason, DisconnectReason::Tls(_) | DisconnectReason::Io(_)),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_silent_client_keeps_nobody_out_and_has_no_longer_than_a_handshake() {
+    let authority = Authority::new();
+    let limit = Duration::from_millis(500);
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .handshake_timeout(limit)
+        .build()
+        .unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let address = ("127.0.0.1", endpoint.port().unwrap());
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    push.connect(&endpoint).unwrap();
+    push.send("let me in").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "let me in");
+    let reason = ended(&mut monitor).await;
+    assert!(matches!(reason, DisconnectReason::HandshakeTimeout(after) if after == limit));
+    assert_eq!(pull.stats().handshake_failures, 1);
+    assert_eq!(silent.read(&mut [0; 8]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_client_comes_back_when_its_server_does() {
+    let authority = Authority::new();
+    let (mut pull, _) = pair(authority.server(), authority.client()).await;
+    let endpoint = pull.last_endpoint().unwrap().clone();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .reconnect_interval(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    let mut monitor = push.monitor();
+    push.connect(&endpoint).unwrap();
+    push.send("first").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "first");
+    pull.close().await;
+    assert!(matches!(ended(&mut monitor).await, DisconnectReason::Peer));
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    pull.bind(&endpoint).await.unwrap();
+    push.send("second").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn an_end_without_goodbye_is_told_from_a_fair_one() {
+    let authority = Authority::new();
+    let (mut pull, mut push) = pair(authority.server(), authority.client()).await;
+    let server = ("127.0.0.1", pull.last_endpoint().unwrap().port().unwrap());
+    let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = between.local_addr().unwrap().port();
+    let (cut, told) = tokio::sync::oneshot::channel::<()>();
+    let cutter = tokio::spawn(async move {
+        let (mut client, _) = between.accept().await.unwrap();
+        let mut server = TcpStream::connect(server).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+            _ = told => {}
+        }
+        server.shutdown().await.unwrap();
+        // Nothing that the server still says reaches the client.
+        let _ = tokio::io::copy(&mut server, &mut tokio::io::sink()).await;
+    });
+    let mut monitor = pull.monitor();
+    push.connect(format!("tls+tcp://127.0.0.1:{port}")).unwrap();
+    push.send("hello").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+    cut.send(()).unwrap();
+    let reason = ended(&mut monitor).await;
+    let is_torn = |reason: &DisconnectReason| matches!(reason, DisconnectReason::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof);
+    assert!(is_torn(&reason), "{reason}");
+    drop(pull);
+    cutter.await.unwrap();
+}
+
+#[tokio::test]
+async fn busy_poll_reads_through_tls() {
+    let authority = Authority::new();
+    let wait = Duration::from_millis(1);
+    let mut rep = RepSocket::builder()
+        .tls_server(authority.server())
+        .busy_poll(wait)
+        .build()
+        .unwrap();
+    let endpoint = rep.bind(WILDCARD).await.unwrap();
+    let mut req = ReqSocket::builder()
+        .tls_client(authority.client())
+        .busy_poll(wait)
+        .build()
+        .unwrap();
+    req.connect(&endpoint).unwrap();
+    let large = vec![7; 1 << 20];
+    for _ in 0..50 {
+        req.send(large.clone()).await.unwrap();
+        let answer = async {
+            let request = rep.recv().await.unwrap();
+            rep.send(request).await.unwrap();
+        };
+        let (reply, ()) = within("a reply", async { tokio::join!(req.recv(), answer) }).await;
+        assert!(reply.unwrap() == large.as_slice());
+    }
+}
+
+#[tokio::test]
+async fn sockets_without_a_configuration_say_so() {
+    let mut pull = PullSocket::new();
+    let error = pull.bind(WILDCARD).await.unwrap_err();
+    assert!(matches!(error, BindError::NoTls { .. }), "{error}");
+    let error = pull.connect("tls+tcp://127.0.0.1:1").unwrap_err();
+    assert!(matches!(error, ConnectError::NoTls { .. }), "{error}");
+}
