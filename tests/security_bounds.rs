@@ -1,4 +1,4 @@
-//! What peers may take: connections, handshakes, frames, commands, subscriptions; and the guard against sockets that are
+//! What peers may take: connections, handshakes, frames, commands, subscriptions, time without reading; and the guard against sockets that are
 //! open to the world without anybody having meant it.
 
 mod common;
@@ -10,10 +10,11 @@ use common::raw::{RawPeer, greeting, ready, socket_address};
 use common::within;
 use purezmq::security::{KeyPair, Security};
 use purezmq::{
-    BindError, Context, DisconnectReason, Message, PubSocket, PullSocket, PushSocket, SubSocket,
+    BindError, Context, DisconnectReason, Endpoint, Message, PubSocket, PullSocket, PushSocket,
+    SendError, SubSocket,
 };
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn connections_above_the_limit_are_closed_and_the_others_stay() {
@@ -210,6 +211,216 @@ async fn a_peer_that_subscribes_to_too_much_is_disconnected_and_others_are_not()
         })
         .await;
     }
+}
+
+/// A message that fills buffers.
+fn large() -> Message {
+    Message::from(vec![7; 100_000])
+}
+
+/// A peer that has shaken hands, wants all, and does not read.
+async fn deaf(endpoint: &Endpoint, kind: &str) -> RawPeer {
+    let mut peer = RawPeer::connect(endpoint).await;
+    peer.shake_hands(kind).await;
+    if kind == "SUB" {
+        peer.send(b"\x04\x0a\x09SUBSCRIBE").await;
+    }
+    peer
+}
+
+/// Publishes until there is no room: for the system, and in the pipe.
+async fn fill(publisher: &mut PubSocket) {
+    let dropped = publisher.stats().dropped.full;
+    within("a full pipe", async {
+        while publisher.stats().dropped.full < dropped + 20 {
+            publisher.send(large()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Lets the clock alone go on, and all that waits for it have its turn.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_subscriber_that_takes_nothing_for_a_minute_is_disconnected() {
+    let mut publisher = PubSocket::builder()
+        .send_hwm(10)
+        .send_buffer(4096)
+        .build()
+        .unwrap();
+    let mut monitor = publisher.monitor();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut deaf = deaf(&endpoint, "SUB").await;
+    within("a subscriber", publisher.wait_for_subscribers(1)).await;
+    // Twice almost a minute: in between it takes a little.
+    for _ in 0..2 {
+        fill(&mut publisher).await;
+        pass(Duration::from_secs(58)).await;
+        assert_eq!(publisher.stats().expelled, 0);
+        let mut some = vec![0; 100_000];
+        within("room", async {
+            while publisher.stats().queued_to_send > 8 {
+                deaf.stream.read_exact(&mut some).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    fill(&mut publisher).await;
+    pass(Duration::from_secs(61)).await;
+    let reason = ended(&mut monitor).await;
+    let limit = Duration::from_secs(60);
+    assert!(
+        matches!(reason, DisconnectReason::WriteTimeout(after) if after == limit),
+        "{reason:?}"
+    );
+    assert_eq!(publisher.subscriber_count(), 0);
+    let stats = publisher.stats();
+    assert_eq!((stats.expelled, stats.queued_to_send), (1, 0));
+    deaf.await_close().await;
+}
+
+#[tokio::test]
+async fn who_is_waited_for_by_design_is_waited_for() {
+    let hour = Duration::from_secs(3600);
+    let mut push = PushSocket::builder()
+        .send_timeout(Duration::ZERO)
+        .build()
+        .unwrap();
+    let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut busy = deaf(&endpoint, "PULL").await;
+    let mut publisher = PubSocket::builder()
+        .no_drop(true)
+        .send_timeout(Duration::ZERO)
+        .build()
+        .unwrap();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut slow = deaf(&endpoint, "SUB").await;
+    within("a subscriber", publisher.wait_for_subscribers(1)).await;
+    within("a full pipe", async {
+        while push.stats().queued_to_send < 1000 {
+            drop(push.send(large()).await);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    within("a full pipe", async {
+        while publisher.stats().queued_to_send < 1000 {
+            drop(publisher.send(large()).await);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    pass(hour).await;
+    for (stats, peer) in [(push.stats(), &mut busy), (publisher.stats(), &mut slow)] {
+        assert_eq!((stats.expelled, stats.peers.len()), (0, 1));
+        // Much more than what the system had.
+        peer.receive(50_000_000).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lone_message_that_is_not_taken_has_its_time_too() {
+    // The message is written by `send` itself, and only the connection's task has a clock.
+    let mut push = PushSocket::builder()
+        .write_timeout(Duration::from_secs(10))
+        .build()
+        .unwrap();
+    let mut monitor = push.monitor();
+    let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap();
+    let _deaf = deaf(&endpoint, "PULL").await;
+    push.send(vec![7; 50_000_000]).await.unwrap();
+    tokio::task::yield_now().await;
+    pass(Duration::from_secs(11)).await;
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(reason, DisconnectReason::WriteTimeout(_)),
+        "{reason:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_peer_did_not_take_goes_to_the_next_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut push = PushSocket::builder()
+        .write_timeout(Duration::from_secs(10))
+        .send_timeout(Duration::ZERO)
+        .build()
+        .unwrap();
+    let mut monitor = push.monitor();
+    push.connect(format!("tcp://{}", listener.local_addr().unwrap()).as_str())
+        .unwrap();
+    let accept = async || {
+        let (stream, _) = within("a connection", listener.accept()).await.unwrap();
+        let mut peer = RawPeer { stream };
+        peer.shake_hands("PULL").await;
+        peer
+    };
+    let _deaf = accept().await;
+    let mut sent = 0_u32;
+    within("a full pipe", async {
+        while push.stats().queued_to_send < 1000 {
+            let mut payload = vec![0; 100_000];
+            payload[..4].copy_from_slice(&sent.to_be_bytes());
+            match push.send(payload).await {
+                Ok(()) => sent += 1,
+                Err(SendError::Timeout(_)) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    })
+    .await;
+    pass(Duration::from_secs(11)).await;
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(reason, DisconnectReason::WriteTimeout(_)),
+        "{reason:?}"
+    );
+    assert_eq!(push.stats().expelled, 1);
+    let mut next = accept().await;
+    // Whole messages in order, without a gap up to the last.
+    let mut expected = None;
+    while expected != Some(sent) {
+        let head = next.receive(9 + 4).await;
+        assert_eq!(head[..9], [2, 0, 0, 0, 0, 0, 1, 0x86, 0xa0]);
+        let number = u32::from_be_bytes(head[9..].try_into().unwrap());
+        assert_eq!(*expected.get_or_insert(number), number);
+        expected = Some(number + 1);
+        next.receive(100_000 - 4).await;
+    }
+}
+
+#[tokio::test]
+async fn who_asks_and_does_not_read_the_answers_is_disconnected() {
+    let mut pull = PullSocket::builder()
+        .send_buffer(4096)
+        .write_timeout(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut peer = deaf(&endpoint, "PUSH").await;
+    let pings = b"\x04\x17\x04PING\0\0sixteen bytes: a".repeat(1000);
+    let flood = async {
+        while peer.stream.write_all(&pings).await.is_ok() {}
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = flood => {}
+        reason = ended(&mut monitor) => {
+            assert!(matches!(reason, DisconnectReason::WriteTimeout(_)), "{reason:?}");
+        }
+    }
+    assert_eq!(pull.stats().expelled, 1);
 }
 
 #[tokio::test]

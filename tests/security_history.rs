@@ -13,6 +13,8 @@ use purezmq::{
     Context, DisconnectReason, Endpoint, Message, PubSocket, PullSocket, PushSocket, SubSocket,
     XPubSocket,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A CURVE server that lets in whoever knows its key.
 async fn curve_pull() -> (PullSocket, Endpoint, PublicKey) {
@@ -32,6 +34,39 @@ async fn honest(endpoint: &Endpoint, server: PublicKey) -> PushSocket {
     let mut push = PushSocket::builder().security(security).build().unwrap();
     push.connect(endpoint).unwrap();
     push
+}
+
+/// A relay between a client and `server`: its own endpoint, and what is to be awaited. It passes on what the client says
+/// until `change` has something else to say instead, and the connections stay as they are then.
+async fn relay(
+    server: Endpoint,
+    change: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> (Endpoint, impl Future<Output = (TcpStream, RawPeer)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = format!("tcp://{}", listener.local_addr().unwrap());
+    let relay = async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut peer = RawPeer::connect(&server).await;
+        let (mut said, mut back) = ([0; 4096], [0; 4096]);
+        loop {
+            tokio::select! {
+                count = client.read(&mut said) => {
+                    let piece = &said[..count.unwrap()];
+                    match change(piece) {
+                        None => peer.send(piece).await,
+                        Some(other) => {
+                            peer.try_send(&other).await;
+                            return (client, peer);
+                        }
+                    }
+                }
+                count = peer.stream.read(&mut back) => {
+                    client.write_all(&back[..count.unwrap()]).await.unwrap();
+                }
+            }
+        }
+    };
+    (place.parse().unwrap(), relay)
 }
 
 fn curve_greeting() -> [u8; 64] {
@@ -92,36 +127,15 @@ async fn cve_2014_7202_and_9721_an_old_version_is_no_way_around_security() {
 async fn cve_2014_7203_a_recorded_message_is_refused() {
     let (mut pull, endpoint, server) = curve_pull().await;
     let mut monitor = pull.monitor();
-    // A relay between client and server, which sends the last piece of the client twice.
-    let relay = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place: Endpoint = format!("tcp://{}", relay.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let (place, relay) = relay(endpoint, |piece| {
+        // MESSAGE: a short frame without flags. It is sent twice.
+        let is_message = piece.starts_with(&[0, 33 + 8]);
+        is_message.then(|| [piece, piece].concat())
+    })
+    .await;
     let mut push = honest(&place, server).await;
-    let (mut client, _) = relay.accept().await.unwrap();
-    let mut peer = RawPeer::connect(&endpoint).await;
-    let (said, mut heard) = (push.send("pay once"), [0; 4096]);
-    let play = async {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut back = [0; 4096];
-        loop {
-            tokio::select! {
-                count = client.read(&mut heard) => {
-                    let piece = &heard[..count.unwrap()];
-                    peer.send(piece).await;
-                    // MESSAGE: a short frame without flags.
-                    if piece.starts_with(&[0, 33 + 8]) {
-                        peer.try_send(piece).await;
-                        return;
-                    }
-                }
-                count = peer.stream.read(&mut back) => {
-                    client.write_all(&back[..count.unwrap()]).await.unwrap();
-                }
-            }
-        }
-    };
-    let (sent, ()) = within("a replay", async { tokio::join!(said, play) }).await;
+    let said = push.send("pay once");
+    let (sent, _held) = within("a replay", async { tokio::join!(said, relay) }).await;
     sent.unwrap();
     assert_eq!(within("a message", pull.recv()).await.unwrap(), "pay once");
     let reason = ended(&mut monitor).await;
@@ -184,6 +198,35 @@ async fn cve_2019_13132_and_2020_36400_long_handshakes_end_the_connection() {
     }
 }
 
+/// The same at the point where the buffer was: an INITIATE that follows WELCOME, and is longer than it should be.
+#[tokio::test]
+async fn cve_2019_13132_a_long_initiate_after_welcome_ends_the_connection() {
+    for (more, is_limited) in [(1, false), (512, false), (60_000, false), (70_000, true)] {
+        let (mut pull, endpoint, server) = curve_pull().await;
+        let mut monitor = pull.monitor();
+        let (place, relay) = relay(endpoint.clone(), |piece| {
+            let name = piece.windows(9).position(|name| name == b"\x08INITIATE")?;
+            let mut body = piece[name..].to_vec();
+            body.resize(body.len() + more, 0x55);
+            Some([&[6][..], &(body.len() as u64).to_be_bytes(), &body].concat())
+        })
+        .await;
+        let _lured = honest(&place, server).await;
+        let _held = within("an INITIATE", relay).await;
+        let DisconnectReason::Protocol(error) = ended(&mut monitor).await else {
+            panic!("not for the protocol's sake");
+        };
+        if is_limited {
+            assert!(matches!(error, Error::Limit(_)), "{error:?}");
+        } else {
+            assert_eq!(error, Error::Violation(Violation::Box));
+        }
+        let mut push = honest(&endpoint, server).await;
+        push.send("honest").await.unwrap();
+        assert_eq!(within("a message", pull.recv()).await.unwrap(), "honest");
+    }
+}
+
 /// Clients that never finish their handshake took the places of those that do; what they sent before was kept.
 #[tokio::test]
 async fn cve_2020_15166_and_2021_20234_who_has_not_shaken_hands_holds_nothing() {
@@ -195,8 +238,11 @@ async fn cve_2020_15166_and_2021_20234_who_has_not_shaken_hands_holds_nothing() 
         .build()
         .unwrap();
     let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
-    let mut strangers = Vec::new();
+    let (mut strangers, mut silent) = (Vec::new(), Vec::new());
     for _ in 0..50 {
+        let mut peer = RawPeer::connect(&endpoint).await;
+        peer.send(&curve_greeting()).await;
+        silent.push(peer);
         let mut peer = RawPeer::connect(&endpoint).await;
         peer.send(&curve_greeting()).await;
         // A subscription in the clear, before any handshake.
@@ -212,8 +258,19 @@ async fn cve_2020_15166_and_2021_20234_who_has_not_shaken_hands_holds_nothing() 
     sub.connect(&endpoint).unwrap();
     let first = within("a subscription", publisher.recv()).await.unwrap();
     assert_eq!(first, "\u{1}honest");
-    assert_eq!(publisher.stats().peers.len(), 1);
+    publisher.send("honest news").await.unwrap();
+    let news = within("a publication", sub.recv()).await.unwrap();
+    assert_eq!(news, "honest news");
+    let stats = publisher.stats();
+    assert_eq!(stats.handshake_failures, 50);
+    assert_eq!((stats.peers.len(), stats.queued_to_send), (1, 0));
     assert_eq!(publisher.topics_count(), 1);
+    // Those who have said nothing more got our greeting, and nothing else.
+    for peer in &mut silent {
+        peer.receive(64).await;
+        let mut more = [0];
+        assert!(peer.stream.try_read(&mut more).is_err());
+    }
 }
 
 /// ZMTP 1.0 frames overran a buffer; the sizes are those at its edges.
@@ -324,7 +381,22 @@ async fn cve_2025_30202_a_subscriber_that_never_reads_costs_what_the_options_say
     let stats = publisher.stats();
     assert!(stats.queued_to_send <= 10, "{}", stats.queued_to_send);
     assert!(stats.dropped.full > 100, "{:?}", stats.dropped);
-    drop(deaf);
+    // Nor does it stay: that is for a minute, in which nobody else is disturbed.
+    let mut monitor = publisher.monitor();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    let reason = ended(&mut monitor).await;
+    tokio::time::resume();
+    assert!(
+        matches!(reason, DisconnectReason::WriteTimeout(_)),
+        "{reason:?}"
+    );
+    deaf.await_close().await;
+    publisher.send("after").await.unwrap();
+    assert_eq!(within("a message", listener.recv()).await.unwrap(), "after");
+    let stats = publisher.stats();
+    assert_eq!((stats.expelled, stats.peers.len()), (1, 1));
+    assert_eq!(publisher.subscriber_count(), 1);
 }
 
 /// A peer that says READY and then nothing, again and again, leaves nothing behind.

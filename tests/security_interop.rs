@@ -350,10 +350,12 @@ async fn a_temporary_failure_is_tried_again() {
         let mut monitor = pull.monitor();
         let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
         let mut theirs = trust.open("PUSH", We::Serve, json!({})).await;
+        theirs.call(json!({ "do": "watch" })).await;
         theirs.connect(&endpoint.to_string()).await;
         for _ in 0..2 {
             let failed = event(&mut monitor, "a failed handshake", is_failure).await;
             assert_eq!(failed.libzmq().unwrap().value, 300);
+            println!("theirs: {:?}", their_failure(&mut theirs).await);
         }
         context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("late")) });
         theirs.send(&[text("at last")]).await;
@@ -393,6 +395,72 @@ async fn our_client_hears_their_status_and_stops() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn our_client_hears_the_status_of_their_handler_and_stops() {
+    for mechanism in [Mechanism::Plain, Mechanism::Curve] {
+        for status in [400_u32, 500] {
+            let trust = Trust::new(mechanism);
+            let (mut theirs, endpoint) = their_server(&trust, status).await;
+            let mut push = PushSocket::builder()
+                .security(trust.ours(We::Ask))
+                .build()
+                .unwrap();
+            let mut monitor = push.monitor();
+            push.connect(endpoint.as_str()).unwrap();
+            let failed = event(&mut monitor, "a failed handshake", is_failure).await;
+            let libzmq = failed.libzmq().unwrap();
+            assert_eq!(
+                (u64::from(libzmq.number), libzmq.value),
+                (HANDSHAKE_FAILED_AUTH, status)
+            );
+            let expected = (HANDSHAKE_FAILED_AUTH, status.into());
+            assert_eq!(their_failure(&mut theirs).await, expected);
+            event(&mut monitor, "an event", |kind| {
+                matches!(kind, MonitorEventKind::Closed)
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn our_client_tries_again_after_their_temporary_failure() {
+    for mechanism in [Mechanism::Plain, Mechanism::Curve] {
+        let trust = Trust::new(mechanism);
+        let (mut theirs, endpoint) = their_server(&trust, 300).await;
+        // They say nothing, and wait for the client to go: that is up to its patience.
+        let mut push = PushSocket::builder()
+            .security(trust.ours(We::Ask))
+            .handshake_timeout(Duration::from_millis(300))
+            .build()
+            .unwrap();
+        let mut monitor = push.monitor();
+        push.connect(endpoint.as_str()).unwrap();
+        for _ in 0..2 {
+            let told = their_failure(&mut theirs).await;
+            assert_eq!(told, (HANDSHAKE_FAILED_AUTH, 300));
+            let failed = event(&mut monitor, "a failed handshake", is_failure).await;
+            let MonitorEventKind::HandshakeFailed(reason) = &failed.kind else {
+                panic!("{failed:?}");
+            };
+            assert!(
+                matches!(reason, DisconnectReason::HandshakeTimeout(_)),
+                "{reason}"
+            );
+        }
+    }
+}
+
+/// A server of theirs whose ZAP handler gives everybody this status, and where it is.
+async fn their_server(trust: &Trust, status: u32) -> (Pyzmq, String) {
+    let mut theirs = Pyzmq::with_options("PULL", trust.theirs(We::Ask)).await;
+    let order = json!({ "do": "authenticate", "status": status.to_string() });
+    theirs.call(order).await;
+    theirs.call(json!({ "do": "watch" })).await;
+    let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+    (theirs, endpoint)
 }
 
 #[tokio::test]

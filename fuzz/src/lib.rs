@@ -19,22 +19,22 @@ pub type Target = (&'static str, fn(&[u8]), u64);
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
-    ("greeting", wire::greeting, 10_000_000),
-    ("frames", wire::frames, 4_500_000),
-    ("ready", wire::ready, 7_000_000),
-    ("error", wire::error, 500_000),
-    ("subscribe", wire::subscribe, 2_800_000),
-    ("heartbeat", wire::heartbeat, 8_000_000),
-    ("null", handshake::null, 7_500_000),
-    ("plain-client", handshake::plain_client, 8_500_000),
-    ("plain-server", handshake::plain_server, 10_000_000),
-    ("curve-client", curve::client, 150_000),
-    ("curve-server", curve::server, 800_000),
-    ("sealed", curve::sealed, 35_000),
-    ("peers", peers::peers, 180_000),
-    ("zap", text::zap, 45_000_000),
-    ("endpoint", text::endpoint, 60_000_000),
-    ("certificate", text::certificate, 8_000_000),
+    ("greeting", wire::greeting, 24_000_000),
+    ("frames", wire::frames, 10_800_000),
+    ("ready", wire::ready, 16_800_000),
+    ("error", wire::error, 1_200_000),
+    ("subscribe", wire::subscribe, 6_720_000),
+    ("heartbeat", wire::heartbeat, 19_200_000),
+    ("null", handshake::null, 18_000_000),
+    ("plain-client", handshake::plain_client, 20_400_000),
+    ("plain-server", handshake::plain_server, 24_000_000),
+    ("curve-client", curve::client, 360_000),
+    ("curve-server", curve::server, 1_920_000),
+    ("sealed", curve::sealed, 84_000),
+    ("peers", peers::peers, 432_000),
+    ("zap", text::zap, 108_000_000),
+    ("endpoint", text::endpoint, 144_000_000),
+    ("certificate", text::certificate, 19_200_000),
 ];
 
 /// What a target may hold at a time, whatever it is given: buffers that are always there, the bodies' own records.

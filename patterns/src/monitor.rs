@@ -141,6 +141,9 @@ pub enum DisconnectReason {
         /// `max_connections`, `max_connections_per_address`, or `max_handshakes`.
         option: &'static str,
     },
+    /// There was something to write, and for as long as `write_timeout` says the peer has taken nothing of it.
+    #[error("nothing taken for {} ms", .0.as_millis())]
+    WriteTimeout(Duration),
     /// The handshake took longer than `handshake_timeout`.
     #[error("no handshake within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),
@@ -159,7 +162,8 @@ impl DisconnectReason {
             | DisconnectReason::Slow
             | DisconnectReason::Subscriptions { .. }
             | DisconnectReason::Crowded { .. }
-            | DisconnectReason::HandshakeTimeout(_) => true,
+            | DisconnectReason::HandshakeTimeout(_)
+            | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local | DisconnectReason::Peer | DisconnectReason::Io(_) => false,
         }
     }

@@ -563,6 +563,22 @@ define_options! {
         changed: NewEndpoints,
     }
 
+    /// How long a peer may take nothing of what there is to write to it, before its connection is closed; `None` is
+    /// no limit. The time begins when the system's buffer is full, and starts over with every byte that the system
+    /// takes; it does so when about a third of its buffer is free again. PUB and XPUB begin with 60 s: what their
+    /// subscribers do not read is lost to them anyway. Where a peer that does not read holds up or keeps what is
+    /// meant for it, as with PUSH and ROUTER, that may be a worker that is busy, so there it is to be asked for; and a
+    /// publisher that does `no_drop` waits for its subscribers, however long. A connecting endpoint connects again.
+    write_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+        default: None,
+        none: "no limit; PUB, XPUB: 60 s",
+        zmq: (),
+        unit: "duration",
+        allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+        on: Open ("all"),
+        changed: NewEndpoints,
+    }
+
     /// What is asked of peers, and told to them: NULL, PLAIN or CURVE, with this side's role and secrets. Servers
     /// may connect, and clients bind. The `security` module tells who decides about peers.
     security(security: Security = security) -> Security {
@@ -928,6 +944,9 @@ impl Options {
         if matches!(socket_type, SocketType::Sub | SocketType::XSub) {
             // All that a subscriber has left to send is subscriptions.
             options.linger = Some(Duration::ZERO);
+        }
+        if matches!(socket_type, SocketType::Pub | SocketType::XPub) {
+            options.write_timeout = Some(Duration::from_secs(60));
         }
         options
     }

@@ -15,6 +15,8 @@ line from standard input, answers each with one JSON line on standard output:
     {"do": "request", "messages": [...]}  (REQ)              -> {"ok": [DIGEST of request, DIGEST of reply, ...]}
     {"do": "authenticate", "passwords": {"joe": "secret"}, "keys": "*", "deny": []}  -> {"ok": null}
                                           (a ZAP handler; keys are a directory, or * for any)
+    {"do": "authenticate", "status": "300"}                  -> {"ok": null}
+                                          (a ZAP handler that gives everybody this answer)
     {"do": "watch"}                                          -> {"ok": null}
     {"do": "event"}                       (after watch)      -> {"ok": [NUMBER, VALUE]}
     {"do": "flood", "prefixes": ["a."], "pause": 0.001}      sends "a.0", "a.1", ... until killed
@@ -73,6 +75,29 @@ def end_with_the_test():
     threading.Thread(target=wait, daemon=True).start()
 
 
+class SameAnswer(threading.Thread):
+    """A ZAP handler (RFC 27) that has one answer for everybody."""
+
+    def __init__(self, context, status):
+        super().__init__()
+        self.status = status.encode()
+        self.over = threading.Event()
+        self.socket = context.socket(zmq.REP)
+        self.socket.bind("inproc://zeromq.zap.01")
+
+    def run(self):
+        while not self.over.is_set():
+            if self.socket.poll(100):
+                version, request = self.socket.recv_multipart()[:2]
+                answer = [version, request, self.status, b"as ordered", b"", b""]
+                self.socket.send_multipart(answer)
+        self.socket.close()
+
+    def stop(self):
+        self.over.set()
+        self.join()
+
+
 class Peer:
     def __init__(self):
         self.context = zmq.Context()
@@ -87,7 +112,11 @@ class Peer:
             value = value.encode() if isinstance(value, str) else value
             self.socket.setsockopt(getattr(zmq, name), value)
 
-    def authenticate(self, passwords=None, keys=None, deny=()):
+    def authenticate(self, passwords=None, keys=None, deny=(), status=None):
+        if status:
+            self.authenticator = SameAnswer(self.context, status)
+            self.authenticator.start()
+            return
         self.authenticator = ThreadAuthenticator(self.context)
         self.authenticator.start()
         if passwords:

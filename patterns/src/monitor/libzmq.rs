@@ -121,7 +121,9 @@ impl MonitorEvent {
                 match reason {
                     DisconnectReason::Io(error) => errno(error),
                     DisconnectReason::Peer => of_kind(io::ErrorKind::BrokenPipe),
-                    DisconnectReason::HandshakeTimeout(_) => of_kind(io::ErrorKind::TimedOut),
+                    DisconnectReason::HandshakeTimeout(_) | DisconnectReason::WriteTimeout(_) => {
+                        of_kind(io::ErrorKind::TimedOut)
+                    }
                     #[cfg(feature = "tls")]
                     DisconnectReason::Tls(_) => None,
                     DisconnectReason::Local

@@ -35,6 +35,11 @@ pub(super) trait Flow: Send + 'static {
 
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
+
+    /// Whether the task has a timer to set.
+    fn needs_timer(&self) -> bool {
+        false
+    }
 }
 
 pub(super) struct Link<F> {
@@ -108,7 +113,7 @@ impl<F: Flow> Drive for Link<F> {
             loop {
                 match session.poll_send(pipe, cx) {
                     Poll::Ready(Ok(Turn::Moved)) => {}
-                    Poll::Pending => return Some(true),
+                    Poll::Pending => return (!session.needs_timer()).then_some(true),
                     // The task will come to the same end, and knows what to do.
                     Poll::Ready(Ok(Turn::Finished) | Err(_)) => return None,
                 }

@@ -82,6 +82,18 @@ pub(crate) struct Session {
     scratch: Vec<u8>,
     /// The next moment at which something has to be done without being asked.
     timer: Option<Pin<Box<Sleep>>>,
+    /// How long the peer may take nothing of what is to be written.
+    write_timeout: Option<Duration>,
+    /// The stream takes nothing.
+    stall: Option<Stall>,
+}
+
+/// A stream that takes nothing.
+struct Stall {
+    /// When that has lasted too long.
+    ends: Instant,
+    /// The timer knows.
+    is_timed: bool,
 }
 
 /// What a turn in one direction came to.
@@ -107,6 +119,11 @@ impl Session {
             read: 0,
             scratch: Vec::new(),
             timer: None,
+            write_timeout: shared
+                .options
+                .write_timeout
+                .filter(|_| !shared.options.no_drop),
+            stall: None,
         })
     }
 
@@ -284,14 +301,12 @@ impl Session {
         let segment = self.stream.segment();
         let stream = Pin::new(&mut self.stream);
         let pieces = self.batch.io_slices_within(segment, &mut slices);
-        let written = ready!(match &slices[..pieces] {
+        let written = match &slices[..pieces] {
             // What most batches are; the system has less to do for it.
             [only] => stream.poll_write(cx, only),
             several => stream.poll_write_vectored(cx, several),
-        })?;
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
+        };
+        let written = ready!(self.watch(written))?;
         let messages = self.batch.advance(written);
         self.has_sent = true;
         self.has_sent_lately = true;
@@ -311,13 +326,27 @@ impl Session {
     fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.connection.control().has_remaining() {
             let control = self.connection.control();
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, control))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let written = Pin::new(&mut self.stream).poll_write(cx, control);
+            let written = ready!(self.watch(written))?;
             self.connection.control().advance(written);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Looks at what came of a write: for how long has the stream taken nothing? Writing nothing is an error.
+    fn watch(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(_) => self.stall = None,
+            Poll::Pending if self.stall.is_none() => {
+                self.stall = self.write_timeout.map(|limit| Stall {
+                    ends: Instant::now() + limit,
+                    is_timed: false,
+                });
+            }
+            Poll::Pending => {}
+        }
+        written
     }
 
     /// Hands over what has been read, and reads only when there is room for it.
@@ -364,6 +393,9 @@ impl Session {
                 Ok(Turn::Finished) | Err(_) => return None,
             }
         }
+        if self.needs_timer() {
+            return None;
+        }
         let room = pipe.incoming.room();
         if room == 0 {
             return Some(moved);
@@ -386,7 +418,12 @@ impl Session {
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
         pipe.outgoing.rest();
-        (result.is_ok() && is_quiet).then_some(true)
+        (result.is_ok() && is_quiet && !self.needs_timer()).then_some(true)
+    }
+
+    /// The stream has begun to take nothing, and only the task can see to the time.
+    fn needs_timer(&self) -> bool {
+        self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
     }
 
     /// What is to be done without being asked, and when? Ready when the time to linger is over.
@@ -407,7 +444,11 @@ impl Session {
                 self.idle_check = Some(Instant::now() + IDLE);
             }
             let protocol = self.connection.next_timeout().map(Instant::from_std);
-            let Some(next) = [linger, protocol, self.idle_check]
+            let stall = self.stall.as_mut().map(|stall| {
+                stall.is_timed = true;
+                stall.ends
+            });
+            let Some(next) = [linger, protocol, self.idle_check, stall]
                 .into_iter()
                 .flatten()
                 .min()
@@ -428,6 +469,10 @@ impl Session {
                 return Poll::Ready(Ok(()));
             }
             let now = Instant::now();
+            if stall.is_some_and(|end| end <= now) {
+                let limit = self.write_timeout.unwrap_or_default();
+                return Poll::Ready(Err(DisconnectReason::WriteTimeout(limit)));
+            }
             if self.idle_check.is_some_and(|due| due <= now) {
                 self.idle_check = None;
                 if !std::mem::take(&mut self.has_sent_lately) {
@@ -513,6 +558,10 @@ impl link::Flow for Session {
 
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         self.exchange(pipe, cx)
+    }
+
+    fn needs_timer(&self) -> bool {
+        self.needs_timer()
     }
 }
 
