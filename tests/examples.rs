@@ -123,6 +123,15 @@ async fn hello() {
     assert_eq!(answers.lines().count(), 10);
 }
 
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn tls() {
+    let output = Example::start("tls", &[]).rest().await;
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines[0].starts_with("listening on tls+tcp://127.0.0.1:"));
+    assert_eq!(lines[1..], ["asked: hello", "answer: HELLO"]);
+}
+
 #[tokio::test]
 async fn weather() {
     let folder = Folder::new();

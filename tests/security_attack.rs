@@ -325,8 +325,9 @@ async fn xpub(count: u32, attacked: bool) -> Outcome {
     let began = Instant::now();
     for number in 0..count {
         publisher.send(numbered(0, number)).await.unwrap();
-        // What subscribers say is looked at as well, as applications do. To the end of it would be for ever.
-        for _ in 0..10 {
+        // What subscribers say is looked at as well, as applications do. To the end of it would be for ever; who looks
+        // at less than they say keeps it in memory.
+        for _ in 0..100 {
             if publisher.try_recv().is_err() {
                 break;
             }
