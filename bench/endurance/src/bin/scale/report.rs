@@ -126,6 +126,7 @@ impl Report {
             }
             plot::write(&folder.join(format!("{name}.svg")), &panels)?;
         }
+        text += &self.growth();
         text += &self.goals();
         fs::write(folder.join("scale.md"), text)?;
         Ok(())
@@ -170,6 +171,40 @@ impl Report {
             text.push('\n');
         }
         Ok(())
+    }
+
+    /// How cost grows: what one of many costs, as a multiple of what it costs among a tenth as many. Linear is 1.
+    fn growth(&self) -> String {
+        let mut text = String::from(
+            "\n## Growth\n\nWhat each single one costs (a peer, a message, a delivery, a subscription, a pair), as a \
+             multiple of what it costs among a tenth as many: 1 is linear growth of the whole. The largest number and \
+             the one before it, where these differ by a factor of ten.\n\n| | numbers | purezmq | libzmq |\n|---|---|---|---|\n",
+        );
+        for (quantity, title) in PLOTS.iter().flat_map(|(.., quantities)| *quantities) {
+            let times = |who| {
+                let [.., (fewer, before), (more, after)] =
+                    self.values.get(&(*quantity, who))?.as_slice()
+                else {
+                    return None;
+                };
+                let cost = |number: usize, value: f64| match *quantity {
+                    rate if rate.ends_with("_per_second") => 1.0 / value,
+                    whole if whole.ends_with("_seconds") || whole.ends_with("_mib") => {
+                        value / number as f64
+                    }
+                    _ => value,
+                };
+                let times = cost(*more, *after) / cost(*fewer, *before);
+                (*more == 10 * fewer).then(|| (format!("{fewer} to {more}"), shown(times)))
+            };
+            let Some((numbers, ours)) = times(Who::Purezmq) else {
+                continue;
+            };
+            let theirs = times(Who::Libzmq).filter(|(others, _)| *others == numbers);
+            let theirs = theirs.map_or("-".to_owned(), |(_, times)| times);
+            text += &format!("| {title} | {numbers} | {ours} | {theirs} |\n");
+        }
+        text
     }
 
     /// What was set as a goal, and what became of it; goals of numbers that were not measured are left out.
