@@ -14,6 +14,9 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Buffers looked at for one that is free: those that were not looked at for longest are the likeliest.
 const LOOKS: usize = 4;
 
+/// So often a buffer is looked at in vain before it is given up.
+const MOST_IN_VAIN: usize = 16;
+
 /// Buffers that were handed out, each with the size of its allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
@@ -25,8 +28,8 @@ pub(crate) struct Spent {
 struct Handle {
     buffer: BytesMut,
     size: usize,
-    /// It was looked at once already, in vain.
-    seen_held: bool,
+    /// How often it was looked at in vain.
+    in_vain: usize,
 }
 
 impl Spent {
@@ -44,10 +47,10 @@ impl Spent {
                 return (handle.buffer, handle.size);
             }
             // To the end, or out of view, so that what is held for long, or is of no use, hides no others.
-            if handle.seen_held {
+            handle.in_vain += 1;
+            if handle.in_vain == MOST_IN_VAIN {
                 self.bytes -= handle.size;
             } else {
-                handle.seen_held = true;
                 self.buffers.push_back(handle);
             }
         }
@@ -62,7 +65,7 @@ impl Spent {
         self.buffers.push_back(Handle {
             buffer,
             size,
-            seen_held: false,
+            in_vain: 0,
         });
         while self.bytes > MOST
             && let Some(handle) = self.buffers.pop_front()
@@ -123,7 +126,7 @@ mod tests {
             let (buffer, size) = spent.take(1000, 1000);
             spent.give(buffer, size);
         }
-        assert!(spent.buffers.len() <= 2 * LOOKS, "{}", spent.buffers.len());
+        assert!(spent.buffers.len() <= 8 * LOOKS, "{}", spent.buffers.len());
     }
 
     #[test]
