@@ -82,6 +82,8 @@ pub(crate) struct Session {
     scratch: Vec<u8>,
     /// The next moment at which something has to be done without being asked.
     timer: Option<Pin<Box<Sleep>>>,
+    /// The stream has been told of large payloads, or is not to be.
+    expects_large: bool,
     /// How long the peer may take nothing of what is to be written.
     write_timeout: Option<Duration>,
     /// The stream takes nothing.
@@ -119,6 +121,7 @@ impl Session {
             read: 0,
             scratch: Vec::new(),
             timer: None,
+            expects_large: shared.options.send_buffer.is_some(),
             write_timeout: shared
                 .options
                 .write_timeout
@@ -299,12 +302,19 @@ impl Session {
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let segment = self.stream.segment();
-        let stream = Pin::new(&mut self.stream);
         let pieces = self.batch.io_slices_within(segment, &mut slices);
         let written = match &slices[..pieces] {
             // What most batches are; the system has less to do for it.
-            [only] => stream.poll_write(cx, only),
-            several => stream.poll_write_vectored(cx, several),
+            [only] => Pin::new(&mut self.stream).poll_write(cx, only),
+            several => {
+                if !self.expects_large
+                    && several.iter().map(|slice| slice.len()).sum::<usize>() > segment
+                {
+                    self.expects_large = true;
+                    self.stream.expect_large();
+                }
+                Pin::new(&mut self.stream).poll_write_vectored(cx, several)
+            }
         };
         let written = ready!(self.watch(written))?;
         let messages = self.batch.advance(written);

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 
 #[cfg(feature = "tls")]
 use super::tls::Tls;
+use super::tune;
 #[cfg(feature = "simulation")]
 use crate::simulation::Wire;
 
@@ -47,6 +48,22 @@ impl Stream {
             Stream::Simulated(_) => usize::MAX,
             #[cfg(feature = "tls")]
             Stream::Tls(_) => SEGMENT,
+        }
+    }
+
+    /// Large payloads go out: the system may take more of them before it can send them.
+    pub(crate) fn expect_large(&self) {
+        let tcp = match self {
+            Stream::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Stream::Ipc(_) => None,
+            #[cfg(feature = "simulation")]
+            Stream::Simulated(_) => None,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.tcp(),
+        };
+        if let Some(tcp) = tcp {
+            tune::more_unsent(&SockRef::from(tcp));
         }
     }
 

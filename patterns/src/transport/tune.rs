@@ -22,6 +22,7 @@ pub(super) fn buffers(socket: &Socket, options: &Options) -> io::Result<()> {
 pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
     // Batches are written whole: there is nothing for Nagle's algorithm to wait for.
     socket.set_tcp_nodelay(true)?;
+    unsent(socket, options);
     keepalive(socket, options)?;
     if let Some(limit) = options.tcp_user_timeout {
         user_timeout(socket, limit)?;
@@ -39,6 +40,37 @@ pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<
     }
     Ok(())
 }
+
+/// How many bytes that it cannot send yet the system takes: enough to fill a receiver that was slow for a moment.
+const UNSENT: u32 = 256 * 1024;
+
+/// The same for a connection with large payloads, of which the system takes many at a time.
+const UNSENT_LARGE: u32 = 1024 * 1024;
+
+/// Has the system take little that it cannot send yet, unless the user has chosen the size of its buffer. What a
+/// receiver does not make room for waits in the pipe, where the high-water mark counts it, and not in some 4 MiB of
+/// the system's for each connection, which leave the processor's cache long before they are sent. What is on its way
+/// is not limited by it: a long and fast path is filled as before.
+///
+/// Best effort: not every system has that.
+fn unsent(socket: &Socket, options: &Options) {
+    if options.send_buffer.is_none() {
+        limit_unsent(socket, UNSENT);
+    }
+}
+
+/// Has it take more, for large payloads.
+pub(super) fn more_unsent(socket: &Socket) {
+    limit_unsent(socket, UNSENT_LARGE);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(socket: &Socket, bytes: u32) {
+    let _ = socket.set_tcp_notsent_lowat(bytes);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_unsent(_: &Socket, _: u32) {}
 
 /// Ties a listening or connecting socket to a network interface.
 pub(super) fn device(socket: &Socket, options: &Options) -> io::Result<()> {
