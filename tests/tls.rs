@@ -10,10 +10,10 @@ use common::within;
 use purezmq::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use purezmq::rustls::server::WebPkiClientVerifier;
 use purezmq::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
-use purezmq::security::{KeyPair as CurvePair, Security};
+use purezmq::security::{KeyPair as CurvePair, PlainUsers, Security};
 use purezmq::{
-    BindError, ConnectError, DealerSocket, DisconnectReason, Message, PubSocket, PullSocket,
-    PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket,
+    BindError, ConnectError, Context, DealerSocket, DisconnectReason, Message, PubSocket,
+    PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,6 +103,14 @@ impl Authority {
     /// One that has a certificate.
     fn known_client(&self) -> Arc<ClientConfig> {
         let (chain, key) = self.sign("joe", 2100);
+        self.client_with(chain, key)
+    }
+
+    fn client_with(
+        &self,
+        chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Arc<ClientConfig> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -272,6 +280,127 @@ async fn curve_works_inside_of_tls() {
         within("a message", pull.recv()).await.unwrap(),
         "sealed twice"
     );
+}
+
+#[tokio::test]
+async fn plain_goes_inside_of_tls_and_the_peer_is_known_by_name_and_certificate() {
+    let authority = Authority::new();
+    let context = Context::new();
+    context.set_authenticator(PlainUsers::from_iter([("joe", "secret")]));
+    let mut pull = PullSocket::builder()
+        .context(&context)
+        .tls_server(authority.strict_server())
+        .security(Security::plain_server())
+        .build()
+        .unwrap();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let (chain, key) = authority.sign("joe", 2100);
+    let own = chain[0].clone();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client_with(chain, key))
+        .security(Security::plain_client("joe", "secret").unwrap())
+        .build()
+        .unwrap();
+    push.connect(&endpoint).unwrap();
+    push.send("it is me").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "it is me");
+    let peer = pull.last_peer().unwrap();
+    assert_eq!(peer.user_id.as_deref(), Some("joe"));
+    assert_eq!(peer.certificate.as_ref(), Some(&own));
+}
+
+#[tokio::test]
+async fn clients_that_do_not_begin_give_way_to_those_who_do() {
+    let authority = Authority::new();
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .max_handshakes(3)
+        .build()
+        .unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let address = ("127.0.0.1", endpoint.port().unwrap());
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .build()
+        .unwrap();
+    push.connect(&endpoint).unwrap();
+    push.send("let me in").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "let me in");
+    let reason = ended(&mut monitor).await;
+    let option = "max_handshakes";
+    assert!(
+        matches!(&reason, DisconnectReason::Crowded { option: which } if *which == option),
+        "{reason}"
+    );
+    assert_eq!(silent[0].read(&mut [0; 8]).await.unwrap_or(0), 0);
+}
+
+/// A client whose connection is cut while a message is on the wire: nothing of that message arrives, and the next one
+/// does.
+#[tokio::test]
+async fn a_message_that_is_cut_is_lost_and_the_next_is_whole() {
+    let authority = Authority::new();
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    pull.bind(WILDCARD).await.unwrap();
+    let server = ("127.0.0.1", pull.last_endpoint().unwrap().port().unwrap());
+    let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = between.local_addr().unwrap().port();
+    let relay = tokio::spawn(async move {
+        // The first connection ends after a part of the large message, the second never does.
+        let (client, _) = between.accept().await.unwrap();
+        let mut server_side = TcpStream::connect(server).await.unwrap();
+        let (mut from_server, mut to_server) = server_side.split();
+        let (from_client, mut to_client) = client.into_split();
+        let mut some = from_client.take(200_000);
+        tokio::select! {
+            _ = tokio::io::copy(&mut some, &mut to_server) => {}
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        }
+        drop((some, to_client, server_side));
+        let (mut client, _) = between.accept().await.unwrap();
+        let mut server_side = TcpStream::connect(server).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server_side).await;
+    });
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .reconnect_interval(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    push.connect(format!("tls+tcp://127.0.0.1:{port}")).unwrap();
+    let mut monitor = pull.monitor();
+    push.send("first").await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), "first");
+    push.send(vec![7; 10 << 20]).await.unwrap();
+    ended(&mut monitor).await;
+    push.send("after the cut").await.unwrap();
+    let next = within("a message", pull.recv()).await.unwrap();
+    assert_eq!(next, "after the cut");
+    relay.abort();
+}
+
+#[tokio::test]
+async fn a_bind_that_fails_names_its_endpoint() {
+    let authority = Authority::new();
+    let (pull, _push) = pair(authority.server(), authority.client()).await;
+    let taken = pull.last_endpoint().unwrap().clone();
+    let mut second = PullSocket::builder()
+        .tls_server(authority.server())
+        .build()
+        .unwrap();
+    let error = second.bind(&taken).await.unwrap_err();
+    assert!(
+        matches!(&error, BindError::AddressInUse { endpoint } if *endpoint == taken),
+        "{error}"
+    );
+    assert!(error.to_string().contains("tls+tcp://"), "{error}");
 }
 
 #[tokio::test]
@@ -514,4 +643,50 @@ async fn sockets_without_a_configuration_say_so() {
     assert!(matches!(error, BindError::NoTls { .. }), "{error}");
     let error = pull.connect("tls+tcp://127.0.0.1:1").unwrap_err();
     assert!(matches!(error, ConnectError::NoTls { .. }), "{error}");
+}
+
+/// What TLS costs: `cargo test --release --features tls --test tls -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement, for a release build on an idle machine"]
+async fn throughput_beside_tcp() {
+    const ROUNDS: usize = 5;
+    let authority = Authority::new();
+    println!("{:>6} {:>12} {:>12} {:>6}", "bytes", "tcp", "tls", "ratio");
+    for (size, count) in [(64, 1_000_000), (1024, 500_000), (65_536, 20_000)] {
+        let mut rates = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for (way, endpoint) in ["tcp://127.0.0.1:*", WILDCARD].into_iter().enumerate() {
+                let mut pull = PullSocket::builder()
+                    .tls_server(authority.server())
+                    .build()
+                    .unwrap();
+                let bound = pull.bind(endpoint).await.unwrap();
+                let mut push = PushSocket::builder()
+                    .tls_client(authority.client())
+                    .build()
+                    .unwrap();
+                push.connect(&bound).unwrap();
+                push.send("begin").await.unwrap();
+                pull.recv().await.unwrap();
+                let began = std::time::Instant::now();
+                let sending = tokio::spawn(async move {
+                    let message = Message::from(vec![7; size]);
+                    for _ in 0..count {
+                        push.send(message.clone()).await.unwrap();
+                    }
+                    push
+                });
+                for _ in 0..count {
+                    assert_eq!(pull.recv().await.unwrap().byte_len(), size);
+                }
+                rates[way].push(f64::from(count) / began.elapsed().as_secs_f64());
+                sending.await.unwrap();
+            }
+        }
+        let [tcp, tls] = rates.map(|mut rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[ROUNDS / 2]
+        });
+        println!("{size:>6} {tcp:>12.0} {tls:>12.0} {:>6.2}", tls / tcp);
+    }
 }

@@ -756,7 +756,8 @@ define_options! {
     }
 
     /// The size of the system's send buffer of each connection. Linux doubles the number for
-    /// its own needs.
+    /// its own needs. `None` leaves it to the system; over TCP on Linux it then takes at most 256 KiB that it cannot
+    /// send yet, 1 MiB of large payloads, where its buffer would hold 4 MiB.
     send_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
         default: None,
         none: "the system's",

@@ -52,6 +52,10 @@ pub struct Peer {
     /// The properties that it has given itself and that the authenticator has added; empty if there are none but its
     /// socket type and routing id.
     pub properties: Metadata,
+    /// Over TLS: the certificate that it has shown and that the configuration has accepted. Servers always show one,
+    /// clients if the server asks for it.
+    #[cfg(feature = "tls")]
+    pub certificate: Option<rustls::pki_types::CertificateDer<'static>>,
 }
 
 impl Peer {
@@ -71,6 +75,8 @@ impl Peer {
             } else {
                 Metadata::new()
             },
+            #[cfg(feature = "tls")]
+            certificate: None,
         }
     }
 
@@ -82,6 +88,8 @@ impl Peer {
             routing_id: named(routing_id),
             user_id: None,
             properties: Metadata::new(),
+            #[cfg(feature = "tls")]
+            certificate: None,
         }
     }
 

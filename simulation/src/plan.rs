@@ -258,6 +258,16 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
                 Some(Duration::from_secs(3)),
             ],
         ),
+        write_timeout: one_of(
+            rng,
+            &[
+                None,
+                None,
+                None,
+                Some(Duration::from_millis(200)),
+                Some(Duration::from_secs(60)),
+            ],
+        ),
         connect_timeout: Duration::from_millis(one_of(rng, &[100, 3000])),
         immediate: rng.random_ratio(1, 5),
         conflate: common.conflate,

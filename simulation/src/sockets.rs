@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) reconnect_interval_max: Option<Duration>,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
     pub(crate) immediate: bool,
     pub(crate) conflate: bool,
@@ -168,7 +169,7 @@ macro_rules! sockets {
                         .reconnect_interval(settings.reconnect_interval)
                         .connect_timeout(settings.connect_timeout)
                         .heartbeat_interval(settings.heartbeat);
-                    set!(builder, settings: reconnect_interval_max handshake_timeout immediate security);
+                    set!(builder, settings: reconnect_interval_max handshake_timeout write_timeout immediate security);
                     set_all!(builder, settings: $($options)*);
                     Box::new(builder.build().expect("the options are within their ranges"))
                 })*

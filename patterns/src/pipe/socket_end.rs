@@ -336,6 +336,17 @@ impl PipeReader {
         }
     }
 
+    /// Throws away what is waiting.
+    pub(crate) fn discard(&mut self) {
+        loop {
+            self.popped += self.batch.len();
+            self.batch.clear();
+            if let Some(Popped::Empty | Popped::Ended) = self.refill::<()>() {
+                return;
+            }
+        }
+    }
+
     /// Takes the next batch. `Some`: there is something else, or nothing.
     fn refill<T>(&mut self) -> Option<Popped<T>> {
         let mut lane = self.lane.lock();

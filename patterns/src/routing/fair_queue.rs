@@ -167,6 +167,14 @@ impl FairQueue {
             .count()
     }
 
+    /// Throws away what else the pipe holds that the last message came from.
+    #[cold]
+    pub(crate) fn discard_rest(&mut self) {
+        if let Some(reader) = self.readable.get_mut(self.last) {
+            reader.discard();
+        }
+    }
+
     /// Whether the pipe may still give messages.
     pub(crate) fn has(&self, id: PipeId) -> bool {
         self.empty.contains_key(&id) || self.readable.iter().any(|reader| reader.id() == id)

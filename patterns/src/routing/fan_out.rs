@@ -43,6 +43,8 @@ pub(crate) struct FanOut {
     expiring: bool,
     /// Messages go to those who do not match (R-PUB-8).
     invert: bool,
+    /// Who has subscribed to too much since `is_expelled` was asked last.
+    expelled: Option<PipeId>,
     /// What left with the peers that went, for a socket that tells of it.
     departures: Option<VecDeque<Departure>>,
 }
@@ -260,6 +262,7 @@ impl FanOut {
         };
         tracing::warn!("a subscriber is disconnected: it has subscribed to too much");
         subscriber.excessive = true;
+        self.expelled = Some(subscriber.writer.id());
         subscriber.topic_bytes = 0;
         let topics = std::mem::take(&mut subscriber.topics);
         let stays = subscriber.writer.disown(why);
@@ -306,6 +309,12 @@ impl FanOut {
         if let Some(departures) = &mut self.departures {
             departures.push_back(Departure { pipe, topics });
         }
+    }
+
+    /// Whether the peer that was heard last is not to be listened to any more.
+    #[inline]
+    pub(crate) fn is_expelled(&mut self, peer: PipeId) -> bool {
+        self.expelled.take() == Some(peer)
     }
 
     /// The next peer that has gone since the last one was told of.

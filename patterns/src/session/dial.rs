@@ -15,7 +15,6 @@ use super::backoff::Backoff;
 use crate::chance;
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
-use crate::peer::Peer;
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
 use crate::socket::{Known, Shared};
 use crate::transport;
@@ -148,7 +147,7 @@ impl Dial {
                 };
             }
         };
-        let peer = Arc::new(Peer::new(peer, &info));
+        let peer = session.peer(peer, &info);
         history.known.peer = Some(peer.clone());
         history.known.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {

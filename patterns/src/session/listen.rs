@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::Session;
 use super::door::{Door, Pass};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
-use crate::peer::Peer;
 use crate::pipe::Origin;
 use crate::socket::Shared;
 use crate::transport::{Listener, PeerAddress, Stream};
@@ -133,7 +132,7 @@ async fn serve(arrival: Box<Arrival>) {
         };
         let info = greeted?;
         pass.greeted();
-        let known = Arc::new(Peer::new(peer, &info));
+        let known = session.peer(peer, &info);
         let pipe = shared.pipe_for(origin, Some(&known));
         shared.ledger.know(pipe.id(), |entry| {
             entry.endpoint = Some(subject.endpoint().clone());

@@ -22,6 +22,7 @@ mod models;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) use dial::{Dial, dial};
 pub(crate) use listen::listen;
 
 use crate::monitor::DisconnectReason;
+use crate::peer::Peer;
 use crate::pipe::{Deadline, SessionPipe, Taken};
 use crate::security;
 use crate::socket::{Shared, is_notice, notice};
@@ -183,6 +185,17 @@ impl Session {
             self.stream.push_out(cx)?;
             ready!(self.poll_read(cx, 0))?;
         }
+    }
+
+    /// Who the peer is, after the handshake.
+    pub(crate) fn peer(&self, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut))]
+        let mut peer = Peer::new(address, info);
+        #[cfg(feature = "tls")]
+        {
+            peer.certificate = self.stream.certificate();
+        }
+        Arc::new(peer)
     }
 
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.

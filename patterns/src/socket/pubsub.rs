@@ -143,6 +143,9 @@ fn read_subscription(core: &mut Core<FanOut, FairQueue>) -> bool {
             None => None,
         };
     }
+    if core.sender.is_expelled(from) {
+        core.receiver.discard_rest();
+    }
     true
 }
 

@@ -303,6 +303,9 @@ impl Hearing {
                 self.keep(&core.shared.ledger, heard, limit);
             }
         });
+        if core.sender.is_expelled(from) {
+            core.receiver.discard_rest();
+        }
         if !rest.is_empty() {
             let heard = Heard {
                 notice_of: None,

@@ -114,7 +114,7 @@ pub(crate) async fn bind(endpoint: &Endpoint, shared: &Shared) -> Result<Listene
         });
     }
     match endpoint {
-        Endpoint::Tcp(tcp) => tcp::bind(tcp, options).await.map(Listener::Tcp),
+        Endpoint::Tcp(tcp) => tcp::bind(tcp, endpoint, options).await.map(Listener::Tcp),
         #[cfg(feature = "tls")]
         Endpoint::Tls(tcp) => tls::bind(tcp, options).await.map(Listener::Tls),
         #[cfg(unix)]

@@ -102,6 +102,15 @@ impl Stream {
         }
     }
 
+    /// The certificate that the peer has shown.
+    #[cfg(feature = "tls")]
+    pub(crate) fn certificate(&self) -> Option<rustls::pki_types::CertificateDer<'static>> {
+        match self {
+            Stream::Tls(stream) => stream.certificate(),
+            _ => None,
+        }
+    }
+
     /// Sends what a transport still holds of what was written, when nothing more can be done now.
     #[cfg(feature = "tls")]
     pub(crate) fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

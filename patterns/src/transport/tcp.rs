@@ -24,9 +24,12 @@ pub(crate) struct TcpListener {
     options: Options,
 }
 
-/// Listens at the first address of the endpoint that this machine has.
-pub(super) async fn bind(tcp: &TcpEndpoint, options: &Options) -> Result<TcpListener, BindError> {
-    let endpoint = Endpoint::Tcp(tcp.clone());
+/// Listens at the first address of the endpoint that this machine has. `endpoint` is how errors name it.
+pub(super) async fn bind(
+    tcp: &TcpEndpoint,
+    endpoint: &Endpoint,
+    options: &Options,
+) -> Result<TcpListener, BindError> {
     let port = tcp.port().unwrap_or(0);
     let addresses = resolve::local(tcp.host(), port, options.ipv6)
         .await
@@ -47,10 +50,10 @@ pub(super) async fn bind(tcp: &TcpEndpoint, options: &Options) -> Result<TcpList
             // The next address may be one of ours. An address in use is another matter: to
             // listen elsewhere than the peers look would hide the mistake.
             Err(error) if is_absent(&error) => last = error,
-            Err(error) => return Err(bind_error(&endpoint, error)),
+            Err(error) => return Err(bind_error(endpoint, error)),
         }
     }
-    Err(bind_error(&endpoint, last))
+    Err(bind_error(endpoint, last))
 }
 
 pub(super) fn adopt(

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ConnectionCommon, ServerConfig, SideData};
 use socket2::SockRef;
 use tokio::io::AsyncWrite;
@@ -35,7 +35,7 @@ pub(super) async fn bind(tls: &TcpEndpoint, options: &Options) -> Result<Listene
     let Some(config) = options.tls_server.clone() else {
         return Err(BindError::NoTls { endpoint });
     };
-    let tcp = tcp::bind(tls, options).await?;
+    let tcp = tcp::bind(tls, &endpoint, options).await?;
     let endpoint = tcp.endpoint().with_tls();
     Ok(Listener {
         tcp,
@@ -116,6 +116,14 @@ impl Tls {
             Tls::Connecting(stream) => stream.get_ref(),
             Tls::Open(stream) => Some(stream.get_ref().0),
             Tls::Failed => None,
+        }
+    }
+
+    /// The peer's own certificate, after the handshake, if it has shown one.
+    pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
+        match self {
+            Tls::Open(stream) => stream.get_ref().1.peer_certificates()?.first().cloned(),
+            _ => None,
         }
     }
 
