@@ -117,31 +117,40 @@ impl Actor {
         topics.insert(self.plan.host, self.topics.clone());
     }
 
-    /// All is well from now on: a REQ whose answer is lost for good begins anew. One that may ask again does, because it
-    /// reads only then what has piled up, and behind that, which connections have ended.
+    /// All is well from now on: a REQ asks again and again, because it reads only then what has piled up, and behind
+    /// that, which connections have ended. One whose answer is lost for good, and that may not ask again, begins anew.
     pub(super) async fn recover(&mut self) {
         if self.plan.kind != SocketType::Req {
             return;
         }
         let time = Duration::from_secs(1);
-        if self.plan.settings.relaxed {
-            while self.stage() == Stage::Heal {
-                let letter = match self.unsent.take() {
-                    Some(letter) => letter,
-                    None => self.write(false),
-                };
-                if timeout(time, self.socket().send(None, letter.message))
-                    .await
-                    .is_ok()
-                {
-                    self.accepted += 1;
-                    self.asking = true;
-                    self.shared.book.sent(letter.name, None);
-                    let _ = timeout(time, self.receive_one()).await;
-                }
-                sleep(time / 2).await;
+        let is_strict = !self.plan.settings.relaxed;
+        while self.stage() == Stage::Heal {
+            if is_strict && self.asking {
+                self.get_answer_or_restart(time).await;
             }
-        } else if self.asking && timeout(time, self.receive_one()).await.is_err() {
+            let letter = match self.unsent.take() {
+                Some(letter) => letter,
+                None => self.write(false),
+            };
+            if timeout(time, self.socket().send(None, letter.message))
+                .await
+                .is_ok()
+            {
+                self.accepted += 1;
+                self.asking = true;
+                self.shared.book.sent(letter.name, None);
+                let _ = timeout(time, self.receive_one()).await;
+            }
+            sleep(time / 2).await;
+        }
+        if is_strict && self.asking {
+            self.get_answer_or_restart(time).await;
+        }
+    }
+
+    async fn get_answer_or_restart(&mut self, time: Duration) {
+        if timeout(time, self.receive_one()).await.is_err() {
             self.restart().await;
         }
     }
