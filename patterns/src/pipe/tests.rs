@@ -143,6 +143,21 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
 }
 
 #[test]
+fn what_is_thrown_away_makes_room() {
+    let socket = Socket::new(5);
+    let mut session = socket.pipe();
+    let (_writer, mut reader) = socket.ends();
+    session.incoming.push(incoming(0..3));
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    session.incoming.push(incoming(3..5));
+    assert_eq!(session.incoming.room(), 0);
+    reader.discard();
+    assert_eq!(session.incoming.room(), 5);
+    session.incoming.push(incoming(5..6));
+    assert!(matches!(reader.pop(), Popped::Message(text) if text == message(5)));
+}
+
+#[test]
 fn hwm_zero_is_no_limit() {
     let socket = Socket::new(0);
     let mut session = socket.pipe();

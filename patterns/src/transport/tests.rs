@@ -382,6 +382,36 @@ async fn socket_options_reach_both_ends() {
     }
 }
 
+/// What cannot be sent yet waits in pipes: the system takes little of it, unless the user has chosen its buffer.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_takes_little_that_it_cannot_send() {
+    for (send_buffer, small) in [(None, 256 * 1024), (Some(40_000), 0)] {
+        let options = Options {
+            send_buffer,
+            ..options()
+        };
+        let listener = bind(&endpoint("tcp://127.0.0.1:*"), &options)
+            .await
+            .unwrap();
+        let (connected, accepted) = tokio::join!(
+            connect(listener.endpoint(), &options, &|| ()),
+            listener.accept()
+        );
+        for stream in [connected.unwrap().0, accepted.unwrap().0] {
+            let limit = |stream: &Stream| match stream {
+                Stream::Tcp(stream) => SockRef::from(stream).tcp_notsent_lowat().unwrap(),
+                _ => panic!("not tcp"),
+            };
+            assert_eq!(limit(&stream), small);
+            if send_buffer.is_none() {
+                stream.expect_large();
+                assert_eq!(limit(&stream), 1024 * 1024);
+            }
+        }
+    }
+}
+
 #[test]
 fn peer_addresses_print() {
     let tcp = PeerAddress::Tcp("[::1]:80".parse().unwrap());
