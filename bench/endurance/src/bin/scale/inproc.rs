@@ -5,6 +5,7 @@ use std::time::Instant;
 use purezmq::PairSocket;
 use purezmq_endurance::Failure;
 use purezmq_endurance::holdings::rss_kib;
+use rustix::process::{Resource, getrlimit};
 
 use crate::child::tell;
 
@@ -38,6 +39,18 @@ pub(crate) async fn ours(pairs: usize) -> Result<(), Failure> {
 
 /// A context of libzmq's has room for 1,023 sockets, and the crate cannot raise that: there are several.
 const PAIRS_OF_A_CONTEXT: usize = 500;
+
+/// Descriptors of a context of libzmq's, whose threads have an epoll and a mailbox each, rounded up.
+const DESCRIPTORS_OF_A_CONTEXT: usize = 8;
+
+/// Whether a process may open what so many pairs of libzmq's hold: a descriptor for each socket.
+pub(crate) fn libzmq_can_follow(pairs: usize) -> bool {
+    let contexts = pairs.div_ceil(PAIRS_OF_A_CONTEXT);
+    let needed = 2 * pairs + DESCRIPTORS_OF_A_CONTEXT * (contexts + 1);
+    getrlimit(Resource::Nofile)
+        .current
+        .is_none_or(|most| needed as u64 <= most)
+}
 
 pub(crate) fn libzmq(pairs: usize) -> Result<(), Failure> {
     let (before, start) = (rss_kib()?, Instant::now());

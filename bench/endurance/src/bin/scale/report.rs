@@ -7,6 +7,7 @@ use std::path::Path;
 
 use purezmq_endurance::Failure;
 use purezmq_endurance::plot::{self, Curve, Panel};
+use rustix::process::{Resource, getrlimit};
 
 use crate::{BOTH, Who};
 
@@ -105,11 +106,15 @@ impl Report {
         fs::create_dir_all(folder)?;
         let load = fs::read_to_string("/proc/loadavg")?;
         let load = load.split(' ').next().unwrap_or_default();
+        let descriptors = getrlimit(Resource::Nofile)
+            .current
+            .map_or("any number".to_owned(), |most| most.to_string());
         let mut text = format!(
             "# Scale\n\n<!-- Written by scripts/scale: do not edit. -->\n\nOne socket in a process of its own, and all its \
              peers in another process, PureZMQ's for both; one run, loopback TCP, load average {load} at its end (more \
              than 2 or 3 means that others were at work on the machine, and times are good for comparison with their \
-             neighbour only).\n",
+             neighbour only). A - stands where libzmq cannot follow: each of its inproc sockets holds a descriptor, and \
+             a process here may have {descriptors}.\n",
         );
         for (name, across, quantities) in PLOTS {
             if !self.values.contains_key(&(quantities[0].0, Who::Purezmq)) {
