@@ -198,27 +198,33 @@ fn peers(report: &mut Report, who: Who, number: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One publisher, so many subscribers to everything.
+/// One publisher, so many subscribers to everything: the middle one of three rates, since the system places the two
+/// processes as it likes.
 fn fan_out(report: &mut Report, who: Who, number: usize) -> Result<(), Failure> {
+    let mut rates = [0.0; 3];
+    for rate in &mut rates {
+        *rate = deliveries_per_second(who, number)?;
+    }
+    rates.sort_by(f64::total_cmp);
+    report.add("deliveries_per_second", who, number, rates[1]);
+    Ok(())
+}
+
+/// About a second's worth of messages: with fewer, memory that both sides take at the beginning is most of it.
+fn deliveries_per_second(who: Who, subscribers: usize) -> Result<f64, Failure> {
     let (mut hub, endpoint) = hub(who, "publisher")?;
-    let count = (1_000_000 / number).min(300_000);
+    let count = (10_000_000 / subscribers).min(2_000_000);
     let mut crowd = Child::start(&[
         "crowd",
         "audience",
         &endpoint,
-        &number.to_string(),
+        &subscribers.to_string(),
         &count.to_string(),
     ])?;
     crowd.value("connected")?;
     hub.say(&format!("publish {count}"))?;
     let seconds = crowd.value("seconds")?;
-    report.add(
-        "deliveries_per_second",
-        who,
-        number,
-        (number * count) as f64 / seconds,
-    );
-    Ok(())
+    Ok((subscribers * count) as f64 / seconds)
 }
 
 /// One subscriber with so many subscriptions.
