@@ -124,12 +124,27 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// A PULL that is bound and a PUSH that is to be connected, with these configurations.
-async fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>) -> (PullSocket, PushSocket) {
+/// A PULL that is bound.
+async fn bound(server: Arc<ServerConfig>) -> PullSocket {
     let mut pull = PullSocket::builder().tls_server(server).build().unwrap();
     pull.bind(WILDCARD).await.unwrap();
-    let push = PushSocket::builder().tls_client(client).build().unwrap();
-    (pull, push)
+    pull
+}
+
+/// A PUSH that is to be connected.
+fn pusher(client: Arc<ClientConfig>) -> PushSocket {
+    PushSocket::builder().tls_client(client).build().unwrap()
+}
+
+/// Both.
+async fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>) -> (PullSocket, PushSocket) {
+    (bound(server).await, pusher(client))
+}
+
+/// Sends a text and sees it arrive.
+async fn goes_through(push: &mut PushSocket, pull: &mut PullSocket, text: &'static str) {
+    push.send(text).await.unwrap();
+    assert_eq!(within("a message", pull.recv()).await.unwrap(), text);
 }
 
 /// Connects, and says why that ends at the server and at the client.
@@ -226,8 +241,7 @@ async fn push_and_pull_both_ways_round() {
         .unwrap();
     let mut monitor = push.monitor();
     pull.connect(&endpoint).unwrap();
-    push.send("hello").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+    goes_through(&mut push, &mut pull, "hello").await;
     // One that has only received says its goodbye, too: without, the end would be one that an attacker can make.
     pull.close().await;
     let reason = ended(&mut monitor).await;
@@ -275,11 +289,7 @@ async fn curve_works_inside_of_tls() {
         .build()
         .unwrap();
     push.connect(&endpoint).unwrap();
-    push.send("sealed twice").await.unwrap();
-    assert_eq!(
-        within("a message", pull.recv()).await.unwrap(),
-        "sealed twice"
-    );
+    goes_through(&mut push, &mut pull, "sealed twice").await;
 }
 
 #[tokio::test]
@@ -302,8 +312,7 @@ async fn plain_goes_inside_of_tls_and_the_peer_is_known_by_name_and_certificate(
         .build()
         .unwrap();
     push.connect(&endpoint).unwrap();
-    push.send("it is me").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "it is me");
+    goes_through(&mut push, &mut pull, "it is me").await;
     let peer = pull.last_peer().unwrap();
     assert_eq!(peer.user_id.as_deref(), Some("joe"));
     assert_eq!(peer.certificate.as_ref(), Some(&own));
@@ -324,13 +333,9 @@ async fn clients_that_do_not_begin_give_way_to_those_who_do() {
     for _ in 0..3 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
-    let mut push = PushSocket::builder()
-        .tls_client(authority.client())
-        .build()
-        .unwrap();
+    let mut push = pusher(authority.client());
     push.connect(&endpoint).unwrap();
-    push.send("let me in").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "let me in");
+    goes_through(&mut push, &mut pull, "let me in").await;
     let reason = ended(&mut monitor).await;
     let option = "max_handshakes";
     assert!(
@@ -345,11 +350,7 @@ async fn clients_that_do_not_begin_give_way_to_those_who_do() {
 #[tokio::test]
 async fn a_message_that_is_cut_is_lost_and_the_next_is_whole() {
     let authority = Authority::new();
-    let mut pull = PullSocket::builder()
-        .tls_server(authority.server())
-        .build()
-        .unwrap();
-    pull.bind(WILDCARD).await.unwrap();
+    let mut pull = bound(authority.server()).await;
     let server = ("127.0.0.1", pull.last_endpoint().unwrap().port().unwrap());
     let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = between.local_addr().unwrap().port();
@@ -376,8 +377,7 @@ async fn a_message_that_is_cut_is_lost_and_the_next_is_whole() {
         .unwrap();
     push.connect(format!("tls+tcp://127.0.0.1:{port}")).unwrap();
     let mut monitor = pull.monitor();
-    push.send("first").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "first");
+    goes_through(&mut push, &mut pull, "first").await;
     push.send(vec![7; 10 << 20]).await.unwrap();
     ended(&mut monitor).await;
     push.send("after the cut").await.unwrap();
@@ -389,7 +389,7 @@ async fn a_message_that_is_cut_is_lost_and_the_next_is_whole() {
 #[tokio::test]
 async fn a_bind_that_fails_names_its_endpoint() {
     let authority = Authority::new();
-    let (pull, _push) = pair(authority.server(), authority.client()).await;
+    let pull = bound(authority.server()).await;
     let taken = pull.last_endpoint().unwrap().clone();
     let mut second = PullSocket::builder()
         .tls_server(authority.server())
@@ -440,15 +440,14 @@ async fn a_server_of_another_name_is_refused_unless_that_name_is_wanted() {
         "{at_client}"
     );
 
-    let (mut pull, _) = pair(server, authority.client()).await;
+    let mut pull = bound(server).await;
     let mut push = PushSocket::builder()
         .tls_client(authority.client())
         .tls_server_name("elsewhere.example".to_owned())
         .build()
         .unwrap();
     push.connect(pull.last_endpoint().unwrap()).unwrap();
-    push.send("hello").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+    goes_through(&mut push, &mut pull, "hello").await;
 }
 
 #[tokio::test]
@@ -470,9 +469,8 @@ async fn an_expired_certificate_is_refused() {
 #[tokio::test]
 async fn a_client_without_the_certificate_that_is_demanded_is_refused() {
     let authority = Authority::new();
-    let (mut pull, push) = pair(authority.strict_server(), authority.client()).await;
+    let (mut pull, mut push) = pair(authority.strict_server(), authority.client()).await;
     let mut monitor = pull.monitor();
-    let mut push = push;
     push.connect(pull.last_endpoint().unwrap()).unwrap();
     let reason = ended(&mut monitor).await;
     assert!(
@@ -484,19 +482,15 @@ async fn a_client_without_the_certificate_that_is_demanded_is_refused() {
     );
     drop(push);
 
-    let mut known = PushSocket::builder()
-        .tls_client(authority.known_client())
-        .build()
-        .unwrap();
+    let mut known = pusher(authority.known_client());
     known.connect(pull.last_endpoint().unwrap()).unwrap();
-    known.send("it is me").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "it is me");
+    goes_through(&mut known, &mut pull, "it is me").await;
 }
 
 #[tokio::test]
 async fn peers_without_tls_and_servers_without_tls_are_refused() {
     let authority = Authority::new();
-    let (pull, _) = pair(authority.server(), authority.client()).await;
+    let pull = bound(authority.server()).await;
     let plain = pull.last_endpoint().unwrap().to_string();
     let plain = plain.strip_prefix("tls+").unwrap().to_owned();
     let mut push = PushSocket::new();
@@ -513,10 +507,7 @@ async fn peers_without_tls_and_servers_without_tls_are_refused() {
 
     let mut pull = PullSocket::new();
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
-    let mut push = PushSocket::builder()
-        .tls_client(authority.client())
-        .build()
-        .unwrap();
+    let mut push = pusher(authority.client());
     let mut monitor = push.monitor();
     push.connect(format!("tls+{endpoint}")).unwrap();
     let reason = ended(&mut monitor).await;
@@ -539,13 +530,9 @@ async fn a_silent_client_keeps_nobody_out_and_has_no_longer_than_a_handshake() {
     let endpoint = pull.bind(WILDCARD).await.unwrap();
     let address = ("127.0.0.1", endpoint.port().unwrap());
     let mut silent = TcpStream::connect(address).await.unwrap();
-    let mut push = PushSocket::builder()
-        .tls_client(authority.client())
-        .build()
-        .unwrap();
+    let mut push = pusher(authority.client());
     push.connect(&endpoint).unwrap();
-    push.send("let me in").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "let me in");
+    goes_through(&mut push, &mut pull, "let me in").await;
     let reason = ended(&mut monitor).await;
     assert!(matches!(reason, DisconnectReason::HandshakeTimeout(after) if after == limit));
     assert_eq!(pull.stats().handshake_failures, 1);
@@ -555,7 +542,7 @@ async fn a_silent_client_keeps_nobody_out_and_has_no_longer_than_a_handshake() {
 #[tokio::test]
 async fn a_client_comes_back_when_its_server_does() {
     let authority = Authority::new();
-    let (mut pull, _) = pair(authority.server(), authority.client()).await;
+    let mut pull = bound(authority.server()).await;
     let endpoint = pull.last_endpoint().unwrap().clone();
     let mut push = PushSocket::builder()
         .tls_client(authority.client())
@@ -564,8 +551,7 @@ async fn a_client_comes_back_when_its_server_does() {
         .unwrap();
     let mut monitor = push.monitor();
     push.connect(&endpoint).unwrap();
-    push.send("first").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "first");
+    goes_through(&mut push, &mut pull, "first").await;
     pull.close().await;
     assert!(matches!(ended(&mut monitor).await, DisconnectReason::Peer));
     let mut pull = PullSocket::builder()
@@ -573,8 +559,7 @@ async fn a_client_comes_back_when_its_server_does() {
         .build()
         .unwrap();
     pull.bind(&endpoint).await.unwrap();
-    push.send("second").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "second");
+    goes_through(&mut push, &mut pull, "second").await;
 }
 
 #[tokio::test]
@@ -598,8 +583,7 @@ async fn an_end_without_goodbye_is_told_from_a_fair_one() {
     });
     let mut monitor = pull.monitor();
     push.connect(format!("tls+tcp://127.0.0.1:{port}")).unwrap();
-    push.send("hello").await.unwrap();
-    assert_eq!(within("a message", pull.recv()).await.unwrap(), "hello");
+    goes_through(&mut push, &mut pull, "hello").await;
     cut.send(()).unwrap();
     let reason = ended(&mut monitor).await;
     let is_torn = |reason: &DisconnectReason| matches!(reason, DisconnectReason::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof);
@@ -661,10 +645,7 @@ async fn throughput_beside_tcp() {
                     .build()
                     .unwrap();
                 let bound = pull.bind(endpoint).await.unwrap();
-                let mut push = PushSocket::builder()
-                    .tls_client(authority.client())
-                    .build()
-                    .unwrap();
+                let mut push = pusher(authority.client());
                 push.connect(&bound).unwrap();
                 push.send("begin").await.unwrap();
                 pull.recv().await.unwrap();
