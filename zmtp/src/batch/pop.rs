@@ -1,0 +1,221 @@
+//! Messages out of a batch: called by `recv`.
+
+use bytes::Bytes;
+
+use super::{Batch, INLINE};
+use crate::envelope::Envelope;
+use crate::message::{Frame, Message};
+use crate::wire::frame::{self, Header};
+
+/// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
+/// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
+/// keep a whole chunk.
+const COPY_MAX: usize = 256;
+
+impl Batch {
+    /// Takes the first message off. A message that was partly written before is dropped first.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Message> {
+        self.pop_inline()
+            .or_else(|| self.pop_boxed())
+            .or_else(|| self.pop_any())
+    }
+
+    /// Takes the first message off if it is a single inline frame: made of nothing but the batch's own fields, so
+    /// that the compiler can put the message together where it ends up.
+    #[inline(always)]
+    pub fn pop_inline(&mut self) -> Option<Message> {
+        if self.cut || self.messages == 0 {
+            return None;
+        }
+        let [0, len, rest @ ..] = self.wire.get(self.head..)? else {
+            return None;
+        };
+        let size = usize::from(*len);
+        if size > INLINE || size > rest.len() {
+            return None;
+        }
+        let message = Message::from(Frame::inline_from(rest, *len));
+        self.head += 2 + size;
+        self.end_message();
+        Some(message)
+    }
+
+    /// Takes the first message off if it is a single frame whose payload gets an allocation of its own. Apart from
+    /// `pop_inline`, because this message is two words in registers: a place in memory that is written as one or
+    /// the other is read across the bounds of its writes, and the allocator waits for that.
+    #[inline(always)]
+    pub fn pop_boxed(&mut self) -> Option<Message> {
+        // A referenced payload is not here: its place is taken by what follows it.
+        if self.cut || self.messages == 0 || !self.refs.is_empty() {
+            return None;
+        }
+        let (header, len, rest) = match self.wire.get(self.head..)? {
+            [0, len, rest @ ..] => (2, usize::from(*len), rest),
+            [frame::LONG, 0, 0, 0, 0, 0, 0, high, low, rest @ ..] => {
+                (9, usize::from(u16::from_be_bytes([*high, *low])), rest)
+            }
+            _ => return None,
+        };
+        if len <= INLINE || len > COPY_MAX {
+            return None;
+        }
+        let message = Message::from(Frame::boxed(rest.get(..len)?));
+        self.head += header + len;
+        self.end_message();
+        Some(message)
+    }
+
+    /// Takes the first message off if it is a single frame whose payload is shared rather than copied.
+    #[inline(never)]
+    pub fn pop_large(&mut self) -> Option<Bytes> {
+        if self.cut || self.messages == 0 || self.is_sealed() {
+            return None;
+        }
+        let header = Header::parse(self.wire.get(self.head..)?)?;
+        if header.more() || header.len <= COPY_MAX as u64 {
+            return None;
+        }
+        self.head += header.size;
+        let payload = self.pop_shared(header.len as usize);
+        self.end_message();
+        Some(payload)
+    }
+
+    /// The payload of the first frame, if that is at hand in one piece.
+    #[inline]
+    #[must_use]
+    pub fn front(&self) -> Option<&[u8]> {
+        if self.cut || self.messages == 0 || !self.refs.is_empty() {
+            return None;
+        }
+        let rest = self.wire.get(self.head..)?;
+        let header = Header::parse(rest)?;
+        rest.get(header.size..)?.get(..header.len as usize)
+    }
+
+    /// Takes the first message off, divided into its envelope and the body behind it. `Some(None)`: the message
+    /// had no envelope, or nothing behind it, and is gone; `envelope` means nothing then.
+    #[inline]
+    pub fn pop_enveloped(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
+        if !self.cut
+            && self.messages != 0
+            && self.refs.is_empty()
+            && let Some(end) = envelope.read(self.wire.get(self.head..)?)
+        {
+            // What follows the envelope is a message like any other.
+            self.head += end;
+            return Some(self.pop());
+        }
+        self.pop_enveloped_slowly(envelope)
+    }
+
+    /// Envelopes of large frames, and messages without one.
+    #[cold]
+    fn pop_enveloped_slowly(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
+        let mut message = self.pop()?;
+        envelope.clear();
+        while let Some(frame) = message.pop_front() {
+            envelope.push(&frame);
+            if frame.is_empty() {
+                return Some((!message.is_empty()).then_some(message));
+            }
+        }
+        Some(None)
+    }
+
+    #[inline(never)]
+    fn pop_any(&mut self) -> Option<Message> {
+        self.discard_partial();
+        debug_assert!(!self.is_sealed(), "a sealed batch has no messages to read");
+        if self.messages == 0 || self.is_sealed() {
+            return None;
+        }
+        let header = self.pop_header()?;
+        if header.more() {
+            let message = self.pop_many(header)?;
+            self.end_message();
+            return Some(message);
+        }
+        // Each kind is made where it is returned: moving frames about costs more than the rest.
+        if header.len > INLINE as u64 {
+            let payload = self.pop_shared(header.len as usize);
+            self.end_message();
+            Some(Message::shared(payload))
+        } else {
+            let frame = self.pop_payload(header.len as usize);
+            self.end_message();
+            Some(Message::from(frame))
+        }
+    }
+
+    fn pop_many(&mut self, first: Header) -> Option<Message> {
+        let mut frames = Vec::with_capacity(4);
+        frames.push(self.pop_payload(first.len as usize));
+        loop {
+            let header = self.pop_header()?;
+            frames.push(self.pop_payload(header.len as usize));
+            if !header.more() {
+                return Some(Message::from(frames));
+            }
+        }
+    }
+
+    #[inline]
+    fn pop_header(&mut self) -> Option<Header> {
+        let header = Header::parse(self.wire.get(self.head..)?)?;
+        self.head += header.size;
+        Some(header)
+    }
+
+    #[inline]
+    fn pop_payload(&mut self, len: usize) -> Frame {
+        if len > INLINE {
+            return Frame::from(self.pop_shared(len));
+        }
+        let frame = Frame::inline_from(&self.wire[self.head..], len as u8);
+        self.head += len;
+        frame
+    }
+
+    /// A payload too large to be inline, whose header is popped.
+    #[inline]
+    fn pop_shared(&mut self, len: usize) -> Bytes {
+        if let Some((offset, _)) = self.refs.front()
+            && *offset == self.base + self.head as u64
+            && let Some((_, payload)) = self.refs.pop_front()
+        {
+            self.ref_bytes -= payload.len();
+            return payload;
+        }
+        if len <= COPY_MAX {
+            let payload = Bytes::copy_from_slice(&self.wire[self.head..self.head + len]);
+            self.head += len;
+            return payload;
+        }
+        self.forget_head();
+        self.base += len as u64;
+        self.wire.split_to(len).freeze()
+    }
+
+    /// A message is popped.
+    #[inline]
+    fn end_message(&mut self) {
+        self.messages -= 1;
+        if self.messages == 0 {
+            self.drained();
+        }
+    }
+
+    /// Everything is popped.
+    #[cold]
+    #[inline(never)]
+    fn drained(&mut self) {
+        if self.adopted {
+            // The chunk goes back to its reader for reuse.
+            *self = Self::new();
+        } else {
+            self.clear();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A batch in the form of one connection, encrypted or of an older version, and back: called by
+//! [`crate::Connection::seal`], and where a connection ends before all is written.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::{Batch, Form, Sealed};
+use crate::wire::frame::{COMMAND, Header, MORE};
+
+impl Batch {
+    /// Rewrites every frame: `write` gets its flags (MORE and COMMAND), its payload and whether
+    /// it is the first of its message, and appends what goes on the wire. Used where a
+    /// connection does not speak 3.x messages. A batch of 3.x frames, commands or not, can go
+    /// through this again.
+    ///
+    /// What is written goes into `spare`, whose memory becomes the batch's until [`Batch::reclaim`].
+    pub(crate) fn reseal(
+        &mut self,
+        spare: &mut BytesMut,
+        mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool),
+    ) {
+        /// What a frame may grow by, mechanism included.
+        const GROWTH: usize = 48;
+        spare.clear();
+        spare.reserve(self.byte_len() + GROWTH * self.messages);
+        let mut lengths = VecDeque::with_capacity(self.messages);
+        let mut refs = self.refs.iter().peekable();
+        let mut at = self.head;
+        let mut from = 0;
+        let mut first = true;
+        while lengths.len() < self.messages {
+            let Some(header) = self.wire.get(at..).and_then(Header::parse) else {
+                break;
+            };
+            at += header.size;
+            let payload = match refs.next_if(|(offset, _)| *offset == self.base + at as u64) {
+                Some((_, payload)) => &payload[..],
+                None => {
+                    // All of it is in memory, so it fits a usize.
+                    let end = at + header.len as usize;
+                    let payload = &self.wire[at..end];
+                    at = end;
+                    payload
+                }
+            };
+            write(spare, header.flags & (MORE | COMMAND), payload, first);
+            first = !header.more();
+            if first {
+                lengths.push_back((spare.len() - from) as u64);
+                from = spare.len();
+            }
+        }
+        let sealed = Self {
+            wire: std::mem::take(spare),
+            messages: lengths.len(),
+            ..Self::default()
+        };
+        let mut before = std::mem::replace(self, sealed);
+        let origin = match std::mem::take(&mut before.form) {
+            Form::Canonical => before,
+            // The second time; what the first has made is not needed any more.
+            Form::Sealed(first) => {
+                *spare = before.wire;
+                first.origin
+            }
+        };
+        self.form = Form::Sealed(Box::new(Sealed { lengths, origin }));
+    }
+
+    /// Undoes [`crate::Connection::seal`]: the messages that are not completely written are back in the form that they
+    /// had, for another connection. Does nothing to a batch that is not sealed. Call [`Batch::discard_partial`]
+    /// first, unless a message that was partly written shall be sent once more.
+    pub fn unseal(&mut self) {
+        let left = self.messages;
+        if self.is_sealed() {
+            self.restore_origin();
+            self.truncate_front(self.messages - left);
+        }
+    }
+
+    /// Undoes sealing of a batch that is written, and gives the memory that was used for it.
+    pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
+        if !self.is_sealed() || !self.is_empty() {
+            return None;
+        }
+        let mut sealed = std::mem::take(&mut self.wire);
+        sealed.clear();
+        self.clear();
+        Some(sealed)
+    }
+
+    #[cold]
+    pub(super) fn restore_origin(&mut self) {
+        if let Form::Sealed(sealed) = std::mem::take(&mut self.form) {
+            *self = sealed.origin;
+        }
+    }
+}
