@@ -1,0 +1,126 @@
+//! What all sockets have in common, written once: endpoints, waiting, closing.
+//!
+//! A `Core` is a pair of routing strategies with the endpoints that feed them pipes. Every call first reads
+//! the inboxes (one atomic load when there is nothing), then lets the strategy try; when the strategy is
+//! mute, the call waits for the next note.
+//!
+//! ```text
+//! endpoints.rs    bind, connect, and their ends
+//! calls.rs        send and recv: trying, waiting, yielding
+//! notes.rs        what the sessions have to tell
+//! parts.rs        two halves of a socket, and the whole again
+//! ```
+
+mod calls;
+mod endpoints;
+mod notes;
+mod parts;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+use zmtp::SocketType;
+
+use self::notes::Notes;
+use super::Shared;
+use super::life::Life;
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::error::Closed;
+use crate::inbox::PipeEnd;
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::peer::Peer;
+use crate::pipe::PipeReader;
+use crate::routing::{RecvStrategy, SendStrategy};
+use crate::stats::SocketStats;
+
+/// A socket, or one half of it: two strategies, and the endpoints.
+pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
+    /// Dropped first: the endpoints go before the pipes.
+    life: Arc<Life>,
+    pub(crate) sender: S,
+    pub(crate) receiver: R,
+    pub(super) shared: Arc<Shared>,
+    last_endpoint: Option<Endpoint>,
+    notes: Notes,
+    /// When a send that waits tries again, because messages may have expired.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Calls served since the task last waited or yielded.
+    busy: usize,
+    /// How many of them are served before it yields.
+    stamina: usize,
+    /// A half that has become part of the whole again.
+    rejoined: bool,
+}
+
+impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
+    pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
+        let shared = Shared::new(socket_type, context, options);
+        let mut sender = S::default();
+        sender.set_options(&shared.options);
+        Core::of(Life::of(&shared), shared, sender, R::default(), None)
+    }
+
+    /// One that has not done anything yet.
+    fn of(
+        life: Arc<Life>,
+        shared: Arc<Shared>,
+        sender: S,
+        receiver: R,
+        last_endpoint: Option<Endpoint>,
+    ) -> Self {
+        Core {
+            life,
+            sender,
+            receiver,
+            shared,
+            last_endpoint,
+            notes: Notes::default(),
+            expiry: None,
+            busy: 0,
+            stamina: S::BUSY,
+            rejoined: false,
+        }
+    }
+
+    /// Changes the options. Endpoints that are there already keep theirs, as libzmq's do; what can take effect
+    /// at once does.
+    pub(crate) fn set_options(&mut self, options: Options) {
+        Arc::make_mut(&mut self.shared).set_options(options);
+        self.sender.set_options(&self.shared.options);
+    }
+
+    pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.options.linger = linger;
+        shared.linger.set(linger);
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        self.shared.events.monitor()
+    }
+
+    pub(crate) fn stats(&self) -> SocketStats {
+        let popped = |reader: &PipeReader| (reader.id(), reader.popped());
+        let popped = self.receiver.readers().map(popped).collect();
+        self.shared.ledger.snapshot(&popped)
+    }
+
+    pub(crate) async fn close(self) -> Closed {
+        let shared = self.shared.clone();
+        drop(self);
+        shared.tasks.close();
+        shared.tasks.wait().await;
+        Closed {
+            unsent: shared.unsent(),
+        }
+    }
+
+    /// Who has sent the message that was received last.
+    pub(crate) fn last_peer(&self) -> Option<Arc<Peer>> {
+        self.receiver.last_sender()
+    }
+}
