@@ -5,6 +5,7 @@ mod common;
 
 use std::time::Duration;
 
+use common::events::{connected, ended};
 use common::within;
 use futures::{FutureExt, SinkExt, StreamExt};
 use purezmq::{
@@ -225,6 +226,40 @@ async fn a_half_disconnects_for_both_also_when_the_other_is_gone() {
         }
         let end = within("departure", peer.recv()).await.unwrap();
         assert_eq!(end.notice, Some(purezmq::Notice::Disconnected));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_one_half_disconnects_and_the_other_rests() {
+    // Else the peer would go on sending to a connection that nobody reads.
+    for sender_disconnects in [false, true] {
+        let mut peer = DealerSocket::new();
+        let mut events = peer.monitor();
+        let endpoint = peer.bind(ANY_PORT).await.unwrap();
+        let mut dealer = DealerSocket::new();
+        dealer.connect(&endpoint).unwrap();
+        connected(&mut events).await;
+        let (mut sender, mut receiver) = dealer.split();
+        for number in 0..100 {
+            sender.send(number.to_string()).await.unwrap();
+        }
+        if sender_disconnects {
+            sender.disconnect(&endpoint).unwrap();
+        } else {
+            receiver.disconnect(&endpoint).unwrap();
+        }
+        for number in 0..100 {
+            let received = within("what was sent before", peer.recv()).await.unwrap();
+            assert_eq!(received, number.to_string());
+        }
+        ended(&mut events).await;
+        assert!(peer.try_send("nobody is there").is_err());
+        // And both are for the next connection.
+        receiver.connect(&endpoint).unwrap();
+        sender.send("again").await.unwrap();
+        assert_eq!(within("it", peer.recv()).await.unwrap(), "again");
+        peer.send("yes").await.unwrap();
+        assert_eq!(within("it", receiver.recv()).await.unwrap(), "yes");
     }
 }
 

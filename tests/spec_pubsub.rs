@@ -453,6 +453,31 @@ async fn an_xpub_that_only_sends_keeps_a_bounded_number_of_notices() {
     assert_eq!(xpub.missed(), 8);
 }
 
+#[tokio::test]
+async fn a_manual_xpub_that_only_sends_loses_no_notice() {
+    // R-XPUB-5: a notice that the application does not get is a subscription that never takes effect.
+    let (mut xpub, endpoint) = xpub!(manual(true), recv_hwm(3));
+    let mut xsub = relay(&endpoint);
+    let mut told = xpub.monitor();
+    connected(&mut told).await;
+    for number in 0..10 {
+        xsub.subscribe(number.to_string());
+    }
+    xsub.send("the last").await.unwrap();
+    for _ in 0..1000 {
+        xpub.send("nobody wants it").await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    for number in 0..10 {
+        assert_eq!(hear(&mut xpub).await, format!("\x01{number}"));
+        assert!(xpub.subscribe(number.to_string()));
+    }
+    assert_eq!(hear(&mut xpub).await, "the last");
+    assert_eq!((xpub.missed(), xpub.topics_count()), (0, 10));
+    xpub.send("9 is wanted").await.unwrap();
+    assert_eq!(within("news", xsub.recv()).await.unwrap(), "9 is wanted");
+}
+
 // ---------------------------------------------------------------- XSUB
 
 #[tokio::test]

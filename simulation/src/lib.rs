@@ -29,6 +29,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use patterns::Context;
 use patterns::simulation::{begin, end, shuffled};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -181,6 +182,7 @@ async fn live(
             .map(|node| (node.host, node.kind))
             .collect(),
         encrypted: plan.encrypted,
+        inproc: plan.inproc.then(Context::new),
     });
     let stages = &shared.stages;
     let mut actors = Vec::new();

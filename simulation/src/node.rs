@@ -96,8 +96,10 @@ pub(crate) struct Shared {
     pub(crate) topics: Mutex<BTreeMap<u8, Vec<&'static str>>>,
     /// The kinds of all hosts.
     pub(crate) kinds: BTreeMap<u8, SocketType>,
-    /// The network cannot be read.
+    /// What is on the network cannot be read.
     pub(crate) encrypted: bool,
+    /// The context of all hosts, which have no network then.
+    pub(crate) inproc: Option<Context>,
 }
 
 /// Messages that each node sends when all is well.
@@ -208,12 +210,14 @@ impl Actor {
 
     /// A socket, with its endpoints and topics.
     async fn begin(&mut self) {
-        let host = Host {
-            network: self.shared.network.clone(),
-            number: self.plan.host,
-            life: self.life.into(),
+        let context = match &self.shared.inproc {
+            Some(context) => context.clone(),
+            None => Context::simulated(Arc::new(Host {
+                network: self.shared.network.clone(),
+                number: self.plan.host,
+                life: self.life.into(),
+            })),
         };
-        let context = Context::simulated(Arc::new(host));
         context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("joe")) });
         self.socket = Some(sockets::open(self.plan.kind, &context, &self.plan.settings));
         (self.accepted, self.received, self.written) = (0, 0, 0);
@@ -240,6 +244,16 @@ impl Actor {
         matches!(self.plan.kind, SocketType::Sub | SocketType::XSub)
     }
 
+    /// Where a host's socket is bound.
+    fn endpoint_of(&self, host: u8) -> Endpoint {
+        match &self.shared.inproc {
+            Some(_) => format!("inproc://host {host}")
+                .parse()
+                .expect("it is a name"),
+            None => Endpoint::from(address(host)),
+        }
+    }
+
     fn connect_all(&mut self) {
         for peer in self.plan.connects.clone() {
             self.connect(peer);
@@ -247,7 +261,8 @@ impl Actor {
     }
 
     fn connect(&mut self, peer: u8) {
-        if let Err(error) = self.socket().connect(Endpoint::from(address(peer))) {
+        let to = self.endpoint_of(peer);
+        if let Err(error) = self.socket().connect(to) {
             self.fail(format_args!("connect to host {peer}: {error}"));
         }
     }
@@ -257,7 +272,7 @@ impl Actor {
         if !self.plan.binds {
             return;
         }
-        let at = Endpoint::from(address(self.plan.host));
+        let at = self.endpoint_of(self.plan.host);
         for _ in 0..2000 {
             let polls = self.rng.random_range(1..5);
             let time = Duration::from_millis(10);

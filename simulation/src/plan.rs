@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) put_off: u32,
     /// Everything is encrypted.
     pub(crate) encrypted: bool,
+    /// All sockets are in one context, and their endpoints are inproc.
+    pub(crate) inproc: bool,
 }
 
 /// One host with one socket.
@@ -127,6 +129,7 @@ impl Plan {
             faults_every: Duration::from_millis(one_of(rng, &[0, 60, 200, 700])),
             put_off: one_of(rng, &[0, 2, 6]),
             encrypted: matches!(secured, Secured::Curve(..)),
+            inproc: matches!(secured, Secured::Not) && rng.random_ratio(1, 8),
         }
     }
 }
@@ -151,11 +154,14 @@ fn nodes(
         } else {
             (right_kind, right_part)
         };
+        let mut settings = settings(rng, host, kind, &common);
+        let other = if host <= left { right_kind } else { left_kind };
+        settings.probe_router = other == SocketType::Router && rng.random_ratio(1, 3);
         nodes.push(Node {
             host,
             kind,
             part,
-            settings: settings(rng, host, kind, &common),
+            settings,
             binds: false,
             connects: Vec::new(),
             peers: Vec::new(),
@@ -222,8 +228,8 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
     let interval = rng.random_range(1..=150);
     let relaxed = rng.random();
     Settings {
-        send_hwm: one_of(rng, &[1, 2, 3, 5, 10, 100, 1000]),
-        recv_hwm: one_of(rng, &[1, 2, 3, 5, 10, 100, 1000]),
+        send_hwm: one_of(rng, &[0, 1, 1, 2, 2, 3, 5, 10, 100, 1000]),
+        recv_hwm: one_of(rng, &[0, 1, 1, 2, 2, 3, 5, 10, 100, 1000]),
         send_hwm_bytes: one_of(rng, &[None, None, None, None, Some(300), Some(5000)]),
         recv_hwm_bytes: one_of(rng, &[None, None, None, None, Some(300), Some(5000)]),
         send_ttl: one_of(
@@ -291,6 +297,9 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
         handover: is_named || rng.random(),
         notify: rng.random_ratio(1, 4),
         routing_id: is_named.then(|| format!("host {host}")),
+        probe_router: false,
+        manual: rng.random_ratio(1, 4),
+        welcome: rng.random_ratio(1, 3),
         security: Security::Null,
     }
 }

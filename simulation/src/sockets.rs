@@ -5,6 +5,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use patterns::options::SlowSubscriber;
 use patterns::security::Security;
+use patterns::socket::{
+    DealerReceiver, DealerSender, PairReceiver, PairSender, RouterReceiver, RouterSender,
+    XPubReceiver, XPubSender, XSubReceiver, XSubSender,
+};
 use patterns::stats::SocketStats;
 use patterns::{
     BindError, Closed, ConnectError, Context, DealerSocket, DisconnectError, Endpoint, Message,
@@ -40,8 +44,14 @@ pub(crate) struct Settings {
     pub(crate) handover: bool,
     pub(crate) notify: bool,
     pub(crate) routing_id: Option<String>,
+    pub(crate) probe_router: bool,
+    pub(crate) manual: bool,
+    pub(crate) welcome: bool,
     pub(crate) security: Security,
 }
+
+/// What an XPUB may greet its subscribers with.
+pub(crate) const WELCOME: &str = "a welcome";
 
 /// A socket of any type. What its type cannot do is not asked of it.
 pub(crate) trait AnySocket: Send {
@@ -61,8 +71,19 @@ pub(crate) trait AnySocket: Send {
     fn try_send(&mut self, to: Option<&RoutingId>, message: Message) -> Result<(), TrySendError>;
     /// A message, with its sender's name if the socket knows it.
     fn recv(&mut self) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>>;
+    /// For a subscriber, or for whoever an XPUB has heard of last.
     fn subscribe(&mut self, topic: &str);
     fn unsubscribe(&mut self, topic: &str);
+    /// In halves, if its type has them.
+    fn apart(self: Box<Self>) -> Box<dyn AnySocket>;
+    /// Whole. Halves are not bound, unbound or closed.
+    fn together(self: Box<Self>) -> Box<dyn AnySocket>;
+}
+
+/// A socket in halves.
+struct Halves<S, R> {
+    sender: S,
+    receiver: R,
 }
 
 macro_rules! set {
@@ -82,6 +103,14 @@ macro_rules! set_all {
         set!($builder, $settings: recv_hwm recv_hwm_bytes);
         set_all!($builder, $settings: $($rest)*);
     };
+    ($builder:ident, $settings:ident: welcome $($rest:ident)*) => {
+        let $builder = if $settings.welcome {
+            $builder.welcome(WELCOME)
+        } else {
+            $builder
+        };
+        set_all!($builder, $settings: $($rest)*);
+    };
     ($builder:ident, $settings:ident: routing_id $($rest:ident)*) => {
         let $builder = match &$settings.routing_id {
             Some(id) => $builder.routing_id(id),
@@ -96,65 +125,155 @@ macro_rules! set_all {
 }
 
 macro_rules! send {
-    (plain $self:ident $to:ident $message:ident) => {{
+    (plain $socket:expr, $to:ident $message:ident) => {{
         let _ = $to;
-        Box::pin($self.send($message))
+        Box::pin($socket.send($message))
     }};
-    (routed $self:ident $to:ident $message:ident) => {{
+    (routed $socket:expr, $to:ident $message:ident) => {{
         let to = $to.cloned().unwrap_or_default();
-        Box::pin($self.send(Routed::from((to, $message))))
+        Box::pin($socket.send(Routed::from((to, $message))))
     }};
-    (never $self:ident $to:ident $message:ident) => {{
+    (never $socket:expr, $to:ident $message:ident) => {{
         let _ = ($to, $message);
         Box::pin(std::future::pending())
     }};
 }
 
 macro_rules! try_send {
-    (plain $self:ident $to:ident $message:ident) => {{
+    (plain $socket:expr, $to:ident $message:ident) => {{
         let _ = $to;
-        $self.try_send($message)
+        $socket.try_send($message)
     }};
-    (routed $self:ident $to:ident $message:ident) => {
-        $self.try_send(Routed::from(($to.cloned().unwrap_or_default(), $message)))
+    (routed $socket:expr, $to:ident $message:ident) => {
+        $socket.try_send(Routed::from(($to.cloned().unwrap_or_default(), $message)))
     };
-    (never $self:ident $to:ident $message:ident) => {{
+    (never $socket:expr, $to:ident $message:ident) => {{
         let _ = $to;
         Err(TrySendError::Full($message))
     }};
 }
 
 macro_rules! recv {
-    (plain $self:ident) => {
-        Box::pin(async { Ok((None, $self.recv().await?)) })
+    (plain $socket:expr) => {
+        Box::pin(async { Ok((None, $socket.recv().await?)) })
     };
-    (routed $self:ident) => {
+    (routed $socket:expr) => {
         Box::pin(async {
             loop {
-                let routed = $self.recv().await?;
+                let routed = $socket.recv().await?;
                 if routed.notice.is_none() {
                     return Ok((Some(routed.peer), routed.message));
                 }
             }
         })
     };
-    (never $self:ident) => {
+    (never $socket:expr) => {
         Box::pin(std::future::pending())
     };
 }
 
 macro_rules! subscribe {
-    (yes $self:ident $method:ident $topic:ident) => {{
-        let _ = $self.$method($topic);
+    (yes $socket:expr, $method:ident $topic:ident) => {{
+        let _ = $socket.$method($topic);
     }};
-    (no $self:ident $method:ident $topic:ident) => {
+    (no $socket:expr, $method:ident $topic:ident) => {
         let _ = $topic;
+    };
+}
+
+macro_rules! apart {
+    ($socket:expr;) => {
+        $socket
+    };
+    ($socket:expr; $sender:ident $receiver:ident) => {{
+        let (sender, receiver) = $socket.split();
+        Box::new(Halves { sender, receiver })
+    }};
+}
+
+/// What whole sockets and halves have in common.
+macro_rules! traffic {
+    ($self:ident, $sender:expr, $receiver:expr, $subscriber:expr, $send:ident $recv:ident $subscribe:ident) => {
+        fn connect(&mut $self, to: Endpoint) -> Result<(), ConnectError> {
+            $sender.connect(to)
+        }
+
+        fn disconnect(&mut $self, from: Endpoint) -> Result<(), DisconnectError> {
+            $receiver.disconnect(from)
+        }
+
+        fn stats(&$self) -> SocketStats {
+            $receiver.stats()
+        }
+
+        fn send(
+            &mut $self,
+            to: Option<&RoutingId>,
+            message: Message,
+        ) -> BoxFuture<'_, Result<(), SendError>> {
+            send!($send $sender, to message)
+        }
+
+        fn try_send(
+            &mut $self,
+            to: Option<&RoutingId>,
+            message: Message,
+        ) -> Result<(), TrySendError> {
+            try_send!($send $sender, to message)
+        }
+
+        fn recv(&mut $self) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
+            recv!($recv $receiver)
+        }
+
+        fn subscribe(&mut $self, topic: &str) {
+            subscribe!($subscribe $subscriber, subscribe topic);
+        }
+
+        fn unsubscribe(&mut $self, topic: &str) {
+            subscribe!($subscribe $subscriber, unsubscribe topic);
+        }
+    };
+}
+
+/// Halves, of which `$subscriber` subscribes.
+macro_rules! halves {
+    ($($sender:ident $receiver:ident $subscriber:ident
+        send: $send:ident, recv: $recv:ident, subscribe: $subscribe:ident;)*) => {
+        $(impl AnySocket for Halves<$sender, $receiver> {
+            traffic!(self, self.sender, self.receiver, self.$subscriber, $send $recv $subscribe);
+
+            fn bind(&mut self, _: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>> {
+                unreachable!("it is put together first")
+            }
+
+            fn unbind(&mut self, _: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
+                unreachable!("it is put together first")
+            }
+
+            fn set_linger(&mut self, _: Duration) {
+                unreachable!("it is put together first")
+            }
+
+            fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {
+                unreachable!("it is put together first")
+            }
+
+            fn apart(self: Box<Self>) -> Box<dyn AnySocket> {
+                self
+            }
+
+            fn together(self: Box<Self>) -> Box<dyn AnySocket> {
+                let whole = self.sender.reunite(self.receiver);
+                Box::new(whole.expect("they are of one socket"))
+            }
+        })*
     };
 }
 
 macro_rules! sockets {
     ($($kind:ident $socket:ident send: $send:ident, recv: $recv:ident, subscribe: $subscribe:ident,
-        options: [$($options:ident)*];)*) => {
+        halves: [$($half:ident)*], options: [$($options:ident)*];)*) => {
         /// Makes a socket.
         pub(crate) fn open(
             kind: SocketType,
@@ -178,60 +297,30 @@ macro_rules! sockets {
         }
 
         $(impl AnySocket for $socket {
+            traffic!(self, self, self, self, $send $recv $subscribe);
+
             fn bind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>> {
                 Box::pin(self.bind(at))
-            }
-
-            fn connect(&mut self, to: Endpoint) -> Result<(), ConnectError> {
-                self.connect(to)
             }
 
             fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
                 Box::pin(self.unbind(at))
             }
 
-            fn disconnect(&mut self, from: Endpoint) -> Result<(), DisconnectError> {
-                self.disconnect(from)
-            }
-
             fn set_linger(&mut self, linger: Duration) {
                 self.set_linger(Some(linger));
-            }
-
-            fn stats(&self) -> SocketStats {
-                self.stats()
             }
 
             fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {
                 Box::pin((*self).close())
             }
 
-            fn send(
-                &mut self,
-                to: Option<&RoutingId>,
-                message: Message,
-            ) -> BoxFuture<'_, Result<(), SendError>> {
-                send!($send self to message)
+            fn apart(self: Box<Self>) -> Box<dyn AnySocket> {
+                apart!(self; $($half)*)
             }
 
-            fn try_send(
-                &mut self,
-                to: Option<&RoutingId>,
-                message: Message,
-            ) -> Result<(), TrySendError> {
-                try_send!($send self to message)
-            }
-
-            fn recv(&mut self) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
-                recv!($recv self)
-            }
-
-            fn subscribe(&mut self, topic: &str) {
-                subscribe!($subscribe self subscribe topic);
-            }
-
-            fn unsubscribe(&mut self, topic: &str) {
-                subscribe!($subscribe self unsubscribe topic);
+            fn together(self: Box<Self>) -> Box<dyn AnySocket> {
+                self
             }
         })*
     };
@@ -239,25 +328,44 @@ macro_rules! sockets {
 
 sockets! {
     Push PushSocket send: plain, recv: never, subscribe: no,
+        halves: [],
         options: [sends conflate];
     Pull PullSocket send: never, recv: plain, subscribe: no,
+        halves: [],
         options: [receives conflate];
     Pub PubSocket send: plain, recv: never, subscribe: no,
+        halves: [],
         options: [sends conflate conflate_topics no_drop slow_subscriber];
     Sub SubSocket send: never, recv: plain, subscribe: yes,
+        halves: [],
         options: [receives conflate conflate_topics];
-    XPub XPubSocket send: plain, recv: plain, subscribe: no,
-        options: [sends receives conflate_topics no_drop slow_subscriber verbose];
+    XPub XPubSocket send: plain, recv: plain, subscribe: yes,
+        halves: [XPubSender XPubReceiver],
+        options: [sends receives conflate_topics no_drop slow_subscriber verbose manual welcome];
     XSub XSubSocket send: plain, recv: plain, subscribe: yes,
+        halves: [XSubSender XSubReceiver],
         options: [sends receives conflate_topics];
     Dealer DealerSocket send: plain, recv: plain, subscribe: no,
-        options: [sends receives conflate routing_id];
+        halves: [DealerSender DealerReceiver],
+        options: [sends receives conflate routing_id probe_router];
     Router RouterSocket send: routed, recv: routed, subscribe: no,
-        options: [sends receives mandatory handover notify routing_id];
+        halves: [RouterSender RouterReceiver],
+        options: [sends receives mandatory handover notify routing_id probe_router];
     Req ReqSocket send: plain, recv: plain, subscribe: no,
-        options: [sends receives relaxed correlate];
+        halves: [],
+        options: [sends receives relaxed correlate probe_router];
     Rep RepSocket send: plain, recv: plain, subscribe: no,
+        halves: [],
         options: [sends receives];
     Pair PairSocket send: plain, recv: plain, subscribe: no,
+        halves: [PairSender PairReceiver],
         options: [sends receives];
+}
+
+halves! {
+    DealerSender DealerReceiver sender send: plain, recv: plain, subscribe: no;
+    RouterSender RouterReceiver sender send: routed, recv: routed, subscribe: no;
+    PairSender PairReceiver sender send: plain, recv: plain, subscribe: no;
+    XPubSender XPubReceiver receiver send: plain, recv: plain, subscribe: yes;
+    XSubSender XSubReceiver sender send: plain, recv: plain, subscribe: yes;
 }

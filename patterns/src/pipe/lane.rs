@@ -9,7 +9,7 @@ use super::bounds::{Bounds, Limits, Queued};
 use super::ends::{At, Drive, End, Notice, send};
 use super::latest::Latest;
 use super::tally::Tally;
-use super::{Deadline, PipeId, PipeReader, PipeWriter};
+use super::{Deadline, Linger, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::socket::Place;
@@ -224,6 +224,26 @@ impl Lane {
             Some(Mark::Changed(last)) if nothing_since => *last = peer,
             _ => lane.mark(Mark::Changed(peer), false),
         }
+    }
+
+    /// The writer goes: what it has sent may still be sent on for the time of `linger`. Does nothing if it has gone
+    /// before.
+    pub(super) fn leave(&self, id: PipeId, linger: &Linger) {
+        let mut lane = self.lock();
+        if lane.writer.gone {
+            return;
+        }
+        lane.writer.gone = true;
+        lane.linger = Deadline::after(linger.get());
+        let place = lane.place.take();
+        if lane.told && !lane.reader.gone {
+            // Of an inproc pipe: sessions tell it themselves.
+            lane.mark(Mark::News(News::Left), false);
+        }
+        let notice = lane.reader.bereave();
+        drop(lane);
+        drop(place);
+        send(notice, id);
     }
 
     /// The writer is known by a name from here on. `ahead`: for what is queued already, too.

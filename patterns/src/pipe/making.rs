@@ -40,13 +40,15 @@ impl Party<'_> {
             id,
             origin: self.origin,
             tally,
-            lane: outgoing,
+            lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
         self.readers.post(Note::Attached(PipeReader {
             id,
             origin: self.origin,
             lane: incoming,
+            outgoing,
+            linger: self.linger.clone(),
             batch: Batch::new(),
             popped: 0,
             report_at: 1,

@@ -7,7 +7,7 @@ use zmtp::{Batch, Envelope, Message};
 use super::ends::{At, Drive, send};
 use super::lane::{BY_REFERENCE, Lane, LaneState, Mark, News, Unwanted};
 use super::tally::Tally;
-use super::{Deadline, Linger, Origin, PipeId};
+use super::{Linger, Origin, PipeId};
 use crate::inbox::PipeEnd;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
@@ -218,18 +218,7 @@ impl PipeEnd for PipeWriter {
 
 impl Drop for PipeWriter {
     fn drop(&mut self) {
-        let mut lane = self.lane.lock();
-        lane.writer.gone = true;
-        lane.linger = Deadline::after(self.linger.get());
-        let place = lane.place.take();
-        if lane.told && !lane.reader.gone {
-            // Of an inproc pipe: sessions tell it themselves.
-            lane.mark(Mark::News(News::Left), false);
-        }
-        let notice = lane.reader.bereave();
-        drop(lane);
-        drop(place);
-        send(notice, self.id);
+        self.lane.leave(self.id, &self.linger);
     }
 }
 
@@ -250,6 +239,9 @@ pub(crate) struct PipeReader {
     pub(super) id: PipeId,
     pub(super) origin: Origin,
     pub(super) lane: Arc<Lane>,
+    /// The other direction: it ends with this one.
+    pub(super) outgoing: Arc<Lane>,
+    pub(super) linger: Arc<Linger>,
     /// The batch that messages are popped from, without a lock.
     pub(super) batch: Batch,
     /// Messages popped since the lane was last told.
@@ -427,5 +419,7 @@ impl Drop for PipeReader {
         drop(lane);
         drop((full, open));
         send(notice, self.id);
+        // The writer goes with it, or is another half's, which may rest: meanwhile, the peer would send to nobody.
+        self.outgoing.leave(self.id, &self.linger);
     }
 }

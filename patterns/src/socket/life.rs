@@ -8,10 +8,10 @@
 //!                                 └ R
 //! ```
 //!
-//! A half owns the strategy and the inbox of its direction and never touches the other's. Either may bind,
-//! connect, unbind and disconnect; the other hears of the last two through its inbox. A half that is dropped
-//! leaves its pipes here, because a connection ends when either of its pipe's ends goes: so the other half goes
-//! on, and the last one closes the socket.
+//! A half owns the strategy and the inbox of its direction and never touches the other's. Either may connect and
+//! disconnect; of the latter, the other hears through its inbox when it is used next. The connection does not wait
+//! for that: it ends when either of its pipe's ends goes. So a half that is dropped leaves its pipes here: the other
+//! half goes on, and the last one closes the socket.
 
 use std::sync::Arc;
 

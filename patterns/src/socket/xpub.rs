@@ -33,7 +33,8 @@ type XPubCore = Core<FanOut, FairQueue>;
 ///
 /// Peers are heard whenever the socket is used. An application that sends and does not receive finds at most
 /// `recv_hwm` notices and messages waiting; more are not kept, and [`missed`](Self::missed) counts them. The
-/// subscriptions themselves are always followed.
+/// subscriptions themselves are always followed. With `manual`, where a notice that is lost is a subscription
+/// that never takes effect, the peers are not heard beyond that, and wait.
 pub struct XPubSocket {
     core: XPubCore,
     hearing: Hearing,
@@ -275,6 +276,12 @@ impl Hearing {
     /// Hears one message, and who has gone. `false`: nobody has said anything.
     fn hear(&mut self, core: &mut XPubCore, limit: usize) -> bool {
         self.hear_departures(core, limit);
+        let is_manual = is_manual(&core.shared.options);
+        if is_manual && self.heard.len() >= limit {
+            return false;
+        }
+        // One message may have several notices in it.
+        let limit = if is_manual { usize::MAX } else { limit };
         let Some((from, message)) = core.receiver.recv_from() else {
             return false;
         };
@@ -285,7 +292,7 @@ impl Hearing {
             let tell = if !sender.has(from) {
                 // It has gone before it was heard: nothing begins, and nothing ends.
                 false
-            } else if is_manual(options) {
+            } else if is_manual {
                 self.wish(from, is_new, topic);
                 true
             } else if is_new {

@@ -21,6 +21,10 @@ impl Actor {
         self.shared.world.note("audit", numbers, || {
             format!("host {}: {stats:?}", self.plan.host)
         });
+        if self.shared.inproc.is_some() {
+            // What is in a pipe between two sockets is counted by both, and the marks of both hold together.
+            return;
+        }
         self.check_marks(&stats);
         self.check_sums(&stats);
         if !self.shared.encrypted {
@@ -39,13 +43,16 @@ impl Actor {
         let beyond = usize::from(settings.slow_subscriber == SlowSubscriber::DropOldest);
         for peer in &stats.peers {
             let (sending, receiving) = (peer.queued_to_send, peer.queued_to_receive);
-            if limits_sending && sending > settings.send_hwm + beyond {
+            if limits_sending && settings.send_hwm > 0 && sending > settings.send_hwm + beyond {
                 self.fail(format_args!(
                     "{sending} queued to send, {} allowed",
                     settings.send_hwm
                 ));
             }
-            if receiving > settings.recv_hwm && self.plan.kind != SocketType::Pub {
+            if receiving > settings.recv_hwm
+                && settings.recv_hwm > 0
+                && self.plan.kind != SocketType::Pub
+            {
                 self.fail(format_args!(
                     "{receiving} queued to receive, {} allowed",
                     settings.recv_hwm
@@ -70,7 +77,13 @@ impl Actor {
                 | SocketType::Rep
                 | SocketType::Pair
         );
-        if is_exact && came != went {
+        // Probes are sent by the socket itself.
+        let is_right = if self.plan.settings.probe_router {
+            came <= went
+        } else {
+            came == went
+        };
+        if is_exact && !is_right {
             self.fail(format_args!(
                 "{came} messages came ({} by send), {went} went ({} by recv): {stats:?}",
                 self.accepted, self.received
@@ -102,7 +115,7 @@ impl Actor {
 
     /// Nothing is under way any more: what was read has been received.
     pub(super) fn audit_at_rest(&self) {
-        let Some(socket) = &self.socket else {
+        let (Some(socket), None) = (&self.socket, &self.shared.inproc) else {
             return;
         };
         let stats = socket.stats();

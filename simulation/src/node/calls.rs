@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::{Actor, Stage};
 use crate::letter;
 use crate::plan::Part;
+use crate::sockets::WELCOME;
 
 /// Polls a future so often, and for so long, at most.
 pub(super) async fn patiently<T>(
@@ -139,10 +140,15 @@ impl Actor {
 
     fn take(&mut self, from: Option<RoutingId>, message: Message) {
         if self.plan.kind == SocketType::XPub
-            && message
-                .first()
-                .is_some_and(|first| matches!(first, [0 | 1, ..]))
+            && let Some([what @ (0 | 1), topic @ ..]) = message.first()
         {
+            if self.plan.settings.manual {
+                self.grant(*what == 1, topic);
+            }
+            return;
+        }
+        let is_probe = self.plan.kind == SocketType::Router && message.iter().eq([b""; 1]);
+        if is_probe || (self.is_subscriber() && message == WELCOME) {
             return;
         }
         let mut letter = message.clone();
@@ -176,6 +182,16 @@ impl Actor {
         }
     }
 
+    /// A manual XPUB does what its subscriber has asked for.
+    fn grant(&mut self, subscribes: bool, topic: &[u8]) {
+        let topic = String::from_utf8_lossy(topic).into_owned();
+        if subscribes {
+            self.socket().subscribe(&topic);
+        } else {
+            self.socket().unsubscribe(&topic);
+        }
+    }
+
     /// Sends until there is no room: exactly as much as the high-water marks say, if nobody has been there to take
     /// any of it.
     pub(super) fn fill(&mut self) {
@@ -183,12 +199,13 @@ impl Actor {
         let is_plain = settings.send_hwm_bytes.is_none()
             && settings.send_ttl.is_none()
             && !settings.conflate
-            && !settings.immediate;
+            && !settings.immediate
+            && self.shared.inproc.is_none();
         let waits = matches!(
             self.plan.kind,
             SocketType::Push | SocketType::Dealer | SocketType::Pair
         );
-        if !is_plain || !waits || settings.send_hwm > 100 {
+        if !is_plain || !waits || !(1..=100).contains(&settings.send_hwm) {
             return;
         }
         loop {

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use patterns::{Endpoint, SocketType};
+use patterns::SocketType;
 use rand::Rng;
 use tokio::time::{sleep, timeout};
 
 use super::calls::patiently;
 use super::{Actor, Stage, TOPICS};
-use crate::network::address;
+use crate::sockets::AnySocket;
 
 impl Actor {
     pub(super) async fn do_something_unusual(&mut self) {
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..9) {
+            8 => self.divide(),
             0 => self.restart().await,
             1 => self.crash().await,
             2 => self.connect_anew(),
@@ -46,11 +47,12 @@ impl Actor {
         match self.rng.random_range(0..3) {
             0 => drop(socket),
             1 => {
-                socket.close().await;
+                socket.together().close().await;
             }
             _ => {
                 let polls = self.rng.random_range(1..4);
-                patiently(polls, Duration::from_millis(10), socket.close()).await;
+                let closing = socket.together().close();
+                patiently(polls, Duration::from_millis(10), closing).await;
             }
         }
         self.life += 1;
@@ -61,8 +63,8 @@ impl Actor {
     async fn crash(&mut self) {
         self.audit();
         self.shared.network.crash(self.plan.host);
-        if let Some(mut socket) = self.socket.take() {
-            socket.set_linger(Duration::ZERO);
+        if let Some(socket) = self.socket.take() {
+            socket.together().set_linger(Duration::ZERO);
         }
         let pause = self.rng.random_range(0..800);
         self.rest(Duration::from_millis(pause)).await;
@@ -78,10 +80,28 @@ impl Actor {
         }
         let peer = self.plan.connects[self.rng.random_range(0..self.plan.connects.len())];
         self.note("reconnect", peer.into(), "disconnects, and connects again");
-        if let Err(error) = self.socket().disconnect(Endpoint::from(address(peer))) {
+        let from = self.endpoint_of(peer);
+        if let Err(error) = self.socket().disconnect(from) {
             self.fail(format_args!("disconnect: {error}"));
         }
         self.connect(peer);
+    }
+
+    /// Halves the socket, or puts it together again.
+    fn divide(&mut self) {
+        let is_divided: bool = self.rng.random();
+        self.note(
+            "divide",
+            is_divided.into(),
+            "has halves, or has them no more",
+        );
+        self.socket = self.socket.take().map(|socket| {
+            if is_divided {
+                socket.apart()
+            } else {
+                socket.together()
+            }
+        });
     }
 
     /// Unbinds and binds again.
@@ -89,8 +109,9 @@ impl Actor {
         if !self.plan.binds {
             return;
         }
+        self.socket = self.socket.take().map(AnySocket::together);
         self.note("rebind", 0, "unbinds, and binds again");
-        let at = Endpoint::from(address(self.plan.host));
+        let at = self.endpoint_of(self.plan.host);
         let polls = self.rng.random_range(1..10);
         let time = Duration::from_millis(10);
         if let Some(Err(error)) = patiently(polls, time, self.socket().unbind(at)).await {
@@ -165,7 +186,7 @@ impl Actor {
         if self.rng.random() {
             drop(socket);
         } else {
-            socket.close().await;
+            socket.together().close().await;
         }
     }
 }

@@ -266,16 +266,17 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         if let Some(directory) = &self.shared.directory {
             directory.release(origin);
         }
-        self.sender.detach(origin);
-        self.receiver.detach(origin);
-        // The other half has pipes of its own to let go of, if there is one, or has left them.
-        self.life.detach(origin);
+        // First the other half is told, so that it sends nothing more there.
         if S::ABSENT {
             self.shared.writers.post(Note::Detached(origin));
         }
         if R::ABSENT {
             self.shared.readers.post(Note::Detached(origin));
         }
+        // It has pipes of its own to let go of, if it is there, or has left them.
+        self.life.detach(origin);
+        self.sender.detach(origin);
+        self.receiver.detach(origin);
     }
 
     pub(crate) fn last_endpoint(&self) -> Option<&Endpoint> {
