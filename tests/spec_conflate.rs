@@ -4,7 +4,9 @@ mod common;
 
 use common::libzmq::Libzmq;
 use common::within;
-use purezmq::{Context, DealerSocket, Message, PubSocket, PullSocket, PushSocket, SubSocket};
+use purezmq::{
+    Context, DealerSocket, Message, PubSocket, PullSocket, PushSocket, RouterSocket, SubSocket,
+};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
@@ -86,6 +88,45 @@ async fn either_side_of_an_inproc_pipe_can_conflate() {
             assert_eq!(pull.recv().await.unwrap(), "2");
             assert!(pull.try_recv().is_err());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_router_knows_a_conflating_dealer_by_its_name() {
+    // R-CONF-1, R-INP-6: whoever binds and whenever.
+    for (router_binds, early) in [(true, false), (false, false), (false, true), (true, true)] {
+        let context = Context::new();
+        let mut dealer = DealerSocket::builder()
+            .context(&context)
+            .conflate(true)
+            .routing_id("joe")
+            .build()
+            .unwrap();
+        let mut router = RouterSocket::builder().context(&context).build().unwrap();
+        if router_binds && !early {
+            router.bind("inproc://here").await.unwrap();
+        }
+        if router_binds {
+            dealer.connect("inproc://here").unwrap();
+        } else if early {
+            router.connect("inproc://here").unwrap();
+            dealer.bind("inproc://here").await.unwrap();
+        } else {
+            dealer.bind("inproc://here").await.unwrap();
+            router.connect("inproc://here").unwrap();
+        }
+        dealer.send("old").await.unwrap();
+        dealer.send("new").await.unwrap();
+        if router_binds && early {
+            router.bind("inproc://here").await.unwrap();
+        }
+        let newest = within("the newest", router.recv()).await.unwrap();
+        assert_eq!(
+            (&newest.peer[..], &newest.message),
+            (&b"joe"[..], &Message::from("new"))
+        );
+        router.send(newest.reply("yes")).await.unwrap();
+        assert_eq!(within("an answer", dealer.recv()).await.unwrap(), "yes");
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::letter::Name;
-use crate::network::Network;
 use crate::world::World;
 
 /// How messages reach those who receive them.
@@ -20,7 +19,6 @@ pub(crate) enum Spread {
 
 pub(crate) struct Book {
     world: Arc<World>,
-    network: Arc<Network>,
     entries: Mutex<Entries>,
 }
 
@@ -45,10 +43,9 @@ struct Entry {
 }
 
 impl Book {
-    pub(crate) fn new(world: &Arc<World>, network: &Arc<Network>) -> Arc<Self> {
+    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
         Arc::new(Book {
             world: world.clone(),
-            network: network.clone(),
             entries: Mutex::default(),
         })
     }
@@ -73,15 +70,9 @@ impl Book {
         }
     }
 
-    /// A socket has received a message. `connects`: it is the one that connects, over a pipe that lasts. `topic`: order
-    /// is by topic.
-    pub(crate) fn received(
-        &self,
-        name: Name,
-        by: (u8, u8),
-        connects: bool,
-        topic: Option<Vec<u8>>,
-    ) {
+    /// A socket has received a message. `pipes`: from how many of its sender's it may have been. `topic`: order is by
+    /// topic.
+    pub(crate) fn received(&self, name: Name, by: (u8, u8), pipes: usize, topic: Option<Vec<u8>>) {
         let (host, life) = by;
         self.world.note("receive", numbers(name), || {
             format!("{name} at host {host}, life {life}")
@@ -125,17 +116,11 @@ impl Book {
             Some(last) => *last = name.number,
             None => piles.push(name.number),
         }
-        // Messages of one connection are in order. What came over an older one may be received between them, unless
-        // all of them share a pipe.
-        let most = if connects {
-            1
-        } else {
-            self.network.meetings(name.host, host).max(1) as usize
-        };
-        if piles.len() > most {
+        // Messages of one pipe are in order. What came through an older one may be received between them.
+        if piles.len() > pipes {
             let piles = piles.clone();
             self.world.fail(format!(
-                "{name} came to host {host} out of order: {piles:?} over {most} connections"
+                "{name} came to host {host} out of order: {piles:?} through {pipes} pipes"
             ));
         }
     }

@@ -144,7 +144,7 @@ async fn simulate(seed: u64, plan: Plan, history: bool) -> Outcome {
     let world = Arc::new(World::new(history));
     world.note("plan", [seed, 0, 0], || format!("{plan:#?}"));
     let network = Network::new(&world, seed, plan.weather);
-    let book = Book::new(&world, &network);
+    let book = Book::new(&world);
     tokio::select! {
         biased;
         () = live(seed, &plan, &world, &network, &book) => {}

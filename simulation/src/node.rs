@@ -105,6 +105,9 @@ pub(crate) struct Shared {
 /// Messages that each node sends when all is well.
 const QUIET: u32 = 5;
 
+/// How long after the trouble all restarts are over.
+const MENDING: Duration = Duration::from_secs(4);
+
 /// How long a call may take when all is well.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -127,9 +130,10 @@ pub(crate) struct Actor {
     received: u64,
     /// A REQ that has asked.
     asking: bool,
-    /// The socket has been disconnected or unbound, or its connections share no pipe for another reason.
-    rewired: bool,
     topics: Vec<&'static str>,
+    /// When to connect anew where nothing reconnects by itself.
+    mend_at: tokio::time::Instant,
+    is_mended: bool,
 }
 
 /// A message under way to the network.
@@ -154,8 +158,9 @@ impl Actor {
             accepted: 0,
             received: 0,
             asking: false,
-            rewired: false,
             topics: Vec::new(),
+            mend_at: tokio::time::Instant::now(),
+            is_mended: false,
         }
     }
 
@@ -169,9 +174,11 @@ impl Actor {
         while self.stage() == Stage::Chaos {
             self.turn().await;
         }
+        self.mend_at = tokio::time::Instant::now() + MENDING;
         self.recover().await;
         while self.stage() == Stage::Heal {
             self.serve().await;
+            self.mend();
         }
         for _ in 0..QUIET {
             self.send_in_peace().await;
@@ -221,7 +228,7 @@ impl Actor {
         context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("joe")) });
         self.socket = Some(sockets::open(self.plan.kind, &context, &self.plan.settings));
         (self.accepted, self.received, self.written) = (0, 0, 0);
-        (self.asking, self.rewired) = (false, false);
+        self.asking = false;
         self.unsent = None;
         self.echoes.clear();
         for topic in self.topics.clone() {

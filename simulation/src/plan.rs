@@ -119,6 +119,13 @@ impl Plan {
         };
         let secured = Secured::some(rng);
         let mut nodes = nodes(rng, pairing, left, right, &secured);
+        let inproc = matches!(secured, Secured::Not) && rng.random_ratio(1, 8);
+        if inproc {
+            // Who loses an answer for good must not have to begin anew: nobody would be connected to it then.
+            for node in &mut nodes {
+                (node.settings.relaxed, node.settings.correlate) = (true, true);
+            }
+        }
         if weather.capacity < 65_536 || weather.piece < 3000 {
             nodes.iter_mut().for_each(|node| node.small = true);
         }
@@ -129,7 +136,7 @@ impl Plan {
             faults_every: Duration::from_millis(one_of(rng, &[0, 60, 200, 700])),
             put_off: one_of(rng, &[0, 2, 6]),
             encrypted: matches!(secured, Secured::Curve(..)),
-            inproc: matches!(secured, Secured::Not) && rng.random_ratio(1, 8),
+            inproc,
         }
     }
 }
@@ -157,6 +164,10 @@ fn nodes(
         let mut settings = settings(rng, host, kind, &common);
         let other = if host <= left { right_kind } else { left_kind };
         settings.probe_router = other == SocketType::Router && rng.random_ratio(1, 3);
+        if kind == SocketType::XPub && !settings.manual && settings.recv_hwm > 0 {
+            // It hears its subscribers while it sends, and does not keep more of what they say.
+            settings.recv_hwm = settings.recv_hwm.max(10);
+        }
         nodes.push(Node {
             host,
             kind,

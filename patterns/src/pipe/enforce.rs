@@ -241,6 +241,11 @@ impl LaneState {
             self.latest = latest(&all);
             self.close_open();
             for mut queued in std::mem::take(&mut self.full) {
+                if queued.batch.is_empty() {
+                    // It stands for a mark.
+                    self.full.push_back(queued);
+                    continue;
+                }
                 if let Some(bounds) = &mut self.bounds {
                     bounds.let_go(queued.batch.byte_len());
                 }
@@ -254,14 +259,15 @@ impl LaneState {
     pub(super) fn conflate(&mut self) {
         self.conflate = true;
         let before = self.queued();
-        if self.open.is_empty() {
-            self.open = self
-                .full
-                .pop_back()
-                .map(|queued| queued.batch)
-                .unwrap_or_default();
+        let newest = |queued: &Queued| !queued.batch.is_empty();
+        if self.open.is_empty()
+            && let Some(at) = self.full.iter().rposition(newest)
+            && let Some(newest) = self.full.remove(at)
+        {
+            self.open = newest.batch;
         }
-        self.full.clear();
+        // What stands for marks stays.
+        self.full.retain(|queued| queued.batch.is_empty());
         let queued = self.open.len();
         self.open.truncate_front(queued.saturating_sub(1));
         self.tally.conflated.add(before - self.open.len());

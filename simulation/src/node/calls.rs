@@ -166,19 +166,31 @@ impl Actor {
         match letter::read(&letter) {
             Err(why) => self.fail(format_args!("received {why}")),
             Ok(name) => {
-                let connects = self.plan.connects.contains(&name.host)
-                    && !self.plan.settings.immediate
-                    && !self.rewired;
+                let pipes = self.pipes_from(name.host);
                 let is_by_topic = self.plan.settings.conflate_topics;
                 let topic = topic
                     .filter(|_| is_by_topic)
                     .map(|topic| topic.as_slice().to_vec());
                 let by = (self.plan.host, self.life);
-                self.shared.book.received(name, by, connects, topic);
+                self.shared.book.received(name, by, pipes, topic);
             }
         }
         if self.plan.part == Part::Echo {
             self.echoes.push_back((from, message));
+        }
+    }
+
+    /// Through how many pipes messages of a host's socket may have come.
+    fn pipes_from(&self, host: u8) -> usize {
+        let lasts = !self.plan.settings.immediate;
+        if lasts && self.plan.connects.contains(&host) {
+            // All connections share it.
+            1
+        } else if self.shared.inproc.is_some() {
+            usize::MAX
+        } else {
+            let meetings = self.shared.network.meetings(host, self.plan.host);
+            meetings.max(1) as usize
         }
     }
 

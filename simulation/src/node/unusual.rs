@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use patterns::SocketType;
 use rand::Rng;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::calls::patiently;
 use super::{Actor, Stage, TOPICS};
@@ -104,6 +104,22 @@ impl Actor {
         });
     }
 
+    /// An inproc connection does not come back when its binder does (R-INP-4): the application sees to it, once
+    /// nobody restarts any more.
+    pub(super) fn mend(&mut self) {
+        let is_time = Instant::now() >= self.mend_at;
+        if self.shared.inproc.is_none() || self.is_mended || !is_time {
+            return;
+        }
+        self.is_mended = true;
+        for peer in self.plan.connects.clone() {
+            let from = self.endpoint_of(peer);
+            // One that has ended by itself is not there any more.
+            let _ = self.socket().disconnect(from);
+            self.connect(peer);
+        }
+    }
+
     /// Unbinds and binds again.
     async fn bind_anew(&mut self) {
         if !self.plan.binds {
@@ -150,6 +166,7 @@ impl Actor {
             if is_strict && self.asking {
                 self.get_answer_or_restart(time).await;
             }
+            self.mend();
             let letter = match self.unsent.take() {
                 Some(letter) => letter,
                 None => self.write(false),
