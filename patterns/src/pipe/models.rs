@@ -150,6 +150,32 @@ fn a_waiting_handle_hears_that_the_peer_has_gone() {
     });
 }
 
+/// The reading half goes while the writing half sends: the session comes to its end though the writer stays, and what
+/// the writer was let to queue is written or counted.
+///
+/// Seen to fail: `Drop for PipeReader` that leaves the other direction as it is.
+#[test]
+fn a_session_ends_when_the_reading_half_goes() {
+    check(|| {
+        let socket = Socket::new(2);
+        let mut session = socket.pipe();
+        let (mut writer, reader) = socket.ends();
+        let session = thread::spawn(move || {
+            let written = write_all(&mut session, &AtomicUsize::new(0));
+            drop(session);
+            written.len() as u64
+        });
+        let reading = thread::spawn(move || drop(reader));
+        let queued = (0..2)
+            .filter(|number| writer.push(&mut message(*number)).is_ok())
+            .count();
+        let written = session.join().unwrap();
+        reading.join().unwrap();
+        assert_eq!(written + socket.ledger.dropped().unsent, queued as u64);
+        drop(writer);
+    });
+}
+
 /// A session without a connection hears that its socket has gone.
 ///
 /// Seen to fail: `poll_closing` that does not remember its task.
