@@ -130,6 +130,8 @@ pub(crate) struct Actor {
     received: u64,
     /// A REQ that has asked.
     asking: bool,
+    /// The highest that the marks for sending and receiving have been with this socket.
+    highest: (usize, usize),
     topics: Vec<&'static str>,
     /// When to connect anew where nothing reconnects by itself.
     mend_at: tokio::time::Instant,
@@ -158,6 +160,7 @@ impl Actor {
             accepted: 0,
             received: 0,
             asking: false,
+            highest: (0, 0),
             topics: Vec::new(),
             mend_at: tokio::time::Instant::now(),
             is_mended: false,
@@ -229,6 +232,8 @@ impl Actor {
         self.socket = Some(sockets::open(self.plan.kind, &context, &self.plan.settings));
         (self.accepted, self.received, self.written) = (0, 0, 0);
         self.asking = false;
+        self.highest = (0, 0);
+        self.note_marks();
         self.unsent = None;
         self.echoes.clear();
         for topic in self.topics.clone() {
@@ -245,6 +250,17 @@ impl Actor {
             self.bind().await;
             self.connect_all();
         }
+    }
+
+    /// The marks are what the settings say from now on.
+    fn note_marks(&mut self) {
+        let height = |mark| if mark == 0 { usize::MAX } else { mark };
+        let settings = &self.plan.settings;
+        let (send, recv) = self.highest;
+        self.highest = (
+            send.max(height(settings.send_hwm)),
+            recv.max(height(settings.recv_hwm)),
+        );
     }
 
     fn is_subscriber(&self) -> bool {

@@ -164,10 +164,7 @@ fn nodes(
         let mut settings = settings(rng, host, kind, &common);
         let other = if host <= left { right_kind } else { left_kind };
         settings.probe_router = other == SocketType::Router && rng.random_ratio(1, 3);
-        if kind == SocketType::XPub && !settings.manual && settings.recv_hwm > 0 {
-            // It hears its subscribers while it sends, and does not keep more of what they say.
-            settings.recv_hwm = settings.recv_hwm.max(10);
-        }
+        settings.keep_what_is_heard(kind);
         nodes.push(Node {
             host,
             kind,
@@ -239,8 +236,8 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
     let interval = rng.random_range(1..=150);
     let relaxed = rng.random();
     Settings {
-        send_hwm: one_of(rng, &[0, 1, 1, 2, 2, 3, 5, 10, 100, 1000]),
-        recv_hwm: one_of(rng, &[0, 1, 1, 2, 2, 3, 5, 10, 100, 1000]),
+        send_hwm: mark(rng),
+        recv_hwm: mark(rng),
         send_hwm_bytes: one_of(rng, &[None, None, None, None, Some(300), Some(5000)]),
         recv_hwm_bytes: one_of(rng, &[None, None, None, None, Some(300), Some(5000)]),
         send_ttl: one_of(
@@ -312,6 +309,20 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
         manual: rng.random_ratio(1, 4),
         welcome: rng.random_ratio(1, 3),
         security: Security::Null,
+    }
+}
+
+/// A high-water mark.
+pub(crate) fn mark(rng: &mut SmallRng) -> usize {
+    one_of(rng, &[0, 1, 1, 2, 2, 3, 5, 10, 100, 1000])
+}
+
+impl Settings {
+    /// An XPUB hears its subscribers while it sends, and does not keep more of what they say than its mark.
+    pub(crate) fn keep_what_is_heard(&mut self, kind: SocketType) {
+        if kind == SocketType::XPub && !self.manual && self.recv_hwm > 0 {
+            self.recv_hwm = self.recv_hwm.max(10);
+        }
     }
 }
 

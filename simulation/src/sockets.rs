@@ -60,6 +60,8 @@ pub(crate) trait AnySocket: Send {
     fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>>;
     fn disconnect(&mut self, from: Endpoint) -> Result<(), DisconnectError>;
     fn set_linger(&mut self, linger: Duration);
+    /// Sets the high-water marks to those in `settings`.
+    fn set_marks(&mut self, settings: &Settings);
     fn stats(&self) -> SocketStats;
     fn close(self: Box<Self>) -> BoxFuture<'static, Closed>;
     /// A message, to the peer of that name if the socket sends by names.
@@ -76,7 +78,7 @@ pub(crate) trait AnySocket: Send {
     fn unsubscribe(&mut self, topic: &str);
     /// In halves, if its type has them.
     fn apart(self: Box<Self>) -> Box<dyn AnySocket>;
-    /// Whole. Halves are not bound, unbound or closed.
+    /// Whole. Halves are not bound, unbound, changed or closed.
     fn together(self: Box<Self>) -> Box<dyn AnySocket>;
 }
 
@@ -121,6 +123,22 @@ macro_rules! set_all {
     ($builder:ident, $settings:ident: $option:ident $($rest:ident)*) => {
         set!($builder, $settings: $option);
         set_all!($builder, $settings: $($rest)*);
+    };
+}
+
+/// The marks among the options.
+macro_rules! set_marks {
+    ($builder:ident, $settings:ident: ) => {};
+    ($builder:ident, $settings:ident: sends $($rest:ident)*) => {
+        set!($builder, $settings: send_hwm);
+        set_marks!($builder, $settings: $($rest)*);
+    };
+    ($builder:ident, $settings:ident: receives $($rest:ident)*) => {
+        set!($builder, $settings: recv_hwm);
+        set_marks!($builder, $settings: $($rest)*);
+    };
+    ($builder:ident, $settings:ident: $other:ident $($rest:ident)*) => {
+        set_marks!($builder, $settings: $($rest)*);
     };
 }
 
@@ -255,6 +273,10 @@ macro_rules! halves {
                 unreachable!("it is put together first")
             }
 
+            fn set_marks(&mut self, _: &Settings) {
+                unreachable!("it is put together first")
+            }
+
             fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {
                 unreachable!("it is put together first")
             }
@@ -309,6 +331,14 @@ macro_rules! sockets {
 
             fn set_linger(&mut self, linger: Duration) {
                 self.set_linger(Some(linger));
+            }
+
+            fn set_marks(&mut self, settings: &Settings) {
+                let changed = self.set_options(|builder| {
+                    set_marks!(builder, settings: $($options)*);
+                    builder
+                });
+                changed.expect("the marks are within their range");
             }
 
             fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {

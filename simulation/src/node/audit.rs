@@ -37,25 +37,21 @@ impl Actor {
         if settings.conflate {
             return;
         }
+        let (highest_sending, highest_receiving) = self.highest;
         // Subscriptions are sent whatever the mark says.
         let limits_sending = !self.is_subscriber();
         // One that takes the place of the oldest may come when all are being written.
         let beyond = usize::from(settings.slow_subscriber == SlowSubscriber::DropOldest);
         for peer in &stats.peers {
             let (sending, receiving) = (peer.queued_to_send, peer.queued_to_receive);
-            if limits_sending && settings.send_hwm > 0 && sending > settings.send_hwm + beyond {
+            if limits_sending && sending > highest_sending.saturating_add(beyond) {
                 self.fail(format_args!(
-                    "{sending} queued to send, {} allowed",
-                    settings.send_hwm
+                    "{sending} queued to send, {highest_sending} allowed"
                 ));
             }
-            if receiving > settings.recv_hwm
-                && settings.recv_hwm > 0
-                && self.plan.kind != SocketType::Pub
-            {
+            if receiving > highest_receiving && self.plan.kind != SocketType::Pub {
                 self.fail(format_args!(
-                    "{receiving} queued to receive, {} allowed",
-                    settings.recv_hwm
+                    "{receiving} queued to receive, {highest_receiving} allowed"
                 ));
             }
         }

@@ -8,11 +8,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::calls::patiently;
 use super::{Actor, Stage, TOPICS};
+use crate::plan::mark;
 use crate::sockets::AnySocket;
 
 impl Actor {
     pub(super) async fn do_something_unusual(&mut self) {
-        match self.rng.random_range(0..9) {
+        match self.rng.random_range(0..10) {
+            9 => self.change_marks(),
             8 => self.divide(),
             0 => self.restart().await,
             1 => self.crash().await,
@@ -85,6 +87,20 @@ impl Actor {
             self.fail(format_args!("disconnect: {error}"));
         }
         self.connect(peer);
+    }
+
+    /// Other high-water marks, at once.
+    fn change_marks(&mut self) {
+        let settings = &mut self.plan.settings;
+        (settings.send_hwm, settings.recv_hwm) = (mark(&mut self.rng), mark(&mut self.rng));
+        settings.keep_what_is_heard(self.plan.kind);
+        let (send, recv) = (settings.send_hwm, settings.recv_hwm);
+        self.note("marks", send as u64, "has other high-water marks");
+        self.note("marks", recv as u64, "for sending, and these for receiving");
+        self.socket = self.socket.take().map(AnySocket::together);
+        let settings = self.plan.settings.clone();
+        self.socket().set_marks(&settings);
+        self.note_marks();
     }
 
     /// Halves the socket, or puts it together again.
