@@ -431,7 +431,8 @@ async fn our_client_tries_again_after_their_temporary_failure() {
     for mechanism in [Mechanism::Plain, Mechanism::Curve] {
         let trust = Trust::new(mechanism);
         let (mut theirs, endpoint) = their_server(&trust, 300).await;
-        // They say nothing, and wait for the client to go: that is up to its patience.
+        // They say nothing, and wait for the client to go, which is up to its patience; unless their handler answers
+        // before they have looked at anything else: then they close.
         let mut push = PushSocket::builder()
             .security(trust.ours(We::Ask))
             .handshake_timeout(Duration::from_millis(300))
@@ -446,10 +447,8 @@ async fn our_client_tries_again_after_their_temporary_failure() {
             let MonitorEventKind::HandshakeFailed(reason) = &failed.kind else {
                 panic!("{failed:?}");
             };
-            assert!(
-                matches!(reason, DisconnectReason::HandshakeTimeout(_)),
-                "{reason}"
-            );
+            use DisconnectReason::{HandshakeTimeout, Peer};
+            assert!(matches!(reason, HandshakeTimeout(_) | Peer), "{reason}");
         }
     }
 }
