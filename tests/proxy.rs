@@ -29,6 +29,7 @@ async fn libzmq_requests_reach_libzmq_workers_and_the_answers_their_askers() {
     let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
     let front = clients.bind(ANY_PORT).await.unwrap();
     let back = workers.bind(ANY_PORT).await.unwrap();
+    let mut arrivals = workers.monitor();
     let mut broker = Proxy::new(clients, workers);
     let handle = broker.handle();
     let running = tokio::spawn(async move { broker.run().await });
@@ -46,6 +47,10 @@ async fn libzmq_requests_reach_libzmq_workers_and_the_answers_their_askers() {
                 })
                 .await;
         }));
+    }
+    // Each serves half, so nothing may be asked while only one is there.
+    for _ in 0..2 {
+        common::events::connected(&mut arrivals).await;
     }
     let mut asked = Vec::new();
     for number in 0..CLIENTS {
