@@ -123,7 +123,6 @@ async fn hello() {
     assert_eq!(answers.lines().count(), 10);
 }
 
-#[cfg(feature = "tls")]
 #[tokio::test]
 async fn tls() {
     let output = Example::start("tls", &[]).rest().await;

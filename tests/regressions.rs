@@ -295,7 +295,7 @@ async fn the_backoff_does_not_overflow() {
         let ceiling = Duration::from_secs(2 << at.min(40)).min(longest);
         assert!((ceiling / 2..=ceiling).contains(delay), "{at}: {delay:?}");
     }
-    assert!(took >= delays[..99].iter().sum());
+    assert!(took >= delays[..99].iter().sum::<Duration>());
 }
 
 /// `disconnect` ends the endpoint whatever it is doing: waiting to try again, or half connected.

@@ -1,6 +1,6 @@
 //! Every rule of `docs/rules.md` that is built has a test, and `tests/README.md` says which: its table is
 //! written from the tests, which cite the numbers. To write it anew:
-//! `PUREZMQ_WRITE_DOCS=1 cargo test --test rules`.
+//! `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test rules`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -33,7 +33,7 @@ const HEADER: &str = "\
 # Which test shows which rule
 
 <!-- Written from the rules' numbers in the tests by tests/rules.rs: cite a number in a test, then run
-     PUREZMQ_WRITE_DOCS=1 cargo test --test rules -->
+     PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test rules -->
 
 The rules are in [docs/rules.md](../docs/rules.md). Those of socket types that are not built are left out.
 
@@ -124,7 +124,7 @@ fn tests(root: &Path) -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn every_rule_has_a_test_or_a_reason() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let (rules, tests) = (rules(root), tests(root));
     let mut page = HEADER.to_owned();
     let mut missing = Vec::new();
@@ -155,6 +155,6 @@ fn every_rule_has_a_test_or_a_reason() {
     assert!(
         fs::read_to_string(&path).is_ok_and(|written| written == page),
         "tests/README.md is not what the tests say; write it anew with \
-         PUREZMQ_WRITE_DOCS=1 cargo test --test rules"
+         PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test rules"
     );
 }

@@ -629,7 +629,7 @@ async fn sockets_without_a_configuration_say_so() {
     assert!(matches!(error, ConnectError::NoTls { .. }), "{error}");
 }
 
-/// What TLS costs: `cargo test --release --features tls --test tls -- --ignored --nocapture`.
+/// What TLS costs: `cargo test --release -p purezmq-tests --test tls -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a measurement, for a release build on an idle machine"]
 async fn throughput_beside_tcp() {

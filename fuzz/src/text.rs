@@ -1,7 +1,7 @@
 //! What people write: endpoints, keys, certificates; and what a ZAP handler answers.
 
-use patterns::Endpoint;
-use patterns::security::{Certificate, KeyPair, PublicKey, SecretKey, fuzzing, z85};
+use purezmq::Endpoint;
+use purezmq::security::{Certificate, KeyPair, PublicKey, SecretKey, fuzzing, z85};
 use zmtp::{Message, Metadata};
 
 use crate::input::Input;

@@ -1,11 +1,11 @@
 //! What the sockets' paths cost, through the public API alone: one thread, so that no figure depends on how
 //! fast threads wake each other. Whole programs, two processes and other implementations: `scripts/compare`.
 //!
-//! Run: `cargo bench -p purezmq-patterns`, with a part of a name to run some: `-- fan_out`
+//! Run: `cargo bench -p purezmq`, with a part of a name to run some: `-- fan_out`
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use patterns::{Context, Message, Proxy, PubSocket, PullSocket, PushSocket, SubSocket};
+use purezmq::{Context, Message, Proxy, PubSocket, PullSocket, PushSocket, SubSocket};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {

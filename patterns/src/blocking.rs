@@ -6,7 +6,7 @@
 //! sockets of the process share, or on those of the [`Context`] that they are built with.
 //!
 //! ```
-//! use patterns::blocking::{PullSocket, PushSocket};
+//! use purezmq::blocking::{PullSocket, PushSocket};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut pull = PullSocket::new();
@@ -233,7 +233,7 @@ impl<S: Flowing> Blocking<S> {
     /// The messages, one after the other. Never ends: a `recv_timeout` that passed is an item, too.
     ///
     /// ```
-    /// use patterns::blocking::{PullSocket, PushSocket};
+    /// use purezmq::blocking::{PullSocket, PushSocket};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut pull = PullSocket::new();

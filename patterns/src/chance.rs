@@ -4,13 +4,13 @@
 use rand::Rng;
 
 /// The thread's source of random numbers.
-#[cfg(not(feature = "simulation"))]
+#[cfg(not(purezmq_simulation))]
 pub(crate) fn rng() -> impl Rng {
     rand::rng()
 }
 
 /// The thread's source of random numbers, or the simulation's.
-#[cfg(feature = "simulation")]
+#[cfg(purezmq_simulation)]
 pub(crate) fn rng() -> impl Rng {
     crate::simulation::rng()
 }

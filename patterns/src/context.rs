@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::io_threads::IoThreads;
 use crate::security::{AnyAuthenticator, Authenticator};
-#[cfg(feature = "simulation")]
+#[cfg(purezmq_simulation)]
 use crate::simulation::Network;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::inproc::Name;
@@ -23,7 +23,7 @@ use crate::transport::inproc::Name;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{Context, PullSocket, PushSocket};
+/// use purezmq::{Context, PullSocket, PushSocket};
 ///
 /// let context = Context::new();
 /// let mut pull = PullSocket::builder().context(&context).build()?;
@@ -40,7 +40,7 @@ pub struct Context {
     names: Arc<Mutex<HashMap<Box<str>, Name>>>,
     io_threads: Option<Arc<IoThreads>>,
     authenticator: Arc<RwLock<Option<Arc<dyn AnyAuthenticator>>>>,
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     network: Option<Arc<dyn Network>>,
 }
 
@@ -51,7 +51,7 @@ impl Context {
             names: Arc::default(),
             io_threads: None,
             authenticator: Arc::default(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             network: None,
         }
     }
@@ -67,7 +67,7 @@ impl Context {
     ///
     /// ```
     /// use futures::executor::block_on;
-    /// use patterns::{Context, PullSocket, PushSocket};
+    /// use purezmq::{Context, PullSocket, PushSocket};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let context = Context::with_io_threads(1)?;
@@ -89,13 +89,13 @@ impl Context {
             names: Arc::default(),
             io_threads: Some(IoThreads::start(count.max(1))?),
             authenticator: Arc::default(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             network: None,
         })
     }
 
     /// A context of a simulated host: its `tcp://` endpoints are on that network.
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     #[doc(hidden)]
     pub fn simulated(network: Arc<dyn Network>) -> Self {
         Context {
@@ -105,7 +105,7 @@ impl Context {
     }
 
     /// The network to use in place of the system's.
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     pub(crate) fn network(&self) -> Option<&dyn Network> {
         self.network.as_deref()
     }

@@ -54,11 +54,11 @@ const NOT_BUILT: &[(&str, &str)] = &[
 /// the same thing and print as `*`.
 ///
 /// ```
-/// # use patterns::endpoint::Endpoint;
+/// # use purezmq::endpoint::Endpoint;
 /// let endpoint: Endpoint = "tcp://[::1]:5555".parse()?;
 /// assert_eq!(endpoint.to_string(), "tcp://[::1]:5555");
 /// assert!("tcp://[::1]:65537".parse::<Endpoint>().is_err());
-/// # Ok::<(), patterns::endpoint::EndpointError>(())
+/// # Ok::<(), purezmq::endpoint::EndpointError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

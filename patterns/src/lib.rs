@@ -1,4 +1,4 @@
-//! ZeroMQ's messaging patterns as tokio sockets.
+//! ZeroMQ in pure Rust, on tokio.
 //!
 //! A socket sends and receives whole messages to and from any number of peers. It binds and connects to
 //! endpoints; connections come, go and come back by themselves in the background. What a socket does with
@@ -21,7 +21,7 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use patterns::{PullSocket, PushSocket};
+//! use purezmq::{PullSocket, PushSocket};
 //!
 //! let mut sink = PullSocket::new();
 //! let endpoint = sink.bind("tcp://127.0.0.1:*").await?;
@@ -44,6 +44,7 @@
 //!
 //! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
 //! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod blocking;
@@ -64,7 +65,7 @@ mod routing;
 mod routing_id;
 pub mod security;
 mod session;
-#[cfg(feature = "simulation")]
+#[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub mod simulation;
 pub mod socket;
@@ -91,4 +92,5 @@ pub use socket::{
     Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,
 };
 pub use transport::{OpenListener, PeerAddress};
+pub use zmtp;
 pub use zmtp::{Frame, Message, SocketType};

@@ -235,7 +235,7 @@ impl MonitorEvent {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use futures::StreamExt;
-/// use patterns::{MonitorEventKind, PullSocket};
+/// use purezmq::{MonitorEventKind, PullSocket};
 ///
 /// let mut pull = PullSocket::new();
 /// let monitor = pull.monitor();

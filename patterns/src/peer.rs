@@ -14,8 +14,8 @@ use crate::transport::PeerAddress;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::security::{PlainUsers, Security};
-/// use patterns::{Context, PullSocket, PushSocket, SocketType};
+/// use purezmq::security::{PlainUsers, Security};
+/// use purezmq::{Context, PullSocket, PushSocket, SocketType};
 ///
 /// let context = Context::new();
 /// context.set_authenticator(PlainUsers::from_iter([("joe", "secret")]));

@@ -59,7 +59,7 @@ pub(crate) struct PipeId(u64);
 
 impl PipeId {
     fn next() -> Self {
-        #[cfg(feature = "simulation")]
+        #[cfg(purezmq_simulation)]
         if let Some(next) = crate::simulation::next_id() {
             return PipeId(next);
         }

@@ -43,7 +43,7 @@ const TURNS: usize = 16;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{DealerSocket, RepSocket, ReqSocket, RouterSocket, proxy};
+/// use purezmq::{DealerSocket, RepSocket, ReqSocket, RouterSocket, proxy};
 ///
 /// let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
 /// let front = clients.bind("tcp://127.0.0.1:*").await?;
@@ -70,7 +70,7 @@ pub async fn proxy(frontend: impl ProxyEnd, backend: impl ProxyEnd) {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{Proxy, PullSocket, PushSocket};
+/// use purezmq::{Proxy, PullSocket, PushSocket};
 ///
 /// let (mut source, mut sink) = (PushSocket::new(), PullSocket::new());
 /// let (mut pull, mut push) = (PullSocket::new(), PushSocket::new());
@@ -176,8 +176,8 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
     /// [`blocking`](crate::blocking) or of a [`Context::with_io_threads`](crate::Context::with_io_threads).
     ///
     /// ```
-    /// use patterns::Proxy;
-    /// use patterns::blocking::{DealerSocket, RepSocket, ReqSocket, RouterSocket};
+    /// use purezmq::Proxy;
+    /// use purezmq::blocking::{DealerSocket, RepSocket, ReqSocket, RouterSocket};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());

@@ -13,7 +13,7 @@ use zmtp::Frame;
 /// that the socket made up, of which the first is zero. Cheap to clone and to compare.
 ///
 /// ```
-/// use patterns::RoutingId;
+/// use purezmq::RoutingId;
 ///
 /// let id = RoutingId::from("worker 1");
 /// assert_eq!(id, "worker 1");

@@ -21,8 +21,8 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use patterns::security::{Admission, AuthRequest, Credentials, KeyPair, Refusal, Security};
-//! use patterns::{Context, PullSocket, PushSocket};
+//! use purezmq::security::{Admission, AuthRequest, Credentials, KeyPair, Refusal, Security};
+//! use purezmq::{Context, PullSocket, PushSocket};
 //!
 //! let server = KeyPair::generate();
 //! let client = KeyPair::generate();

@@ -7,7 +7,7 @@
 
 use std::hash::Hasher;
 
-use patterns::Message;
+use purezmq::Message;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rustc_hash::FxHasher;

@@ -1,18 +1,20 @@
-//! The whole of `patterns` on a simulated network and a paused clock: sockets of every type, their sessions, pipes,
+//! The whole of `purezmq` on a simulated network and a paused clock: sockets of every type, their sessions, pipes,
 //! reconnecting and heartbeats, from one seed.
 //!
 //! ```text
 //! seed ──► plan: sockets, options, who connects to whom, weather, faults
 //!            │
 //!          node (one for each host): an application that sends, receives, gives up, restarts
-//!            │  sockets of `patterns`, as they are
+//!            │  sockets of `purezmq`, as they are
 //!          network: ports and connections in memory, delays, resets, partitions, stalls
 //!            │
 //!          world: a hash of all that happens, and what the oracles say
 //! ```
 //!
 //! What the oracles are is in `book` (single messages), `node/audit` (counters) and at the end of [`run`] (what is left).
-//! `scripts/simulate` runs seeds by the thousand.
+//! `scripts/simulate` runs seeds by the thousand, and builds all of this with `--cfg purezmq_simulation`; without that
+//! this crate is empty.
+#![cfg(purezmq_simulation)]
 
 mod book;
 mod letter;
@@ -29,8 +31,8 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use patterns::Context;
-use patterns::simulation::{begin, end, shuffled};
+use purezmq::Context;
+use purezmq::simulation::{begin, end, shuffled};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::Handle;

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use patterns::simulation::Wire;
+use purezmq::simulation::Wire;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::oneshot;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use patterns::security::{Admission, AuthRequest};
-use patterns::{Context, Endpoint, Message, RoutingId, SocketType};
+use purezmq::security::{Admission, AuthRequest};
+use purezmq::{Context, Endpoint, Message, RoutingId, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Notify;
@@ -302,7 +302,7 @@ impl Actor {
             match calls::patiently(polls, time, self.socket().bind(at.clone())).await {
                 Some(Ok(_)) => return,
                 // Given up, which has bound nothing; or not free yet.
-                None | Some(Err(patterns::BindError::AddressInUse { .. })) => {}
+                None | Some(Err(purezmq::BindError::AddressInUse { .. })) => {}
                 Some(Err(error)) => return self.fail(format_args!("bind: {error}")),
             }
             sleep(Duration::from_millis(1)).await;

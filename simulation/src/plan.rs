@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use patterns::SocketType;
-use patterns::options::SlowSubscriber;
-use patterns::security::{KeyPair, Security};
+use purezmq::SocketType;
+use purezmq::options::SlowSubscriber;
+use purezmq::security::{KeyPair, Security};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use patterns::options::SlowSubscriber;
-use patterns::security::Security;
-use patterns::socket::{
+use purezmq::options::SlowSubscriber;
+use purezmq::security::Security;
+use purezmq::socket::{
     DealerReceiver, DealerSender, PairReceiver, PairSender, RouterReceiver, RouterSender,
     XPubReceiver, XPubSender, XSubReceiver, XSubSender,
 };
-use patterns::stats::SocketStats;
-use patterns::{
+use purezmq::stats::SocketStats;
+use purezmq::{
     BindError, Closed, ConnectError, Context, DealerSocket, DisconnectError, Endpoint, Message,
     PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, Routed,
     RouterSocket, RoutingId, SendError, SocketType, SubSocket, TrySendError, UnbindError,

@@ -1,4 +1,5 @@
 //! A few seeds with every run of the tests. `scripts/simulate` runs them by the thousand.
+#![cfg(purezmq_simulation)]
 
 use simulation::run;
 

@@ -26,7 +26,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a script by its file name.
     pub(crate) fn start(script: &str) -> Program {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let mut child = Command::new(interpreter(root))
             .arg(root.join("tests/peers").join(script))
             .stdin(Stdio::piped())

@@ -11,7 +11,7 @@ use crate::wire::frame::{self, Header};
 /// The frames in front of a message's body, in the form in which they go over the wire.
 ///
 /// ```
-/// use zmtp::{Batch, Envelope, Message};
+/// use purezmq_zmtp::{Batch, Envelope, Message};
 ///
 /// let mut envelope = Envelope::default();
 /// envelope.push(b"address");

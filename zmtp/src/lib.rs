@@ -19,7 +19,7 @@
 //! ```
 //! use std::io::IoSlice;
 //! use std::time::Instant;
-//! use zmtp::{Batch, Config, Connection, Event, Message, SocketType};
+//! use purezmq_zmtp::{Batch, Config, Connection, Event, Message, SocketType};
 //!
 //! let now = Instant::now();
 //! let mut req = Connection::new(Config::new(SocketType::Req), now);
@@ -53,7 +53,7 @@
 //! }
 //! let request = rep.take_messages().pop().unwrap();
 //! assert_eq!(request, Message::from(["", "hello"]));
-//! # Ok::<(), zmtp::Error>(())
+//! # Ok::<(), purezmq_zmtp::Error>(())
 //! ```
 
 pub mod batch;

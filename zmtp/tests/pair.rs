@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use zmtp::{
+use purezmq_zmtp::{
     Batch, Config, Connection, Error, Event, Heartbeat, Incompatible, LimitExceeded, Message,
     PeerInfo, Silence, SocketType, Version, Violation,
 };
@@ -231,7 +231,7 @@ fn commands_between_messages_and_within_them_never_show() {
     let mut frames = Vec::new();
     for (flags, payload) in [(1, &b"a"[..]), (1, &body), (0, b"c")] {
         let mut frame = BytesMut::new();
-        zmtp::wire::frame::put_header(&mut frame, flags, payload.len());
+        purezmq_zmtp::wire::frame::put_header(&mut frame, flags, payload.len());
         frame.put_slice(payload);
         frames.push(frame);
     }

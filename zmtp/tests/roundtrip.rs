@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BufMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use zmtp::{Batch, Config, Connection, Envelope, Frame, Heartbeat, Message, SocketType};
+use purezmq_zmtp::{Batch, Config, Connection, Envelope, Frame, Heartbeat, Message, SocketType};
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![

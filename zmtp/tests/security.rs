@@ -4,8 +4,8 @@
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
-use zmtp::mechanism::{self, Admission, Credentials, KeyPair, PlainClient, Refusal};
-use zmtp::{
+use purezmq_zmtp::mechanism::{self, Admission, Credentials, KeyPair, PlainClient, Refusal};
+use purezmq_zmtp::{
     Batch, Config, Connection, Error, Event, Heartbeat, LimitExceeded, Message, Metadata, PeerInfo,
     SocketType, Version, Violation,
 };

@@ -1,4 +1,4 @@
-//! The wire vectors, each run whole and byte by byte against [`zmtp::Connection`].
+//! The wire vectors, each run whole and byte by byte against [`purezmq_zmtp::Connection`].
 //!
 //! `wire-vectors.json` holds bytes captured from libzmq or derived from the RFCs, with the
 //! reaction to implement. Every vector is either run as what it is, or named in one of the lists
@@ -13,15 +13,15 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use serde::Deserialize;
-use zmtp::mechanism::z85;
-use zmtp::wire::command::Command;
-use zmtp::wire::frame::Header;
-use zmtp::wire::greeting::{self, Greeting};
-use zmtp::{
+use purezmq_zmtp::mechanism::z85;
+use purezmq_zmtp::wire::command::Command;
+use purezmq_zmtp::wire::frame::Header;
+use purezmq_zmtp::wire::greeting::{self, Greeting};
+use purezmq_zmtp::{
     Batch, Config, Connection, Error, Event, Heartbeat, Incompatible, Message, PeerInfo, Silence,
     SocketType, Version,
 };
+use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct File {
@@ -657,7 +657,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn ready(kind: &str) -> Vec<u8> {
-    let mut properties = zmtp::Metadata::new();
+    let mut properties = purezmq_zmtp::Metadata::new();
     properties.push("Socket-Type", kind.to_owned()).unwrap();
     let mut list = BytesMut::new();
     properties.put(&mut list);

@@ -15,7 +15,7 @@ use crate::error::OptionError;
 /// is out of range.
 ///
 /// ```
-/// use patterns::PushSocket;
+/// use purezmq::PushSocket;
 /// use std::time::Duration;
 ///
 /// let push = PushSocket::builder()
@@ -24,7 +24,7 @@ use crate::error::OptionError;
 ///     .send_timeout(None)
 ///     .build()?;
 /// # drop(push);
-/// # Ok::<(), patterns::error::OptionError>(())
+/// # Ok::<(), purezmq::error::OptionError>(())
 /// ```
 #[must_use = "a builder makes no socket before build() is called"]
 pub struct Builder<S> {
@@ -57,7 +57,7 @@ pub trait Open: sealed::Sealed + Sized {
 ///
 /// ```compile_fail,E0599
 /// // A PULL socket only receives.
-/// let pull = patterns::PullSocket::builder().send_hwm(10).build();
+/// let pull = purezmq::PullSocket::builder().send_hwm(10).build();
 /// ```
 pub trait Sends: Open {}
 
@@ -66,7 +66,7 @@ pub trait Sends: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A PUSH socket only sends.
-/// let push = patterns::PushSocket::builder().recv_hwm(10).build();
+/// let push = purezmq::PushSocket::builder().recv_hwm(10).build();
 /// ```
 pub trait Receives: Open {}
 
@@ -74,7 +74,7 @@ pub trait Receives: Open {}
 ///
 /// ```compile_fail,E0599
 /// // Subscribers are nobody in particular.
-/// let sub = patterns::SubSocket::builder().routing_id("me").build();
+/// let sub = purezmq::SubSocket::builder().routing_id("me").build();
 /// ```
 pub trait Identifies: Open {}
 
@@ -82,7 +82,7 @@ pub trait Identifies: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A REP socket asks nobody.
-/// let rep = patterns::RepSocket::builder().relaxed(true).build();
+/// let rep = purezmq::RepSocket::builder().relaxed(true).build();
 /// ```
 pub trait Requests: Open {}
 
@@ -90,7 +90,7 @@ pub trait Requests: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A REP socket waits to be asked.
-/// let rep = patterns::RepSocket::builder().probe_router(true).build();
+/// let rep = purezmq::RepSocket::builder().probe_router(true).build();
 /// ```
 pub trait Probes: Open {}
 
@@ -98,7 +98,7 @@ pub trait Probes: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A DEALER sends to the next peer, whoever it is.
-/// let dealer = patterns::DealerSocket::builder().mandatory(true).build();
+/// let dealer = purezmq::DealerSocket::builder().mandatory(true).build();
 /// ```
 pub trait Routes: Open {}
 
@@ -106,7 +106,7 @@ pub trait Routes: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A PUSH socket never drops anything.
-/// let push = patterns::PushSocket::builder().no_drop(true).build();
+/// let push = purezmq::PushSocket::builder().no_drop(true).build();
 /// ```
 pub trait Publishes: Open {}
 
@@ -114,7 +114,7 @@ pub trait Publishes: Open {}
 ///
 /// ```compile_fail,E0599
 /// // An XSUB socket passes on all that comes.
-/// let xsub = patterns::XSubSocket::builder().invert_matching(true).build();
+/// let xsub = purezmq::XSubSocket::builder().invert_matching(true).build();
 /// ```
 pub trait Matches: Open {}
 
@@ -122,7 +122,7 @@ pub trait Matches: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A PUB socket keeps them to itself.
-/// let publisher = patterns::PubSocket::builder().verbose(true).build();
+/// let publisher = purezmq::PubSocket::builder().verbose(true).build();
 /// ```
 pub trait HearsSubscriptions: Open {}
 
@@ -130,7 +130,7 @@ pub trait HearsSubscriptions: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A SUB socket subscribes by a method.
-/// let sub = patterns::SubSocket::builder().only_first_subscribe(true).build();
+/// let sub = purezmq::SubSocket::builder().only_first_subscribe(true).build();
 /// ```
 pub trait PassesSubscriptions: Open {}
 
@@ -138,7 +138,7 @@ pub trait PassesSubscriptions: Open {}
 ///
 /// ```compile_fail,E0599
 /// // A reply must not take the place of another one.
-/// let router = patterns::RouterSocket::builder().conflate(true).build();
+/// let router = purezmq::RouterSocket::builder().conflate(true).build();
 /// ```
 pub trait Conflates: Open {}
 
@@ -146,7 +146,7 @@ pub trait Conflates: Open {}
 ///
 /// ```compile_fail,E0599
 /// // The first frame of work to be done is no topic.
-/// let push = patterns::PushSocket::builder().conflate_topics(true).build();
+/// let push = purezmq::PushSocket::builder().conflate_topics(true).build();
 /// ```
 pub trait ConflatesTopics: Open {}
 

@@ -52,7 +52,7 @@ impl fmt::Display for Effect {
 /// Every option, in the order of the documentation.
 ///
 /// ```
-/// let row = patterns::options::TABLE.iter().find(|row| row.zmq == Some(("ZMQ_SNDHWM", 23))).unwrap();
+/// let row = purezmq::options::TABLE.iter().find(|row| row.zmq == Some(("ZMQ_SNDHWM", 23))).unwrap();
 /// assert_eq!((row.name, row.default.as_str()), ("send_hwm", "1000"));
 /// ```
 pub static TABLE: LazyLock<Vec<OptionRow>> = LazyLock::new(super::rows);

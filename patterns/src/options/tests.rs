@@ -222,7 +222,7 @@ fn names_and_numbers_are_unique() {
 }
 
 /// `docs/options.md` is written from the table. To write it anew:
-/// `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns --features tls options`.
+/// `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq --features tls options`.
 #[test]
 #[cfg_attr(
     not(feature = "tls"),
@@ -242,7 +242,7 @@ fn the_documentation_has_every_option() {
     assert!(
         written == page(),
         "docs/options.md is not what options.rs says; write it anew with \
-         PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns --features tls options"
+         PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq --features tls options"
     );
 }
 
@@ -340,7 +340,7 @@ const PREFACE: &str = "\
 # Socket options
 
 <!-- Written from patterns/src/options.rs by its test: edit there, then run
-     PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-patterns options -->
+     PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq options -->
 
 Each option is a method of the socket's builder:
 

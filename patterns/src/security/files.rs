@@ -33,7 +33,7 @@ pub fn load_certificate(path: impl AsRef<Path>) -> Result<Certificate, Certifica
 /// user may read. Files that are there are replaced. Blocks for as long as the file system does.
 ///
 /// ```
-/// use patterns::security::{Certificate, KeyPair, load_certificate, save_certificate};
+/// use purezmq::security::{Certificate, KeyPair, load_certificate, save_certificate};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("client.key");

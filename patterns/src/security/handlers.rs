@@ -40,8 +40,8 @@ impl<A: Authenticator, B: Authenticator> Authenticator for And<A, B> {
 /// NULL socket asks only if it has a `zap_domain`.
 ///
 /// ```
-/// use patterns::Context;
-/// use patterns::security::{Addresses, Authenticator, PlainUsers};
+/// use purezmq::Context;
+/// use purezmq::security::{Addresses, Authenticator, PlainUsers};
 ///
 /// let context = Context::new();
 /// let nearby = Addresses::new()
@@ -178,8 +178,8 @@ impl PlainUsers {
     /// file.
     ///
     /// ```
-    /// use patterns::Context;
-    /// use patterns::security::PlainUsers;
+    /// use purezmq::Context;
+    /// use purezmq::security::PlainUsers;
     ///
     /// let context = Context::new();
     /// context.set_authenticator(PlainUsers::watch_file("/etc/collector/passwords").add("admin", "secret"));

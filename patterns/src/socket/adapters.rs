@@ -20,7 +20,7 @@ use crate::routing::{RecvStrategy, SendStrategy};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use futures::{SinkExt, StreamExt};
-/// use patterns::{Message, PullSocket, PushSocket};
+/// use purezmq::{Message, PullSocket, PushSocket};
 ///
 /// let mut pull = PullSocket::new();
 /// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;

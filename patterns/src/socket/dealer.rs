@@ -19,7 +19,7 @@ use crate::routing::{FairQueue, LoadBalance};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{DealerSocket, RouterSocket};
+/// use purezmq::{DealerSocket, RouterSocket};
 ///
 /// let mut server = RouterSocket::new();
 /// let endpoint = server.bind("tcp://127.0.0.1:*").await?;

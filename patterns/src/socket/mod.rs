@@ -133,7 +133,7 @@ macro_rules! common_methods {
             /// ```
             /// # #[tokio::main(flavor = "current_thread")]
             /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            #[doc = concat!("use patterns::", stringify!($socket), ";")]
+            #[doc = concat!("use purezmq::", stringify!($socket), ";")]
             ///
             /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
             #[doc = concat!("let mut socket = ", stringify!($socket), "::new();")]

@@ -23,7 +23,7 @@ type PairCore = Core<ExclusiveSender, ExclusiveReceiver>;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::PairSocket;
+/// use purezmq::PairSocket;
 ///
 /// let mut here = PairSocket::new();
 /// here.bind("inproc://pair").await?;

@@ -18,7 +18,7 @@ use crate::routing::{Everyone, FairQueue, LoadBalance, RecvStrategy, SendStrateg
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{PullSocket, PushSocket};
+/// use purezmq::{PullSocket, PushSocket};
 ///
 /// let mut sink = PullSocket::new();
 /// let endpoint = sink.bind("tcp://127.0.0.1:*").await?;

@@ -21,7 +21,7 @@ use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie, RecvStrategy};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{PubSocket, SubSocket};
+/// use purezmq::{PubSocket, SubSocket};
 ///
 /// let mut station = PubSocket::new();
 /// let endpoint = station.bind("tcp://127.0.0.1:*").await?;

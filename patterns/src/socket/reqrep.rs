@@ -21,7 +21,7 @@ use crate::routing::{Addressed, FairQueue, LoadBalance, Undelivered};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{RepSocket, ReqSocket};
+/// use purezmq::{RepSocket, ReqSocket};
 ///
 /// let mut server = RepSocket::new();
 /// let endpoint = server.bind("tcp://127.0.0.1:*").await?;

@@ -21,7 +21,7 @@ use crate::routing_id::RoutingId;
 /// the name is the first frame; [`Message::from`] makes that form, and [`Routed::from`] takes it.
 ///
 /// ```
-/// use patterns::{Message, Routed};
+/// use purezmq::{Message, Routed};
 ///
 /// let routed = Routed::from(("worker 1", ["to", "do"]));
 /// let message = Message::from(routed.clone());
@@ -202,7 +202,7 @@ macro_rules! sends_routed {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{ReqSocket, RouterSocket};
+/// use purezmq::{ReqSocket, RouterSocket};
 ///
 /// let mut router = RouterSocket::builder().mandatory(true).build()?;
 /// let endpoint = router.bind("tcp://127.0.0.1:*").await?;

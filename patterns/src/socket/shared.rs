@@ -92,7 +92,7 @@ impl Shared {
         task: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
     ) -> JoinHandle<()> {
-        #[cfg(feature = "simulation")]
+        #[cfg(purezmq_simulation)]
         let task = crate::simulation::shuffled(task);
         self.tasks.spawn_on(task, runtime)
     }

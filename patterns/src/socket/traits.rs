@@ -484,7 +484,7 @@ macro_rules! reserves {
             /// ```
             /// # #[tokio::main(flavor = "current_thread")]
             /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// use patterns::{PullSocket, PushSocket};
+            /// use purezmq::{PullSocket, PushSocket};
             ///
             /// let mut pull = PullSocket::new();
             /// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;

@@ -24,7 +24,7 @@ use crate::routing::{Everyone, FairQueue, RecvStrategy};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use patterns::{XPubSocket, XSubSocket};
+/// use purezmq::{XPubSocket, XSubSocket};
 ///
 /// let mut station = XPubSocket::new();
 /// let endpoint = station.bind("tcp://127.0.0.1:*").await?;

@@ -12,7 +12,7 @@ pub(crate) mod inproc;
 mod ipc;
 mod open;
 mod resolve;
-#[cfg(feature = "simulation")]
+#[cfg(purezmq_simulation)]
 mod simulated;
 mod stream;
 mod tcp;
@@ -88,7 +88,7 @@ pub(crate) enum Listener {
     Tcp(tcp::TcpListener),
     #[cfg(unix)]
     Ipc(ipc::IpcListener),
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     Simulated(simulated::Listener),
     #[cfg(feature = "tls")]
     Tls(tls::Listener),
@@ -103,7 +103,7 @@ pub(crate) enum Listener {
 /// A dropped future leaves nothing bound.
 pub(crate) async fn bind(endpoint: &Endpoint, shared: &Shared) -> Result<Listener, BindError> {
     endpoint.check_bind()?;
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
         return simulated::bind(network, tcp).map(Listener::Simulated);
     }
@@ -154,7 +154,7 @@ pub(crate) async fn connect(
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
     let options = &shared.options;
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
         return simulated::connect(network, tcp, options).await;
     }
@@ -196,7 +196,7 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.endpoint(),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.endpoint(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Listener::Simulated(listener) => listener.endpoint(),
             #[cfg(feature = "tls")]
             Listener::Tls(tls) => tls.endpoint(),
@@ -209,7 +209,7 @@ impl Listener {
             Listener::Tcp(tcp) => tcp.fd(),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.fd(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Listener::Simulated(_) => None,
             #[cfg(feature = "tls")]
             Listener::Tls(tls) => tls.fd(),
@@ -225,7 +225,7 @@ impl Listener {
             Listener::Tcp(_) => Ok(()),
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.close(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Listener::Simulated(_) => Ok(()),
             #[cfg(feature = "tls")]
             Listener::Tls(_) => Ok(()),
@@ -248,7 +248,7 @@ impl Listener {
             }
             #[cfg(unix)]
             Listener::Ipc(ipc) => ipc.accept().await,
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Listener::Simulated(listener) => listener.accept().await,
             #[cfg(feature = "tls")]
             Listener::Tls(tls) => tls.accept().await,

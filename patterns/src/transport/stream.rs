@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::tune;
-#[cfg(feature = "simulation")]
+#[cfg(purezmq_simulation)]
 use crate::simulation::Wire;
 
 /// A connected stream. An enum rather than a box: every read and write of every connection goes
@@ -24,7 +24,7 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Ipc(UnixStream),
-    #[cfg(feature = "simulation")]
+    #[cfg(purezmq_simulation)]
     Simulated(Box<dyn Wire>),
     /// Over TCP.
     #[cfg(feature = "tls")]
@@ -44,7 +44,7 @@ impl Stream {
             Stream::Tcp(_) => SEGMENT,
             #[cfg(unix)]
             Stream::Ipc(_) => usize::MAX,
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => usize::MAX,
             #[cfg(feature = "tls")]
             Stream::Tls(_) => SEGMENT,
@@ -57,7 +57,7 @@ impl Stream {
             Stream::Tcp(stream) => Some(stream),
             #[cfg(unix)]
             Stream::Ipc(_) => None,
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => None,
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.tcp(),
@@ -73,7 +73,7 @@ impl Stream {
             Stream::Tcp(stream) => fd(stream),
             #[cfg(unix)]
             Stream::Ipc(stream) => fd(stream),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => None,
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.tcp().and_then(fd),
@@ -86,7 +86,7 @@ impl Stream {
             Stream::Tcp(stream) => stream.local_addr().ok(),
             #[cfg(unix)]
             Stream::Ipc(_) => None,
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => None,
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.tcp()?.local_addr().ok(),
@@ -144,7 +144,7 @@ impl Stream {
             #[cfg(unix)]
             Stream::Ipc(stream) => SockRef::from(&*stream),
             // Only the session's task reads from it.
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => return Err(io::ErrorKind::WouldBlock.into()),
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => {
@@ -176,7 +176,7 @@ macro_rules! forward {
             Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
             Stream::Ipc(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => stream.open()?.$method($($argument),*),
@@ -219,7 +219,7 @@ impl AsyncWrite for Stream {
             Stream::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(unix)]
             Stream::Ipc(stream) => stream.is_write_vectored(),
-            #[cfg(feature = "simulation")]
+            #[cfg(purezmq_simulation)]
             Stream::Simulated(_) => true,
             #[cfg(feature = "tls")]
             Stream::Tls(_) => true,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::BoxFuture;
-use patterns::simulation::{self, Port, Wire};
+use purezmq::simulation::{self, Port, Wire};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

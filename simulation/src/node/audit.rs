@@ -1,8 +1,8 @@
 //! What a socket says of itself, checked against what the application has counted and what the network has seen.
 
-use patterns::SocketType;
-use patterns::options::SlowSubscriber;
-use patterns::stats::SocketStats;
+use purezmq::SocketType;
+use purezmq::options::SlowSubscriber;
+use purezmq::stats::SocketStats;
 
 use super::Actor;
 

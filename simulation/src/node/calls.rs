@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use patterns::{Message, RecvError, RoutingId, SendError, SocketType};
+use purezmq::{Message, RecvError, RoutingId, SendError, SocketType};
 use rand::Rng;
 use tokio::time::sleep;
 

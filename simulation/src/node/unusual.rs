@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use patterns::SocketType;
+use purezmq::SocketType;
 use rand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 

@@ -41,7 +41,7 @@ const INLINE: usize = Frame::INLINE;
 /// Whole messages in wire form, oldest first.
 ///
 /// ```
-/// use zmtp::{Batch, Message};
+/// use purezmq_zmtp::{Batch, Message};
 ///
 /// let mut batch = Batch::new();
 /// batch.push(&Message::from("hello"), usize::MAX);

@@ -208,7 +208,7 @@ pub struct PeerInfo {
 ///
 /// ```
 /// use std::time::Instant;
-/// use zmtp::{Batch, Config, Connection, Message, SocketType};
+/// use purezmq_zmtp::{Batch, Config, Connection, Message, SocketType};
 ///
 /// let now = Instant::now();
 /// let mut push = Connection::new(Config::new(SocketType::Push), now);
@@ -231,7 +231,7 @@ pub struct PeerInfo {
 ///     pull.feed(slice, now)?;
 /// }
 /// assert_eq!(pull.take_messages().pop().unwrap(), "hello");
-/// # Ok::<(), zmtp::Error>(())
+/// # Ok::<(), purezmq_zmtp::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Connection {

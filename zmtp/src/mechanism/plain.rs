@@ -31,7 +31,7 @@ const LIBZMQ_ERROR: &[u8] = b"\x5eRROR";
 /// not shown by `Debug`.
 ///
 /// ```
-/// use zmtp::mechanism::Password;
+/// use purezmq_zmtp::mechanism::Password;
 ///
 /// let password = Password::from("secret");
 /// assert_eq!(password, Password::from("secret"));

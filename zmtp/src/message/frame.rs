@@ -14,7 +14,7 @@ const INLINE: usize = Frame::INLINE;
 /// Dereferences to `[u8]`, so everything that reads a byte slice reads a frame.
 ///
 /// ```
-/// use zmtp::Frame;
+/// use purezmq_zmtp::Frame;
 ///
 /// let frame = Frame::from("hello");
 /// assert_eq!(frame, "hello");

@@ -43,7 +43,7 @@ const INLINE: usize = Frame::INLINE;
 /// iterators of such things make a message of several.
 ///
 /// ```
-/// use zmtp::Message;
+/// use purezmq_zmtp::Message;
 ///
 /// let one = Message::from("hello");
 /// assert_eq!(one, "hello");

@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use zmtp::mechanism::{self, Admission, Credentials, KeyPair, PlainClient, Refusal, SecretKey};
-use zmtp::{Batch, Config, Error, Event, Message, Random, SocketType, Violation};
+use purezmq_zmtp::mechanism::{
+    self, Admission, Credentials, KeyPair, PlainClient, Refusal, SecretKey,
+};
+use purezmq_zmtp::{Batch, Config, Error, Event, Message, Random, SocketType, Violation};
 
 use super::{Peer, Vector, hex, wire};
 

@@ -19,7 +19,7 @@ use super::keys::{KeyError, KeyPair, PublicKey, SecretKey};
 /// A public key, perhaps its secret key, and words about whose it is.
 ///
 /// ```
-/// use zmtp::mechanism::{Certificate, KeyPair};
+/// use purezmq_zmtp::mechanism::{Certificate, KeyPair};
 ///
 /// let mut certificate = Certificate::new(KeyPair::generate());
 /// certificate.metadata.push(("name".into(), "sensor 4".into()));
@@ -27,7 +27,7 @@ use super::keys::{KeyError, KeyPair, PublicKey, SecretKey};
 /// assert_eq!(public.public_key(), certificate.public_key());
 /// assert_eq!(public.metadata, certificate.metadata);
 /// assert!(public.secret_key().is_none());
-/// # Ok::<(), zmtp::mechanism::CertificateError>(())
+/// # Ok::<(), purezmq_zmtp::mechanism::CertificateError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {

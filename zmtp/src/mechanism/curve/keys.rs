@@ -113,13 +113,13 @@ impl fmt::Debug for SecretKey {
 /// A secret key and its public key: who one side is.
 ///
 /// ```
-/// use zmtp::mechanism::{KeyPair, SecretKey};
+/// use purezmq_zmtp::mechanism::{KeyPair, SecretKey};
 ///
 /// let keys = KeyPair::generate();
 /// println!("give this to your clients: {}", keys.public());
 /// let again = KeyPair::from(keys.secret().to_z85().parse::<SecretKey>()?);
 /// assert_eq!(again, keys);
-/// # Ok::<(), zmtp::mechanism::KeyError>(())
+/// # Ok::<(), purezmq_zmtp::mechanism::KeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {

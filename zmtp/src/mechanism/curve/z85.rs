@@ -8,7 +8,7 @@ const DIGITS: &[u8; 85] =
 /// The text for `bytes`; `None` if their number is not a multiple of four.
 ///
 /// ```
-/// use zmtp::mechanism::z85;
+/// use purezmq_zmtp::mechanism::z85;
 ///
 /// let bytes = [0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b];
 /// assert_eq!(z85::encode(&bytes).unwrap(), "HelloWorld");

@@ -2,6 +2,7 @@
 //!
 //! In a test program of its own, with one test: what it counts belongs to the whole process.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::time::Duration;

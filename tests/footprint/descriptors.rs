@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::net::TcpStream;

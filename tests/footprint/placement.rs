@@ -1,5 +1,6 @@
 //! Where the work of a connection is done: on the sender's own thread, on I/O threads, in a busy loop.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::sync::Arc;
