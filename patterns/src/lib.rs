@@ -63,6 +63,8 @@ mod pipe;
 mod proxy;
 mod routing;
 mod routing_id;
+#[allow(dead_code, unreachable_pub, reason = "the sockets read it next")]
+mod rules;
 pub mod security;
 mod session;
 #[cfg(purezmq_simulation)]

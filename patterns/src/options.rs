@@ -23,6 +23,7 @@ use zmtp::SocketType;
 use crate::context::Context;
 use crate::endpoint::{Endpoint, TcpEndpoint, ToEndpoint};
 use crate::error::OptionError;
+use crate::rules::rules;
 use crate::security::Security;
 
 pub(crate) use builder::sealed;
@@ -941,15 +942,12 @@ pub(crate) fn proxy(address: &str) -> Option<TcpEndpoint> {
 impl Options {
     /// The options that a socket of this type starts with.
     pub(crate) fn of(socket_type: SocketType) -> Self {
-        let mut options = Options::default();
-        if matches!(socket_type, SocketType::Sub | SocketType::XSub) {
-            // All that a subscriber has left to send is subscriptions.
-            options.linger = Some(Duration::ZERO);
+        let rules = rules(socket_type);
+        Options {
+            linger: rules.linger,
+            write_timeout: rules.write_timeout,
+            ..Options::default()
         }
-        if matches!(socket_type, SocketType::Pub | SocketType::XPub) {
-            options.write_timeout = Some(Duration::from_secs(60));
-        }
-        options
     }
 
     /// Whether the context has what the options ask for.

@@ -405,7 +405,8 @@ fn changes_beyond_the_limit_make_no_room() {
 
 #[test]
 fn news_of_the_peer_keeps_its_place_among_the_messages() {
-    let directory = Directory::new(SocketType::Router, &Options::default()).unwrap();
+    let directory =
+        Directory::new(crate::rules::rules(SocketType::Router), &Options::default()).unwrap();
     let claim = |pipe: &SessionPipe, name: &str| {
         directory
             .claim(pipe.id(), Origin(1), name.as_bytes(), None)

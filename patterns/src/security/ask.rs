@@ -44,7 +44,7 @@ pub(crate) async fn decide(
         domain: options.zap_domain.clone().unwrap_or_default(),
         address: address.clone(),
         routing_id: options.routing_id.clone().unwrap_or_default(),
-        socket_type: shared.socket_type,
+        socket_type: shared.rules.socket_type,
         credentials,
     };
     let mechanism = request.credentials.mechanism();

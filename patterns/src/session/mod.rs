@@ -216,7 +216,7 @@ impl Session {
             self.hello = hello.len();
             self.batch = hello;
         });
-        if self.connection.version() == Version::V1_0 && shared.socket_type.takes_subscriptions() {
+        if self.connection.version() == Version::V1_0 && shared.rules.publishes {
             // A subscriber of those days filters by itself and expects everything (R-PUB-9).
             let mut everything = Batch::new();
             everything.push_owned(notice(true, b""), usize::MAX);
@@ -591,7 +591,7 @@ impl link::Flow for Session {
 /// How the socket's options look to the protocol.
 fn config(shared: &Shared) -> zmtp::Config {
     let options = &shared.options;
-    let mut config = zmtp::Config::new(shared.socket_type);
+    let mut config = zmtp::Config::new(shared.rules.socket_type);
     config.routing_id = options.routing_id.clone().unwrap_or_default();
     if let Some(limit) = options.max_message_size {
         config.limits.max_message = limit as u64;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rand::Rng;
-use zmtp::SocketType;
 
 use crate::chance;
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
+use crate::rules::{PeerNaming, Rules};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -51,11 +51,11 @@ pub(crate) struct Place {
 
 impl Directory {
     /// The directory of a socket whose type has one.
-    pub(crate) fn new(socket_type: SocketType, options: &Options) -> Option<Arc<Self>> {
-        let exclusive = match socket_type {
-            SocketType::Pair => true,
-            SocketType::Router => false,
-            _ => return None,
+    pub(crate) fn new(rules: &Rules, options: &Options) -> Option<Arc<Self>> {
+        let exclusive = match rules.naming {
+            PeerNaming::Exclusive => true,
+            PeerNaming::ByRoutingId => false,
+            PeerNaming::Anonymous => return None,
         };
         let names = Names {
             held: HashMap::new(),

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use zmtp::{Batch, Frame, Message, SocketType};
+use zmtp::{Batch, Frame, Message};
 
+use crate::rules::Rules;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The topics of a subscribing socket.
@@ -70,8 +71,8 @@ pub(crate) fn take_notices(
 
 impl Interest {
     /// The interest of a socket whose type subscribes.
-    pub(crate) fn new(socket_type: SocketType) -> Option<Self> {
-        matches!(socket_type, SocketType::Sub | SocketType::XSub).then(Interest::default)
+    pub(crate) fn new(rules: &Rules) -> Option<Self> {
+        rules.subscribes.then(Interest::default)
     }
 
     fn lock(&self) -> MutexGuard<'_, Topics> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use zmtp::{Batch, Message, SocketType};
+use zmtp::{Batch, Message};
 
 use super::directory::Directory;
 use super::interest::Interest;
@@ -16,6 +16,7 @@ use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
+use crate::rules::Rules;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,7 +26,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 /// that are changed afterwards are for later endpoints. All else is the same for all of them.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) socket_type: SocketType,
+    pub(crate) rules: &'static Rules,
     pub(crate) options: Options,
     pub(crate) context: Context,
     pub(crate) linger: Arc<Linger>,
@@ -49,20 +50,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Arc<Self> {
+    pub(crate) fn new(rules: &'static Rules, context: &Context, options: Options) -> Arc<Self> {
         Arc::new(Shared {
-            socket_type,
-            directory: Directory::new(socket_type, &options),
-            interest: Interest::new(socket_type).map(Arc::new),
+            rules,
+            directory: Directory::new(rules, &options),
+            interest: Interest::new(rules).map(Arc::new),
             hello: Arc::new(Mutex::new(hello(&options))),
-            limits: Arc::new(Mutex::new(limits(socket_type, &options))),
+            limits: Arc::new(Mutex::new(limits(rules, &options))),
             linger: Arc::new(Linger::new(options.linger)),
             options,
             context: context.clone(),
             writers: Arc::new(Inbox::new()),
-            readers: Arc::new(match socket_type {
-                SocketType::Pub => Inbox::forgetting(),
-                _ => Inbox::new(),
+            readers: Arc::new(if rules.forgets_departed {
+                Inbox::forgetting()
+            } else {
+                Inbox::new()
             }),
             events: Arc::default(),
             ledger: Arc::default(),
@@ -75,7 +77,7 @@ impl Shared {
     pub(crate) fn set_options(&mut self, options: Options) {
         self.linger.set(options.linger);
         *self.hello.lock() = hello(&options);
-        *self.limits.lock() = limits(self.socket_type, &options);
+        *self.limits.lock() = limits(self.rules, &options);
         let hwms = (options.send_hwm, options.recv_hwm);
         if hwms != (self.options.send_hwm, self.options.recv_hwm) {
             self.ledger.set_hwms(hwms.0, hwms.1);
@@ -101,7 +103,7 @@ impl Shared {
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
         let (mut send, mut recv) = *self.limits.lock();
         // Whether they conflate is for later endpoints.
-        let (at_endpoint, at_endpoint_recv) = limits(self.socket_type, &self.options);
+        let (at_endpoint, at_endpoint_recv) = limits(self.rules, &self.options);
         (send.conflate, send.by_topic) = (at_endpoint.conflate, at_endpoint.by_topic);
         (recv.conflate, recv.by_topic) = (at_endpoint_recv.conflate, at_endpoint_recv.by_topic);
         Party {
@@ -193,10 +195,13 @@ impl Shared {
 }
 
 /// What a socket's pipes may hold: what is sent, and what is received.
-fn limits(socket_type: SocketType, options: &Options) -> (Limits, Limits) {
+fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
     // What goes the other way is subscriptions, and none of them may take the place of another.
-    let publishes = socket_type.takes_subscriptions();
-    let subscribes = matches!(socket_type, SocketType::Sub | SocketType::XSub);
+    let Rules {
+        publishes,
+        subscribes,
+        ..
+    } = *rules;
     let send = Limits {
         hwm: options.send_hwm,
         bytes: options.send_hwm_bytes,

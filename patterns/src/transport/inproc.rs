@@ -118,7 +118,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     let pipe = pipe.join(&binder.party(origin));
     let [connecting, bound] = [connector, binder].map(|one| {
         let announced = one.options.routing_id.as_deref().unwrap_or_default();
-        Arc::new(Peer::inproc(one.socket_type, announced))
+        Arc::new(Peer::inproc(one.rules.socket_type, announced))
     });
     for (one, peer) in [(connector, &bound), (binder, &connecting)] {
         one.ledger.know(pipe.id(), |known| {

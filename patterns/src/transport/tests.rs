@@ -42,7 +42,11 @@ async fn connect(
 /// What a socket with these options shares with its tasks.
 fn shared(options: &Options) -> std::sync::Arc<Shared> {
     let context = crate::Context::new();
-    Shared::new(crate::SocketType::Pair, &context, options.clone())
+    Shared::new(
+        crate::rules::rules(crate::SocketType::Pair),
+        &context,
+        options.clone(),
+    )
 }
 
 async fn bound(text: &str) -> Listener {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use zmtp::SocketType;
 
 use super::Core;
 use crate::endpoint::{Endpoint, ToEndpoint};
@@ -187,8 +186,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
     fn is_connected_once(&self, endpoint: &Endpoint) -> bool {
-        use SocketType::{Dealer, Pub, Req, Sub};
-        matches!(self.shared.socket_type, Dealer | Pub | Req | Sub)
+        self.shared.rules.connects_once
             && !matches!(endpoint, Endpoint::Inproc(_))
             && self.life.is_connected(endpoint)
     }

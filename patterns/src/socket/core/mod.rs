@@ -35,6 +35,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeReader;
 use crate::routing::{RecvStrategy, SendStrategy};
+use crate::rules::rules;
 use crate::stats::SocketStats;
 
 /// A socket, or one half of it: two strategies, and the endpoints.
@@ -58,7 +59,7 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
-        let shared = Shared::new(socket_type, context, options);
+        let shared = Shared::new(rules(socket_type), context, options);
         let mut sender = S::default();
         sender.set_options(&shared.options);
         Core::of(Life::of(&shared), shared, sender, R::default(), None)
