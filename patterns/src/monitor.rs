@@ -9,13 +9,14 @@
 mod events;
 mod libzmq;
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures_core::Stream;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError as Lagged;
 use zmtp::SocketType;
@@ -263,7 +264,7 @@ impl Monitor {
     ///
     /// A dropped future has taken no event.
     pub async fn recv(&mut self) -> Option<MonitorEvent> {
-        self.next().await
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
@@ -274,7 +275,7 @@ impl Stream for Monitor {
         if self.stopped {
             return Poll::Ready(None);
         }
-        let event = match ready!(self.events.poll_next_unpin(cx)) {
+        let event = match ready!(Pin::new(&mut self.events).poll_next(cx)) {
             Some(Ok(event)) => Arc::unwrap_or_clone(event),
             Some(Err(Lagged::Lagged(missed))) => {
                 MonitorEvent::own(MonitorEventKind::Missed(missed))

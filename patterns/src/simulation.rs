@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
+use futures_core::future::BoxFuture;
 use rand::rngs::{SmallRng, ThreadRng};
 use rand::{Rng, RngCore, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite};

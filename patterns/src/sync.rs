@@ -9,7 +9,7 @@
 
 #[cfg(not(purezmq_loom))]
 pub(crate) use {
-    futures::task::AtomicWaker,
+    atomic_waker::AtomicWaker,
     parking_lot::{Mutex, MutexGuard},
     std::sync::atomic,
     std::thread,
@@ -58,7 +58,7 @@ mod modelled {
         }
     }
 
-    /// What futures' promises: each of its calls happens at once. (loom's own prints each of them.)
+    /// What atomic-waker promises: each of its calls happens at once. (loom's own prints each of them.)
     #[derive(Debug, Default)]
     pub(crate) struct AtomicWaker(Mutex<Option<Waker>>);
 

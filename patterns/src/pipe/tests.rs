@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use futures::task::noop_waker;
 use zmtp::SocketType;
 use zmtp::{Batch, Message};
 
@@ -74,7 +73,7 @@ pub(super) fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<Note<E>> {
 }
 
 fn cx<T>(run: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    run(&mut Context::from_waker(&noop_waker()))
+    run(&mut Context::from_waker(Waker::noop()))
 }
 
 pub(super) fn message(number: usize) -> Message {

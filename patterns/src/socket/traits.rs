@@ -311,7 +311,7 @@ macro_rules! receives_from {
                 })
             }
 
-            /// The messages as a [`Stream`](futures::Stream) that never ends; see
+            /// The messages as a [`Stream`](futures_core::Stream) that never ends; see
             /// [`Messages`]($crate::socket::Messages).
             pub fn stream(&mut self) -> $crate::socket::Messages<&mut Self> {
                 $crate::socket::Messages::new(self)
@@ -420,7 +420,7 @@ pub(crate) use sends;
 macro_rules! sinks {
     ($socket:ident, $item:ty) => {
         impl $socket {
-            /// A [`Sink`](futures::Sink) for messages; see [`MessageSink`]($crate::socket::MessageSink).
+            /// A [`Sink`](futures_sink::Sink) for messages; see [`MessageSink`]($crate::socket::MessageSink).
             pub fn sink(&mut self) -> $crate::socket::MessageSink<&mut Self> {
                 $crate::socket::MessageSink::new(self)
             }

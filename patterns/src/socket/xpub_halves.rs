@@ -251,7 +251,7 @@ impl XPubReceiver {
         self.joint.socket.lock().unsubscribe(topic)
     }
 
-    /// The notices and messages as a [`Stream`](futures::Stream) that never ends.
+    /// The notices and messages as a [`Stream`](futures_core::Stream) that never ends.
     pub fn stream(&mut self) -> super::Messages<&mut Self> {
         super::Messages::new(self)
     }
