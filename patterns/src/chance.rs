@@ -1,16 +1,14 @@
 //! What the library leaves to chance, keys excepted: where delays and names begin. One place, so that a simulation can
 //! decide it.
 
-use rand::Rng;
-
-/// The thread's source of random numbers.
+/// Returns a source of random numbers, seeded by the thread's.
 #[cfg(not(purezmq_simulation))]
-pub(crate) fn rng() -> impl Rng {
-    rand::rng()
+pub(crate) fn rng() -> fastrand::Rng {
+    fastrand::Rng::new()
 }
 
-/// The thread's source of random numbers, or the simulation's.
+/// Returns a source of random numbers, seeded by the thread's, or by the simulation's.
 #[cfg(purezmq_simulation)]
-pub(crate) fn rng() -> impl Rng {
+pub(crate) fn rng() -> fastrand::Rng {
     crate::simulation::rng()
 }

@@ -12,9 +12,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use fastrand::Rng;
 use futures_core::future::BoxFuture;
-use rand::rngs::{SmallRng, ThreadRng};
-use rand::{Rng, RngCore, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A simulated host's view of its network.
@@ -39,7 +38,7 @@ pub trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 /// What this thread's simulation decides by.
 struct World {
-    rng: SmallRng,
+    rng: Rng,
     last_id: u64,
     /// Of so many polls one is put off.
     put_off: u32,
@@ -52,7 +51,7 @@ thread_local! {
 /// Lets chance on this thread follow from a seed from now on, and puts off one of `put_off` polls of tasks; 0: none.
 pub fn begin(seed: u64, put_off: u32) {
     let world = World {
-        rng: SmallRng::seed_from_u64(seed),
+        rng: Rng::with_seed(seed),
         last_id: 0,
         put_off,
     };
@@ -77,39 +76,8 @@ pub(crate) fn next_id() -> Option<u64> {
 }
 
 /// A source of random numbers that follows from the seed, if there is one.
-pub(crate) fn rng() -> impl Rng {
-    match in_world(|world| world.rng.random()) {
-        Some(seed) => Source::Seeded(SmallRng::seed_from_u64(seed)),
-        None => Source::System(rand::rng()),
-    }
-}
-
-enum Source {
-    Seeded(SmallRng),
-    System(ThreadRng),
-}
-
-impl RngCore for Source {
-    fn next_u32(&mut self) -> u32 {
-        match self {
-            Source::Seeded(rng) => rng.next_u32(),
-            Source::System(rng) => rng.next_u32(),
-        }
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        match self {
-            Source::Seeded(rng) => rng.next_u64(),
-            Source::System(rng) => rng.next_u64(),
-        }
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        match self {
-            Source::Seeded(rng) => rng.fill_bytes(bytes),
-            Source::System(rng) => rng.fill_bytes(bytes),
-        }
-    }
+pub(crate) fn rng() -> Rng {
+    in_world(|world| world.rng.fork()).unwrap_or_default()
 }
 
 /// A task some of whose polls are put off to the end of the runtime's queue, so that tasks run in other orders than
@@ -131,7 +99,7 @@ pub fn shuffled<F: Future>(task: F) -> impl Future<Output = F::Output> {
 
 /// Whether chance has it that the task is polled later. Then its waker has been called.
 fn is_put_off(cx: &Context<'_>) -> bool {
-    let put_off = in_world(|world| world.put_off > 0 && world.rng.random_ratio(1, world.put_off));
+    let put_off = in_world(|world| world.put_off > 0 && world.rng.u32(..world.put_off) == 0);
     let put_off = put_off.unwrap_or(false);
     if put_off {
         cx.waker().wake_by_ref();

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use rand::Rng;
+use fastrand::Rng;
 
 /// The delays of one endpoint.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Backoff {
 
     /// The next delay: at random from the upper half of the present ceiling, which then doubles.
     /// Never zero, unless the interval or the maximum is.
-    pub(crate) fn next_delay(&mut self, rng: &mut impl Rng) -> Duration {
+    pub(crate) fn next_delay(&mut self, rng: &mut Rng) -> Duration {
         let ceiling = self.ceiling;
         if let Some(max) = self.max {
             self.ceiling = ceiling.saturating_mul(2).min(max);
@@ -47,7 +47,8 @@ impl Backoff {
         if floor.is_zero() {
             return ceiling;
         }
-        rng.random_range(floor..=ceiling)
+        let above = (ceiling - floor).mul_f64(rng.f64());
+        floor.saturating_add(above).min(ceiling)
     }
 
     /// Starts over: the next failure is the first again.
@@ -59,15 +60,12 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn rng() -> StdRng {
-        StdRng::seed_from_u64(7)
+    fn rng() -> Rng {
+        Rng::with_seed(7)
     }
 
     #[test]

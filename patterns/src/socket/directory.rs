@@ -7,8 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rand::Rng;
-
 use crate::chance;
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
@@ -60,7 +58,7 @@ impl Directory {
         let names = Names {
             held: HashMap::new(),
             reserved: HashMap::new(),
-            next: chance::rng().random(),
+            next: chance::rng().u32(..),
             claims: 0,
         };
         Some(Arc::new(Directory {

@@ -1,6 +1,5 @@
 //! The request-reply pattern (RFC 28): REQ asks, REP answers.
 
-use rand::Rng;
 use zmtp::{Envelope, Message};
 
 use super::call::{source, way};
@@ -74,7 +73,7 @@ impl ReqSocket {
             asked: None,
             envelope: Envelope::default(),
             draft: Envelope::default(),
-            last_id: chance::rng().random(),
+            last_id: chance::rng().u32(..),
         }
     }
 

@@ -227,7 +227,7 @@ impl OwnDirectory {
         let parent = std::path::absolute(std::env::temp_dir())?;
         let mut tries = 0;
         loop {
-            let path = parent.join(format!("purezmq-{:016x}", rand::random::<u64>()));
+            let path = parent.join(format!("purezmq-{:016x}", fastrand::u64(..)));
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(OwnDirectory(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 8 => {
