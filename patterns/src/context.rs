@@ -7,12 +7,12 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
+use crate::inproc::Name;
 use crate::io_threads::IoThreads;
 use crate::security::{AnyAuthenticator, Authenticator};
 #[cfg(purezmq_simulation)]
 use crate::simulation::Network;
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::inproc::Name;
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
@@ -105,9 +105,11 @@ impl Context {
     }
 
     /// The network to use in place of the system's.
-    #[cfg(purezmq_simulation)]
-    pub(crate) fn network(&self) -> Option<&dyn Network> {
-        self.network.as_deref()
+    pub(crate) fn network(&self) -> Option<&crate::transport::Network> {
+        #[cfg(purezmq_simulation)]
+        return self.network.as_deref();
+        #[cfg(not(purezmq_simulation))]
+        None
     }
 
     /// Lets `authenticator` decide which peers may come in to the sockets of this context, from the next connection

@@ -53,12 +53,14 @@ pub mod context;
 pub mod endpoint;
 pub mod error;
 mod inbox;
+mod inproc;
 mod io_threads;
 #[cfg(all(test, purezmq_loom))]
 mod models;
 pub mod monitor;
 pub mod options;
 mod peer;
+mod peer_address;
 mod pipe;
 mod proxy;
 mod routing;
@@ -84,6 +86,7 @@ pub use error::{
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
+pub use peer_address::PeerAddress;
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
@@ -93,6 +96,6 @@ pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,
 };
-pub use transport::{OpenListener, PeerAddress};
+pub use transport::OpenListener;
 pub use zmtp;
 pub use zmtp::{Frame, Message, SocketType};

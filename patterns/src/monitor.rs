@@ -23,9 +23,9 @@ use zmtp::SocketType;
 
 use crate::endpoint::Endpoint;
 use crate::error::ConnectFailure;
+use crate::peer_address::PeerAddress;
 use crate::pipe::Unwanted;
 use crate::routing_id::RoutingId;
-use crate::transport::PeerAddress;
 
 pub(crate) use events::{Events, Subject};
 pub use libzmq::LibzmqEvent;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use zmtp::{Metadata, PeerInfo, SocketType};
 
+use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
-use crate::transport::PeerAddress;
 
 /// The other end of a connection: who has sent a message. The receiving sockets' `last_peer` gives it for the message
 /// that was received last; [`stats`](crate::stats) and the [`monitor`](crate::monitor) tell the same of connections.

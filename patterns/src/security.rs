@@ -72,7 +72,7 @@ pub use zmtp::mechanism::{
 pub(crate) use self::ask::{asks, decide, is_selective};
 pub use self::files::{CertificateFileError, load_certificate, save_certificate};
 pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
-use crate::transport::PeerAddress;
+use crate::peer_address::PeerAddress;
 
 /// A peer that wants to come in.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::ops::AddAssign;
 use zmtp::Metadata;
 
 use crate::endpoint::Endpoint;
+use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
-use crate::transport::PeerAddress;
 
 /// A snapshot of a socket's counters, made by its `stats`. Counters begin at zero with the socket and never go
 /// back: what peers that have gone have added stays.

@@ -10,8 +10,9 @@ use zmtp::{PeerInfo, SocketType};
 
 use super::{Monitor, MonitorEvent, MonitorEventKind};
 use crate::endpoint::Endpoint;
+use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
-use crate::transport::{Listener, PeerAddress, Stream};
+use crate::transport::{Listener, Stream};
 
 /// Events that a monitor may lag behind before it loses the oldest.
 const CAPACITY: usize = 1024;

@@ -14,8 +14,8 @@ use zmtp::Metadata;
 use zmtp::mechanism::{Admission, Certificate, Credentials, Password, PublicKey, Refusal};
 
 use super::{AuthRequest, Authenticator, Decision};
+use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
-use crate::transport::PeerAddress;
 
 /// Two authenticators, both of which must let a peer in. Made by [`Authenticator::and`].
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use zmtp::{Message, Metadata};
 
 use super::{AuthRequest, Decision};
 use crate::context::Context;
+use crate::inproc;
 use crate::socket::DealerSocket;
-use crate::transport::inproc;
 
 const NAME: &str = "zeromq.zap.01";
 const VERSION: &[u8] = b"1.0";

@@ -108,7 +108,9 @@ impl Dial {
         let events = &self.shared.events;
         let delayed = || self.emit(Kind::ConnectDelayed);
         // In boxes: what the longest part of a connection's life does not need shall not take memory for all of it.
-        let connect = Box::pin(transport::connect(&self.endpoint, &self.shared, &delayed));
+        let (options, network) = (&self.shared.options, self.shared.context.network());
+        let connect = transport::connect(&self.endpoint, options, network, &delayed);
+        let connect = Box::pin(connect);
         let reached = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,

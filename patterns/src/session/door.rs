@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::options::Options;
+use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
-use crate::transport::PeerAddress;
 
 /// One for each listener.
 pub(super) struct Door {

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::Session;
 use super::door::{Door, Pass};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
+use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
 use crate::socket::Shared;
-use crate::transport::{Listener, PeerAddress, Stream};
+use crate::transport::{Listener, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -38,10 +38,11 @@ pub(crate) use listen::listen;
 
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
+use crate::peer_address::PeerAddress;
 use crate::pipe::{Deadline, SessionPipe, Taken};
 use crate::security;
 use crate::socket::{Shared, is_notice, notice};
-use crate::transport::{PeerAddress, Stream};
+use crate::transport::Stream;
 use crate::yielding::yield_to_others;
 
 /// Batches moved in each direction before other tasks get a turn.

@@ -14,11 +14,11 @@ use super::link::{self, Flow};
 use super::{DisconnectReason, Turn};
 use crate::models::{block_on, check, check_within};
 use crate::options::Options;
+use crate::peer_address::PeerAddress;
 use crate::pipe::tests::Socket;
 use crate::pipe::{PipeReader, SessionPipe, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{AtomicWaker, thread};
-use crate::transport::PeerAddress;
 
 /// A stream that takes nothing until it is opened.
 #[derive(Default)]

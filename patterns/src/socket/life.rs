@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use crate::endpoint::Endpoint;
 use crate::inbox::Inbox;
+use crate::inproc;
 use crate::pipe::{Origin, PipeReader, PipeWriter};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::transport::inproc;
 
 /// One for each socket. Its end is the socket's.
 pub(super) struct Life {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{PeerAddress, Stream, bind_error, tune};
+use super::{PeerAddress, Stream, bind_error, sockopt};
 use crate::endpoint::{Endpoint, IpcEndpoint, IpcName};
 use crate::error::{BindError, ConnectFailure};
 use crate::options::Options;
@@ -105,7 +105,7 @@ fn is_in_use<T>(result: &io::Result<T>) -> bool {
 
 fn listen(path: &Path, options: &Options) -> io::Result<UnixListener> {
     let socket = socket()?;
-    tune::buffers(&socket, options)?;
+    sockopt::buffers(&socket, options)?;
     socket.bind(&SockAddr::unix(path)?)?;
     if let (Some(mode), true) = (options.ipc_permissions, has_file(path)) {
         // Nobody can connect before `listen`. Should it fail, the file is one that nobody listens at.
@@ -278,7 +278,7 @@ impl IpcListener {
     /// Nothing is awaited after a connection has been accepted.
     pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
         let (stream, _) = self.listener.accept().await?;
-        let _ = tune::buffers(&SockRef::from(&stream), &self.options);
+        let _ = sockopt::buffers(&SockRef::from(&stream), &self.options);
         let peer = credentials(&stream)?;
         Ok((Stream::Ipc(stream), peer))
     }
@@ -308,7 +308,7 @@ pub(super) async fn connect(
             failed(error)
         }
     })?;
-    tune::buffers(&SockRef::from(&stream), options).map_err(failed)?;
+    sockopt::buffers(&SockRef::from(&stream), options).map_err(failed)?;
     let peer = credentials(&stream).map_err(failed)?;
     Ok((Stream::Ipc(stream), peer))
 }

@@ -7,79 +7,33 @@
 //! Nothing here retries or waits between attempts: one call is one attempt, and the session owns
 //! the back-off.
 
-pub(crate) mod inproc;
+mod adopt;
 #[cfg(unix)]
 mod ipc;
-mod open;
 mod resolve;
 #[cfg(purezmq_simulation)]
 mod simulated;
+mod sockopt;
 mod stream;
 mod tcp;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
-mod tune;
 
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectFailure};
 use crate::options::Options;
-use crate::socket::Shared;
+use crate::peer_address::PeerAddress;
 
-pub use open::OpenListener;
+pub use adopt::OpenListener;
 pub(crate) use stream::Stream;
 
-/// Who is at the other end of a connection, as the operating system tells it.
-///
-/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PeerAddress {
-    /// The remote address and port. An IPv4 peer of a dual-stack listener shows as IPv4.
-    Tcp(SocketAddr),
-    /// The process at the other end, as the kernel vouches for it. Of a connecting socket this
-    /// is the process that called listen.
-    Ipc {
-        /// Its effective user id.
-        uid: u32,
-        /// Its effective group id.
-        gid: u32,
-        /// Its process id, where the system tells it.
-        pid: Option<i32>,
-    },
-    /// A socket of the same context.
-    Inproc,
-}
-
-impl PeerAddress {
-    /// The address as libzmq writes it, for ZAP handlers and for messages: without a port, or what the system knows of
-    /// a process.
-    pub(crate) fn without_port(&self) -> String {
-        match self {
-            PeerAddress::Tcp(address) => address.ip().to_string(),
-            PeerAddress::Ipc { uid, gid, pid } => {
-                format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
-            }
-            PeerAddress::Inproc => String::new(),
-        }
-    }
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PeerAddress::Tcp(address) => write!(f, "tcp://{address}"),
-            PeerAddress::Ipc { uid, gid, pid } => {
-                write!(f, "ipc://{uid}:{gid}:")?;
-                pid.map_or(Ok(()), |pid| pid.fmt(f))
-            }
-            PeerAddress::Inproc => f.write_str("inproc"),
-        }
-    }
-}
+/// The network to use in place of the system's: only a simulation has one.
+#[cfg(purezmq_simulation)]
+pub(crate) type Network = dyn crate::simulation::Network;
+#[cfg(not(purezmq_simulation))]
+pub(crate) enum Network {}
 
 /// A bound address that connections come in at. Dropping it stops listening; connections that
 /// were accepted live on.
@@ -101,13 +55,18 @@ pub(crate) enum Listener {
 ///
 /// # Cancel safety
 /// A dropped future leaves nothing bound.
-pub(crate) async fn bind(endpoint: &Endpoint, shared: &Shared) -> Result<Listener, BindError> {
+pub(crate) async fn bind(
+    endpoint: &Endpoint,
+    options: &Options,
+    network: Option<&Network>,
+) -> Result<Listener, BindError> {
     endpoint.check_bind()?;
     #[cfg(purezmq_simulation)]
-    if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
+    if let (Some(network), Endpoint::Tcp(tcp)) = (network, endpoint) {
         return simulated::bind(network, tcp).map(Listener::Simulated);
     }
-    let options = &shared.options;
+    #[cfg(not(purezmq_simulation))]
+    let _ = network;
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(BindError::NoRuntime {
             endpoint: endpoint.clone(),
@@ -150,14 +109,16 @@ pub(crate) fn adopt(
 /// A dropped future closes whatever was half open.
 pub(crate) async fn connect(
     endpoint: &Endpoint,
-    shared: &Shared,
+    options: &Options,
+    network: Option<&Network>,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    let options = &shared.options;
     #[cfg(purezmq_simulation)]
-    if let (Some(network), Endpoint::Tcp(tcp)) = (shared.context.network(), endpoint) {
+    if let (Some(network), Endpoint::Tcp(tcp)) = (network, endpoint) {
         return simulated::connect(network, tcp, options).await;
     }
+    #[cfg(not(purezmq_simulation))]
+    let _ = network;
     match endpoint {
         Endpoint::Tcp(tcp) => {
             let (stream, peer) = tcp::connect(tcp, options, delayed).await?;

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use super::sockopt;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use super::tune;
 #[cfg(purezmq_simulation)]
 use crate::simulation::Wire;
 
@@ -63,7 +63,7 @@ impl Stream {
             Stream::Tls(stream) => stream.tcp(),
         };
         if let Some(tcp) = tcp {
-            tune::more_unsent(&SockRef::from(tcp));
+            sockopt::more_unsent(&SockRef::from(tcp));
         }
     }
 

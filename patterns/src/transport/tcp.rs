@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_socks::TargetAddr;
 use tokio_socks::tcp::Socks5Stream;
 
-use super::{PeerAddress, bind_error, resolve, tune};
+use super::{PeerAddress, bind_error, resolve, sockopt};
 use crate::endpoint::{Endpoint, Host, TcpEndpoint};
 use crate::error::{BindError, ConnectFailure};
 use crate::options::{Options, proxy};
@@ -82,9 +82,9 @@ fn listen(
     // option would let two servers share a port, and is not needed.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    tune::buffers(&socket, options)?;
-    tune::tcp(&socket, address.is_ipv6(), options)?;
-    tune::device(&socket, options)?;
+    sockopt::buffers(&socket, options)?;
+    sockopt::tcp(&socket, address.is_ipv6(), options)?;
+    sockopt::device(&socket, options)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -108,8 +108,8 @@ impl TcpListener {
         // Most systems copy the options from the listener, which has taken them already: what
         // fails now is a connection that is dead, and its session will see that.
         let socket = SockRef::from(&stream);
-        let _ = tune::buffers(&socket, &self.options);
-        let _ = tune::tcp(&socket, peer.is_ipv6(), &self.options);
+        let _ = sockopt::buffers(&socket, &self.options);
+        let _ = sockopt::tcp(&socket, peer.is_ipv6(), &self.options);
         Ok((stream, PeerAddress::Tcp(canonical(peer))))
     }
 }
@@ -240,9 +240,9 @@ fn prepare(
     options: &Options,
 ) -> io::Result<Socket> {
     let socket = socket(target)?;
-    tune::buffers(&socket, options)?;
-    tune::tcp(&socket, target.is_ipv6(), options)?;
-    tune::device(&socket, options)?;
+    sockopt::buffers(&socket, options)?;
+    sockopt::tcp(&socket, target.is_ipv6(), options)?;
+    sockopt::device(&socket, options)?;
     if let Some(source) = source {
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;

@@ -28,7 +28,7 @@ fn options() -> Options {
 }
 
 async fn bind(endpoint: &Endpoint, options: &Options) -> Result<Listener, BindError> {
-    super::bind(endpoint, &shared(options)).await
+    super::bind(endpoint, options, None).await
 }
 
 async fn connect(
@@ -36,17 +36,7 @@ async fn connect(
     options: &Options,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    super::connect(endpoint, &shared(options), delayed).await
-}
-
-/// What a socket with these options shares with its tasks.
-fn shared(options: &Options) -> std::sync::Arc<Shared> {
-    let context = crate::Context::new();
-    Shared::new(
-        crate::rules::rules(crate::SocketType::Pair),
-        &context,
-        options.clone(),
-    )
+    super::connect(endpoint, options, None, delayed).await
 }
 
 async fn bound(text: &str) -> Listener {

@@ -9,6 +9,7 @@ use super::Core;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{BindError, ConnectError, DisconnectError, UnbindError};
 use crate::inbox::Note;
+use crate::inproc;
 use crate::monitor::{MonitorEventKind, Subject};
 use crate::pipe::Origin;
 use crate::routing::{RecvStrategy, SendStrategy};
@@ -16,7 +17,7 @@ use crate::routing_id::RoutingId;
 use crate::security;
 use crate::session::{self, Dial};
 use crate::socket::life::{Attachment, Coming, Role};
-use crate::transport::{self, Listener, OpenListener, inproc};
+use crate::transport::{self, Listener, OpenListener};
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
@@ -28,7 +29,10 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             return Ok(endpoint);
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
-        let bind = async move { transport::bind(&wanted, &shared).await };
+        let bind = async move {
+            let network = shared.context.network();
+            transport::bind(&wanted, &shared.options, network).await
+        };
         self.listen(endpoint, bind).await
     }
 
