@@ -440,4 +440,4 @@ impl Wake for Unparker {
 }
 
 #[cfg(all(test, purezmq_loom))]
-mod models;
+mod loom_tests;

@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::peer::Peer;
 use crate::pipe::{self, Origin, Unbound};
-use crate::socket::Shared;
+use crate::state::Shared;
 
 /// What a context knows of a name.
 pub(crate) enum Name {
@@ -61,10 +61,10 @@ pub(crate) fn is_bound(context: &Context, name: &str) -> bool {
 /// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.
 pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) -> bool {
     let pipe = pipe::to_name(&connector.party(origin));
-    connector.ledger.know(pipe.id(), |known| {
+    connector.stats.update(pipe.id(), |known| {
         known.endpoint = Some(Endpoint::Inproc(name.clone()));
     });
-    if let Some(directory) = &connector.directory
+    if let Some(directory) = &connector.peer_names
         && directory.knows(origin)
     {
         let Some(place) = directory.claim(pipe.id(), origin, b"", None) else {
@@ -98,7 +98,7 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
 
 fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), name: &InprocName) {
     // Each side decides whether it takes the other, as sessions do after a handshake.
-    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.directory {
+    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.peer_names {
         None => Ok(None),
         Some(directory) => {
             let announced = other.options.routing_id.as_deref().unwrap_or_default();
@@ -121,7 +121,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
         Arc::new(Peer::inproc(one.rules.socket_type, announced))
     });
     for (one, peer) in [(connector, &bound), (binder, &connecting)] {
-        one.ledger.know(pipe.id(), |known| {
+        one.stats.update(pipe.id(), |known| {
             known.endpoint = Some(Endpoint::Inproc(name.clone()));
             known.peer = Some(peer.clone());
             known.is_connected = true;

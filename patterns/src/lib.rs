@@ -48,35 +48,35 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod blocking;
-mod chance;
+mod connection;
 pub mod context;
+mod coop;
 pub mod endpoint;
 pub mod error;
-mod inbox;
 mod inproc;
 mod io_threads;
 #[cfg(all(test, purezmq_loom))]
-mod models;
+mod loom_tests;
 pub mod monitor;
 pub mod options;
 mod peer;
 mod peer_address;
 mod pipe;
 mod proxy;
+mod rng;
 mod routing;
 mod routing_id;
 #[allow(dead_code, unreachable_pub, reason = "the sockets read it next")]
 mod rules;
 pub mod security;
-mod session;
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub mod simulation;
 pub mod socket;
+mod state;
 pub mod stats;
 mod sync;
 mod transport;
-mod yielding;
 
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};

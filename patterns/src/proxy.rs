@@ -23,7 +23,7 @@ use steering::{Command, Meter, State};
 pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
 
 use crate::blocking;
-use crate::yielding::yield_to_others;
+use crate::coop::yield_to_others;
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST: usize = 256;

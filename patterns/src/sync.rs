@@ -1,7 +1,7 @@
 //! Locks, atomics and wakers, as all code of this crate gets them that shares something between threads.
 //!
 //! They are parking_lot's and std's. Under `--cfg purezmq_loom` they are loom's, which runs a test again and again,
-//! once for each order in which its threads can meet: so the models (`models.rs`) check the code that is shipped.
+//! once for each order in which its threads can meet: so the models (`loom_tests.rs`) check the code that is shipped.
 //! (Not plain `--cfg loom`: tokio leaves its sockets out under that.)
 //!
 //! `Arc` and `Weak` stay std's, as loom has no `Weak`, and so does the counting of ids in a `static`, where order

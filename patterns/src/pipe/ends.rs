@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use super::PipeId;
 use super::lane::Lane;
-use crate::inbox::{Inbox, Note, PipeEnd};
+use crate::pipe::{Inbox, PipeEnd, PipeEvent};
 use crate::routing_id::RoutingId;
 
 /// A connection that a socket's handle can drive itself, instead of waking the connection's task.
@@ -50,7 +50,7 @@ pub(super) fn send<E: PipeEnd>(notice: Option<Notice<E>>, id: PipeId) {
     match notice {
         None => {}
         Some(Notice::Wake(waker)) => waker.wake(),
-        Some(Notice::Changed(inbox)) => inbox.post(Note::Changed(id)),
+        Some(Notice::Changed(inbox)) => inbox.post(PipeEvent::Changed(id)),
         Some(Notice::Ended(inbox)) => inbox.ended(id),
     }
 }
@@ -88,7 +88,7 @@ impl<E: PipeEnd> End<E> {
     }
 
     /// The other end goes: this one has to know, parked or not.
-    pub(super) fn bereave(&self) -> Option<Notice<E>> {
+    pub(super) fn notify_closed(&self) -> Option<Notice<E>> {
         match &self.at {
             At::Session(waker) => waker.clone().map(Notice::Wake),
             At::Socket(inbox) => Some(Notice::Ended(inbox.clone())),
@@ -103,5 +103,5 @@ pub(super) fn name_receiver(id: PipeId, outgoing: &Lane, name: RoutingId) {
         At::Socket(inbox) => inbox.clone(),
         At::Session(_) | At::Nobody => return,
     };
-    inbox.post(Note::Named(id, name));
+    inbox.post(PipeEvent::Named(id, name));
 }

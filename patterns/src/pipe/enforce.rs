@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use super::PipeWriter;
-use super::bounds::{Bounds, Limits, Queued};
+use super::byte_budget::{Bounds, Limits, Queued};
 use super::ends::Notice;
-use super::lane::{BATCH, LaneState, Unwanted, close_at, latest, together};
-use super::latest::Waiting;
+use super::lane::{BATCH, EvictReason, LaneState, close_at, latest, together};
+use super::last_value::Waiting;
 
 impl LaneState {
     /// The open batch is large enough, and the next messages go to another one; or there are bounds to be checked.
@@ -147,8 +147,8 @@ impl LaneState {
         }
     }
 
-    /// Drops all that is queued, and takes nothing until `forgive`. Says what was dropped.
-    pub(super) fn disown(&mut self, why: Unwanted) -> (VecDeque<Queued>, Batch) {
+    /// Drops all that is queued, and takes nothing until `clear_eviction`. Says what was dropped.
+    pub(super) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
@@ -160,7 +160,7 @@ impl LaneState {
     }
 
     /// The unwanted peer is gone, with all that was on its way to it: what follows is for another one.
-    pub(super) fn forgive(&mut self) -> Option<Notice<PipeWriter>> {
+    pub(super) fn clear_eviction(&mut self) -> Option<Notice<PipeWriter>> {
         self.unwanted = None;
         self.free = self.hwm;
         self.over = 0;

@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 
 use zmtp::Batch;
 
-use super::bounds::{Bounds, Limits, Queued};
+use super::byte_budget::{Bounds, Limits, Queued};
 use super::ends::{At, Drive, End, Notice, send};
-use super::latest::Latest;
+use super::last_value::Latest;
 use super::tally::Tally;
 use super::{Deadline, Linger, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
-use crate::socket::Place;
+use crate::state::NameClaim;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
@@ -38,7 +38,7 @@ const NEGLIGIBLE: usize = 4096;
 
 /// Why a socket wants a peer gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unwanted {
+pub(crate) enum EvictReason {
     /// It does not keep up.
     Slow,
     /// It has subscribed to more than `max_subscriptions` allows.
@@ -78,7 +78,7 @@ pub(super) struct LaneState {
     /// What the writer and the reader allow, where both are sockets or will be.
     pub(super) limits: (Option<Limits>, Option<Limits>),
     /// The writer wants the reader gone.
-    pub(super) unwanted: Option<Unwanted>,
+    pub(super) unwanted: Option<EvictReason>,
     pub(super) marks: VecDeque<Mark>,
     /// Who has sent the batch that the reader took last.
     pub(super) sender: Option<Arc<Peer>>,
@@ -89,7 +89,7 @@ pub(super) struct LaneState {
     /// Only the newest message counts.
     pub(super) conflate: bool,
     /// The writer's place among the reader's peers: given up when the writer goes.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<NameClaim>,
     /// The reader's application has been told that the writer came, and wants to hear that it goes.
     pub(super) told: bool,
     pub(super) writer: End<PipeWriter>,
@@ -109,9 +109,9 @@ pub(super) struct LaneState {
 
 /// What a socket hears of its peer, between the messages before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum PeerMark {
     /// A connection began: its peer goes by this name. `tell`: the application is to hear of it.
-    Came { name: RoutingId, tell: bool },
+    Joined { name: RoutingId, tell: bool },
     /// The connection ended.
     Left,
 }
@@ -119,7 +119,7 @@ pub(crate) enum News {
 /// What stands between two messages.
 #[derive(Debug)]
 pub(super) enum Mark {
-    News(News),
+    Peer(PeerMark),
     /// What follows is sent by somebody else.
     Changed(Arc<Peer>),
 }
@@ -203,7 +203,7 @@ impl Lane {
         let mut lane = self.lock();
         let newest = lane.marks.iter().rev().find_map(|mark| match mark {
             Mark::Changed(peer) => Some(peer),
-            Mark::News(_) => None,
+            Mark::Peer(_) => None,
         });
         let before = newest
             .or(lane.next_sender.as_ref())
@@ -238,19 +238,19 @@ impl Lane {
         let place = lane.place.take();
         if lane.told && !lane.reader.gone {
             // Of an inproc pipe: sessions tell it themselves.
-            lane.mark(Mark::News(News::Left), false);
+            lane.mark(Mark::Peer(PeerMark::Left), false);
         }
-        let notice = lane.reader.bereave();
+        let notice = lane.reader.notify_closed();
         drop(lane);
         drop(place);
         send(notice, id);
     }
 
     /// The writer is known by a name from here on. `ahead`: for what is queued already, too.
-    pub(super) fn introduce(&self, id: PipeId, place: Place, tell: bool, ahead: bool) {
+    pub(super) fn introduce(&self, id: PipeId, place: NameClaim, tell: bool, ahead: bool) {
         let mut lane = self.lock();
         let name = place.name().clone();
-        lane.mark(Mark::News(News::Came { name, tell }), ahead);
+        lane.mark(Mark::Peer(PeerMark::Joined { name, tell }), ahead);
         lane.told = tell;
         let old = lane.place.replace(place);
         let notice = lane.reader.unpark();
@@ -391,7 +391,7 @@ impl LaneState {
     }
 
     fn has_word_of_leaving(&self) -> bool {
-        let left = |mark: &Mark| matches!(mark, Mark::News(News::Left));
+        let left = |mark: &Mark| matches!(mark, Mark::Peer(PeerMark::Left));
         self.marks.iter().any(left)
     }
 
@@ -459,9 +459,7 @@ impl LaneState {
     }
 
     /// The reader goes: what is queued is handed out to be dropped, and nothing more may come.
-    pub(super) fn bereave_writer(
-        &mut self,
-    ) -> (VecDeque<Queued>, Batch, Option<Notice<PipeWriter>>) {
+    pub(super) fn close_reader(&mut self) -> (VecDeque<Queued>, Batch, Option<Notice<PipeWriter>>) {
         self.tally.left.add(self.queued());
         self.reader.gone = true;
         self.free = 0;
@@ -470,7 +468,7 @@ impl LaneState {
         (
             std::mem::take(&mut self.full),
             std::mem::take(&mut self.open),
-            self.writer.bereave(),
+            self.writer.notify_closed(),
         )
     }
 }

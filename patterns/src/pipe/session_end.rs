@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use zmtp::{Batch, Message};
 
-use super::bounds::{Queued, look_every};
+use super::byte_budget::{Queued, look_every};
 use super::ends::{Drive, name_receiver, send};
-use super::lane::{Lane, Mark, News, Unwanted};
+use super::lane::{EvictReason, Lane, Mark, PeerMark};
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
-use crate::socket::Place;
+use crate::state::NameClaim;
 
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
@@ -77,7 +77,7 @@ impl SessionPipe {
             return;
         }
         let mut lane = self.incoming.lane.lock();
-        lane.mark(Mark::News(News::Left), false);
+        lane.mark(Mark::Peer(PeerMark::Left), false);
         let notice = lane.reader.unpark();
         drop(lane);
         send(notice, self.id());
@@ -95,7 +95,7 @@ impl SessionPipe {
     }
 
     /// The peer is known by a name from here on. `tell`: and the application hears of it.
-    pub(crate) fn introduce(&self, place: Place, tell: bool) {
+    pub(crate) fn introduce(&self, place: NameClaim, tell: bool) {
         name_receiver(self.id(), &self.outgoing.lane, place.name().clone());
         self.incoming.lane.introduce(self.id(), place, tell, false);
     }
@@ -220,14 +220,14 @@ impl OutgoingEnd {
     }
 
     /// Why the socket wants the peer gone, if it does.
-    pub(crate) fn unwanted(&self) -> Option<Unwanted> {
+    pub(crate) fn unwanted(&self) -> Option<EvictReason> {
         self.lane.lock().unwanted
     }
 
     /// The connection to the unwanted peer is closed: what follows is for another one.
-    pub(crate) fn forgive(&mut self) {
+    pub(crate) fn clear_eviction(&mut self) {
         let mut lane = self.lane.lock();
-        let notice = lane.forgive();
+        let notice = lane.clear_eviction();
         drop(lane);
         send(notice, self.id);
     }
@@ -272,7 +272,7 @@ impl OutgoingEnd {
 
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
-        let (full, open, notice) = self.lane.lock().bereave_writer();
+        let (full, open, notice) = self.lane.lock().close_reader();
         drop((full, open));
         send(notice, self.id);
     }
@@ -350,7 +350,7 @@ impl Drop for IncomingEnd {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
         let place = lane.place.take();
-        let notice = lane.reader.bereave();
+        let notice = lane.reader.notify_closed();
         drop(lane);
         drop(place);
         send(notice, self.id);

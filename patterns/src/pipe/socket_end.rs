@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use zmtp::{Batch, Envelope, Message};
 
 use super::ends::{At, Drive, send};
-use super::lane::{BY_REFERENCE, Lane, LaneState, Mark, News, Unwanted};
+use super::lane::{BY_REFERENCE, EvictReason, Lane, LaneState, Mark, PeerMark};
 use super::tally::Tally;
 use super::{Linger, Origin, PipeId};
-use crate::inbox::PipeEnd;
 use crate::peer::Peer;
+use crate::pipe::PipeEnd;
 use crate::routing_id::RoutingId;
 use crate::sync::MutexGuard;
 
@@ -125,17 +125,17 @@ impl PipeWriter {
     /// Drops all that is queued, and has the connection closed. What is sent to it is
     /// refused until there is another connection, if one comes to this pipe. Without a connection, nothing happens. `false`: there is no connection to
     /// close, since this is an inproc pipe.
-    pub(crate) fn disown(&mut self, why: Unwanted) -> bool {
+    pub(crate) fn evict(&mut self, why: EvictReason) -> bool {
         let mut lane = self.lane.lock();
         if matches!(lane.reader.at, At::Session(_)) && lane.drive.is_none() {
             // Nobody is there to be slow: what is queued is for whoever comes.
             return true;
         }
-        let dropped = lane.disown(why);
+        let dropped = lane.evict(why);
         if !matches!(lane.reader.at, At::Session(_)) {
             return false;
         }
-        let notice = lane.reader.bereave();
+        let notice = lane.reader.notify_closed();
         drop(lane);
         drop(dropped);
         send(notice, self.id);
@@ -227,7 +227,7 @@ pub(crate) enum Popped<T = Message> {
     /// The oldest message.
     Message(T),
     /// The peer came or left, after the last message and before the next.
-    News(News),
+    Mark(PeerMark),
     /// Nothing now. The pipe's id comes as a note when there is something.
     Empty,
     /// Nothing ever more.
@@ -352,12 +352,12 @@ impl PipeReader {
                     lane.next_sender = Some(peer);
                     None
                 }
-                Mark::News(news) => {
+                Mark::Peer(news) => {
                     lane.note_sender();
-                    if let News::Came { name, .. } = &news {
+                    if let PeerMark::Joined { name, .. } = &news {
                         self.peer = Some(name.clone());
                     }
-                    Some(Popped::News(news))
+                    Some(Popped::Mark(news))
                 }
             }),
             Some(batch) => {
@@ -415,7 +415,7 @@ impl Drop for PipeReader {
         let mut lane = self.lane.lock();
         // The writer is told by what follows.
         lane.release(std::mem::take(&mut self.popped));
-        let (full, open, notice) = lane.bereave_writer();
+        let (full, open, notice) = lane.close_reader();
         drop(lane);
         drop((full, open));
         send(notice, self.id);

@@ -8,16 +8,16 @@ use zmtp::SocketType;
 use zmtp::{Batch, Message};
 
 use super::*;
-use crate::inbox::{Inbox, Note, PipeEnd};
 use crate::options::Options;
-use crate::socket::{Directory, Ledger};
+use crate::pipe::{Inbox, PipeEnd, PipeEvent};
+use crate::state::{PeerNames, StatsRegistry};
 
 /// A socket's inboxes and limits.
 pub(crate) struct Socket {
     pub(super) writers: Arc<Inbox<PipeWriter>>,
     pub(super) readers: Arc<Inbox<PipeReader>>,
     linger: Arc<Linger>,
-    pub(super) ledger: Ledger,
+    pub(super) stats: StatsRegistry,
     limits: Limits,
 }
 
@@ -27,7 +27,7 @@ impl Socket {
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
             linger: Arc::new(Linger::new(None)),
-            ledger: Ledger::default(),
+            stats: StatsRegistry::default(),
             limits: Limits {
                 hwm,
                 ..Limits::default()
@@ -40,7 +40,7 @@ impl Socket {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
-            ledger: &self.ledger,
+            stats: &self.stats,
             send: self.limits,
             recv: self.limits,
             origin: Origin(1),
@@ -56,7 +56,7 @@ impl Socket {
 
     /// The ends of the only pipe that was attached.
     pub(crate) fn ends(&self) -> (PipeWriter, PipeReader) {
-        let (Some(Note::Attached(writer)), Some(Note::Attached(reader))) = (
+        let (Some(PipeEvent::Attached(writer)), Some(PipeEvent::Attached(reader))) = (
             notes(&self.writers).pop_front(),
             notes(&self.readers).pop_front(),
         ) else {
@@ -66,7 +66,7 @@ impl Socket {
     }
 }
 
-pub(super) fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<Note<E>> {
+pub(super) fn notes<E: PipeEnd>(inbox: &Inbox<E>) -> VecDeque<PipeEvent<E>> {
     let mut notes = VecDeque::new();
     inbox.take(&mut notes);
     notes
@@ -138,7 +138,7 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
         "two of five is not yet (5 + 1) / 2"
     );
     session.outgoing.written(1, 0, 1, None);
-    assert!(matches!(notes(&socket.writers)[0], Note::Changed(id) if id == writer.id()));
+    assert!(matches!(notes(&socket.writers)[0], PipeEvent::Changed(id) if id == writer.id()));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_peer_that_left_messages_before_it_went_is_still_read() {
     let mut session = socket.pipe();
     session.incoming.push(incoming(0..1));
     drop(session);
-    let Some(Note::Attached(mut reader)) = notes(&socket.readers).pop_front() else {
+    let Some(PipeEvent::Attached(mut reader)) = notes(&socket.readers).pop_front() else {
         panic!("the reader is attached");
     };
     assert!(matches!(reader.pop(), Popped::Message(_)));
@@ -322,7 +322,7 @@ fn an_inproc_peer_reads_what_was_sent_before_the_sender_closed() {
         notes(&binder.writers).is_empty(),
         "nobody is there to write to"
     );
-    let Some(Note::Attached(mut reader)) = notes(&binder.readers).pop_front() else {
+    let Some(PipeEvent::Attached(mut reader)) = notes(&binder.readers).pop_front() else {
         panic!("the reader is attached");
     };
     assert!(matches!(reader.pop(), Popped::Message(_)));
@@ -405,7 +405,7 @@ fn changes_beyond_the_limit_make_no_room() {
 #[test]
 fn news_of_the_peer_keeps_its_place_among_the_messages() {
     let directory =
-        Directory::new(crate::rules::rules(SocketType::Router), &Options::default()).unwrap();
+        PeerNames::new(crate::rules::rules(SocketType::Router), &Options::default()).unwrap();
     let claim = |pipe: &SessionPipe, name: &str| {
         directory
             .claim(pipe.id(), Origin(1), name.as_bytes(), None)
@@ -422,15 +422,19 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     }
     for name in ["one", "two"] {
         assert!(
-            matches!(reader.pop(), Popped::News(News::Came { name: came, .. }) if came == name)
+            matches!(reader.pop(), Popped::Mark(PeerMark::Joined { name: came, .. }) if came == name)
         );
         assert!(matches!(reader.pop(), Popped::Message(text) if text == "0"));
         assert_eq!(reader.peer().unwrap(), name);
-        assert!(matches!(reader.pop(), Popped::News(News::Left)));
+        assert!(matches!(reader.pop(), Popped::Mark(PeerMark::Left)));
     }
     assert!(matches!(reader.pop(), Popped::Empty));
     let named = notes(&socket.writers);
-    assert!(named.iter().all(|note| matches!(note, Note::Named(..))));
+    assert!(
+        named
+            .iter()
+            .all(|note| matches!(note, PipeEvent::Named(..)))
+    );
     assert_eq!(named.len(), 2);
 
     // A lasting pipe keeps its name until it goes, another one until its connection ends.

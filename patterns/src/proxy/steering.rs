@@ -224,4 +224,4 @@ impl Command {
 }
 
 #[cfg(all(test, purezmq_loom))]
-mod models;
+mod loom_tests;

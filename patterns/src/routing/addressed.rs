@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use zmtp::Message;
 
 use super::SendStrategy;
-use crate::inbox::PipeEnd;
+use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 use crate::routing_id::RoutingId;
 

@@ -5,7 +5,7 @@ use zmtp::{Batch, Message};
 
 use super::SendStrategy;
 use super::copies::Copies;
-use crate::inbox::PipeEnd;
+use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter};
 
 /// All pipes of the socket.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use zmtp::Message;
 
 use super::{RecvStrategy, SendStrategy};
-use crate::inbox::PipeEnd;
 use crate::peer::Peer;
+use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
 
 /// The way to the peer.
@@ -81,7 +81,7 @@ impl ExclusiveReceiver {
         loop {
             match self.readers.front_mut()?.pop() {
                 Popped::Message(message) => return Some(message),
-                Popped::News(_) => {}
+                Popped::Mark(_) => {}
                 Popped::Empty => return None,
                 Popped::Ended => {
                     self.before = self.last_sender();

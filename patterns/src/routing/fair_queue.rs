@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use zmtp::{Batch, Envelope, Message};
 
 use super::RecvStrategy;
-use crate::inbox::PipeEnd;
 use crate::peer::Peer;
-use crate::pipe::{News, Origin, PipeId, PipeReader, Popped};
+use crate::pipe::PipeEnd;
+use crate::pipe::{Origin, PeerMark, PipeId, PipeReader, Popped};
 use crate::routing_id::RoutingId;
 
 /// Messages thrown away in one call.
@@ -42,7 +42,7 @@ pub(crate) struct FairQueue {
     /// And then, who or where it is.
     before: Before,
     /// What `recv` heard instead of a message.
-    news: Option<News>,
+    news: Option<PeerMark>,
 }
 
 impl FairQueue {
@@ -97,7 +97,7 @@ impl FairQueue {
     fn recv_with<T>(
         &mut self,
         mut take: impl FnMut(&mut Batch) -> Option<T>,
-    ) -> Option<Result<T, News>> {
+    ) -> Option<Result<T, PeerMark>> {
         loop {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
@@ -107,7 +107,7 @@ impl FairQueue {
                     self.pass_on();
                     return Some(Ok(message));
                 }
-                Popped::News(news) => {
+                Popped::Mark(news) => {
                     self.pass_on();
                     return Some(Err(news));
                 }
@@ -142,7 +142,7 @@ impl FairQueue {
     }
 
     /// What `recv` heard instead of a message.
-    pub(crate) fn take_news(&mut self) -> Option<News> {
+    pub(crate) fn take_news(&mut self) -> Option<PeerMark> {
         self.news.take()
     }
 

@@ -13,9 +13,9 @@ use zmtp::{Batch, Message};
 use super::SendStrategy;
 use super::copies::Copies;
 use super::subscriptions::{NodeId, PrefixTrie};
-use crate::inbox::PipeEnd;
 use crate::options::{Options, SlowSubscriber};
-use crate::pipe::{Origin, PipeId, PipeWriter, Refused, Unwanted};
+use crate::pipe::PipeEnd;
+use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
 
 /// The subscribers and what they subscribed to.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl Subscriber {
             SlowSubscriber::Disconnect => {
                 self.mute = true;
                 self.writer.count_dropped();
-                !self.writer.disown(Unwanted::Slow)
+                !self.writer.evict(EvictReason::Slow)
             }
         }
     }
@@ -219,9 +219,9 @@ impl FanOut {
             let known = self.topics.find(topic);
             if !known.is_some_and(|id| subscriber.topics.contains(&id)) {
                 let why = if too_many {
-                    Unwanted::Topics
+                    EvictReason::Topics
                 } else {
-                    Unwanted::TopicBytes
+                    EvictReason::TopicBytes
                 };
                 self.expel(slot, why);
                 return Some(false);
@@ -256,7 +256,7 @@ impl FanOut {
 
     /// A peer has subscribed to too much: its subscriptions go, and its connection.
     #[cold]
-    fn expel(&mut self, slot: u32, why: Unwanted) {
+    fn expel(&mut self, slot: u32, why: EvictReason) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -265,7 +265,7 @@ impl FanOut {
         self.expelled = Some(subscriber.writer.id());
         subscriber.topic_bytes = 0;
         let topics = std::mem::take(&mut subscriber.topics);
-        let stays = subscriber.writer.disown(why);
+        let stays = subscriber.writer.evict(why);
         let pipe = subscriber.writer.id();
         self.take_off(slot, pipe, topics);
         if !stays {

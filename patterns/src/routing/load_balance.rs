@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use zmtp::Message;
 
 use super::SendStrategy;
-use crate::inbox::PipeEnd;
 use crate::options::Options;
+use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 
 /// Turns over the writable pipes. Full ones stand aside until they have room.

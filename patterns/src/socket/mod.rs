@@ -18,19 +18,18 @@ mod adapters;
 mod call;
 mod core;
 mod dealer;
-mod directory;
+
 mod halves;
-mod interest;
-mod ledger;
-mod life;
+
+mod endpoint_table;
 #[cfg(all(test, purezmq_loom))]
-mod models;
+mod loom_tests;
 mod pair;
 mod pipeline;
 mod pubsub;
 mod reqrep;
 mod router;
-mod shared;
+
 mod shared_sender;
 mod traits;
 mod xpub;
@@ -53,12 +52,6 @@ pub use xpub_halves::{XPubReceiver, XPubSender};
 pub use xsub::{XSubReceiver, XSubSender, XSubSocket};
 
 pub(crate) use self::core::Core;
-#[cfg(test)]
-pub(crate) use self::directory::Directory;
-pub(crate) use self::directory::Place;
-pub(crate) use self::interest::{is_notice, notice};
-pub(crate) use self::ledger::{Known, Ledger};
-pub(crate) use self::shared::Shared;
 
 /// Writes the part of a socket's API that is the same for all: making it, its endpoints, its end.
 macro_rules! common_methods {

@@ -3,12 +3,12 @@
 use zmtp::Message;
 
 use super::call::{Source, way};
-use super::interest::{Interest, read_notice};
 use super::traits::{receives, sends};
 use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Conflates, ConflatesTopics, Matches, Publishes, Receives, Sends};
 use crate::routing::{Everyone, FairQueue, FanOut, PrefixTrie, RecvStrategy};
+use crate::state::{SubscriptionSet, parse_subscription};
 
 /// Sends each message to all peers that subscribed to it (RFC 29).
 ///
@@ -118,7 +118,7 @@ impl PubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.ledger.dropped().full
+        self.core.shared.stats.dropped().full
     }
 }
 
@@ -137,7 +137,7 @@ fn read_subscription(core: &mut Core<FanOut, FairQueue>) -> bool {
         return false;
     };
     for frame in &message {
-        match read_notice(frame) {
+        match parse_subscription(frame) {
             Some((true, topic)) => core.sender.subscribe(from, topic),
             Some((false, topic)) => core.sender.unsubscribe(from, topic),
             None => None,
@@ -240,7 +240,7 @@ impl Source<Everyone, FairQueue> for Wanted<'_> {
             if self.0.matches(message.first().unwrap_or_default()) != invert {
                 return Some(message);
             }
-            core.shared.ledger.discarded.add(1);
+            core.shared.stats.discarded.add(1);
         }
     }
 
@@ -268,9 +268,9 @@ pub(super) fn unsubscribe<R: RecvStrategy>(core: &mut Core<Everyone, R>, topic: 
 }
 
 /// What the sessions know of the subscriptions, and the way to tell them.
-fn interest<R: RecvStrategy>(core: &mut Core<Everyone, R>) -> (&Interest, &mut Everyone) {
+fn interest<R: RecvStrategy>(core: &mut Core<Everyone, R>) -> (&SubscriptionSet, &mut Everyone) {
     core.read_notes();
-    let interest = core.shared.interest.as_deref();
+    let interest = core.shared.subscriptions.as_deref();
     (
         interest.expect("made for every socket that subscribes"),
         &mut core.sender,

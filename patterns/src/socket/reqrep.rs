@@ -5,10 +5,10 @@ use zmtp::{Envelope, Message};
 use super::call::{source, way};
 use super::traits::{knows_last_peer, receives_in_turns, sends_in_turns};
 use super::{Core, common_methods};
-use crate::chance;
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Requests, Sends};
 use crate::pipe::PipeId;
+use crate::rng;
 use crate::routing::{Addressed, FairQueue, LoadBalance, Undelivered};
 
 /// Sends a request to one of its peers, in turn, and receives the reply (RFC 28).
@@ -73,7 +73,7 @@ impl ReqSocket {
             asked: None,
             envelope: Envelope::default(),
             draft: Envelope::default(),
-            last_id: chance::rng().u32(..),
+            last_id: rng::rng().u32(..),
         }
     }
 
@@ -216,7 +216,7 @@ fn ask(
 ) -> Option<PipeId> {
     let stale = core.receiver.discard_waiting();
     if stale > 0 {
-        core.shared.ledger.discarded.add(stale);
+        core.shared.stats.discarded.add(stale);
     }
     core.sender
         .send_with(|writer| writer.push_enveloped(envelope, request))
@@ -233,7 +233,7 @@ fn answer(
         if asked.peer.is_none_or(|peer| peer == from) && body.is_some() && read == envelope {
             return body;
         }
-        core.shared.ledger.discarded.add(1);
+        core.shared.stats.discarded.add(1);
     }
     if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
         asked.peer = None;
@@ -361,7 +361,7 @@ impl RepSocket {
 
     /// Replies dropped because their asker was gone or its pipe was full.
     pub fn dropped(&self) -> u64 {
-        let dropped = self.core.shared.ledger.dropped();
+        let dropped = self.core.shared.stats.dropped();
         dropped.full + dropped.unroutable
     }
 }
@@ -374,7 +374,7 @@ fn request(
     loop {
         match core.receiver.recv_enveloped(envelope)? {
             (from, Some(body)) => return Some((from, body)),
-            (_, None) => core.shared.ledger.discarded.add(1),
+            (_, None) => core.shared.stats.discarded.add(1),
         }
     }
 }
@@ -395,7 +395,7 @@ fn respond(
     match sent {
         Ok(()) => {}
         Err(Undelivered::Full) => core.sender.count_dropped_by(to),
-        Err(Undelivered::Unknown) => core.shared.ledger.unroutable.add(1),
+        Err(Undelivered::Unknown) => core.shared.stats.unroutable.add(1),
     }
     true
 }

@@ -11,7 +11,7 @@ use super::{Core, common_methods};
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{Identifies, Probes, Receives, Routes, Sends};
-use crate::pipe::News;
+use crate::pipe::PeerMark;
 use crate::routing::{Addressed, FairQueue, RecvStrategy, SendStrategy, Undelivered};
 use crate::routing_id::RoutingId;
 
@@ -167,7 +167,7 @@ macro_rules! sends_routed {
 
             /// Messages dropped because no peer had the name, or its pipe was full.
             pub fn dropped(&self) -> u64 {
-                let dropped = self.core.shared.ledger.dropped();
+                let dropped = self.core.shared.stats.dropped();
                 dropped.full + dropped.unroutable
             }
         }
@@ -296,7 +296,7 @@ fn route<R: RecvStrategy>(
         Err(Undelivered::Full) if mandatory => return false,
         Err(Undelivered::Full) => core.sender.count_dropped(peer),
         Err(Undelivered::Unknown) if mandatory => *unroutable = Some(std::mem::take(message)),
-        Err(Undelivered::Unknown) => core.shared.ledger.unroutable.add(1),
+        Err(Undelivered::Unknown) => core.shared.stats.unroutable.add(1),
     }
     true
 }
@@ -333,9 +333,9 @@ fn take<S: SendStrategy>(core: &mut Core<S, FairQueue>) -> Option<Routed> {
         let mut notice = None;
         if message.is_empty() {
             notice = match core.receiver.take_news() {
-                Some(News::Came { tell: true, .. }) => Some(Notice::Connected),
-                Some(News::Left) => Some(Notice::Disconnected),
-                Some(News::Came { tell: false, .. }) | None => None,
+                Some(PeerMark::Joined { tell: true, .. }) => Some(Notice::Connected),
+                Some(PeerMark::Left) => Some(Notice::Disconnected),
+                Some(PeerMark::Joined { tell: false, .. }) | None => None,
             };
             if notice.is_none() {
                 continue;

@@ -8,10 +8,9 @@ use std::task::{Context, Poll};
 use zmtp::Message;
 
 use super::call::{source, way};
-use super::interest::{is_notice, notice, take_notices};
 use super::pubsub::SUBSCRIPTIONS;
 use super::traits::{knows_last_peer, receives_from, sends};
-use super::{Core, Ledger, common_methods};
+use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{
     ConflatesTopics, HearsSubscriptions, Matches, Options, PassesSubscriptions, Publishes,
@@ -20,6 +19,8 @@ use crate::options::{
 use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::routing::{FairQueue, FanOut, RecvStrategy};
+use crate::state::StatsRegistry;
+use crate::state::{is_subscription, subscription_message, take_subscriptions};
 
 type XPubCore = Core<FanOut, FairQueue>;
 
@@ -188,12 +189,12 @@ impl XPubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.ledger.dropped().full
+        self.core.shared.stats.dropped().full
     }
 
     /// Notices and messages of peers that were not kept, because the application sent and did not receive.
     pub fn missed(&self) -> u64 {
-        self.core.shared.ledger.unheard.get()
+        self.core.shared.stats.unheard.get()
     }
 }
 
@@ -236,7 +237,7 @@ impl Heard {
         Heard {
             notice_of: None,
             sender: None,
-            message: notice(false, topic),
+            message: subscription_message(false, topic),
         }
     }
 }
@@ -261,7 +262,7 @@ impl Hearing {
     fn take(&mut self, core: &mut XPubCore) -> Option<Message> {
         loop {
             if let Some(heard) = self.heard.pop_front() {
-                if is_manual(&core.shared.options) && is_notice(&heard.message) {
+                if is_manual(&core.shared.options) && is_subscription(&heard.message) {
                     self.last = heard.notice_of;
                 }
                 self.sender = heard.sender;
@@ -287,7 +288,7 @@ impl Hearing {
         };
         let heard_from = core.receiver.last_sender();
         let options = &core.shared.options;
-        let rest = take_notices(message, options.only_first_subscribe, |is_new, topic| {
+        let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
             let sender = &mut core.sender;
             let tell = if !sender.has(from) {
                 // It has gone before it was heard: nothing begins, and nothing ends.
@@ -305,9 +306,9 @@ impl Hearing {
                 let heard = Heard {
                     notice_of: Some(from),
                     sender: heard_from.clone(),
-                    message: notice(is_new, topic),
+                    message: subscription_message(is_new, topic),
                 };
-                self.keep(&core.shared.ledger, heard, limit);
+                self.keep(&core.shared.stats, heard, limit);
             }
         });
         if core.sender.is_expelled(from) {
@@ -319,7 +320,7 @@ impl Hearing {
                 sender: heard_from,
                 message: rest,
             };
-            self.keep(&core.shared.ledger, heard, limit);
+            self.keep(&core.shared.stats, heard, limit);
         }
         true
     }
@@ -330,13 +331,13 @@ impl Hearing {
             let options = &core.shared.options;
             if is_manual(options) {
                 for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
-                    self.keep(&core.shared.ledger, Heard::departure(&topic), limit);
+                    self.keep(&core.shared.stats, Heard::departure(&topic), limit);
                 }
                 continue;
             }
             for (topic, last) in departure.topics {
                 if last || options.verboser {
-                    self.keep(&core.shared.ledger, Heard::departure(&topic), limit);
+                    self.keep(&core.shared.stats, Heard::departure(&topic), limit);
                 }
             }
         }
@@ -351,7 +352,7 @@ impl Hearing {
         }
     }
 
-    fn keep(&mut self, ledger: &Ledger, heard: Heard, limit: usize) {
+    fn keep(&mut self, ledger: &StatsRegistry, heard: Heard, limit: usize) {
         if self.heard.len() < limit {
             self.heard.push_back(heard);
         } else {

@@ -4,7 +4,6 @@ use zmtp::Message;
 
 use super::call::way;
 use super::halves::{halves, sending_half};
-use super::interest::take_notices;
 use super::pipeline::InTurn;
 use super::pubsub::{subscribe, unsubscribe};
 use super::traits::{receives, sends};
@@ -12,6 +11,7 @@ use super::{Core, common_methods};
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::options::{ConflatesTopics, PassesSubscriptions, Receives, Sends};
 use crate::routing::{Everyone, FairQueue, RecvStrategy};
+use crate::state::take_subscriptions;
 
 /// Receives what it subscribed to from all of its peers, one from each in turn, and sends to all of them
 /// (RFC 29).
@@ -134,7 +134,7 @@ impl XSubSocket {
     pub fn topics_count(&self) -> usize {
         self.core
             .shared
-            .interest
+            .subscriptions
             .as_ref()
             .map_or(0, |all| all.len())
     }
@@ -142,13 +142,13 @@ impl XSubSocket {
     /// How often a message was dropped because a publisher's pipe was full: once for each publisher that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.ledger.dropped().full
+        self.core.shared.stats.dropped().full
     }
 }
 
 fn pass<R: RecvStrategy>(core: &mut Core<Everyone, R>, message: &mut Message) -> bool {
     let only_first = core.shared.options.only_first_subscribe;
-    let mut rest = take_notices(std::mem::take(message), only_first, |is_new, topic| {
+    let mut rest = take_subscriptions(std::mem::take(message), only_first, |is_new, topic| {
         if is_new {
             subscribe(core, topic);
         } else {

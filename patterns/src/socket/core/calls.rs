@@ -8,13 +8,13 @@ use tokio::time::Sleep;
 use zmtp::Message;
 
 use super::Core;
+use crate::coop::yield_to_others;
 use crate::error::{RecvError, SendError, TryRecvError, TrySendError};
-use crate::inbox::{Inbox, PipeEnd};
+use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeId, PipeReader, look_every};
 use crate::routing::{FanOut, RecvStrategy, SendStrategy};
-use crate::socket::Shared;
 use crate::socket::call::{Patience, Receiving, Sending, Source, Way};
-use crate::yielding::yield_to_others;
+use crate::state::Shared;
 
 /// Copies of a message that are as much work as another call.
 const COPIES_A_CALL: usize = 256;

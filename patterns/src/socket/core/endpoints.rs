@@ -6,17 +6,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Core;
+use crate::connection::{self, Dial};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{BindError, ConnectError, DisconnectError, UnbindError};
-use crate::inbox::Note;
 use crate::inproc;
 use crate::monitor::{MonitorEventKind, Subject};
 use crate::pipe::Origin;
+use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::security;
-use crate::session::{self, Dial};
-use crate::socket::life::{Attachment, Coming, Role};
+use crate::socket::endpoint_table::{Attachment, Coming, Role};
 use crate::transport::{self, Listener, OpenListener};
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
@@ -67,7 +67,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             .events
             .emit(&subject, MonitorEventKind::Listening);
         let endpoint = listener.endpoint().clone();
-        let listen = session::listen(self.shared.clone(), listener, coming.origin, ended.clone());
+        let listen =
+            connection::listen(self.shared.clone(), listener, coming.origin, ended.clone());
         let task = self.shared.spawn(listen, &runtime);
         self.attached(&endpoint, coming, ended, Role::Bound(Some(task)));
         Ok(endpoint)
@@ -121,7 +122,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
-        let directory = shared.directory.as_ref();
+        let directory = shared.peer_names.as_ref();
         if directory.is_some_and(|directory| !directory.reserve(&name, origin)) {
             return Err(ConnectError::RoutingIdInUse { name });
         }
@@ -182,7 +183,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 origin,
                 ended: ended.clone(),
             };
-            self.shared.spawn(session::dial(dial, pipe), &runtime);
+            self.shared.spawn(connection::dial(dial, pipe), &runtime);
         }
         self.attached(&endpoint, coming, ended, Role::Connected);
         Ok(())
@@ -265,15 +266,15 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
     fn detach(&mut self, origin: Origin) {
         self.read_notes();
-        if let Some(directory) = &self.shared.directory {
+        if let Some(directory) = &self.shared.peer_names {
             directory.release(origin);
         }
         // First the other half is told, so that it sends nothing more there.
         if S::ABSENT {
-            self.shared.writers.post(Note::Detached(origin));
+            self.shared.writers.post(PipeEvent::Detached(origin));
         }
         if R::ABSENT {
-            self.shared.readers.post(Note::Detached(origin));
+            self.shared.readers.post(PipeEvent::Detached(origin));
         }
         // It has pipes of its own to let go of, if it is there, or has left them.
         self.life.detach(origin);

@@ -24,24 +24,24 @@ use tokio::time::Sleep;
 use zmtp::SocketType;
 
 use self::notes::Notes;
-use super::Shared;
-use super::life::Life;
 use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::Closed;
-use crate::inbox::PipeEnd;
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
+use crate::pipe::PipeEnd;
 use crate::pipe::PipeReader;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::rules::rules;
+use crate::socket::endpoint_table::EndpointTable;
+use crate::state::Shared;
 use crate::stats::SocketStats;
 
 /// A socket, or one half of it: two strategies, and the endpoints.
 pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     /// Dropped first: the endpoints go before the pipes.
-    life: Arc<Life>,
+    life: Arc<EndpointTable>,
     pub(crate) sender: S,
     pub(crate) receiver: R,
     pub(super) shared: Arc<Shared>,
@@ -62,12 +62,18 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let shared = Shared::new(rules(socket_type), context, options);
         let mut sender = S::default();
         sender.set_options(&shared.options);
-        Core::of(Life::of(&shared), shared, sender, R::default(), None)
+        Core::of(
+            EndpointTable::of(&shared),
+            shared,
+            sender,
+            R::default(),
+            None,
+        )
     }
 
     /// One that has not done anything yet.
     fn of(
-        life: Arc<Life>,
+        life: Arc<EndpointTable>,
         shared: Arc<Shared>,
         sender: S,
         receiver: R,
@@ -107,7 +113,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn stats(&self) -> SocketStats {
         let popped = |reader: &PipeReader| (reader.id(), reader.popped());
         let popped = self.receiver.readers().map(popped).collect();
-        self.shared.ledger.snapshot(&popped)
+        self.shared.stats.snapshot(&popped)
     }
 
     pub(crate) async fn close(self) -> Closed {

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use super::Core;
-use crate::inbox::Note;
+use crate::pipe::PipeEvent;
 use crate::pipe::{PipeReader, PipeWriter};
 use crate::routing::{RecvStrategy, SendStrategy};
-use crate::socket::Shared;
-use crate::socket::life::Life;
+use crate::socket::endpoint_table::EndpointTable;
+use crate::state::Shared;
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Reads what the sessions have to tell.
@@ -34,15 +34,15 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 /// What notes are read into. Empty; kept for the buffers.
 #[derive(Default)]
 pub(super) struct Notes {
-    writers: VecDeque<Note<PipeWriter>>,
-    readers: VecDeque<Note<PipeReader>>,
+    writers: VecDeque<PipeEvent<PipeWriter>>,
+    readers: VecDeque<PipeEvent<PipeReader>>,
 }
 
 impl Notes {
     /// Tells the strategies what the sessions have to tell.
     pub(super) fn read<S: SendStrategy, R: RecvStrategy>(
         &mut self,
-        life: &Life,
+        life: &EndpointTable,
         shared: &Shared,
         sender: &mut S,
         receiver: &mut R,
@@ -56,25 +56,27 @@ impl Notes {
             shared.writers.take(&mut self.writers);
             for note in self.writers.drain(..) {
                 match note {
-                    Note::Attached(writer) if life.knows(writer.origin()) => sender.attach(writer),
+                    PipeEvent::Attached(writer) if life.knows(writer.origin()) => {
+                        sender.attach(writer)
+                    }
                     // The endpoint went while the pipe came: its session ends when it sees this end drop.
-                    Note::Attached(_) => {}
-                    Note::Changed(id) => sender.changed(id),
-                    Note::Named(id, name) => sender.named(id, name),
-                    Note::Detached(origin) => sender.detach(origin),
+                    PipeEvent::Attached(_) => {}
+                    PipeEvent::Changed(id) => sender.changed(id),
+                    PipeEvent::Named(id, name) => sender.named(id, name),
+                    PipeEvent::Detached(origin) => sender.detach(origin),
                 }
             }
         }
         if !R::ABSENT {
             for note in self.readers.drain(..) {
                 match note {
-                    Note::Attached(reader) if life.knows(reader.origin()) => {
+                    PipeEvent::Attached(reader) if life.knows(reader.origin()) => {
                         receiver.attach(reader);
                     }
-                    Note::Attached(_) => {}
-                    Note::Changed(id) => receiver.changed(id),
-                    Note::Named(..) => {}
-                    Note::Detached(origin) => receiver.detach(origin),
+                    PipeEvent::Attached(_) => {}
+                    PipeEvent::Changed(id) => receiver.changed(id),
+                    PipeEvent::Named(..) => {}
+                    PipeEvent::Detached(origin) => receiver.detach(origin),
                 }
             }
         }

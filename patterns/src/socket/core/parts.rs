@@ -6,8 +6,8 @@ use super::Core;
 use super::notes::Notes;
 use crate::pipe::Origin;
 use crate::routing::{Absent, RecvStrategy, SendStrategy};
-use crate::socket::Shared;
-use crate::socket::life::{Left, Life};
+use crate::socket::endpoint_table::{EndpointTable, Left};
+use crate::state::Shared;
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// The two directions apart, each with what it needs of the socket. The endpoints are shared.
@@ -74,7 +74,7 @@ struct Half<S, R> {
 }
 
 impl<S: SendStrategy, R: RecvStrategy> Left for Half<S, R> {
-    fn detach(&mut self, life: &Life, origin: Origin) {
+    fn detach(&mut self, life: &EndpointTable, origin: Origin) {
         let (sender, receiver) = (&mut self.sender, &mut self.receiver);
         Notes::default().read(life, &self.shared, sender, receiver);
         sender.detach(origin);

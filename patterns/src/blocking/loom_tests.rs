@@ -1,4 +1,4 @@
-//! A thread that blocks, under loom (`models.rs`).
+//! A thread that blocks, under loom (`loom_tests.rs`).
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::Parker;
-use crate::models::check;
+use crate::loom_tests::check;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{AtomicWaker, thread};
 

@@ -12,14 +12,6 @@
 //! A turn moves at most one batch each way, and a poll takes at most [`TURNS`] turns, so that neither
 //! direction starves the other, and a busy connection starves neither its runtime nor its heartbeats.
 
-mod backoff;
-mod dial;
-mod door;
-mod link;
-mod listen;
-#[cfg(all(test, purezmq_loom))]
-mod models;
-
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,17 +25,15 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
 use zmtp::{Batch, Connection, Event, PeerInfo, Version};
 
-pub(crate) use dial::{Dial, dial};
-pub(crate) use listen::listen;
-
+use super::driver;
+use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
 use crate::pipe::{Deadline, SessionPipe, Taken};
 use crate::security;
-use crate::socket::{Shared, is_notice, notice};
+use crate::state::{Shared, is_subscription, subscription_message};
 use crate::transport::Stream;
-use crate::yielding::yield_to_others;
 
 /// Batches moved in each direction before other tasks get a turn.
 const TURNS: usize = 16;
@@ -102,7 +92,7 @@ struct Stall {
 }
 
 /// What a turn in one direction came to.
-enum Turn {
+pub(super) enum Turn {
     Moved,
     Finished,
 }
@@ -211,8 +201,8 @@ impl Session {
             return (pipe, reason);
         }
         shared.begin(|hello| {
-            if shared.interest.is_some() {
-                pipe.outgoing.begin_live(is_notice);
+            if shared.subscriptions.is_some() {
+                pipe.outgoing.begin_live(is_subscription);
             }
             self.hello = hello.len();
             self.batch = hello;
@@ -220,15 +210,15 @@ impl Session {
         if self.connection.version() == Version::V1_0 && shared.rules.publishes {
             // A subscriber of those days filters by itself and expects everything (R-PUB-9).
             let mut everything = Batch::new();
-            everything.push_owned(notice(true, b""), usize::MAX);
+            everything.push_owned(subscription_message(true, b""), usize::MAX);
             pipe.incoming.push(everything);
         }
-        let (mut session, mut pipe, result) = link::run(self, pipe).await;
+        let (mut session, mut pipe, result) = driver::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
         pipe.peer_left(shared.options.notify);
         let reason = match (result, pipe.outgoing.unwanted()) {
             (Ok(()), Some(why)) => {
-                pipe.outgoing.forgive();
+                pipe.outgoing.clear_eviction();
                 why.into()
             }
             (Ok(()), None) => {
@@ -517,7 +507,7 @@ impl Session {
     fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
         let mut batch = std::mem::take(&mut self.batch);
         let rest = self.rest.take();
-        if shared.interest.is_some() {
+        if shared.subscriptions.is_some() {
             pipe.outgoing.end_live();
         }
         if self.hello > 0 {
@@ -563,7 +553,7 @@ impl Session {
     }
 }
 
-impl link::Flow for Session {
+impl driver::Flow for Session {
     fn poll_traffic(
         &mut self,
         pipe: &mut SessionPipe,

@@ -24,7 +24,7 @@ use zmtp::SocketType;
 use crate::endpoint::Endpoint;
 use crate::error::ConnectFailure;
 use crate::peer_address::PeerAddress;
-use crate::pipe::Unwanted;
+use crate::pipe::EvictReason;
 use crate::routing_id::RoutingId;
 
 pub(crate) use events::{Events, Subject};
@@ -170,12 +170,12 @@ impl DisconnectReason {
     }
 }
 
-impl From<Unwanted> for DisconnectReason {
-    fn from(why: Unwanted) -> Self {
+impl From<EvictReason> for DisconnectReason {
+    fn from(why: EvictReason) -> Self {
         let option = match why {
-            Unwanted::Slow => return DisconnectReason::Slow,
-            Unwanted::Topics => "max_subscriptions",
-            Unwanted::TopicBytes => "max_subscription_bytes",
+            EvictReason::Slow => return DisconnectReason::Slow,
+            EvictReason::Topics => "max_subscriptions",
+            EvictReason::TopicBytes => "max_subscription_bytes",
         };
         DisconnectReason::Subscriptions { option }
     }

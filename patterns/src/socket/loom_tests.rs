@@ -1,17 +1,16 @@
-//! Whole sockets under loom (`models.rs`), over inproc, where no runtime is needed: what a handle does with the notes
+//! Whole sockets under loom (`loom_tests.rs`), over inproc, where no runtime is needed: what a handle does with the notes
 //! of its inboxes while peers come and speak.
 
 use std::sync::Arc;
 
-use super::{
-    DealerSocket, Directory, PairSocket, Place, PubSocket, PullSocket, PushSocket, SubSocket,
-    XPubSocket,
-};
+use super::{DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket};
 use crate::Context;
-use crate::models::{block_on, check, check_within};
+use crate::loom_tests::{block_on, check, check_within};
 use crate::options::Options;
 use crate::pipe::tests::Socket;
 use crate::pipe::{Origin, PipeId};
+use crate::rules::rules;
+use crate::state::{NameClaim, PeerNames};
 use crate::sync::thread;
 
 const NAME: &str = "inproc://models";
@@ -155,11 +154,12 @@ fn senders_of_one_socket_are_all_woken() {
 
 /// One of two peers of the same name comes in.
 ///
-/// Seen to fail: `Directory::claim` that looks and enters under two locks.
+/// Seen to fail: `PeerNames::claim` that looks and enters under two locks.
 #[test]
 fn a_name_belongs_to_one_pipe() {
     check(|| {
-        let directory = Directory::new(zmtp::SocketType::Router, &Options::default()).unwrap();
+        let directory =
+            PeerNames::new(rules(zmtp::SocketType::Router), &Options::default()).unwrap();
         let pipes = Socket::new(1);
         let (one, another) = (pipes.pipe().id(), pipes.pipe().id());
         let other = {
@@ -173,7 +173,7 @@ fn a_name_belongs_to_one_pipe() {
 
 /// With `handover` the name is the newcomer's, and stays so when the one before leaves.
 ///
-/// Seen to fail: a `Place` that gives the name up whoever has it.
+/// Seen to fail: a `NameClaim` that gives the name up whoever has it.
 #[test]
 fn who_leaves_gives_up_no_name_but_its_own() {
     check(|| {
@@ -181,7 +181,7 @@ fn who_leaves_gives_up_no_name_but_its_own() {
             handover: true,
             ..Options::default()
         };
-        let directory = Directory::new(zmtp::SocketType::Router, &options).unwrap();
+        let directory = PeerNames::new(rules(zmtp::SocketType::Router), &options).unwrap();
         let pipes = Socket::new(1);
         let before = claim(&directory, pipes.pipe().id());
         let leaving = thread::spawn(move || drop(before));
@@ -197,6 +197,6 @@ fn who_leaves_gives_up_no_name_but_its_own() {
     });
 }
 
-fn claim(directory: &Arc<Directory>, pipe: PipeId) -> Option<Place> {
+fn claim(directory: &Arc<PeerNames>, pipe: PipeId) -> Option<NameClaim> {
     directory.claim(pipe, Origin(1), b"same", None)
 }

@@ -1,5 +1,9 @@
 //! What a socket's handle shares with its sessions, listeners and dialling tasks.
 
+mod peer_names;
+mod stats_registry;
+mod subscription_set;
+
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -7,14 +11,17 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message};
 
-use super::directory::Directory;
-use super::interest::Interest;
-use super::ledger::Ledger;
+pub(crate) use peer_names::{NameClaim, PeerNames};
+pub(crate) use stats_registry::{PeerRecord, StatsRegistry};
+pub(crate) use subscription_set::{
+    SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
+};
+
 use crate::context::Context;
-use crate::inbox::Inbox;
 use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
+use crate::pipe::Inbox;
 use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
 use crate::rules::Rules;
 use crate::sync::Mutex;
@@ -34,15 +41,15 @@ pub(crate) struct Shared {
     pub(crate) writers: Arc<Inbox<PipeWriter>>,
     pub(crate) readers: Arc<Inbox<PipeReader>>,
     /// Of a socket that chooses its peers, or names them.
-    pub(crate) directory: Option<Arc<Directory>>,
+    pub(crate) peer_names: Option<Arc<PeerNames>>,
     /// Of a socket that subscribes: what to.
-    pub(crate) interest: Option<Arc<Interest>>,
+    pub(crate) subscriptions: Option<Arc<SubscriptionSet>>,
     /// Of all others: what each new connection begins with.
     hello: Arc<Mutex<Batch>>,
     /// What each new pipe may hold.
     limits: Arc<Mutex<(Limits, Limits)>>,
     pub(crate) events: Arc<Events>,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) stats: Arc<StatsRegistry>,
     /// All tasks of the socket. `close` waits for them.
     pub(crate) tasks: TaskTracker,
     /// Messages that were accepted and never sent.
@@ -53,8 +60,8 @@ impl Shared {
     pub(crate) fn new(rules: &'static Rules, context: &Context, options: Options) -> Arc<Self> {
         Arc::new(Shared {
             rules,
-            directory: Directory::new(rules, &options),
-            interest: Interest::new(rules).map(Arc::new),
+            peer_names: PeerNames::new(rules, &options),
+            subscriptions: SubscriptionSet::new(rules).map(Arc::new),
             hello: Arc::new(Mutex::new(hello(&options))),
             limits: Arc::new(Mutex::new(limits(rules, &options))),
             linger: Arc::new(Linger::new(options.linger)),
@@ -67,7 +74,7 @@ impl Shared {
                 Inbox::new()
             }),
             events: Arc::default(),
-            ledger: Arc::default(),
+            stats: Arc::default(),
             tasks: TaskTracker::new(),
             unsent: Arc::default(),
         })
@@ -80,10 +87,10 @@ impl Shared {
         *self.limits.lock() = limits(self.rules, &options);
         let hwms = (options.send_hwm, options.recv_hwm);
         if hwms != (self.options.send_hwm, self.options.recv_hwm) {
-            self.ledger.set_hwms(hwms.0, hwms.1);
+            self.stats.set_hwms(hwms.0, hwms.1);
         }
-        if let Some(directory) = &self.directory {
-            directory.set_options(&options);
+        if let Some(names) = &self.peer_names {
+            names.set_options(&options);
         }
         self.options = options;
     }
@@ -110,7 +117,7 @@ impl Shared {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
-            ledger: &self.ledger,
+            stats: &self.stats,
             send,
             recv,
             origin,
@@ -135,15 +142,15 @@ impl Shared {
 
     /// Whether an endpoint's peer has its place before it is reached.
     pub(crate) fn knows(&self, origin: Origin) -> bool {
-        let directory = self.directory.as_ref();
-        directory.is_some_and(|directory| directory.knows(origin))
+        let names = self.peer_names.as_ref();
+        names.is_some_and(|names| names.knows(origin))
     }
 
     /// Whether the socket has one peer at most.
     pub(crate) fn is_exclusive(&self) -> bool {
-        self.directory
+        self.peer_names
             .as_ref()
-            .is_some_and(|directory| directory.is_exclusive())
+            .is_some_and(|names| names.is_exclusive())
     }
 
     /// Lets a peer in, if the socket takes it.
@@ -154,10 +161,10 @@ impl Shared {
         peer: Option<&Arc<Peer>>,
     ) -> bool {
         let mut place = None;
-        if let Some(directory) = &self.directory {
+        if let Some(names) = &self.peer_names {
             let announced = peer.and_then(|peer| peer.routing_id.as_deref());
             let (announced, before) = (announced.unwrap_or_default(), pipe.name());
-            place = directory.claim(pipe.id(), origin, announced, before.as_ref());
+            place = names.claim(pipe.id(), origin, announced, before.as_ref());
             if place.is_none() {
                 return false;
             }
@@ -173,8 +180,8 @@ impl Shared {
 
     /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
-        match &self.interest {
-            Some(interest) => interest.begin(start),
+        match &self.subscriptions {
+            Some(set) => set.begin(start),
             None => start(self.hello.lock().clone()),
         }
     }
@@ -182,7 +189,7 @@ impl Shared {
     /// The pipe ends and nobody will send what is left in it.
     pub(crate) fn give_up(&self, pipe: SessionPipe) {
         // Subscriptions are no messages of the application.
-        if self.interest.is_none() {
+        if self.subscriptions.is_none() {
             self.unsent
                 .fetch_add(pipe.outgoing.unsent(), Ordering::Relaxed);
         }

@@ -14,7 +14,7 @@ use crate::sync::{Mutex, MutexGuard};
 /// the beginning of a connection and its copy of the set. Hence no connection misses a change or gets one
 /// twice.
 #[derive(Debug, Default)]
-pub(crate) struct Interest {
+pub(crate) struct SubscriptionSet {
     topics: Mutex<Topics>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Interest {
 type Topics = BTreeMap<Box<[u8]>, usize>;
 
 /// The message that subscribes to a topic, or cancels it.
-pub(crate) fn notice(subscribe: bool, topic: &[u8]) -> Message {
+pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
     let mut text = Vec::with_capacity(1 + topic.len());
     text.push(u8::from(subscribe));
     text.extend_from_slice(topic);
@@ -31,7 +31,7 @@ pub(crate) fn notice(subscribe: bool, topic: &[u8]) -> Message {
 
 /// What a message says about subscriptions: `Some((true, topic))` subscribes, `Some((false, topic))`
 /// unsubscribes.
-pub(crate) fn read_notice(frame: &[u8]) -> Option<(bool, &[u8])> {
+pub(crate) fn parse_subscription(frame: &[u8]) -> Option<(bool, &[u8])> {
     match frame {
         [1, topic @ ..] => Some((true, topic)),
         [0, topic @ ..] => Some((false, topic)),
@@ -40,28 +40,28 @@ pub(crate) fn read_notice(frame: &[u8]) -> Option<(bool, &[u8])> {
 }
 
 /// Whether a message on its way to a publisher is about a subscription.
-pub(crate) fn is_notice(message: &Message) -> bool {
+pub(crate) fn is_subscription(message: &Message) -> bool {
     message
         .first()
-        .is_some_and(|frame| read_notice(frame).is_some())
+        .is_some_and(|frame| parse_subscription(frame).is_some())
 }
 
 /// Takes the frames that are notices out of a message, and gives each to `each`. What is left is the user's.
 ///
 /// With `only_first`, frames after a first one that is none are not looked at (R-XPUB-8, R-XSUB-4).
-pub(crate) fn take_notices(
+pub(crate) fn take_subscriptions(
     message: Message,
     only_first: bool,
     mut each: impl FnMut(bool, &[u8]),
 ) -> Message {
-    let is_notice = |frame: &[u8]| read_notice(frame).is_some();
-    let skip = only_first && !message.first().is_some_and(is_notice);
-    if skip || !message.iter().any(is_notice) {
+    let is_subscription = |frame: &[u8]| parse_subscription(frame).is_some();
+    let skip = only_first && !message.first().is_some_and(is_subscription);
+    if skip || !message.iter().any(is_subscription) {
         return message;
     }
     let mut rest = Message::new();
     for frame in message {
-        match read_notice(&frame) {
+        match parse_subscription(&frame) {
             Some((subscribe, topic)) => each(subscribe, topic),
             None => rest.push_back(frame),
         }
@@ -69,10 +69,10 @@ pub(crate) fn take_notices(
     rest
 }
 
-impl Interest {
+impl SubscriptionSet {
     /// The interest of a socket whose type subscribes.
     pub(crate) fn new(rules: &Rules) -> Option<Self> {
-        rules.subscribes.then(Interest::default)
+        rules.subscribes.then(SubscriptionSet::default)
     }
 
     fn lock(&self) -> MutexGuard<'_, Topics> {
@@ -83,7 +83,7 @@ impl Interest {
     pub(crate) fn subscribe(&self, topic: &[u8], tell: impl FnOnce(&Message)) {
         let mut topics = self.lock();
         *topics.entry(topic.into()).or_default() += 1;
-        tell(&notice(true, topic));
+        tell(&subscription_message(true, topic));
     }
 
     /// Takes one subscription back and `tell`s the peers if it was the last one of this topic (R-SUB-3).
@@ -96,7 +96,7 @@ impl Interest {
         *count -= 1;
         if *count == 0 {
             topics.remove(topic);
-            tell(&notice(false, topic));
+            tell(&subscription_message(false, topic));
         }
         true
     }
@@ -111,7 +111,7 @@ impl Interest {
         let topics = self.lock();
         let mut first = Batch::new();
         for topic in topics.keys() {
-            first.push_owned(notice(true, topic), usize::MAX);
+            first.push_owned(subscription_message(true, topic), usize::MAX);
         }
         start(first);
     }

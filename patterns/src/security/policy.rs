@@ -4,7 +4,7 @@ use zmtp::mechanism::Credentials;
 
 use super::{AuthRequest, Decision, Refusal, Security, zap};
 use crate::peer_address::PeerAddress;
-use crate::socket::Shared;
+use crate::state::Shared;
 
 /// Whether a new connection of this socket asks before it lets its peer in. PLAIN servers do so anyway.
 pub(crate) fn asks(shared: &Shared) -> bool {

@@ -27,7 +27,7 @@ pub(crate) trait PipeEnd {
 }
 
 /// A note to the socket.
-pub(crate) enum Note<E> {
+pub(crate) enum PipeEvent<E> {
     /// A pipe begins.
     Attached(E),
     /// A pipe that the socket had parked can be tried again, or has ended.
@@ -38,12 +38,12 @@ pub(crate) enum Note<E> {
     Detached(Origin),
 }
 
-impl<E> Note<E> {
+impl<E> PipeEvent<E> {
     /// Whether it is about a pipe that the socket has been given.
     fn is_about(&self, id: PipeId) -> bool {
         match self {
-            Note::Attached(_) | Note::Detached(_) => false,
-            Note::Changed(pipe) | Note::Named(pipe, _) => *pipe == id,
+            PipeEvent::Attached(_) | PipeEvent::Detached(_) => false,
+            PipeEvent::Changed(pipe) | PipeEvent::Named(pipe, _) => *pipe == id,
         }
     }
 }
@@ -58,7 +58,7 @@ pub(crate) struct Inbox<E> {
 }
 
 struct State<E> {
-    notes: VecDeque<Note<E>>,
+    notes: VecDeque<PipeEvent<E>>,
     /// The handle's task, while it waits.
     waiting: Option<Waker>,
     /// The handle is gone: notes are dropped.
@@ -92,7 +92,7 @@ impl<E: PipeEnd> Inbox<E> {
     }
 
     /// Leaves a note and wakes the handle if it waits.
-    pub(crate) fn post(&self, note: Note<E>) {
+    pub(crate) fn post(&self, note: PipeEvent<E>) {
         let mut state = self.lock();
         if state.closed {
             drop(state); // the note may own a pipe's end, which takes the pipe's lock when it is dropped
@@ -112,10 +112,10 @@ impl<E: PipeEnd> Inbox<E> {
         let unseen = state
             .notes
             .iter()
-            .position(|note| matches!(note, Note::Attached(end) if end.id() == id));
+            .position(|note| matches!(note, PipeEvent::Attached(end) if end.id() == id));
         if let Some(at) = unseen {
-            let spent =
-                self.forgets || matches!(&state.notes[at], Note::Attached(end) if end.is_spent());
+            let spent = self.forgets
+                || matches!(&state.notes[at], PipeEvent::Attached(end) if end.is_spent());
             if spent {
                 let end = state.notes.remove(at);
                 state.notes.retain(|note| !note.is_about(id));
@@ -124,7 +124,7 @@ impl<E: PipeEnd> Inbox<E> {
             }
             return;
         }
-        state.notes.push_back(Note::Changed(id));
+        state.notes.push_back(PipeEvent::Changed(id));
         self.notify(state);
     }
 
@@ -144,7 +144,7 @@ impl<E: PipeEnd> Inbox<E> {
     }
 
     /// Fills `read`, which is empty, with all notes, oldest first. Its buffer is used for those to come.
-    pub(crate) fn take(&self, read: &mut VecDeque<Note<E>>) {
+    pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) {
         debug_assert!(read.is_empty());
         let mut state = self.lock();
         self.unread.store(false, Ordering::Release);

@@ -1,4 +1,4 @@
-//! The pipe and the inbox under loom (`models.rs`): a handle in one thread, a session in another.
+//! The pipe and the inbox under loom (`loom_tests.rs`): a handle in one thread, a session in another.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use zmtp::Message;
 
 use super::tests::{Socket, incoming, message, notes, texts};
 use super::*;
-use crate::inbox::{Inbox, Note, PipeEnd};
-use crate::models::{block_on, check};
+use crate::loom_tests::{block_on, check};
+use crate::pipe::{Inbox, PipeEnd, PipeEvent};
 use crate::sync::thread;
 
 /// Waits as a socket's handle does: tries again with each note.
@@ -55,7 +55,7 @@ fn receive(inbox: &Inbox<PipeReader>, reader: &mut PipeReader) -> Option<Message
             Popped::Message(message) => Some(Some(message)),
             Popped::Ended => Some(None),
             Popped::Empty => None,
-            Popped::News(_) => panic!("nobody has a name"),
+            Popped::Mark(_) => panic!("nobody has a name"),
         }
     })
 }
@@ -171,7 +171,7 @@ fn a_session_ends_when_the_reading_half_goes() {
             .count();
         let written = session.join().unwrap();
         reading.join().unwrap();
-        assert_eq!(written + socket.ledger.dropped().unsent, queued as u64);
+        assert_eq!(written + socket.stats.dropped().unsent, queued as u64);
         drop(writer);
     });
 }
@@ -261,10 +261,10 @@ fn an_unwanted_peer_is_closed_and_each_message_for_it_is_counted() {
         });
         assert_eq!(writer.push(&mut message(1)), Err(Refused::Full));
         writer.count_dropped();
-        assert!(writer.disown(Unwanted::Slow));
+        assert!(writer.evict(EvictReason::Slow));
         writer.count_dropped();
         let session = session.join().unwrap();
-        assert_eq!(socket.ledger.dropped().full, 3);
+        assert_eq!(socket.stats.dropped().full, 3);
         drop(session);
     });
 }
@@ -298,7 +298,7 @@ fn what_a_peer_said_before_it_went_is_read() {
         let mut reader = block_on(poll_fn(|cx| {
             loop {
                 for note in notes(&socket.readers) {
-                    if let Note::Attached(reader) = note {
+                    if let PipeEvent::Attached(reader) = note {
                         return Poll::Ready(reader);
                     }
                 }

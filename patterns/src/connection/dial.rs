@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::backoff::Backoff;
-use crate::chance;
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
-use crate::socket::{Known, Shared};
+use crate::rng;
+use crate::state::{PeerRecord, Shared};
 use crate::transport;
 
 /// One endpoint to keep connected.
@@ -66,7 +66,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
         }
         let Some(delay) = backoff
             .as_mut()
-            .map(|backoff| backoff.next_delay(&mut chance::rng()))
+            .map(|backoff| backoff.next_delay(&mut rng::rng()))
         else {
             break;
         };
@@ -87,7 +87,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
 #[derive(Default)]
 struct History {
     reached: bool,
-    known: Known,
+    known: PeerRecord,
 }
 
 impl Dial {
@@ -95,7 +95,7 @@ impl Dial {
     fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
         if let Some(pipe) = pipe {
             let known = history.known.clone();
-            self.shared.ledger.know(pipe.id(), |entry| *entry = known);
+            self.shared.stats.update(pipe.id(), |entry| *entry = known);
         }
     }
 
@@ -137,7 +137,7 @@ impl Dial {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.known.handshake_failures += 1;
-                    self.shared.ledger.handshake_failures.add(1);
+                    self.shared.stats.handshake_failures.add(1);
                     self.enter(pipe.as_ref(), history);
                 }
                 events.emit(&subject, Kind::HandshakeFailed(reason.clone()));
@@ -154,7 +154,7 @@ impl Dial {
         history.known.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
             history.known.reconnects += 1;
-            self.shared.ledger.reconnects.add(1);
+            self.shared.stats.reconnects.add(1);
         }
         let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, Some(&peer)));
         let is_kept = kept.is_some();
@@ -172,7 +172,7 @@ impl Dial {
             self.shared.give_up(lent);
         }
         let local = matches!(reason, DisconnectReason::Local);
-        let ledger = &self.shared.ledger;
+        let ledger = &self.shared.stats;
         ledger.expelled.add(reason.is_refusal().into());
         events.emit(&subject, Kind::Disconnected(reason));
         if local { Ended::Abandoned } else { Ended::Late }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   whole:                       split:
-//!   Core ── Life                 Core<S, Absent> ──┐
-//!    ├ S   (writers' inbox)       └ S               Life: endpoints; what a dropped half had
+//!   Core ── EndpointTable                 Core<S, Absent> ──┐
+//!    ├ S   (writers' inbox)       └ S               EndpointTable: endpoints; what a dropped half had
 //!    └ R   (readers' inbox)      Core<Absent, R> ──┘
 //!                                 └ R
 //! ```
@@ -18,16 +18,16 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use crate::endpoint::Endpoint;
-use crate::inbox::Inbox;
 use crate::inproc;
+use crate::pipe::Inbox;
 use crate::pipe::{Origin, PipeReader, PipeWriter};
+use crate::state::Shared;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// One for each socket. Its end is the socket's.
-pub(super) struct Life {
+pub(super) struct EndpointTable {
     attachments: Mutex<Vec<Attachment>>,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
     coming: Mutex<Vec<Origin>>,
@@ -58,7 +58,7 @@ pub(super) enum Role {
 /// An endpoint on its way to the list. Its first pipe may come, and be seen by the other half, before the call that
 /// binds or connects it is through.
 pub(super) struct Coming {
-    life: Arc<Life>,
+    life: Arc<EndpointTable>,
     pub(super) origin: Origin,
 }
 
@@ -72,7 +72,7 @@ impl Drop for Coming {
 /// What a dropped half had.
 pub(super) trait Left: Send {
     /// Lets go of an endpoint's pipes.
-    fn detach(&mut self, life: &Life, origin: Origin);
+    fn detach(&mut self, life: &EndpointTable, origin: Origin);
 }
 
 impl Attachment {
@@ -81,9 +81,9 @@ impl Attachment {
     }
 }
 
-impl Life {
+impl EndpointTable {
     pub(super) fn of(shared: &Shared) -> Arc<Self> {
-        Arc::new(Life {
+        Arc::new(EndpointTable {
             attachments: Mutex::default(),
             coming: Mutex::default(),
             origins: AtomicU32::new(1),
@@ -144,7 +144,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for EndpointTable {
     fn drop(&mut self) {
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.ended.cancel();

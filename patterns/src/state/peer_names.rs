@@ -7,16 +7,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::chance;
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
+use crate::rng;
 use crate::routing_id::RoutingId;
 use crate::rules::{PeerNaming, Rules};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The names of a socket's peers.
-pub(crate) struct Directory {
+pub(crate) struct PeerNames {
     names: Mutex<Names>,
     /// There is only one name.
     exclusive: bool,
@@ -41,13 +41,13 @@ struct Holder {
 }
 
 /// A peer's place among the others, given up when dropped.
-pub(crate) struct Place {
-    directory: Arc<Directory>,
+pub(crate) struct NameClaim {
+    names: Arc<PeerNames>,
     name: RoutingId,
     claim: u64,
 }
 
-impl Directory {
+impl PeerNames {
     /// The directory of a socket whose type has one.
     pub(crate) fn new(rules: &Rules, options: &Options) -> Option<Arc<Self>> {
         let exclusive = match rules.naming {
@@ -58,10 +58,10 @@ impl Directory {
         let names = Names {
             held: HashMap::new(),
             reserved: HashMap::new(),
-            next: chance::rng().u32(..),
+            next: rng::rng().u32(..),
             claims: 0,
         };
-        Some(Arc::new(Directory {
+        Some(Arc::new(PeerNames {
             names: Mutex::new(names),
             exclusive,
             handover: AtomicBool::new(options.handover),
@@ -89,7 +89,7 @@ impl Directory {
         origin: Origin,
         announced: &[u8],
         before: Option<&RoutingId>,
-    ) -> Option<Place> {
+    ) -> Option<NameClaim> {
         let mut names = self.lock();
         let name = if self.exclusive {
             RoutingId::default()
@@ -112,8 +112,8 @@ impl Directory {
             claim,
         };
         names.held.insert(name.clone(), holder);
-        Some(Place {
-            directory: self.clone(),
+        Some(NameClaim {
+            names: self.clone(),
             name,
             claim,
         })
@@ -169,15 +169,15 @@ impl Names {
     }
 }
 
-impl Place {
+impl NameClaim {
     pub(crate) fn name(&self) -> &RoutingId {
         &self.name
     }
 }
 
-impl Drop for Place {
+impl Drop for NameClaim {
     fn drop(&mut self) {
-        let mut names = self.directory.lock();
+        let mut names = self.names.lock();
         if let Some(holder) = names.held.get(&self.name)
             && holder.claim == self.claim
         {

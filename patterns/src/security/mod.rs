@@ -5,7 +5,7 @@
 //! the [`Authenticator`] of the [`Context`](crate::Context), once for each connection:
 //!
 //! ```text
-//! session ── Event::Authenticate ──► ask.rs ──► the context's Authenticator (a function, or handlers.rs)
+//! session ── Event::Authenticate ──► policy.rs ──► the context's Authenticator (a function, or handlers.rs)
 //!                                       '─────► zap.rs ──► whoever is bound to inproc://zeromq.zap.01 (RFC 27)
 //! ```
 //!
@@ -53,9 +53,9 @@
 //! # }
 //! ```
 
-mod ask;
 mod files;
 mod handlers;
+mod policy;
 mod zap;
 
 use std::future::Future;
@@ -69,9 +69,9 @@ pub use zmtp::mechanism::{
     Password, PlainClient, PublicKey, Refusal, SecretKey, TooLong, z85,
 };
 
-pub(crate) use self::ask::{asks, decide, is_selective};
 pub use self::files::{CertificateFileError, load_certificate, save_certificate};
 pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
+pub(crate) use self::policy::{asks, decide, is_selective};
 use crate::peer_address::PeerAddress;
 
 /// A peer that wants to come in.

@@ -1,10 +1,10 @@
-//! The handle of a proxy under loom (`models.rs`).
+//! The handle of a proxy under loom (`loom_tests.rs`).
 
 use std::future::poll_fn;
 use std::task::Poll;
 
 use super::{ProxyHandle, State};
-use crate::models::{block_on, check};
+use crate::loom_tests::{block_on, check};
 use crate::sync::thread;
 
 /// A proxy that is paused and then terminated ends, and can run again.

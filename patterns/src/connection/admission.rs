@@ -1,4 +1,4 @@
-//! The door of a listener: how many connections may be there at once, and how many may still be shaking hands.
+//! The limiter of a listener: how many connections may be there at once, and how many may still be shaking hands.
 //!
 //! A connection that comes when the house is full is turned away at once. One that comes when too many are still
 //! at their handshake takes the place of the one that has been at it longest: an honest peer is done within a few
@@ -15,15 +15,15 @@ use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
 
 /// One for each listener.
-pub(super) struct Door {
+pub(super) struct ConnectionLimiter {
     max_connections: usize,
     max_per_address: usize,
     max_handshakes: usize,
-    guests: Mutex<Guests>,
+    admitted: Mutex<Admitted>,
 }
 
 #[derive(Default)]
-struct Guests {
+struct Admitted {
     connections: usize,
     by_address: HashMap<IpAddr, usize>,
     /// Those at their handshake, oldest first.
@@ -32,20 +32,20 @@ struct Guests {
 }
 
 /// A connection's right to be there, until it is dropped.
-pub(super) struct Pass {
-    door: Arc<Door>,
+pub(super) struct Permit {
+    limiter: Arc<ConnectionLimiter>,
     address: Option<IpAddr>,
     number: u64,
 }
 
-impl Door {
+impl ConnectionLimiter {
     pub(super) fn new(options: &Options) -> Arc<Self> {
         let limit = |limit: Option<usize>| limit.unwrap_or(usize::MAX);
-        Arc::new(Door {
+        Arc::new(ConnectionLimiter {
             max_connections: limit(options.max_connections),
             max_per_address: limit(options.max_connections_per_address),
             max_handshakes: limit(options.max_handshakes),
-            guests: Mutex::default(),
+            admitted: Mutex::default(),
         })
     }
 
@@ -56,59 +56,59 @@ impl Door {
     pub(super) fn enter(
         self: &Arc<Self>,
         peer: &PeerAddress,
-    ) -> Result<(Pass, oneshot::Receiver<()>), &'static str> {
+    ) -> Result<(Permit, oneshot::Receiver<()>), &'static str> {
         let address = match peer {
             PeerAddress::Tcp(address) => Some(address.ip()),
             _ => None,
         };
-        let mut guests = self.guests.lock();
-        if guests.connections >= self.max_connections {
+        let mut admitted = self.admitted.lock();
+        if admitted.connections >= self.max_connections {
             return Err("max_connections");
         }
         if let Some(address) = address {
-            let here = guests.by_address.entry(address).or_default();
+            let here = admitted.by_address.entry(address).or_default();
             if *here >= self.max_per_address {
                 return Err("max_connections_per_address");
             }
             *here += 1;
         }
-        guests.connections += 1;
-        if guests.greeting.len() >= self.max_handshakes {
+        admitted.connections += 1;
+        if admitted.greeting.len() >= self.max_handshakes {
             // Dropping its end is word enough.
-            guests.greeting.pop_first();
+            admitted.greeting.pop_first();
         }
-        let number = guests.next;
-        guests.next += 1;
+        let number = admitted.next;
+        admitted.next += 1;
         let (place, lost) = oneshot::channel();
-        guests.greeting.insert(number, place);
-        drop(guests);
-        let pass = Pass {
-            door: self.clone(),
+        admitted.greeting.insert(number, place);
+        drop(admitted);
+        let permit = Permit {
+            limiter: self.clone(),
             address,
             number,
         };
-        Ok((pass, lost))
+        Ok((permit, lost))
     }
 }
 
-impl Pass {
+impl Permit {
     /// The handshake is through.
     pub(super) fn greeted(&self) {
-        self.door.guests.lock().greeting.remove(&self.number);
+        self.limiter.admitted.lock().greeting.remove(&self.number);
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut guests = self.door.guests.lock();
-        guests.connections -= 1;
-        guests.greeting.remove(&self.number);
+        let mut admitted = self.limiter.admitted.lock();
+        admitted.connections -= 1;
+        admitted.greeting.remove(&self.number);
         if let Some(address) = self.address
-            && let Some(here) = guests.by_address.get_mut(&address)
+            && let Some(here) = admitted.by_address.get_mut(&address)
         {
             *here -= 1;
             if *here == 0 {
-                guests.by_address.remove(&address);
+                admitted.by_address.remove(&address);
             }
         }
     }
@@ -118,8 +118,12 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    fn door(connections: usize, per_address: usize, handshakes: usize) -> Arc<Door> {
-        Door::new(&Options {
+    fn limiter(
+        connections: usize,
+        per_address: usize,
+        handshakes: usize,
+    ) -> Arc<ConnectionLimiter> {
+        ConnectionLimiter::new(&Options {
             max_connections: Some(connections),
             max_connections_per_address: Some(per_address),
             max_handshakes: Some(handshakes),
@@ -133,21 +137,21 @@ mod tests {
 
     #[test]
     fn a_full_house_takes_nobody_until_somebody_leaves() {
-        let door = door(3, 2, 10);
-        let first = door.enter(&peer(1)).ok().unwrap();
-        let _second = door.enter(&peer(1)).ok().unwrap();
+        let limiter = limiter(3, 2, 10);
+        let first = limiter.enter(&peer(1)).ok().unwrap();
+        let _second = limiter.enter(&peer(1)).ok().unwrap();
         assert_eq!(
-            door.enter(&peer(1)).err(),
+            limiter.enter(&peer(1)).err(),
             Some("max_connections_per_address")
         );
-        let _third = door.enter(&peer(2)).ok().unwrap();
-        assert_eq!(door.enter(&peer(3)).err(), Some("max_connections"));
+        let _third = limiter.enter(&peer(2)).ok().unwrap();
+        assert_eq!(limiter.enter(&peer(3)).err(), Some("max_connections"));
         drop(first);
-        assert!(door.enter(&peer(1)).is_ok());
+        assert!(limiter.enter(&peer(1)).is_ok());
         // What has gone leaves nothing behind.
         assert!(
-            !door
-                .guests
+            !limiter
+                .admitted
                 .lock()
                 .by_address
                 .contains_key(&[10, 0, 0, 3].into())
@@ -156,14 +160,14 @@ mod tests {
 
     #[test]
     fn the_oldest_handshake_makes_room_for_a_new_one() {
-        let door = door(10, 10, 2);
-        let (done, mut lost_done) = door.enter(&peer(1)).ok().unwrap();
+        let limiter = limiter(10, 10, 2);
+        let (done, mut lost_done) = limiter.enter(&peer(1)).ok().unwrap();
         done.greeted();
-        let (_slow, mut lost_slow) = door.enter(&peer(2)).ok().unwrap();
-        let (_other, mut lost_other) = door.enter(&peer(3)).ok().unwrap();
+        let (_slow, mut lost_slow) = limiter.enter(&peer(2)).ok().unwrap();
+        let (_other, mut lost_other) = limiter.enter(&peer(3)).ok().unwrap();
         let empty = oneshot::error::TryRecvError::Empty;
         assert_eq!(lost_slow.try_recv(), Err(empty.clone()));
-        let _newest = door.enter(&peer(4)).ok().unwrap();
+        let _newest = limiter.enter(&peer(4)).ok().unwrap();
         assert_eq!(
             lost_slow.try_recv(),
             Err(oneshot::error::TryRecvError::Closed)

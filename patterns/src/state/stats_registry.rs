@@ -20,7 +20,7 @@ const SLACK: usize = 16;
 
 /// One for each socket.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct StatsRegistry {
     entries: Mutex<Entries>,
     /// What no pipe counts.
     pub(crate) unroutable: Counter,
@@ -59,12 +59,12 @@ struct Entries {
 struct Entry {
     outgoing: LaneView,
     incoming: LaneView,
-    known: Known,
+    record: PeerRecord,
 }
 
 /// What is known of a pipe's other end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct PeerRecord {
     pub(crate) endpoint: Option<Endpoint>,
     /// Whoever is there, or was there last.
     pub(crate) peer: Option<Arc<Peer>>,
@@ -73,14 +73,14 @@ pub(crate) struct Known {
     pub(crate) handshake_failures: u64,
 }
 
-impl Ledger {
+impl StatsRegistry {
     /// A pipe begins.
-    pub(crate) fn enter(&self, id: PipeId, outgoing: LaneView, incoming: LaneView) {
+    pub(crate) fn add(&self, id: PipeId, outgoing: LaneView, incoming: LaneView) {
         let mut entries = self.entries.lock();
         let entry = Entry {
             outgoing,
             incoming,
-            known: Known::default(),
+            record: PeerRecord::default(),
         };
         entries.pipes.insert(id, entry);
         if entries.pipes.len() >= entries.look_at {
@@ -89,9 +89,9 @@ impl Ledger {
     }
 
     /// Something is known of a pipe's other end. Pipes that no socket has are not in the ledger.
-    pub(crate) fn know(&self, id: PipeId, tell: impl FnOnce(&mut Known)) {
+    pub(crate) fn update(&self, id: PipeId, tell: impl FnOnce(&mut PeerRecord)) {
         if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {
-            tell(&mut entry.known);
+            tell(&mut entry.record);
         }
     }
 
@@ -172,13 +172,13 @@ impl Entry {
     }
 
     fn stats(&self, id: PipeId, popped: usize) -> PeerStats {
-        let known = &self.known;
-        let peer = known.peer.as_ref();
+        let record = &self.record;
+        let peer = record.peer.as_ref();
         let name = self.incoming.writer().filter(|name| !name.is_empty());
         PeerStats {
-            endpoint: known.endpoint.clone(),
+            endpoint: record.endpoint.clone(),
             address: peer
-                .filter(|_| known.is_connected)
+                .filter(|_| record.is_connected)
                 .map(|peer| peer.address.clone()),
             routing_id: name.or_else(|| peer?.routing_id.clone()),
             user_id: peer.and_then(|peer| peer.user_id.clone()),
@@ -188,8 +188,8 @@ impl Entry {
             queued_to_send: self.outgoing.queued(id),
             queued_to_receive: self.incoming.queued(id).saturating_sub(popped),
             dropped: self.dropped(),
-            reconnects: known.reconnects,
-            handshake_failures: known.handshake_failures,
+            reconnects: record.reconnects,
+            handshake_failures: record.handshake_failures,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The models: what threads share, run by loom in every order in which the threads can meet (`sync.rs`), as far as
-//! [`PREEMPTIONS`] goes. They are beside the code that they model, in modules named `models`:
+//! [`PREEMPTIONS`] goes. They are beside the code that they model, in modules named `loom_tests`:
 //!
 //! | what | where |
 //! |---|---|
-//! | pipe: push, take, park, wake, credit, both ends' goodbyes, hiccup, counters; inbox | `pipe/models.rs` |
-//! | link: who drives a session; door: who may come in | `session/models.rs` |
-//! | socket handles, whole, over inproc: notes, halves, shared senders, names | `socket/models.rs` |
-//! | proxy's handle | `proxy/steering/models.rs` |
-//! | thread that blocks | `blocking/models.rs` |
+//! | pipe: push, take, park, wake, credit, both ends' goodbyes, hiccup, counters; inbox | `pipe/loom_tests.rs` |
+//! | link: who drives a session; door: who may come in | `connection/loom_tests.rs` |
+//! | socket handles, whole, over inproc: notes, halves, shared senders, names | `socket/loom_tests.rs` |
+//! | proxy's handle | `proxy/steering/loom_tests.rs` |
+//! | thread that blocks | `blocking/loom_tests.rs` |
 //!
 //! `scripts/models` runs them. A future that nobody wakes is a deadlock, which loom finds. Each model says which
 //! break of the code it was seen to catch.

@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
-use super::door::{Door, Pass};
+use super::admission::{ConnectionLimiter, Permit};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
-use crate::socket::Shared;
+use crate::state::Shared;
 use crate::transport::{Listener, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
@@ -28,7 +28,7 @@ pub(crate) async fn listen(
     ended: CancellationToken,
 ) {
     let subject = Subject::listener(&listener);
-    let door = Door::new(&shared.options);
+    let limiter = ConnectionLimiter::new(&shared.options);
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -41,7 +41,7 @@ pub(crate) async fn listen(
                 pause = FIRST_PAUSE;
                 let subject = subject.connection(&stream, peer.clone());
                 shared.events.emit(&subject, Kind::Accepted);
-                let (pass, lost) = match door.enter(&peer) {
+                let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {
                         let reason = DisconnectReason::Crowded { option };
@@ -54,7 +54,7 @@ pub(crate) async fn listen(
                     subject,
                     stream,
                     peer,
-                    pass,
+                    permit,
                     lost,
                     origin,
                     ended: ended.clone(),
@@ -83,7 +83,7 @@ pub(crate) async fn listen(
 /// A connection ends before its handshake is through.
 fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
     if !matches!(reason, DisconnectReason::Local) {
-        shared.ledger.handshake_failures.add(1);
+        shared.stats.handshake_failures.add(1);
     }
     let failed = Kind::HandshakeFailed(reason.clone());
     shared.events.emit(subject, failed);
@@ -96,8 +96,8 @@ struct Arrival {
     subject: Subject,
     stream: Stream,
     peer: PeerAddress,
-    pass: Pass,
-    /// Somebody else needs the place in the door.
+    permit: Permit,
+    /// Somebody else needs the place in the limiter.
     lost: oneshot::Receiver<()>,
     origin: Origin,
     ended: CancellationToken,
@@ -118,7 +118,7 @@ async fn serve(arrival: Box<Arrival>) {
         mut subject,
         stream,
         peer,
-        pass,
+        permit,
         lost,
         origin,
         ended,
@@ -132,10 +132,10 @@ async fn serve(arrival: Box<Arrival>) {
             greeted = session.handshake(&shared, &peer) => greeted,
         };
         let info = greeted?;
-        pass.greeted();
+        permit.greeted();
         let known = session.peer(peer, &info);
         let pipe = shared.pipe_for(origin, Some(&known));
-        shared.ledger.know(pipe.id(), |entry| {
+        shared.stats.update(pipe.id(), |entry| {
             entry.endpoint = Some(subject.endpoint().clone());
             entry.peer = Some(known);
             entry.is_connected = true;
@@ -153,6 +153,6 @@ async fn serve(arrival: Box<Arrival>) {
     shared.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
-    shared.ledger.expelled.add(reason.is_refusal().into());
+    shared.stats.expelled.add(reason.is_refusal().into());
     shared.events.emit(&subject, Kind::Disconnected(reason));
 }

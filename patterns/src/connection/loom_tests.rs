@@ -1,4 +1,4 @@
-//! The link and the door under loom (`models.rs`). In place of a session and its stream there is a list of what was
+//! The link and the limiter under loom (`loom_tests.rs`). In place of a session and its stream there is a list of what was
 //! written.
 
 use std::future::poll_fn;
@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot::error::TryRecvError;
 use zmtp::{Batch, Message};
 
-use super::door::Door;
-use super::link::{self, Flow};
-use super::{DisconnectReason, Turn};
-use crate::models::{block_on, check, check_within};
+use super::Turn;
+use super::admission::ConnectionLimiter;
+use super::driver::{self, Flow};
+use crate::loom_tests::{block_on, check, check_within};
+use crate::monitor::DisconnectReason;
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
 use crate::pipe::tests::Socket;
@@ -121,7 +122,7 @@ fn send_all(messages: usize, gate: Option<Arc<Gate>>, between: impl FnOnce(&Pipe
         all: (messages, all.clone()),
         ..Wire::default()
     });
-    let task = thread::spawn(move || block_on(link::run(wire, pipe)).0.written);
+    let task = thread::spawn(move || block_on(driver::run(wire, pipe)).0.written);
     writer.push(&mut text(0)).unwrap();
     between(&reader);
     for number in 1..messages {
@@ -174,54 +175,54 @@ fn a_receiver_that_drives_leaves_the_task_awake() {
 
 /// No more come in than may, and those who leave make room, however they meet.
 ///
-/// Seen to fail: `Door::enter` that compares under another lock than it counts.
+/// Seen to fail: `ConnectionLimiter::enter` that compares under another lock than it counts.
 #[test]
 fn no_more_come_in_than_may() {
     check(|| {
-        let door = Door::new(&Options {
+        let limiter = ConnectionLimiter::new(&Options {
             max_connections: Some(1),
             ..Options::default()
         });
         let peer = PeerAddress::Tcp(([10, 0, 0, 1], 1).into());
         let inside = Arc::new(AtomicBool::new(false));
-        let visit = move |door: &Arc<Door>, inside: &AtomicBool| {
-            let Ok((pass, _lost)) = door.enter(&peer) else {
+        let visit = move |limiter: &Arc<ConnectionLimiter>, inside: &AtomicBool| {
+            let Ok((permit, _lost)) = limiter.enter(&peer) else {
                 return;
             };
             assert!(!inside.swap(true, Ordering::Relaxed), "two are in");
             inside.store(false, Ordering::Relaxed);
-            drop(pass);
+            drop(permit);
         };
         let other = {
-            let (door, inside, visit) = (door.clone(), inside.clone(), visit.clone());
-            thread::spawn(move || visit(&door, &inside))
+            let (limiter, inside, visit) = (limiter.clone(), inside.clone(), visit.clone());
+            thread::spawn(move || visit(&limiter, &inside))
         };
-        visit(&door, &inside);
+        visit(&limiter, &inside);
         other.join().unwrap();
         let peer = PeerAddress::Tcp(([10, 0, 0, 2], 1).into());
-        assert!(door.enter(&peer).is_ok(), "all have left");
+        assert!(limiter.enter(&peer).is_ok(), "all have left");
     });
 }
 
-/// Of two that come to a door at which one may shake hands, the later one takes the place of the other, which hears it.
+/// Of two that come to a limiter at which one may shake hands, the later one takes the place of the other, which hears it.
 ///
-/// Seen to fail: `Door::enter` that makes no room.
+/// Seen to fail: `ConnectionLimiter::enter` that makes no room.
 #[test]
 fn a_newcomer_takes_the_place_of_a_handshake_that_is_not_through() {
     check(|| {
-        let door = Door::new(&Options {
+        let limiter = ConnectionLimiter::new(&Options {
             max_handshakes: Some(1),
             ..Options::default()
         });
-        let enter = |door: &Arc<Door>| {
+        let enter = |limiter: &Arc<ConnectionLimiter>| {
             let peer = PeerAddress::Tcp(([10, 0, 0, 1], 1).into());
-            door.enter(&peer).ok().unwrap()
+            limiter.enter(&peer).ok().unwrap()
         };
         let other = {
-            let door = door.clone();
-            thread::spawn(move || enter(&door))
+            let limiter = limiter.clone();
+            thread::spawn(move || enter(&limiter))
         };
-        let (_pass, mut lost) = enter(&door);
+        let (_pass, mut lost) = enter(&limiter);
         let (_other, mut other_lost) = other.join().unwrap();
         let lost = [lost.try_recv(), other_lost.try_recv()];
         let stays = |lost: &&Result<(), TryRecvError>| **lost == Err(TryRecvError::Empty);

@@ -10,16 +10,16 @@ use super::view::LaneView;
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };
-use crate::inbox::{Inbox, Note};
 use crate::peer::Peer;
-use crate::socket::{Ledger, Place};
+use crate::pipe::{Inbox, PipeEvent};
+use crate::state::{NameClaim, StatsRegistry};
 
 /// What a socket brings to a new pipe.
 pub(crate) struct Party<'a> {
     pub(crate) writers: &'a Arc<Inbox<PipeWriter>>,
     pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
     pub(crate) linger: &'a Arc<Linger>,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) stats: &'a StatsRegistry,
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
     pub(crate) origin: Origin,
@@ -28,22 +28,22 @@ pub(crate) struct Party<'a> {
 impl Party<'_> {
     /// Hands the socket its ends of a pipe.
     pub(super) fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
-        self.ledger
-            .enter(id, LaneView::of(&outgoing), LaneView::of(&incoming));
+        self.stats
+            .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
         lane.writer.at = At::Socket(self.writers.clone());
         let tally = lane.tally.clone();
         drop(lane);
         incoming.lock().reader.at = At::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has a note.
-        self.writers.post(Note::Attached(PipeWriter {
+        self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
             origin: self.origin,
             tally,
             lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
-        self.readers.post(Note::Attached(PipeReader {
+        self.readers.post(PipeEvent::Attached(PipeReader {
             id,
             origin: self.origin,
             lane: incoming,
@@ -127,7 +127,7 @@ impl Unbound {
     }
 
     /// The connector knows whoever binds by this name.
-    pub(crate) fn introduce(&self, place: Place, tell: bool) {
+    pub(crate) fn introduce(&self, place: NameClaim, tell: bool) {
         name_receiver(self.id, &self.to_binder, place.name().clone());
         self.to_connector.introduce(self.id, place, tell, true);
     }
@@ -182,7 +182,7 @@ impl Joined {
     }
 
     /// The binder knows the connector by this name.
-    pub(crate) fn introduce_connector(&self, place: Place, tell: bool) {
+    pub(crate) fn introduce_connector(&self, place: NameClaim, tell: bool) {
         name_receiver(self.id, &self.to_connector, place.name().clone());
         self.to_binder.introduce(self.id, place, tell, true);
     }

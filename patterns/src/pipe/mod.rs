@@ -28,12 +28,13 @@
 //! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1); or one of each
 //! topic, see `latest.rs`.
 
-mod bounds;
+mod build;
+mod byte_budget;
 mod ends;
 mod enforce;
+mod inbox;
 mod lane;
-mod latest;
-mod making;
+mod last_value;
 mod session_end;
 mod socket_end;
 mod tally;
@@ -45,10 +46,11 @@ use tokio::time::Instant;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use bounds::{Limits, look_every};
+pub(crate) use build::{Party, Unbound, to_name, to_session};
+pub(crate) use byte_budget::{Limits, look_every};
 pub(crate) use ends::Drive;
-pub(crate) use lane::{BY_REFERENCE, News, Unwanted};
-pub(crate) use making::{Party, Unbound, to_name, to_session};
+pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
+pub(crate) use lane::{BY_REFERENCE, EvictReason, PeerMark};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};
 pub(crate) use view::LaneView;
@@ -119,6 +121,6 @@ impl Deadline {
 }
 
 #[cfg(all(test, purezmq_loom))]
-mod models;
+mod loom_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
-use super::bounds::Queued;
+use super::byte_budget::Queued;
 use super::lane::BY_REFERENCE;
 
 /// What waits, in the order in which the topics came.

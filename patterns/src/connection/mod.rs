@@ -1,0 +1,23 @@
+//! Connections: what the tasks of an endpoint do, from the first attempt to the last byte.
+//!
+//! ```text
+//! listen.rs     accepts, and gives each connection a session and a pipe of its own
+//! dial.rs       connects, and connects again
+//! session.rs    one connection's life, from the greeting to its end
+//! driver.rs     who drives a session: its task, or a sender
+//! admission.rs  how many connections a listener takes
+//! backoff.rs    how long to wait between two attempts
+//! ```
+
+mod admission;
+mod backoff;
+mod dial;
+mod driver;
+mod listen;
+#[cfg(all(test, purezmq_loom))]
+mod loom_tests;
+mod session;
+
+pub(crate) use dial::{Dial, dial};
+pub(crate) use listen::listen;
+use session::{Session, Turn};
