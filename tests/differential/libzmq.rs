@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use zmq::{Context, Error, Socket, SocketEvent};
 
 use super::backend::{Act, Answer, Backend, Setting};
-use crate::common::within;
+use common::within;
 
 /// A libzmq socket.
 pub(crate) struct Libzmq {

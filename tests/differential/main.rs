@@ -8,9 +8,6 @@
 //! A scenario waits for messages and for monitor events, never for time to pass. Only `idle` can't do
 //! better than to wait a little for what must not come.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod backend;
 mod libzmq;
 mod ours;

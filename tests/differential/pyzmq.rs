@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::backend::{Act, Answer, Backend, Setting};
-use crate::common::python::Program;
+use common::python::Program;
 
 /// The options that need it.
 pub(crate) const OPTIONS: [&str; 4] = [

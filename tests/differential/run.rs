@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::backend::{Act, Answer, Backend, Frames, Setting};
 use super::script::{Declared, Script, Step};
 use super::{libzmq, ours, pyzmq};
-use crate::common::place::free_port;
+use common::place::free_port;
 
 /// How long a step may take that has to come to something. It never takes that long if all is well.
 const PATIENCE: Duration = Duration::from_secs(5);

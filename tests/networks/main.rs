@@ -5,8 +5,6 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod flows;
 mod hosts;
 

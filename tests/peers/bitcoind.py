@@ -1,4 +1,4 @@
-"""bitcoind's publisher and its subscriber, as far as their sockets go, for tests/programs_bitcoind.rs.
+"""bitcoind's publisher and its subscriber, as far as their sockets go, for tests/interop/bitcoind.rs.
 
 Messages are [topic, body, counter]: the counter has four bytes, the low one first, and is each topic's own.
 """

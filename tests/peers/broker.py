@@ -1,4 +1,4 @@
-"""The parts of a broker of requests, for tests/programs_broker.rs: the broker, a worker, a client."""
+"""The parts of a broker of requests, for tests/interop/broker.rs: the broker, a worker, a client."""
 
 import threading
 

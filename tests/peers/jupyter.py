@@ -1,4 +1,4 @@
-"""A Jupyter kernel and its client, as far as their sockets go, for tests/programs_jupyter.rs.
+"""A Jupyter kernel and its client, as far as their sockets go, for tests/interop/jupyter.rs.
 
 Messages are [b"<IDS|MSG>", kind, content], with the client's routing id in front on the kernel's side.
 """

@@ -1,4 +1,4 @@
-"""A hub and its many peers, for tests/programs_mesh.rs: a ROUTER that echoes, DEALERs with names."""
+"""A hub and its many peers, for tests/interop/mesh.rs: a ROUTER that echoes, DEALERs with names."""
 
 import threading
 

@@ -1,6 +1,6 @@
 """A real ZeroMQ peer (libzmq through pyzmq) as a process of its own, which tests can kill.
 
-Started by tests/common/python.rs with the Python that scripts/setup made. Reads one JSON object a
+Started by tests/common/src/python.rs with the Python that scripts/setup made. Reads one JSON object a
 line from standard input, answers each with one JSON line on standard output:
 
     {"do": "open", "type": "PULL", "options": {"IPV6": 1}}   -> {"ok": null}

@@ -1,4 +1,4 @@
-"""A service that pushes events and the sink that takes them, for tests/programs_service.rs.
+"""A service that pushes events and the sink that takes them, for tests/interop/service.rs.
 
 An event has 2 KB and begins with its number, eight bytes, the low one first.
 """

@@ -1,0 +1,25 @@
+//! What a program sees of our sockets, whatever the peer: messages and handles, cancelled and blocking calls, options,
+//! queues and their limits, lifecycle, monitor, statistics, proxy; with peers that fail, and defects that others have had.
+//!
+//! What sockets of a type do with each other is said by the scenarios (`tests/differential`), and by `tests/spec` as far
+//! as those cannot say it.
+
+mod blocking;
+mod cancellation;
+mod changed_options;
+mod conflate_topics;
+mod failures;
+mod fairness;
+mod handles;
+#[cfg(unix)]
+mod ipc_files;
+mod lifecycle;
+mod linger;
+mod message_peer;
+mod messages;
+mod monitor;
+mod proxy;
+mod queue_limits;
+mod regressions;
+mod stats;
+mod system_options;

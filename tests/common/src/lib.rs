@@ -1,0 +1,33 @@
+//! What the tests share: real peers (libzmq in threads, pyzmq in processes), places to meet,
+//! payloads with hashes, and waiting that always ends.
+//!
+//! Every wait goes through [`within`], so that a lost message fails one named test after 30 seconds
+//! instead of hanging the run. Nothing here sleeps in the hope that something has happened by then.
+
+#![allow(async_fn_in_trait, missing_docs, reason = "only tests call it")]
+
+pub mod events;
+pub mod libzmq;
+pub mod matrix;
+pub mod payload;
+pub mod peer;
+pub mod place;
+pub mod python;
+pub mod raw;
+
+use std::time::Duration;
+
+/// How long any single wait may take. Far above what a loaded machine with two cores needs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Awaits `future`, and panics with `what` when it takes longer than [`PATIENCE`].
+#[track_caller]
+pub fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
+    let caller = std::panic::Location::caller();
+    async move {
+        match tokio::time::timeout(PATIENCE, future).await {
+            Ok(output) => output,
+            Err(_) => panic!("{what}: still waiting after {PATIENCE:?} (at {caller})"),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The interop matrix: six socket types, three transports, both roles of bind and connect, against
+//! any [`Peer`]. Each cell moves every shape of message (see [`every_shape`]) and compares hashes.
+//!
+//! [`interop_matrix!`](crate::interop_matrix) makes a named test of every cell.
+
+use std::time::Duration;
+
+use purezmq::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket};
+use tokio::join;
+
+use super::payload::{Digest, Recipe, every_shape, frames, message, text};
+use super::peer::Peer;
+use super::place::{Place, Role, Transport};
+use super::within;
+
+/// Binds one side and connects the other, as the role says.
+macro_rules! link {
+    ($ours:expr, $theirs:expr, $transport:expr, $role:expr) => {{
+        let place = Place::any($transport);
+        match $role {
+            Role::WeBind => {
+                let bound = $ours.bind(place.endpoint.as_str()).await.expect("bind");
+                $theirs.connect(&bound.to_string()).await;
+            }
+            Role::WeConnect => {
+                let bound = $theirs.bind(&place.endpoint).await;
+                $ours.connect(bound.as_str()).expect("connect");
+            }
+        }
+        place
+    }};
+}
+
+/// Our REQ asks their REP.
+pub async fn req<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (ReqSocket::new(), P::open("REP").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let ask = async {
+        let mut sent = Vec::new();
+        for recipe in &recipes {
+            let request = message(recipe);
+            let digest = Digest::of_message(&request);
+            within("send a request", ours.send(request))
+                .await
+                .expect("send");
+            let reply = within("receive a reply", ours.recv()).await.expect("recv");
+            assert_eq!(
+                Digest::of_message(&reply),
+                digest,
+                "the reply is the request"
+            );
+            sent.push(digest);
+        }
+        sent
+    };
+    let (sent, served) = join!(ask, theirs.echo(recipes.len()));
+    assert_eq!(served, sent);
+}
+
+/// Our REP answers their REQ.
+pub async fn rep<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (RepSocket::new(), P::open("REQ").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let serve = async {
+        let mut seen = Vec::new();
+        for _ in &recipes {
+            let request = within("receive a request", ours.recv())
+                .await
+                .expect("recv");
+            let digest = Digest::of_message(&request);
+            within("send a reply", ours.send(request))
+                .await
+                .expect("send");
+            seen.extend([digest.clone(), digest]);
+        }
+        seen
+    };
+    let (served, asked) = join!(serve, theirs.request(&recipes));
+    assert_eq!(served, asked, "request and reply of each turn");
+}
+
+/// Our PUSH feeds their PULL.
+pub async fn push<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (PushSocket::new(), P::open("PULL").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let feed = async {
+        for recipe in &recipes {
+            within("push", ours.send(message(recipe)))
+                .await
+                .expect("send");
+        }
+    };
+    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    assert_eq!(received, digests(&recipes));
+}
+
+/// Our PULL takes from their PUSH.
+pub async fn pull<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (PullSocket::new(), P::open("PUSH").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let take = async {
+        let mut received = Vec::new();
+        for _ in &recipes {
+            let message = within("pull", ours.recv()).await.expect("recv");
+            received.push(Digest::of_message(&message));
+        }
+        received
+    };
+    let (received, sent) = join!(take, theirs.send(&recipes));
+    assert_eq!(received, sent);
+}
+
+/// Our PUB feeds their SUB.
+pub async fn publish<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (PubSocket::new(), P::open("SUB").await);
+    theirs.subscribe("").await;
+    let _place = link!(ours, theirs, transport, role);
+    await_their_subscription(&mut ours, &mut theirs).await;
+    let recipes = every_shape();
+    let feed = async {
+        for recipe in &recipes {
+            within("publish", ours.send(message(recipe)))
+                .await
+                .expect("send");
+        }
+    };
+    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    assert_eq!(received, digests(&recipes));
+}
+
+/// Our SUB takes from their PUB.
+pub async fn subscribe<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (SubSocket::new(), P::open("PUB").await);
+    ours.subscribe("");
+    let _place = link!(ours, theirs, transport, role);
+    await_our_subscription(&mut ours, &mut theirs).await;
+    let recipes = every_shape();
+    let take = async {
+        let mut received = Vec::new();
+        for _ in &recipes {
+            let message = within("take", ours.recv()).await.expect("recv");
+            received.push(Digest::of_message(&message));
+        }
+        received
+    };
+    let (received, sent) = join!(take, theirs.send(&recipes));
+    assert_eq!(received, sent);
+}
+
+/// What a publisher sends until its subscriber hears it.
+pub const PROBE: &str = "probe";
+/// What it sends then, so that the subscriber knows where the probes end.
+pub const END_OF_PROBES: &str = "probe: end";
+
+/// Publishes probes until their SUB has one. Afterwards nothing that we publish can be missed.
+pub async fn await_their_subscription<P: Peer>(ours: &mut PubSocket, theirs: &mut P) {
+    let probe = async {
+        loop {
+            ours.send(PROBE).await.expect("send a probe");
+            // Their subscription shows in what they receive only: the pause is between two questions.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        never = probe => never,
+        heard = theirs.recv(1) => assert_eq!(heard, [Digest::of([PROBE])]),
+    }
+    ours.send(END_OF_PROBES)
+        .await
+        .expect("send the end of the probes");
+    while theirs.recv(1).await != [Digest::of([END_OF_PROBES])] {}
+}
+
+/// Has their PUB send probes until our SUB has one. Afterwards nothing that they publish is missed.
+pub async fn await_our_subscription<P: Peer>(ours: &mut SubSocket, theirs: &mut P) {
+    let first = within("hear a probe", async {
+        loop {
+            theirs.send(&[text(PROBE)]).await;
+            if let Ok(probe) = tokio::time::timeout(Duration::from_millis(5), ours.recv()).await {
+                return probe.expect("receive a probe");
+            }
+        }
+    });
+    assert_eq!(first.await, PROBE);
+    theirs.send(&[text(END_OF_PROBES)]).await;
+    while within("hear the end of the probes", ours.recv())
+        .await
+        .expect("recv")
+        != END_OF_PROBES
+    {}
+}
+
+fn digests(recipes: &[Recipe]) -> Vec<Digest> {
+    recipes
+        .iter()
+        .map(|recipe| Digest::of(frames(recipe)))
+        .collect()
+}
+
+/// One test for each socket type, transport and role against the given [`Peer`].
+#[macro_export]
+macro_rules! interop_matrix {
+    ($peer:ty, $runtime:literal) => {
+        $crate::interop_matrix!(@sockets $peer, $runtime; req rep push pull publish subscribe);
+    };
+    (@sockets $peer:ty, $runtime:literal; $($socket:ident)*) => {
+        $(mod $socket {
+            use super::*;
+            $crate::interop_matrix!(@transports $peer, $runtime, $socket; tcp4: Tcp4, tcp6: Tcp6, ipc: Ipc);
+        })*
+    };
+    (@transports $peer:ty, $runtime:literal, $socket:ident; $($name:ident: $transport:ident),*) => {
+        $(mod $name {
+            use super::*;
+            use $crate::place::{Role, Transport};
+
+            #[tokio::test(flavor = $runtime)]
+            async fn we_bind() {
+                $crate::matrix::$socket::<$peer>(Transport::$transport, Role::WeBind).await;
+            }
+
+            #[tokio::test(flavor = $runtime)]
+            async fn we_connect() {
+                $crate::matrix::$socket::<$peer>(Transport::$transport, Role::WeConnect).await;
+            }
+        })*
+    };
+}

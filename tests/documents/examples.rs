@@ -1,0 +1,227 @@
+//! Every example runs as a process of its own and says what it should.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use common::within;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A running example. Killed when dropped.
+struct Example {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    fn start(name: &str, arguments: &[&str]) -> Example {
+        let mut child = Command::new(path(name))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start the example");
+        let output = child.stdout.take().expect("standard output is piped");
+        Example {
+            child,
+            output: BufReader::new(output).lines(),
+        }
+    }
+
+    async fn line(&mut self) -> String {
+        let line = within("a line of output", self.output.next_line())
+            .await
+            .expect("text");
+        line.expect("the example has ended: its message is above")
+    }
+
+    /// Writes to its standard input, and ends that.
+    async fn input(&mut self, text: &str) {
+        let mut input = self.child.stdin.take().expect("standard input is piped");
+        input
+            .write_all(text.as_bytes())
+            .await
+            .expect("the example reads its input");
+    }
+
+    /// The rest of its output, once it has ended without an error.
+    async fn rest(mut self) -> String {
+        let mut rest = String::new();
+        let mut output = self.output.into_inner();
+        within("the end of the output", output.read_to_string(&mut rest))
+            .await
+            .expect("text");
+        let status = within("the end of the example", self.child.wait())
+            .await
+            .expect("status");
+        assert!(status.success(), "{status}, after:\n{rest}");
+        rest
+    }
+}
+
+/// `cargo test` builds the examples beside the test programs.
+fn path(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this program");
+    let deps = test.parent().expect("a folder");
+    deps.parent().expect("a folder").join("examples").join(name)
+}
+
+/// A folder, and endpoints in it by name.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(TempDir::with_prefix("purezmq-").expect("temporary folder"))
+    }
+
+    fn ipc(&self, name: &str) -> String {
+        format!("ipc://{}", self.0.path().join(name).display())
+    }
+}
+
+#[tokio::test]
+async fn quickstart() {
+    let output = Example::start("quickstart", &[]).rest().await;
+    for expected in [
+        "Over TCP:",
+        "Over a Unix socket:",
+        r#"request-reply      "hello" -> "HELLO""#,
+        r#"["weather"] hears "weather."#,
+        "1² + ... + 3000² = 9004500500",
+        "peer 3             answers",
+        "All done in",
+    ] {
+        assert!(
+            output.contains(expected),
+            "{expected:?} is missing in:\n{output}"
+        );
+    }
+    assert_eq!(
+        output.matches("killed").count(),
+        3,
+        "twice, and in the headline:\n{output}"
+    );
+}
+
+#[tokio::test]
+async fn hello() {
+    let folder = Folder::new();
+    let endpoint = folder.ipc("hello");
+    // The client comes first: that must not matter.
+    let client = Example::start("hello_client", &[&endpoint]);
+    let mut server = Example::start("hello_server", &[&endpoint]);
+    assert_eq!(server.line().await, format!("listening on {endpoint}"));
+    for number in 1..=10 {
+        assert_eq!(server.line().await, format!("asked: Hello {number}"));
+    }
+    let answers = client.rest().await;
+    assert_eq!(answers.lines().next(), Some("answer: Hello 1 to you, too"));
+    assert_eq!(answers.lines().count(), 10);
+}
+
+#[tokio::test]
+async fn tls() {
+    let output = Example::start("tls", &[]).rest().await;
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines[0].starts_with("listening on tls+tcp://127.0.0.1:"));
+    assert_eq!(lines[1..], ["asked: hello", "answer: HELLO"]);
+}
+
+#[tokio::test]
+async fn weather() {
+    let folder = Folder::new();
+    let endpoint = folder.ipc("weather");
+    let subscriber = Example::start("weather_subscriber", &[&endpoint, "10007"]);
+    let _publisher = Example::start("weather_publisher", &[&endpoint]);
+    let reports = subscriber.rest().await;
+    assert_eq!(reports.lines().count(), 21);
+    assert!(
+        reports
+            .lines()
+            .all(|line| line.ends_with("degrees at 10007")),
+        "{reports}"
+    );
+}
+
+#[tokio::test]
+async fn pipeline() {
+    let folder = Folder::new();
+    let (work, results) = (folder.ipc("work"), folder.ipc("results"));
+    let mut sink = Example::start("sink", &[&results]);
+    assert_eq!(sink.line().await, format!("listening on {results}"));
+    let mut ventilator = Example::start("ventilator", &[&work, &results]);
+    assert_eq!(
+        ventilator.line().await,
+        "Press Enter when the workers are there."
+    );
+    let _workers = [0; 2].map(|_| Example::start("worker", &[&work, &results]));
+    ventilator.input("\n").await;
+    assert_eq!(
+        ventilator.rest().await,
+        "100 pieces of work, 1.05s in all\n"
+    );
+    let summary = sink.rest().await;
+    assert!(
+        summary.starts_with("100 results: 1.05s of work in "),
+        "{summary}"
+    );
+}
+
+#[tokio::test]
+async fn standard_input_and_output() {
+    let folder = Folder::new();
+    let endpoint = folder.ipc("lines");
+    let mut writer = Example::start("stdin_to_socket", &[&endpoint]);
+    let lines: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+    writer.input(&lines).await;
+    let reader = Example::start("socket_to_stdout", &[&endpoint, "1000"]);
+    assert_eq!(reader.rest().await, lines);
+    assert_eq!(writer.rest().await, "");
+}
+
+#[tokio::test]
+async fn blocking() {
+    let output = Example::start("blocking", &[]).rest().await;
+    for client in 1..=3 {
+        for question in 1..=2 {
+            let expected = format!("client {client} got \"answer to question {question}\"");
+            assert!(
+                output.contains(&expected),
+                "{expected} is missing in:\n{output}"
+            );
+        }
+    }
+    assert!(output.ends_with("0 messages were left\n"), "{output}");
+}
+
+#[tokio::test]
+async fn chat() {
+    let folder = Folder::new();
+    let endpoint = folder.ipc("chat");
+    let mut one = Example::start("chat", &["bind", &endpoint]);
+    let mut other = Example::start("chat", &["connect", &endpoint]);
+    one.input("hello\nhow are you?\n").await;
+    other.input("fine\n").await;
+    assert_eq!(one.rest().await, "> fine\n");
+    assert_eq!(other.rest().await, "> hello\n> how are you?\n");
+}
+
+#[tokio::test]
+async fn broker() {
+    let folder = Folder::new();
+    let (clients, workers) = (folder.ipc("clients"), folder.ipc("workers"));
+    let mut broker = Example::start("broker", &[&clients, &workers]);
+    assert_eq!(
+        broker.line().await,
+        format!("clients connect to {clients}, workers to {workers}")
+    );
+    let answers = Example::start("hello_client", &[&clients]).rest().await;
+    assert_eq!(answers.lines().count(), 10);
+    assert_eq!(answers.lines().next(), Some("answer: Hello 1 to you, too"));
+    let id = broker.child.id().expect("it runs");
+    let id = rustix::process::Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    assert_eq!(broker.rest().await, "10 questions, 10 answers\n");
+}

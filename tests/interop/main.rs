@@ -1,0 +1,10 @@
+//! Our sockets with other implementations: every type with libzmq and pyzmq, over each transport and in both roles, and
+//! programs of the shape that real ones have (brokers, notebooks, nodes, meshes), each with either implementation.
+
+mod bitcoind;
+mod broker;
+mod jupyter;
+mod libzmq;
+mod mesh;
+mod pyzmq;
+mod service;

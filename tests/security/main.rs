@@ -1,0 +1,8 @@
+//! Who gets in and who does not: mechanisms and their limits, ZAP, keys in files, TLS; with libzmq and pyzmq where they
+//! have it. Two thousand attackers at once are in `tests/footprint`, since they take a process of their own.
+
+mod bounds;
+mod files;
+mod history;
+mod interop;
+mod tls;

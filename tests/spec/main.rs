@@ -1,0 +1,12 @@
+//! Rules of `docs/rules.md` that no scenario of `tests/differential` can say: those that are about bytes, times, numbers
+//! of events, and calls that only we have. One file for each group of rules.
+
+mod all;
+mod conflate;
+mod conn;
+mod hwm;
+mod inproc;
+mod pair;
+mod pipeline;
+mod pubsub;
+mod reqrep;
