@@ -340,5 +340,5 @@ async fn a_refused_change_changes_nothing() {
     let error = push
         .set_options(|options| options.context(&Context::new()))
         .expect_err("a socket stays in its context");
-    assert_eq!(error.option, "context");
+    assert_eq!(error.option(), "context");
 }

@@ -158,13 +158,13 @@ fn an_affinity_to_threads_that_are_not_there_is_refused() {
         (&Context::new(), 1),
     ] {
         let error = build(context, affinity).expect_err("no such thread");
-        assert_eq!(error.option, "affinity");
+        assert_eq!(error.option(), "affinity");
     }
     let mut pull = build(&context, 0b01).expect("options");
     let error = pull
         .set_options(|options| options.affinity(0b100))
         .expect_err("no such thread");
-    assert_eq!(error.option, "affinity");
+    assert_eq!(error.option(), "affinity");
 }
 
 // ---------------------------------------------------------------- network interfaces
@@ -335,7 +335,7 @@ fn the_address_of_a_proxy_is_a_host_and_a_port() {
             .socks_proxy(address)
             .build()
             .expect_err("no address");
-        assert_eq!(error.option, "socks_proxy");
+        assert_eq!(error.option(), "socks_proxy");
     }
     for address in ["host:1080", "127.0.0.1:1080", "[::1]:1080"] {
         PullSocket::builder()

@@ -180,13 +180,13 @@ impl<S: Open> Builder<S> {
             return Err(refused);
         }
         if self.context.is_some() {
-            return Err(OptionError {
+            return Err(OptionError::Value {
                 option: "context",
                 value: "another one".to_owned(),
                 allowed: "the one that the socket was made in",
             });
         }
-        self.options.check(context)?;
+        check(&self.options, context)?;
         Ok(self.options)
     }
 
@@ -207,29 +207,32 @@ impl<S: Open> Builder<S> {
             return Err(refused);
         }
         let context = self.context.unwrap_or_else(S::context);
-        self.options.check(&context)?;
+        check(&self.options, &context)?;
         Ok(S::open(&context, self.options))
     }
 
-    pub(super) fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.options);
-        self
-    }
-
-    /// Remembers the first bad value; later ones are likely its consequences.
-    pub(super) fn refuse(
+    /// Changes the options. Remembers the first bad value; later ones are likely its consequences.
+    pub(super) fn apply(
         mut self,
-        option: &'static str,
-        value: String,
-        allowed: &'static str,
+        change: impl FnOnce(&mut Options) -> Result<(), OptionError>,
     ) -> Self {
-        self.refused.get_or_insert(OptionError {
-            option,
-            value,
-            allowed,
-        });
+        if let Err(error) = change(&mut self.options) {
+            self.refused.get_or_insert(error);
+        }
         self
     }
+}
+
+/// Says whether the context has what the options ask for.
+fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
+    if context.has_threads(options.affinity) {
+        return Ok(());
+    }
+    Err(OptionError::Value {
+        option: "affinity",
+        value: format!("{:#b}", options.affinity),
+        allowed: "0, or bits of I/O threads that the context has",
+    })
 }
 
 impl<S> fmt::Debug for Builder<S> {

@@ -1,4 +1,4 @@
-//! The macro that turns the list of options into a struct, builder methods and a table.
+//! The macro that turns the lists of options into a struct, builder methods and a table.
 
 /// When a change of an option takes effect, in words.
 macro_rules! effect {
@@ -13,17 +13,29 @@ macro_rules! effect {
     };
 }
 
+/// Collects the entries of the lists that are named, each of which is a macro in a file of its own, and hands all of
+/// them to `define_options!` at once: a struct cannot be defined piece by piece.
+macro_rules! gather_options {
+    ([] $($entries:tt)*) => {
+        define_options! { $($entries)* }
+    };
+    ([$list:ident $($more:ident)*] $($before:tt)*) => {
+        $list! { [$($more)*] $($before)* }
+    };
+}
+
 /// Reads entries of the form
 ///
 /// ```text
 /// /// What it does, in sentences that stand on their own.
 /// name(argument: type of the method's argument = conversion) -> type of the field {
 ///     default: value,
-///     none: "how an absent value is shown",
-///     zmq: ("NAME", number), or () if libzmq has nothing like it,
+///     none: "how an absent value is shown", if there may be none,
+///     zmq: ("NAME", number, form), or () if libzmq has nothing like it; `Form` lists the forms,
 ///     unit: "unit or type",
 ///     allowed: "the range in words" if check,
-///     on: Capability ("socket types in words"),
+///     stored: what a value becomes that has passed the check, if it does not stay as it is,
+///     on: who has it, one of `Capability`,
 ///     changed: when a change takes effect, one of `Effect`,
 /// }
 /// ```
@@ -33,18 +45,21 @@ macro_rules! define_options {
         $(#[cfg($cfg:meta)])?
         $name:ident($argument:ident: $taken:ty = $converted:expr) -> $field:ty {
             default: $default:expr,
-            none: $none:literal,
-            zmq: ($($zmq_name:literal, $zmq_number:literal)?),
+            $(none: $none:literal,)?
+            zmq: ($($zmq_name:literal, $zmq_number:literal, $form:ident $(($absent:ident))?)?),
             unit: $unit:literal,
             allowed: $allowed:literal if $check:expr,
-            on: $capability:ident ($sockets:literal),
+            $(stored: $stored:expr,)?
+            on: $capability:ident,
             changed: $effect:ident,
         }
     )+) => {
-        /// The values of all options of one socket. [`Builder`] makes it; applications see no
-        /// inside of it.
+        /// The values of all options of one socket. [`Builder`] makes it, and sockets, sessions and transports read
+        /// it; [`get`](Options::get) and [`set`](Options::set) reach each option by its name or number.
         #[derive(Clone, Debug)]
         pub struct Options {
+            /// Whose options they are. `None`: of no type in particular, which has all of them.
+            pub(crate) socket_type: Option<SocketType>,
             $(
                 $(#[doc = $doc])+
                 $(#[cfg($cfg)])?
@@ -54,8 +69,31 @@ macro_rules! define_options {
 
         impl Default for Options {
             fn default() -> Self {
-                Options { $($(#[cfg($cfg)])? $name: $default,)+ }
+                Options {
+                    socket_type: None,
+                    $($(#[cfg($cfg)])? $name: $default,)+
+                }
             }
+        }
+
+        /// Where each value is checked, whoever sets it.
+        impl Options {
+            $(
+                $(#[cfg($cfg)])?
+                fn $name(&mut self, value: $field) -> Result<(), OptionError> {
+                    let check: fn(&$field) -> bool = $check;
+                    if !check(&value) {
+                        return Err(OptionError::Value {
+                            option: stringify!($name),
+                            value: value.show(concat!($($none)?)),
+                            allowed: $allowed,
+                        });
+                    }
+                    $(let value = ($stored)(value);)?
+                    self.$name = value;
+                    Ok(())
+                }
+            )+
         }
 
         $(
@@ -70,36 +108,50 @@ macro_rules! define_options {
                 )]
                 pub fn $name(self, $argument: $taken) -> Self {
                     let value: $field = $converted;
-                    let check: fn(&$field) -> bool = $check;
-                    if check(&value) {
-                        self.with(|options| options.$name = value)
-                    } else {
-                        self.refuse(stringify!($name), value.show($none), $allowed)
-                    }
+                    self.apply(|options| options.$name(value))
                 }
             }
         )+
 
-        /// One row for each option, in the order of their definitions.
-        // A list cannot leave out what the build has not.
-        #[allow(clippy::vec_init_then_push)]
-        fn rows() -> Vec<OptionRow> {
-            let defaults = Options::default();
-            let mut rows = Vec::new();
-            $(
-                $(#[cfg($cfg)])?
-                rows.push(OptionRow {
-                    name: stringify!($name),
-                    zmq: [$((concat!("ZMQ_", $zmq_name), $zmq_number))?].into_iter().next(),
-                    unit: $unit,
-                    default: defaults.$name.show($none),
-                    allowed: $allowed,
-                    sockets: $sockets,
-                    effect: Effect::$effect,
-                    meaning: concat!($($doc),+).trim_start(),
-                });
-            )+
-            rows
-        }
+        /// Every option, in the order of the documentation.
+        ///
+        /// ```
+        /// let row = purezmq::options::TABLE.iter().find(|row| row.zmq == Some(("ZMQ_SNDHWM", 23))).unwrap();
+        /// assert_eq!((row.name, row.default().as_str()), ("send_hwm", "1000"));
+        /// ```
+        pub const TABLE: &[OptionRow] = &[$(
+            $(#[cfg($cfg)])?
+            OptionRow {
+                name: stringify!($name),
+                zmq: option!($((concat!("ZMQ_", $zmq_name), $zmq_number))?),
+                kind: <$field as Typed>::KIND,
+                unit: $unit,
+                allowed: $allowed,
+                capability: Capability::$capability,
+                effect: Effect::$effect,
+                meaning: concat!($($doc),+).trim_ascii_start(),
+                form: option!($(Form::$form $((Absent::$absent))?)?),
+                show: |options| options.$name.show(concat!($($none)?)),
+                get: |options| options.$name.to_value(),
+                set: |options, value| match <$field as Typed>::from_value(value) {
+                    Ok(value) => options.$name(value),
+                    Err(value) => Err(OptionError::Value {
+                        option: stringify!($name),
+                        value: value.described(),
+                        allowed: $allowed,
+                    }),
+                },
+            },
+        )+];
+    };
+}
+
+/// `Some` of an expression that may be missing.
+macro_rules! option {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
     };
 }

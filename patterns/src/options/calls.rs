@@ -1,0 +1,44 @@
+//! The options that say how long the calls of a socket wait.
+
+macro_rules! call_options {
+    ([$($more:ident)*] $($before:tt)*) => {
+        gather_options! { [$($more)*] $($before)*
+            /// Limits how long `send` waits for a peer that can take the message; `None` is for ever, zero is
+            /// not at all.
+            send_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "for ever",
+                zmq: ("SNDTIMEO", 28, Millis(Minus)),
+                unit: "duration",
+                allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
+                on: Sends,
+                changed: AtOnce,
+            }
+
+            /// Limits how long `recv` waits for a message; `None` is for ever, zero is not at all.
+            recv_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "for ever",
+                zmq: ("RCVTIMEO", 27, Millis(Minus)),
+                unit: "duration",
+                allowed: "None, or 0 to 2147483 s" if |limit| up_to(limit, Duration::ZERO, MAX),
+                on: Receives,
+                changed: AtOnce,
+            }
+
+            /// Sets how long a `recv` without a message asks the connections themselves, again and again,
+            /// before it lets its thread do something else; `None` is not at all. Waking a sleeping thread
+            /// takes far longer than a message needs, so this makes round trips short, and costs a core while
+            /// it waits. All that shares the thread waits, too. (libzmq's option asks the kernel to do so.)
+            busy_poll(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "not at all",
+                zmq: ("BUSY_POLL", 113, BusyPoll),
+                unit: "duration",
+                allowed: "None, or 0 to 1 s" if |limit| up_to(limit, Duration::ZERO, Duration::from_secs(1)),
+                on: Receives,
+                changed: AtOnce,
+            }
+        }
+    };
+}

@@ -1,0 +1,126 @@
+//! The options that say when a connection begins, when it is given up, and when it is tried again.
+
+macro_rules! connection_options {
+    ([$($more:ident)*] $($before:tt)*) => {
+        gather_options! { [$($more)*] $($before)*
+            /// Sets the delay before the first attempt to reconnect; `None` is never to reconnect. Each delay
+            /// is made up to twice as long at random, so that the clients of a restarted server do not all
+            /// come back at once.
+            reconnect_interval(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
+                default: Some(Duration::from_millis(100)),
+                none: "never",
+                zmq: ("RECONNECT_IVL", 18, Millis(MinusOrZero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits the delay between attempts to reconnect: delays double from `reconnect_interval` up to
+            /// this, the last half of each at random. `None` keeps them at one to two intervals for ever, as
+            /// libzmq does by default; libzmq's own doubling has no random part.
+            reconnect_interval_max(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
+                default: Some(Duration::from_secs(2)),
+                none: "no doubling",
+                zmq: ("RECONNECT_IVL_MAX", 21, Millis(Zero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how long one address of a peer may take to answer a TCP connection request before the
+            /// next address, or the next attempt, has its turn; `None` leaves it to the system (two minutes
+            /// on Linux), as libzmq does by default.
+            connect_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: Some(Duration::from_secs(10)),
+                none: "the system's",
+                zmq: ("CONNECT_TIMEOUT", 79, Millis(Zero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how long a new connection may take until both sides are ready for messages, before it
+            /// is closed; `None` is no limit.
+            handshake_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: Some(Duration::from_secs(30)),
+                none: "no limit",
+                zmq: ("HANDSHAKE_IVL", 66, Millis(Zero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how long a peer may take nothing of what there is to write to it, before its connection
+            /// is closed; `None` is no limit. The time begins when the system's buffer is full, and starts
+            /// over with every byte that the system takes; it does so when about a third of its buffer is
+            /// free again. PUB and XPUB begin with 60 s: what their subscribers do not read is lost to them
+            /// anyway. Where a peer that does not read holds up or keeps what is meant for it, as with PUSH
+            /// and ROUTER, that may be a worker that is busy, so there it is to be asked for; and a publisher
+            /// that does `no_drop` waits for its subscribers, however long. A connecting endpoint connects
+            /// again.
+            write_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "no limit; PUB, XPUB: 60 s",
+                zmq: (),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets how often a PING is sent to each peer, to find out that it is gone without a word; `None`
+            /// is never.
+            heartbeat_interval(interval: impl Into<Option<Duration>> = interval.into()) -> Option<Duration> {
+                default: None,
+                none: "never",
+                zmq: ("HEARTBEAT_IVL", 75, Millis(Zero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |interval| up_to(interval, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how long a peer may be silent after a PING before its connection is closed; `None` is
+            /// as long as `heartbeat_interval`.
+            heartbeat_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "the interval",
+                zmq: ("HEARTBEAT_TIMEOUT", 77, HeartbeatTimeout),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Tells the peer how long to wait for our next sign of life after a PING before it closes the
+            /// connection, in whole tenths of a second; `None` leaves it to the peer. More than 65.5 s is
+            /// sent as 65.5 s, because libzmq misreads longer ones.
+            heartbeat_ttl(ttl: impl Into<Option<Duration>> = ttl.into()) -> Option<Duration> {
+                default: None,
+                none: "the peer's choice",
+                zmq: ("HEARTBEAT_TTL", 76, HeartbeatTtl),
+                unit: "duration",
+                allowed: "None, or 100 ms to 6553.5 s" if |ttl| {
+                    up_to(ttl, Duration::from_millis(100), MAX_TTL)
+                },
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets which I/O threads of the context may run the connections, one bit for each, the lowest
+            /// for the first; 0 is all of them, in turn. Only in a context that has the threads named.
+            affinity(threads: u64 = threads) -> u64 {
+                default: 0,
+                zmq: ("AFFINITY", 4, Bitmap),
+                unit: "bitmap",
+                allowed: "0, or bits of I/O threads that the context has" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+        }
+    };
+}

@@ -1,0 +1,88 @@
+//! The options that say how peers name each other, and what becomes of requests and replies (REQ, REP, DEALER, ROUTER).
+
+macro_rules! request_options {
+    ([$($more:ident)*] $($before:tt)*) => {
+        gather_options! { [$($more)*] $($before)*
+            /// Sets the name by which a ROUTER peer knows this socket; without one, the ROUTER makes one up
+            /// for each connection.
+            routing_id(id: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(id.as_ref()))) -> Option<Bytes> {
+                default: None,
+                none: "none",
+                zmq: ("ROUTING_ID", 5, Bytes),
+                unit: "bytes",
+                allowed: "1 to 255 bytes, the first of them not 0" if |id| {
+                    id.as_ref().is_none_or(|id| matches!(id.len(), 1..=255) && id[0] != 0)
+                },
+                on: Identifies,
+                changed: NewEndpoints,
+            }
+
+            /// Allows a new request to be sent while the reply to the last one is still to come; the last one
+            /// is given up then. Use it with `correlate`, or a late reply is taken for the new one's.
+            relaxed(on: bool = on) -> bool {
+                default: false,
+                zmq: ("REQ_RELAXED", 53, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Requests,
+                changed: AtOnce,
+            }
+
+            /// Puts a number into every request which its reply has to carry, too; other replies are
+            /// discarded. The peer must return the whole envelope, as REP does.
+            correlate(on: bool = on) -> bool {
+                default: false,
+                zmq: ("REQ_CORRELATE", 52, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Requests,
+                changed: AtOnce,
+            }
+
+            /// Begins each new connection with an empty message, so that a ROUTER at the other end knows this
+            /// socket before it has something to say. Peers of other types take it for a message.
+            probe_router(on: bool = on) -> bool {
+                default: false,
+                zmq: ("PROBE_ROUTER", 51, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Probes,
+                changed: NewPeers,
+            }
+
+            /// Makes an error of a message that cannot be delivered: `Unroutable` if no peer has the routing
+            /// id; if its pipe is full, `send` waits. Without it such messages are dropped and counted.
+            mandatory(on: bool = on) -> bool {
+                default: false,
+                zmq: ("ROUTER_MANDATORY", 33, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Routes,
+                changed: AtOnce,
+            }
+
+            /// Gives the place of a connected peer to another one that comes with the same routing id, and
+            /// ends the older connection. Without it the newcomer is ignored as long as the older one stays
+            /// connected.
+            handover(on: bool = on) -> bool {
+                default: false,
+                zmq: ("ROUTER_HANDOVER", 56, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Routes,
+                changed: AtOnce,
+            }
+
+            /// Lets `recv` tell, too, when a peer has connected, and when it has gone. libzmq can be asked for one
+            /// of the two alone.
+            notify(on: bool = on) -> bool {
+                default: false,
+                zmq: ("ROUTER_NOTIFY", 97, NotifyBits),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Routes,
+                changed: NewEndpoints,
+            }
+        }
+    };
+}

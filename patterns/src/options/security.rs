@@ -1,0 +1,99 @@
+//! The options that say who may connect, and who can read along.
+
+macro_rules! security_options {
+    ([$($more:ident)*] $($before:tt)*) => {
+        gather_options! { [$($more)*] $($before)*
+            /// Sets what is asked of peers, and told to them: NULL, PLAIN or CURVE, with this side's role and
+            /// secrets. Servers may connect, and clients bind. The `security` module tells who decides about
+            /// peers.
+            security(security: Security = security) -> Security {
+                default: Security::Null,
+                zmq: ("MECHANISM", 43, Mechanism),
+                unit: "mechanism",
+                allowed: "any" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Makes `bind` refuse an address that other machines can reach while the socket lets everybody
+            /// in: with NULL and without a `zap_domain`, as a CURVE server without authenticator, or as a
+            /// PLAIN client. Without this option it logs a warning.
+            require_authentication(on: bool = on) -> bool {
+                default: false,
+                zmq: (),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets what the authenticator is told of the socket, so that it can decide differently for
+            /// different sockets. With one, a NULL socket asks about its peers, too, and takes none that are
+            /// too old for ZMTP 3.
+            zap_domain(domain: impl Into<String> = Some(domain.into())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: ("ZAP_DOMAIN", 55, Text),
+                unit: "text",
+                allowed: "at most 255 bytes; empty is none" if |domain| {
+                    domain.as_ref().is_none_or(|domain| domain.len() <= 255)
+                },
+                stored: |domain: Option<String>| domain.filter(|domain| !domain.is_empty()),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Refuses all peers of a NULL or CURVE socket with a `zap_domain` while its context has no
+            /// authenticator. Without it the socket then takes everybody, as libzmq does.
+            zap_enforce_domain(on: bool = on) -> bool {
+                default: false,
+                zmq: ("ZAP_ENFORCE_DOMAIN", 93, LaxFlag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets how endpoints that are bound at `tls+tcp://` prove who they are, and what they ask of
+            /// clients: certificates, key, verifier and cryptography, in rustls's own words.
+            #[cfg(feature = "tls")]
+            tls_server(config: impl Into<Arc<rustls::ServerConfig>> = Some(config.into())) -> Option<Arc<rustls::ServerConfig>> {
+                default: None,
+                none: "none",
+                zmq: (),
+                unit: "`rustls::ServerConfig`",
+                allowed: "any" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets how endpoints that are connected to `tls+tcp://` verify the server, and prove who they
+            /// are if asked, in rustls's own words.
+            #[cfg(feature = "tls")]
+            tls_client(config: impl Into<Arc<rustls::ClientConfig>> = Some(config.into())) -> Option<Arc<rustls::ClientConfig>> {
+                default: None,
+                none: "none",
+                zmq: (),
+                unit: "`rustls::ClientConfig`",
+                allowed: "any" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets whom a server's certificate has to name, in place of the host of the endpoint
+            /// `tls+tcp://` that is connected.
+            #[cfg(feature = "tls")]
+            tls_server_name(name: impl Into<Option<String>> = name.into()) -> Option<String> {
+                default: None,
+                none: "the endpoint's host",
+                zmq: (),
+                unit: "name",
+                allowed: "None, a DNS name or an IP address" if |name| {
+                    name.clone().is_none_or(|name| rustls::pki_types::ServerName::try_from(name).is_ok())
+                },
+                on: Any,
+                changed: NewEndpoints,
+            }
+        }
+    };
+}

@@ -1,0 +1,167 @@
+//! The options that say what is asked of the operating system's sockets.
+
+macro_rules! transport_options {
+    ([$($more:ident)*] $($before:tt)*) => {
+        gather_options! { [$($more)*] $($before)*
+            /// Lets TCP use IPv6 beside IPv4. With it, `tcp://*` and `tcp://[::]` take peers of both kinds,
+            /// and names stand for addresses of both. Without it, all of that is IPv4 only and IPv6 addresses
+            /// are refused. In libzmq it is off by default.
+            ipv6(on: bool = on) -> bool {
+                default: true,
+                zmq: ("IPV6", 42, StrictFlag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how many connections may wait to be accepted by a bound endpoint. The system may have a
+            /// lower limit of its own.
+            backlog(connections: u32 = connections) -> u32 {
+                default: 100,
+                zmq: ("BACKLOG", 19, Backlog),
+                unit: "connections",
+                allowed: "1 to 65535" if |connections| (1..=65_535).contains(connections),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets the size of the system's send buffer of each connection. Linux doubles the number for its
+            /// own needs. `None` leaves it to the system; over TCP on Linux it then takes at most 256 KiB
+            /// that it cannot send yet, 1 MiB of large payloads, where its buffer would hold 4 MiB.
+            send_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+                default: None,
+                none: "the system's",
+                zmq: ("SNDBUF", 11, Buffer),
+                unit: "bytes",
+                allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets the size of the system's receive buffer of each connection. Linux doubles the number for
+            /// its own needs.
+            recv_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+                default: None,
+                none: "the system's",
+                zmq: ("RCVBUF", 12, Buffer),
+                unit: "bytes",
+                allowed: "None, or 1 to 2147483647" if |bytes| buffer_size(*bytes),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets the type-of-service byte (IPv6: traffic class) of the TCP packets sent; 0 leaves it as
+            /// the system has it.
+            tos(class: u8 = class) -> u8 {
+                default: 0,
+                zmq: ("TOS", 57, Count),
+                unit: "byte",
+                allowed: "0 to 255" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Binds TCP connections to this network interface, given by its name: nothing goes out or comes
+            /// in by another one. Linux only; elsewhere bind and connect fail with it. It may need a
+            /// privilege.
+            bind_device(name: impl AsRef<str> = Some(name.as_ref().to_owned())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: ("BINDTODEVICE", 92, TextOrEmpty),
+                unit: "name",
+                allowed: "1 to 15 bytes, none of them 0" if |name| name.as_ref().is_none_or(|name| {
+                    matches!(name.len(), 1..=15) && !name.contains('\0')
+                }),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets the system probe idle TCP connections, or forbids it; `None` is the system's own setting,
+            /// unless one of the three options below is given: that turns probing on.
+            tcp_keepalive(on: impl Into<Option<bool>> = on.into()) -> Option<bool> {
+                default: None,
+                none: "the system's",
+                zmq: ("TCP_KEEPALIVE", 34, Tristate),
+                unit: "bool",
+                allowed: "None, true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how many TCP keep-alive probes may stay unanswered before the connection is given up.
+            tcp_keepalive_count(probes: impl Into<Option<u32>> = probes.into()) -> Option<u32> {
+                default: None,
+                none: "the system's",
+                zmq: ("TCP_KEEPALIVE_CNT", 35, CountOrMinus),
+                unit: "probes",
+                allowed: "None, or 1 to 127" if |probes| probes.is_none_or(|n| (1..=127).contains(&n)),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets how long a TCP connection is idle before the first keep-alive probe, in whole seconds.
+            tcp_keepalive_idle(idle: impl Into<Option<Duration>> = idle.into()) -> Option<Duration> {
+                default: None,
+                none: "the system's",
+                zmq: ("TCP_KEEPALIVE_IDLE", 36, SecondsOrMinus),
+                unit: "duration",
+                allowed: "None, or 1 s to 32767 s" if |idle| up_to(idle, SECOND, MAX_KEEPALIVE),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets the time between two TCP keep-alive probes, in whole seconds.
+            tcp_keepalive_interval(interval: impl Into<Option<Duration>> = interval.into())
+                -> Option<Duration> {
+                default: None,
+                none: "the system's",
+                zmq: ("TCP_KEEPALIVE_INTVL", 37, SecondsOrMinus),
+                unit: "duration",
+                allowed: "None, or 1 s to 32767 s" if |interval| up_to(interval, SECOND, MAX_KEEPALIVE),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how long sent TCP data may stay unacknowledged before the connection is given up. Linux
+            /// only; elsewhere bind and connect fail with it.
+            tcp_user_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "the system's",
+                zmq: ("TCP_MAXRT", 80, Millis(Zero)),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Connects TCP endpoints through this SOCKS5 proxy, given as `host:port`. It is the proxy that
+            /// resolves the names of peers. The proxy's address is shown as the peer's.
+            socks_proxy(address: impl AsRef<str> = Some(address.as_ref().to_owned())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: ("SOCKS_PROXY", 68, TextOrEmpty),
+                unit: "host:port",
+                allowed: "a host and a port from 1 to 65535" if |address| {
+                    address.as_ref().is_none_or(|address| proxy(address).is_some())
+                },
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Sets the permissions of the socket files that `ipc://` endpoints make, as chmod(1) has them:
+            /// 0o600 is for this user alone, 0o660 for a group, too. Who may write to the file may connect.
+            /// They are in force before the first peer can. Without them, the process's umask decides.
+            /// Abstract names have no file.
+            ipc_permissions(mode: impl Into<Option<u32>> = mode.into()) -> Option<u32> {
+                default: None,
+                none: "the umask's",
+                zmq: (),
+                unit: "mode",
+                allowed: "None, or 0 to 0o777" if |mode| mode.is_none_or(|mode| mode <= 0o777),
+                on: Any,
+                changed: NewEndpoints,
+            }
+        }
+    };
+}
