@@ -17,6 +17,7 @@ use super::{PeerAddress, Stream, bind_error, sockopt};
 use crate::endpoint::{Endpoint, IpcEndpoint, IpcName};
 use crate::error::{BindError, ConnectFailure};
 use crate::options::Options;
+use crate::rng;
 
 /// A listening Unix socket, and the file that goes with it.
 #[derive(Debug)]
@@ -227,7 +228,7 @@ impl OwnDirectory {
         let parent = std::path::absolute(std::env::temp_dir())?;
         let mut tries = 0;
         loop {
-            let path = parent.join(format!("purezmq-{:016x}", fastrand::u64(..)));
+            let path = parent.join(format!("purezmq-{:016x}", rng::rng().u64(..)));
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(OwnDirectory(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 8 => {
