@@ -8,10 +8,10 @@ use std::time::Instant;
 use crypto_box::aead::Aead;
 use crypto_box::{Nonce, SalsaBox};
 use zmtp::mechanism::{Config as Mechanism, KeyPair, SecretKey};
-use zmtp::{Connection, Event, Message, Random, SocketType};
+use zmtp::{Connection, Engine, Event, Message, Random, SocketType};
 
 use crate::input::{Cuts, Input};
-use crate::observe::{ANSWERS, Watched, observe, sealed as seal};
+use crate::observe::{ANSWERS, Watched, observe, encoded};
 use crate::wire::{command, config, greeting_of};
 
 fn secret(digit: u8) -> SecretKey {
@@ -288,7 +288,7 @@ pub(crate) fn sealed(data: &[u8]) {
         }
         messages.push(message);
     }
-    let genuine = seal(&mut client, &messages);
+    let genuine = encoded(&mut client, &messages);
     let mut bytes = genuine.clone();
     for (at, kind, byte) in edits {
         if bytes.is_empty() {

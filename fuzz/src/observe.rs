@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::BufMut;
 use zmtp::mechanism::{Admission, Refusal};
-use zmtp::{Batch, Config, Connection, Error, Event, Message, Version};
+use zmtp::{Batch, Config, Connection, Engine, Error, Event, Message, Version};
 
 use crate::input::Cuts;
 
@@ -170,11 +170,11 @@ pub(crate) fn bytes_of(batch: &Batch) -> Vec<u8> {
 }
 
 /// Messages as a connection writes them.
-pub(crate) fn sealed(connection: &mut Connection, messages: &[Message]) -> Vec<u8> {
+pub(crate) fn encoded(connection: &mut Connection, messages: &[Message]) -> Vec<u8> {
     let mut batch = Batch::new();
     for message in messages {
         batch.push(message, 64);
     }
-    connection.seal(&mut batch);
+    connection.encode(&mut batch);
     bytes_of(&batch)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use zmtp::mechanism::Config as Mechanism;
-use zmtp::{Batch, Config, Event, Heartbeat, Message, SocketType};
+use zmtp::{Batch, Config, Engine, Event, Heartbeat, Message, SocketType};
 
 use crate::curve;
 use crate::input::{Cuts, Input};
@@ -35,7 +35,7 @@ impl Side {
         let control = self.watched.connection.control().split();
         self.wire.extend_from_slice(&control);
         if self.watched.seen.end.is_none() && self.watched.connection.is_ready() {
-            self.watched.connection.seal(&mut self.queue);
+            self.watched.connection.encode(&mut self.queue);
             self.wire.extend_from_slice(&bytes_of(&self.queue));
             self.queue = Batch::new();
         }

@@ -7,11 +7,11 @@ use zmtp::mechanism::Config as Mechanism;
 use zmtp::wire::command::{Command, CommandError, MAX_CONTEXT};
 use zmtp::wire::frame::{self, Header};
 use zmtp::wire::greeting::{self, Greeting, Peer};
-use zmtp::{Config, Connection, Error, Event, Heartbeat, Message, Metadata, SocketType, Version};
+use zmtp::{Config, Connection, Engine, Error, Event, Heartbeat, Message, Metadata, SocketType, Version};
 
 use crate::curve;
 use crate::input::{Cuts, Input};
-use crate::observe::{ANSWERS, Watched, observe, sealed};
+use crate::observe::{ANSWERS, Watched, encoded, observe};
 
 /// A 3.1 peer's greeting.
 pub(crate) fn greeting_of(mechanism: &str, minor: u8) -> Vec<u8> {
@@ -122,7 +122,7 @@ pub(crate) fn frames(data: &[u8]) {
     let now = Instant::now();
     let mut writer = Connection::new(Config::new(SocketType::Pair), now);
     writer.feed(&opening, now).unwrap();
-    let written = sealed(&mut writer, &seen.messages);
+    let written = encoded(&mut writer, &seen.messages);
     let mut reader = Watched::new(Config::new(SocketType::Pull), Ok(()), now);
     reader.give(&opening, &mut Cuts::new(1), 1, now);
     reader.give(&written, &mut Cuts::new(seed), 3, now);
@@ -264,7 +264,7 @@ pub(crate) fn subscribe(data: &[u8]) {
     let now = Instant::now();
     let mut subscriber = Connection::new(Config::new(theirs), now);
     subscriber.feed(&opening, now).unwrap();
-    let written = sealed(&mut subscriber, &messages);
+    let written = encoded(&mut subscriber, &messages);
     let mut seen = observe(
         || Config::new(ours),
         Ok(()),

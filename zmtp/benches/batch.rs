@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::time::Instant;
 
 use bytes::BufMut;
-use purezmq_zmtp::{Batch, Config, Connection, Message, SocketType};
+use purezmq_zmtp::{Batch, Config, Connection, Engine, Message, SocketType};
 
 const MESSAGES: usize = 1000;
 

@@ -1,14 +1,11 @@
 //! Errors, sorted by who is to blame (RFC 37, "Error Handling").
 //!
-//! Every error ends the connection it happened on, and nothing else. What comes next is the
-//! session's choice; [`Error::should_reconnect`] says what makes sense.
-
-use bytes::{Bytes, BytesMut};
+//! Every error ends the connection it happened on, and nothing else. Whether to dial again is the caller's choice: only
+//! [`Error::Refused`] is final by the standard.
 
 use crate::SocketType;
-use crate::connection::Version;
-use crate::mechanism::Refusal;
-use crate::wire::command;
+use crate::version::Version;
+use crate::wire::metadata::MalformedMetadata;
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,8 +14,8 @@ pub enum Error {
     /// The peer broke the protocol. Close; another attempt may meet a healthier peer.
     #[error("the peer broke the protocol: {0}")]
     Violation(#[from] Violation),
-    /// Both sides are sound but don't go together. Close, after sending [`Error::reply`] where
-    /// there is one. Only a changed configuration helps.
+    /// Both sides are sound but don't go together. Close, after what
+    /// [`crate::Engine::explain`] has to say. Only a changed configuration helps.
     #[error("the peer is incompatible: {0}")]
     Incompatible(#[from] Incompatible),
     /// The peer refused this side with an ERROR command, whose reason this is: PLAIN and CURVE
@@ -28,7 +25,7 @@ pub enum Error {
         /// The peer's words, made valid UTF-8. At most 255 bytes before that.
         reason: String,
     },
-    /// The peer was refused here: see [`crate::Connection::authenticated`].
+    /// The peer was refused here: see [`crate::Engine::authenticated`].
     #[error("the peer was refused: {0}")]
     Denied(#[from] Refusal),
     /// The peer went over a limit of this side. Nothing was allocated for it.
@@ -179,27 +176,44 @@ pub enum Silence {
     TimeToLive,
 }
 
-impl Error {
-    /// Whether dialling the same endpoint again makes sense (after a delay).
-    ///
-    /// No after ERROR, which the standard makes final, and none while both sides keep their
-    /// configuration ([`Error::Incompatible`]); yes in all other cases. libzmq never comes back
-    /// after a protocol error either; we do, since the standard asks for it and since a port may
-    /// be served by another program for a while.
+/// The peer may not come in: the status codes of RFC 27.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 300: not now. The peer is told nothing and may try again.
+    #[error("temporary failure (300)")]
+    Temporary,
+    /// 400: not this one. The peer gets an ERROR, which is final for it.
+    #[error("authentication failure (400)")]
+    Denied,
+    /// 500: whoever decides could not. The peer gets an ERROR, which is final for it.
+    #[error("internal error (500)")]
+    Internal,
+}
+
+impl Refusal {
+    /// The status code.
     #[must_use]
-    pub const fn should_reconnect(&self) -> bool {
-        !matches!(self, Self::Refused { .. } | Self::Incompatible(_))
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Temporary => 300,
+            Self::Denied => 400,
+            Self::Internal => 500,
+        }
     }
 
-    /// The ERROR command, as a whole frame, that the standard asks to send before closing: so
-    /// for a peer of the wrong socket type. `None` where the peer just gets closed.
-    #[must_use]
-    pub fn reply(&self) -> Option<Bytes> {
-        let Self::Incompatible(Incompatible::SocketType { .. }) = self else {
-            return None;
-        };
-        let mut out = BytesMut::new();
-        command::put_error(&mut out, "Invalid socket type");
-        Some(out.freeze())
+    /// The reason in the ERROR command; `None` when none is sent.
+    pub(crate) const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Temporary => None,
+            Self::Denied => Some("400"),
+            Self::Internal => Some("500"),
+        }
+    }
+}
+
+impl From<MalformedMetadata> for Error {
+    fn from(_: MalformedMetadata) -> Self {
+        Violation::Metadata.into()
     }
 }

@@ -6,11 +6,16 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | one connection's life: greeting, handshake, traffic, heartbeats | [`connection`] |
-//! | security handshakes, encryption, keys | [`mechanism`], [`random`] |
-//! | whole messages in wire form | [`batch`] |
-//! | what applications see | [`message`], [`socket_type`], [`error`] |
+//! | one connection's life: greeting, handshake, traffic, heartbeats | [`engine`] |
+//! | bytes as they were read to whole messages | `decoder` |
+//! | security handshakes, encryption, keys | [`mechanism`] |
+//! | whole messages in wire form | [`batch`], [`envelope`] |
+//! | what can go wrong, and how much is too much | [`error`], [`limits`] |
+//! | what applications see | [`message`], [`socket_type`], [`version`] |
 //! | grammar | [`wire`] |
+//! | memory and random numbers | `buffer_pool`, [`random`] |
+//!
+//! Each layer uses those below it in this table, and no other: `tests/floors.rs` sees to it.
 //!
 //! # Example
 //!
@@ -19,7 +24,7 @@
 //! ```
 //! use std::io::IoSlice;
 //! use std::time::Instant;
-//! use purezmq_zmtp::{Batch, Config, Connection, Event, Message, SocketType};
+//! use purezmq_zmtp::{Batch, Config, Connection, Engine, Event, Message, SocketType};
 //!
 //! let now = Instant::now();
 //! let mut req = Connection::new(Config::new(SocketType::Req), now);
@@ -40,7 +45,7 @@
 //! // A request: an empty delimiter frame, then the body.
 //! let mut batch = Batch::new();
 //! batch.push(&Message::from(["", "hello"]), usize::MAX);
-//! req.seal(&mut batch);
+//! req.encode(&mut batch);
 //! while !batch.is_empty() {
 //!     let mut slices = [IoSlice::new(&[]); 8];
 //!     let used = batch.io_slices(&mut slices);
@@ -57,20 +62,26 @@
 //! ```
 
 pub mod batch;
-pub mod connection;
+mod buffer_pool;
+mod decoder;
+pub mod engine;
 pub mod envelope;
 pub mod error;
+pub mod limits;
 pub mod mechanism;
 pub mod message;
 pub mod random;
 pub mod socket_type;
+pub mod version;
 pub mod wire;
 
 pub use batch::Batch;
-pub use connection::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, Version};
+pub use engine::{Config, Connection, Engine, Event, Heartbeat, PeerInfo};
 pub use envelope::Envelope;
 pub use error::{Error, Incompatible, LimitExceeded, Silence, Violation};
+pub use limits::Limits;
 pub use message::{Frame, Message};
 pub use random::Random;
 pub use socket_type::{SocketType, UnknownSocketType};
+pub use version::Version;
 pub use wire::metadata::Metadata;

@@ -1,171 +1,184 @@
-//! Socket types: their names on the wire, and who may talk to whom (RFC 37, "The Socket-Type
-//! Property").
+//! Socket types: the table of what the protocol has to know of each (RFC 37, "The Socket-Type Property"; RFC 23 and
+//! 15 for older versions; RFC 41, 48, 49, 51, 52 for the later types).
 //!
-//! [`crate::Connection`] checks the peer's type with [`SocketType::accepts`]; what a socket
-//! does with messages is none of this crate's business.
+//! The engine reads the table and asks for no type by name. What a socket does with messages is none of this crate's
+//! business: `purezmq` has a table of its own for that.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The type of a ZeroMQ socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum SocketType {
+/// Holds what the protocol has to know of a socket type: one row of the table.
+struct Row {
+    /// The name in the `Socket-Type` property.
+    name: &'static str,
+    /// The octet of a ZMTP 2.0 greeting.
+    octet: u8,
+    /// The types that it may talk to. The relation is symmetric.
+    peers: &'static [SocketType],
+    /// Whether READY carries an `Identity` property.
+    announces_identity: bool,
+    /// Which way its subscriptions go: messages of 01 or 00 and a topic.
+    subscriptions: Flow,
+    /// Which way the names of its groups go: messages of 01 or 00 and a group.
+    groups: Flow,
+}
+
+/// Tells which side of a connection something comes from.
+#[derive(Clone, Copy)]
+enum Flow {
+    /// There is no such thing.
+    None,
+    /// This side sends it.
+    Sent,
+    /// The peer sends it.
+    Taken,
+}
+
+/// RFC 15 has no octet for the types that are younger than ZMTP 2.0, whose peers can't be that old; they send this
+/// one, which no implementation checks.
+const NO_OCTET: u8 = 0xff;
+
+/// Completes the rows of types that are nothing special.
+const PLAIN: Row = Row {
+    name: "",
+    octet: NO_OCTET,
+    peers: &[],
+    announces_identity: false,
+    subscriptions: Flow::None,
+    groups: Flow::None,
+};
+
+/// Makes the type and its table of one row for each type.
+macro_rules! socket_types {
+    ($($(#[$doc:meta])* $kind:ident = $row:expr;)*) => {
+        /// Names the type of a ZeroMQ socket.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum SocketType {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl SocketType {
+            /// Lists all types there are.
+            pub const ALL: [Self; TABLE.len()] = [$(Self::$kind),*];
+        }
+
+        /// Holds the rows in the order of the types.
+        static TABLE: [Row; [$(stringify!($kind)),*].len()] = {
+            use SocketType::*;
+            [$($row),*]
+        };
+    };
+}
+
+socket_types! {
     /// One peer, both ways.
-    Pair,
+    Pair = Row { name: "PAIR", octet: 0, peers: &[Pair], ..PLAIN };
     /// Publishes to subscribers.
-    Pub,
+    Pub = Row { name: "PUB", octet: 1, peers: &[Sub, XSub], subscriptions: Flow::Taken, ..PLAIN };
     /// Subscribes to publishers.
-    Sub,
+    Sub = Row { name: "SUB", octet: 2, peers: &[Pub, XPub], subscriptions: Flow::Sent, ..PLAIN };
     /// Asks, then waits for the answer.
-    Req,
+    Req = Row { name: "REQ", octet: 3, peers: &[Rep, Router], announces_identity: true, ..PLAIN };
     /// Answers each request.
-    Rep,
+    Rep = Row { name: "REP", octet: 4, peers: &[Req, Dealer], ..PLAIN };
     /// Sends in turn to all peers, without waiting for answers.
-    Dealer,
+    Dealer = Row { name: "DEALER", octet: 5, peers: &[Rep, Dealer, Router], announces_identity: true, ..PLAIN };
     /// Sends to a peer by its routing id.
-    Router,
+    Router = Row { name: "ROUTER", octet: 6, peers: &[Req, Dealer, Router], announces_identity: true, ..PLAIN };
     /// Receives from pushers.
-    Pull,
+    Pull = Row { name: "PULL", octet: 7, peers: &[Push], ..PLAIN };
     /// Sends in turn to pullers.
-    Push,
+    Push = Row { name: "PUSH", octet: 8, peers: &[Pull], ..PLAIN };
+    // The two that RFC 15 does not know speak as PUB and SUB.
     /// PUB that sees the subscriptions.
-    XPub,
+    XPub = Row { name: "XPUB", octet: 1, peers: &[Sub, XSub], subscriptions: Flow::Taken, ..PLAIN };
     /// SUB that sends subscriptions as messages.
-    XSub,
+    XSub = Row { name: "XSUB", octet: 2, peers: &[Pub, XPub], subscriptions: Flow::Sent, ..PLAIN };
     /// Many clients, one frame a message, addressed.
-    Server,
+    Server = Row { name: "SERVER", peers: &[Client], ..PLAIN };
     /// Talks to servers, one frame a message.
-    Client,
+    Client = Row { name: "CLIENT", peers: &[Server], ..PLAIN };
     /// Publishes to groups.
-    Radio,
+    Radio = Row { name: "RADIO", peers: &[Dish], groups: Flow::Taken, ..PLAIN };
     /// Joins groups.
-    Dish,
+    Dish = Row { name: "DISH", peers: &[Radio], groups: Flow::Sent, ..PLAIN };
     /// PULL of one frame a message.
-    Gather,
+    Gather = Row { name: "GATHER", peers: &[Scatter], ..PLAIN };
     /// PUSH of one frame a message.
-    Scatter,
+    Scatter = Row { name: "SCATTER", peers: &[Gather], ..PLAIN };
     /// UDP datagrams; has a name, but never speaks ZMTP.
-    Dgram,
+    Dgram = Row { name: "DGRAM", peers: &[Dgram], ..PLAIN };
     /// Many equals, addressed, one frame a message.
-    Peer,
+    Peer = Row { name: "PEER", peers: &[Peer], ..PLAIN };
     /// PAIR of one frame a message.
-    Channel,
+    Channel = Row { name: "CHANNEL", peers: &[Channel], ..PLAIN };
 }
 
 impl SocketType {
-    /// All types there are.
-    pub const ALL: [Self; 20] = [
-        Self::Pair,
-        Self::Pub,
-        Self::Sub,
-        Self::Req,
-        Self::Rep,
-        Self::Dealer,
-        Self::Router,
-        Self::Pull,
-        Self::Push,
-        Self::XPub,
-        Self::XSub,
-        Self::Server,
-        Self::Client,
-        Self::Radio,
-        Self::Dish,
-        Self::Gather,
-        Self::Scatter,
-        Self::Dgram,
-        Self::Peer,
-        Self::Channel,
-    ];
+    const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
 
-    /// The name as it stands in the `Socket-Type` property.
+    /// Returns the name as it stands in the `Socket-Type` property.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pair => "PAIR",
-            Self::Pub => "PUB",
-            Self::Sub => "SUB",
-            Self::Req => "REQ",
-            Self::Rep => "REP",
-            Self::Dealer => "DEALER",
-            Self::Router => "ROUTER",
-            Self::Pull => "PULL",
-            Self::Push => "PUSH",
-            Self::XPub => "XPUB",
-            Self::XSub => "XSUB",
-            Self::Server => "SERVER",
-            Self::Client => "CLIENT",
-            Self::Radio => "RADIO",
-            Self::Dish => "DISH",
-            Self::Gather => "GATHER",
-            Self::Scatter => "SCATTER",
-            Self::Dgram => "DGRAM",
-            Self::Peer => "PEER",
-            Self::Channel => "CHANNEL",
-        }
+        self.row().name
     }
 
-    /// Whether a socket of this type may talk to one of type `peer`. Symmetric.
+    /// Returns the types that a socket of this type may talk to.
+    #[must_use]
+    pub const fn peers(self) -> &'static [Self] {
+        self.row().peers
+    }
+
+    /// Returns whether a socket of this type may talk to one of type `peer`. Symmetric.
     #[must_use]
     pub const fn accepts(self, peer: Self) -> bool {
-        use SocketType as T;
-        matches!(
-            (self, peer),
-            (T::Pair, T::Pair)
-                | (T::Req, T::Rep | T::Router)
-                | (T::Rep, T::Req | T::Dealer)
-                | (T::Dealer, T::Rep | T::Dealer | T::Router)
-                | (T::Router, T::Req | T::Dealer | T::Router)
-                | (T::Pub | T::XPub, T::Sub | T::XSub)
-                | (T::Sub | T::XSub, T::Pub | T::XPub)
-                | (T::Push, T::Pull)
-                | (T::Pull, T::Push)
-                | (T::Client, T::Server)
-                | (T::Server, T::Client)
-                | (T::Radio, T::Dish)
-                | (T::Dish, T::Radio)
-                | (T::Scatter, T::Gather)
-                | (T::Gather, T::Scatter)
-                | (T::Dgram, T::Dgram)
-                | (T::Peer, T::Peer)
-                | (T::Channel, T::Channel)
-        )
+        let peers = self.peers();
+        let mut at = 0;
+        while at < peers.len() {
+            if peers[at] as usize == peer as usize {
+                return true;
+            }
+            at += 1;
+        }
+        false
     }
 
-    /// Whether READY carries an `Identity` property for this type.
+    /// Returns whether READY carries an `Identity` property for this type.
     #[must_use]
     pub const fn announces_identity(self) -> bool {
-        matches!(self, Self::Req | Self::Dealer | Self::Router)
+        self.row().announces_identity
     }
 
-    /// Whether this type receives subscriptions.
+    /// Returns whether this type receives subscriptions.
     #[must_use]
     pub const fn takes_subscriptions(self) -> bool {
-        matches!(self, Self::Pub | Self::XPub)
+        matches!(self.row().subscriptions, Flow::Taken)
     }
 
-    /// Whether this type sends subscriptions.
+    /// Returns whether this type sends subscriptions.
     #[must_use]
     pub const fn sends_subscriptions(self) -> bool {
-        matches!(self, Self::Sub | Self::XSub)
+        matches!(self.row().subscriptions, Flow::Sent)
     }
 
-    /// The octet of a ZMTP 2.0 greeting. RFC 15 has none for XPUB and XSUB, which speak as PUB
-    /// and SUB, and none for the later types, whose peers can't be that old; they send 0xFF,
-    /// which no implementation checks.
+    /// Returns whether peers tell this type the groups that they join and leave.
+    #[must_use]
+    pub const fn takes_groups(self) -> bool {
+        matches!(self.row().groups, Flow::Taken)
+    }
+
+    /// Returns whether this type tells its peers the groups that it joins and leaves.
+    #[must_use]
+    pub const fn sends_groups(self) -> bool {
+        matches!(self.row().groups, Flow::Sent)
+    }
+
+    /// Returns the octet of a ZMTP 2.0 greeting.
     pub(crate) const fn octet(self) -> u8 {
-        match self {
-            Self::Pair => 0,
-            Self::Pub | Self::XPub => 1,
-            Self::Sub | Self::XSub => 2,
-            Self::Req => 3,
-            Self::Rep => 4,
-            Self::Dealer => 5,
-            Self::Router => 6,
-            Self::Pull => 7,
-            Self::Push => 8,
-            _ => 0xff,
-        }
+        self.row().octet
     }
 }
 
@@ -175,7 +188,7 @@ impl fmt::Display for SocketType {
     }
 }
 
-/// A name that is no socket type's.
+/// Says that a name is no socket type's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no socket type has this name; names are in capitals, as PUB or DEALER")]
 pub struct UnknownSocketType;

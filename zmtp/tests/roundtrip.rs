@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BufMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use purezmq_zmtp::{Batch, Config, Connection, Envelope, Frame, Heartbeat, Message, SocketType};
+use purezmq_zmtp::{
+    Batch, Config, Connection, Engine, Envelope, Frame, Heartbeat, Message, SocketType,
+};
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -235,7 +237,7 @@ proptest! {
         for message in &messages {
             batch.push(message, from);
         }
-        push.seal(&mut batch);
+        push.encode(&mut batch);
         let bytes = slices_of(&batch, 10_000);
         prop_assert_eq!(batch.advance(bytes.len()), messages.len());
 

@@ -1,12 +1,12 @@
 //! A session: one connection's life, from the greeting to its end.
 //!
 //! `listen` makes one for every accepted connection, `dial` one after the other for a connecting endpoint.
-//! A session owns the stream and the [`Connection`], is lent a pipe, and knows no socket type. Both
+//! A session owns the stream and the [`Engine`], is lent a pipe, and knows neither a protocol nor a socket type. Both
 //! directions are driven by one `poll` on one task (`link` says who else may send):
 //!
 //! ```text
-//!   pipe.outgoing ── take a batch ──► Connection::seal ── one vectored write ──► stream
-//!   pipe.incoming ◄─ whole messages ─ Connection::handle_input ◄── one read ──── stream
+//!   pipe.outgoing ── take a batch ──► Engine::encode ─── one vectored write ──► stream
+//!   pipe.incoming ◄─ whole messages ─ Engine::handle_input ◄──── one read ──── stream
 //! ```
 //!
 //! A turn moves at most one batch each way, and a poll takes at most [`TURNS`] turns, so that neither
@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
-use zmtp::{Batch, Connection, Event, PeerInfo, Version};
+use zmtp::{Batch, Connection, Engine, Event, PeerInfo};
 
 use super::driver;
 use crate::coop::yield_to_others;
@@ -32,7 +32,7 @@ use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
 use crate::pipe::{Deadline, SessionPipe, Taken};
 use crate::security;
-use crate::state::{Shared, is_subscription, subscription_message};
+use crate::state::{Shared, is_subscription};
 use crate::transport::Stream;
 
 /// Batches moved in each direction before other tasks get a turn.
@@ -54,7 +54,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A connection, between two streams of bytes and messages.
 pub(crate) struct Session {
     stream: Stream,
-    connection: Connection,
+    engine: Box<dyn Engine>,
     /// Taken from the pipe and not yet written whole.
     batch: Batch,
     /// Taken from the pipe with `batch`, and to be encrypted after it.
@@ -103,7 +103,7 @@ impl Session {
     pub(crate) fn new(stream: Stream, shared: &Shared) -> Box<Self> {
         Box::new(Session {
             stream,
-            connection: Connection::new(config(shared), Instant::now().into_std()),
+            engine: Box::new(Connection::new(config(shared), Instant::now().into_std())),
             batch: Batch::new(),
             rest: None,
             hello: 0,
@@ -156,7 +156,7 @@ impl Session {
                     // The peer is not read from before that is decided.
                     let answer = Box::pin(security::decide(shared, peer, credentials)).await;
                     let now = Instant::now().into_std();
-                    self.connection.authenticated(answer, now)?;
+                    self.engine.authenticated(answer, now)?;
                 }
                 _ => {}
             }
@@ -169,7 +169,7 @@ impl Session {
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {
                 return Poll::Ready(Err(error.into()));
             }
-            if let Some(event) = self.connection.poll_event() {
+            if let Some(event) = self.engine.poll_event() {
                 return Poll::Ready(Ok(event));
             }
             #[cfg(feature = "tls")]
@@ -207,12 +207,6 @@ impl Session {
             self.hello = hello.len();
             self.batch = hello;
         });
-        if self.connection.version() == Version::V1_0 && shared.rules.publishes {
-            // A subscriber of those days filters by itself and expects everything (R-PUB-9).
-            let mut everything = Batch::new();
-            everything.push_owned(subscription_message(true, b""), usize::MAX);
-            pipe.incoming.push(everything);
-        }
         let (mut session, mut pipe, result) = driver::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
         pipe.peer_left(shared.options.notify);
@@ -298,11 +292,11 @@ impl Session {
                 };
             }
             if self.rest.is_none() {
-                self.rest = self.connection.set_aside(&mut self.batch);
+                self.rest = self.engine.divide(&mut self.batch);
             }
-            self.connection.seal(&mut self.batch);
+            self.engine.encode(&mut self.batch);
             // What is encrypted is numbered: nothing that is numbered later may go before it.
-            self.mid_batch = self.batch.is_sealed();
+            self.mid_batch = self.batch.is_encoded();
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let segment = self.stream.segment();
@@ -328,7 +322,7 @@ impl Session {
         let taken = if self.hello == 0 { messages } else { 0 };
         self.hello -= messages - taken;
         let done = (!self.mid_batch).then(|| {
-            self.connection.reclaim(&mut self.batch);
+            self.engine.reclaim(&mut self.batch);
             std::mem::take(&mut self.batch)
         });
         let done = done.filter(|_| self.rest.is_none());
@@ -338,11 +332,11 @@ impl Session {
 
     /// Writes what the protocol has to say for itself.
     fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.connection.control().has_remaining() {
-            let control = self.connection.control();
+        while self.engine.control().has_remaining() {
+            let control = self.engine.control();
             let written = Pin::new(&mut self.stream).poll_write(cx, control);
             let written = ready!(self.watch(written))?;
-            self.connection.control().advance(written);
+            self.engine.control().advance(written);
         }
         Poll::Ready(Ok(()))
     }
@@ -370,14 +364,14 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Turn, DisconnectReason>> {
         let room = ready!(pipe.incoming.poll_room(cx));
-        let result = if self.connection.input_pending() {
+        let result = if self.engine.input_pending() {
             let now = Instant::now().into_std();
-            self.connection.handle_input(now, room).map_err(Into::into)
+            self.engine.handle_input(now, room).map_err(Into::into)
         } else {
             ready!(self.poll_read(cx, room))
         };
         // Messages before an error were whole and stay so.
-        pipe.incoming.push(self.connection.take_messages());
+        pipe.incoming.push(self.engine.take_messages());
         Poll::Ready(result.map(|()| Turn::Moved))
     }
 
@@ -387,14 +381,14 @@ impl Session {
         cx: &mut Context<'_>,
         room: usize,
     ) -> Poll<Result<(), DisconnectReason>> {
-        let mut buffer = self.connection.read_buffer();
+        let mut buffer = self.engine.read_buffer();
         let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
         if read == 0 {
             return Poll::Ready(Err(DisconnectReason::Peer));
         }
         self.read += read;
         let now = Instant::now().into_std();
-        Poll::Ready(self.connection.handle_input(now, room).map_err(Into::into))
+        Poll::Ready(self.engine.handle_input(now, room).map_err(Into::into))
     }
 
     /// Moves what can be moved now in both directions, for a caller that asks again and again. `None`: there
@@ -414,8 +408,8 @@ impl Session {
         if room == 0 {
             return Some(moved);
         }
-        if !self.connection.input_pending() {
-            let mut buffer = self.connection.read_buffer();
+        if !self.engine.input_pending() {
+            let mut buffer = self.engine.read_buffer();
             match self
                 .stream
                 .read_now(&mut self.scratch, buffer.remaining_mut())
@@ -427,8 +421,8 @@ impl Session {
             }
         }
         let now = Instant::now().into_std();
-        let result = self.connection.handle_input(now, room);
-        pipe.incoming.push(self.connection.take_messages());
+        let result = self.engine.handle_input(now, room);
+        pipe.incoming.push(self.engine.take_messages());
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
         pipe.outgoing.rest();
@@ -457,7 +451,7 @@ impl Session {
             if keeps_buffers && self.idle_check.is_none() {
                 self.idle_check = Some(Instant::now() + IDLE);
             }
-            let protocol = self.connection.next_timeout().map(Instant::from_std);
+            let protocol = self.engine.next_timeout().map(Instant::from_std);
             let stall = self.stall.as_mut().map(|stall| {
                 stall.is_timed = true;
                 stall.ends
@@ -493,7 +487,7 @@ impl Session {
                     pipe.outgoing.shrink();
                 }
             }
-            self.connection.handle_timeout(now.into_std())?;
+            self.engine.handle_timeout(now.into_std())?;
             if !self.mid_batch
                 && let Poll::Ready(Err(error)) = self.poll_control(cx)
             {
@@ -515,7 +509,7 @@ impl Session {
             return;
         }
         let lost = batch.discard_partial();
-        batch.unseal();
+        batch.restore();
         pipe.outgoing.lost(lost);
         if let Some(rest) = rest {
             pipe.outgoing.restore(rest);
@@ -528,12 +522,8 @@ impl Session {
         let DisconnectReason::Protocol(error) = reason else {
             return;
         };
-        match error.reply() {
-            Some(reply) if !self.mid_batch => {
-                self.connection.control().extend_from_slice(&reply);
-            }
-            None if matches!(error, zmtp::Error::Denied(_)) => {}
-            _ => return,
+        if self.mid_batch || !self.engine.explain(error) {
+            return;
         }
         let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use common::events::ended;
 use common::raw::{greeting, ready, socket_address};
-use purezmq::zmtp::{Config, Connection, SocketType};
+use purezmq::zmtp::{Config, Connection, Engine, SocketType};
 use purezmq::{DisconnectReason, PullSocket};
 use tokio::runtime::Builder;
 

@@ -20,13 +20,13 @@
 //! pop.rs       messages out of it
 //! pieces.rs    batches joined and divided
 //! write.rs     what is left to write, and what partial writes leave
-//! seal.rs      the form of one connection, and back
+//! encoded.rs   the form of one connection, and back
 //! ```
 
+mod encoded;
 mod pieces;
 mod pop;
 mod push;
-mod seal;
 mod write;
 
 use std::collections::VecDeque;
@@ -83,12 +83,12 @@ enum Form {
     #[default]
     Canonical,
     /// Bytes whose message ends only lengths tell.
-    Sealed(Box<Sealed>),
+    Encoded(Box<Encoded>),
 }
 
 /// What a batch was sealed from.
 #[derive(Clone)]
-struct Sealed {
+struct Encoded {
     /// Of the messages as they go on the wire, those that are not begun.
     lengths: VecDeque<u64>,
     /// All messages, as they were before.
@@ -145,17 +145,17 @@ impl Batch {
         self.wire.len() - self.head
     }
 
-    /// Whether [`crate::Connection::seal`] has given the batch the form of one connection, so
+    /// Whether [`crate::Engine::encode`] has given the batch the form of one connection, so
     /// that its messages can't be read back or sent elsewhere.
     #[must_use]
-    pub fn is_sealed(&self) -> bool {
+    pub fn is_encoded(&self) -> bool {
         !matches!(self.form, Form::Canonical)
     }
 
     /// Drops all messages and keeps the buffer.
     #[inline]
     pub fn clear(&mut self) {
-        if self.is_sealed() {
+        if self.is_encoded() {
             self.restore_origin();
         }
         self.wire.clear();
@@ -212,7 +212,7 @@ impl fmt::Debug for Batch {
             .field("messages", &self.messages)
             .field("bytes", &self.byte_len())
             .field("by_reference", &self.refs.len())
-            .field("sealed", &self.is_sealed())
+            .field("sealed", &self.is_encoded())
             .finish()
     }
 }

@@ -21,7 +21,7 @@ impl Batch {
             *self = other;
             return Ok(());
         }
-        let canonical = !self.is_sealed() && !other.is_sealed();
+        let canonical = !self.is_encoded() && !other.is_encoded();
         let whole = other.head == 0 && other.ref_head == 0 && !other.cut;
         if !canonical || !whole || !follows(&self.wire, &other.wire) {
             return Err(other);
@@ -35,7 +35,7 @@ impl Batch {
     /// This is how a batch that was encoded once reaches many pipes. `other` must be neither
     /// sealed nor partly written.
     pub fn extend_from(&mut self, other: &Self) {
-        debug_assert!(!self.is_sealed() && !other.is_sealed() && !other.cut);
+        debug_assert!(!self.is_encoded() && !other.is_encoded() && !other.cut);
         let bytes = &other.wire[other.head..];
         self.make_room(bytes.len());
         self.messages += other.messages;
@@ -94,7 +94,7 @@ impl Batch {
     /// Walks over their headers.
     #[must_use]
     pub fn split_front(&mut self, messages: usize) -> Self {
-        debug_assert!(!self.is_sealed());
+        debug_assert!(!self.is_encoded());
         self.discard_partial();
         if messages >= self.messages {
             return std::mem::take(self);

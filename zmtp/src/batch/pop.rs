@@ -69,7 +69,7 @@ impl Batch {
     /// Takes the first message off if it is a single frame whose payload is shared rather than copied.
     #[inline(never)]
     pub fn pop_large(&mut self) -> Option<Bytes> {
-        if self.cut || self.messages == 0 || self.is_sealed() {
+        if self.cut || self.messages == 0 || self.is_encoded() {
             return None;
         }
         let header = Header::parse(self.wire.get(self.head..)?)?;
@@ -127,8 +127,8 @@ impl Batch {
     #[inline(never)]
     fn pop_any(&mut self) -> Option<Message> {
         self.discard_partial();
-        debug_assert!(!self.is_sealed(), "a sealed batch has no messages to read");
-        if self.messages == 0 || self.is_sealed() {
+        debug_assert!(!self.is_encoded(), "a sealed batch has no messages to read");
+        if self.messages == 0 || self.is_encoded() {
             return None;
         }
         let header = self.pop_header()?;

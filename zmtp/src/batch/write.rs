@@ -57,7 +57,7 @@ impl Batch {
         if bytes >= self.byte_len() {
             debug_assert!(bytes == self.byte_len(), "advance beyond the end");
             let messages = self.messages;
-            if self.is_sealed() {
+            if self.is_encoded() {
                 self.wire.clear();
                 self.head = 0;
                 self.messages = 0;
@@ -100,8 +100,8 @@ impl Batch {
             if self.frame_left == 0 {
                 self.cut = true;
                 match &mut self.form {
-                    Form::Sealed(sealed) => {
-                        self.frame_left = sealed.lengths.pop_front().unwrap_or(u64::MAX);
+                    Form::Encoded(encoded) => {
+                        self.frame_left = encoded.lengths.pop_front().unwrap_or(u64::MAX);
                         self.frame_last = true;
                     }
                     Form::Canonical => match Header::parse(&self.wire[self.head..]) {

@@ -12,7 +12,7 @@
 //! | CURVE | RFC 25, 26 | both sides prove that they have a secret key | encrypted and authenticated |
 //!
 //! A mechanism proves who the peer is, not whether it may come in. That is asked with
-//! [`crate::Event::Authenticate`], and nothing goes on before [`crate::Connection::authenticated`] has brought
+//! [`crate::Event::Authenticate`], and nothing goes on before [`crate::Engine::authenticated`] has brought
 //! the answer.
 
 mod curve;
@@ -28,6 +28,7 @@ pub use self::curve::{
     Certificate, CertificateError, KeyError, KeyPair, PublicKey, SecretKey, z85,
 };
 pub use self::plain::{Password, PlainClient, TooLong};
+pub use crate::error::Refusal;
 use crate::error::{Error, Violation};
 use crate::random::Random;
 use crate::wire::command::{Command, CommandError, split_name};
@@ -174,42 +175,6 @@ impl Admission {
         Self {
             user_id: user_id.into(),
             metadata: Metadata::new(),
-        }
-    }
-}
-
-/// The peer may not come in: the status codes of RFC 27.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// 300: not now. The peer is told nothing and may try again.
-    #[error("temporary failure (300)")]
-    Temporary,
-    /// 400: not this one. The peer gets an ERROR, which is final for it.
-    #[error("authentication failure (400)")]
-    Denied,
-    /// 500: whoever decides could not. The peer gets an ERROR, which is final for it.
-    #[error("internal error (500)")]
-    Internal,
-}
-
-impl Refusal {
-    /// The status code.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Temporary => 300,
-            Self::Denied => 400,
-            Self::Internal => 500,
-        }
-    }
-
-    /// The reason in the ERROR command; `None` when none is sent.
-    pub(crate) const fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Temporary => None,
-            Self::Denied => Some("400"),
-            Self::Internal => Some("500"),
         }
     }
 }

@@ -125,10 +125,6 @@ pub fn split_name(body: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(*len))
 }
 
-pub(crate) fn put_error(out: &mut BytesMut, reason: &str) {
-    Command::Error(reason.as_bytes()).put(out);
-}
-
 fn cut(context: &[u8]) -> &[u8] {
     &context[..context.len().min(MAX_CONTEXT)]
 }

@@ -11,8 +11,6 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::error::Violation;
-
 /// The property that names the socket type.
 pub const SOCKET_TYPE: &str = "Socket-Type";
 /// The property with a REQ, DEALER or ROUTER socket's routing id.
@@ -24,7 +22,12 @@ pub struct Metadata {
     properties: Vec<(String, Bytes)>,
 }
 
-/// A property that can't be sent.
+/// Says that a property list is cut short, or has a size that no property can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed metadata")]
+pub struct MalformedMetadata;
+
+/// Says why a property can't be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PropertyError {
@@ -119,19 +122,19 @@ impl Metadata {
     /// `?`, as libzmq lets any byte pass.
     ///
     /// # Errors
-    /// [`Violation::Metadata`] when the list ends within a property or a value is too long.
-    pub fn parse(mut list: &[u8]) -> Result<Self, Violation> {
+    /// When the list ends within a property or a value is too long.
+    pub fn parse(mut list: &[u8]) -> Result<Self, MalformedMetadata> {
         let mut properties = Vec::new();
         while let Some((name_len, rest)) = list.split_first() {
             let (name, rest) = rest
                 .split_at_checked(usize::from(*name_len))
-                .ok_or(Violation::Metadata)?;
-            let (value_len, rest) = rest.split_first_chunk::<4>().ok_or(Violation::Metadata)?;
+                .ok_or(MalformedMetadata)?;
+            let (value_len, rest) = rest.split_first_chunk::<4>().ok_or(MalformedMetadata)?;
             let value_len =
-                i32::try_from(u32::from_be_bytes(*value_len)).map_err(|_| Violation::Metadata)?;
+                i32::try_from(u32::from_be_bytes(*value_len)).map_err(|_| MalformedMetadata)?;
             let (value, rest) = rest
                 .split_at_checked(value_len as usize)
-                .ok_or(Violation::Metadata)?;
+                .ok_or(MalformedMetadata)?;
             properties.push((text(name), Bytes::copy_from_slice(value)));
             list = rest;
         }
@@ -214,10 +217,7 @@ mod tests {
 
     #[test]
     fn values_of_two_gigabytes_are_an_error() {
-        assert_eq!(
-            Metadata::parse(b"\x01a\x80\0\0\0"),
-            Err(Violation::Metadata)
-        );
+        assert_eq!(Metadata::parse(b"\x01a\x80\0\0\0"), Err(MalformedMetadata));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! connection = greeting handshake traffic        (3.x; greeting.rs)
 //! handshake  = *command                          (what is in them: crate::mechanism)
-//! traffic    = *(message | command)              (decoder.rs)
+//! traffic    = *(message | command)              (crate::decoder)
 //! message    = *(frame with MORE) frame          (frame.rs)
 //! command    = frame with COMMAND                (command.rs, metadata.rs)
 //! ```
@@ -12,8 +12,6 @@
 //! splits only.
 
 pub mod command;
-pub(crate) mod decoder;
 pub mod frame;
 pub mod greeting;
 pub mod metadata;
-mod spent;

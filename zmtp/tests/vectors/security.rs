@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use purezmq_zmtp::mechanism::{
     self, Admission, Credentials, KeyPair, PlainClient, Refusal, SecretKey,
 };
-use purezmq_zmtp::{Batch, Config, Error, Event, Message, Random, SocketType, Violation};
+use purezmq_zmtp::{Batch, Config, Engine, Error, Event, Message, Random, SocketType, Violation};
 
 use super::{Peer, Vector, hex, wire};
 
@@ -86,7 +86,6 @@ pub(super) fn check_plain(vector: &Vector, bytes: &[u8], step: usize) {
             let error = client.feed(bytes).unwrap_err();
             let reason = "400".to_owned();
             assert_eq!(error, Error::Refused { reason });
-            assert!(!error.should_reconnect());
             if vector.name == "plain-error-400-libzmq" {
                 let (mut server, _) = asked(SocketType::Pull, &hello, step);
                 let now = server.now;
@@ -165,7 +164,7 @@ fn shake_hands(client: &mut Peer, server: &mut Peer) -> [Vec<u8>; 4] {
 fn sealed(peer: &mut Peer, message: impl Into<Message>) -> Vec<u8> {
     let mut batch = Batch::new();
     batch.push(&message.into(), usize::MAX);
-    peer.connection.seal(&mut batch);
+    peer.connection.encode(&mut batch);
     wire(&batch)
 }
 
@@ -177,7 +176,6 @@ pub(super) fn check_curve(vector: &Vector, bytes: &[u8], step: usize) {
         let error = client.feed(bytes).unwrap_err();
         let reason = "400".to_owned();
         assert_eq!(error, Error::Refused { reason });
-        assert!(!error.should_reconnect());
         return;
     }
     if vector.name.ends_with("subscribe") {

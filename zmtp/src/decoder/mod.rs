@@ -18,16 +18,20 @@
 //!
 //! Limits are checked when a header is seen, before anything is allocated for its body.
 
+mod scan;
 mod sealed;
+#[cfg(test)]
+mod tests;
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::frame::{Header, V1Header};
-use super::spent::Spent;
+use self::scan::{Open, Stop, frame_too_large, scan};
 use crate::batch::Batch;
-use crate::connection::Limits;
+use crate::buffer_pool::BufferPool;
 use crate::error::{Error, LimitExceeded, Violation};
+use crate::limits::Limits;
+use crate::wire::frame::{Header, V1Header};
 
 /// Bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
 const LARGE: usize = 32 * 1024;
@@ -61,7 +65,7 @@ pub(crate) struct Decoder {
     /// The size of its allocation.
     chunk_size: usize,
     /// Chunks and bodies before.
-    spent: Spent,
+    pool: BufferPool,
     /// How large the next chunk will be.
     read_size: usize,
     small_reads: u8,
@@ -93,133 +97,12 @@ struct Body {
     command: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Open {
-    frames: usize,
-    bytes: u64,
-}
-
-impl Open {
-    /// Takes one more frame, unless a limit forbids it.
-    #[inline]
-    fn add(self, len: u64, limits: &Limits) -> Result<Self, Error> {
-        if len > limits.max_frame.min(Limits::MAX_FRAME) {
-            return Err(frame_too_large(len, limits));
-        }
-        if self.frames >= limits.max_frames {
-            return Err(LimitExceeded::Frames {
-                max: limits.max_frames,
-            }
-            .into());
-        }
-        let bytes = self.bytes.saturating_add(len);
-        if bytes > limits.max_message {
-            return Err(LimitExceeded::Message {
-                max: limits.max_message,
-            }
-            .into());
-        }
-        Ok(Self {
-            frames: self.frames + 1,
-            bytes,
-        })
-    }
-}
-
-#[cold]
-fn frame_too_large(size: u64, limits: &Limits) -> Error {
-    if size > i64::MAX as u64 {
-        Violation::FrameSize.into()
-    } else {
-        let max = limits.max_frame.min(Limits::MAX_FRAME);
-        LimitExceeded::Frame { size, max }.into()
-    }
-}
-
-/// Where [`scan`] stopped, and what it went over.
-struct Scan {
-    at: usize,
-    whole: usize,
-    messages: usize,
-    open: Open,
-    stop: Stop,
-}
-
-enum Stop {
-    Fail(Error),
-    Input,
-    Budget,
-    Command(Header),
-    Large(Header),
-}
-
-/// Hops over whole frames from `at`, counting up to `budget` messages.
-fn scan(chunk: &[u8], mut at: usize, mut open: Open, budget: usize, limits: &Limits) -> Scan {
-    let mut whole = 0;
-    let mut messages = 0;
-    let stop = loop {
-        if messages == budget {
-            break Stop::Budget;
-        }
-        let rest = &chunk[at..];
-        let Some(header) = Header::parse(rest) else {
-            break Stop::Input;
-        };
-        let next = if header.command() {
-            check_command(header.len, limits).map(|()| open)
-        } else {
-            open.add(header.len, limits)
-        };
-        let next = match next {
-            Ok(next) => next,
-            Err(error) => break Stop::Fail(error),
-        };
-        // Both limits keep the length far below the largest usize.
-        let len = header.len as usize;
-        if rest.len() - header.size < len {
-            break if len >= LARGE {
-                Stop::Large(header)
-            } else {
-                Stop::Input
-            };
-        }
-        if header.command() {
-            break Stop::Command(header);
-        }
-        at += header.size + len;
-        open = next;
-        if !header.more() {
-            open = Open::default();
-            messages += 1;
-            whole = at;
-        }
-    };
-    Scan {
-        at,
-        whole,
-        messages,
-        open,
-        stop,
-    }
-}
-
-fn check_command(size: u64, limits: &Limits) -> Result<(), Error> {
-    if size > limits.max_frame.min(Limits::MAX_FRAME) {
-        return Err(frame_too_large(size, limits));
-    }
-    let max = limits.max_command as u64;
-    if size > max {
-        return Err(LimitExceeded::Command { size, max }.into());
-    }
-    Ok(())
-}
-
 /// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
 /// that of an earlier buffer, or a new one.
 fn make_room(
     chunk: &mut BytesMut,
     chunk_size: &mut usize,
-    spent: &mut Spent,
+    pool: &mut BufferPool,
     want: usize,
     read_size: usize,
 ) {
@@ -229,12 +112,12 @@ fn make_room(
     let need = chunk.len() + want;
     // Twice what is there, so that a long command in small pieces is copied a few times only.
     let size = need.max(read_size).max(2 * chunk.len());
-    let (mut next, size) = spent.take(need, size);
+    let (mut next, size) = pool.take(need, size);
     next.extend_from_slice(chunk);
     let old = std::mem::replace(chunk, next);
     let old_size = std::mem::replace(chunk_size, size);
     if old_size > MIN_CHUNK {
-        spent.give(old, old_size);
+        pool.give(old, old_size);
     }
 }
 
@@ -245,7 +128,7 @@ impl Decoder {
             v1: false,
             chunk: BytesMut::new(),
             chunk_size: 0,
-            spent: Spent::default(),
+            pool: BufferPool::default(),
             read_size: FIRST_CHUNK,
             small_reads: 0,
             seen: 0,
@@ -274,7 +157,7 @@ impl Decoder {
                 make_room(
                     &mut self.chunk,
                     &mut self.chunk_size,
-                    &mut self.spent,
+                    &mut self.pool,
                     want,
                     self.read_size,
                 );
@@ -318,12 +201,12 @@ impl Decoder {
 
     /// Whether more memory is held than an idle connection should.
     pub(crate) fn is_large(&self) -> bool {
-        self.chunk_size > MIN_CHUNK || !self.spent.is_empty()
+        self.chunk_size > MIN_CHUNK || !self.pool.is_empty()
     }
 
     /// Lets go of what an idle connection need not hold.
     pub(crate) fn shrink(&mut self) {
-        self.spent.clear();
+        self.pool.clear();
         self.proven = 0;
         self.read_size = FIRST_CHUNK;
         self.small_reads = 0;
@@ -509,7 +392,7 @@ impl Decoder {
     fn begin_body(&mut self, len: usize, more: bool, command: bool) {
         let ahead = BODY_STEP.max(2 * self.chunk.len()).max(self.proven);
         let size = len.min(self.chunk.len() + ahead);
-        let (mut buffer, size) = self.spent.take(size, size);
+        let (mut buffer, size) = self.pool.take(size, size);
         buffer.extend_from_slice(&self.chunk);
         self.chunk.clear();
         self.body = Some(Body {
@@ -535,7 +418,7 @@ impl Decoder {
         self.read_size = MIN_CHUNK;
         self.open = self.open.add(body.len as u64, &self.limits)?;
         let payload = body.buffer.split().freeze();
-        self.spent.give(body.buffer, body.size);
+        self.pool.give(body.buffer, body.size);
         self.out.put_body(payload);
         if !body.more {
             self.end_message(budget);
@@ -581,121 +464,5 @@ impl Decoder {
             }
         }
         Ok(Found::Full)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(decoder: &mut Decoder, mut bytes: &[u8]) -> Vec<Batch> {
-        let mut batches = Vec::new();
-        while !bytes.is_empty() {
-            let mut buffer = decoder.read_buffer();
-            let n = bytes.len().min(buffer.remaining_mut());
-            buffer.put_slice(&bytes[..n]);
-            bytes.advance(n);
-            decoder.note_read();
-            loop {
-                let found = decoder.next(&mut 1_000_000, false).unwrap();
-                let batch = decoder.take_messages();
-                if !batch.is_empty() {
-                    batches.push(batch);
-                }
-                if matches!(found, Found::Nothing) {
-                    break;
-                }
-            }
-        }
-        batches
-    }
-
-    #[test]
-    fn a_long_handshake_in_small_pieces_is_not_copied_for_each() {
-        let mut decoder = Decoder::new(Limits::default());
-        let mut moves = 0;
-        let mut memory = std::ptr::null();
-        let header = [&[6][..], &50_000_u64.to_be_bytes()].concat();
-        let pieces = std::iter::once(&header[..]).chain(std::iter::repeat_n(&[1; 100][..], 499));
-        for piece in pieces {
-            decoder.read_buffer().put_slice(piece);
-            decoder.note_read();
-            assert!(decoder.take_frame(false).unwrap().is_none());
-            moves += usize::from(decoder.chunk.as_ptr() != memory);
-            memory = decoder.chunk.as_ptr();
-        }
-        assert!(moves <= 10, "{moves}");
-        let kept = decoder.chunk_size + decoder.spent.bytes();
-        assert!(kept <= 4 * 50_000, "{kept}");
-    }
-
-    #[test]
-    fn the_chunk_grows_with_full_reads_and_shrinks_with_small_ones() {
-        let mut decoder = Decoder::new(Limits::default());
-        assert_eq!(decoder.read_buffer().remaining_mut(), FIRST_CHUNK);
-        read(&mut decoder, &b"\x00\x02hi".repeat(500_000));
-        assert_eq!(decoder.read_size, MAX_CHUNK);
-        for _ in 0..200 {
-            read(&mut decoder, b"\x00\x02hi");
-        }
-        assert_eq!(decoder.read_size, MIN_CHUNK);
-        assert!(decoder.is_large());
-        decoder.shrink();
-        assert!(!decoder.is_large());
-    }
-
-    #[test]
-    fn memory_of_popped_batches_is_read_into_again() {
-        let mut decoder = Decoder::new(Limits::default());
-        read(&mut decoder, &b"\x00\x02hi".repeat(500_000));
-        let mut places = std::collections::HashSet::new();
-        for _ in 0..100 {
-            // The batch is dropped before the next read.
-            read(&mut decoder, &b"\x00\x02hi".repeat(30_000));
-            places.insert(decoder.chunk.as_ptr_range().end as usize / MAX_CHUNK);
-        }
-        assert!(places.len() <= 6, "{} chunks", places.len());
-    }
-
-    #[test]
-    fn whole_messages_are_handed_over_without_a_copy() {
-        let mut decoder = Decoder::new(Limits::default());
-        decoder.read_buffer().put_slice(b"\x00\x02hi\x00\x02ho\x00");
-        let place = decoder.chunk.as_ptr();
-        assert!(matches!(decoder.next(&mut 10, false), Ok(Found::Nothing)));
-        let batch = decoder.take_messages();
-        assert_eq!(batch.len(), 2);
-        let mut slices = [std::io::IoSlice::new(&[])];
-        assert_eq!(batch.io_slices(&mut slices), 1);
-        assert_eq!(slices[0].as_ptr(), place);
-        assert_eq!(&slices[0][..], b"\x00\x02hi\x00\x02ho");
-    }
-
-    #[test]
-    fn a_command_does_not_make_messages_behind_it_join_by_copy() {
-        let mut decoder = Decoder::new(Limits::default());
-        let bytes = b"\x00\x01a\x04\x05\x04PONG\x00\x01b";
-        let batches = read(&mut decoder, bytes);
-        assert_eq!(batches.len(), 2);
-    }
-
-    #[test]
-    fn a_large_body_is_the_payload_it_becomes() {
-        let mut decoder = Decoder::new(Limits::default());
-        let mut bytes = b"\x00\x01a\x03\0\0\0\0\0\x10\0\0".to_vec();
-        bytes.extend(std::iter::repeat_n(b'x', 1 << 20));
-        bytes.extend_from_slice(b"\x00\x01b\x00\x01c");
-        let batches = read(&mut decoder, &bytes);
-        let mut messages: Vec<_> = batches
-            .into_iter()
-            .flat_map(|mut batch| std::iter::from_fn(move || batch.pop()))
-            .collect();
-        assert_eq!(messages.len(), 3);
-        assert_eq!(messages[0], "a");
-        assert_eq!(messages[2], "c");
-        let body = messages[1].pop_front().unwrap();
-        assert_eq!(body.len(), 1 << 20);
-        assert_eq!(messages[1], "b");
-        assert!(decoder.chunk.capacity() <= MAX_CHUNK);
     }
 }

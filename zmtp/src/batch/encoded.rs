@@ -1,11 +1,11 @@
 //! A batch in the form of one connection, encrypted or of an older version, and back: called by
-//! [`crate::Connection::seal`], and where a connection ends before all is written.
+//! [`crate::Engine::encode`], and where a connection ends before all is written.
 
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
-use super::{Batch, Form, Sealed};
+use super::{Batch, Encoded, Form};
 use crate::wire::frame::{COMMAND, Header, MORE};
 
 impl Batch {
@@ -15,7 +15,7 @@ impl Batch {
     /// through this again.
     ///
     /// What is written goes into `spare`, whose memory becomes the batch's until [`Batch::reclaim`].
-    pub(crate) fn reseal(
+    pub(crate) fn rewrite(
         &mut self,
         spare: &mut BytesMut,
         mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool),
@@ -51,29 +51,29 @@ impl Batch {
                 from = spare.len();
             }
         }
-        let sealed = Self {
+        let encoded = Self {
             wire: std::mem::take(spare),
             messages: lengths.len(),
             ..Self::default()
         };
-        let mut before = std::mem::replace(self, sealed);
+        let mut before = std::mem::replace(self, encoded);
         let origin = match std::mem::take(&mut before.form) {
             Form::Canonical => before,
             // The second time; what the first has made is not needed any more.
-            Form::Sealed(first) => {
+            Form::Encoded(first) => {
                 *spare = before.wire;
                 first.origin
             }
         };
-        self.form = Form::Sealed(Box::new(Sealed { lengths, origin }));
+        self.form = Form::Encoded(Box::new(Encoded { lengths, origin }));
     }
 
-    /// Undoes [`crate::Connection::seal`]: the messages that are not completely written are back in the form that they
+    /// Undoes [`crate::Engine::encode`]: the messages that are not completely written are back in the form that they
     /// had, for another connection. Does nothing to a batch that is not sealed. Call [`Batch::discard_partial`]
     /// first, unless a message that was partly written shall be sent once more.
-    pub fn unseal(&mut self) {
+    pub fn restore(&mut self) {
         let left = self.messages;
-        if self.is_sealed() {
+        if self.is_encoded() {
             self.restore_origin();
             self.truncate_front(self.messages - left);
         }
@@ -81,19 +81,19 @@ impl Batch {
 
     /// Undoes sealing of a batch that is written, and gives the memory that was used for it.
     pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
-        if !self.is_sealed() || !self.is_empty() {
+        if !self.is_encoded() || !self.is_empty() {
             return None;
         }
-        let mut sealed = std::mem::take(&mut self.wire);
-        sealed.clear();
+        let mut encoded = std::mem::take(&mut self.wire);
+        encoded.clear();
         self.clear();
-        Some(sealed)
+        Some(encoded)
     }
 
     #[cold]
     pub(super) fn restore_origin(&mut self) {
-        if let Form::Sealed(sealed) = std::mem::take(&mut self.form) {
-            *self = sealed.origin;
+        if let Form::Encoded(encoded) = std::mem::take(&mut self.form) {
+            *self = encoded.origin;
         }
     }
 }

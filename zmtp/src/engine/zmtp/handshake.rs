@@ -13,9 +13,11 @@ use std::time::Instant;
 
 use bytes::{BufMut, Bytes};
 
-use super::{Connection, Event, PeerInfo, Version};
-use crate::error::{Error, Incompatible};
-use crate::mechanism::{Admission, Progress, Refusal};
+use super::{Connection, Event, PeerInfo};
+use crate::error::{Error, Incompatible, Refusal};
+use crate::mechanism::{Admission, Progress};
+use crate::socket_type::SocketType;
+use crate::version::Version;
 use crate::wire::frame;
 use crate::wire::greeting::{self, Greeting, Peer};
 use crate::wire::metadata::{self, Metadata};
@@ -30,8 +32,8 @@ pub(super) enum Phase {
     },
     /// The socket type octet of a 2.0 or "revision 0" peer, which nobody checks.
     ShortGreeting { version: Version },
-    /// The identity frame of a 1.0 or 2.0 peer. `unversioned` peers sent no signature.
-    Identity { version: Version, unversioned: bool },
+    /// The identity frame of a 1.0 or 2.0 peer.
+    Identity { version: Version },
     /// A command of the peer.
     Mechanism { version: Version },
     /// The application's decision about the peer.
@@ -58,15 +60,9 @@ impl Connection {
                         return Ok(());
                     }
                     self.decoder.consume(greeting::SHORT_GREETING);
-                    Some(Phase::Identity {
-                        version,
-                        unversioned: false,
-                    })
+                    Some(Phase::Identity { version })
                 }
-                Phase::Identity {
-                    version,
-                    unversioned,
-                } => self.on_identity(version, unversioned, now)?,
+                Phase::Identity { version } => self.on_identity(version, now)?,
                 Phase::Mechanism { version } => self.on_handshake_command(version, now)?,
                 Phase::Decision { .. } | Phase::Traffic => return Ok(()),
             };
@@ -87,7 +83,6 @@ impl Connection {
                 self.control.extend_from_slice(&self.config.routing_id);
                 return Ok(Some(Phase::Identity {
                     version: Version::V1_0,
-                    unversioned: true,
                 }));
             }
             _ => {}
@@ -173,24 +168,20 @@ impl Connection {
         Ok(())
     }
 
-    fn on_identity(
-        &mut self,
-        version: Version,
-        unversioned: bool,
-        now: Instant,
-    ) -> Result<Option<Phase>, Error> {
+    fn on_identity(&mut self, version: Version, now: Instant) -> Result<Option<Phase>, Error> {
         let v1 = version == Version::V1_0;
         let Some(identity) = self.decoder.take_frame(v1)? else {
             return Ok(None);
         };
-        if unversioned && self.config.socket_type.takes_subscriptions() {
-            // Publishers of that age filter nothing and their subscribers may never subscribe
-            // upstream: such a peer is taken to want everything.
+        if v1 && self.config.socket_type.takes_subscriptions() {
+            // Publishers of that age filter nothing, and their subscribers never subscribe upstream: such a peer is
+            // taken to want everything (R-PUB-9).
             self.decoder.put_message(&[1]);
         }
         self.ready(
+            version,
             PeerInfo {
-                version,
+                version: Some(version),
                 socket_type: None,
                 routing_id: identity.freeze(),
                 properties: Metadata::new(),
@@ -278,8 +269,9 @@ impl Connection {
                 let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
                 properties.replace(&metadata);
                 self.ready(
+                    version,
                     PeerInfo {
-                        version,
+                        version: Some(version),
                         socket_type,
                         routing_id,
                         properties,
@@ -294,10 +286,7 @@ impl Connection {
     }
 
     /// Every `Socket-Type` must be one we can talk to; none at all is accepted, as in libzmq.
-    fn check_socket_types(
-        &self,
-        properties: &Metadata,
-    ) -> Result<Option<crate::SocketType>, Error> {
+    fn check_socket_types(&self, properties: &Metadata) -> Result<Option<SocketType>, Error> {
         let local = self.config.socket_type;
         let mut last = None;
         for name in properties.all(metadata::SOCKET_TYPE) {
@@ -327,11 +316,11 @@ impl Connection {
         properties
     }
 
-    fn ready(&mut self, peer: PeerInfo, now: Instant) {
-        self.version = peer.version;
+    fn ready(&mut self, version: Version, peer: PeerInfo, now: Instant) {
+        self.version = version;
         self.handshake_ends = None;
-        self.decoder.begin_traffic(peer.version == Version::V1_0);
-        if peer.version >= Version::V3_0 {
+        self.decoder.begin_traffic(version == Version::V1_0);
+        if version >= Version::V3_0 {
             self.timers.start(self.config.heartbeat, now);
         }
         self.event = Some(Event::Ready(peer));

@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Config, Connection, Event};
+use super::{Config, Connection};
 use crate::batch::Batch;
+use crate::engine::{Engine, Event};
 use crate::error::{Error, Violation};
 use crate::mechanism::{Mechanism, Progress, parse};
+use crate::message::Message;
+use crate::socket_type::SocketType;
 use crate::wire::command::Command;
 use crate::wire::frame;
 use crate::wire::metadata::Metadata;
-use crate::{Message, SocketType};
 
 const KEY: u8 = 0x5a;
 
@@ -127,7 +129,7 @@ fn a_mechanism_with_roles_and_sealed_traffic_fits() {
     for message in &messages {
         batch.push(message, 1000);
     }
-    push.seal(&mut batch);
+    push.encode(&mut batch);
     let bytes = wire(&batch);
     assert!(!bytes.windows(3).any(|window| window == b"one"));
     for step in [1, 1000, 1_000_000] {
@@ -152,7 +154,7 @@ fn subscriptions_become_commands_before_they_are_sealed() {
     let mut batch = Batch::new();
     batch.push(&Message::from([1, b'A']), usize::MAX);
     batch.push(&Message::from([0, b'A']), usize::MAX);
-    sub.seal(&mut batch);
+    sub.encode(&mut batch);
     let bytes = wire(&batch);
     assert_eq!(bytes[2], frame::COMMAND ^ KEY);
     xpub.feed(&bytes, now).unwrap();

@@ -1,4 +1,4 @@
-//! Read buffers that are handed out and come back.
+//! [`BufferPool`]: read buffers that are handed out and come back. Used by the decoder.
 //!
 //! A buffer that was read into becomes the payload of messages, and is free again when the application has
 //! dropped them all. Keeping a handle on it lets the decoder use its memory again: fresh memory costs a page
@@ -17,9 +17,9 @@ const LOOKS: usize = 4;
 /// So often a buffer is looked at in vain before it is given up.
 const MOST_IN_VAIN: usize = 16;
 
-/// Buffers that were handed out, each with the size of its allocation.
+/// Keeps in view buffers that were handed out, each with the size of its allocation.
 #[derive(Debug, Default)]
-pub(crate) struct Spent {
+pub(crate) struct BufferPool {
     buffers: VecDeque<Handle>,
     bytes: usize,
 }
@@ -32,8 +32,8 @@ struct Handle {
     in_vain: usize,
 }
 
-impl Spent {
-    /// An empty buffer with room for `need` bytes, and its size: one whose messages are gone, or a new one
+impl BufferPool {
+    /// Returns an empty buffer with room for `need` bytes, and its size: one whose messages are gone, or a new one
     /// of `size` bytes.
     pub(crate) fn take(&mut self, need: usize, size: usize) -> (BytesMut, usize) {
         for _ in 0..self.buffers.len().min(LOOKS) {
@@ -95,18 +95,18 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_when_its_contents_are_gone() {
-        let mut spent = Spent::default();
-        let (mut buffer, size) = spent.take(1000, 64 * 1024);
+        let mut pool = BufferPool::default();
+        let (mut buffer, size) = pool.take(1000, 64 * 1024);
         assert_eq!(size, 64 * 1024);
         buffer.extend_from_slice(&[1; 1000]);
         let memory = buffer.as_ptr();
         let contents = buffer.split().freeze();
-        spent.give(buffer, size);
-        let (other, other_size) = spent.take(1000, 2000);
+        pool.give(buffer, size);
+        let (other, other_size) = pool.take(1000, 2000);
         assert_ne!(other.as_ptr(), memory, "its contents are still there");
-        spent.give(other, other_size);
+        pool.give(other, other_size);
         drop(contents);
-        let (again, size) = spent.take(60_000, 64 * 1024);
+        let (again, size) = pool.take(60_000, 64 * 1024);
         assert_eq!(size, 64 * 1024);
         assert!((memory..memory.wrapping_add(size)).contains(&again.as_ptr()));
         assert!(again.capacity() >= 60_000 && again.is_empty());
@@ -114,29 +114,29 @@ mod tests {
 
     #[test]
     fn buffers_that_are_held_for_long_hide_no_others() {
-        let mut spent = Spent::default();
+        let mut pool = BufferPool::default();
         let mut held = Vec::new();
         for _ in 0..2 * LOOKS {
-            let (mut buffer, size) = spent.take(1000, 1000);
+            let (mut buffer, size) = pool.take(1000, 1000);
             buffer.extend_from_slice(&[1; 1000]);
             held.push(buffer.split().freeze());
-            spent.give(buffer, size);
+            pool.give(buffer, size);
         }
         for _ in 0..1000 {
-            let (buffer, size) = spent.take(1000, 1000);
-            spent.give(buffer, size);
+            let (buffer, size) = pool.take(1000, 1000);
+            pool.give(buffer, size);
         }
-        assert!(spent.buffers.len() <= 8 * LOOKS, "{}", spent.buffers.len());
+        assert!(pool.buffers.len() <= 8 * LOOKS, "{}", pool.buffers.len());
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut spent = Spent::default();
+        let mut pool = BufferPool::default();
         for _ in 0..100 {
-            spent.give(BytesMut::with_capacity(1 << 20), 1 << 20);
+            pool.give(BytesMut::with_capacity(1 << 20), 1 << 20);
         }
-        assert_eq!((spent.buffers.len(), spent.bytes), (4, MOST));
-        spent.give(BytesMut::with_capacity(1 << 26), 1 << 26);
-        assert!(spent.is_empty());
+        assert_eq!((pool.buffers.len(), pool.bytes), (4, MOST));
+        pool.give(BytesMut::with_capacity(1 << 26), 1 << 26);
+        assert!(pool.is_empty());
     }
 }

@@ -12,9 +12,10 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Decoder, Found, LARGE, MIN_CHUNK, Open, check_command, frame_too_large};
-use crate::connection::Limits;
+use super::scan::{Open, check_command, frame_too_large};
+use super::{Decoder, Found, LARGE, MIN_CHUNK};
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::mechanism::Mechanism;
 use crate::wire::frame::{self, COMMAND, Header, MORE};
 
@@ -171,7 +172,7 @@ impl Decoder {
         self.read_size = MIN_CHUNK;
         let mut payload = body.buffer.split();
         payload.advance(from);
-        self.spent.give(body.buffer, body.size);
+        self.pool.give(body.buffer, body.size);
         if flags & COMMAND != 0 {
             check_command(payload.len() as u64, &self.limits)?;
             return Ok(Some(payload));

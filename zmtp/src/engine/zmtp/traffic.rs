@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::{Connection, Version};
-use crate::SocketType;
+use super::Connection;
 use crate::batch::Batch;
+use crate::decoder::Found;
 use crate::error::{Error, Violation};
+use crate::version::Version;
 use crate::wire::command::Command;
-use crate::wire::decoder::Found;
 use crate::wire::frame::{self, Header};
 
 /// The longest group name, in bytes.
@@ -59,7 +59,7 @@ impl Connection {
                 let from = body.len() - topic.len();
                 self.put_subscription(body, 0, from, budget)
             }
-            Ok(Command::Join(group) | Command::Leave(group)) if kind == SocketType::Radio => {
+            Ok(Command::Join(group) | Command::Leave(group)) if kind.takes_groups() => {
                 if group.len() > MAX_GROUP {
                     return Err(Violation::GroupName.into());
                 }
@@ -70,7 +70,7 @@ impl Connection {
             Ok(Command::Ping { ttl, context }) if self.version >= Version::V3_0 => {
                 let waiting = self.control.len();
                 self.timers.on_ping(ttl, context, now, &mut self.control);
-                self.seal_control(waiting);
+                self.encrypt_control(waiting);
                 Ok(())
             }
             _ => Ok(()),
@@ -95,19 +95,19 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn seal_batch(&mut self, batch: &mut Batch) {
-        if batch.is_sealed() || batch.is_empty() {
+    pub(super) fn encode_batch(&mut self, batch: &mut Batch) {
+        if batch.is_encoded() || batch.is_empty() {
             return;
         }
         let kind = self.config.socket_type;
-        let spare = &mut self.sealed;
+        let spare = &mut self.spare;
         match self.version {
-            Version::V1_0 => batch.reseal(spare, |out, flags, payload, _| {
+            Version::V1_0 => batch.rewrite(spare, |out, flags, payload, _| {
                 frame::put_v1_header(out, flags & frame::MORE != 0, payload.len());
                 out.extend_from_slice(payload);
             }),
             Version::V3_1 if kind.sends_subscriptions() => {
-                batch.reseal(spare, |out, more, payload, first| {
+                batch.rewrite(spare, |out, more, payload, first| {
                     put_as_command(
                         out,
                         more,
@@ -118,8 +118,8 @@ impl Connection {
                     );
                 });
             }
-            Version::V3_0 | Version::V3_1 if kind == SocketType::Dish => {
-                batch.reseal(spare, |out, flags, payload, first| {
+            Version::V3_0 | Version::V3_1 if kind.sends_groups() => {
+                batch.rewrite(spare, |out, flags, payload, first| {
                     put_as_command(out, flags, payload, first, Command::Join, Command::Leave);
                 });
             }
@@ -127,14 +127,14 @@ impl Connection {
         }
         if self.mechanism.encrypts() {
             let mechanism = &mut self.mechanism;
-            batch.reseal(spare, |out, flags, payload, _| {
+            batch.rewrite(spare, |out, flags, payload, _| {
                 mechanism.seal(flags, payload, out);
             });
         }
     }
 
-    /// Seals the commands in `control` from `from` on, if this connection needs it.
-    pub(super) fn seal_control(&mut self, from: usize) {
+    /// Encrypts the commands in `control` from `from` on, if this connection needs it.
+    pub(super) fn encrypt_control(&mut self, from: usize) {
         if !self.mechanism.encrypts() || self.control.len() == from {
             return;
         }

@@ -1,0 +1,116 @@
+//! What the decoder does with memory; what it makes of bytes is in `tests/`.
+
+use bytes::{Buf, BufMut};
+
+use super::*;
+
+fn read(decoder: &mut Decoder, mut bytes: &[u8]) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    while !bytes.is_empty() {
+        let mut buffer = decoder.read_buffer();
+        let n = bytes.len().min(buffer.remaining_mut());
+        buffer.put_slice(&bytes[..n]);
+        bytes.advance(n);
+        decoder.note_read();
+        loop {
+            let found = decoder.next(&mut 1_000_000, false).unwrap();
+            let batch = decoder.take_messages();
+            if !batch.is_empty() {
+                batches.push(batch);
+            }
+            if matches!(found, Found::Nothing) {
+                break;
+            }
+        }
+    }
+    batches
+}
+
+#[test]
+fn a_long_handshake_in_small_pieces_is_not_copied_for_each() {
+    let mut decoder = Decoder::new(Limits::default());
+    let mut moves = 0;
+    let mut memory = std::ptr::null();
+    let header = [&[6][..], &50_000_u64.to_be_bytes()].concat();
+    let pieces = std::iter::once(&header[..]).chain(std::iter::repeat_n(&[1; 100][..], 499));
+    for piece in pieces {
+        decoder.read_buffer().put_slice(piece);
+        decoder.note_read();
+        assert!(decoder.take_frame(false).unwrap().is_none());
+        moves += usize::from(decoder.chunk.as_ptr() != memory);
+        memory = decoder.chunk.as_ptr();
+    }
+    assert!(moves <= 10, "{moves}");
+    let kept = decoder.chunk_size + decoder.pool.bytes();
+    assert!(kept <= 4 * 50_000, "{kept}");
+}
+
+#[test]
+fn the_chunk_grows_with_full_reads_and_shrinks_with_small_ones() {
+    let mut decoder = Decoder::new(Limits::default());
+    assert_eq!(decoder.read_buffer().remaining_mut(), FIRST_CHUNK);
+    read(&mut decoder, &b"\x00\x02hi".repeat(500_000));
+    assert_eq!(decoder.read_size, MAX_CHUNK);
+    for _ in 0..200 {
+        read(&mut decoder, b"\x00\x02hi");
+    }
+    assert_eq!(decoder.read_size, MIN_CHUNK);
+    assert!(decoder.is_large());
+    decoder.shrink();
+    assert!(!decoder.is_large());
+}
+
+#[test]
+fn memory_of_popped_batches_is_read_into_again() {
+    let mut decoder = Decoder::new(Limits::default());
+    read(&mut decoder, &b"\x00\x02hi".repeat(500_000));
+    let mut places = std::collections::HashSet::new();
+    for _ in 0..100 {
+        // The batch is dropped before the next read.
+        read(&mut decoder, &b"\x00\x02hi".repeat(30_000));
+        places.insert(decoder.chunk.as_ptr_range().end as usize / MAX_CHUNK);
+    }
+    assert!(places.len() <= 6, "{} chunks", places.len());
+}
+
+#[test]
+fn whole_messages_are_handed_over_without_a_copy() {
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.read_buffer().put_slice(b"\x00\x02hi\x00\x02ho\x00");
+    let place = decoder.chunk.as_ptr();
+    assert!(matches!(decoder.next(&mut 10, false), Ok(Found::Nothing)));
+    let batch = decoder.take_messages();
+    assert_eq!(batch.len(), 2);
+    let mut slices = [std::io::IoSlice::new(&[])];
+    assert_eq!(batch.io_slices(&mut slices), 1);
+    assert_eq!(slices[0].as_ptr(), place);
+    assert_eq!(&slices[0][..], b"\x00\x02hi\x00\x02ho");
+}
+
+#[test]
+fn a_command_does_not_make_messages_behind_it_join_by_copy() {
+    let mut decoder = Decoder::new(Limits::default());
+    let bytes = b"\x00\x01a\x04\x05\x04PONG\x00\x01b";
+    let batches = read(&mut decoder, bytes);
+    assert_eq!(batches.len(), 2);
+}
+
+#[test]
+fn a_large_body_is_the_payload_it_becomes() {
+    let mut decoder = Decoder::new(Limits::default());
+    let mut bytes = b"\x00\x01a\x03\0\0\0\0\0\x10\0\0".to_vec();
+    bytes.extend(std::iter::repeat_n(b'x', 1 << 20));
+    bytes.extend_from_slice(b"\x00\x01b\x00\x01c");
+    let batches = read(&mut decoder, &bytes);
+    let mut messages: Vec<_> = batches
+        .into_iter()
+        .flat_map(|mut batch| std::iter::from_fn(move || batch.pop()))
+        .collect();
+    assert_eq!(messages.len(), 3);
+    assert_eq!(messages[0], "a");
+    assert_eq!(messages[2], "c");
+    let body = messages[1].pop_front().unwrap();
+    assert_eq!(body.len(), 1 << 20);
+    assert_eq!(messages[1], "b");
+    assert!(decoder.chunk.capacity() <= MAX_CHUNK);
+}

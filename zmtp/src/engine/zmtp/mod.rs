@@ -1,0 +1,312 @@
+//! [`Connection`]: the engine that speaks ZMTP (RFC 37; RFC 23, 15 and 13 for older peers).
+//!
+//! A session calls it as [`Engine`] says. Below it, [`crate::wire`] knows the grammar, [`crate::mechanism`] the
+//! handshakes, and the decoder makes messages of bytes. The connection knows no socket beyond the row of its type:
+//! what a SUB filters or a REQ expects is not its business.
+//!
+//! ```text
+//! config.rs      what it is told in the beginning
+//! handshake.rs   greeting, mechanism, socket types, until it is ready
+//! traffic.rs     messages and commands after that
+//! heartbeat.rs   PING, PONG and the silence between them
+//! ```
+
+mod config;
+mod handshake;
+mod heartbeat;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use bytes::buf::Limit;
+use bytes::{BufMut, BytesMut};
+
+pub use self::config::{Config, Heartbeat};
+use self::handshake::{Phase, Sent};
+use super::{Engine, Event, PeerInfo};
+use crate::batch::Batch;
+use crate::decoder::Decoder;
+use crate::error::{Error, Incompatible, Refusal, Silence};
+use crate::mechanism::{Admission, Mechanism, Progress};
+use crate::version::Version;
+use crate::wire::command::Command;
+use crate::wire::greeting;
+
+/// After so long without input a connection gives its large buffers back.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Speaks one side of a ZMTP connection, without its socket and clock.
+///
+/// [`Engine`] has the calls of a session. After an error every further input gets the same error; messages that were
+/// complete before it can still be taken.
+///
+/// ```
+/// use std::time::Instant;
+/// use purezmq_zmtp::{Batch, Config, Connection, Engine, Message, SocketType};
+///
+/// let now = Instant::now();
+/// let mut push = Connection::new(Config::new(SocketType::Push), now);
+/// let mut pull = Connection::new(Config::new(SocketType::Pull), now);
+///
+/// // Greeting and handshake: each side's control bytes go to the other.
+/// while !(push.is_ready() && pull.is_ready()) {
+///     let bytes = push.control().split();
+///     pull.feed(&bytes, now)?;
+///     let bytes = pull.control().split();
+///     push.feed(&bytes, now)?;
+/// }
+///
+/// let mut batch = Batch::new();
+/// batch.push(&Message::from("hello"), usize::MAX);
+/// push.encode(&mut batch);
+/// let mut slices = [std::io::IoSlice::new(&[]); 8];
+/// let used = batch.io_slices(&mut slices);
+/// for slice in &slices[..used] {
+///     pull.feed(slice, now)?;
+/// }
+/// assert_eq!(pull.take_messages().pop().unwrap(), "hello");
+/// # Ok::<(), purezmq_zmtp::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    phase: Phase,
+    version: Version,
+    mechanism: Box<dyn Mechanism>,
+    /// How far the handshake is, while somebody decides on the peer.
+    held: Option<Progress>,
+    /// What the peer was admitted with.
+    admission: Admission,
+    /// Where batches are encoded to.
+    spare: BytesMut,
+    decoder: Decoder,
+    control: BytesMut,
+    timers: heartbeat::Timers,
+    event: Option<Event>,
+    failure: Option<Error>,
+    handshake_ends: Option<Instant>,
+    last_input: Instant,
+    /// When to look whether the connection is idle; set while it holds large buffers.
+    idle_check: Option<Instant>,
+}
+
+impl Connection {
+    /// Begins a connection, and queues the first bytes to send.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        let mut control = BytesMut::with_capacity(128);
+        greeting::put_signature(&mut control, config.routing_id.len());
+        Self {
+            phase: Phase::Greeting {
+                sent: Sent::Signature,
+            },
+            version: Version::V3_1,
+            mechanism: config.mechanism.start(&config.random),
+            held: None,
+            admission: Admission::default(),
+            spare: BytesMut::new(),
+            decoder: Decoder::new(config.limits),
+            control,
+            timers: heartbeat::Timers::default(),
+            event: None,
+            failure: None,
+            handshake_ends: config
+                .handshake_timeout
+                .and_then(|timeout| now.checked_add(timeout)),
+            last_input: now,
+            idle_check: None,
+            config,
+        }
+    }
+
+    /// Copies `bytes` in and handles all of them: for tests and tools.
+    ///
+    /// # Errors
+    /// Returns those of [`Engine::handle_input`].
+    pub fn feed(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let mut buffer = self.read_buffer();
+            let (head, tail) = bytes.split_at(bytes.len().min(buffer.remaining_mut()));
+            buffer.put_slice(head);
+            bytes = tail;
+            self.advance(now, usize::MAX, true)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the handshake is complete.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Traffic
+    }
+
+    /// Returns the version spoken; 3.1 until the peer's greeting says otherwise.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns the configuration given to [`Connection::new`].
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes in what has been read, as far as it goes. With `join`, messages may be copied to be one batch.
+    fn advance(&mut self, now: Instant, max_messages: usize, join: bool) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        if self.decoder.note_read() > 0 {
+            self.last_input = now;
+            self.timers.alive();
+            if self.idle_check.is_none() && (self.decoder.is_large() || self.spare.capacity() > 0) {
+                self.idle_check = now.checked_add(IDLE);
+            }
+        }
+        let mut result = Ok(());
+        if self.phase != Phase::Traffic {
+            result = self.advance_handshake(now);
+        }
+        if result.is_ok() && self.phase == Phase::Traffic {
+            result = self.advance_traffic(now, max_messages, join);
+        }
+        result.map_err(|error| self.fail(error))
+    }
+
+    /// Ends the connection: no timer runs any more, and every further input gets `error`.
+    fn fail(&mut self, error: Error) -> Error {
+        self.failure = Some(error.clone());
+        self.timers = heartbeat::Timers::default();
+        self.handshake_ends = None;
+        self.idle_check = None;
+        error
+    }
+}
+
+impl Engine for Connection {
+    /// Returns the place for the next read: from 512 bytes to 256 KiB, as recent reads had it; within a large frame
+    /// that frame's own memory, of which at most the larger of 64 KiB and twice what has come is reserved ahead.
+    fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
+        self.decoder.read_buffer()
+    }
+
+    fn handle_input(&mut self, now: Instant, max_messages: usize) -> Result<(), Error> {
+        self.advance(now, max_messages, false)
+    }
+
+    fn input_pending(&self) -> bool {
+        self.failure.is_none() && self.decoder.is_full()
+    }
+
+    /// Takes the whole messages that came, subscriptions in message form.
+    fn take_messages(&mut self) -> Batch {
+        self.decoder.take_messages()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+
+    /// Returns what waits of greeting, handshake, PING and PONG.
+    fn control(&mut self) -> &mut BytesMut {
+        &mut self.control
+    }
+
+    /// Divides what is to be encrypted: what was encrypted long before it is written has left the processor's cache.
+    fn divide(&mut self, batch: &mut Batch) -> Option<Batch> {
+        /// About what the system takes in one write.
+        const AT_ONCE: usize = 256 * 1024;
+        if !self.mechanism.encrypts() || batch.byte_len() <= AT_ONCE {
+            return None;
+        }
+        let front = batch.split_front(batch.messages_within(AT_ONCE));
+        let rest = std::mem::replace(batch, front);
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    /// Encodes nothing for most connections; commands for the subscriptions of SUB and XSUB, ZMTP 1.0 frames for a
+    /// 1.0 peer, boxes for CURVE.
+    fn encode(&mut self, batch: &mut Batch) {
+        debug_assert!(self.is_ready(), "nothing may be sent before the handshake");
+        self.encode_batch(batch);
+    }
+
+    fn reclaim(&mut self, batch: &mut Batch) {
+        /// More is not kept.
+        const MOST: usize = 4 * 1024 * 1024;
+        if let Some(encoded) = batch.reclaim()
+            && (self.spare.capacity()..=MOST).contains(&encoded.capacity())
+        {
+            self.spare = encoded;
+        }
+    }
+
+    fn authenticated(
+        &mut self,
+        answer: Result<Admission, Refusal>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        self.on_answer(answer, now)
+            .and_then(|()| self.advance_handshake(now))
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Queues the ERROR command that the standard asks for when the peer's socket type is wrong. A refused peer's is
+    /// queued already.
+    fn explain(&mut self, error: &Error) -> bool {
+        match error {
+            Error::Incompatible(Incompatible::SocketType { .. }) => {
+                Command::Error(b"Invalid socket type").put(&mut self.control);
+                true
+            }
+            Error::Denied(_) => true,
+            Error::Incompatible(_)
+            | Error::Violation(_)
+            | Error::Refused { .. }
+            | Error::Limit(_)
+            | Error::Silent(_) => false,
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        [self.timers.next(), self.handshake_ends, self.idle_check]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= now);
+        let result = if is_over(self.handshake_ends) {
+            Err(Silence::Handshake)
+        } else {
+            let waiting = self.control.len();
+            let result = self.timers.on_timeout(now, &mut self.control);
+            self.encrypt_control(waiting);
+            result
+        };
+        if let Err(silence) = result {
+            return Err(self.fail(silence.into()));
+        }
+        if is_over(self.idle_check) {
+            let idle_from = self.last_input + IDLE;
+            self.idle_check = None;
+            if idle_from > now {
+                self.idle_check = Some(idle_from);
+            } else {
+                self.decoder.shrink();
+                self.spare = BytesMut::new();
+            }
+        }
+        Ok(())
+    }
+}
