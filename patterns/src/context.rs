@@ -1,18 +1,15 @@
 //! The context: sockets of one context can meet by inproc names, and may share I/O threads.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
-use crate::inproc::Name;
+use crate::inproc;
 use crate::io_threads::IoThreads;
-use crate::security::{AnyAuthenticator, Authenticator};
+use crate::security::{Authenticator, Authority};
 #[cfg(purezmq_simulation)]
 use crate::simulation::Network;
-use crate::sync::{Mutex, MutexGuard};
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
@@ -37,9 +34,9 @@ use crate::sync::{Mutex, MutexGuard};
 /// ```
 #[derive(Clone)]
 pub struct Context {
-    names: Arc<Mutex<HashMap<Box<str>, Name>>>,
+    names: Arc<inproc::Names>,
     io_threads: Option<Arc<IoThreads>>,
-    authenticator: Arc<RwLock<Option<Arc<dyn AnyAuthenticator>>>>,
+    authority: Arc<Authority>,
     #[cfg(purezmq_simulation)]
     network: Option<Arc<dyn Network>>,
 }
@@ -47,10 +44,12 @@ pub struct Context {
 impl Context {
     /// A context of its own.
     pub fn new() -> Self {
+        let names = Arc::<inproc::Names>::default();
+        let authority = Arc::new(Authority::new(Box::new(names.clone())));
         Context {
-            names: Arc::default(),
+            names,
             io_threads: None,
-            authenticator: Arc::default(),
+            authority,
             #[cfg(purezmq_simulation)]
             network: None,
         }
@@ -86,11 +85,8 @@ impl Context {
     /// The system refused a thread or its event queue.
     pub fn with_io_threads(count: usize) -> io::Result<Self> {
         Ok(Context {
-            names: Arc::default(),
             io_threads: Some(IoThreads::start(count.max(1))?),
-            authenticator: Arc::default(),
-            #[cfg(purezmq_simulation)]
-            network: None,
+            ..Context::new()
         })
     }
 
@@ -105,9 +101,9 @@ impl Context {
     }
 
     /// The network to use in place of the system's.
-    pub(crate) fn network(&self) -> Option<&crate::transport::Network> {
+    pub(crate) fn network(&self) -> Option<Arc<crate::transport::Network>> {
         #[cfg(purezmq_simulation)]
-        return self.network.as_deref();
+        return self.network.clone();
         #[cfg(not(purezmq_simulation))]
         None
     }
@@ -115,16 +111,17 @@ impl Context {
     /// Lets `authenticator` decide which peers may come in to the sockets of this context, from the next connection
     /// on, in place of the one before. [`security`](crate::security) tells which sockets ask, and has an example.
     pub fn set_authenticator(&self, authenticator: impl Authenticator) {
-        *self.authenticator.write() = Some(Arc::new(authenticator));
+        self.authority.set(Some(Arc::new(authenticator)));
     }
 
     /// Takes the authenticator away: the next connections find none.
     pub fn remove_authenticator(&self) {
-        *self.authenticator.write() = None;
+        self.authority.set(None);
     }
 
-    pub(crate) fn authenticator(&self) -> Option<Arc<dyn AnyAuthenticator>> {
-        self.authenticator.read().clone()
+    /// Returns who decides about the peers of the context's sockets.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        self.authority.clone()
     }
 
     /// Whether there is a thread for each bit.
@@ -156,8 +153,9 @@ impl Context {
             .clone()
     }
 
-    pub(crate) fn names(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
-        self.names.lock()
+    /// Returns the context's inproc names.
+    pub(crate) fn names(&self) -> &inproc::Names {
+        &self.names
     }
 }
 
@@ -171,7 +169,7 @@ impl Default for Context {
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context")
-            .field("names", &self.names().len())
+            .field("names", &self.names.len())
             .field("io_threads", &self.io_threads)
             .finish()
     }

@@ -1,11 +1,9 @@
 //! Dialling: keeps one connecting endpoint connected, for as long as the socket wants it.
-//! Spawned by `socket/core.rs`.
+//! Spawned by the core of a socket.
 //!
 //! The pipe belongs to the endpoint and outlives its connections (R-CONN-3), unless the socket asked for
 //! `immediate`: then each connection has a pipe of its own (R-CONN-2). Every failure is followed by another
 //! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it.
-
-use std::sync::Arc;
 
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +19,7 @@ use crate::transport;
 
 /// One endpoint to keep connected.
 pub(crate) struct Dial {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Shared,
     pub(crate) endpoint: Endpoint,
     /// What its events are about.
     pub(crate) subject: Subject,
@@ -47,7 +45,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
     if let Some(pipe) = &mut pipe {
         pipe.set_lasting();
     }
-    let options = &dial.shared.options;
+    let options = &dial.shared.config.options;
     let mut backoff = options
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
@@ -95,20 +93,23 @@ impl Dial {
     fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
         if let Some(pipe) = pipe {
             let known = history.known.clone();
-            self.shared.stats.update(pipe.id(), |entry| *entry = known);
+            self.shared
+                .state
+                .stats
+                .update(pipe.id(), |entry| *entry = known);
         }
     }
 
     fn emit(&self, kind: Kind) {
-        self.shared.events.emit(&self.subject, kind);
+        self.shared.state.events.emit(&self.subject, kind);
     }
 
     /// One connection: reach the peer, greet it, move messages.
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
-        let events = &self.shared.events;
+        let events = &self.shared.state.events;
         let delayed = || self.emit(Kind::ConnectDelayed);
         // In boxes: what the longest part of a connection's life does not need shall not take memory for all of it.
-        let (options, network) = (&self.shared.options, self.shared.context.network());
+        let (options, network) = (&self.shared.config.options, self.shared.network());
         let connect = transport::connect(&self.endpoint, options, network, &delayed);
         let connect = Box::pin(connect);
         let reached = tokio::select! {
@@ -123,7 +124,9 @@ impl Dial {
                 return Ended::Early;
             }
         };
-        let mut subject = self.subject.connection(&stream, peer.clone());
+        let mut subject =
+            self.subject
+                .connection(peer.clone(), stream.local_address(), stream.fd());
         events.emit(&subject, Kind::Connected);
         let mut session = Session::new(stream, &self.shared);
         let greeted = tokio::select! {
@@ -137,7 +140,7 @@ impl Dial {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.known.handshake_failures += 1;
-                    self.shared.stats.handshake_failures.add(1);
+                    self.shared.state.stats.handshake_failures.add(1);
                     self.enter(pipe.as_ref(), history);
                 }
                 events.emit(&subject, Kind::HandshakeFailed(reason.clone()));
@@ -154,7 +157,7 @@ impl Dial {
         history.known.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
             history.known.reconnects += 1;
-            self.shared.stats.reconnects.add(1);
+            self.shared.state.stats.reconnects.add(1);
         }
         let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, Some(&peer)));
         let is_kept = kept.is_some();
@@ -172,7 +175,7 @@ impl Dial {
             self.shared.give_up(lent);
         }
         let local = matches!(reason, DisconnectReason::Local);
-        let ledger = &self.shared.stats;
+        let ledger = &self.shared.state.stats;
         ledger.expelled.add(reason.is_refusal().into());
         events.emit(&subject, Kind::Disconnected(reason));
         if local { Ended::Abandoned } else { Ended::Late }

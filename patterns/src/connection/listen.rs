@@ -1,5 +1,5 @@
 //! Listening: accepts connections for a bound endpoint, and gives each a session and a pipe of its own.
-//! Spawned by `socket/core.rs`.
+//! Spawned by the core of a socket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +22,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts until `ended`. The listener is closed when this returns.
 pub(crate) async fn listen(
-    shared: Arc<Shared>,
+    shared: Shared,
     listener: Listener,
     origin: Origin,
     ended: CancellationToken,
 ) {
-    let subject = Subject::listener(&listener);
-    let limiter = ConnectionLimiter::new(&shared.options);
+    let subject = Subject::listener(listener.endpoint(), listener.fd());
+    let limiter = ConnectionLimiter::new(&shared.config.options);
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -39,8 +39,8 @@ pub(crate) async fn listen(
         match accepted {
             Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
-                let subject = subject.connection(&stream, peer.clone());
-                shared.events.emit(&subject, Kind::Accepted);
+                let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
+                shared.state.events.emit(&subject, Kind::Accepted);
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {
@@ -63,7 +63,7 @@ pub(crate) async fn listen(
             }
             Err(error) => {
                 let failed = Kind::AcceptFailed(Arc::new(error));
-                shared.events.emit(&subject, failed);
+                shared.state.events.emit(&subject, failed);
                 tokio::select! {
                     biased;
                     () = ended.cancelled() => break,
@@ -77,22 +77,25 @@ pub(crate) async fn listen(
         Ok(()) => Kind::Closed,
         Err(error) => Kind::CloseFailed(Arc::new(error)),
     };
-    shared.events.emit(&subject, closed);
+    shared.state.events.emit(&subject, closed);
 }
 
 /// A connection ends before its handshake is through.
 fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
     if !matches!(reason, DisconnectReason::Local) {
-        shared.stats.handshake_failures.add(1);
+        shared.state.stats.handshake_failures.add(1);
     }
     let failed = Kind::HandshakeFailed(reason.clone());
-    shared.events.emit(subject, failed);
-    shared.events.emit(subject, Kind::Disconnected(reason));
+    shared.state.events.emit(subject, failed);
+    shared
+        .state
+        .events
+        .emit(subject, Kind::Disconnected(reason));
 }
 
 /// A connection that has been accepted.
 struct Arrival {
-    shared: Arc<Shared>,
+    shared: Shared,
     subject: Subject,
     stream: Stream,
     peer: PeerAddress,
@@ -135,7 +138,7 @@ async fn serve(arrival: Box<Arrival>) {
         permit.greeted();
         let known = session.peer(peer, &info);
         let pipe = shared.pipe_for(origin, Some(&known));
-        shared.stats.update(pipe.id(), |entry| {
+        shared.state.stats.update(pipe.id(), |entry| {
             entry.endpoint = Some(subject.endpoint().clone());
             entry.peer = Some(known);
             entry.is_connected = true;
@@ -150,9 +153,12 @@ async fn serve(arrival: Box<Arrival>) {
             return fail(&shared, &subject, reason);
         }
     };
-    shared.events.emit(&subject, Kind::HandshakeSucceeded);
+    shared.state.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
-    shared.stats.expelled.add(reason.is_refusal().into());
-    shared.events.emit(&subject, Kind::Disconnected(reason));
+    shared.state.stats.expelled.add(reason.is_refusal().into());
+    shared
+        .state
+        .events
+        .emit(&subject, Kind::Disconnected(reason));
 }

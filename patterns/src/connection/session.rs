@@ -30,9 +30,8 @@ use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
-use crate::pipe::{Deadline, SessionPipe, Taken};
-use crate::security;
-use crate::state::{Shared, is_subscription};
+use crate::pipe::{Deadline, EvictReason, SessionPipe, Taken};
+use crate::state::{Config, Shared, is_subscription};
 use crate::transport::Stream;
 
 /// Batches moved in each direction before other tasks get a turn.
@@ -114,11 +113,12 @@ impl Session {
             read: 0,
             scratch: Vec::new(),
             timer: None,
-            expects_large: shared.options.send_buffer.is_some(),
+            expects_large: shared.config.options.send_buffer.is_some(),
             write_timeout: shared
+                .config
                 .options
                 .write_timeout
-                .filter(|_| !shared.options.no_drop),
+                .filter(|_| !shared.config.options.no_drop),
             stall: None,
         })
     }
@@ -130,7 +130,7 @@ impl Session {
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
         let handshake = self.shake_hands(shared, peer);
-        let result = match shared.options.handshake_timeout {
+        let result = match shared.config.options.handshake_timeout {
             None => Box::pin(handshake).await,
             Some(limit) => Box::pin(timeout(limit, handshake))
                 .await
@@ -154,7 +154,10 @@ impl Session {
                 Event::Ready(info) => return Ok(info),
                 Event::Authenticate(credentials) => {
                     // The peer is not read from before that is decided.
-                    let answer = Box::pin(security::decide(shared, peer, credentials)).await;
+                    let Config { rules, options } = &*shared.config;
+                    let authority = &shared.state.authority;
+                    let decision = authority.decide(options, rules.socket_type, peer, credentials);
+                    let answer = Box::pin(decision).await;
                     let now = Instant::now().into_std();
                     self.engine.authenticated(answer, now)?;
                 }
@@ -201,7 +204,7 @@ impl Session {
             return (pipe, reason);
         }
         shared.begin(|hello| {
-            if shared.subscriptions.is_some() {
+            if shared.state.subscriptions.is_some() {
                 pipe.outgoing.begin_live(is_subscription);
             }
             self.hello = hello.len();
@@ -209,7 +212,7 @@ impl Session {
         });
         let (mut session, mut pipe, result) = driver::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
-        pipe.peer_left(shared.options.notify);
+        pipe.peer_left(shared.config.options.notify);
         let reason = match (result, pipe.outgoing.unwanted()) {
             (Ok(()), Some(why)) => {
                 pipe.outgoing.clear_eviction();
@@ -501,7 +504,7 @@ impl Session {
     fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
         let mut batch = std::mem::take(&mut self.batch);
         let rest = self.rest.take();
-        if shared.subscriptions.is_some() {
+        if shared.state.subscriptions.is_some() {
             pipe.outgoing.end_live();
         }
         if self.hello > 0 {
@@ -569,10 +572,21 @@ impl driver::Flow for Session {
     }
 }
 
+impl From<EvictReason> for DisconnectReason {
+    fn from(why: EvictReason) -> Self {
+        let option = match why {
+            EvictReason::Slow => return DisconnectReason::Slow,
+            EvictReason::Topics => "max_subscriptions",
+            EvictReason::TopicBytes => "max_subscription_bytes",
+        };
+        DisconnectReason::Subscriptions { option }
+    }
+}
+
 /// How the socket's options look to the protocol.
 fn config(shared: &Shared) -> zmtp::Config {
-    let options = &shared.options;
-    let mut config = zmtp::Config::new(shared.rules.socket_type);
+    let options = &shared.config.options;
+    let mut config = zmtp::Config::new(shared.config.rules.socket_type);
     config.routing_id = options.routing_id.clone().unwrap_or_default();
     if let Some(limit) = options.max_message_size {
         config.limits.max_message = limit as u64;
@@ -583,7 +597,7 @@ fn config(shared: &Shared) -> zmtp::Config {
     // The session's own timer covers the handshake.
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();
-    config.authenticate = security::asks(shared);
+    config.authenticate = shared.state.authority.asks(options);
     config.heartbeat = options
         .heartbeat()
         .map(|(interval, timeout, ttl)| zmtp::Heartbeat {

@@ -1,5 +1,5 @@
 //! The emitting side of monitors: what a socket's tasks know about the endpoint or connection that they serve,
-//! and where they put their events. Used by `session/listen.rs`, `session/dial.rs` and `socket/core.rs`.
+//! and where they put their events. Used by `connection/` and by the core of a socket.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,6 @@ use super::{Monitor, MonitorEvent, MonitorEventKind};
 use crate::endpoint::Endpoint;
 use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
-use crate::transport::{Listener, Stream};
 
 /// Events that a monitor may lag behind before it loses the oldest.
 const CAPACITY: usize = 1024;
@@ -55,11 +54,11 @@ impl Subject {
         }
     }
 
-    /// A listener.
-    pub(crate) fn listener(listener: &Listener) -> Self {
+    /// Begins to tell of a listener at an endpoint, whose number is `fd`.
+    pub(crate) fn listener(endpoint: &Endpoint, fd: Option<i32>) -> Self {
         Subject {
-            fd: listener.fd(),
-            ..Subject::unbound(listener.endpoint())
+            fd,
+            ..Subject::unbound(endpoint)
         }
     }
 
@@ -72,14 +71,19 @@ impl Subject {
     }
 
     /// A connection from or to the endpoint.
-    pub(crate) fn connection(&self, stream: &Stream, peer: PeerAddress) -> Self {
+    pub(crate) fn connection(
+        &self,
+        peer: PeerAddress,
+        local: Option<SocketAddr>,
+        fd: Option<i32>,
+    ) -> Self {
         Subject {
             endpoint: self.endpoint.clone(),
             side: self.side,
-            fd: stream.fd(),
+            fd,
             connection: Some(Connection {
                 peer,
-                local: stream.local_address(),
+                local,
                 routing_id: None,
                 socket_type: None,
                 user_id: None,

@@ -24,7 +24,6 @@ use zmtp::SocketType;
 use crate::endpoint::Endpoint;
 use crate::error::ConnectFailure;
 use crate::peer_address::PeerAddress;
-use crate::pipe::EvictReason;
 use crate::routing_id::RoutingId;
 
 pub(crate) use events::{Events, Subject};
@@ -167,17 +166,6 @@ impl DisconnectReason {
             | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local | DisconnectReason::Peer | DisconnectReason::Io(_) => false,
         }
-    }
-}
-
-impl From<EvictReason> for DisconnectReason {
-    fn from(why: EvictReason) -> Self {
-        let option = match why {
-            EvictReason::Slow => return DisconnectReason::Slow,
-            EvictReason::Topics => "max_subscriptions",
-            EvictReason::TopicBytes => "max_subscription_bytes",
-        };
-        DisconnectReason::Subscriptions { option }
     }
 }
 

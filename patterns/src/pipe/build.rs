@@ -5,21 +5,20 @@ use std::sync::Arc;
 use zmtp::Batch;
 
 use super::ends::{At, name_receiver, send};
-use super::lane::Lane;
-use super::view::LaneView;
+use super::lane::{Lane, PeerName};
+use super::view::{LaneView, PipeRegistry};
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
 };
 use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeEvent};
-use crate::state::{NameClaim, StatsRegistry};
 
 /// What a socket brings to a new pipe.
 pub(crate) struct Party<'a> {
     pub(crate) writers: &'a Arc<Inbox<PipeWriter>>,
     pub(crate) readers: &'a Arc<Inbox<PipeReader>>,
     pub(crate) linger: &'a Arc<Linger>,
-    pub(crate) stats: &'a StatsRegistry,
+    pub(crate) registry: &'a dyn PipeRegistry,
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
     pub(crate) origin: Origin,
@@ -28,7 +27,7 @@ pub(crate) struct Party<'a> {
 impl Party<'_> {
     /// Hands the socket its ends of a pipe.
     pub(super) fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
-        self.stats
+        self.registry
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
         lane.writer.at = At::Socket(self.writers.clone());
@@ -127,9 +126,9 @@ impl Unbound {
     }
 
     /// The connector knows whoever binds by this name.
-    pub(crate) fn introduce(&self, place: NameClaim, tell: bool) {
-        name_receiver(self.id, &self.to_binder, place.name().clone());
-        self.to_connector.introduce(self.id, place, tell, true);
+    pub(crate) fn introduce(&self, claim: Box<dyn PeerName>, tell: bool) {
+        name_receiver(self.id, &self.to_binder, claim.name().clone());
+        self.to_connector.introduce(self.id, claim, tell, true);
     }
 
     /// One side does not take the other: the pipe ends.
@@ -182,8 +181,8 @@ impl Joined {
     }
 
     /// The binder knows the connector by this name.
-    pub(crate) fn introduce_connector(&self, place: NameClaim, tell: bool) {
-        name_receiver(self.id, &self.to_connector, place.name().clone());
-        self.to_binder.introduce(self.id, place, tell, true);
+    pub(crate) fn introduce_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
+        name_receiver(self.id, &self.to_connector, claim.name().clone());
+        self.to_binder.introduce(self.id, claim, tell, true);
     }
 }

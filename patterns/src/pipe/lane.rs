@@ -12,7 +12,6 @@ use super::tally::Tally;
 use super::{Deadline, Linger, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
-use crate::state::NameClaim;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
@@ -35,6 +34,12 @@ const SPARES: usize = 16;
 /// Bytes that may be kept for good. Looking after them takes a timer, and each sleep of a thread that has one
 /// costs more than that of one that has none: a fifteenth of a round trip.
 const NEGLIGIBLE: usize = 4096;
+
+/// A peer's name in a socket that names its peers. Dropped, it is free for another one.
+pub(crate) trait PeerName: Send {
+    /// Returns the name.
+    fn name(&self) -> &RoutingId;
+}
 
 /// Why a socket wants a peer gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +93,8 @@ pub(super) struct LaneState {
     pub(super) over: usize,
     /// Only the newest message counts.
     pub(super) conflate: bool,
-    /// The writer's place among the reader's peers: given up when the writer goes.
-    pub(super) place: Option<NameClaim>,
+    /// The name by which the reader's socket knows the writer: given up when the writer goes.
+    pub(super) name: Option<Box<dyn PeerName>>,
     /// The reader's application has been told that the writer came, and wants to hear that it goes.
     pub(super) told: bool,
     pub(super) writer: End<PipeWriter>,
@@ -163,7 +168,7 @@ impl Lane {
                 marks: VecDeque::new(),
                 sender: None,
                 next_sender: None,
-                place: None,
+                name: None,
                 told: false,
                 open: Batch::new(),
                 full: VecDeque::new(),
@@ -235,24 +240,24 @@ impl Lane {
         }
         lane.writer.gone = true;
         lane.linger = Deadline::after(linger.get());
-        let place = lane.place.take();
+        let name = lane.name.take();
         if lane.told && !lane.reader.gone {
             // Of an inproc pipe: sessions tell it themselves.
             lane.mark(Mark::Peer(PeerMark::Left), false);
         }
         let notice = lane.reader.notify_closed();
         drop(lane);
-        drop(place);
+        drop(name);
         send(notice, id);
     }
 
     /// The writer is known by a name from here on. `ahead`: for what is queued already, too.
-    pub(super) fn introduce(&self, id: PipeId, place: NameClaim, tell: bool, ahead: bool) {
+    pub(super) fn introduce(&self, id: PipeId, claim: Box<dyn PeerName>, tell: bool, ahead: bool) {
         let mut lane = self.lock();
-        let name = place.name().clone();
+        let name = claim.name().clone();
         lane.mark(Mark::Peer(PeerMark::Joined { name, tell }), ahead);
         lane.told = tell;
-        let old = lane.place.replace(place);
+        let old = lane.name.replace(claim);
         let notice = lane.reader.unpark();
         drop(lane);
         drop(old);

@@ -50,10 +50,10 @@ pub(crate) use build::{Party, Unbound, to_name, to_session};
 pub(crate) use byte_budget::{Limits, look_every};
 pub(crate) use ends::Drive;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
-pub(crate) use lane::{BY_REFERENCE, EvictReason, PeerMark};
+pub(crate) use lane::{BY_REFERENCE, EvictReason, PeerMark, PeerName};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};
-pub(crate) use view::LaneView;
+pub(crate) use view::{LaneView, PipeRegistry};
 
 /// Names a pipe within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

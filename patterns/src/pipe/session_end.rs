@@ -8,11 +8,10 @@ use zmtp::{Batch, Message};
 
 use super::byte_budget::{Queued, look_every};
 use super::ends::{Drive, name_receiver, send};
-use super::lane::{EvictReason, Lane, Mark, PeerMark};
+use super::lane::{EvictReason, Lane, Mark, PeerMark, PeerName};
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
-use crate::state::NameClaim;
 
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
@@ -64,12 +63,8 @@ impl SessionPipe {
     /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
     pub(crate) fn peer_left(&self, tell: bool) {
         let mut lane = self.incoming.lane.lock();
-        let was_known = lane.place.is_some();
-        let given_up = if self.lasting {
-            None
-        } else {
-            lane.place.take()
-        };
+        let was_known = lane.name.is_some();
+        let given_up = if self.lasting { None } else { lane.name.take() };
         drop(lane);
         // Before it is told: who hears of it may count on the name.
         drop(given_up);
@@ -86,7 +81,7 @@ impl SessionPipe {
     /// The name by which the peer is known so far.
     pub(crate) fn name(&self) -> Option<RoutingId> {
         let lane = self.incoming.lane.lock();
-        lane.place.as_ref().map(|place| place.name().clone())
+        lane.name.as_ref().map(|claim| claim.name().clone())
     }
 
     /// A connection begins, and this is its peer.
@@ -95,9 +90,9 @@ impl SessionPipe {
     }
 
     /// The peer is known by a name from here on. `tell`: and the application hears of it.
-    pub(crate) fn introduce(&self, place: NameClaim, tell: bool) {
-        name_receiver(self.id(), &self.outgoing.lane, place.name().clone());
-        self.incoming.lane.introduce(self.id(), place, tell, false);
+    pub(crate) fn introduce(&self, claim: Box<dyn PeerName>, tell: bool) {
+        name_receiver(self.id(), &self.outgoing.lane, claim.name().clone());
+        self.incoming.lane.introduce(self.id(), claim, tell, false);
     }
 }
 
@@ -349,10 +344,10 @@ impl Drop for IncomingEnd {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
-        let place = lane.place.take();
+        let name = lane.name.take();
         let notice = lane.reader.notify_closed();
         drop(lane);
-        drop(place);
+        drop(name);
         send(notice, self.id);
     }
 }

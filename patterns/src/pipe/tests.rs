@@ -40,7 +40,7 @@ impl Socket {
             writers: &self.writers,
             readers: &self.readers,
             linger: &self.linger,
-            stats: &self.stats,
+            registry: &self.stats,
             send: self.limits,
             recv: self.limits,
             origin: Origin(1),
@@ -416,7 +416,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
-        session.introduce(claim(&session, name), true);
+        session.introduce(Box::new(claim(&session, name)), true);
         session.incoming.push(incoming(0..1));
         session.peer_left(true);
     }
@@ -449,6 +449,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     other.introduce(
         directory
             .claim(other.id(), Origin(1), b"two", None)
+            .map(Box::new)
             .unwrap(),
         true,
     );

@@ -1,4 +1,4 @@
-//! A lane seen from outside: what the ledger asks of it (`socket/ledger.rs`).
+//! A lane seen from outside: what a socket's statistics ask of it (`state/stats_registry.rs`).
 
 use std::sync::{Arc, Weak};
 
@@ -8,7 +8,13 @@ use super::lane::Lane;
 use super::tally::Tally;
 use crate::routing_id::RoutingId;
 
-/// A lane as the ledger sees it, also when it is gone.
+/// Where a socket's pipes are written down when they are made.
+pub(crate) trait PipeRegistry {
+    /// Adds a pipe.
+    fn add(&self, id: PipeId, outgoing: LaneView, incoming: LaneView);
+}
+
+/// A lane as the registry sees it, also when it is gone.
 #[derive(Debug)]
 pub(crate) struct LaneView {
     lane: Weak<Lane>,
@@ -59,6 +65,6 @@ impl LaneView {
     pub(crate) fn writer(&self) -> Option<RoutingId> {
         let lane = self.lane.upgrade()?;
         let lane = lane.lock();
-        lane.place.as_ref().map(|place| place.name().clone())
+        lane.name.as_ref().map(|claim| claim.name().clone())
     }
 }

@@ -71,7 +71,8 @@ pub use zmtp::mechanism::{
 
 pub use self::files::{CertificateFileError, load_certificate, save_certificate};
 pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
-pub(crate) use self::policy::{asks, decide, is_selective};
+pub(crate) use self::policy::Authority;
+pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
 
 /// A peer that wants to come in.

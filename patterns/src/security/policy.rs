@@ -1,70 +1,101 @@
-//! Who is asked about a peer, and whether. Called by sessions.
+//! Who is asked about a peer, and whether: an application's [`Authenticator`](super::Authenticator), or whoever is
+//! bound to ZAP's name. A context has one [`Authority`]; sessions ask it.
 
+use std::sync::Arc;
+
+use zmtp::SocketType;
 use zmtp::mechanism::Credentials;
 
-use super::{AuthRequest, Decision, Refusal, Security, zap};
+use super::zap::{self, ZapClient};
+use super::{AnyAuthenticator, AuthRequest, Decision, Refusal, Security};
+use crate::options::Options;
 use crate::peer_address::PeerAddress;
-use crate::state::Shared;
+use crate::sync::Mutex;
 
-/// Whether a new connection of this socket asks before it lets its peer in. PLAIN servers do so anyway.
-pub(crate) fn asks(shared: &Shared) -> bool {
-    let options = &shared.options;
-    let has_domain = options.zap_domain.is_some();
-    let has_authenticator = || {
-        let context = &shared.context;
-        context.authenticator().is_some() || zap::is_bound(context)
-    };
-    match options.security {
-        Security::CurveServer { .. } if options.zap_enforce_domain => has_domain,
-        Security::CurveServer { .. } => has_authenticator(),
-        Security::Null => has_domain && (options.zap_enforce_domain || has_authenticator()),
-        _ => false,
-    }
+/// Decides about the peers of all sockets of a context.
+pub(crate) struct Authority {
+    authenticator: Mutex<Option<Arc<dyn AnyAuthenticator>>>,
+    /// The way to a ZAP handler.
+    pub(super) zap: Box<dyn ZapClient>,
 }
 
-/// Whether this socket lets nobody in without knowing or asking who they are.
-pub(crate) fn is_selective(shared: &Shared) -> bool {
-    match shared.options.security {
-        // It knows the one server that it talks to.
-        Security::CurveClient { .. } | Security::PlainServer => true,
-        // It tells its password to whoever comes.
-        Security::PlainClient(_) => false,
-        _ => asks(shared),
-    }
-}
-
-/// Asks.
-pub(crate) async fn decide(
-    shared: &Shared,
-    address: &PeerAddress,
-    credentials: Credentials,
-) -> Decision {
-    let options = &shared.options;
-    let request = AuthRequest {
-        domain: options.zap_domain.clone().unwrap_or_default(),
-        address: address.clone(),
-        routing_id: options.routing_id.clone().unwrap_or_default(),
-        socket_type: shared.rules.socket_type,
-        credentials,
-    };
-    let mechanism = request.credentials.mechanism();
-    let decision = if let Some(authenticator) = shared.context.authenticator() {
-        authenticator.decide(request).await
-    } else if zap::is_bound(&shared.context) {
-        zap::ask(&shared.context, &request).await
-    } else {
-        tracing::warn!(
-            mechanism,
-            "a peer was turned away: this socket's context has no authenticator"
-        );
-        // It may come yet; a peer that is told more never tries again.
-        Err(Refusal::Temporary)
-    };
-    match &decision {
-        Ok(admission) => {
-            tracing::debug!(%address, mechanism, user_id = %admission.user_id, "peer admitted");
+impl Authority {
+    /// Returns one without an authenticator.
+    pub(crate) fn new(zap: Box<dyn ZapClient>) -> Self {
+        Authority {
+            authenticator: Mutex::new(None),
+            zap,
         }
-        Err(refusal) => tracing::debug!(%address, mechanism, %refusal, "peer refused"),
     }
-    decision
+
+    /// Takes another authenticator, or none, from the next question on.
+    pub(crate) fn set(&self, authenticator: Option<Arc<dyn AnyAuthenticator>>) {
+        let old = std::mem::replace(&mut *self.authenticator.lock(), authenticator);
+        drop(old); // without the lock: it is the application's code
+    }
+
+    fn authenticator(&self) -> Option<Arc<dyn AnyAuthenticator>> {
+        self.authenticator.lock().clone()
+    }
+
+    /// Returns whether a new connection of this socket asks before it lets its peer in. PLAIN servers do so anyway.
+    pub(crate) fn asks(&self, options: &Options) -> bool {
+        let has_domain = options.zap_domain.is_some();
+        let has_authenticator = || self.authenticator().is_some() || self.zap.is_bound();
+        match options.security {
+            Security::CurveServer { .. } if options.zap_enforce_domain => has_domain,
+            Security::CurveServer { .. } => has_authenticator(),
+            Security::Null => has_domain && (options.zap_enforce_domain || has_authenticator()),
+            _ => false,
+        }
+    }
+
+    /// Returns whether this socket lets nobody in without knowing or asking who they are.
+    pub(crate) fn is_selective(&self, options: &Options) -> bool {
+        match options.security {
+            // It knows the one server that it talks to.
+            Security::CurveClient { .. } | Security::PlainServer => true,
+            // It tells its password to whoever comes.
+            Security::PlainClient(_) => false,
+            _ => self.asks(options),
+        }
+    }
+
+    /// Asks about a peer of a socket with these options.
+    pub(crate) async fn decide(
+        self: &Arc<Self>,
+        options: &Options,
+        socket_type: SocketType,
+        address: &PeerAddress,
+        credentials: Credentials,
+    ) -> Decision {
+        let request = AuthRequest {
+            domain: options.zap_domain.clone().unwrap_or_default(),
+            address: address.clone(),
+            routing_id: options.routing_id.clone().unwrap_or_default(),
+            socket_type,
+            credentials,
+        };
+        let mechanism = request.credentials.mechanism();
+        let decision = if let Some(authenticator) = self.authenticator() {
+            authenticator.decide(request).await
+        } else if self.zap.is_bound() {
+            zap::ask(self, &request).await
+        } else {
+            tracing::warn!(
+                %address,
+                mechanism,
+                "peer refused: the socket's context has no authenticator"
+            );
+            // It may come yet; a peer that is told more never tries again.
+            Err(Refusal::Temporary)
+        };
+        match &decision {
+            Ok(admission) => {
+                tracing::debug!(%address, mechanism, user_id = %admission.user_id, "peer admitted");
+            }
+            Err(refusal) => tracing::debug!(%address, mechanism, %refusal, "peer refused"),
+        }
+        decision
+    }
 }

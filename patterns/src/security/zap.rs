@@ -4,43 +4,47 @@
 //! request  "" "1.0" id domain address routing-id mechanism credentials...
 //! reply    "" "1.0" id status-code status-text user-id metadata
 //! ```
-//! The handler is a REP or ROUTER. Each question has a connection to it of its own.
+//! The handler is a REP or ROUTER. Each question has a connection to it of its own, made by a [`ZapClient`]: this floor
+//! knows no sockets.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zmtp::mechanism::{Admission, Credentials, Refusal};
 use zmtp::{Message, Metadata};
 
-use super::{AuthRequest, Decision};
-use crate::context::Context;
-use crate::inproc;
-use crate::socket::DealerSocket;
+use super::{AuthRequest, Authority, Decision};
 
-const NAME: &str = "zeromq.zap.01";
+/// The inproc name that handlers bind.
+pub(crate) const NAME: &str = "zeromq.zap.01";
 const VERSION: &[u8] = b"1.0";
 
-/// Whether there is a handler.
-pub(super) fn is_bound(context: &Context) -> bool {
-    inproc::is_bound(context, NAME)
+/// The way to the handler of a context.
+pub(crate) trait ZapClient: Send + Sync {
+    /// Returns whether there is a handler.
+    fn is_bound(&self) -> bool;
+
+    /// Sends the handler a request and returns its reply, if there is a way to it.
+    fn ask(
+        &self,
+        authority: Arc<Authority>,
+        request: Message,
+    ) -> Pin<Box<dyn Future<Output = Option<Message>> + Send + '_>>;
 }
 
-/// Asks the handler. What it says that makes no sense is a temporary failure, and logged.
-pub(super) async fn ask(context: &Context, request: &AuthRequest) -> Decision {
+/// Asks the handler. A reply that makes no sense is a temporary failure, and logged.
+pub(super) async fn ask(authority: &Arc<Authority>, request: &AuthRequest) -> Decision {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
-    let reply = exchange(context, to_message(request, &id)).await;
+    let question = to_message(request, &id);
+    let reply = authority.zap.ask(authority.clone(), question).await;
     let understood = reply.as_ref().and_then(|reply| from_message(reply, &id));
     understood.unwrap_or_else(|| {
         tracing::warn!(?reply, "the ZAP handler's reply is malformed");
         Err(Refusal::Temporary)
     })
-}
-
-async fn exchange(context: &Context, request: Message) -> Option<Message> {
-    let mut dealer = DealerSocket::builder().context(context).build().ok()?;
-    dealer.connect(format!("inproc://{NAME}")).ok()?;
-    dealer.send(request).await.ok()?;
-    dealer.recv().await.ok()
 }
 
 fn to_message(request: &AuthRequest, id: &str) -> Message {

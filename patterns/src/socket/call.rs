@@ -120,7 +120,7 @@ impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Future for Receiving<'_,
         let this = self.get_mut();
         if let Patience::Fresh = this.patience
             && this.core.is_fresh()
-            && !this.core.shared.readers.has_notes()
+            && !this.core.shared.state.readers.has_notes()
             && let Some(item) = this.source.at_hand(this.core)
         {
             return Poll::Ready(Ok(item));
@@ -136,7 +136,7 @@ impl<S: SendStrategy, R: RecvStrategy, W: Source<S, R>> Receiving<'_, S, R, W> {
         if let Poll::Ready(item) = self.core.poll_recv(cx, |core| source.take(core)) {
             return Poll::Ready(Ok(item));
         }
-        let timeout = self.core.shared.options.recv_timeout;
+        let timeout = self.core.shared.config.options.recv_timeout;
         ready!(self.patience.poll(cx, self.core, timeout));
         Poll::Ready(Err(RecvError::Timeout))
     }
@@ -161,7 +161,7 @@ impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Future for Sending<'_, S, R
         let this = self.get_mut();
         if let Patience::Fresh = this.patience
             && this.core.is_fresh()
-            && !this.core.shared.writers.has_notes()
+            && !this.core.shared.state.writers.has_notes()
             && !this.message.is_empty()
             && this.way.send_at_once(this.core, &mut this.message)
         {
@@ -184,7 +184,7 @@ impl<S: SendStrategy, R: RecvStrategy, W: Way<S, R>> Sending<'_, S, R, W> {
         if sent.is_ready() {
             return Poll::Ready(Ok(()));
         }
-        let timeout = self.core.shared.options.send_timeout;
+        let timeout = self.core.shared.config.options.send_timeout;
         ready!(self.patience.poll(cx, self.core, timeout));
         Poll::Ready(Err(SendError::Timeout(std::mem::take(message))))
     }
@@ -241,7 +241,7 @@ impl Polled {
         if core.poll_room(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        let timeout = core.shared.options.send_timeout;
+        let timeout = core.shared.config.options.send_timeout;
         self.0.poll(cx, core, timeout).map(|()| Err(ReserveError))
     }
 }

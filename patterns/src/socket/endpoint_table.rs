@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::inproc;
 use crate::pipe::Inbox;
@@ -28,6 +29,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// One for each socket. Its end is the socket's.
 pub(super) struct EndpointTable {
+    pub(super) context: Context,
     attachments: Mutex<Vec<Attachment>>,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
     coming: Mutex<Vec<Origin>>,
@@ -46,7 +48,7 @@ pub(super) struct Attachment {
     pub(super) ended: CancellationToken,
     pub(super) role: Role,
     /// As its tasks have it.
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Shared,
 }
 
 pub(super) enum Role {
@@ -82,13 +84,14 @@ impl Attachment {
 }
 
 impl EndpointTable {
-    pub(super) fn of(shared: &Shared) -> Arc<Self> {
+    pub(super) fn of(context: &Context, shared: &Shared) -> Arc<Self> {
         Arc::new(EndpointTable {
+            context: context.clone(),
             attachments: Mutex::default(),
             coming: Mutex::default(),
             origins: AtomicU32::new(1),
-            writers: shared.writers.clone(),
-            readers: shared.readers.clone(),
+            writers: shared.state.writers.clone(),
+            readers: shared.state.readers.clone(),
             left: Mutex::default(),
         })
     }
@@ -149,7 +152,7 @@ impl Drop for EndpointTable {
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.ended.cancel();
             if let (Endpoint::Inproc(name), true) = (&attachment.endpoint, attachment.is_bound()) {
-                inproc::unbind(&attachment.shared, name);
+                inproc::unbind(self.context.names(), &attachment.shared, name);
             }
         }
         self.writers.close();

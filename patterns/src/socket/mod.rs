@@ -219,10 +219,10 @@ macro_rules! common_methods {
                 &mut self,
                 change: impl FnOnce($crate::options::Builder<Self>) -> $crate::options::Builder<Self>,
             ) -> Result<(), $crate::error::OptionError> {
-                let options = self.core.shared.options.clone();
+                let options = self.core.shared.config.options.clone();
                 let changed = change($crate::options::Builder::changing(options));
                 self.core
-                    .set_options(changed.into_options(&self.core.shared.context)?);
+                    .set_options(changed.into_options(&self.core.context())?);
                 Ok(())
             }
 

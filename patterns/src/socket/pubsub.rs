@@ -118,7 +118,7 @@ impl PubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.stats.dropped().full
+        self.core.shared.state.stats.dropped().full
     }
 }
 
@@ -234,19 +234,19 @@ impl Source<Everyone, FairQueue> for Wanted<'_> {
     type Item = Message;
 
     fn take(&mut self, core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
-        let invert = core.shared.options.invert_matching;
+        let invert = core.shared.config.options.invert_matching;
         loop {
             let message = core.receiver.recv()?;
             if self.0.matches(message.first().unwrap_or_default()) != invert {
                 return Some(message);
             }
-            core.shared.stats.discarded.add(1);
+            core.shared.state.stats.discarded.add(1);
         }
     }
 
     #[inline(always)]
     fn at_hand(&mut self, core: &mut Core<Everyone, FairQueue>) -> Option<Message> {
-        let invert = core.shared.options.invert_matching;
+        let invert = core.shared.config.options.invert_matching;
         core.receiver.at_hand_if(|reader| {
             reader
                 .front()
@@ -270,7 +270,7 @@ pub(super) fn unsubscribe<R: RecvStrategy>(core: &mut Core<Everyone, R>, topic: 
 /// What the sessions know of the subscriptions, and the way to tell them.
 fn interest<R: RecvStrategy>(core: &mut Core<Everyone, R>) -> (&SubscriptionSet, &mut Everyone) {
     core.read_notes();
-    let interest = core.shared.subscriptions.as_deref();
+    let interest = core.shared.state.subscriptions.as_ref();
     (
         interest.expect("made for every socket that subscribes"),
         &mut core.sender,

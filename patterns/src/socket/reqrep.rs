@@ -144,13 +144,13 @@ impl ReqSocket {
     }
 
     fn may_send(&self) -> bool {
-        self.asked.is_none() || self.core.shared.options.relaxed
+        self.asked.is_none() || self.core.shared.config.options.relaxed
     }
 
     /// Writes the envelope of the next request: its id, if requests have one, and the delimiter.
     fn address(&mut self) {
         self.draft.clear();
-        if self.core.shared.options.correlate {
+        if self.core.shared.config.options.correlate {
             self.last_id = self.last_id.wrapping_add(1);
             self.draft.push(&self.last_id.to_ne_bytes());
         }
@@ -216,7 +216,7 @@ fn ask(
 ) -> Option<PipeId> {
     let stale = core.receiver.discard_waiting();
     if stale > 0 {
-        core.shared.stats.discarded.add(stale);
+        core.shared.state.stats.discarded.add(stale);
     }
     core.sender
         .send_with(|writer| writer.push_enveloped(envelope, request))
@@ -233,7 +233,7 @@ fn answer(
         if asked.peer.is_none_or(|peer| peer == from) && body.is_some() && read == envelope {
             return body;
         }
-        core.shared.stats.discarded.add(1);
+        core.shared.state.stats.discarded.add(1);
     }
     if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
         asked.peer = None;
@@ -361,7 +361,7 @@ impl RepSocket {
 
     /// Replies dropped because their asker was gone or its pipe was full.
     pub fn dropped(&self) -> u64 {
-        let dropped = self.core.shared.stats.dropped();
+        let dropped = self.core.shared.state.stats.dropped();
         dropped.full + dropped.unroutable
     }
 }
@@ -374,7 +374,7 @@ fn request(
     loop {
         match core.receiver.recv_enveloped(envelope)? {
             (from, Some(body)) => return Some((from, body)),
-            (_, None) => core.shared.stats.discarded.add(1),
+            (_, None) => core.shared.state.stats.discarded.add(1),
         }
     }
 }
@@ -395,7 +395,7 @@ fn respond(
     match sent {
         Ok(()) => {}
         Err(Undelivered::Full) => core.sender.count_dropped_by(to),
-        Err(Undelivered::Unknown) => core.shared.stats.unroutable.add(1),
+        Err(Undelivered::Unknown) => core.shared.state.stats.unroutable.add(1),
     }
     true
 }

@@ -167,7 +167,7 @@ macro_rules! sends_routed {
 
             /// Messages dropped because no peer had the name, or its pipe was full.
             pub fn dropped(&self) -> u64 {
-                let dropped = self.core.shared.stats.dropped();
+                let dropped = self.core.shared.state.stats.dropped();
                 dropped.full + dropped.unroutable
             }
         }
@@ -290,13 +290,13 @@ fn route<R: RecvStrategy>(
     message: &mut Message,
     unroutable: &mut Option<Message>,
 ) -> bool {
-    let mandatory = core.shared.options.mandatory;
+    let mandatory = core.shared.config.options.mandatory;
     match core.sender.send_to(peer, message) {
         Ok(()) => {}
         Err(Undelivered::Full) if mandatory => return false,
         Err(Undelivered::Full) => core.sender.count_dropped(peer),
         Err(Undelivered::Unknown) if mandatory => *unroutable = Some(std::mem::take(message)),
-        Err(Undelivered::Unknown) => core.shared.stats.unroutable.add(1),
+        Err(Undelivered::Unknown) => core.shared.state.stats.unroutable.add(1),
     }
     true
 }

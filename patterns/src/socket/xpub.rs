@@ -189,18 +189,18 @@ impl XPubSocket {
     /// How often a message was dropped because a subscriber's pipe was full: once for each subscriber that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.stats.dropped().full
+        self.core.shared.state.stats.dropped().full
     }
 
     /// Notices and messages of peers that were not kept, because the application sent and did not receive.
     pub fn missed(&self) -> u64 {
-        self.core.shared.stats.unheard.get()
+        self.core.shared.state.stats.unheard.get()
     }
 }
 
 /// So much of what peers say is kept when the application does not receive.
 fn most_kept(core: &XPubCore) -> usize {
-    match core.shared.options.recv_hwm {
+    match core.shared.config.options.recv_hwm {
         0 => usize::MAX,
         hwm => hwm,
     }
@@ -250,7 +250,9 @@ impl Hearing {
                 break;
             }
         }
-        let only = self.last.filter(|_| core.shared.options.manual_last_value);
+        let only = self
+            .last
+            .filter(|_| core.shared.config.options.manual_last_value);
         let sent = core.publish(message, only);
         if sent && only.is_some() {
             self.last = None;
@@ -262,7 +264,7 @@ impl Hearing {
     fn take(&mut self, core: &mut XPubCore) -> Option<Message> {
         loop {
             if let Some(heard) = self.heard.pop_front() {
-                if is_manual(&core.shared.options) && is_subscription(&heard.message) {
+                if is_manual(&core.shared.config.options) && is_subscription(&heard.message) {
                     self.last = heard.notice_of;
                 }
                 self.sender = heard.sender;
@@ -277,7 +279,7 @@ impl Hearing {
     /// Hears one message, and who has gone. `false`: nobody has said anything.
     fn hear(&mut self, core: &mut XPubCore, limit: usize) -> bool {
         self.hear_departures(core, limit);
-        let is_manual = is_manual(&core.shared.options);
+        let is_manual = is_manual(&core.shared.config.options);
         if is_manual && self.heard.len() >= limit {
             return false;
         }
@@ -287,7 +289,7 @@ impl Hearing {
             return false;
         };
         let heard_from = core.receiver.last_sender();
-        let options = &core.shared.options;
+        let options = &core.shared.config.options;
         let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
             let sender = &mut core.sender;
             let tell = if !sender.has(from) {
@@ -308,7 +310,7 @@ impl Hearing {
                     sender: heard_from.clone(),
                     message: subscription_message(is_new, topic),
                 };
-                self.keep(&core.shared.stats, heard, limit);
+                self.keep(&core.shared.state.stats, heard, limit);
             }
         });
         if core.sender.is_expelled(from) {
@@ -320,7 +322,7 @@ impl Hearing {
                 sender: heard_from,
                 message: rest,
             };
-            self.keep(&core.shared.stats, heard, limit);
+            self.keep(&core.shared.state.stats, heard, limit);
         }
         true
     }
@@ -328,16 +330,16 @@ impl Hearing {
     /// Peers that have gone take their subscriptions back (R-XPUB-3).
     fn hear_departures(&mut self, core: &mut XPubCore, limit: usize) {
         while let Some(departure) = core.sender.next_departure() {
-            let options = &core.shared.options;
+            let options = &core.shared.config.options;
             if is_manual(options) {
                 for topic in self.wishes.remove(&departure.pipe).unwrap_or_default() {
-                    self.keep(&core.shared.stats, Heard::departure(&topic), limit);
+                    self.keep(&core.shared.state.stats, Heard::departure(&topic), limit);
                 }
                 continue;
             }
             for (topic, last) in departure.topics {
                 if last || options.verboser {
-                    self.keep(&core.shared.stats, Heard::departure(&topic), limit);
+                    self.keep(&core.shared.state.stats, Heard::departure(&topic), limit);
                 }
             }
         }

@@ -134,6 +134,7 @@ impl XSubSocket {
     pub fn topics_count(&self) -> usize {
         self.core
             .shared
+            .state
             .subscriptions
             .as_ref()
             .map_or(0, |all| all.len())
@@ -142,12 +143,12 @@ impl XSubSocket {
     /// How often a message was dropped because a publisher's pipe was full: once for each publisher that
     /// missed it.
     pub fn dropped(&self) -> u64 {
-        self.core.shared.stats.dropped().full
+        self.core.shared.state.stats.dropped().full
     }
 }
 
 fn pass<R: RecvStrategy>(core: &mut Core<Everyone, R>, message: &mut Message) -> bool {
-    let only_first = core.shared.options.only_first_subscribe;
+    let only_first = core.shared.config.options.only_first_subscribe;
     let mut rest = take_subscriptions(std::mem::take(message), only_first, |is_new, topic| {
         if is_new {
             subscribe(core, topic);

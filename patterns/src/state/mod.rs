@@ -1,4 +1,13 @@
-//! What a socket's handle shares with its sessions, listeners and dialling tasks.
+//! What a socket's handle shares with its connections: the configuration that an endpoint's tasks were started with,
+//! and the state that is the same for all of them.
+//!
+//! ```text
+//! peer_names.rs        which peers a socket takes, and under which names
+//! subscription_set.rs  what a subscribing socket has subscribed to
+//! stats_registry.rs    the counters of its pipes, and who is at their other ends
+//! ```
+//!
+//! Made by the core of a socket; read and written by `connection/` and by `inproc`.
 
 mod peer_names;
 mod stats_registry;
@@ -11,88 +20,129 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message};
 
-pub(crate) use peer_names::{NameClaim, PeerNames};
+use crate::monitor::Events;
+use crate::options::Options;
+use crate::peer::Peer;
+use crate::pipe::{
+    self, Inbox, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe,
+};
+use crate::rules::{PeerNaming, Rules};
+use crate::security::Authority;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::transport::Network;
+
+#[cfg(all(test, purezmq_loom))]
+pub(crate) use peer_names::NameClaim;
+pub(crate) use peer_names::PeerNames;
 pub(crate) use stats_registry::{PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
     SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
 };
 
-use crate::context::Context;
-use crate::monitor::Events;
-use crate::options::Options;
-use crate::peer::Peer;
-use crate::pipe::Inbox;
-use crate::pipe::{self, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe};
-use crate::rules::Rules;
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
-
-/// A socket's options, and what it shares with its tasks.
-///
-/// Each endpoint's tasks have the one that the handle had when the endpoint was bound or connected: options
-/// that are changed afterwards are for later endpoints. All else is the same for all of them.
-#[derive(Clone)]
-pub(crate) struct Shared {
+/// What a socket is and how it is set up: a snapshot, which does not change.
+pub(crate) struct Config {
     pub(crate) rules: &'static Rules,
     pub(crate) options: Options,
-    pub(crate) context: Context,
+}
+
+/// What all tasks and both halves of a socket share, as it is now.
+pub(crate) struct State {
     pub(crate) linger: Arc<Linger>,
-    /// The socket's ends of new pipes, and word of the old ones.
+    /// The socket's ends of new pipes, and what happens to the old ones.
     pub(crate) writers: Arc<Inbox<PipeWriter>>,
     pub(crate) readers: Arc<Inbox<PipeReader>>,
     /// Of a socket that chooses its peers, or names them.
     pub(crate) peer_names: Option<Arc<PeerNames>>,
-    /// Of a socket that subscribes: what to.
-    pub(crate) subscriptions: Option<Arc<SubscriptionSet>>,
+    /// Of a socket that subscribes.
+    pub(crate) subscriptions: Option<SubscriptionSet>,
     /// Of all others: what each new connection begins with.
-    hello: Arc<Mutex<Batch>>,
-    /// What each new pipe may hold.
-    limits: Arc<Mutex<(Limits, Limits)>>,
-    pub(crate) events: Arc<Events>,
-    pub(crate) stats: Arc<StatsRegistry>,
+    first_messages: Mutex<Batch>,
+    /// What each new pipe may hold: what is sent, and what is received.
+    limits: Mutex<(Limits, Limits)>,
+    pub(crate) events: Events,
+    pub(crate) stats: StatsRegistry,
     /// All tasks of the socket. `close` waits for them.
     pub(crate) tasks: TaskTracker,
     /// Messages that were accepted and never sent.
-    unsent: Arc<AtomicUsize>,
+    unsent: AtomicUsize,
+    /// Who decides about peers.
+    pub(crate) authority: Arc<Authority>,
+    /// In place of the system's.
+    network: Option<Arc<Network>>,
+}
+
+/// Both, as an endpoint's tasks have them.
+///
+/// The configuration is the one that the handle had when the endpoint was bound or connected: options that are changed
+/// afterwards are for later endpoints.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) state: Arc<State>,
 }
 
 impl Shared {
-    pub(crate) fn new(rules: &'static Rules, context: &Context, options: Options) -> Arc<Self> {
-        Arc::new(Shared {
-            rules,
+    /// Returns what a new socket begins with.
+    pub(crate) fn new(
+        rules: &'static Rules,
+        options: Options,
+        authority: Arc<Authority>,
+        network: Option<Arc<Network>>,
+    ) -> Self {
+        let state = State {
             peer_names: PeerNames::new(rules, &options),
-            subscriptions: SubscriptionSet::new(rules).map(Arc::new),
-            hello: Arc::new(Mutex::new(hello(&options))),
-            limits: Arc::new(Mutex::new(limits(rules, &options))),
+            subscriptions: SubscriptionSet::new(rules),
+            first_messages: Mutex::new(first_messages(&options)),
+            limits: Mutex::new(limits(rules, &options)),
             linger: Arc::new(Linger::new(options.linger)),
-            options,
-            context: context.clone(),
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(if rules.forgets_departed {
                 Inbox::forgetting()
             } else {
                 Inbox::new()
             }),
-            events: Arc::default(),
-            stats: Arc::default(),
+            events: Events::default(),
+            stats: StatsRegistry::default(),
             tasks: TaskTracker::new(),
-            unsent: Arc::default(),
-        })
+            unsent: AtomicUsize::new(0),
+            authority,
+            network,
+        };
+        Shared {
+            config: Arc::new(Config { rules, options }),
+            state: Arc::new(state),
+        }
     }
 
-    /// Takes on changed options, those that are not for later endpoints alone.
+    /// Changes the options: of the state at once, of the configuration for later endpoints.
     pub(crate) fn set_options(&mut self, options: Options) {
-        self.linger.set(options.linger);
-        *self.hello.lock() = hello(&options);
-        *self.limits.lock() = limits(self.rules, &options);
+        let (state, rules) = (&self.state, self.config.rules);
+        state.linger.set(options.linger);
+        *state.first_messages.lock() = first_messages(&options);
+        *state.limits.lock() = limits(rules, &options);
+        let old = &self.config.options;
         let hwms = (options.send_hwm, options.recv_hwm);
-        if hwms != (self.options.send_hwm, self.options.recv_hwm) {
-            self.stats.set_hwms(hwms.0, hwms.1);
+        if hwms != (old.send_hwm, old.recv_hwm) {
+            state.stats.set_hwms(hwms.0, hwms.1);
         }
-        if let Some(names) = &self.peer_names {
+        if let Some(names) = &state.peer_names {
             names.set_options(&options);
         }
-        self.options = options;
+        self.config = Arc::new(Config { rules, options });
+    }
+
+    /// Changes how long the socket lingers, at once.
+    pub(crate) fn set_linger(&mut self, linger: Option<std::time::Duration>) {
+        self.state.linger.set(linger);
+        let options = Options {
+            linger,
+            ..self.config.options.clone()
+        };
+        self.config = Arc::new(Config {
+            rules: self.config.rules,
+            options,
+        });
     }
 
     /// Runs a task of the socket.
@@ -103,21 +153,21 @@ impl Shared {
     ) -> JoinHandle<()> {
         #[cfg(purezmq_simulation)]
         let task = crate::simulation::shuffled(task);
-        self.tasks.spawn_on(task, runtime)
+        self.state.tasks.spawn_on(task, runtime)
     }
 
     /// What this socket brings to a pipe.
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
-        let (mut send, mut recv) = *self.limits.lock();
+        let (mut send, mut recv) = *self.state.limits.lock();
         // Whether they conflate is for later endpoints.
-        let (at_endpoint, at_endpoint_recv) = limits(self.rules, &self.options);
+        let (at_endpoint, at_endpoint_recv) = limits(self.config.rules, &self.config.options);
         (send.conflate, send.by_topic) = (at_endpoint.conflate, at_endpoint.by_topic);
         (recv.conflate, recv.by_topic) = (at_endpoint_recv.conflate, at_endpoint_recv.by_topic);
         Party {
-            writers: &self.writers,
-            readers: &self.readers,
-            linger: &self.linger,
-            stats: &self.stats,
+            writers: &self.state.writers,
+            readers: &self.state.readers,
+            linger: &self.state.linger,
+            registry: &self.state.stats,
             send,
             recv,
             origin,
@@ -142,15 +192,18 @@ impl Shared {
 
     /// Whether an endpoint's peer has its place before it is reached.
     pub(crate) fn knows(&self, origin: Origin) -> bool {
-        let names = self.peer_names.as_ref();
+        let names = self.state.peer_names.as_ref();
         names.is_some_and(|names| names.knows(origin))
     }
 
     /// Whether the socket has one peer at most.
     pub(crate) fn is_exclusive(&self) -> bool {
-        self.peer_names
-            .as_ref()
-            .is_some_and(|names| names.is_exclusive())
+        self.config.rules.naming == PeerNaming::Exclusive
+    }
+
+    /// Returns the network to use in place of the system's.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.state.network.as_deref()
     }
 
     /// Lets a peer in, if the socket takes it.
@@ -161,7 +214,7 @@ impl Shared {
         peer: Option<&Arc<Peer>>,
     ) -> bool {
         let mut place = None;
-        if let Some(names) = &self.peer_names {
+        if let Some(names) = &self.state.peer_names {
             let announced = peer.and_then(|peer| peer.routing_id.as_deref());
             let (announced, before) = (announced.unwrap_or_default(), pipe.name());
             place = names.claim(pipe.id(), origin, announced, before.as_ref());
@@ -173,31 +226,32 @@ impl Shared {
             pipe.meet(peer);
         }
         if let Some(place) = place {
-            pipe.introduce(place, self.options.notify);
+            pipe.introduce(Box::new(place), self.config.options.notify);
         }
         true
     }
 
     /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
-        match &self.subscriptions {
+        match &self.state.subscriptions {
             Some(set) => set.begin(start),
-            None => start(self.hello.lock().clone()),
+            None => start(self.state.first_messages.lock().clone()),
         }
     }
 
     /// The pipe ends and nobody will send what is left in it.
     pub(crate) fn give_up(&self, pipe: SessionPipe) {
         // Subscriptions are no messages of the application.
-        if self.subscriptions.is_none() {
-            self.unsent
+        if self.state.subscriptions.is_none() {
+            self.state
+                .unsent
                 .fetch_add(pipe.outgoing.unsent(), Ordering::Relaxed);
         }
     }
 
     /// Messages given up so far.
     pub(crate) fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Relaxed)
+        self.state.unsent.load(Ordering::Relaxed)
     }
 }
 
@@ -227,13 +281,13 @@ fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
 }
 
 /// The probe for ROUTERs, or the welcome for subscribers.
-fn hello(options: &Options) -> Batch {
-    let mut hello = Batch::new();
+fn first_messages(options: &Options) -> Batch {
+    let mut first = Batch::new();
     if options.probe_router {
-        hello.push_owned(Message::from(""), usize::MAX);
+        first.push_owned(Message::from(""), usize::MAX);
     }
     if let Some(welcome) = &options.welcome {
-        hello.push_owned(Message::from(welcome.clone()), usize::MAX);
+        first.push_owned(Message::from(welcome.clone()), usize::MAX);
     }
-    hello
+    first
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::options::Options;
-use crate::pipe::{Origin, PipeId};
+use crate::pipe::{Origin, PeerName, PipeId};
 use crate::rng;
 use crate::routing_id::RoutingId;
 use crate::rules::{PeerNaming, Rules};
@@ -70,11 +70,6 @@ impl PeerNames {
 
     pub(crate) fn set_options(&self, options: &Options) {
         self.handover.store(options.handover, Ordering::Relaxed);
-    }
-
-    /// Whether there is room for one peer only.
-    pub(crate) fn is_exclusive(&self) -> bool {
-        self.exclusive
     }
 
     fn lock(&self) -> MutexGuard<'_, Names> {
@@ -169,8 +164,8 @@ impl Names {
     }
 }
 
-impl NameClaim {
-    pub(crate) fn name(&self) -> &RoutingId {
+impl PeerName for NameClaim {
+    fn name(&self) -> &RoutingId {
         &self.name
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::pipe::{LaneView, PipeId};
+use crate::pipe::{LaneView, PipeId, PipeRegistry};
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
@@ -73,9 +73,8 @@ pub(crate) struct PeerRecord {
     pub(crate) handshake_failures: u64,
 }
 
-impl StatsRegistry {
-    /// A pipe begins.
-    pub(crate) fn add(&self, id: PipeId, outgoing: LaneView, incoming: LaneView) {
+impl PipeRegistry for StatsRegistry {
+    fn add(&self, id: PipeId, outgoing: LaneView, incoming: LaneView) {
         let mut entries = self.entries.lock();
         let entry = Entry {
             outgoing,
@@ -87,7 +86,9 @@ impl StatsRegistry {
             entries.sum_up();
         }
     }
+}
 
+impl StatsRegistry {
     /// Something is known of a pipe's other end. Pipes that no socket has are not in the ledger.
     pub(crate) fn update(&self, id: PipeId, tell: impl FnOnce(&mut PeerRecord)) {
         if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {

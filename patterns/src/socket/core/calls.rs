@@ -90,8 +90,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         cx: &mut TaskContext<'_>,
         mut route: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<T> {
-        let sent = self.poll(cx, |shared| &shared.writers, None, &mut route);
-        match self.shared.options.send_ttl {
+        let sent = self.poll(cx, |shared| &shared.state.writers, None, &mut route);
+        match self.shared.config.options.send_ttl {
             Some(ttl) if sent.is_pending() => self.poll_expiring(cx, ttl, route),
             _ => sent,
         }
@@ -127,8 +127,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         cx: &mut TaskContext<'_>,
         take: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<T> {
-        let patience = self.shared.options.busy_poll;
-        self.poll(cx, |shared| &shared.readers, patience, take)
+        let patience = self.shared.config.options.busy_poll;
+        self.poll(cx, |shared| &shared.state.readers, patience, take)
     }
 
     fn poll<E: PipeEnd, T>(
@@ -169,7 +169,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             for connection in self.receiver.readers().filter_map(PipeReader::connection) {
                 moved |= connection.exchange();
             }
-            if moved || self.shared.readers.has_notes() {
+            if moved || self.shared.state.readers.has_notes() {
                 self.read_notes();
                 if let Some(done) = attempt(self) {
                     return Some(done);
@@ -192,7 +192,10 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// A timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(in crate::socket) fn timer(&self, time: Duration) -> Sleep {
-        let runtime = self.shared.context.runtime(self.shared.options.affinity);
+        let runtime = self
+            .life
+            .context
+            .runtime(self.shared.config.options.affinity);
         let _inside = runtime.as_ref().map(Handle::enter);
         tokio::time::sleep(time)
     }

@@ -15,8 +15,8 @@ use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
-use crate::security;
 use crate::socket::endpoint_table::{Attachment, Coming, Role};
+use crate::state::Shared;
 use crate::transport::{self, Listener, OpenListener};
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
@@ -24,14 +24,14 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let endpoint = endpoint.to_endpoint()?;
         if let Endpoint::Inproc(name) = &endpoint {
             let (coming, ended) = self.begin_endpoint();
-            inproc::bind(&self.shared, name, coming.origin)?;
+            inproc::bind(self.life.context.names(), &self.shared, name, coming.origin)?;
             self.attached(&endpoint, coming, ended, Role::Bound(None));
             return Ok(endpoint);
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
         let bind = async move {
-            let network = shared.context.network();
-            transport::bind(&wanted, &shared.options, network).await
+            let network = shared.network();
+            transport::bind(&wanted, &shared.config.options, network).await
         };
         self.listen(endpoint, bind).await
     }
@@ -39,7 +39,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) async fn adopt(&mut self, listener: OpenListener) -> Result<Endpoint, BindError> {
         let endpoint = listener.endpoint()?;
         let (shared, its) = (self.shared.clone(), endpoint.clone());
-        let adopt = async move { transport::adopt(listener, its, &shared.options) };
+        let adopt = async move { transport::adopt(listener, its, &shared.config.options) };
         self.listen(endpoint, adopt).await
     }
 
@@ -49,7 +49,11 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         endpoint: Endpoint,
         open: impl Future<Output = Result<Listener, BindError>> + Send + 'static,
     ) -> Result<Endpoint, BindError> {
-        let Some(runtime) = self.shared.context.runtime(self.shared.options.affinity) else {
+        let Some(runtime) = self
+            .life
+            .context
+            .runtime(self.shared.config.options.affinity)
+        else {
             return Err(BindError::NoRuntime { endpoint });
         };
         let (coming, ended) = self.begin_endpoint();
@@ -62,8 +66,9 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             .flatten()
             .inspect_err(|error| self.tell_unbound(&endpoint, error))?;
         self.guard(listener.endpoint())?;
-        let subject = Subject::listener(&listener);
+        let subject = Subject::listener(listener.endpoint(), listener.fd());
         self.shared
+            .state
             .events
             .emit(&subject, MonitorEventKind::Listening);
         let endpoint = listener.endpoint().clone();
@@ -74,12 +79,17 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         Ok(endpoint)
     }
 
+    fn is_selective(&self) -> bool {
+        let Shared { config, state } = &self.shared;
+        state.authority.is_selective(&config.options)
+    }
+
     /// Whether a socket that lets everybody in may listen where everybody can come.
     fn guard(&self, endpoint: &Endpoint) -> Result<(), BindError> {
-        if !endpoint.is_open_to_others() || security::is_selective(&self.shared) {
+        if !endpoint.is_open_to_others() || self.is_selective() {
             return Ok(());
         }
-        if self.shared.options.require_authentication {
+        if self.shared.config.options.require_authentication {
             return Err(BindError::Unauthenticated {
                 endpoint: endpoint.clone(),
             });
@@ -93,7 +103,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         if let Some(cause) = error.cause() {
             let subject = Subject::unbound(endpoint);
             let failed = MonitorEventKind::BindFailed(Arc::new(cause));
-            self.shared.events.emit(&subject, failed);
+            self.shared.state.events.emit(&subject, failed);
         }
     }
 
@@ -122,7 +132,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
-        let directory = shared.peer_names.as_ref();
+        let directory = shared.state.peer_names.as_ref();
         if directory.is_some_and(|directory| !directory.reserve(&name, origin)) {
             return Err(ConnectError::RoutingIdInUse { name });
         }
@@ -136,7 +146,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Whether the socket can connect by TLS, if the endpoint asks for it.
     #[cfg(feature = "tls")]
     fn check_tls(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
-        let options = &self.shared.options;
+        let options = &self.shared.config.options;
         match endpoint {
             Endpoint::Tls(tls)
                 if options.tls_client.is_none()
@@ -157,14 +167,18 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     ) -> Result<(), ConnectError> {
         let origin = coming.origin;
         if let Endpoint::Inproc(name) = &endpoint {
-            if !inproc::connect(&self.shared, name, origin) {
+            if !inproc::connect(self.life.context.names(), &self.shared, name, origin) {
                 return Err(ConnectError::Occupied { endpoint });
             }
         } else {
-            let Some(runtime) = self.shared.context.runtime(self.shared.options.affinity) else {
+            let Some(runtime) = self
+                .life
+                .context
+                .runtime(self.shared.config.options.affinity)
+            else {
                 return Err(ConnectError::NoRuntime { endpoint });
             };
-            let pipe = if self.shared.options.immediate {
+            let pipe = if self.shared.config.options.immediate {
                 None
             } else if self.shared.knows(origin) {
                 // The peer has its place, and its name, before it is reached.
@@ -191,7 +205,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
     fn is_connected_once(&self, endpoint: &Endpoint) -> bool {
-        self.shared.rules.connects_once
+        self.shared.config.rules.connects_once
             && !matches!(endpoint, Endpoint::Inproc(_))
             && self.life.is_connected(endpoint)
     }
@@ -232,7 +246,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
             }
             Role::Bound(None) | Role::Connected => {
                 if let Endpoint::Inproc(name) = &endpoint {
-                    inproc::unbind(&attachment.shared, name);
+                    inproc::unbind(self.life.context.names(), &attachment.shared, name);
                 }
             }
         }
@@ -266,15 +280,15 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
     fn detach(&mut self, origin: Origin) {
         self.read_notes();
-        if let Some(directory) = &self.shared.peer_names {
+        if let Some(directory) = &self.shared.state.peer_names {
             directory.release(origin);
         }
         // First the other half is told, so that it sends nothing more there.
         if S::ABSENT {
-            self.shared.writers.post(PipeEvent::Detached(origin));
+            self.shared.state.writers.post(PipeEvent::Detached(origin));
         }
         if R::ABSENT {
-            self.shared.readers.post(PipeEvent::Detached(origin));
+            self.shared.state.readers.post(PipeEvent::Detached(origin));
         }
         // It has pipes of its own to let go of, if it is there, or has left them.
         self.life.detach(origin);

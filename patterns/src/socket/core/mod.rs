@@ -44,7 +44,7 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
     life: Arc<EndpointTable>,
     pub(crate) sender: S,
     pub(crate) receiver: R,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Shared,
     last_endpoint: Option<Endpoint>,
     notes: Notes,
     /// When a send that waits tries again, because messages may have expired.
@@ -59,11 +59,16 @@ pub(crate) struct Core<S: SendStrategy, R: RecvStrategy> {
 
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) fn new(socket_type: SocketType, context: &Context, options: Options) -> Self {
-        let shared = Shared::new(rules(socket_type), context, options);
+        let shared = Shared::new(
+            rules(socket_type),
+            options,
+            context.authority(),
+            context.network(),
+        );
         let mut sender = S::default();
-        sender.set_options(&shared.options);
+        sender.set_options(&shared.config.options);
         Core::of(
-            EndpointTable::of(&shared),
+            EndpointTable::of(context, &shared),
             shared,
             sender,
             R::default(),
@@ -74,7 +79,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// One that has not done anything yet.
     fn of(
         life: Arc<EndpointTable>,
-        shared: Arc<Shared>,
+        shared: Shared,
         sender: S,
         receiver: R,
         last_endpoint: Option<Endpoint>,
@@ -96,31 +101,33 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Changes the options. Endpoints that are there already keep theirs, as libzmq's do; what can take effect
     /// at once does.
     pub(crate) fn set_options(&mut self, options: Options) {
-        Arc::make_mut(&mut self.shared).set_options(options);
-        self.sender.set_options(&self.shared.options);
+        self.shared.set_options(options);
+        self.sender.set_options(&self.shared.config.options);
     }
 
     pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
-        let shared = Arc::make_mut(&mut self.shared);
-        shared.options.linger = linger;
-        shared.linger.set(linger);
+        self.shared.set_linger(linger);
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.life.context
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        self.shared.events.monitor()
+        self.shared.state.events.monitor()
     }
 
     pub(crate) fn stats(&self) -> SocketStats {
         let popped = |reader: &PipeReader| (reader.id(), reader.popped());
         let popped = self.receiver.readers().map(popped).collect();
-        self.shared.stats.snapshot(&popped)
+        self.shared.state.stats.snapshot(&popped)
     }
 
     pub(crate) async fn close(self) -> Closed {
         let shared = self.shared.clone();
         drop(self);
-        shared.tasks.close();
-        shared.tasks.wait().await;
+        shared.state.tasks.close();
+        shared.state.tasks.wait().await;
         Closed {
             unsent: shared.unsent(),
         }

@@ -13,8 +13,8 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Reads what the sessions have to tell.
     #[inline]
     pub(crate) fn read_notes(&mut self) {
-        if (!S::ABSENT && self.shared.writers.has_notes())
-            || (!R::ABSENT && self.shared.readers.has_notes())
+        if (!S::ABSENT && self.shared.state.writers.has_notes())
+            || (!R::ABSENT && self.shared.state.readers.has_notes())
         {
             self.read_all_notes();
         }
@@ -50,10 +50,10 @@ impl Notes {
         // A pipe's writer is posted before its reader: so whoever has the reader's note finds the writer's, too, and no
         // word of a peer is read that the sender does not know yet.
         if !R::ABSENT {
-            shared.readers.take(&mut self.readers);
+            shared.state.readers.take(&mut self.readers);
         }
         if !S::ABSENT {
-            shared.writers.take(&mut self.writers);
+            shared.state.writers.take(&mut self.writers);
             for note in self.writers.drain(..) {
                 match note {
                     PipeEvent::Attached(writer) if life.knows(writer.origin()) => {

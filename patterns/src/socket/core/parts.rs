@@ -70,7 +70,7 @@ impl<S: SendStrategy, R: RecvStrategy> Drop for Core<S, R> {
 struct Half<S, R> {
     sender: S,
     receiver: R,
-    shared: Arc<Shared>,
+    shared: Shared,
 }
 
 impl<S: SendStrategy, R: RecvStrategy> Left for Half<S, R> {

@@ -4,37 +4,64 @@
 //! (R-INP-1); binding the name gives the binder its ends. Socket types are not compared (R-CONN-19), and
 //! nothing reconnects: when one side goes, the pipe ends (R-INP-4).
 
+mod zap;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::context::Context;
 use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::peer::Peer;
 use crate::pipe::{self, Origin, Unbound};
-use crate::state::Shared;
+use crate::state::{Config, Shared, State};
+use crate::sync::{Mutex, MutexGuard};
 
-/// What a context knows of a name.
-pub(crate) enum Name {
+/// The names of a context.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<Box<str>, Name>>);
+
+/// What is known of a name.
+enum Name {
     /// A socket is bound to it.
     Bound {
-        binder: Weak<Shared>,
+        config: Arc<Config>,
+        binder: Weak<State>,
         origin: Origin,
     },
     /// Sockets have connected to it and wait.
-    Awaited(Vec<(Arc<Shared>, Unbound)>),
+    Awaited(Vec<(Shared, Unbound)>),
+}
+
+impl Names {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
+        self.0.lock()
+    }
+
+    /// Returns how many names are bound or awaited.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Returns whether a socket is bound to a name.
+    fn is_bound(&self, name: &str) -> bool {
+        let names = self.lock();
+        matches!(names.get(name), Some(Name::Bound { binder, .. }) if binder.strong_count() > 0)
+    }
 }
 
 /// Binds a name and joins those who wait for it.
 pub(crate) fn bind(
-    binder: &Arc<Shared>,
+    names: &Names,
+    binder: &Shared,
     name: &InprocName,
     origin: Origin,
 ) -> Result<(), BindError> {
     let bound = Name::Bound {
-        binder: Arc::downgrade(binder),
+        config: binder.config.clone(),
+        binder: Arc::downgrade(&binder.state),
         origin,
     };
-    let mut names = binder.context.names();
+    let mut names = names.lock();
     let waiting = match names.get_mut(name.as_str()) {
         Some(Name::Bound { binder: other, .. }) if other.strong_count() > 0 => {
             return Err(BindError::AddressInUse {
@@ -52,33 +79,39 @@ pub(crate) fn bind(
     Ok(())
 }
 
-/// Whether a socket is bound to a name.
-pub(crate) fn is_bound(context: &Context, name: &str) -> bool {
-    let names = context.names();
-    matches!(names.get(name), Some(Name::Bound { binder, .. }) if binder.strong_count() > 0)
-}
-
 /// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.
-pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin) -> bool {
+pub(crate) fn connect(
+    names: &Names,
+    connector: &Shared,
+    name: &InprocName,
+    origin: Origin,
+) -> bool {
     let pipe = pipe::to_name(&connector.party(origin));
-    connector.stats.update(pipe.id(), |known| {
+    connector.state.stats.update(pipe.id(), |known| {
         known.endpoint = Some(Endpoint::Inproc(name.clone()));
     });
-    if let Some(directory) = &connector.peer_names
-        && directory.knows(origin)
+    if let Some(peer_names) = &connector.state.peer_names
+        && peer_names.knows(origin)
     {
-        let Some(place) = directory.claim(pipe.id(), origin, b"", None) else {
+        let Some(place) = peer_names.claim(pipe.id(), origin, b"", None) else {
             pipe.refuse();
             return false;
         };
-        pipe.introduce(place, connector.options.notify);
+        pipe.introduce(Box::new(place), connector.config.options.notify);
     }
-    let mut names = connector.context.names();
+    let mut names = names.lock();
     let known = names
         .entry(name.as_str().into())
         .or_insert_with(|| Name::Awaited(Vec::new()));
     let bound = match known {
-        Name::Bound { binder, origin } => binder.upgrade().map(|binder| (binder, *origin)),
+        Name::Bound {
+            config,
+            binder,
+            origin,
+        } => binder.upgrade().map(|state| {
+            let config = config.clone();
+            (Shared { config, state }, *origin)
+        }),
         Name::Awaited(waiting) => {
             waiting.retain(|(_, pipe)| !pipe.is_abandoned());
             waiting.push((connector.clone(), pipe));
@@ -98,11 +131,16 @@ pub(crate) fn connect(connector: &Arc<Shared>, name: &InprocName, origin: Origin
 
 fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), name: &InprocName) {
     // Each side decides whether it takes the other, as sessions do after a handshake.
-    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.peer_names {
+    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.state.peer_names {
         None => Ok(None),
-        Some(directory) => {
-            let announced = other.options.routing_id.as_deref().unwrap_or_default();
-            let place = directory.claim(pipe.id(), origin, announced, None);
+        Some(peer_names) => {
+            let announced = other
+                .config
+                .options
+                .routing_id
+                .as_deref()
+                .unwrap_or_default();
+            let place = peer_names.claim(pipe.id(), origin, announced, None);
             place.map(Some).ok_or(())
         }
     };
@@ -113,15 +151,15 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
         return;
     };
     if let Some(place) = binder_place {
-        pipe.introduce(place, connector.options.notify);
+        pipe.introduce(Box::new(place), connector.config.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
     let [connecting, bound] = [connector, binder].map(|one| {
-        let announced = one.options.routing_id.as_deref().unwrap_or_default();
-        Arc::new(Peer::inproc(one.rules.socket_type, announced))
+        let announced = one.config.options.routing_id.as_deref().unwrap_or_default();
+        Arc::new(Peer::inproc(one.config.rules.socket_type, announced))
     });
     for (one, peer) in [(connector, &bound), (binder, &connecting)] {
-        one.stats.update(pipe.id(), |known| {
+        one.state.stats.update(pipe.id(), |known| {
             known.endpoint = Some(Endpoint::Inproc(name.clone()));
             known.peer = Some(peer.clone());
             known.is_connected = true;
@@ -129,7 +167,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     }
     pipe.meet(connecting, bound);
     if let Some(place) = connector_place {
-        pipe.introduce_connector(place, binder.options.notify);
+        pipe.introduce_connector(Box::new(place), binder.config.options.notify);
     }
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));
@@ -137,10 +175,10 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
 }
 
 /// Frees a name. The pipes made by it live on (R-CONN-16).
-pub(crate) fn unbind(binder: &Arc<Shared>, name: &InprocName) {
-    let mut names = binder.context.names();
+pub(crate) fn unbind(names: &Names, binder: &Shared, name: &InprocName) {
+    let mut names = names.lock();
     if let Some(Name::Bound { binder: bound, .. }) = names.get(name.as_str())
-        && std::ptr::eq(bound.as_ptr(), Arc::as_ptr(binder))
+        && std::ptr::eq(bound.as_ptr(), Arc::as_ptr(&binder.state))
     {
         names.remove(name.as_str());
     }

@@ -1,0 +1,69 @@
+//! The way to a ZAP handler: one question, and its reply, over an inproc pipe, as a DEALER has it.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use zmtp::{Message, SocketType};
+
+use super::{Names, connect};
+use crate::endpoint::Endpoint;
+use crate::options::Options;
+use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, Popped};
+use crate::rules::rules;
+use crate::security::{Authority, ZAP_NAME, ZapClient};
+use crate::state::Shared;
+
+impl ZapClient for Arc<Names> {
+    fn is_bound(&self) -> bool {
+        Names::is_bound(self, ZAP_NAME)
+    }
+
+    fn ask(
+        &self,
+        authority: Arc<Authority>,
+        request: Message,
+    ) -> Pin<Box<dyn Future<Output = Option<Message>> + Send + '_>> {
+        Box::pin(ask(self, authority, request))
+    }
+}
+
+async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> Option<Message> {
+    let options = Options::of(SocketType::Dealer);
+    let asker = Shared::new(rules(SocketType::Dealer), options, authority, None);
+    let Ok(Endpoint::Inproc(name)) = format!("inproc://{ZAP_NAME}").parse() else {
+        return None;
+    };
+    if !connect(names, &asker, &name, Origin(1)) {
+        return None;
+    }
+    let (writers, readers) = (&asker.state.writers, &asker.state.readers);
+    let (mut writer, mut reader) = (attached(writers)?, attached(readers)?);
+    writer.push(&mut request).ok()?;
+    poll_fn(|cx| {
+        loop {
+            match reader.pop() {
+                Popped::Message(reply) => return Poll::Ready(reply),
+                Popped::Mark(_) => {}
+                Popped::Empty if readers.park(cx.waker()) => return Poll::Pending,
+                Popped::Empty => readers.take(&mut VecDeque::new()),
+                // The handler has gone. The time for the handshake ends the wait, and the peer tries again.
+                Popped::Ended => return Poll::Pending,
+            }
+        }
+    })
+    .await
+    .into()
+}
+
+/// Takes the end of the only pipe.
+fn attached<E: PipeEnd>(inbox: &Inbox<E>) -> Option<E> {
+    let mut events = VecDeque::new();
+    inbox.take(&mut events);
+    events.into_iter().find_map(|event| match event {
+        PipeEvent::Attached(end) => Some(end),
+        _ => None,
+    })
+}
