@@ -1,0 +1,86 @@
+//! The handshake: from the first byte until messages may flow, or the peer is refused.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, timeout};
+use zmtp::{Event, PeerInfo};
+
+use super::Session;
+use crate::monitor::DisconnectReason;
+use crate::peer::Peer;
+use crate::peer_address::PeerAddress;
+use crate::state::{Config, Shared};
+
+impl Session {
+    /// Greets the peer until messages may flow.
+    pub(crate) async fn handshake(
+        &mut self,
+        shared: &Shared,
+        peer: &PeerAddress,
+    ) -> Result<PeerInfo, DisconnectReason> {
+        let handshake = self.shake_hands(shared, peer);
+        let result = match shared.config.options.handshake_timeout {
+            None => Box::pin(handshake).await,
+            Some(limit) => Box::pin(timeout(limit, handshake))
+                .await
+                .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
+        };
+        if let Err(reason) = &result {
+            self.explain(reason).await;
+        }
+        result
+    }
+
+    /// Greets the peer, however long that takes.
+    async fn shake_hands(
+        &mut self,
+        shared: &Shared,
+        peer: &PeerAddress,
+    ) -> Result<PeerInfo, DisconnectReason> {
+        #[cfg(feature = "tls")]
+        Box::pin(self.stream.open()).await?;
+        loop {
+            match std::future::poll_fn(|cx| self.poll_handshake(cx)).await? {
+                Event::Ready(info) => return Ok(info),
+                Event::Authenticate(credentials) => {
+                    // The peer is not read from before that is decided.
+                    let Config { rules, options } = &*shared.config;
+                    let authority = &shared.state.authority;
+                    let decision = authority.decide(options, rules.socket_type, peer, credentials);
+                    let answer = Box::pin(decision).await;
+                    let now = Instant::now().into_std();
+                    self.engine.authenticated(answer, now)?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes and reads until the engine has an event.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, DisconnectReason>> {
+        loop {
+            // Not being able to write yet is no reason not to read.
+            if let Poll::Ready(Err(error)) = self.poll_control(cx) {
+                return Poll::Ready(Err(error.into()));
+            }
+            if let Some(event) = self.engine.poll_event() {
+                return Poll::Ready(Ok(event));
+            }
+            #[cfg(feature = "tls")]
+            self.stream.push_out(cx)?;
+            ready!(self.poll_read(cx, 0))?;
+        }
+    }
+
+    /// Returns who the peer is, after the handshake.
+    pub(crate) fn peer(&self, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut))]
+        let mut peer = Peer::new(address, info);
+        #[cfg(feature = "tls")]
+        {
+            peer.certificate = self.stream.certificate();
+        }
+        Arc::new(peer)
+    }
+}

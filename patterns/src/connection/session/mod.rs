@@ -1,0 +1,186 @@
+//! A session: one connection's life, from the greeting to its end.
+//!
+//! `listen` makes one for every accepted connection, `dial` one after the other for a connecting endpoint.
+//! A session owns the stream and the [`Engine`], is lent a pipe, and knows neither a protocol nor a socket type. Both
+//! directions are driven by one `poll` on one task (`driver.rs` says who else may send):
+//!
+//! ```text
+//!   pipe.outgoing ── take a batch ──► Engine::encode ─── one vectored write ──► stream
+//!   pipe.incoming ◄─ whole messages ─ Engine::handle_input ◄──── one read ──── stream
+//! ```
+//!
+//! A turn moves at most one batch each way, and a poll takes a limited number of turns, so that neither direction
+//! starves the other, and a busy connection starves neither its runtime nor its heartbeats.
+//!
+//! ```text
+//! handshake.rs  greeting, security, who the peer is
+//! traffic.rs    both directions
+//! timers.rs     lingering, heartbeats, peers that take nothing
+//! ending.rs     what was not sent, and the farewell
+//! ```
+
+mod ending;
+mod handshake;
+mod timers;
+mod traffic;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+use zmtp::{Batch, Connection, Engine};
+
+use self::timers::Stall;
+use super::driver::{self, Flow};
+use crate::monitor::DisconnectReason;
+use crate::pipe::SessionPipe;
+use crate::state::{Shared, is_subscription};
+use crate::transport::Stream;
+
+/// A connection, between two streams of bytes and messages.
+pub(crate) struct Session {
+    stream: Stream,
+    engine: Box<dyn Engine>,
+    /// Taken from the pipe and not yet written whole.
+    batch: Batch,
+    /// Taken from the pipe with `batch`, and to be encrypted after it.
+    rest: Option<Batch>,
+    /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
+    first: usize,
+    /// `batch` is encrypted, or a part of it is written: nothing else may come between.
+    mid_batch: bool,
+    /// Messages have been sent.
+    has_sent: bool,
+    /// Messages have been sent since the last look whether the connection is idle.
+    has_sent_lately: bool,
+    /// When to look again; set while buffers are kept.
+    idle_check: Option<Instant>,
+    /// Bytes read in this poll.
+    read: usize,
+    /// Where `exchange` reads to.
+    scratch: Vec<u8>,
+    /// The next moment at which something has to be done without being asked.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The stream has been told of large payloads, or is not to be.
+    expects_large: bool,
+    /// How long the peer may take nothing of what is to be written.
+    write_timeout: Option<Duration>,
+    /// The stream takes nothing.
+    stall: Option<Stall>,
+}
+
+/// What a turn in one direction came to.
+pub(super) enum Turn {
+    Moved,
+    Finished,
+}
+
+impl Session {
+    /// Makes a session of a stream. It is boxed, as are the futures below that a connection needs only at its beginning or its end: what remains
+    /// is what each idle connection costs, thousands of times.
+    pub(crate) fn new(stream: Stream, shared: &Shared) -> Box<Self> {
+        Box::new(Session {
+            stream,
+            engine: Box::new(Connection::new(config(shared), Instant::now().into_std())),
+            batch: Batch::new(),
+            rest: None,
+            first: 0,
+            mid_batch: false,
+            has_sent: false,
+            has_sent_lately: false,
+            idle_check: None,
+            read: 0,
+            scratch: Vec::new(),
+            timer: None,
+            expects_large: shared.config.options.send_buffer.is_some(),
+            write_timeout: shared
+                .config
+                .options
+                .write_timeout
+                .filter(|_| !shared.config.options.no_drop),
+            stall: None,
+        })
+    }
+
+    /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
+    pub(crate) async fn run(
+        mut self: Box<Self>,
+        shared: &Shared,
+        mut pipe: SessionPipe,
+        ended: &CancellationToken,
+    ) -> (SessionPipe, DisconnectReason) {
+        if !pipe.is_attached() {
+            let reason = Box::pin(self.turn_away(shared, &mut pipe, ended)).await;
+            return (pipe, reason);
+        }
+        shared.begin(|first| {
+            if shared.state.subscriptions.is_some() {
+                pipe.outgoing.begin_live(is_subscription);
+            }
+            self.first = first.len();
+            self.batch = first;
+        });
+        let (mut session, mut pipe, result) = driver::run(self, pipe).await;
+        session.return_batch(shared, &mut pipe);
+        pipe.peer_left(shared.config.options.notify);
+        let reason = match (result, pipe.outgoing.unwanted()) {
+            (Ok(()), Some(why)) => {
+                pipe.outgoing.clear_eviction();
+                why.into()
+            }
+            (Ok(()), None) => {
+                Box::pin(session.farewell()).await;
+                DisconnectReason::Local
+            }
+            (Err(reason), _) => {
+                session.explain(&reason).await;
+                reason
+            }
+        };
+        (pipe, reason)
+    }
+
+    /// Serves a peer that the socket has no place for: PAIR closes the connection, ROUTER leaves it open
+    /// and hears nothing (R-PAIR-1, R-ROUTER-3).
+    async fn turn_away(
+        &mut self,
+        shared: &Shared,
+        pipe: &mut SessionPipe,
+        ended: &CancellationToken,
+    ) -> DisconnectReason {
+        if shared.is_exclusive() {
+            return DisconnectReason::Occupied;
+        }
+        let ignored = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx));
+        match ended.run_until_cancelled(ignored).await {
+            Some(Err(reason)) => reason,
+            Some(Ok(())) | None => DisconnectReason::Local,
+        }
+    }
+}
+
+/// Returns how the socket's options look to the protocol.
+fn config(shared: &Shared) -> zmtp::Config {
+    let options = &shared.config.options;
+    let mut config = zmtp::Config::new(shared.config.rules.socket_type);
+    config.routing_id = options.routing_id.clone().unwrap_or_default();
+    if let Some(limit) = options.max_message_size {
+        config.limits.max_message = limit as u64;
+    }
+    config.limits.max_frames = options.max_frames;
+    config.limits.max_handshake = options.max_handshake_size;
+    config.limits.max_command = options.max_command_size;
+    // The session's own timer covers the handshake.
+    config.handshake_timeout = None;
+    config.mechanism = options.security.clone();
+    config.authenticate = shared.state.authority.asks(options);
+    config.heartbeat = options
+        .heartbeat()
+        .map(|(interval, timeout, ttl)| zmtp::Heartbeat {
+            interval,
+            timeout,
+            ttl,
+        });
+    config
+}

@@ -1,0 +1,87 @@
+//! What a session does by time: lingering, the engine's heartbeats, giving buffers back, and ending a connection whose
+//! peer takes nothing. One timer serves all of them; a connection at rest that keeps nothing has none.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::Session;
+use crate::monitor::DisconnectReason;
+use crate::pipe::{Deadline, SessionPipe};
+
+/// How long nothing is sent before the buffers for sending are let go.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A stream that takes nothing.
+pub(super) struct Stall {
+    /// When that has lasted too long.
+    pub(super) ends: Instant,
+    /// The timer knows.
+    pub(super) is_timed: bool,
+}
+
+impl Session {
+    /// Does what has to be done without being asked, and sets the timer for the next. Ready when the time to linger is
+    /// over, and when the connection has to end.
+    pub(super) fn poll_timer(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        loop {
+            let Some((linger, keeps_buffers)) = pipe.outgoing.rest() else {
+                return Poll::Ready(Ok(()));
+            };
+            let linger = match linger {
+                Some(Deadline::At(end)) => Some(end),
+                Some(Deadline::Never) | None => None,
+            };
+            if keeps_buffers && self.idle_check.is_none() {
+                self.idle_check = Some(Instant::now() + IDLE);
+            }
+            let protocol = self.engine.next_timeout().map(Instant::from_std);
+            let stall = self.stall.as_mut().map(|stall| {
+                stall.is_timed = true;
+                stall.ends
+            });
+            let Some(next) = [linger, protocol, self.idle_check, stall]
+                .into_iter()
+                .flatten()
+                .min()
+            else {
+                return Poll::Pending;
+            };
+            let timer = match &mut self.timer {
+                Some(timer) => {
+                    if timer.deadline() != next {
+                        timer.as_mut().reset(next);
+                    }
+                    timer
+                }
+                none => none.insert(Box::pin(sleep_until(next))),
+            };
+            ready!(timer.as_mut().poll(cx));
+            if linger.is_some_and(|end| end <= next) {
+                return Poll::Ready(Ok(()));
+            }
+            let now = Instant::now();
+            if stall.is_some_and(|end| end <= now) {
+                let limit = self.write_timeout.unwrap_or_default();
+                return Poll::Ready(Err(DisconnectReason::WriteTimeout(limit)));
+            }
+            if self.idle_check.is_some_and(|due| due <= now) {
+                self.idle_check = None;
+                if !std::mem::take(&mut self.has_sent_lately) {
+                    pipe.outgoing.shrink();
+                }
+            }
+            self.engine.handle_timeout(now.into_std())?;
+            if !self.mid_batch
+                && let Poll::Ready(Err(error)) = self.poll_control(cx)
+            {
+                return Poll::Ready(Err(error.into()));
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Traffic in both directions: between the pipe's lanes and the stream, through the engine.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut};
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
+
+use super::timers::Stall;
+use super::{Session, Turn};
+use crate::connection::driver::Flow;
+use crate::coop::yield_to_others;
+use crate::monitor::DisconnectReason;
+use crate::pipe::{SessionPipe, Taken};
+
+/// Batches moved in each direction before other tasks get a turn.
+const TURNS: usize = 16;
+
+/// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
+/// the same thread finds its messages there, and gives their memory back before more is needed.
+const READ_BUDGET: usize = 256 * 1024;
+
+/// Pieces of one vectored write.
+const SLICES: usize = 64;
+
+impl Flow for Session {
+    fn poll_traffic(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        self.read = 0;
+        for _ in 0..TURNS {
+            let sent = self.poll_send(pipe, cx)?;
+            if let Poll::Ready(Turn::Finished) = sent {
+                return Poll::Ready(Ok(()));
+            }
+            let received = self.poll_receive(pipe, cx)?;
+            if sent.is_pending() && received.is_pending() {
+                #[cfg(feature = "tls")]
+                self.stream.push_out(cx)?;
+                return self.poll_timer(pipe, cx);
+            }
+            if self.read >= READ_BUDGET {
+                break;
+            }
+        }
+        // A busy connection has deadlines, too.
+        if let Poll::Ready(ended) = self.poll_timer(pipe, cx) {
+            return Poll::Ready(ended);
+        }
+        yield_to_others(cx);
+        Poll::Pending
+    }
+
+    fn poll_send(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Turn>> {
+        if !self.mid_batch {
+            ready!(self.poll_control(cx))?;
+            if self.batch.is_empty() {
+                self.batch = match self.rest.take() {
+                    Some(rest) => rest,
+                    None => match ready!(pipe.outgoing.poll_take(cx)) {
+                        Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
+                        Taken::Batch(batch) => batch,
+                    },
+                };
+            }
+            if self.rest.is_none() {
+                self.rest = self.engine.divide(&mut self.batch);
+            }
+            self.engine.encode(&mut self.batch);
+            // What is encrypted is numbered: nothing that is numbered later may go before it.
+            self.mid_batch = self.batch.is_encoded();
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let segment = self.stream.segment();
+        let pieces = self.batch.io_slices_within(segment, &mut slices);
+        let written = match &slices[..pieces] {
+            // What most batches are; the system has less to do for it.
+            [only] => Pin::new(&mut self.stream).poll_write(cx, only),
+            several => {
+                if !self.expects_large
+                    && several.iter().map(|slice| slice.len()).sum::<usize>() > segment
+                {
+                    self.expects_large = true;
+                    self.stream.expect_large();
+                }
+                Pin::new(&mut self.stream).poll_write_vectored(cx, several)
+            }
+        };
+        let written = ready!(self.watch(written))?;
+        let messages = self.batch.advance(written);
+        self.has_sent = true;
+        self.has_sent_lately = true;
+        self.mid_batch = !self.batch.is_empty();
+        let taken = if self.first == 0 { messages } else { 0 };
+        self.first -= messages - taken;
+        let done = (!self.mid_batch).then(|| {
+            self.engine.reclaim(&mut self.batch);
+            std::mem::take(&mut self.batch)
+        });
+        let done = done.filter(|_| self.rest.is_none());
+        pipe.outgoing.written(messages, written, taken, done);
+        Poll::Ready(Ok(Turn::Moved))
+    }
+
+    fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        let mut moved = false;
+        while let Poll::Ready(turn) = self.poll_send(pipe, cx) {
+            match turn {
+                Ok(Turn::Moved) => moved = true,
+                Ok(Turn::Finished) | Err(_) => return None,
+            }
+        }
+        if self.needs_timer() {
+            return None;
+        }
+        let room = pipe.incoming.room();
+        if room == 0 {
+            return Some(moved);
+        }
+        if !self.engine.input_pending() {
+            let mut buffer = self.engine.read_buffer();
+            match self
+                .stream
+                .read_now(&mut self.scratch, buffer.remaining_mut())
+            {
+                Ok([]) => return None,
+                Ok(read) => buffer.put_slice(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(moved),
+                Err(_) => return None,
+            }
+        }
+        let now = Instant::now().into_std();
+        let result = self.engine.handle_input(now, room);
+        pipe.incoming.push(self.engine.take_messages());
+        let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
+        // The peer answers: what is sent next may go out from here again.
+        pipe.outgoing.rest();
+        (result.is_ok() && is_quiet && !self.needs_timer()).then_some(true)
+    }
+
+    /// The stream has begun to take nothing, and only the task can see to the time.
+    fn needs_timer(&self) -> bool {
+        self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
+    }
+}
+
+impl Session {
+    /// Writes the protocol's own bytes.
+    pub(super) fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.engine.control().has_remaining() {
+            let control = self.engine.control();
+            let written = Pin::new(&mut self.stream).poll_write(cx, control);
+            let written = ready!(self.watch(written))?;
+            self.engine.control().advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes whether the stream has taken anything, and since when it has not. Having written nothing is an error.
+    fn watch(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(_) => self.stall = None,
+            Poll::Pending if self.stall.is_none() => {
+                self.stall = self.write_timeout.map(|limit| Stall {
+                    ends: Instant::now() + limit,
+                    is_timed: false,
+                });
+            }
+            Poll::Pending => {}
+        }
+        written
+    }
+
+    /// Hands over what has been read, and reads only when there is room for it.
+    fn poll_receive(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Turn, DisconnectReason>> {
+        let room = ready!(pipe.incoming.poll_room(cx));
+        let result = if self.engine.input_pending() {
+            let now = Instant::now().into_std();
+            self.engine.handle_input(now, room).map_err(Into::into)
+        } else {
+            ready!(self.poll_read(cx, room))
+        };
+        // Messages before an error were whole and stay so.
+        pipe.incoming.push(self.engine.take_messages());
+        Poll::Ready(result.map(|()| Turn::Moved))
+    }
+
+    /// Reads once, and takes up to `room` messages from what has come.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        let mut buffer = self.engine.read_buffer();
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+        if read == 0 {
+            return Poll::Ready(Err(DisconnectReason::Peer));
+        }
+        self.read += read;
+        let now = Instant::now().into_std();
+        Poll::Ready(self.engine.handle_input(now, room).map_err(Into::into))
+    }
+}
