@@ -8,8 +8,9 @@ use tokio::runtime::Handle;
 use crate::inproc;
 use crate::io_threads::IoThreads;
 use crate::security::{Authenticator, Authority};
+use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
-use crate::simulation::Network;
+use crate::transport::simulated::{Network, Simulated};
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
@@ -38,7 +39,7 @@ pub struct Context {
     io_threads: Option<Arc<IoThreads>>,
     authority: Arc<Authority>,
     #[cfg(purezmq_simulation)]
-    network: Option<Arc<dyn Network>>,
+    network: Option<Arc<dyn AnyTransport>>,
 }
 
 impl Context {
@@ -95,13 +96,13 @@ impl Context {
     #[doc(hidden)]
     pub fn simulated(network: Arc<dyn Network>) -> Self {
         Context {
-            network: Some(network),
+            network: Some(Arc::new(Simulated(network))),
             ..Context::new()
         }
     }
 
     /// The network to use in place of the system's.
-    pub(crate) fn network(&self) -> Option<Arc<crate::transport::Network>> {
+    pub(crate) fn network(&self) -> Option<Arc<dyn AnyTransport>> {
         #[cfg(purezmq_simulation)]
         return self.network.clone();
         #[cfg(not(purezmq_simulation))]

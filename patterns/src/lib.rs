@@ -86,7 +86,7 @@ pub use error::{
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
-pub use peer_address::PeerAddress;
+pub use peer_address::{PeerAddress, PeerProcess};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
@@ -96,6 +96,12 @@ pub use socket::{
     DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,
 };
-pub use transport::OpenListener;
+#[cfg(purezmq_simulation)]
+#[doc(hidden)]
+pub use transport::simulated::Network;
+#[cfg(purezmq_simulation)]
+#[doc(hidden)]
+pub use transport::{Acceptor, ByteStream, Stream};
+pub use transport::{OpenListener, TRANSPORTS};
 pub use zmtp;
 pub use zmtp::{Frame, Message, SocketType};

@@ -61,6 +61,7 @@ pub use builder::{
 use builder::Open as Any;
 pub(crate) use builder::sealed;
 pub use capability::{Capability, capabilities};
+#[cfg(feature = "socks")]
 pub(crate) use ranges::proxy;
 use ranges::{MAX, MAX_KEEPALIVE, MAX_SENT_TTL, MAX_TTL, MILLISECOND, SECOND, buffer_size, up_to};
 pub use table::{Effect, OptionId, OptionRow};

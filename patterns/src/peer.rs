@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use zmtp::{Metadata, PeerInfo, SocketType};
 
 use crate::peer_address::PeerAddress;
@@ -52,10 +53,9 @@ pub struct Peer {
     /// The properties that it has given itself and that the authenticator has added; empty if there are none but its
     /// socket type and routing id.
     pub properties: Metadata,
-    /// Over TLS: the certificate that it has shown and that the configuration has accepted. Servers always show one,
+    /// Over TLS: the certificate that it has shown and that the configuration has accepted, in DER. Servers always show one,
     /// clients if the server asks for it.
-    #[cfg(feature = "tls")]
-    pub certificate: Option<rustls::pki_types::CertificateDer<'static>>,
+    pub certificate: Option<Bytes>,
 }
 
 impl Peer {
@@ -75,7 +75,6 @@ impl Peer {
             } else {
                 Metadata::new()
             },
-            #[cfg(feature = "tls")]
             certificate: None,
         }
     }
@@ -83,12 +82,11 @@ impl Peer {
     /// A socket of the same context.
     pub(crate) fn inproc(socket_type: SocketType, routing_id: &[u8]) -> Self {
         Peer {
-            address: PeerAddress::Inproc,
+            address: PeerAddress::INPROC,
             socket_type: Some(socket_type),
             routing_id: named(routing_id),
             user_id: None,
             properties: Metadata::new(),
-            #[cfg(feature = "tls")]
             certificate: None,
         }
     }
@@ -102,7 +100,7 @@ impl Peer {
         }
         match property {
             "User-Id" => self.user_id.as_ref().map(|id| id.as_bytes().into()),
-            "Peer-Address" if self.address == PeerAddress::Inproc => None,
+            "Peer-Address" if self.address.is_inproc() => None,
             "Peer-Address" => text(self.address.without_port()),
             "Socket-Type" => self.socket_type.and_then(|kind| text(kind.to_string())),
             "Routing-Id" | "Identity" => self.routing_id.as_deref().map(Cow::from),

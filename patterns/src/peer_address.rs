@@ -1,54 +1,174 @@
 //! Who is at the other end of a connection, for all that ask: admission, authenticators, monitors, statistics. Made by
-//! the transports.
+//! the transports, and by inproc.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Who is at the other end of a connection, as the operating system tells it.
 ///
-/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`.
+/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`; other transports in their own words.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use purezmq::{PullSocket, PushSocket};
+/// # let mut pull = PullSocket::new();
+/// # let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+/// # let mut push = PushSocket::new();
+/// # push.connect(&endpoint)?;
+/// # push.send("hello").await?;
+/// pull.recv().await?;
+/// let peer = pull.last_peer().expect("a message has been received");
+/// assert_eq!(peer.address.transport(), "tcp");
+/// assert!(peer.address.ip().is_some_and(|ip| ip.is_loopback()));
+/// assert!(peer.address.process().is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PeerAddress {
+    transport: &'static str,
+    place: Place,
+}
+
+/// The process at the other end of an `ipc://` connection, as the kernel vouches for it. Of a connecting socket this
+/// is the process that called listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum PeerAddress {
-    /// The remote address and port. An IPv4 peer of a dual-stack listener shows as IPv4.
-    Tcp(SocketAddr),
-    /// The process at the other end, as the kernel vouches for it. Of a connecting socket this
-    /// is the process that called listen.
-    Ipc {
-        /// Its effective user id.
-        uid: u32,
-        /// Its effective group id.
-        gid: u32,
-        /// Its process id, where the system tells it.
-        pid: Option<i32>,
-    },
+pub struct PeerProcess {
+    /// Its effective user id.
+    pub uid: u32,
+    /// Its effective group id.
+    pub gid: u32,
+    /// Its process id, where the system tells it.
+    pub pid: Option<i32>,
+}
+
+/// What can be known of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Ip(SocketAddr),
+    Process(PeerProcess),
     /// A socket of the same context.
     Inproc,
+    /// A host and a port of another kind.
+    #[allow(dead_code, reason = "for transports of other networks than IP")]
+    Other(Box<(String, u32)>),
 }
 
 impl PeerAddress {
-    /// The address as libzmq writes it, for ZAP handlers and for messages: without a port, or what the system knows of
-    /// a process.
+    /// Makes the address of a peer of the same context.
+    pub(crate) const INPROC: PeerAddress = PeerAddress {
+        transport: "inproc",
+        place: Place::Inproc,
+    };
+
+    /// Makes the address of a process of this machine.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    pub(crate) fn of_process(uid: u32, gid: u32, pid: Option<i32>) -> Self {
+        PeerAddress {
+            transport: "ipc",
+            place: Place::Process(PeerProcess { uid, gid, pid }),
+        }
+    }
+
+    /// Makes an address of a network that is not IP.
+    #[allow(dead_code, reason = "for transports of other networks than IP")]
+    pub(crate) fn other(transport: &'static str, host: String, port: u32) -> Self {
+        PeerAddress {
+            transport,
+            place: Place::Other(Box::new((host, port))),
+        }
+    }
+
+    /// Returns the name of the transport that knows it so. TLS shows the address of the TCP connection below.
+    pub fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    /// Returns the remote address and port, of a TCP connection. An IPv4 peer of a dual-stack listener shows as IPv4.
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Ip(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// Returns the remote IP address, of a TCP connection.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_address().map(|address| address.ip())
+    }
+
+    /// Returns the process at the other end, of an ipc connection.
+    pub fn process(&self) -> Option<PeerProcess> {
+        match self.place {
+            Place::Process(process) => Some(process),
+            _ => None,
+        }
+    }
+
+    /// Says whether it is a socket of the same context.
+    pub fn is_inproc(&self) -> bool {
+        self.place == Place::Inproc
+    }
+
+    /// Returns the address as libzmq writes it, for ZAP handlers and for messages: without a port, or what the system
+    /// knows of a process.
     pub(crate) fn without_port(&self) -> String {
-        match self {
-            PeerAddress::Tcp(address) => address.ip().to_string(),
-            PeerAddress::Ipc { uid, gid, pid } => {
+        match &self.place {
+            Place::Ip(address) => address.ip().to_string(),
+            Place::Process(PeerProcess { uid, gid, pid }) => {
                 format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
             }
-            PeerAddress::Inproc => String::new(),
+            Place::Inproc => String::new(),
+            Place::Other(place) => place.0.clone(),
+        }
+    }
+}
+
+/// A peer over TCP.
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        PeerAddress {
+            transport: "tcp",
+            place: Place::Ip(address),
         }
     }
 }
 
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PeerAddress::Tcp(address) => write!(f, "tcp://{address}"),
-            PeerAddress::Ipc { uid, gid, pid } => {
-                write!(f, "ipc://{uid}:{gid}:")?;
+        f.write_str(self.transport)?;
+        match &self.place {
+            Place::Ip(address) => write!(f, "://{address}"),
+            Place::Process(PeerProcess { uid, gid, pid }) => {
+                write!(f, "://{uid}:{gid}:")?;
                 pid.map_or(Ok(()), |pid| pid.fmt(f))
             }
-            PeerAddress::Inproc => f.write_str("inproc"),
+            Place::Inproc => Ok(()),
+            Place::Other(place) => write!(f, "://{}:{}", place.0, place.1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_prints_and_tells_what_it_knows() {
+        let tcp = PeerAddress::from("[::1]:80".parse::<SocketAddr>().unwrap());
+        assert_eq!(tcp.to_string(), "tcp://[::1]:80");
+        assert_eq!(tcp.without_port(), "::1");
+        assert!(tcp.ip().is_some() && tcp.process().is_none());
+        let ipc = |pid| PeerAddress::of_process(1, 2, pid);
+        assert_eq!(ipc(Some(3)).to_string(), "ipc://1:2:3");
+        assert_eq!(ipc(Some(3)).without_port(), ":1:2:3");
+        assert_eq!(ipc(None).to_string(), "ipc://1:2:");
+        assert_eq!(PeerAddress::INPROC.to_string(), "inproc");
+        assert!(PeerAddress::INPROC.is_inproc() && PeerAddress::INPROC.ip().is_none());
+        let other = PeerAddress::other("vsock", "3".to_owned(), 70_000);
+        assert_eq!(other.to_string(), "vsock://3:70000");
+        assert_eq!((other.without_port(), other.ip()), ("3".to_owned(), None));
     }
 }

@@ -1,40 +1,16 @@
-//! The three doors through which a simulation takes the place of the system: the network, the order in which tasks run,
-//! and chance. Behind the feature `simulation`, for the simulation in this repository; no part of the API.
+//! Two of the three doors through which a simulation takes the place of the system: the order in which tasks run, and
+//! chance. The third, the network, is a transport (`transport/simulated.rs`). Only with `--cfg purezmq_simulation`, for
+//! the simulation in this repository; no part of the API.
 //!
 //! The clock is tokio's, which a runtime can pause. What is said of a thread here holds for a simulation that runs
 //! on a current-thread runtime: a thread simulates one world at a time, and threads that simulate none are as ever.
 
 use std::cell::RefCell;
-use std::fmt::Debug;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use fastrand::Rng;
-use futures_core::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite};
-
-/// A simulated host's view of its network.
-pub trait Network: Send + Sync {
-    /// Listens at an address.
-    ///
-    /// # Errors
-    /// As the system's.
-    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn Port>>;
-    /// Makes one attempt to reach an address. Dropped, it leaves nothing.
-    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Wire>>>;
-}
-
-/// A listening port, which closes when it is dropped.
-pub trait Port: Debug + Send + Sync {
-    /// The next connection, and the address that it comes from. Dropped, it has accepted nothing.
-    fn accept(&self) -> BoxFuture<'_, io::Result<(Box<dyn Wire>, SocketAddr)>>;
-}
-
-/// One end of a connection, which closes when it is dropped.
-pub trait Wire: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 /// What this thread's simulation decides by.
 struct World {

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use purezmq::simulation::Wire;
+use purezmq::Stream;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::oneshot;
@@ -89,7 +89,7 @@ struct Request {
     from: SocketAddr,
     to: SocketAddr,
     life: u32,
-    answer: oneshot::Sender<io::Result<Box<dyn Wire>>>,
+    answer: oneshot::Sender<io::Result<Stream>>,
 }
 
 /// Side 0 is the connector's.
@@ -225,7 +225,7 @@ impl Network {
 }
 
 /// What is to be dropped without the lock.
-type Answered = Option<io::Result<Box<dyn Wire>>>;
+type Answered = Option<io::Result<Stream>>;
 
 impl State {
     /// A delay of the present weather.
@@ -369,7 +369,7 @@ impl State {
         if let Some(waiting) = queue.acceptor.take() {
             waiting.wake();
         }
-        request.answer.send(Ok(Box::new(connector))).err()
+        request.answer.send(Ok(Stream::other(connector))).err()
     }
 
     /// Lets all that was held up try again.

@@ -9,8 +9,7 @@ use common::python::Pyzmq;
 use common::within;
 use purezmq::security::Addresses;
 use purezmq::{
-    BindError, Context, DisconnectReason, MonitorEventKind as Kind, PeerAddress, PullSocket,
-    PushSocket,
+    BindError, Context, DisconnectReason, MonitorEventKind as Kind, PullSocket, PushSocket,
 };
 use serde_json::json;
 
@@ -44,10 +43,10 @@ async fn peers_are_let_in_by_user_group_and_process() {
     let mut pull = PullSocket::new();
     pull.bind(folder.endpoint().as_str()).await.unwrap();
     talk(&mut pull, &folder.endpoint()).await;
-    let PeerAddress::Ipc { uid, gid, pid } = pull.last_peer().unwrap().address else {
-        panic!("not ipc");
-    };
-    let pid = pid.expect("the system tells process ids");
+    let process = pull.last_peer().unwrap().address.process();
+    let process = process.expect("a process");
+    let (uid, gid) = (process.uid, process.gid);
+    let pid = process.pid.expect("the system tells process ids");
 
     let (uid, gid, pid) = (
         [format!("uid:{uid}"), format!("uid:{}", uid + 1)],

@@ -14,9 +14,8 @@ use purezmq::security::{
 };
 use purezmq::socket::{Flowing, SocketRecv};
 use purezmq::{
-    Context, DealerSocket, Notice, PairSocket, Peer, PeerAddress, PubSocket, PullSocket,
-    PushSocket, RepSocket, ReqSocket, RouterSocket, SocketType, SubSocket, XPubSocket, XSubSocket,
-    blocking,
+    Context, DealerSocket, Notice, PairSocket, Peer, PubSocket, PullSocket, PushSocket, RepSocket,
+    ReqSocket, RouterSocket, SocketType, SubSocket, XPubSocket, XSubSocket, blocking,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -80,7 +79,7 @@ fn check(peer: Option<Arc<Peer>>, mechanism: Mechanism, socket_type: SocketType)
     let peer = peer.expect("a message has been received");
     assert_eq!(peer.user_id.as_deref(), Some(user(mechanism)));
     assert_eq!(peer.socket_type, Some(socket_type));
-    assert!(matches!(peer.address, PeerAddress::Tcp(address) if address.ip().is_loopback()));
+    assert!(peer.address.ip().is_some_and(|ip| ip.is_loopback()));
     assert_eq!(peer.properties.get("Colour"), Some(&b"blue"[..]));
     assert_eq!(
         peer.get("User-Id").as_deref(),
@@ -439,7 +438,7 @@ async fn inproc_and_ipc_tell_what_there_is_to_tell() {
     pull.bind("inproc://here").await.unwrap();
     pull.recv().await.unwrap();
     let peer = pull.last_peer().unwrap();
-    assert_eq!(peer.address, PeerAddress::Inproc);
+    assert!(peer.address.is_inproc());
     assert_eq!(peer.socket_type, Some(SocketType::Dealer));
     assert_eq!(peer.get("Routing-Id").as_deref(), Some(&b"me"[..]));
     assert_eq!(peer.get("Peer-Address"), None);
@@ -452,10 +451,9 @@ async fn inproc_and_ipc_tell_what_there_is_to_tell() {
     push.send("x").await.unwrap();
     within("a message", pull.recv()).await.unwrap();
     let peer = pull.last_peer().unwrap();
-    let PeerAddress::Ipc { uid, gid, pid } = peer.address else {
-        panic!("{peer:?}");
-    };
-    assert_eq!(pid, Some(std::process::id().cast_signed()));
+    let process = peer.address.process().expect("a process");
+    let (uid, gid) = (process.uid, process.gid);
+    assert_eq!(process.pid, Some(std::process::id().cast_signed()));
     let address = format!(":{uid}:{gid}:{}", std::process::id());
     assert_eq!(
         peer.get("Peer-Address").as_deref(),

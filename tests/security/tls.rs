@@ -313,7 +313,7 @@ async fn plain_goes_inside_of_tls_and_the_peer_is_known_by_name_and_certificate(
     goes_through(&mut push, &mut pull, "it is me").await;
     let peer = pull.last_peer().unwrap();
     assert_eq!(peer.user_id.as_deref(), Some("joe"));
-    assert_eq!(peer.certificate.as_ref(), Some(&own));
+    assert_eq!(peer.certificate.as_deref(), Some(&own[..]));
 }
 
 #[tokio::test]

@@ -57,10 +57,7 @@ impl ConnectionLimiter {
         self: &Arc<Self>,
         peer: &PeerAddress,
     ) -> Result<(Permit, oneshot::Receiver<()>), &'static str> {
-        let address = match peer {
-            PeerAddress::Tcp(address) => Some(address.ip()),
-            _ => None,
-        };
+        let address = peer.ip();
         let mut admitted = self.admitted.lock();
         if admitted.connections >= self.max_connections {
             return Err("max_connections");
@@ -132,7 +129,7 @@ mod tests {
     }
 
     fn peer(last: u8) -> PeerAddress {
-        PeerAddress::Tcp(([10, 0, 0, last], 1).into())
+        PeerAddress::from(std::net::SocketAddr::from(([10, 0, 0, last], 1)))
     }
 
     #[test]

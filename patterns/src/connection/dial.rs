@@ -15,7 +15,7 @@ use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
 use crate::rng;
 use crate::state::{PeerRecord, Shared};
-use crate::transport;
+use crate::transport::{self, ByteStream};
 
 /// One endpoint to keep connected.
 pub(crate) struct Dial {

@@ -14,7 +14,7 @@ use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
 use crate::state::Shared;
-use crate::transport::{Listener, Stream};
+use crate::transport::{ByteStream, Listener, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -183,7 +183,7 @@ fn no_more_come_in_than_may() {
             max_connections: Some(1),
             ..Options::default()
         });
-        let peer = PeerAddress::Tcp(([10, 0, 0, 1], 1).into());
+        let peer = PeerAddress::from(std::net::SocketAddr::from(([10, 0, 0, 1], 1)));
         let inside = Arc::new(AtomicBool::new(false));
         let visit = move |limiter: &Arc<ConnectionLimiter>, inside: &AtomicBool| {
             let Ok((permit, _lost)) = limiter.enter(&peer) else {
@@ -199,7 +199,7 @@ fn no_more_come_in_than_may() {
         };
         visit(&limiter, &inside);
         other.join().unwrap();
-        let peer = PeerAddress::Tcp(([10, 0, 0, 2], 1).into());
+        let peer = PeerAddress::from(std::net::SocketAddr::from(([10, 0, 0, 2], 1)));
         assert!(limiter.enter(&peer).is_ok(), "all have left");
     });
 }
@@ -215,7 +215,7 @@ fn a_newcomer_takes_the_place_of_a_handshake_that_is_not_through() {
             ..Options::default()
         });
         let enter = |limiter: &Arc<ConnectionLimiter>| {
-            let peer = PeerAddress::Tcp(([10, 0, 0, 1], 1).into());
+            let peer = PeerAddress::from(std::net::SocketAddr::from(([10, 0, 0, 1], 1)));
             limiter.enter(&peer).ok().unwrap()
         };
         let other = {

@@ -15,25 +15,34 @@ pub enum EndpointError {
         /// The whole text.
         endpoint: String,
     },
-    /// The transport is not one of [`TRANSPORTS`](super::TRANSPORTS) (lower case).
-    #[error("unknown transport {name:?}: allowed are tcp, ipc and inproc")]
+    /// The transport is not one of [`TRANSPORTS`](crate::TRANSPORTS) (lower case).
+    #[error("unknown transport {name:?}: allowed are {allowed}")]
     UnknownTransport {
         /// What stands before `://`.
         name: String,
+        /// The transports of this build.
+        allowed: String,
     },
-    /// `tls+tcp://` in a build without it.
-    #[error("transport \"tls+tcp\" is not part of this build: turn on the feature `tls`")]
-    NoTls,
+    /// A transport of this library that this build does not have.
+    #[error("transport {name:?} is not part of this build: turn on the feature `{feature}`")]
+    FeatureOff {
+        /// What stands before `://`.
+        name: &'static str,
+        /// The feature of the package `purezmq` that it takes.
+        feature: &'static str,
+    },
     /// A transport that libzmq has and this library has not.
     #[error(
         "transport {name:?} of libzmq ({purpose}) is not part of this library: \
-         allowed are tcp, ipc and inproc"
+         allowed are {allowed}"
     )]
     TransportNotBuilt {
         /// What stands before `://`.
         name: &'static str,
         /// What libzmq uses it for.
         purpose: &'static str,
+        /// The transports of this build.
+        allowed: String,
     },
     /// The host of a TCP endpoint is malformed.
     #[error("host {host:?} is not usable: {reason}")]

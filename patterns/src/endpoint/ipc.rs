@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::EndpointError;
+use super::{Address, EndpointError};
 
 /// The address part of an `ipc://` endpoint: a socket file, a Linux abstract name, or the
 /// wildcard.
@@ -22,6 +22,9 @@ pub(crate) enum IpcName {
 }
 
 impl IpcEndpoint {
+    /// What stands before `://`.
+    pub(crate) const SCHEME: &'static str = "ipc";
+
     /// The longest path, or abstract name with its `@`, in bytes: a Unix socket address has
     /// room for 108, and the last is a NUL.
     pub const MAX_LEN: usize = 107;
@@ -56,7 +59,7 @@ impl IpcEndpoint {
         Ok(IpcEndpoint(IpcName::Path(text.to_owned())))
     }
 
-    /// The socket file, unless this is an abstract name or the wildcard.
+    /// Returns the socket file, unless this is an abstract name or the wildcard.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             IpcName::Path(path) => Some(Path::new(path)),
@@ -64,7 +67,7 @@ impl IpcEndpoint {
         }
     }
 
-    /// The name in Linux's abstract namespace, without the `@`.
+    /// Returns the name in Linux's abstract namespace, without the `@`.
     pub fn abstract_name(&self) -> Option<&str> {
         match &self.0 {
             IpcName::Abstract(name) => Some(name),
@@ -72,16 +75,19 @@ impl IpcEndpoint {
         }
     }
 
-    /// Whether this is `ipc://*`.
+    /// Says whether this is `ipc://*`.
     pub fn is_wildcard(&self) -> bool {
         self.0 == IpcName::Wildcard
     }
 
+    /// Returns whichever of the three forms it is.
+    #[cfg(unix)]
     pub(crate) fn name(&self) -> &IpcName {
         &self.0
     }
 
-    pub(super) fn check_connect(&self) -> Result<(), EndpointError> {
+    /// Checks whether one can connect there: the wildcard is for binding only.
+    pub(crate) fn check_connect(&self) -> Result<(), EndpointError> {
         if !self.is_wildcard() {
             return Ok(());
         }
@@ -92,6 +98,8 @@ impl IpcEndpoint {
         })
     }
 }
+
+impl Address for IpcEndpoint {}
 
 impl fmt::Display for IpcEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

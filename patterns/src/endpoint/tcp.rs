@@ -2,19 +2,20 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
-use super::EndpointError;
+use super::{Address, EndpointError};
 
-/// The address part of a `tcp://` endpoint.
+/// The address part of an endpoint of TCP, and of transports that run over it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpEndpoint {
-    source: Option<Address>,
-    target: Address,
+    source: Option<Place>,
+    target: Place,
 }
 
 /// One `host:port`. Port 0 means "of the system's choice" and prints as `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Address {
+struct Place {
     host: Host,
     port: u16,
 }
@@ -42,41 +43,55 @@ pub enum Host {
 const MAX_NAME: usize = 253;
 
 impl TcpEndpoint {
-    pub(super) fn parse(text: &str) -> Result<Self, EndpointError> {
+    /// What stands before `://` where it is TCP alone.
+    pub(crate) const SCHEME: &'static str = "tcp";
+
+    pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
         let (source, target) = match text.split_once(';') {
-            Some((source, target)) => (Some(Address::parse(source)?), target),
+            Some((source, target)) => (Some(Place::parse(source)?), target),
             None => (None, text),
         };
-        let target = Address::parse(target)?;
+        let target = Place::parse(target)?;
         Ok(TcpEndpoint { source, target })
     }
 
-    /// The host to bind or to connect to.
+    /// Returns the host to bind or to connect to.
     pub fn host(&self) -> &Host {
         &self.target.host
     }
 
-    /// The port, or `None` for one of the system's choice (`*` or 0, to bind only).
+    /// Returns the port, or `None` for one of the system's choice (`*` or 0, to bind only).
     pub fn port(&self) -> Option<u16> {
         (self.target.port != 0).then_some(self.target.port)
     }
 
-    /// The local host and port to connect from (`source:port;host:port`), if given.
+    /// Returns the local host and port to connect from (`source:port;host:port`), if given.
     pub fn source(&self) -> Option<(&Host, Option<u16>)> {
         let source = self.source.as_ref()?;
         Some((&source.host, (source.port != 0).then_some(source.port)))
     }
 
-    pub(super) fn check_bind(&self) -> Result<(), EndpointError> {
+    /// Says whether a listener there can be reached from other machines.
+    pub(crate) fn reachable_from_other_hosts(&self) -> bool {
+        match self.host() {
+            Host::V4(address) => !address.is_loopback(),
+            Host::V6 { address, .. } => !address.is_loopback(),
+            Host::Any | Host::Name(_) => true,
+        }
+    }
+
+    /// Checks whether one can bind there: only a source address stands in the way.
+    pub(crate) fn check_bind(&self, scheme: &str) -> Result<(), EndpointError> {
         if self.source.is_none() {
             return Ok(());
         }
         Err(EndpointError::NotBindable {
-            endpoint: format!("tcp://{self}"),
+            endpoint: format!("{scheme}://{self}"),
         })
     }
 
-    pub(super) fn check_connect(&self) -> Result<(), EndpointError> {
+    /// Checks whether one can connect there: wildcards are for binding only.
+    pub(crate) fn check_connect(&self, scheme: &str) -> Result<(), EndpointError> {
         let (part, allowed) = if self.target.host == Host::Any {
             (
                 "host *",
@@ -91,14 +106,24 @@ impl TcpEndpoint {
             return Ok(());
         };
         Err(EndpointError::NotConnectable {
-            endpoint: format!("tcp://{self}"),
+            endpoint: format!("{scheme}://{self}"),
             part,
             allowed,
         })
     }
 }
 
-impl Address {
+impl Address for TcpEndpoint {
+    fn tcp(&self) -> Option<&TcpEndpoint> {
+        Some(self)
+    }
+
+    fn at(&self, address: SocketAddr) -> Option<Arc<dyn Address>> {
+        Some(Arc::new(TcpEndpoint::from(address)))
+    }
+}
+
+impl Place {
     fn parse(text: &str) -> Result<Self, EndpointError> {
         // The last colon splits, but not one inside of brackets.
         let (host, port) = match text.rsplit_once(':') {
@@ -109,7 +134,7 @@ impl Address {
                 });
             }
         };
-        Ok(Address {
+        Ok(Place {
             host: Host::parse(host)?,
             port: parse_port(port)?,
         })
@@ -209,7 +234,7 @@ impl From<SocketAddr> for TcpEndpoint {
         };
         TcpEndpoint {
             source: None,
-            target: Address {
+            target: Place {
                 host,
                 port: address.port(),
             },
@@ -226,7 +251,7 @@ impl fmt::Display for TcpEndpoint {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
             0 => write!(f, "{}:*", self.host),

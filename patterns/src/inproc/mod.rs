@@ -65,7 +65,7 @@ pub(crate) fn bind(
     let waiting = match names.get_mut(name.as_str()) {
         Some(Name::Bound { binder: other, .. }) if other.strong_count() > 0 => {
             return Err(BindError::AddressInUse {
-                endpoint: Endpoint::Inproc(name.clone()),
+                endpoint: Endpoint::new(InprocName::SCHEME, name.clone()),
             });
         }
         _ => names.insert(name.as_str().into(), bound),
@@ -88,7 +88,7 @@ pub(crate) fn connect(
 ) -> bool {
     let pipe = pipe::to_name(&connector.party(origin));
     connector.state.stats.update(pipe.id(), |known| {
-        known.endpoint = Some(Endpoint::Inproc(name.clone()));
+        known.endpoint = Some(Endpoint::new(InprocName::SCHEME, name.clone()));
     });
     if let Some(peer_names) = &connector.state.peer_names
         && peer_names.knows(origin)
@@ -160,7 +160,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     });
     for (one, peer) in [(connector, &bound), (binder, &connecting)] {
         one.state.stats.update(pipe.id(), |known| {
-            known.endpoint = Some(Endpoint::Inproc(name.clone()));
+            known.endpoint = Some(Endpoint::new(InprocName::SCHEME, name.clone()));
             known.peer = Some(peer.clone());
             known.is_connected = true;
         });

@@ -9,7 +9,7 @@ use std::task::Poll;
 use zmtp::{Message, SocketType};
 
 use super::{Names, connect};
-use crate::endpoint::Endpoint;
+use crate::endpoint::InprocName;
 use crate::options::Options;
 use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, Popped};
 use crate::rules::rules;
@@ -33,9 +33,7 @@ impl ZapClient for Arc<Names> {
 async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> Option<Message> {
     let options = Options::of(SocketType::Dealer);
     let asker = Shared::new(rules(SocketType::Dealer), options, authority, None);
-    let Ok(Endpoint::Inproc(name)) = format!("inproc://{ZAP_NAME}").parse() else {
-        return None;
-    };
+    let name = InprocName::parse(ZAP_NAME).ok()?;
     if !connect(names, &asker, &name, Origin(1)) {
         return None;
     }

@@ -112,20 +112,10 @@ impl Subject {
     }
 
     fn event(&self, kind: MonitorEventKind) -> MonitorEvent {
-        let at = |address: SocketAddr| {
-            let endpoint = Endpoint::from(address);
-            #[cfg(feature = "tls")]
-            if matches!(self.endpoint, Endpoint::Tls(_)) {
-                return endpoint.with_tls();
-            }
-            endpoint
-        };
+        let at = |address| self.endpoint.at(address);
         let connection = self.connection.as_ref();
         let own = connection.and_then(|one| one.local).map(at);
-        let theirs = match connection.map(|one| &one.peer) {
-            Some(PeerAddress::Tcp(address)) => Some(at(*address)),
-            _ => None,
-        };
+        let theirs = connection.and_then(|one| one.peer.socket_address()).map(at);
         let (local, remote) = match self.side {
             Side::Bound => (own.or_else(|| Some(self.endpoint.clone())), theirs),
             Side::Connecting => (own, theirs.or_else(|| Some(self.endpoint.clone()))),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::endpoint::{Endpoint, TcpEndpoint, ToEndpoint};
+#[cfg(feature = "socks")]
+use crate::endpoint::TcpEndpoint;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -29,11 +30,9 @@ pub(super) fn buffer_size(bytes: Option<usize>) -> bool {
 }
 
 /// Returns what a proxy's address means.
+#[cfg(feature = "socks")]
 pub(crate) fn proxy(address: &str) -> Option<TcpEndpoint> {
-    let endpoint = format!("tcp://{address}").to_endpoint().ok()?;
-    endpoint.check_connect().ok()?;
-    match endpoint {
-        Endpoint::Tcp(tcp) if tcp.source().is_none() => Some(tcp),
-        _ => None,
-    }
+    let tcp = TcpEndpoint::parse(address).ok()?;
+    tcp.check_connect(TcpEndpoint::SCHEME).ok()?;
+    tcp.source().is_none().then_some(tcp)
 }

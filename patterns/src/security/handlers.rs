@@ -98,12 +98,12 @@ impl std::str::FromStr for Place {
 
 impl Place {
     fn has(&self, peer: &PeerAddress) -> bool {
-        match (self, peer) {
-            (Place::Net(net), PeerAddress::Tcp(address)) => net.contains(&address.ip()),
-            (Place::User(user), PeerAddress::Ipc { uid, .. }) => user == uid,
-            (Place::Group(group), PeerAddress::Ipc { gid, .. }) => group == gid,
-            (Place::Process(process), PeerAddress::Ipc { pid, .. }) => Some(*process) == *pid,
-            _ => false,
+        let (ip, process) = (peer.ip(), peer.process());
+        match self {
+            Place::Net(net) => ip.is_some_and(|ip| net.contains(&ip)),
+            Place::User(user) => process.is_some_and(|process| process.uid == *user),
+            Place::Group(group) => process.is_some_and(|process| process.gid == *group),
+            Place::Process(pid) => process.is_some_and(|process| process.pid == Some(*pid)),
         }
     }
 }

@@ -151,7 +151,7 @@ impl Drop for EndpointTable {
     fn drop(&mut self) {
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.ended.cancel();
-            if let (Endpoint::Inproc(name), true) = (&attachment.endpoint, attachment.is_bound()) {
+            if let (Some(name), true) = (attachment.endpoint.inproc(), attachment.is_bound()) {
                 inproc::unbind(self.context.names(), &attachment.shared, name);
             }
         }

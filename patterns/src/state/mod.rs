@@ -30,7 +30,7 @@ use crate::rules::{PeerNaming, Rules};
 use crate::security::Authority;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::transport::Network;
+use crate::transport::AnyTransport;
 
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
@@ -69,7 +69,7 @@ pub(crate) struct State {
     /// Who decides about peers.
     pub(crate) authority: Arc<Authority>,
     /// In place of the system's.
-    network: Option<Arc<Network>>,
+    network: Option<Arc<dyn AnyTransport>>,
 }
 
 /// Both, as an endpoint's tasks have them.
@@ -88,7 +88,7 @@ impl Shared {
         rules: &'static Rules,
         options: Options,
         authority: Arc<Authority>,
-        network: Option<Arc<Network>>,
+        network: Option<Arc<dyn AnyTransport>>,
     ) -> Self {
         let state = State {
             peer_names: PeerNames::new(rules, &options),
@@ -202,7 +202,7 @@ impl Shared {
     }
 
     /// Returns the network to use in place of the system's.
-    pub(crate) fn network(&self) -> Option<&Network> {
+    pub(crate) fn network(&self) -> Option<&dyn AnyTransport> {
         self.state.network.as_deref()
     }
 

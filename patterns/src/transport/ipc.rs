@@ -5,23 +5,67 @@
 //! become another's meanwhile.
 
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::SocketAddr as UnixAddress;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{PeerAddress, Stream, bind_error, sockopt};
-use crate::endpoint::{Endpoint, IpcEndpoint, IpcName};
-use crate::error::{BindError, ConnectFailure};
+use super::adopt::{Adopt, nameless};
+use super::tcp::fd;
+use super::{Acceptor, ByteStream, Listener, Stream, Transport, bind_error, sockopt};
+use crate::endpoint::{Endpoint, EndpointError, IpcEndpoint, IpcName};
+use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
+use crate::peer_address::PeerAddress;
 use crate::rng;
+
+/// The transport.
+pub(super) struct Ipc;
+
+impl Transport for Ipc {
+    const SCHEME: &'static str = IpcEndpoint::SCHEME;
+    type Address = IpcEndpoint;
+
+    fn parse(address: &str) -> Result<IpcEndpoint, EndpointError> {
+        IpcEndpoint::parse(address)
+    }
+
+    fn reachable_from_other_hosts(_: &IpcEndpoint) -> bool {
+        false
+    }
+
+    fn check_connect(_: &Endpoint, address: &IpcEndpoint, _: &Options) -> Result<(), ConnectError> {
+        Ok(address.check_connect()?)
+    }
+
+    async fn bind(
+        &self,
+        endpoint: &Endpoint,
+        address: &IpcEndpoint,
+        options: &Options,
+    ) -> Result<Listener, BindError> {
+        bind(address, endpoint, options).await
+    }
+
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        address: &IpcEndpoint,
+        options: &Options,
+        _: &(dyn Fn() + Sync),
+    ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+        connect(address, endpoint, options).await
+    }
+}
 
 /// A listening Unix socket, and the file that goes with it.
 #[derive(Debug)]
-pub(crate) struct IpcListener {
+struct IpcListener {
     // Before the listener: connecting must fail with "not found" rather than "refused" while
     // they are dropped, and fields are dropped in this order.
     file: Option<SocketFile>,
@@ -31,73 +75,96 @@ pub(crate) struct IpcListener {
     options: Options,
 }
 
-pub(super) async fn bind(ipc: &IpcEndpoint, options: &Options) -> Result<IpcListener, BindError> {
-    let endpoint = Endpoint::Ipc(ipc.clone());
-    let failed = |error| bind_error(&endpoint, error);
+async fn bind(
+    ipc: &IpcEndpoint,
+    endpoint: &Endpoint,
+    options: &Options,
+) -> Result<Listener, BindError> {
+    let failed = |error| bind_error(endpoint, error);
     match ipc.name() {
         IpcName::Abstract(name) => {
             let listener = listen(&abstract_path(name), options).map_err(failed)?;
-            Ok(IpcListener {
+            Ok(Box::new(IpcListener {
                 file: None,
                 directory: None,
                 listener,
-                endpoint,
+                endpoint: endpoint.clone(),
                 options: options.clone(),
-            })
+            }))
         }
-        IpcName::Path(_) => bind_file(ipc, None, options).await,
+        IpcName::Path(path) => bind_file(Path::new(path), endpoint.clone(), None, options).await,
         IpcName::Wildcard => {
             let directory = OwnDirectory::make().map_err(failed)?;
             let path = directory.0.join("socket");
-            let path = path.to_str().ok_or_else(|| {
+            let text = path.to_str().ok_or_else(|| {
                 let reason = "the path of the temporary directory is not UTF-8";
                 failed(io::Error::new(io::ErrorKind::InvalidFilename, reason))
             })?;
-            let resolved = IpcEndpoint::parse(path)?;
-            bind_file(&resolved, Some(directory), options).await
+            let resolved = Endpoint::new(Ipc::SCHEME, IpcEndpoint::parse(text)?);
+            bind_file(&path, resolved, Some(directory), options).await
         }
     }
 }
 
-/// Its file is not ours to remove.
-pub(super) fn adopt(
-    listener: std::os::unix::net::UnixListener,
-    endpoint: &Endpoint,
-    options: &Options,
-) -> io::Result<IpcListener> {
-    listener.set_nonblocking(true)?;
-    Ok(IpcListener {
-        file: None,
-        directory: None,
-        listener: UnixListener::from_std(listener)?,
-        endpoint: endpoint.clone(),
-        options: options.clone(),
-    })
+impl Adopt for std::os::unix::net::UnixListener {
+    fn endpoint(&self) -> Result<Endpoint, BindError> {
+        match self.local_addr().and_then(|address| name(&address)) {
+            Ok(name) => Ok(name.parse()?),
+            Err(error) => Err(nameless("ipc://*", error)),
+        }
+    }
+
+    /// Its file is not ours to remove.
+    fn adopt(self: Box<Self>, endpoint: Endpoint, options: &Options) -> io::Result<Listener> {
+        self.set_nonblocking(true)?;
+        Ok(Box::new(IpcListener {
+            file: None,
+            directory: None,
+            listener: UnixListener::from_std(*self)?,
+            endpoint,
+            options: options.clone(),
+        }))
+    }
+}
+
+/// Returns the endpoint of a socket's address, as text.
+fn name(address: &UnixAddress) -> io::Result<String> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::os::linux::net::SocketAddrExt;
+        if let Some(name) = address.as_abstract_name() {
+            let name = std::str::from_utf8(name).map_err(io::Error::other)?;
+            return Ok(format!("ipc://@{name}"));
+        }
+    }
+    match address.as_pathname().and_then(Path::to_str) {
+        Some(path) => Ok(format!("ipc://{path}")),
+        None => Err(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "the listener has no address, or none in UTF-8",
+        )),
+    }
 }
 
 async fn bind_file(
-    ipc: &IpcEndpoint,
+    path: &Path,
+    endpoint: Endpoint,
     directory: Option<OwnDirectory>,
     options: &Options,
-) -> Result<IpcListener, BindError> {
-    let endpoint = Endpoint::Ipc(ipc.clone());
-    let path = ipc.path().unwrap_or(Path::new(""));
+) -> Result<Listener, BindError> {
+    let failed = |error| bind_error(&endpoint, error);
     let mut bound = listen(path, options);
-    if is_in_use(&bound)
-        && remove_stale(path)
-            .await
-            .map_err(|error| bind_error(&endpoint, error))?
-    {
+    if is_in_use(&bound) && remove_stale(path).await.map_err(failed)? {
         bound = listen(path, options);
     }
-    let listener = bound.map_err(|error| bind_error(&endpoint, error))?;
-    Ok(IpcListener {
+    let listener = bound.map_err(failed)?;
+    Ok(Box::new(IpcListener {
         file: SocketFile::of(path),
         directory,
         listener,
         endpoint,
         options: options.clone(),
-    })
+    }))
 }
 
 fn is_in_use<T>(result: &io::Result<T>) -> bool {
@@ -254,19 +321,26 @@ impl Drop for OwnDirectory {
     }
 }
 
-impl IpcListener {
-    pub(super) fn endpoint(&self) -> &Endpoint {
+impl Acceptor for IpcListener {
+    fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    pub(super) fn fd(&self) -> Option<i32> {
-        super::stream::fd(&self.listener)
+    fn fd(&self) -> Option<i32> {
+        fd(&self.listener)
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, PeerAddress)>> {
+        let (stream, _) = ready!(self.listener.poll_accept(cx))?;
+        let _ = sockopt::buffers(&SockRef::from(&stream), &self.options);
+        let peer = credentials(&stream)?;
+        Poll::Ready(Ok((Stream::Ipc(stream), peer)))
     }
 
     /// # Errors
     /// What `ipc://*` made for itself could not be removed. A file at a path that was given may go, or become
     /// another's, without being missed.
-    pub(super) fn close(self) -> io::Result<()> {
+    fn close(self: Box<Self>) -> io::Result<()> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
@@ -274,26 +348,28 @@ impl IpcListener {
         file.map_or(Err(io::ErrorKind::NotFound.into()), SocketFile::remove)?;
         directory.remove()
     }
+}
 
-    /// # Cancel safety
-    /// Nothing is awaited after a connection has been accepted.
-    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
-        let (stream, _) = self.listener.accept().await?;
-        let _ = sockopt::buffers(&SockRef::from(&stream), &self.options);
-        let peer = credentials(&stream)?;
-        Ok((Stream::Ipc(stream), peer))
+impl ByteStream for UnixStream {
+    fn fd(&self) -> Option<i32> {
+        fd(self)
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(&*self)).read(buffer)
     }
 }
 
-pub(super) async fn connect(
+async fn connect(
     ipc: &IpcEndpoint,
+    endpoint: &Endpoint,
     options: &Options,
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    let failed = |error| ConnectFailure::io(Endpoint::Ipc(ipc.clone()), error);
+    let failed = |error| ConnectFailure::io(endpoint, error);
     let path = match ipc.name() {
         IpcName::Path(path) => PathBuf::from(path),
         IpcName::Abstract(name) => abstract_path(name),
-        // `Endpoint::check_connect` refuses it before.
+        // `check_connect` refuses it before.
         IpcName::Wildcard => {
             return Err(failed(io::Error::from(io::ErrorKind::InvalidInput)));
         }
@@ -316,9 +392,5 @@ pub(super) async fn connect(
 
 fn credentials(stream: &UnixStream) -> io::Result<PeerAddress> {
     let peer = stream.peer_cred()?;
-    Ok(PeerAddress::Ipc {
-        uid: peer.uid(),
-        gid: peer.gid(),
-        pid: peer.pid(),
-    })
+    Ok(PeerAddress::of_process(peer.uid(), peer.gid(), peer.pid()))
 }

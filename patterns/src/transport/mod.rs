@@ -1,54 +1,94 @@
 //! Byte streams between machines and processes: what a session reads from and writes to.
 //!
-//! The sessions (above) call [`bind`], [`Listener::accept`] and [`connect`] with a parsed
-//! endpoint and know no transport by name; `tcp` and `ipc` (below) know sockets and no ZMTP.
-//! inproc is no byte stream and does not pass through here: it joins two pipes.
+//! The sockets and sessions (above) call [`bind`], [`adopt`] and [`connect`] with a parsed endpoint and know no
+//! transport by name; a transport knows sockets and no ZMTP. inproc is no byte stream and does not pass through here:
+//! it joins two pipes (`inproc.rs`).
 //!
-//! Nothing here retries or waits between attempts: one call is one attempt, and the session owns
-//! the back-off.
+//! Nothing here retries or waits between attempts: one call is one attempt, and the session owns the back-off.
+//!
+//! # Another transport
+//!
+//! 1. One file here, with `mod` below: a type of address that is [`Address`](crate::endpoint::Address) (TCP's, if the
+//!    transport runs over TCP), a unit type that is [`Transport`], something that is [`Acceptor`], and something that is
+//!    [`ByteStream`], handed out in [`Stream::Other`]. What has no default has to be said, above all whether other hosts
+//!    can reach an endpoint. A handshake of the transport's own belongs in [`ByteStream::poll_open`]; TLS around any
+//!    stream is `tls::Layer`. To take over listening sockets, implement `adopt::Adopt` for their type of the standard
+//!    library.
+//! 2. One row in `registry.rs`: all parsing, names, error texts and dispatch come from it. If it needs a crate that not
+//!    everybody wants, the row names a feature, and `Cargo.toml` has a line for that.
+//! 3. Its tests: the grammar and both directions in `tests/`, beside those of the others.
 
 mod adopt;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "ipc_elsewhere.rs")]
 mod ipc;
+mod registry;
 mod resolve;
 #[cfg(purezmq_simulation)]
-mod simulated;
+pub(crate) mod simulated;
 mod sockopt;
+#[cfg(feature = "socks")]
+mod socks;
 mod stream;
 mod tcp;
 #[cfg(feature = "tls")]
-pub(crate) mod tls;
+mod tls;
+mod traits;
 
 use std::io;
 
-use crate::endpoint::Endpoint;
-use crate::error::{BindError, ConnectFailure};
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
 
 pub use adopt::OpenListener;
-pub(crate) use stream::Stream;
+pub use registry::TRANSPORTS;
+pub(crate) use traits::{AnyTransport, Listener, Transport};
+#[allow(
+    unreachable_pub,
+    reason = "a simulation implements and makes these, from outside"
+)]
+pub use {
+    stream::Stream,
+    traits::{Acceptor, ByteStream},
+};
 
-/// The network to use in place of the system's: only a simulation has one.
-#[cfg(purezmq_simulation)]
-pub(crate) type Network = dyn crate::simulation::Network;
-#[cfg(not(purezmq_simulation))]
-pub(crate) enum Network {}
-
-/// A bound address that connections come in at. Dropping it stops listening; connections that
-/// were accepted live on.
-#[derive(Debug)]
-pub(crate) enum Listener {
-    Tcp(tcp::TcpListener),
-    #[cfg(unix)]
-    Ipc(ipc::IpcListener),
-    #[cfg(purezmq_simulation)]
-    Simulated(simulated::Listener),
-    #[cfg(feature = "tls")]
-    Tls(tls::Listener),
+/// Says whether a listener there can be reached from other machines.
+pub(crate) fn reachable_from_other_hosts(endpoint: &Endpoint) -> bool {
+    match registry::find(endpoint.transport()) {
+        Some(transport) => transport.reachable_from_other_hosts(endpoint),
+        None => endpoint.inproc().is_none(),
+    }
 }
 
-/// Listens at an endpoint; peers can connect when this returns.
+/// Checks whether a socket can bind there, as far as the endpoint tells.
+pub(crate) fn check_bind(endpoint: &Endpoint) -> Result<(), EndpointError> {
+    match registry::find(endpoint.transport()) {
+        Some(transport) => transport.check_bind(endpoint),
+        None => Ok(()),
+    }
+}
+
+/// Checks whether a socket can connect there, as far as the endpoint and the options tell.
+pub(crate) fn check_connect(endpoint: &Endpoint, options: &Options) -> Result<(), ConnectError> {
+    match registry::find(endpoint.transport()) {
+        Some(transport) => transport.check_connect(endpoint, options),
+        None => Ok(()),
+    }
+}
+
+/// Returns what carries the endpoint: `network` in place of the system's, if it is of that kind.
+fn carrier<'a>(
+    endpoint: &Endpoint,
+    network: Option<&'a dyn AnyTransport>,
+) -> Option<&'a dyn AnyTransport> {
+    let scheme = endpoint.transport();
+    let instead = network.filter(|network| network.scheme() == scheme);
+    instead.or_else(|| registry::find(scheme))
+}
+
+/// Listens at an endpoint; peers can connect when this returns. `network` takes the place of the transport that it is a
+/// kind of, in a simulation.
 ///
 /// # Errors
 /// [`BindError`]; inproc endpoints are the caller's to handle, and give `BindError::Io`.
@@ -58,27 +98,17 @@ pub(crate) enum Listener {
 pub(crate) async fn bind(
     endpoint: &Endpoint,
     options: &Options,
-    network: Option<&Network>,
+    network: Option<&dyn AnyTransport>,
 ) -> Result<Listener, BindError> {
-    endpoint.check_bind()?;
-    #[cfg(purezmq_simulation)]
-    if let (Some(network), Endpoint::Tcp(tcp)) = (network, endpoint) {
-        return simulated::bind(network, tcp).map(Listener::Simulated);
-    }
-    #[cfg(not(purezmq_simulation))]
-    let _ = network;
+    check_bind(endpoint)?;
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(BindError::NoRuntime {
             endpoint: endpoint.clone(),
         });
     }
-    match endpoint {
-        Endpoint::Tcp(tcp) => tcp::bind(tcp, endpoint, options).await.map(Listener::Tcp),
-        #[cfg(feature = "tls")]
-        Endpoint::Tls(tcp) => tls::bind(tcp, options).await.map(Listener::Tls),
-        #[cfg(unix)]
-        Endpoint::Ipc(ipc) => ipc::bind(ipc, options).await.map(Listener::Ipc),
-        _ => Err(BindError::Io {
+    match carrier(endpoint, network) {
+        Some(transport) => transport.bind(endpoint, options).await,
+        None => Err(BindError::Io {
             endpoint: endpoint.clone(),
             source: io::Error::new(io::ErrorKind::Unsupported, NO_STREAM),
         }),
@@ -91,16 +121,12 @@ pub(crate) fn adopt(
     endpoint: Endpoint,
     options: &Options,
 ) -> Result<Listener, BindError> {
-    let adopted = match listener {
-        OpenListener::Tcp(listener) => tcp::adopt(listener, &endpoint, options).map(Listener::Tcp),
-        #[cfg(unix)]
-        OpenListener::Ipc(listener) => ipc::adopt(listener, &endpoint, options).map(Listener::Ipc),
-    };
-    adopted.map_err(|source| BindError::Io { endpoint, source })
+    listener.adopt(endpoint, options)
 }
 
-/// Makes one attempt to reach a peer: resolves its name, and tries every address in turn. `delayed` is called
-/// for each TCP address that does not answer at once.
+/// Makes one attempt to reach a peer: resolves its name, and tries every address in turn. `delayed` is called for each
+/// address that does not answer at once. `network` takes the place of the transport that it is a kind of, in a
+/// simulation.
 ///
 /// # Errors
 /// [`ConnectFailure`]; the caller decides when to try again.
@@ -110,25 +136,12 @@ pub(crate) fn adopt(
 pub(crate) async fn connect(
     endpoint: &Endpoint,
     options: &Options,
-    network: Option<&Network>,
+    network: Option<&dyn AnyTransport>,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    #[cfg(purezmq_simulation)]
-    if let (Some(network), Endpoint::Tcp(tcp)) = (network, endpoint) {
-        return simulated::connect(network, tcp, options).await;
-    }
-    #[cfg(not(purezmq_simulation))]
-    let _ = network;
-    match endpoint {
-        Endpoint::Tcp(tcp) => {
-            let (stream, peer) = tcp::connect(tcp, options, delayed).await?;
-            Ok((Stream::Tcp(stream), peer))
-        }
-        #[cfg(feature = "tls")]
-        Endpoint::Tls(tcp) => tls::connect(tcp, options, delayed).await,
-        #[cfg(unix)]
-        Endpoint::Ipc(ipc) => ipc::connect(ipc, options).await,
-        _ => Err(ConnectFailure::Unsupported {
+    match carrier(endpoint, network) {
+        Some(transport) => transport.connect(endpoint, options, delayed).await,
+        None => Err(ConnectFailure::Unsupported {
             endpoint: endpoint.clone(),
             reason: NO_STREAM,
         }),
@@ -149,73 +162,6 @@ fn bind_error(endpoint: &Endpoint, source: io::Error) -> BindError {
 }
 
 const NO_STREAM: &str = "this transport has no byte stream on this system";
-
-impl Listener {
-    /// Where it listens, wildcards resolved: what `bind` returns to the application.
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        match self {
-            Listener::Tcp(tcp) => tcp.endpoint(),
-            #[cfg(unix)]
-            Listener::Ipc(ipc) => ipc.endpoint(),
-            #[cfg(purezmq_simulation)]
-            Listener::Simulated(listener) => listener.endpoint(),
-            #[cfg(feature = "tls")]
-            Listener::Tls(tls) => tls.endpoint(),
-        }
-    }
-
-    /// The system's number of the listening socket, where it has one.
-    pub(crate) fn fd(&self) -> Option<i32> {
-        match self {
-            Listener::Tcp(tcp) => tcp.fd(),
-            #[cfg(unix)]
-            Listener::Ipc(ipc) => ipc.fd(),
-            #[cfg(purezmq_simulation)]
-            Listener::Simulated(_) => None,
-            #[cfg(feature = "tls")]
-            Listener::Tls(tls) => tls.fd(),
-        }
-    }
-
-    /// Stops listening, as dropping does, and says whether something was left behind.
-    ///
-    /// # Errors
-    /// The file or directory that `ipc` had made could not be removed.
-    pub(crate) fn close(self) -> io::Result<()> {
-        match self {
-            Listener::Tcp(_) => Ok(()),
-            #[cfg(unix)]
-            Listener::Ipc(ipc) => ipc.close(),
-            #[cfg(purezmq_simulation)]
-            Listener::Simulated(_) => Ok(()),
-            #[cfg(feature = "tls")]
-            Listener::Tls(_) => Ok(()),
-        }
-    }
-
-    /// Waits for the next connection, and sets the socket's options on it.
-    ///
-    /// # Errors
-    /// The system's: the new connection died, or the machine is short of something that may come back.
-    /// Never a reason to spin: wait before calling again.
-    ///
-    /// # Cancel safety
-    /// A dropped future has accepted nothing.
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
-        match self {
-            Listener::Tcp(tcp) => {
-                let (stream, peer) = tcp.accept().await?;
-                Ok((Stream::Tcp(stream), peer))
-            }
-            #[cfg(unix)]
-            Listener::Ipc(ipc) => ipc.accept().await,
-            #[cfg(purezmq_simulation)]
-            Listener::Simulated(listener) => listener.accept().await,
-            #[cfg(feature = "tls")]
-            Listener::Tls(tls) => tls.accept().await,
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

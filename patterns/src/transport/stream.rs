@@ -1,135 +1,61 @@
-//! One connected byte stream, whatever carries it.
+//! [`Stream`]: a connected byte stream, as sessions hold it.
 
-use std::io::{self, IoSlice, Read};
+#![allow(
+    unreachable_pub,
+    reason = "a simulation implements and makes these, from outside"
+)]
+
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use socket2::SockRef;
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::sockopt;
-#[cfg(feature = "tls")]
-use super::tls::Tls;
-#[cfg(purezmq_simulation)]
-use crate::simulation::Wire;
+use super::ByteStream;
 
-/// A connected stream. An enum rather than a box: every read and write of every connection goes
-/// through here, and a match is cheaper than a virtual call.
+/// Whatever carries the bytes. Every read and write of every connection goes through here: the two transports of most
+/// connections are called directly, all others by way of their [`ByteStream`].
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub enum Stream {
+    /// A TCP connection.
     Tcp(TcpStream),
+    /// A connection of a Unix socket.
     #[cfg(unix)]
     Ipc(UnixStream),
-    #[cfg(purezmq_simulation)]
-    Simulated(Box<dyn Wire>),
-    /// Over TCP.
-    #[cfg(feature = "tls")]
-    Tls(Box<Tls>),
+    /// Any other.
+    Other(Box<dyn ByteStream>),
 }
 
-/// Largest piece that [`Stream::read_now`] reads.
+/// The largest piece that [`Stream::read_now`] reads.
 const SCRATCH: usize = 64 * 1024;
 
-/// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
-const SEGMENT: usize = 64_000;
+/// Calls a method of whichever stream it is.
+macro_rules! forward {
+    ($stream:expr, $one:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($one) => $call,
+            #[cfg(unix)]
+            Stream::Ipc($one) => $call,
+            Stream::Other($one) => $call,
+        }
+    };
+}
 
 impl Stream {
-    /// What one write of small pieces carries best, at the most.
-    pub(crate) fn segment(&self) -> usize {
-        match self {
-            Stream::Tcp(_) => SEGMENT,
-            #[cfg(unix)]
-            Stream::Ipc(_) => usize::MAX,
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => usize::MAX,
-            #[cfg(feature = "tls")]
-            Stream::Tls(_) => SEGMENT,
-        }
+    /// Makes a stream of a transport that has no variant of its own.
+    pub fn other(stream: impl ByteStream + 'static) -> Self {
+        Stream::Other(Box::new(stream))
     }
 
-    /// Large payloads go out: the system may take more of them before it can send them.
-    pub(crate) fn expect_large(&self) {
-        let tcp = match self {
-            Stream::Tcp(stream) => Some(stream),
-            #[cfg(unix)]
-            Stream::Ipc(_) => None,
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => None,
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream.tcp(),
-        };
-        if let Some(tcp) = tcp {
-            sockopt::more_unsent(&SockRef::from(tcp));
-        }
-    }
-
-    /// The system's number of the socket, where it has one.
-    pub(crate) fn fd(&self) -> Option<i32> {
-        match self {
-            Stream::Tcp(stream) => fd(stream),
-            #[cfg(unix)]
-            Stream::Ipc(stream) => fd(stream),
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => None,
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream.tcp().and_then(fd),
-        }
-    }
-
-    /// This end's address and port, of a TCP connection that still stands.
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        match self {
-            Stream::Tcp(stream) => stream.local_addr().ok(),
-            #[cfg(unix)]
-            Stream::Ipc(_) => None,
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => None,
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream.tcp()?.local_addr().ok(),
-        }
-    }
-
-    /// Does what the transport has to do before bytes can flow.
-    #[cfg(feature = "tls")]
-    pub(crate) async fn open(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Tls(stream) => std::future::poll_fn(|cx| stream.poll_open(cx)).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// The certificate that the peer has shown.
-    #[cfg(feature = "tls")]
-    pub(crate) fn certificate(&self) -> Option<rustls::pki_types::CertificateDer<'static>> {
-        match self {
-            Stream::Tls(stream) => stream.certificate(),
-            _ => None,
-        }
-    }
-
-    /// Sends what a transport still holds of what was written, when nothing more can be done now.
-    #[cfg(feature = "tls")]
-    pub(crate) fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self {
-            Stream::Tls(stream) => stream.push_out(cx),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the peer is told of the end by more than the end.
-    pub(crate) fn says_goodbye(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return matches!(self, Stream::Tls(_));
-        #[cfg(not(feature = "tls"))]
-        false
-    }
-
-    /// Reads up to `limit` bytes without asking the runtime whether there are any: for a caller that asks the
-    /// system itself, again and again.
+    /// Reads up to `limit` bytes into `scratch`, without asking the runtime whether there are any.
+    ///
+    /// # Errors
+    /// As [`ByteStream::try_read`].
     pub(crate) fn read_now<'a>(
         &mut self,
         scratch: &'a mut Vec<u8>,
@@ -139,49 +65,49 @@ impl Stream {
         if scratch.len() < size {
             scratch.resize(size, 0);
         }
-        let socket = match self {
-            Stream::Tcp(stream) => SockRef::from(&*stream),
-            #[cfg(unix)]
-            Stream::Ipc(stream) => SockRef::from(&*stream),
-            // Only the session's task reads from it.
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => return Err(io::ErrorKind::WouldBlock.into()),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => {
-                let read = stream.read_now(&mut scratch[..size])?;
-                return Ok(&scratch[..read]);
-            }
-        };
-        let read = (&*socket).read(&mut scratch[..size])?;
+        let read = self.try_read(&mut scratch[..size])?;
         Ok(&scratch[..read])
     }
 }
 
-/// The system's number of a socket.
-#[cfg(unix)]
-pub(super) fn fd(socket: &impl std::os::fd::AsRawFd) -> Option<i32> {
-    Some(socket.as_raw_fd())
-}
+impl ByteStream for Stream {
+    #[inline]
+    fn segment(&self) -> usize {
+        forward!(self, one => one.segment())
+    }
 
-/// This system numbers them in another way.
-#[cfg(not(unix))]
-pub(super) fn fd<S>(_: &S) -> Option<i32> {
-    None
-}
+    fn expect_large(&self) {
+        forward!(self, one => one.expect_large());
+    }
 
-/// Calls one method on whichever stream it is.
-macro_rules! forward {
-    ($stream:expr, $method:ident($($argument:expr),*)) => {
-        match $stream.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(unix)]
-            Stream::Ipc(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(stream) => Pin::new(stream).$method($($argument),*),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream.open()?.$method($($argument),*),
-        }
-    };
+    fn fd(&self) -> Option<i32> {
+        forward!(self, one => one.fd())
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        forward!(self, one => one.local_address())
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        forward!(self, one => one.try_read(buffer))
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, one => one.poll_open(cx))
+    }
+
+    #[inline]
+    fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        forward!(self, one => one.push_out(cx))
+    }
+
+    fn says_goodbye(&self) -> bool {
+        forward!(self, one => one.says_goodbye())
+    }
+
+    fn certificate(&self) -> Option<Bytes> {
+        forward!(self, one => one.certificate())
+    }
 }
 
 impl AsyncRead for Stream {
@@ -191,7 +117,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        forward!(self, poll_read(cx, buf))
+        forward!(self.get_mut(), one => Pin::new(one).poll_read(cx, buf))
     }
 }
 
@@ -202,7 +128,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        forward!(self, poll_write(cx, buf))
+        forward!(self.get_mut(), one => Pin::new(one).poll_write(cx, buf))
     }
 
     #[inline]
@@ -211,27 +137,19 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(self, poll_write_vectored(cx, bufs))
+        forward!(self.get_mut(), one => Pin::new(one).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Stream::Tcp(stream) => stream.is_write_vectored(),
-            #[cfg(unix)]
-            Stream::Ipc(stream) => stream.is_write_vectored(),
-            #[cfg(purezmq_simulation)]
-            Stream::Simulated(_) => true,
-            #[cfg(feature = "tls")]
-            Stream::Tls(_) => true,
-        }
+        forward!(self, one => one.is_write_vectored())
     }
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self, poll_flush(cx))
+        forward!(self.get_mut(), one => Pin::new(one).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(self, poll_shutdown(cx))
+        forward!(self.get_mut(), one => Pin::new(one).poll_shutdown(cx))
     }
 }

@@ -1,35 +1,80 @@
-//! TCP: listening, accepting, dialling.
+//! TCP: listening, accepting, dialling; also for what runs over TCP.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_socks::TargetAddr;
-use tokio_socks::tcp::Socks5Stream;
 
-use super::{PeerAddress, bind_error, resolve, sockopt};
-use crate::endpoint::{Endpoint, Host, TcpEndpoint};
-use crate::error::{BindError, ConnectFailure};
-use crate::options::{Options, proxy};
+use super::adopt::{Adopt, nameless};
+use super::{Acceptor, ByteStream, Listener, Stream, Transport, bind_error, resolve, sockopt};
+use crate::endpoint::{Endpoint, EndpointError, Host, TcpEndpoint};
+use crate::error::{BindError, ConnectError, ConnectFailure};
+use crate::options::Options;
+use crate::peer_address::PeerAddress;
+
+/// The transport.
+pub(super) struct Tcp;
+
+impl Transport for Tcp {
+    const SCHEME: &'static str = TcpEndpoint::SCHEME;
+    type Address = TcpEndpoint;
+
+    fn parse(address: &str) -> Result<TcpEndpoint, EndpointError> {
+        TcpEndpoint::parse(address)
+    }
+
+    fn reachable_from_other_hosts(address: &TcpEndpoint) -> bool {
+        address.reachable_from_other_hosts()
+    }
+
+    fn check_bind(address: &TcpEndpoint) -> Result<(), EndpointError> {
+        address.check_bind(Self::SCHEME)
+    }
+
+    fn check_connect(_: &Endpoint, address: &TcpEndpoint, _: &Options) -> Result<(), ConnectError> {
+        Ok(address.check_connect(Self::SCHEME)?)
+    }
+
+    async fn bind(
+        &self,
+        endpoint: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+    ) -> Result<Listener, BindError> {
+        bind(address, endpoint, options).await
+    }
+
+    async fn connect(
+        &self,
+        _: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+        delayed: &(dyn Fn() + Sync),
+    ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+        connect(address, options, delayed).await
+    }
+}
 
 /// A listening TCP socket.
 #[derive(Debug)]
-pub(crate) struct TcpListener {
+struct TcpListener {
     listener: tokio::net::TcpListener,
     endpoint: Endpoint,
     options: Options,
 }
 
-/// Listens at the first address of the endpoint that this machine has. `endpoint` is how errors name it.
+/// Listens at the first address of the endpoint that this machine has. `endpoint` says of what transport the listener
+/// is to be, and is how errors name it.
 pub(super) async fn bind(
     tcp: &TcpEndpoint,
     endpoint: &Endpoint,
     options: &Options,
-) -> Result<TcpListener, BindError> {
+) -> Result<Listener, BindError> {
     let port = tcp.port().unwrap_or(0);
     let addresses = resolve::local(tcp.host(), port, options.ipv6)
         .await
@@ -41,11 +86,11 @@ pub(super) async fn bind(
     for address in addresses {
         match listen(address, options) {
             Ok((listener, bound)) => {
-                return Ok(TcpListener {
+                return Ok(Box::new(TcpListener {
                     listener,
-                    endpoint: Endpoint::from(bound),
+                    endpoint: endpoint.at(bound),
                     options: options.clone(),
-                });
+                }));
             }
             // The next address may be one of ours. An address in use is another matter: to
             // listen elsewhere than the peers look would hide the mistake.
@@ -56,17 +101,22 @@ pub(super) async fn bind(
     Err(bind_error(endpoint, last))
 }
 
-pub(super) fn adopt(
-    listener: std::net::TcpListener,
-    endpoint: &Endpoint,
-    options: &Options,
-) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener {
-        listener: tokio::net::TcpListener::from_std(listener)?,
-        endpoint: endpoint.clone(),
-        options: options.clone(),
-    })
+impl Adopt for std::net::TcpListener {
+    fn endpoint(&self) -> Result<Endpoint, BindError> {
+        let address = self.local_addr();
+        address
+            .map(Endpoint::from)
+            .map_err(|error| nameless("tcp://*:*", error))
+    }
+
+    fn adopt(self: Box<Self>, endpoint: Endpoint, options: &Options) -> io::Result<Listener> {
+        self.set_nonblocking(true)?;
+        Ok(Box::new(TcpListener {
+            listener: tokio::net::TcpListener::from_std(*self)?,
+            endpoint,
+            options: options.clone(),
+        }))
+    }
 }
 
 fn listen(
@@ -92,77 +142,85 @@ fn listen(
     Ok((listener, bound))
 }
 
-impl TcpListener {
-    pub(super) fn endpoint(&self) -> &Endpoint {
+impl Acceptor for TcpListener {
+    fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    pub(super) fn fd(&self) -> Option<i32> {
-        super::stream::fd(&self.listener)
+    fn fd(&self) -> Option<i32> {
+        fd(&self.listener)
     }
 
-    /// # Cancel safety
-    /// Nothing is awaited after a connection has been accepted.
-    pub(super) async fn accept(&self) -> io::Result<(TcpStream, PeerAddress)> {
-        let (stream, peer) = self.listener.accept().await?;
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, PeerAddress)>> {
+        let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
         // Most systems copy the options from the listener, which has taken them already: what
         // fails now is a connection that is dead, and its session will see that.
         let socket = SockRef::from(&stream);
         let _ = sockopt::buffers(&socket, &self.options);
         let _ = sockopt::tcp(&socket, peer.is_ipv6(), &self.options);
-        Ok((stream, PeerAddress::Tcp(canonical(peer))))
+        Poll::Ready(Ok((
+            Stream::Tcp(stream),
+            PeerAddress::from(canonical(peer)),
+        )))
     }
 }
 
-/// One attempt, directly or through a proxy.
+/// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
+const SEGMENT: usize = 64_000;
+
+impl ByteStream for TcpStream {
+    fn segment(&self) -> usize {
+        SEGMENT
+    }
+
+    fn expect_large(&self) {
+        sockopt::more_unsent(&SockRef::from(self));
+    }
+
+    fn fd(&self) -> Option<i32> {
+        fd(self)
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(&*self)).read(buffer)
+    }
+}
+
+/// Returns the system's number of a socket.
+#[cfg(unix)]
+pub(super) fn fd(socket: &impl std::os::fd::AsRawFd) -> Option<i32> {
+    Some(socket.as_raw_fd())
+}
+
+/// Returns nothing: this system numbers sockets in another way.
+#[cfg(not(unix))]
+pub(super) fn fd<S>(_: &S) -> Option<i32> {
+    None
+}
+
+/// Makes one attempt, directly or through a proxy.
 pub(super) async fn connect(
     tcp: &TcpEndpoint,
     options: &Options,
     delayed: &(dyn Fn() + Sync),
-) -> Result<(TcpStream, PeerAddress), ConnectFailure> {
-    let proxy = options.socks_proxy.as_deref().and_then(proxy);
-    let (stream, address) = reach(
-        proxy.as_ref().unwrap_or(tcp),
-        tcp.source(),
-        options,
-        delayed,
-    )
-    .await?;
-    let stream = match proxy {
-        None => stream,
-        Some(_) => through_proxy(stream, address, tcp, options).await?,
+) -> Result<(Stream, PeerAddress), ConnectFailure> {
+    #[cfg(feature = "socks")]
+    let by_proxy = super::socks::connect(tcp, options, delayed).await;
+    #[cfg(not(feature = "socks"))]
+    let by_proxy: Option<Result<_, ConnectFailure>> = None;
+    let (stream, address) = match by_proxy {
+        Some(reached) => reached?,
+        None => reach(tcp, tcp.source(), options, delayed).await?,
     };
-    Ok((stream, PeerAddress::Tcp(canonical(address))))
-}
-
-/// Has the SOCKS5 proxy (RFC 1928) at the other end of the stream connect to the peer.
-async fn through_proxy(
-    stream: TcpStream,
-    address: SocketAddr,
-    tcp: &TcpEndpoint,
-    options: &Options,
-) -> Result<TcpStream, ConnectFailure> {
-    let port = tcp.port().unwrap_or(0);
-    let target = match tcp.host() {
-        Host::V4(address) => TargetAddr::Ip(SocketAddr::from((*address, port))),
-        Host::V6 { address, .. } => TargetAddr::Ip(SocketAddr::from((*address, port))),
-        Host::Name(name) => TargetAddr::Domain(name.as_str().into(), port),
-        // `Endpoint::check_connect` refuses it before.
-        Host::Any => return Err(unresolved(tcp.host(), "no address".to_owned())),
-    };
-    let asked = async {
-        let connected = Socks5Stream::connect_with_socket(stream, target).await;
-        connected.map_err(|error| ConnectFailure::Proxy {
-            address,
-            reason: error.to_string(),
-        })
-    };
-    let connected = within(options.connect_timeout, asked, || address.to_string()).await?;
-    Ok(connected.into_inner())
+    Ok((Stream::Tcp(stream), PeerAddress::from(canonical(address))))
 }
 
 /// Resolves, then dials every address in turn until one answers.
-async fn reach(
+pub(super) async fn reach(
     tcp: &TcpEndpoint,
     source: Option<(&Host, Option<u16>)>,
     options: &Options,
@@ -204,6 +262,7 @@ async fn reach(
     Err(last.unwrap_or_else(|| unresolved(tcp.host(), "no address".to_owned())))
 }
 
+/// Connects to one address, and calls `delayed` if it does not answer at once.
 async fn dial(
     target: SocketAddr,
     source: Option<&SocketAddr>,
@@ -263,6 +322,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Ends an attempt that takes longer than the limit.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     attempt: impl Future<Output = Result<T, ConnectFailure>>,
@@ -280,7 +340,8 @@ pub(super) async fn within<T>(
     }
 }
 
-fn unresolved(host: &impl ToString, reason: String) -> ConnectFailure {
+/// Says that a host has no address now.
+pub(super) fn unresolved(host: &impl ToString, reason: String) -> ConnectFailure {
     ConnectFailure::Resolve {
         host: host.to_string(),
         reason,

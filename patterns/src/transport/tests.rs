@@ -90,10 +90,8 @@ async fn ipv4_with_a_port_of_the_systems_choice() {
     let listener = bound("tcp://127.0.0.1:*").await;
     let target = listener.endpoint().clone();
     assert_ne!(target.port(), None);
-    let PeerAddress::Tcp(peer) = exchange(&listener, &target).await else {
-        panic!("not tcp");
-    };
-    assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST);
+    let peer = exchange(&listener, &target).await;
+    assert_eq!(peer.ip(), Some(Ipv4Addr::LOCALHOST.into()));
 }
 
 #[tokio::test]
@@ -104,10 +102,8 @@ async fn ipv6_with_a_port_of_the_systems_choice() {
     let listener = bound("tcp://[::1]:0").await;
     let target = listener.endpoint().clone();
     assert!(target.to_string().starts_with("tcp://[::1]:"));
-    let PeerAddress::Tcp(peer) = exchange(&listener, &target).await else {
-        panic!("not tcp");
-    };
-    assert_eq!(peer.ip(), Ipv6Addr::LOCALHOST);
+    let peer = exchange(&listener, &target).await;
+    assert_eq!(peer.ip(), Some(Ipv6Addr::LOCALHOST.into()));
 }
 
 #[tokio::test]
@@ -124,10 +120,9 @@ async fn the_wildcard_takes_peers_of_both_kinds() {
         );
         exchange(&listener, &endpoint(&format!("tcp://[::1]:{port}"))).await;
         let v4 = endpoint(&format!("tcp://127.0.0.1:{port}"));
-        let PeerAddress::Tcp(peer) = exchange(&listener, &v4).await else {
-            panic!("not tcp");
-        };
-        assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST, "shown as what it is");
+        let peer = exchange(&listener, &v4).await;
+        let v4 = Ipv4Addr::LOCALHOST.into();
+        assert_eq!(peer.ip(), Some(v4), "shown as what it is");
         // What bind returned can be given to connect on this machine.
         exchange(&listener, &listener.endpoint().clone()).await;
     }
@@ -404,18 +399,4 @@ async fn the_system_takes_little_that_it_cannot_send() {
             }
         }
     }
-}
-
-#[test]
-fn peer_addresses_print() {
-    let tcp = PeerAddress::Tcp("[::1]:80".parse().unwrap());
-    assert_eq!(tcp.to_string(), "tcp://[::1]:80");
-    let ipc = |pid| PeerAddress::Ipc {
-        uid: 1,
-        gid: 2,
-        pid,
-    };
-    assert_eq!(ipc(Some(3)).to_string(), "ipc://1:2:3");
-    assert_eq!(ipc(None).to_string(), "ipc://1:2:");
-    assert_eq!(PeerAddress::Inproc.to_string(), "inproc");
 }

@@ -1,91 +1,98 @@
-//! TLS over TCP: the TCP transport's streams (`tcp`, below), with rustls between them and the session (above).
+//! TLS: a layer over any byte stream ([`Layer`]), and the transport `tls+tcp://`, which puts it over TCP.
 //!
-//! `accept` and `connect` give a stream whose TLS handshake is still to come: the session has it done as the first
-//! step of its own, so that one time limit covers both and a silent peer holds up nobody. Certificates, keys and
-//! cryptography are the application's, by rustls's own configurations (options `tls_server` and `tls_client`).
+//! The layer's handshake is its `poll_open`: the session has it done as the first step of its own, so that one time
+//! limit covers both and a silent peer holds up nobody. Certificates, keys and cryptography are the application's, by
+//! rustls's own configurations (options `tls_server` and `tls_client`).
 
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ConnectionCommon, ServerConfig, SideData};
-use socket2::SockRef;
-use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
+use bytes::Bytes;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ConnectionCommon, ServerConfig, SideData};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{Accept, Connect, TlsAcceptor, TlsConnector, TlsStream};
 
-use super::{PeerAddress, Stream, tcp};
-use crate::endpoint::{Endpoint, Host, TcpEndpoint};
-use crate::error::{BindError, ConnectFailure};
+use super::{Acceptor, ByteStream, Listener, Stream, Transport, tcp};
+use crate::endpoint::{Endpoint, EndpointError, Host, TcpEndpoint};
+use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
+use crate::peer_address::PeerAddress;
 
-/// A listening TCP socket whose connections speak TLS.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    tcp: tcp::TcpListener,
-    endpoint: Endpoint,
-    config: Arc<ServerConfig>,
-}
+/// The transport `tls+tcp://`.
+pub(super) struct Tls;
 
-/// Listens as `tcp` does.
-pub(super) async fn bind(tls: &TcpEndpoint, options: &Options) -> Result<Listener, BindError> {
-    let endpoint = Endpoint::Tls(Box::new(tls.clone()));
-    let Some(config) = options.tls_server.clone() else {
-        return Err(BindError::NoTls { endpoint });
-    };
-    let tcp = tcp::bind(tls, &endpoint, options).await?;
-    let endpoint = tcp.endpoint().with_tls();
-    Ok(Listener {
-        tcp,
-        endpoint,
-        config,
-    })
-}
+impl Transport for Tls {
+    const SCHEME: &'static str = "tls+tcp";
+    type Address = TcpEndpoint;
 
-impl Listener {
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    fn parse(address: &str) -> Result<TcpEndpoint, EndpointError> {
+        TcpEndpoint::parse(address)
     }
 
-    pub(super) fn fd(&self) -> Option<i32> {
-        self.tcp.fd()
+    fn reachable_from_other_hosts(address: &TcpEndpoint) -> bool {
+        address.reachable_from_other_hosts()
     }
 
-    /// # Cancel safety
-    /// Nothing is awaited after a connection has been accepted.
-    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
-        let (stream, peer) = self.tcp.accept().await?;
-        let stream = TlsAcceptor::from(self.config.clone()).accept(stream);
-        Ok((Stream::Tls(Box::new(Tls::Accepting(stream))), peer))
+    fn check_bind(address: &TcpEndpoint) -> Result<(), EndpointError> {
+        address.check_bind(Self::SCHEME)
+    }
+
+    fn check_connect(
+        endpoint: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+    ) -> Result<(), ConnectError> {
+        address.check_connect(Self::SCHEME)?;
+        if options.tls_client.is_none() || server_name(address, options).is_none() {
+            let endpoint = endpoint.clone();
+            return Err(ConnectError::NoTls { endpoint });
+        }
+        Ok(())
+    }
+
+    async fn bind(
+        &self,
+        endpoint: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+    ) -> Result<Listener, BindError> {
+        let Some(config) = options.tls_server.clone() else {
+            let endpoint = endpoint.clone();
+            return Err(BindError::NoTls { endpoint });
+        };
+        let below = tcp::bind(address, endpoint, options).await?;
+        Ok(Box::new(TlsListener { below, config }))
+    }
+
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+        delayed: &(dyn Fn() + Sync),
+    ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+        let unsupported = |reason| ConnectFailure::Unsupported {
+            endpoint: endpoint.clone(),
+            reason,
+        };
+        let config = (options.tls_client.clone()).ok_or_else(|| unsupported("no `tls_client`"))?;
+        let name = server_name(address, options)
+            .ok_or_else(|| unsupported("its name cannot be verified"))?;
+        let (below, peer) = tcp::connect(address, options, delayed).await?;
+        Ok((Layer::client(below, config, name), peer))
     }
 }
 
-/// One attempt, as `tcp` makes it.
-pub(super) async fn connect(
-    tls: &TcpEndpoint,
-    options: &Options,
-    delayed: &(dyn Fn() + Sync),
-) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    let unsupported = |reason| ConnectFailure::Unsupported {
-        endpoint: Endpoint::Tls(Box::new(tls.clone())),
-        reason,
-    };
-    let config = (options.tls_client.clone()).ok_or_else(|| unsupported("no `tls_client`"))?;
-    let name =
-        server_name(tls, options).ok_or_else(|| unsupported("its name cannot be verified"))?;
-    let (stream, peer) = tcp::connect(tls, options, delayed).await?;
-    let stream = TlsConnector::from(config).connect(name, stream);
-    Ok((Stream::Tls(Box::new(Tls::Connecting(stream))), peer))
-}
-
-/// Whom the server's certificate has to name.
-pub(crate) fn server_name(tls: &TcpEndpoint, options: &Options) -> Option<ServerName<'static>> {
+/// Returns whom the server's certificate has to name.
+fn server_name(address: &TcpEndpoint, options: &Options) -> Option<ServerName<'static>> {
     if let Some(name) = &options.tls_server_name {
         return ServerName::try_from(name.clone()).ok();
     }
-    match tls.host() {
+    match address.host() {
         Host::V4(address) => Some(ServerName::IpAddress((*address).into())),
         Host::V6 { address, .. } => Some(ServerName::IpAddress((*address).into())),
         Host::Name(name) => ServerName::try_from(name.clone()).ok(),
@@ -93,89 +100,200 @@ pub(crate) fn server_name(tls: &TcpEndpoint, options: &Options) -> Option<Server
     }
 }
 
-/// A connection, before and after its TLS handshake.
-pub(crate) enum Tls {
-    Accepting(Accept<TcpStream>),
-    Connecting(Connect<TcpStream>),
-    Open(TlsStream<TcpStream>),
+/// A listener whose connections speak TLS.
+#[derive(Debug)]
+struct TlsListener {
+    below: Listener,
+    config: Arc<ServerConfig>,
+}
+
+impl Acceptor for TlsListener {
+    fn endpoint(&self) -> &Endpoint {
+        self.below.endpoint()
+    }
+
+    fn fd(&self) -> Option<i32> {
+        self.below.fd()
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, PeerAddress)>> {
+        let (below, peer) = ready!(self.below.poll_accept(cx))?;
+        Poll::Ready(Ok((Layer::server(below, self.config.clone()), peer)))
+    }
+
+    fn close(self: Box<Self>) -> io::Result<()> {
+        self.below.close()
+    }
+}
+
+/// TLS over a stream, before and after its handshake.
+pub(super) enum Layer {
+    Accepting(Accept<Stream>),
+    Connecting(Connect<Stream>),
+    Open(TlsStream<Stream>),
     /// The handshake failed.
     Failed,
 }
 
-impl std::fmt::Debug for Tls {
+impl std::fmt::Debug for Layer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
+        f.debug_tuple("Tls").field(&self.below()).finish()
     }
 }
 
-impl Tls {
-    /// The stream below.
-    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+impl Layer {
+    /// Puts the server's side of TLS over a stream.
+    pub(super) fn server(below: Stream, config: Arc<ServerConfig>) -> Stream {
+        Stream::other(Layer::Accepting(TlsAcceptor::from(config).accept(below)))
+    }
+
+    /// Puts the client's side of TLS over a stream. The server's certificate has to be for `name`.
+    pub(super) fn client(
+        below: Stream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Stream {
+        let connect = TlsConnector::from(config).connect(name, below);
+        Stream::other(Layer::Connecting(connect))
+    }
+
+    /// Returns the stream below.
+    fn below(&self) -> Option<&Stream> {
         match self {
-            Tls::Accepting(stream) => stream.get_ref(),
-            Tls::Connecting(stream) => stream.get_ref(),
-            Tls::Open(stream) => Some(stream.get_ref().0),
-            Tls::Failed => None,
+            Layer::Accepting(stream) => stream.get_ref(),
+            Layer::Connecting(stream) => stream.get_ref(),
+            Layer::Open(stream) => Some(stream.get_ref().0),
+            Layer::Failed => None,
         }
     }
 
-    /// The peer's own certificate, after the handshake, if it has shown one.
-    pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
+    /// Returns the stream after the handshake: nobody reads or writes before.
+    fn open(&mut self) -> io::Result<Pin<&mut TlsStream<Stream>>> {
         match self {
-            Tls::Open(stream) => stream.get_ref().1.peer_certificates()?.first().cloned(),
-            _ => None,
+            Layer::Open(stream) => Ok(Pin::new(stream)),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl ByteStream for Layer {
+    fn segment(&self) -> usize {
+        self.below().map_or(usize::MAX, Stream::segment)
+    }
+
+    fn expect_large(&self) {
+        if let Some(below) = self.below() {
+            below.expect_large();
         }
     }
 
-    /// Goes on with the TLS handshake.
-    pub(super) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn fd(&self) -> Option<i32> {
+        self.below()?.fd()
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.below()?.local_address()
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.open()?.get_mut() {
+            TlsStream::Server(stream) => {
+                let (below, tls) = stream.get_mut();
+                try_read(below, tls, buffer)
+            }
+            TlsStream::Client(stream) => {
+                let (below, tls) = stream.get_mut();
+                try_read(below, tls, buffer)
+            }
+        }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let below = match self {
+            Layer::Accepting(stream) => stream.get_mut(),
+            Layer::Connecting(stream) => stream.get_mut(),
+            Layer::Open(_) | Layer::Failed => None,
+        };
+        if let Some(below) = below {
+            ready!(below.poll_open(cx))?;
+        }
         let opened = match self {
-            Tls::Accepting(stream) => ready!(Pin::new(stream).poll(cx)).map(TlsStream::from),
-            Tls::Connecting(stream) => ready!(Pin::new(stream).poll(cx)).map(TlsStream::from),
-            Tls::Open(_) => return Poll::Ready(Ok(())),
-            Tls::Failed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            Layer::Accepting(stream) => ready!(Pin::new(stream).poll(cx)).map(TlsStream::from),
+            Layer::Connecting(stream) => ready!(Pin::new(stream).poll(cx)).map(TlsStream::from),
+            Layer::Open(_) => return Poll::Ready(Ok(())),
+            Layer::Failed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         let (next, result) = match opened {
-            Ok(stream) => (Tls::Open(stream), Ok(())),
-            Err(error) => (Tls::Failed, Err(error)),
+            Ok(stream) => (Layer::Open(stream), Ok(())),
+            Err(error) => (Layer::Failed, Err(error)),
         };
         *self = next;
         Poll::Ready(result)
     }
 
-    /// The stream, after the handshake: nobody reads or writes before.
-    pub(super) fn open(&mut self) -> io::Result<Pin<&mut TlsStream<TcpStream>>> {
-        match self {
-            Tls::Open(stream) => Ok(Pin::new(stream)),
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// Sends what rustls still holds, as far as it goes out without waiting; the task is woken to go on.
-    pub(super) fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.open()?.poll_flush(cx) {
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
 
-    /// Reads what is there without asking the runtime.
-    pub(super) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.open()?.get_mut() {
-            TlsStream::Server(stream) => {
-                let (socket, tls) = stream.get_mut();
-                read_now(socket, tls, buffer)
-            }
-            TlsStream::Client(stream) => {
-                let (socket, tls) = stream.get_mut();
-                read_now(socket, tls, buffer)
-            }
-        }
+    fn says_goodbye(&self) -> bool {
+        true
+    }
+
+    fn certificate(&self) -> Option<Bytes> {
+        let Layer::Open(stream) = self else {
+            return None;
+        };
+        let chain = stream.get_ref().1.peer_certificates()?;
+        chain.first().map(|own| Bytes::copy_from_slice(own))
     }
 }
 
-fn read_now<S: SideData>(
-    socket: &TcpStream,
+impl AsyncRead for Layer {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().open()?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Layer {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().open()?.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().open()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().open()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().open()?.poll_shutdown(cx)
+    }
+}
+
+/// Reads from the stream below and decrypts, without asking the runtime.
+fn try_read<S: SideData>(
+    below: &mut Stream,
     tls: &mut ConnectionCommon<S>,
     buffer: &mut [u8],
 ) -> io::Result<usize> {
@@ -184,10 +302,19 @@ fn read_now<S: SideData>(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done,
         }
-        if tls.read_tls(&mut &*SockRef::from(socket))? == 0 {
+        if tls.read_tls(&mut Now(below))? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         tls.process_new_packets()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    }
+}
+
+/// A stream as rustls reads it.
+struct Now<'a>(&'a mut Stream);
+
+impl Read for Now<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
     }
 }

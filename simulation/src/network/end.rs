@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use purezmq::simulation::Wire;
+use purezmq::ByteStream;
 use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -24,7 +24,8 @@ impl std::fmt::Debug for End {
     }
 }
 
-impl Wire for End {}
+/// Only the session's task reads from it, and nothing has to be done before.
+impl ByteStream for End {}
 
 impl End {
     pub(super) fn new(network: &Arc<Network>, connection: u64, side: usize) -> Self {

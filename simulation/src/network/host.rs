@@ -3,10 +3,10 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use purezmq::simulation::{self, Port, Wire};
+use purezmq::{Acceptor, Endpoint, PeerAddress, Stream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -28,8 +28,8 @@ pub(crate) fn address(number: u8) -> SocketAddr {
     (Ipv4Addr::new(127, 0, 0, number), PORT).into()
 }
 
-impl simulation::Network for Host {
-    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn Port>> {
+impl purezmq::Network for Host {
+    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn Acceptor>> {
         let mut state = self.network.state.lock();
         if number_of(address) != self.number {
             return Err(io::ErrorKind::AddrNotAvailable.into());
@@ -46,10 +46,11 @@ impl simulation::Network for Host {
         Ok(Box::new(Listening {
             network: self.network.clone(),
             address,
+            endpoint: Endpoint::from(address),
         }))
     }
 
-    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Wire>>> {
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<Stream>> {
         let mut state = self.network.state.lock();
         let (answer, answered) = oneshot::channel();
         let at = Instant::now() + state.delay();
@@ -75,6 +76,7 @@ impl simulation::Network for Host {
 struct Listening {
     network: Arc<Network>,
     address: SocketAddr,
+    endpoint: Endpoint,
 }
 
 impl std::fmt::Debug for Listening {
@@ -83,26 +85,28 @@ impl std::fmt::Debug for Listening {
     }
 }
 
-impl Port for Listening {
-    fn accept(&self) -> BoxFuture<'_, io::Result<(Box<dyn Wire>, SocketAddr)>> {
-        Box::pin(std::future::poll_fn(|cx| {
-            let mut state = self.network.state.lock();
-            let Some(queue) = state.ports.get_mut(&self.address) else {
-                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-            };
-            if queue.failing > 0 {
-                queue.failing -= 1;
-                let exhausted = io::Error::other("too many open files, the simulation says");
-                return Poll::Ready(Err(exhausted));
+impl Acceptor for Listening {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, PeerAddress)>> {
+        let mut state = self.network.state.lock();
+        let Some(queue) = state.ports.get_mut(&self.address) else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        if queue.failing > 0 {
+            queue.failing -= 1;
+            let exhausted = io::Error::other("too many open files, the simulation says");
+            return Poll::Ready(Err(exhausted));
+        }
+        match queue.waiting.pop_front() {
+            Some((end, from)) => Poll::Ready(Ok((Stream::other(end), PeerAddress::from(from)))),
+            None => {
+                queue.acceptor = Some(cx.waker().clone());
+                Poll::Pending
             }
-            match queue.waiting.pop_front() {
-                Some((end, from)) => Poll::Ready(Ok((Box::new(end) as Box<dyn Wire>, from))),
-                None => {
-                    queue.acceptor = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        }))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::Session;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{EvictReason, SessionPipe};
 use crate::state::Shared;
+use crate::transport::ByteStream;
 
 /// How long an ended session waits for the peer to see that it ended.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
 use crate::state::{Config, Shared};
+use crate::transport::ByteStream;
 
 impl Session {
     /// Greets the peer until messages may flow.
@@ -38,8 +39,7 @@ impl Session {
         shared: &Shared,
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
-        #[cfg(feature = "tls")]
-        Box::pin(self.stream.open()).await?;
+        std::future::poll_fn(|cx| self.stream.poll_open(cx)).await?;
         loop {
             match std::future::poll_fn(|cx| self.poll_handshake(cx)).await? {
                 Event::Ready(info) => return Ok(info),
@@ -67,7 +67,6 @@ impl Session {
             if let Some(event) = self.engine.poll_event() {
                 return Poll::Ready(Ok(event));
             }
-            #[cfg(feature = "tls")]
             self.stream.push_out(cx)?;
             ready!(self.poll_read(cx, 0))?;
         }
@@ -75,12 +74,8 @@ impl Session {
 
     /// Returns who the peer is, after the handshake.
     pub(crate) fn peer(&self, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
-        #[cfg_attr(not(feature = "tls"), expect(unused_mut))]
         let mut peer = Peer::new(address, info);
-        #[cfg(feature = "tls")]
-        {
-            peer.certificate = self.stream.certificate();
-        }
+        peer.certificate = self.stream.certificate();
         Arc::new(peer)
     }
 }

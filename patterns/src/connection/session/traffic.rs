@@ -15,6 +15,7 @@ use crate::connection::driver::Flow;
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{SessionPipe, Taken};
+use crate::transport::ByteStream;
 
 /// Batches moved in each direction before other tasks get a turn.
 const TURNS: usize = 16;
@@ -40,7 +41,6 @@ impl Flow for Session {
             }
             let received = self.poll_receive(pipe, cx)?;
             if sent.is_pending() && received.is_pending() {
-                #[cfg(feature = "tls")]
                 self.stream.push_out(cx)?;
                 return self.poll_timer(pipe, cx);
             }

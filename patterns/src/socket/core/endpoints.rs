@@ -22,7 +22,7 @@ use crate::transport::{self, Listener, OpenListener};
 impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     pub(crate) async fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
         let endpoint = endpoint.to_endpoint()?;
-        if let Endpoint::Inproc(name) = &endpoint {
+        if let Some(name) = endpoint.inproc() {
             let (coming, ended) = self.begin_endpoint();
             inproc::bind(self.life.context.names(), &self.shared, name, coming.origin)?;
             self.attached(&endpoint, coming, ended, Role::Bound(None));
@@ -86,7 +86,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     /// Whether a socket that lets everybody in may listen where everybody can come.
     fn guard(&self, endpoint: &Endpoint) -> Result<(), BindError> {
-        if !endpoint.is_open_to_others() || self.is_selective() {
+        if !transport::reachable_from_other_hosts(endpoint) || self.is_selective() {
             return Ok(());
         }
         if self.shared.config.options.require_authentication {
@@ -109,9 +109,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
 
     pub(crate) fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
-        endpoint.check_connect()?;
-        #[cfg(feature = "tls")]
-        self.check_tls(&endpoint)?;
+        transport::check_connect(&endpoint, &self.shared.config.options)?;
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
@@ -126,9 +124,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         name: RoutingId,
     ) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
-        endpoint.check_connect()?;
-        #[cfg(feature = "tls")]
-        self.check_tls(&endpoint)?;
+        transport::check_connect(&endpoint, &self.shared.config.options)?;
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
@@ -143,22 +139,6 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         connected
     }
 
-    /// Whether the socket can connect by TLS, if the endpoint asks for it.
-    #[cfg(feature = "tls")]
-    fn check_tls(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
-        let options = &self.shared.config.options;
-        match endpoint {
-            Endpoint::Tls(tls)
-                if options.tls_client.is_none()
-                    || crate::transport::tls::server_name(tls, options).is_none() =>
-            {
-                let endpoint = endpoint.clone();
-                Err(ConnectError::NoTls { endpoint })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn connect_endpoint(
         &mut self,
         endpoint: Endpoint,
@@ -166,7 +146,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
         ended: CancellationToken,
     ) -> Result<(), ConnectError> {
         let origin = coming.origin;
-        if let Endpoint::Inproc(name) = &endpoint {
+        if let Some(name) = endpoint.inproc() {
             if !inproc::connect(self.life.context.names(), &self.shared, name, origin) {
                 return Err(ConnectError::Occupied { endpoint });
             }
@@ -206,7 +186,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
     /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
     fn is_connected_once(&self, endpoint: &Endpoint) -> bool {
         self.shared.config.rules.connects_once
-            && !matches!(endpoint, Endpoint::Inproc(_))
+            && endpoint.inproc().is_none()
             && self.life.is_connected(endpoint)
     }
 
@@ -245,7 +225,7 @@ impl<S: SendStrategy, R: RecvStrategy> Core<S, R> {
                 let _ = task.await;
             }
             Role::Bound(None) | Role::Connected => {
-                if let Endpoint::Inproc(name) = &endpoint {
+                if let Some(name) = endpoint.inproc() {
                     inproc::unbind(self.life.context.names(), &attachment.shared, name);
                 }
             }

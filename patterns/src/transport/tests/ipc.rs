@@ -24,11 +24,9 @@ async fn a_path_carries_bytes_and_names_the_peer() {
     let listener = bound(&text).await;
     assert_eq!(listener.endpoint().to_string(), text);
     let peer = exchange(&listener, &endpoint(&text)).await;
-    let PeerAddress::Ipc { pid, .. } = peer else {
-        panic!("not ipc");
-    };
+    let process = peer.process().expect("a process");
     if cfg!(target_os = "linux") {
-        assert_eq!(pid, i32::try_from(std::process::id()).ok());
+        assert_eq!(process.pid, i32::try_from(std::process::id()).ok());
     }
     assert!(is_socket(&path));
     drop(listener);
@@ -59,10 +57,7 @@ async fn the_wildcard_makes_a_private_directory_and_removes_it() {
     let other = bound("ipc://*").await;
     assert_ne!(listener.endpoint(), other.endpoint());
     let target = listener.endpoint().clone();
-    let Endpoint::Ipc(ipc) = &target else {
-        panic!("not ipc");
-    };
-    let path = ipc.path().unwrap();
+    let path = target.ipc().expect("not ipc").path().unwrap();
     assert!(path.is_absolute() && is_socket(path));
     exchange(&listener, &target).await;
     drop(listener);
