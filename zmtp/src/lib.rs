@@ -61,6 +61,8 @@
 //! # Ok::<(), purezmq_zmtp::Error>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod batch;
 mod buffer_pool;
 mod decoder;

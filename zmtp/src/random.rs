@@ -4,16 +4,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "curve")]
 use zeroize::Zeroizing;
 
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
-/// A source of random bytes for CURVE's keys and nonces. Default: the operating system's.
+/// Gives random bytes for CURVE's keys and nonces. Default: the operating system's.
 #[derive(Clone, Default)]
 pub struct Random(Option<Arc<Fill>>);
 
 impl Random {
-    /// A source of one's own, which fills the slice it is given.
+    /// Uses a source of one's own, which fills the slice it is given.
     ///
     /// For tests and simulations that must give the same bytes each time. What it gives is all that keeps
     /// connections secret: guessable bytes are as good as no encryption.
@@ -22,6 +23,8 @@ impl Random {
         Self(Some(Arc::new(fill)))
     }
 
+    /// Returns `N` new random bytes, wiped from memory when they are dropped.
+    #[cfg(feature = "curve")]
     pub(crate) fn bytes<const N: usize>(&self) -> Zeroizing<[u8; N]> {
         let mut bytes = Zeroizing::new([0; N]);
         match &self.0 {

@@ -7,11 +7,26 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::{Credentials, Mechanism, Progress, expect};
+use super::credentials::Credentials;
+use super::handshake::{Mechanism, Progress, expect};
+use super::row::{Asks, Row};
 use crate::error::Error;
 use crate::wire::command::Command;
 use crate::wire::metadata::Metadata;
 
+/// The name in the greeting.
+pub(super) const NAME: &str = "NULL";
+
+/// Both sides: there are no roles.
+pub(super) const ROW: Row = Row {
+    name: NAME,
+    is_server: false,
+    asks: Asks::InDomain,
+    allows_downgrade: true,
+    knows_peer: false,
+};
+
+/// Sends READY, and waits for the peer's.
 #[derive(Debug, Default)]
 pub(super) struct Null {
     named: bool,

@@ -11,80 +11,53 @@
 //! server sends libzmq's, since nearly every peer that speaks PLAIN is libzmq, and would not learn the
 //! status from the standard's form.
 
-use std::fmt;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
-use super::{Credentials, Mechanism, Progress, expect, refused};
+use super::credentials::Credentials;
+use super::handshake::{Mechanism, Progress, expect, refused};
+use super::password::{Password, TooLong};
+use super::row::{Asks, Row};
 use crate::error::{Error, Violation};
 use crate::wire::command::Command;
 use crate::wire::frame;
 use crate::wire::metadata::Metadata;
 
+/// The name in the greeting.
+pub(super) const NAME: &str = "PLAIN";
+
+/// The side that says who it is. It tells its password to whoever asks, so it knows nobody.
+pub(super) const CLIENT: Row = Row {
+    name: NAME,
+    is_server: false,
+    asks: Asks::Never,
+    allows_downgrade: false,
+    knows_peer: false,
+};
+
+/// The side that checks.
+pub(super) const SERVER: Row = Row {
+    is_server: true,
+    asks: Asks::Always,
+    ..CLIENT
+};
+
 /// What libzmq sends instead of a name's length and the name ERROR.
 const LIBZMQ_ERROR: &[u8] = b"\x5eRROR";
 
-/// A password. It is compared in constant time (its length is no secret), wiped from memory when it is dropped, and
-/// not shown by `Debug`.
-///
-/// ```
-/// use purezmq_zmtp::mechanism::Password;
-///
-/// let password = Password::from("secret");
-/// assert_eq!(password, Password::from("secret"));
-/// assert_eq!(format!("{password:?}"), "Password(..)");
-/// ```
-#[derive(Clone)]
-pub struct Password(Zeroizing<Vec<u8>>);
-
-impl Password {
-    /// The password itself.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl<T: AsRef<[u8]> + ?Sized> From<&T> for Password {
-    fn from(password: &T) -> Self {
-        Self(Zeroizing::new(password.as_ref().to_vec()))
-    }
-}
-
-impl PartialEq for Password {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_slice().ct_eq(other.0.as_slice()).into()
-    }
-}
-
-impl Eq for Password {}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
-}
-
-/// What a PLAIN client says of itself.
+/// Holds what a PLAIN client says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainClient {
     username: Bytes,
     password: Password,
 }
 
-/// A name or password of more than 255 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("PLAIN names and passwords have at most 255 bytes")]
-pub struct TooLong;
-
 impl PlainClient {
-    /// A name and a password, each of at most 255 bytes.
+    /// Takes a name and a password, each of at most 255 bytes.
     ///
     /// # Errors
-    /// When one of them is longer.
+    /// Returns [`TooLong`] when one of them is longer.
     pub fn new(username: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Self, TooLong> {
         let (username, password) = (username.as_ref(), password.as_ref());
         if username.len() > 255 || password.len() > 255 {
@@ -96,14 +69,14 @@ impl PlainClient {
         })
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn username(&self) -> &[u8] {
         &self.username
     }
 }
 
-/// What a side does next.
+/// Says what a side does next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Step {
     /// HELLO is to be sent, or awaited.
@@ -242,7 +215,7 @@ impl Mechanism for Server {
     }
 }
 
-/// A text with its length in front, and what follows it.
+/// Reads a text with its length in front, and returns what follows it, too.
 fn text(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = data.split_first()?;
     rest.split_at_checked(usize::from(*len))

@@ -15,7 +15,7 @@ use bytes::{BufMut, Bytes};
 
 use super::{Connection, Event, PeerInfo};
 use crate::error::{Error, Incompatible, Refusal};
-use crate::mechanism::{Admission, Progress};
+use crate::mechanism::{Admission, Asks, Progress};
 use crate::socket_type::SocketType;
 use crate::version::Version;
 use crate::wire::frame;
@@ -212,7 +212,7 @@ impl Connection {
         version: Version,
         now: Instant,
     ) -> Result<Option<Phase>, Error> {
-        let asks = self.config.authenticate || self.config.mechanism.always_asks();
+        let asks = self.config.authenticate || self.config.mechanism.asks() == Asks::Always;
         match self.mechanism.credentials() {
             Some(credentials) if asks => {
                 self.held = Some(progress);

@@ -48,7 +48,7 @@ pub(super) fn nonce(prefix: &[u8], tail: &[u8]) -> [u8; NONCE] {
 
 /// Encrypts what lies behind the tag's place, and puts the tag there. `place` begins with that place.
 #[inline]
-pub(super) fn close(place: &mut [u8], nonce: &[u8; NONCE], key: &Key) {
+pub(super) fn seal(place: &mut [u8], nonce: &[u8; NONCE], key: &Key) {
     let Some((tag, text)) = place.split_first_chunk_mut::<TAG>() else {
         return;
     };
@@ -103,9 +103,9 @@ impl Direction {
         }
     }
 
-    /// Like [`close`], with the nonce that ends with `tail`; `key` is the one it was made with.
+    /// Like [`seal`], with the nonce that ends with `tail`; `key` is the one it was made with.
     #[inline]
-    pub(super) fn close(&mut self, place: &mut [u8], tail: &[u8; 8], key: &Key) {
+    pub(super) fn seal(&mut self, place: &mut [u8], tail: &[u8; 8], key: &Key) {
         match place.split_first_chunk_mut::<TAG>() {
             Some((tag, text)) if text.len() <= SHORT - KEY => {
                 let (authenticator, stream) = self.short(text.len(), tail);
@@ -114,7 +114,7 @@ impl Direction {
             }
             _ => {
                 self.nonce[16..].copy_from_slice(tail);
-                close(place, &self.nonce, key);
+                seal(place, &self.nonce, key);
             }
         }
     }

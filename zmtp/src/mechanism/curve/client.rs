@@ -10,7 +10,7 @@ use super::boxes::{self, TAG};
 use super::keys::{KEY, KeyPair, PublicKey};
 use super::{Role, Traffic, counter, list, put_boxed};
 use crate::error::{Error, Violation};
-use crate::mechanism::{Mechanism, Progress, expect};
+use crate::mechanism::handshake::{Mechanism, Progress, expect};
 use crate::random::Random;
 use crate::wire::metadata::Metadata;
 
@@ -83,7 +83,7 @@ impl Client {
         vouch[TAG..][..KEY].copy_from_slice(self.transient.public().as_bytes());
         vouch[TAG + KEY..].copy_from_slice(self.server.as_bytes());
         let vouching = boxes::shared_key(server_transient, self.keys.secret())?;
-        boxes::close(&mut vouch, &boxes::nonce(b"VOUCH---", &tail[..]), &vouching);
+        boxes::seal(&mut vouch, &boxes::nonce(b"VOUCH---", &tail[..]), &vouching);
 
         let key = boxes::shared_key(server_transient, self.transient.secret())?;
         let text = [

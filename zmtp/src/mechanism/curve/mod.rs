@@ -40,9 +40,30 @@ pub use self::certificate::{Certificate, CertificateError};
 pub(super) use self::client::Client;
 pub use self::keys::{KeyError, KeyPair, PublicKey, SecretKey};
 pub(super) use self::server::Server;
+use super::row::{Asks, Row};
 use crate::error::{Error, Violation};
 use crate::wire::frame::{self, COMMAND, MORE};
 use crate::wire::metadata::Metadata;
+
+/// The name in the greeting.
+pub(super) const NAME: &str = "CURVE";
+
+/// The side that knows the other's public key, and lets no other server near.
+pub(super) const CLIENT: Row = Row {
+    name: NAME,
+    is_server: false,
+    asks: Asks::Never,
+    allows_downgrade: false,
+    knows_peer: true,
+};
+
+/// The side whose public key the other knows. It lets everybody in who does, unless somebody decides.
+pub(super) const SERVER: Row = Row {
+    is_server: true,
+    asks: Asks::IfPossible,
+    knows_peer: false,
+    ..CLIENT
+};
 
 /// How the body of a MESSAGE begins.
 const MESSAGE: &[u8; 8] = b"\x07MESSAGE";
@@ -114,7 +135,7 @@ impl Traffic {
         out.extend_from_slice(&head[..header_len + HEAD + TAG + 1]);
         out.extend_from_slice(payload);
         let place = &mut out[start + header_len + HEAD..];
-        self.sent.close(place, &counter, &self.key);
+        self.sent.seal(place, &counter, &self.key);
     }
 
     /// Opens the body of a MESSAGE in place: flags, and where the payload begins.
@@ -192,7 +213,7 @@ fn put_boxed(
     let place = out.len();
     out.put_bytes(0, TAG);
     out.put_slice(text);
-    boxes::close(&mut out[place..], nonce, key);
+    boxes::seal(&mut out[place..], nonce, key);
 }
 
 /// A property list as it goes into a box.

@@ -15,7 +15,8 @@ use super::client::split_key;
 use super::keys::{KEY, KeyPair, PublicKey, SecretKey};
 use super::{Role, Traffic, counter, list, put_boxed};
 use crate::error::{Error, Violation};
-use crate::mechanism::{Credentials, Mechanism, Progress, expect};
+use crate::mechanism::credentials::Credentials;
+use crate::mechanism::handshake::{Mechanism, Progress, expect};
 use crate::random::Random;
 use crate::wire::metadata::Metadata;
 
@@ -96,7 +97,7 @@ impl Server {
         tail.copy_from_slice(&cookie_tail[..]);
         place[TAG..][..KEY].copy_from_slice(client_transient.as_bytes());
         place[TAG + KEY..].copy_from_slice(transient.secret().as_bytes());
-        boxes::close(place, &boxes::nonce(b"COOKIE--", tail), &cookie_key);
+        boxes::seal(place, &boxes::nonce(b"COOKIE--", tail), &cookie_key);
 
         let tail = self.random.bytes::<16>();
         let nonce = boxes::nonce(b"WELCOME-", &tail[..]);

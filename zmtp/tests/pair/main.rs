@@ -1,6 +1,9 @@
 //! Two connections in memory under a fake clock: who may talk to whom, versions, heartbeats,
 //! limits, and reading in pieces of any size.
 
+mod heartbeat;
+mod limits;
+
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
@@ -374,155 +377,6 @@ fn an_idle_connection_gives_its_large_buffers_back() {
 }
 
 #[test]
-fn limits_end_the_connection_before_anything_is_allocated() {
-    let mut config = Config::new(SocketType::Pull);
-    config.limits.max_frame = 100;
-    config.limits.max_message = 150;
-    config.limits.max_frames = 3;
-    config.limits.max_command = 50;
-    let connect = || {
-        let mut pair = Pair::new(Config::new(SocketType::Push), config.clone());
-        pair.exchange().unwrap();
-        pair
-    };
-    let run = |bytes: &[u8]| connect().b.feed(bytes, Instant::now());
-    let frame = |flags: u8, len: u8| [&[flags, len][..], &vec![0; usize::from(len)]].concat();
-    run(&frame(0, 100)).unwrap();
-    assert_eq!(
-        run(&[0, 101]).unwrap_err(),
-        LimitExceeded::Frame {
-            size: 101,
-            max: 100
-        }
-        .into()
-    );
-    run(&[frame(1, 100), frame(0, 50)].concat()).unwrap();
-    assert_eq!(
-        run(&[frame(1, 100), vec![0, 51]].concat()).unwrap_err(),
-        LimitExceeded::Message { max: 150 }.into()
-    );
-    run(&[frame(1, 0), frame(1, 0), frame(0, 0)].concat()).unwrap();
-    assert_eq!(
-        run(&[frame(1, 0), frame(1, 0), frame(1, 0), vec![0, 0]].concat()).unwrap_err(),
-        LimitExceeded::Frames { max: 3 }.into()
-    );
-    run(&frame(4, 50)).unwrap();
-    assert_eq!(
-        run(&[4, 51]).unwrap_err(),
-        LimitExceeded::Command { size: 51, max: 50 }.into()
-    );
-    assert_eq!(
-        run(&[2, 0x80, 0, 0, 0, 0, 0, 0, 0]).unwrap_err(),
-        Violation::FrameSize.into()
-    );
-    // The sums start anew with every message, also across reads.
-    let mut pair = connect();
-    for _ in 0..10 {
-        for byte in [frame(1, 100), frame(0, 50)].concat() {
-            pair.b.feed(&[byte], pair.now).unwrap();
-        }
-    }
-    assert_eq!(pair.b.take_messages().len(), 10);
-    // What was complete before the offence can still be had.
-    let mut pair = connect();
-    pair.b.feed(b"\x00\x01x\x00\xff", pair.now).unwrap_err();
-    assert_eq!(pop_all(pair.b.take_messages()), [Message::from("x")]);
-}
-
-#[test]
-fn handshake_frames_are_limited() {
-    let now = Instant::now();
-    let mut pull = Connection::new(Config::new(SocketType::Pull), now);
-    let mut push = Connection::new(Config::new(SocketType::Push), now);
-    push.feed(pull.control(), now).unwrap();
-    pull.feed(&push.control()[..11], now).unwrap();
-    let greeting = {
-        let mut push = Connection::new(Config::new(SocketType::Push), now);
-        push.feed(pull.control(), now).unwrap();
-        push.control()[11..64].to_vec()
-    };
-    pull.feed(&greeting, now).unwrap();
-    let error = pull.feed(b"\x06\0\0\0\0\0\x01\0\x01", now).unwrap_err();
-    assert_eq!(
-        error,
-        LimitExceeded::Handshake {
-            size: 65_537,
-            max: 65_536
-        }
-        .into()
-    );
-}
-
-#[test]
-fn heartbeats_keep_a_quiet_connection_and_end_a_dead_one() {
-    let heartbeat = Heartbeat::every(SECOND);
-    let mut a = Config::new(SocketType::Push);
-    a.heartbeat = Some(heartbeat);
-    a.handshake_timeout = None;
-    let mut pair = Pair::new(a, Config::new(SocketType::Pull));
-    pair.exchange().unwrap();
-    let mut pings = 0;
-    for _ in 0..10 {
-        pair.now = pair.a.next_timeout().unwrap();
-        pair.a.handle_timeout(pair.now).unwrap();
-        pings += usize::from(!pair.a.control().is_empty());
-        pair.exchange().unwrap();
-    }
-    assert_eq!(pings, 10);
-    // From now on nothing arrives.
-    let mut last = Ok(());
-    let start = pair.now;
-    while last.is_ok() {
-        pair.now = pair.a.next_timeout().unwrap();
-        last = pair.a.handle_timeout(pair.now);
-    }
-    let error = last.unwrap_err();
-    assert_eq!(error, Error::Silent(Silence::Heartbeat));
-    assert_eq!(pair.now - start, 2 * SECOND);
-    assert_eq!(pair.a.handle_timeout(pair.now).unwrap_err(), error);
-}
-
-#[test]
-fn bytes_of_an_unfinished_frame_are_signs_of_life() {
-    let mut config = Config::new(SocketType::Pull);
-    config.heartbeat = Some(Heartbeat::every(SECOND));
-    let mut pair = Pair::new(Config::new(SocketType::Push), config);
-    pair.exchange().unwrap();
-    pair.b.feed(b"\x02\0\0\0\0\0\x10\0\0", pair.now).unwrap();
-    for _ in 0..20 {
-        pair.now += SECOND / 2;
-        pair.b.handle_timeout(pair.now).unwrap();
-        pair.b.feed(b"some of it", pair.now).unwrap();
-    }
-}
-
-#[test]
-fn the_peers_time_to_live_ends_a_connection_on_which_nothing_comes() {
-    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
-    let start = pair.now;
-    pair.b.feed(b"\x04\x07\x04PING\0\x05", pair.now).unwrap();
-    assert_eq!(pair.b.next_timeout(), Some(start + SECOND / 2));
-    pair.b.feed(b"\x00\x00", pair.now).unwrap();
-    assert_eq!(pair.b.next_timeout(), None);
-    pair.b.feed(b"\x04\x07\x04PING\0\x05", pair.now).unwrap();
-    assert_eq!(
-        pair.b.handle_timeout(start + SECOND).unwrap_err(),
-        Error::Silent(Silence::TimeToLive)
-    );
-}
-
-#[test]
-fn a_ping_flood_is_answered_in_bounded_memory() {
-    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
-    let flood = b"\x04\x17\x04PING\0\x000123456789abcdef".repeat(10_000);
-    pair.b.feed(&flood, pair.now).unwrap();
-    assert!(pair.b.control().len() < 2048);
-    pair.b.control().clear();
-    pair.b.feed(&flood[..25], pair.now).unwrap();
-    assert_eq!(&pair.b.control()[..], b"\x04\x15\x04PONG0123456789abcdef");
-}
-
-#[test]
 fn subscriptions_inside_a_message_end_the_connection() {
     let mut pair = Pair::ready(SocketType::XSub, SocketType::XPub);
     let error = pair
@@ -530,21 +384,4 @@ fn subscriptions_inside_a_message_end_the_connection() {
         .feed(b"\x01\x01a\x04\x0a\x09SUBSCRIBE", pair.now)
         .unwrap_err();
     assert_eq!(error, Violation::SubscriptionInsideMessage.into());
-}
-
-#[test]
-fn the_handshake_may_take_as_long_as_configured() {
-    let now = Instant::now();
-    let mut config = Config::new(SocketType::Pull);
-    config.handshake_timeout = Some(SECOND);
-    let mut pull = Connection::new(config, now);
-    assert_eq!(pull.next_timeout(), Some(now + SECOND));
-    // Dripping does not help.
-    pull.feed(b"\xff\0\0", now + SECOND / 2).unwrap();
-    assert_eq!(
-        pull.handle_timeout(now + SECOND).unwrap_err(),
-        Error::Silent(Silence::Handshake)
-    );
-    let pair = Pair::ready(SocketType::Push, SocketType::Pull);
-    assert_eq!(pair.a.next_timeout(), None);
 }

@@ -5,23 +5,22 @@
 //! below with the reason why this crate can only check its outer form; the counts are asserted,
 //! so none is skipped silently.
 
-#[path = "vectors/security.rs"]
-mod security;
+#[cfg(feature = "curve")]
+mod curve;
+mod peer;
+mod plain;
+mod reactions;
 
 use std::collections::BTreeMap;
-use std::io::IoSlice;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use purezmq_zmtp::mechanism::z85;
-use purezmq_zmtp::wire::command::Command;
 use purezmq_zmtp::wire::frame::Header;
 use purezmq_zmtp::wire::greeting::{self, Greeting};
-use purezmq_zmtp::{
-    Batch, Config, Connection, Engine, Error, Event, Heartbeat, Incompatible, Message, PeerInfo,
-    Silence, SocketType, Version,
-};
+use purezmq_zmtp::{Batch, Engine, Error, Heartbeat, Incompatible, Message, SocketType, Version};
 use serde::Deserialize;
+
+use self::peer::{GREETING, GREETING_3_0, Peer, SIGNATURE, hex, wire};
 
 #[derive(Deserialize)]
 struct File {
@@ -32,6 +31,8 @@ struct File {
 struct Vector {
     name: String,
     category: String,
+    /// What the bytes are; the text of Z85.
+    #[cfg_attr(not(feature = "curve"), expect(dead_code))]
     meaning: String,
     hex: String,
     expect: Option<String>,
@@ -60,11 +61,13 @@ enum Checked {
     NothingOfWebSocket,
     /// Not on the wire: monitor events.
     NothingOfApplication,
+    /// CURVE, in a build without it.
+    NothingOfCurve,
 }
 
 #[test]
 fn every_vector_whole_and_byte_by_byte() {
-    let file: File = serde_json::from_str(include_str!("wire-vectors.json")).unwrap();
+    let file: File = serde_json::from_str(include_str!("../wire-vectors.json")).unwrap();
     let mut counts = BTreeMap::new();
     for vector in &file.vectors {
         let whole = check(vector, usize::MAX);
@@ -72,6 +75,10 @@ fn every_vector_whole_and_byte_by_byte() {
         assert_eq!(whole, check(vector, 3), "{}", vector.name);
         *counts.entry(whole).or_insert(0) += 1;
     }
+    // Without CURVE, its vectors are known and left alone.
+    let of_curve = counts.remove(&Checked::NothingOfCurve).unwrap_or(0);
+    assert_eq!(of_curve == 0, cfg!(feature = "curve"));
+    *counts.entry(Checked::Fully).or_insert(0) += of_curve;
     let expected = BTreeMap::from([
         (Checked::Fully, 194),
         (Checked::MessagesOfSocket, 11),
@@ -85,6 +92,11 @@ fn every_vector_whole_and_byte_by_byte() {
 
 fn check(vector: &Vector, step: usize) -> Checked {
     let bytes = hex(&vector.hex);
+    let of_curve =
+        matches!(&vector.category[..], "curve" | "z85") || vector.name.starts_with("bad-curve");
+    if of_curve && cfg!(not(feature = "curve")) {
+        return Checked::NothingOfCurve;
+    }
     match vector.category.as_str() {
         "greeting" => check_greeting(vector, &bytes, step),
         "null-handshake" => check_null_handshake(vector, &bytes, step),
@@ -93,14 +105,12 @@ fn check(vector: &Vector, step: usize) -> Checked {
         "heartbeat" => check_heartbeat(vector, &bytes, step),
         "zmtp2" | "zmtp1" => check_old_versions(vector, &bytes, step),
         "radio-dish" => check_radio_dish(vector, &bytes, step),
-        "malformed" | "lenient" => return check_reaction(vector, step),
-        "plain" => security::check_plain(vector, &bytes, step),
-        "curve" => security::check_curve(vector, &bytes, step),
-        "z85" => {
-            let text = z85::encode(&bytes).unwrap();
-            assert_eq!(vector.meaning, format!("Z85 text: {text}"));
-            assert_eq!(z85::decode(&text).unwrap()[..], bytes);
-        }
+        "malformed" | "lenient" => return reactions::check(vector, step),
+        "plain" => plain::check(vector, &bytes, step),
+        #[cfg(feature = "curve")]
+        "curve" => curve::check(vector, &bytes, step),
+        #[cfg(feature = "curve")]
+        "z85" => curve::check_z85(vector, &bytes),
         "udp" => return Checked::NothingOfUdp,
         "zws" => return Checked::NothingOfWebSocket,
         "monitor" => return Checked::NothingOfApplication,
@@ -409,280 +419,4 @@ fn check_radio_dish(vector: &Vector, bytes: &[u8], step: usize) {
     let mut radio = Peer::ready(SocketType::Radio, "DISH", step);
     radio.feed(bytes).unwrap();
     assert_eq!(radio.messages(), [message]);
-}
-
-/// Where we do otherwise than `expect` says, by a decision recorded in the vector's own meaning
-/// or in the standard: name, and what we do.
-const OVERRIDES: [(&str, Reaction); 8] = [
-    // libzmq takes a browser for a ZMTP 1.0 peer, and its request for messages.
-    ("bad-greet-sig-garbage", Reaction::Close),
-    // A wrong type under a lower-case name, which libzmq does not recognise and the RFC does.
-    ("bad-hs-lower-propname", Reaction::Close),
-    // Its sender had our READY on its way; refusing helps nobody.
-    ("bad-pipelined-msg-after-ready", Reaction::Deliver(&["hi"])),
-    // libzmq answers with bytes from its own memory.
-    ("bad-ping-short-nottl", Reaction::Deliver(&["x"])),
-    ("bad-ping-short-1", Reaction::Deliver(&["x"])),
-    // libzmq computes in 16 bits and closes after 64 ms.
-    ("bad-ping-ttl-656ds-wrap", Reaction::CloseAfter(65_600)),
-    // libzmq delivers the command's body as a message.
-    ("bad-sub-to-pull", Reaction::Deliver(&["x"])),
-    // libzmq's DISH closes on any command.
-    ("bad-dish-ping", Reaction::Deliver(&[])),
-];
-
-#[derive(Clone, Copy, Debug)]
-enum Reaction {
-    Close,
-    CloseAfter(u64),
-    Deliver(&'static [&'static str]),
-}
-
-fn check_reaction(vector: &Vector, step: usize) -> Checked {
-    let name = vector.name.as_str();
-    if name.starts_with("bad-plain") || name.starts_with("bad-curve") {
-        security::check_malformed(vector, step);
-        return Checked::Fully;
-    }
-    let kind: SocketType = vector.socket.as_ref().unwrap().parse().unwrap();
-    let mut peer = Peer::with(kind, step, |config| {
-        if name.starts_with("bad-tr-maxmsg") {
-            config.limits.max_frame = if name.ends_with("-hs") { 20 } else { 30 };
-        }
-        if name.starts_with("bad-v") && name.ends_with("-reject") {
-            // Security was asked for: nothing below 3.0 will do.
-            config.mechanism = security::curve_server();
-        }
-    });
-    let mut steps: Vec<Vec<u8>> = vector.steps.iter().map(|step| hex(step)).collect();
-    if steps.is_empty() {
-        let other = SocketType::ALL
-            .into_iter()
-            .find(|other| kind.accepts(*other));
-        steps = vec![
-            hex(GREETING),
-            ready(other.unwrap().name()),
-            hex(&vector.hex),
-        ];
-    }
-    let result = steps.iter().try_for_each(|bytes| peer.feed(bytes));
-    let messages = peer.messages();
-    let socket_judges = matches!(
-        name,
-        "bad-req-unexpected"
-            | "bad-req-badenv"
-            | "bad-req-4byte"
-            | "bad-req-extra-frames"
-            | "bad-rep-noenv"
-            | "bad-rep-noenv2"
-            | "bad-rep-only-delim"
-            | "bad-dish-no-group-frame"
-            | "bad-dish-three-frames"
-            | "bad-dish-group-256"
-            | "bad-server-multipart"
-    );
-    if socket_judges {
-        result.unwrap();
-        let sent: usize = steps
-            .iter()
-            .map(|bytes| messages_in(bytes.strip_prefix(&hex(GREETING)[..]).unwrap_or(bytes)))
-            .sum();
-        assert_eq!(messages.len(), sent, "{name}");
-        assert!(!messages.is_empty());
-        return Checked::MessagesOfSocket;
-    }
-    if let Some((_, reaction)) = OVERRIDES.iter().find(|(other, _)| *other == name) {
-        match reaction {
-            Reaction::Close => assert!(result.is_err(), "{name}"),
-            Reaction::CloseAfter(ms) => {
-                result.unwrap();
-                assert_eq!(peer.closes_after(), Duration::from_millis(*ms), "{name}");
-            }
-            Reaction::Deliver(expected) => {
-                result.unwrap();
-                assert_eq!(messages, *expected, "{name}");
-                let sent = peer.sent();
-                let answered = sent.windows(4).any(|name| name == b"PONG");
-                assert_eq!(answered, name == "bad-dish-ping");
-            }
-        }
-        return Checked::Fully;
-    }
-    let expect = vector.expect.as_deref().unwrap();
-    match expect {
-        "wait" => {
-            result.unwrap();
-            assert!(!peer.connection.is_ready() && messages.is_empty(), "{name}");
-        }
-        "close after ZMQ_HANDSHAKE_IVL" => {
-            result.unwrap();
-            assert_eq!(peer.closes_after(), Duration::from_secs(30), "{name}");
-            let error = peer.connection.handle_timeout(peer.now).unwrap_err();
-            assert_eq!(error, Error::Silent(Silence::Handshake));
-        }
-        "close after 300 ms" => {
-            result.unwrap();
-            assert_eq!(peer.closes_after(), Duration::from_millis(300), "{name}");
-        }
-        _ if expect.starts_with("close") => {
-            let error = result.expect_err(name);
-            if expect.contains("no reconnect") {
-                let is_final = matches!(error, Error::Refused { .. } | Error::Incompatible(_));
-                assert!(is_final, "{name}");
-            }
-            let wrong_type = matches!(error, Error::Incompatible(Incompatible::SocketType { .. }));
-            assert_eq!(peer.connection.explain(&error), wrong_type, "{name}");
-            assert!(messages.is_empty(), "{name}");
-        }
-        _ if expect.starts_with("accept")
-            || expect.starts_with("ignore")
-            || expect.starts_with("deliver") =>
-        {
-            result.unwrap_or_else(|error| panic!("{name}: {error}"));
-            let mut info = None;
-            if peer.connection.is_ready() {
-                info = Some(peer.info());
-            }
-            let delivered: Vec<Message> = messages
-                .into_iter()
-                .map(|mut message| {
-                    if kind == SocketType::Router {
-                        message.push_front(info.as_ref().unwrap().routing_id.clone());
-                    }
-                    message
-                })
-                .collect();
-            let observed = vector.observed.as_ref().unwrap().delivered.as_ref();
-            let expected: Vec<Message> = observed
-                .unwrap()
-                .iter()
-                .map(|frames| frames.iter().map(|frame| hex(frame)).collect())
-                .collect();
-            assert_eq!(delivered, expected, "{name}");
-        }
-        other => panic!("{name}: no check for {other:?}"),
-    }
-    Checked::Fully
-}
-
-// ---- one connection under test, fed `step` bytes at a time
-
-const SIGNATURE: &str = "ff00000000000000007f";
-const GREETING: &str = "ff00000000000000007f03014e554c4c000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
-const GREETING_3_0: &str = "ff00000000000000007f03004e554c4c000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
-
-struct Peer {
-    connection: Connection,
-    start: Instant,
-    now: Instant,
-    step: usize,
-}
-
-impl Peer {
-    fn new(kind: SocketType, step: usize) -> Self {
-        Self::with(kind, step, |_| {})
-    }
-
-    fn with(kind: SocketType, step: usize, change: impl FnOnce(&mut Config)) -> Self {
-        let now = Instant::now();
-        let mut config = Config::new(kind);
-        change(&mut config);
-        Self {
-            connection: Connection::new(config, now),
-            start: now,
-            now,
-            step,
-        }
-    }
-
-    /// After the handshake with a 3.1 peer of type `other`; its output is dropped.
-    fn ready(kind: SocketType, other: &str, step: usize) -> Self {
-        let mut peer = Self::new(kind, step);
-        peer.feed(&hex(GREETING)).unwrap();
-        peer.shake_hands(other);
-        peer.sent();
-        peer
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        for part in bytes.chunks(self.step.min(bytes.len().max(1))) {
-            self.connection.feed(part, self.now)?;
-        }
-        Ok(())
-    }
-
-    fn shake_hands(&mut self, other: &str) -> PeerInfo {
-        assert!(!self.connection.is_ready());
-        self.feed(&ready(other)).unwrap();
-        self.info()
-    }
-
-    fn info(&mut self) -> PeerInfo {
-        assert!(self.connection.is_ready());
-        match self.connection.poll_event() {
-            Some(Event::Ready(info)) => info,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn sent(&mut self) -> BytesMut {
-        self.connection.control().split()
-    }
-
-    fn messages(&mut self) -> Vec<Message> {
-        let mut batch = self.connection.take_messages();
-        let len = batch.len();
-        let messages: Vec<Message> = std::iter::from_fn(|| batch.pop()).collect();
-        assert_eq!(messages.len(), len);
-        messages
-    }
-
-    /// Lets time pass until the connection ends.
-    fn closes_after(&mut self) -> Duration {
-        loop {
-            self.now = self.connection.next_timeout().expect("never closes");
-            if self.connection.handle_timeout(self.now).is_err() {
-                return self.now - self.start;
-            }
-        }
-    }
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    assert!(text.len().is_multiple_of(2), "{text}");
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
-fn ready(kind: &str) -> Vec<u8> {
-    let mut properties = purezmq_zmtp::Metadata::new();
-    properties.push("Socket-Type", kind.to_owned()).unwrap();
-    let mut list = BytesMut::new();
-    properties.put(&mut list);
-    let mut out = BytesMut::new();
-    Command::Ready(&list).put(&mut out);
-    out.to_vec()
-}
-
-fn wire(batch: &Batch) -> Vec<u8> {
-    let mut slices = [IoSlice::new(&[]); 64];
-    let used = batch.io_slices(&mut slices);
-    let bytes: Vec<u8> = slices[..used]
-        .iter()
-        .flat_map(|slice| slice.to_vec())
-        .collect();
-    assert_eq!(bytes.len(), batch.byte_len());
-    bytes
-}
-
-/// The number of messages in whole 3.x frames.
-fn messages_in(mut bytes: &[u8]) -> usize {
-    let mut messages = 0;
-    while let Some(header) = Header::parse(bytes) {
-        messages += usize::from(!header.command() && !header.more());
-        bytes = &bytes[header.size + header.len as usize..];
-    }
-    messages
 }

@@ -1,0 +1,104 @@
+//! What a mechanism has found out about a peer, and with what the peer was admitted.
+
+use bytes::Bytes;
+
+#[cfg(feature = "curve")]
+use super::curve::{self, PublicKey};
+use super::password::Password;
+use super::{null, plain};
+use crate::wire::metadata::Metadata;
+
+/// Says who the peer claims to be (PLAIN) or has proven to be (CURVE).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// NULL: nothing is known.
+    Null,
+    /// PLAIN: a name, and the password to be checked.
+    Plain {
+        /// At most 255 bytes.
+        username: Bytes,
+        /// At most 255 bytes.
+        password: Password,
+    },
+    /// CURVE: the client's permanent public key. The client has the secret key to it.
+    #[cfg(feature = "curve")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
+    Curve(PublicKey),
+}
+
+impl Credentials {
+    /// Returns the name of the mechanism, as ZAP has it (RFC 27).
+    #[must_use]
+    pub const fn mechanism(&self) -> &'static str {
+        match self {
+            Self::Null => null::NAME,
+            Self::Plain { .. } => plain::NAME,
+            #[cfg(feature = "curve")]
+            Self::Curve(_) => curve::NAME,
+        }
+    }
+
+    /// Returns the frames that follow the mechanism's name in a ZAP request (RFC 27): none for NULL, name and password
+    /// for PLAIN, the 32 octets of the public key for CURVE.
+    #[must_use]
+    pub fn frames(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Null => vec![],
+            Self::Plain { username, password } => vec![username, password.as_bytes()],
+            #[cfg(feature = "curve")]
+            Self::Curve(key) => vec![key.as_bytes()],
+        }
+    }
+}
+
+/// Says as whom a peer may come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// As whom it is known here; empty for nobody in particular.
+    pub user_id: String,
+    /// Properties that are added to those that the peer gave itself, and count instead of those of the same
+    /// name.
+    pub metadata: Metadata,
+}
+
+impl Admission {
+    /// Admits a peer as a user of this name.
+    #[must_use]
+    pub fn user(user_id: impl Into<String>) -> Self {
+        Self {
+            user_id: user_id.into(),
+            metadata: Metadata::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_password() {
+        let credentials = Credentials::Plain {
+            username: "admin".into(),
+            password: "hunter2".into(),
+        };
+        let shown = format!("{credentials:?}");
+        assert!(
+            shown.contains("admin") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert!(!shown.contains("104, 117"), "{shown}");
+    }
+
+    #[test]
+    fn zap_hears_what_the_mechanism_knows() {
+        assert!(Credentials::Null.frames().is_empty());
+        let plain = Credentials::Plain {
+            username: "admin".into(),
+            password: "secret".into(),
+        };
+        assert_eq!(plain.frames(), [&b"admin"[..], b"secret"]);
+        assert_eq!(plain.mechanism(), "PLAIN");
+    }
+}
