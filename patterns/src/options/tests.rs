@@ -228,7 +228,7 @@ fn names_and_numbers_are_unique() {
 /// `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq --all-features options`.
 #[test]
 #[cfg_attr(
-    not(feature = "tls"),
+    not(all(feature = "socks", feature = "tls")),
     ignore = "the table is that of a build with all features"
 )]
 fn the_documentation_has_every_option() {

@@ -136,7 +136,7 @@ macro_rules! transport_options {
             }
 
             /// Connects TCP endpoints through this SOCKS5 proxy, given as `host:port`. It is the proxy that
-            /// resolves the names of peers. The proxy's address is shown as the peer's.
+            /// resolves the names of peers. The proxy's address is shown as the peer's. Needs the feature `socks`.
             #[cfg(feature = "socks")]
             socks_proxy(address: impl AsRef<str> = Some(address.as_ref().to_owned())) -> Option<String> {
                 default: None,

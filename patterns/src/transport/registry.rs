@@ -2,26 +2,24 @@
 
 use std::str::FromStr;
 
-#[cfg(feature = "tls")]
-use super::tls;
-use super::{AnyTransport, Transport, ipc, tcp};
+use super::{AnyTransport, Transport};
 use crate::endpoint::{Endpoint, EndpointError, InprocName};
 
 /// Makes the table. A row is `module::Type`, or `"scheme" needs "feature": module::Type` for one that is not in every
 /// build.
 macro_rules! transports {
-    ($($($scheme:literal needs $feature:tt:)? $transport:path),+ $(,)?) => {
+    ($($($scheme:literal needs $feature:tt:)? $module:ident::$transport:ident),+ $(,)?) => {
         /// The transports of this build, without inproc, which is no byte stream.
         static ROWS: &[&dyn AnyTransport] = &[$(
             $(#[cfg(feature = $feature)])?
-            &$transport
+            &super::$module::$transport
         ),+];
 
         /// The transports that an endpoint may name in this build.
         pub const TRANSPORTS: &[&str] = &[
             $(
                 $(#[cfg(feature = $feature)])?
-                <$transport as Transport>::SCHEME,
+                <super::$module::$transport as Transport>::SCHEME,
             )+
             InprocName::SCHEME,
         ];
