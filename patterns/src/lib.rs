@@ -69,6 +69,8 @@ mod routing_id;
 #[allow(dead_code, unreachable_pub, reason = "the sockets read it next")]
 mod rules;
 pub mod security;
+#[cfg(feature = "serde")]
+mod serde_impls;
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub mod simulation;
@@ -86,7 +88,7 @@ pub use error::{
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
-pub use peer_address::{PeerAddress, PeerProcess};
+pub use peer_address::{PeerAddress, PeerAddressError, PeerProcess};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.

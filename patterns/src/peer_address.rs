@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 /// Who is at the other end of a connection, as the operating system tells it.
 ///
@@ -149,6 +150,57 @@ impl fmt::Display for PeerAddress {
             Place::Other(place) => write!(f, "://{}:{}", place.0, place.1),
         }
     }
+}
+
+/// A text that no [`PeerAddress`] has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no peer's address: one is tcp://address:port, ipc://uid:gid:pid, or inproc")]
+pub struct PeerAddressError {
+    text: String,
+}
+
+/// The transports of other networks than IP.
+const OTHERS: &[&str] = &["vsock"];
+
+/// Reads what [`Display`](fmt::Display) writes.
+impl FromStr for PeerAddress {
+    type Err = PeerAddressError;
+
+    fn from_str(text: &str) -> Result<Self, PeerAddressError> {
+        let address = match text.split_once("://") {
+            Some(("tcp", address)) => address.parse::<SocketAddr>().ok().map(PeerAddress::from),
+            Some(("ipc", process)) => process_of(process),
+            Some((transport, place)) => other(transport, place),
+            None => (text == "inproc").then_some(PeerAddress::INPROC),
+        };
+        address.ok_or_else(|| PeerAddressError {
+            text: text.to_owned(),
+        })
+    }
+}
+
+fn process_of(text: &str) -> Option<PeerAddress> {
+    let mut ids = text.splitn(3, ':');
+    let (uid, gid, pid) = (ids.next()?, ids.next()?, ids.next()?);
+    let pid = match pid {
+        "" => None,
+        pid => Some(pid.parse().ok()?),
+    };
+    Some(PeerAddress::of_process(
+        uid.parse().ok()?,
+        gid.parse().ok()?,
+        pid,
+    ))
+}
+
+fn other(transport: &str, place: &str) -> Option<PeerAddress> {
+    let transport = OTHERS.iter().find(|known| **known == transport)?;
+    let (host, port) = place.rsplit_once(':')?;
+    Some(PeerAddress::other(
+        transport,
+        host.to_owned(),
+        port.parse().ok()?,
+    ))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Counters: what a socket has sent, received, kept waiting and dropped, in all and for each peer.
 //!
 //! The sockets' `stats` takes a snapshot. Counting goes on all the time: by batch where messages come in
-//! batches, and one by one only where a message is dropped.
+//! batches, and one by one only where a message is dropped. With the feature `serde` they can be written and read.
 
 use std::ops::AddAssign;
 
@@ -37,6 +37,8 @@ use crate::routing_id::RoutingId;
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct SocketStats {
     /// What was written to connections, or taken by the peer of an inproc pipe.
@@ -63,6 +65,8 @@ pub struct SocketStats {
 /// The counters of one peer: of one connection if it was accepted, of one endpoint, over all connections to it, if
 /// this socket connects to it (with the option `immediate`, of one connection as well).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct PeerStats {
     /// The endpoint here that it came in at, or the one that is connected to.
@@ -94,6 +98,8 @@ pub struct PeerStats {
 
 /// How much has passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Traffic {
     /// Whole messages.
     pub messages: u64,
@@ -111,6 +117,8 @@ impl AddAssign for Traffic {
 
 /// Messages that were dropped, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct Dropped {
     /// The peer's pipe had no room: for a slow subscriber, and for replies and messages of REP, ROUTER and XSUB. A

@@ -73,6 +73,9 @@ pub mod limits;
 pub mod mechanism;
 pub mod message;
 pub mod random;
+#[cfg(feature = "serde")]
+#[doc(hidden)]
+pub mod serde_impls;
 pub mod socket_type;
 pub mod version;
 pub mod wire;

@@ -137,7 +137,7 @@ macro_rules! define_options {
                     Ok(value) => options.$name(value),
                     Err(value) => Err(OptionError::Value {
                         option: stringify!($name),
-                        value: value.described(),
+                        value: value.described(<$field as Typed>::KIND),
                         allowed: $allowed,
                     }),
                 },

@@ -172,7 +172,7 @@ impl OptionId {
             }
             None => Err(OptionError::Value {
                 option: row.name,
-                value: Value::from(text).described(),
+                value: Value::from(text).described(row.kind),
                 allowed: row.allowed,
             }),
         }

@@ -72,11 +72,12 @@ impl Value {
         }
     }
 
-    /// Returns the value as error messages print one of a wrong kind.
-    pub(super) fn described(&self) -> String {
+    /// Returns the value as error messages print one that does not fit an option of this kind.
+    pub(super) fn described(&self, expected: ValueKind) -> String {
         match self {
             Value::None => "None".to_owned(),
             Value::Bool(on) => on.to_string(),
+            Value::Integer(number) if expected == ValueKind::Integer => number.to_string(),
             Value::Integer(number) => format!("the number {number}"),
             Value::Duration(_) => format!("the time {self}"),
             Value::Bytes(bytes) => format!("{} bytes", bytes.len()),

@@ -11,7 +11,7 @@ use zmtp::SocketType;
 
 use super::capability::Capability;
 use super::ranges::MAX;
-use super::{OptionId, Options, Value};
+use super::{OptionId, Options, Value, ValueKind};
 use crate::error::OptionError;
 
 /// A value as `zmq_setsockopt` takes it and `zmq_getsockopt` gives it.
@@ -119,8 +119,8 @@ impl ZmqValue {
             ZmqValue::Int(number) => number.to_string(),
             ZmqValue::Int64(number) => number.to_string(),
             ZmqValue::UInt64(number) => number.to_string(),
-            ZmqValue::Bytes(bytes) => Value::from(bytes.clone()).described(),
-            ZmqValue::Text(text) => Value::from(text.as_str()).described(),
+            ZmqValue::Bytes(bytes) => Value::from(bytes.clone()).described(ValueKind::Bytes),
+            ZmqValue::Text(text) => Value::from(text.as_str()).described(ValueKind::Text),
         }
     }
 }
