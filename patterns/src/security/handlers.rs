@@ -1,4 +1,4 @@
-//! Ready-made authenticators: by address, by name and password, by public key.
+//! Ready-made authenticators: by address, by name and password; and what those that read files have in common.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
-use zmtp::Metadata;
-use zmtp::mechanism::{Admission, Certificate, Credentials, Password, PublicKey, Refusal};
+use zmtp::mechanism::{Admission, Credentials, Password, Refusal};
 
 use super::{AuthRequest, Authenticator, Decision};
 use crate::peer_address::PeerAddress;
@@ -266,65 +265,8 @@ impl Authenticator for PlainUsers {
     }
 }
 
-/// Lets CURVE clients in by their public key, and nobody else. The key, as Z85, is the user id, as with `zmq.auth`; what
-/// else is in its certificate becomes properties of the peer.
-#[derive(Clone, Debug)]
-pub struct CurveKeys(Keys);
-
-#[derive(Clone, Debug)]
-enum Keys {
-    Any,
-    Some(HashMap<PublicKey, Metadata>),
-    Directory(Arc<Directory>),
-}
-
-impl CurveKeys {
-    /// Every client that knows the server's public key.
-    pub fn any() -> Self {
-        CurveKeys(Keys::Any)
-    }
-
-    /// The clients whose certificates are files in a directory. Other files are left alone, and so are folders. The
-    /// directory is looked at for each client, so a certificate that is added, changed or removed counts from the next
-    /// one on; connections that stand are not ended. If it cannot be read, clients are refused for the time being.
-    pub fn directory(path: impl Into<PathBuf>) -> Self {
-        CurveKeys(Keys::Directory(Arc::new(Directory {
-            path: path.into(),
-            files: Mutex::default(),
-        })))
-    }
-}
-
-impl FromIterator<PublicKey> for CurveKeys {
-    fn from_iter<I: IntoIterator<Item = PublicKey>>(keys: I) -> Self {
-        let keys = keys.into_iter().map(|key| (key, Metadata::new()));
-        CurveKeys(Keys::Some(keys.collect()))
-    }
-}
-
-impl Authenticator for CurveKeys {
-    async fn decide(&self, request: AuthRequest) -> Decision {
-        let Credentials::Curve(key) = request.credentials else {
-            return Err(Refusal::Denied);
-        };
-        let metadata = match &self.0 {
-            Keys::Any => Some(Metadata::new()),
-            Keys::Some(keys) => keys.get(&key).cloned(),
-            Keys::Directory(directory) => {
-                let directory = directory.clone();
-                look(move || directory.look_up(&key)).await?
-            }
-        };
-        let metadata = metadata.ok_or(Refusal::Denied)?;
-        Ok(Admission {
-            user_id: key.to_string(),
-            metadata,
-        })
-    }
-}
-
 /// Looks into the file system, on a thread that may block. If that cannot be done, clients may come again.
-async fn look<T: Send + 'static>(
+pub(super) async fn look<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
@@ -337,52 +279,9 @@ async fn look<T: Send + 'static>(
     }
 }
 
-/// A directory of certificates, as it was when it was last looked at.
-#[derive(Debug)]
-struct Directory {
-    path: PathBuf,
-    files: Mutex<HashMap<PathBuf, File>>,
-}
-
-#[derive(Debug)]
-struct File {
-    stamp: Stamp,
-    certificate: Option<Certificate>,
-}
-
-impl Directory {
-    /// What the certificate of a key says; `None` if there is none.
-    fn look_up(&self, key: &PublicKey) -> io::Result<Option<Metadata>> {
-        let mut files = self.files.lock();
-        let mut before = std::mem::take(&mut *files);
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            // What goes away in between is not there.
-            let Ok(metadata) = fs::metadata(&path) else {
-                continue;
-            };
-            if !metadata.is_file() {
-                continue;
-            }
-            let stamp = Stamp::of(&metadata);
-            let known = before
-                .remove(&path)
-                .filter(|file| file.stamp.still_is(&stamp));
-            let file = known.unwrap_or_else(|| File {
-                stamp,
-                certificate: super::load_certificate(&path).ok(),
-            });
-            files.insert(path, file);
-        }
-        let mut certificates = files.values().filter_map(|file| file.certificate.as_ref());
-        let found = certificates.find(|certificate| certificate.public_key() == key);
-        Ok(found.map(properties))
-    }
-}
-
 /// What tells a file that has been changed.
 #[derive(Debug)]
-struct Stamp {
+pub(super) struct Stamp {
     changed: Option<SystemTime>,
     len: u64,
     taken: SystemTime,
@@ -393,7 +292,7 @@ const COARSE: Duration = Duration::from_secs(2);
 
 impl Stamp {
     /// Taken before the file is read.
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Stamp {
             changed: metadata.modified().ok(),
             len: metadata.len(),
@@ -403,19 +302,10 @@ impl Stamp {
 
     /// Whether a file that has been read is surely the same. One that was changed just before may have been changed
     /// again without that being seen.
-    fn still_is(&self, now: &Stamp) -> bool {
+    pub(super) fn still_is(&self, now: &Stamp) -> bool {
         let age = self
             .changed
             .and_then(|at| self.taken.duration_since(at).ok());
         age.is_some_and(|age| age > COARSE) && self.changed == now.changed && self.len == now.len
     }
-}
-
-/// A certificate's words, as far as properties may have such names.
-fn properties(certificate: &Certificate) -> Metadata {
-    let mut properties = Metadata::new();
-    for (name, value) in &certificate.metadata {
-        let _ = properties.push(name, value.clone());
-    }
-    properties
 }

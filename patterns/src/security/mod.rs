@@ -18,7 +18,8 @@
 //! With the option `zap_enforce_domain`, a CURVE or NULL socket that has a `zap_domain` takes nobody while there is
 //! no authenticator. Connections over inproc stay within the process and are not asked about.
 //!
-//! ```
+#![cfg_attr(feature = "curve", doc = "```")]
+#![cfg_attr(not(feature = "curve"), doc = "```ignore")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use purezmq::security::{Admission, AuthRequest, Credentials, KeyPair, Refusal, Security};
@@ -53,7 +54,8 @@
 //! # }
 //! ```
 
-mod files;
+#[cfg(feature = "curve")]
+mod curve;
 mod handlers;
 mod policy;
 mod zap;
@@ -65,12 +67,16 @@ use bytes::Bytes;
 pub use zmtp::Metadata;
 use zmtp::SocketType;
 pub use zmtp::mechanism::{
-    Admission, Certificate, CertificateError, Config as Security, Credentials, KeyError, KeyPair,
-    Password, PlainClient, PublicKey, Refusal, SecretKey, TooLong, z85,
+    Admission, Config as Security, Credentials, Password, PlainClient, Refusal, TooLong,
 };
 
-pub use self::files::{CertificateFileError, load_certificate, save_certificate};
-pub use self::handlers::{Addresses, And, CurveKeys, Place, PlaceError, PlainUsers};
+#[cfg(feature = "curve")]
+#[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
+pub use self::curve::{
+    Certificate, CertificateError, CertificateFileError, CurveKeys, KeyError, KeyPair, PublicKey,
+    SecretKey, load_certificate, save_certificate, z85,
+};
+pub use self::handlers::{Addresses, And, Place, PlaceError, PlainUsers};
 pub(crate) use self::policy::Authority;
 pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
@@ -95,7 +101,7 @@ pub struct AuthRequest {
 pub type Decision = Result<Admission, Refusal>;
 
 /// Decides which peers may come in. An async function of an [`AuthRequest`] is one; so are [`Addresses`],
-/// [`PlainUsers`] and [`CurveKeys`].
+/// [`PlainUsers`] and, with the feature `curve`, `CurveKeys`.
 ///
 /// It is called by the connections' tasks, by many at a time, and should not block them. Each handshake waits for it,
 /// no longer than `handshake_timeout`: then its future is dropped.

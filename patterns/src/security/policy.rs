@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use zmtp::SocketType;
-use zmtp::mechanism::Credentials;
+use zmtp::mechanism::{Asks, Credentials};
 
 use super::zap::{self, ZapClient};
-use super::{AnyAuthenticator, AuthRequest, Decision, Refusal, Security};
+use super::{AnyAuthenticator, AuthRequest, Decision, Refusal};
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
@@ -38,27 +38,23 @@ impl Authority {
         self.authenticator.lock().clone()
     }
 
-    /// Returns whether a new connection of this socket asks before it lets its peer in. PLAIN servers do so anyway.
+    /// Returns whether a new connection of this socket asks before it lets its peer in: as its mechanism has it, and as
+    /// there is somebody to ask.
     pub(crate) fn asks(&self, options: &Options) -> bool {
         let has_domain = options.zap_domain.is_some();
         let has_authenticator = || self.authenticator().is_some() || self.zap.is_bound();
-        match options.security {
-            Security::CurveServer { .. } if options.zap_enforce_domain => has_domain,
-            Security::CurveServer { .. } => has_authenticator(),
-            Security::Null => has_domain && (options.zap_enforce_domain || has_authenticator()),
-            _ => false,
+        match options.security.asks() {
+            Asks::Never => false,
+            Asks::Always => true,
+            Asks::IfPossible if options.zap_enforce_domain => has_domain,
+            Asks::IfPossible => has_authenticator(),
+            Asks::InDomain => has_domain && (options.zap_enforce_domain || has_authenticator()),
         }
     }
 
     /// Returns whether this socket lets nobody in without knowing or asking who they are.
     pub(crate) fn is_selective(&self, options: &Options) -> bool {
-        match options.security {
-            // It knows the one server that it talks to.
-            Security::CurveClient { .. } | Security::PlainServer => true,
-            // It tells its password to whoever comes.
-            Security::PlainClient(_) => false,
-            _ => self.asks(options),
-        }
+        options.security.knows_peer() || self.asks(options)
     }
 
     /// Asks about a peer of a socket with these options.

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zmtp::mechanism::{Admission, Credentials, Refusal};
+use zmtp::mechanism::{Admission, Refusal};
 use zmtp::{Message, Metadata};
 
 use super::{AuthRequest, Authority, Decision};
@@ -52,13 +52,8 @@ fn to_message(request: &AuthRequest, id: &str) -> Message {
     message.push_back(request.address.without_port());
     message.push_back(request.routing_id.clone());
     message.push_back(request.credentials.mechanism());
-    match &request.credentials {
-        Credentials::Plain { username, password } => {
-            message.push_back(username.clone());
-            message.push_back(password.as_bytes());
-        }
-        Credentials::Curve(key) => message.push_back(&key.as_bytes()[..]),
-        _ => {}
+    for frame in request.credentials.frames() {
+        message.push_back(frame);
     }
     message
 }

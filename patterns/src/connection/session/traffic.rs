@@ -72,8 +72,10 @@ impl Flow for Session {
                     },
                 };
             }
-            if self.rest.is_none() {
-                self.rest = self.engine.divide(&mut self.batch);
+            if self.rest.is_none()
+                && let Some(rest) = self.engine.divide(&mut self.batch)
+            {
+                self.rest = Some(rest);
             }
             self.engine.encode(&mut self.batch);
             // What is encrypted is numbered: nothing that is numbered later may go before it.
@@ -103,7 +105,9 @@ impl Flow for Session {
         let taken = if self.first == 0 { messages } else { 0 };
         self.first -= messages - taken;
         let done = (!self.mid_batch).then(|| {
-            self.engine.reclaim(&mut self.batch);
+            if self.batch.is_encoded() {
+                self.engine.reclaim(&mut self.batch);
+            }
             std::mem::take(&mut self.batch)
         });
         let done = done.filter(|_| self.rest.is_none());
