@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .collect();
     for _ in 0..CLIENTS * QUESTIONS {
-        let question = server.recv()?;
+        let question = server.recv_message()?;
         let text = format!("answer to {}", question.message.as_str()?);
         server.send(question.reply(text))?;
     }

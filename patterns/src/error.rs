@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use zmtp::Message;
+use zmtp::{Message, SocketType};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::routing_id::RoutingId;
@@ -233,11 +233,14 @@ pub enum DisconnectError {
     },
 }
 
-/// `send` failed: nothing of the message was sent, and it is handed back.
+/// `send` or `try_send` failed: nothing of the message was sent, and it is handed back.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// No peer could take the message within `send_timeout`. Send it again, or drop it.
+    /// Of `try_send`: every peer's pipe is full, or there is no peer; `send` would wait. Try later.
+    #[error("no peer can take the message now")]
+    Full(Message),
+    /// Of `send`: no peer could take the message within `send_timeout`. Send it again, or drop it.
     #[error("no peer took the message in time")]
     Timeout(Message),
     /// No peer has this routing id, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
@@ -260,35 +263,17 @@ pub enum SendError {
     /// The message has no frames. A message has one or more; an empty frame is a frame.
     #[error("a message needs at least one frame")]
     NoFrames(Message),
-}
-
-/// `try_send` failed: nothing of the message was sent, and it is handed back.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum TrySendError {
-    /// Every peer's pipe is full, or there is no peer: `send` would wait. Try later.
-    #[error("no peer can take the message now")]
-    Full(Message),
-    /// No peer has this routing id, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
-    /// of it), or give up.
-    #[error("no peer has the routing id {peer:?}")]
-    Unroutable {
-        /// Who was to get the message.
-        peer: RoutingId,
+    /// The message has several frames, and sockets of this type send single ones.
+    #[error("a message of this socket type has one frame only")]
+    Multipart(Message),
+    /// Sockets of this type do not send. Only an [`AnySocket`](crate::AnySocket) can be asked to.
+    #[error("a {socket_type} socket does not send")]
+    Unsupported {
         /// The message.
         message: Message,
+        /// The socket's type.
+        socket_type: SocketType,
     },
-    /// It is not this socket's turn to send.
-    #[error("this socket cannot send now: {expected}")]
-    State {
-        /// The message.
-        message: Message,
-        /// What to do first.
-        expected: &'static str,
-    },
-    /// The message has no frames. A message has one or more; an empty frame is a frame.
-    #[error("a message needs at least one frame")]
-    NoFrames(Message),
 }
 
 /// `reserve` failed: no peer had room within `send_timeout`. Try again.
@@ -297,39 +282,33 @@ pub enum TrySendError {
 pub struct ReserveError;
 
 impl SendError {
-    /// The message that was not sent.
+    /// Returns the message that was not sent.
     pub fn into_message(self) -> Message {
         match self {
-            SendError::Timeout(message)
+            SendError::Full(message)
+            | SendError::Timeout(message)
             | SendError::Unroutable { message, .. }
             | SendError::State { message, .. }
-            | SendError::NoFrames(message) => message,
-        }
-    }
-}
-
-impl TrySendError {
-    /// The message that was not sent.
-    pub fn into_message(self) -> Message {
-        match self {
-            TrySendError::Full(message)
-            | TrySendError::Unroutable { message, .. }
-            | TrySendError::State { message, .. }
-            | TrySendError::NoFrames(message) => message,
+            | SendError::NoFrames(message)
+            | SendError::Multipart(message)
+            | SendError::Unsupported { message, .. } => message,
         }
     }
 
-    /// Whether it may work later without the application doing anything.
+    /// Returns whether it may work later without the application doing anything.
     pub fn is_full(&self) -> bool {
-        matches!(self, TrySendError::Full(_))
+        matches!(self, SendError::Full(_) | SendError::Timeout(_))
     }
 }
 
-/// `recv` failed; no message was taken.
+/// `recv` or `try_recv` failed; no message was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// No message came within `recv_timeout`. Receive again.
+    /// Of `try_recv`: no whole message is there; `recv` would wait. Try later.
+    #[error("no message is waiting")]
+    Empty,
+    /// Of `recv`: no message came within `recv_timeout`. Receive again.
     #[error("no message came in time")]
     Timeout,
     /// It is not this socket's turn to receive.
@@ -338,20 +317,11 @@ pub enum RecvError {
         /// What to do first.
         expected: &'static str,
     },
-}
-
-/// `try_recv` failed; no message was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum TryRecvError {
-    /// No whole message is there: `recv` would wait. Try later.
-    #[error("no message is waiting")]
-    Empty,
-    /// It is not this socket's turn to receive.
-    #[error("this socket cannot receive now: {expected}")]
-    State {
-        /// What to do first.
-        expected: &'static str,
+    /// Sockets of this type do not receive. Only an [`AnySocket`](crate::AnySocket) can be asked to.
+    #[error("a {socket_type} socket does not receive")]
+    Unsupported {
+        /// The socket's type.
+        socket_type: SocketType,
     },
 }
 
@@ -408,10 +378,10 @@ impl OptionError {
     }
 }
 
-/// What `close` left behind.
+/// What `close` left behind: its report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Closed {
+pub struct CloseReport {
     /// Messages that were accepted by `send` and had not been handed to the operating system, or
     /// to an inproc peer, when `linger` ended: they are gone.
     pub unsent: usize,
@@ -435,8 +405,8 @@ mod tests {
             assert_eq!(error.into_message(), message());
         }
         for error in [
-            TrySendError::Full(message()),
-            TrySendError::State {
+            SendError::Full(message()),
+            SendError::State {
                 message: message(),
                 expected,
             },
@@ -456,9 +426,7 @@ mod tests {
         check::<UnbindError>();
         check::<DisconnectError>();
         check::<SendError>();
-        check::<TrySendError>();
         check::<RecvError>();
-        check::<TryRecvError>();
         check::<OptionError>();
     }
 

@@ -1,22 +1,13 @@
 //! ZeroMQ in pure Rust, on tokio.
 //!
 //! A socket sends and receives whole messages to and from any number of peers. It binds and connects to
-//! endpoints; connections come, go and come back by themselves in the background. What a socket does with
-//! several peers, or with none, is its type:
+//! endpoints; connections come, go and come back by themselves in the background.
 //!
-//! | socket | talks to | sends | receives |
-//! |---|---|---|---|
-//! | [`ReqSocket`] | REP, ROUTER | a request to the next peer | its reply |
-//! | [`RepSocket`] | REQ, DEALER | the reply to its asker | the next request |
-//! | [`PubSocket`] | SUB, XSUB | to all who subscribed | - |
-//! | [`SubSocket`] | PUB, XPUB | - | what it subscribed to |
-//! | [`PushSocket`] | PULL | to the next peer | - |
-//! | [`PullSocket`] | PUSH | - | from each peer in turn |
-//! | [`DealerSocket`] | REP, DEALER, ROUTER | to the next peer | from each peer in turn |
-//! | [`RouterSocket`] | REQ, DEALER, ROUTER | to the peer that is named | from each peer in turn, with its name |
-//! | [`XPubSocket`] | SUB, XSUB | to all who subscribed | subscriptions, messages of XSUB |
-//! | [`XSubSocket`] | PUB, XPUB | subscriptions, messages to all | what it subscribed to |
-//! | [`PairSocket`] | PAIR | to the one peer | from the one peer |
+//! # Sockets
+//!
+//! What a socket does with several peers, or with none, is its type:
+//!
+#![doc = include_str!("sockets/table.md")]
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -39,7 +30,7 @@
 //! # From the application down
 //!
 //! [`socket`] handles use [`routing`] strategies to choose a [`pipe`]; at the other end of the pipe a
-//! [`session`] moves batches of messages between the pipe and a [`transport`]'s byte stream, through
+//! [`connection`] moves batches of messages between the pipe and a [`transport`]'s byte stream, through
 //! the protocol of the `zmtp` crate. Sessions leave word for their socket in its [`inbox`].
 //!
 //! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
@@ -48,9 +39,11 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod blocking;
+pub mod capability;
 mod connection;
 pub mod context;
 mod coop;
+mod core;
 pub mod endpoint;
 pub mod error;
 mod inproc;
@@ -66,8 +59,7 @@ mod proxy;
 mod rng;
 mod routing;
 mod routing_id;
-#[allow(dead_code, unreachable_pub, reason = "the sockets read it next")]
-mod rules;
+pub mod rules;
 pub mod security;
 #[cfg(feature = "serde")]
 mod serde_impls;
@@ -75,6 +67,7 @@ mod serde_impls;
 #[doc(hidden)]
 pub mod simulation;
 pub mod socket;
+pub mod sockets;
 mod state;
 pub mod stats;
 mod sync;
@@ -83,20 +76,22 @@ mod transport;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
-    BindError, Closed, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
-    ReserveError, SendError, TryRecvError, TrySendError, UnbindError,
+    BindError, CloseReport, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
+    ReserveError, SendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
 pub use peer_address::{PeerAddress, PeerAddressError, PeerProcess};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
+pub use rules::{Capability, Rules};
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
 #[cfg(feature = "tls")]
 pub use rustls;
-pub use socket::{
-    DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
-    Routed, RouterSocket, SharedSender, SubSocket, XPubSocket, XSubSocket,
+pub use socket::{AnySocket, SharedSender, Socket};
+pub use sockets::{
+    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, Routed,
+    RouterEvent, RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]

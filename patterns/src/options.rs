@@ -51,16 +51,16 @@ use zmtp::SocketType;
 use zmtp::mechanism::Config as Security;
 
 use crate::error::OptionError;
-use crate::rules::rules;
+use crate::rules::Rules;
 
-pub use builder::{
-    Builder, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, Open,
-    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends,
+use crate::capability::{
+    Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
+    Probes, Publishes, Receives, Requests, Routes, Sends,
 };
-// Where an option is `Any` socket's, its method asks for nothing but a socket.
-use builder::Open as Any;
+pub(crate) use builder::check;
 pub(crate) use builder::sealed;
-pub use capability::{Capability, capabilities};
+pub use builder::{Builder, Open};
+pub use capability::Capability;
 #[cfg(feature = "socks")]
 pub(crate) use ranges::proxy;
 use ranges::{MAX, MAX_KEEPALIVE, MAX_SENT_TTL, MAX_TTL, MILLISECOND, SECOND, buffer_size, up_to};
@@ -117,11 +117,11 @@ impl Options {
     /// [`default`](Options::default) has all, of no type in particular.
     #[must_use]
     pub fn of(socket_type: SocketType) -> Self {
-        let rules = rules(socket_type);
+        let rules = Rules::of(socket_type);
         Options {
             socket_type: Some(socket_type),
-            linger: rules.linger,
-            write_timeout: rules.write_timeout,
+            linger: rules.and_then(|rules| rules.linger),
+            write_timeout: rules.and_then(|rules| rules.write_timeout),
             ..Options::default()
         }
     }
@@ -173,6 +173,12 @@ impl Options {
             return Err(OptionError::NoPlainValue { option: row.name });
         }
         (row.set)(self, value.into())
+    }
+
+    /// Sets the security mechanism, which has no plain value: the builder's method
+    /// [`security`](Builder::security).
+    pub fn set_security(&mut self, security: Security) {
+        self.security = security;
     }
 
     /// Says whether sockets of this type have the option.

@@ -24,6 +24,7 @@ pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
 
 use crate::blocking;
 use crate::coop::yield_to_others;
+use crate::rules::Capability;
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST: usize = 256;
@@ -246,16 +247,21 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
 
     /// Does what the control socket says.
     fn poll_control(&mut self, cx: &mut Context<'_>) {
+        let Some(control) = self.control.end() else {
+            return;
+        };
+        // One that takes turns waits for an answer to each.
+        let answers_all = !control.rules().has(Capability::Streams);
         loop {
-            if self.answer.is_some() && self.control.poll_put(cx, &mut self.answer).is_pending() {
+            if self.answer.is_some() && end::put(control, cx, &mut self.answer).is_pending() {
                 return;
             }
-            let Poll::Ready(message) = self.control.poll_take(cx) else {
+            let Poll::Ready(message) = end::take(control, cx) else {
                 return;
             };
             let command = Command::read(&message);
             self.answer = command.and_then(|command| self.handle.obey(command));
-            if self.answer.is_none() && S::ANSWERS_ALL {
+            if self.answer.is_none() && answers_all {
                 self.answer = Some(Message::from(""));
             }
         }
@@ -271,24 +277,33 @@ fn forward(
     (taken, put): &(&Meter, &Meter),
     cx: &mut Context<'_>,
 ) -> bool {
+    let (Some(from), Some(to)) = (from.end(), to.end()) else {
+        return false;
+    };
+    let mut capture = capture.end();
     let mut size = in_hand.as_ref().map_or(0, Message::byte_len);
     for _ in 0..BURST {
         if in_hand.is_none() {
-            if to.poll_room(cx).is_pending() || capture.poll_room(cx).is_pending() {
+            if to.poll_room(cx).is_pending() {
                 return false;
             }
-            let Poll::Ready(message) = from.poll_take(cx) else {
+            if let Some(capture) = &mut capture
+                && capture.poll_room(cx).is_pending()
+            {
+                return false;
+            }
+            let Poll::Ready(message) = end::take(from, cx) else {
                 return false;
             };
             size = message.byte_len();
             taken.add(size);
-            if capture.is_there() {
+            if let Some(capture) = &mut capture {
                 // There is room, or it has gone this moment: then there is nobody to copy it to.
-                let _ = capture.poll_put(cx, &mut Some(message.clone()));
+                let _ = end::put(*capture, cx, &mut Some(message.clone()));
             }
             *in_hand = Some(message);
         }
-        if to.poll_put(cx, in_hand).is_pending() {
+        if end::put(to, cx, in_hand).is_pending() {
             return false;
         }
         put.add(size);

@@ -1,8 +1,8 @@
-//! What a socket type is: the facts about it that the layers below the sockets act on.
+//! What a socket type is: one row each, from which the layers below the sockets, the options and the documents read.
 //!
-//! Each type's file in `sockets/` has its row. Sessions, pipes, endpoints and options read the row, and none of them
-//! asks for a socket type; what the type is called on the wire, and whom it may talk to, is in
-//! [`SocketType`](zmtp::SocketType).
+//! A type's pattern, how it sends and receives, is its file in `sockets/`; sessions, pipes, endpoints and options read
+//! the row, and none of them asks for a socket type. What it is called on the wire, and whom it may talk to, is in
+//! [`SocketType`].
 
 use std::time::Duration;
 
@@ -13,17 +13,26 @@ use zmtp::SocketType;
 pub enum PeerNaming {
     /// It does not: any number of peers, none of them named.
     Anonymous,
-    /// Each peer has a routing id of its own, which one peer has at a time (ROUTER).
+    /// Each peer has a routing id of its own, which one peer has at a time.
     ByRoutingId,
-    /// There is one peer at a time (PAIR).
+    /// There is one peer at a time.
     Exclusive,
 }
 
 /// What a socket type is.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Rules {
     /// The type that the wire knows.
     pub socket_type: SocketType,
+    /// Which calls and options it has.
+    pub capabilities: &'static [Capability],
+    /// Where a message goes, for the documents; empty if it does not send.
+    pub sends: &'static str,
+    /// What it receives; empty if it does not.
+    pub receives: &'static str,
+    /// What `send` does without a peer that can take the message.
+    pub mute: &'static str,
     /// How peers are told apart.
     pub naming: PeerNaming,
     /// Connecting twice to one endpoint makes one connection (R-CONN-12).
@@ -41,81 +50,149 @@ pub struct Rules {
     pub write_timeout: Option<Duration>,
 }
 
-impl Rules {
-    /// Returns the row of a type with any number of unnamed peers, and nothing special about it.
-    #[must_use]
-    pub const fn new(socket_type: SocketType) -> Self {
-        Rules {
-            socket_type,
-            naming: PeerNaming::Anonymous,
-            connects_once: false,
-            subscribes: false,
-            publishes: false,
-            forgets_departed: false,
-            linger: None,
-            write_timeout: None,
+/// The row of a type with any number of unnamed peers, and nothing special about it.
+const PLAIN: Rules = Rules {
+    socket_type: SocketType::Pair,
+    capabilities: &[],
+    sends: "",
+    receives: "",
+    mute: "",
+    naming: PeerNaming::Anonymous,
+    connects_once: false,
+    subscribes: false,
+    publishes: false,
+    forgets_departed: false,
+    linger: None,
+    write_timeout: None,
+};
+
+/// A row that all publishers share. They do not wait for ever for a subscriber that takes nothing.
+const PUBLISHER: Rules = Rules {
+    sends: "to every peer with a matching subscription",
+    mute: "drops the message",
+    publishes: true,
+    write_timeout: Some(Duration::from_secs(60)),
+    ..PLAIN
+};
+
+/// A row that all subscribers share. All that one has left to send is subscriptions.
+const SUBSCRIBER: Rules = Rules {
+    receives: "what it subscribed to, from all peers in turn",
+    subscribes: true,
+    linger: Some(Duration::ZERO),
+    ..PLAIN
+};
+
+const NEXT_PEER: &str = "to the next peer in turn";
+const ALL_PEERS: &str = "from all peers in turn";
+
+/// Calls a macro with the rows of all types, `Type: Capability... { what differs from a plain row }`, in the order of
+/// the documents.
+macro_rules! each_socket_type {
+    ($with:ident) => {
+        $with! {
+            Req: Sends Receives Identifies Requests Probes {
+                sends: "a request to the next peer in turn", receives: "its reply", mute: "waits",
+                connects_once: true, ..PLAIN
+            }
+            Rep: Sends Receives Identifies {
+                sends: "the reply to the one who asked", receives: "requests from all peers in turn",
+                mute: "drops the reply", ..PLAIN
+            }
+            Pub: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
+                connects_once: true, forgets_departed: true, ..PUBLISHER
+            }
+            Sub: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
+                connects_once: true, ..SUBSCRIBER
+            }
+            Push: Sends Streams Reserves Conflates { sends: NEXT_PEER, mute: "waits", ..PLAIN }
+            Pull: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
+            Dealer: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
+                sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", connects_once: true, ..PLAIN
+            }
+            Router: Sends Receives Streams Duplex Identifies Probes Routes {
+                sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
+                mute: "drops the message; an error if `mandatory`", naming: PeerNaming::ByRoutingId, ..PLAIN
+            }
+            XPub: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
+                PassesSubscriptions ConflatesTopics {
+                receives: "subscriptions, and messages of XSUB", ..PUBLISHER
+            }
+            XSub: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics {
+                sends: "subscriptions, and messages to all peers", mute: "drops the message", ..SUBSCRIBER
+            }
+            Pair: Sends Receives Streams Duplex Reserves {
+                sends: "to its one peer", receives: "from its one peer", mute: "waits",
+                naming: PeerNaming::Exclusive, ..PLAIN
+            }
         }
+    };
+}
+pub(crate) use each_socket_type;
+
+macro_rules! rows {
+    ($($name:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+        /// The rows of all socket types that are built, in the order of the documents.
+        pub const RULES: &[Rules] = &[$(
+            Rules {
+                socket_type: SocketType::$name,
+                capabilities: &[$(Capability::$capability),+],
+                $($row)+
+            }
+        ),+];
+    };
+}
+each_socket_type!(rows);
+
+/// Names the traits of [`capability`](crate::capability).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the traits of these names say what they mean")]
+pub enum Capability {
+    Any,
+    Sends,
+    Receives,
+    Streams,
+    Duplex,
+    Reserves,
+    Subscribes,
+    TracksTopics,
+    Identifies,
+    Requests,
+    Probes,
+    Routes,
+    Publishes,
+    Matches,
+    HearsSubscriptions,
+    PassesSubscriptions,
+    Conflates,
+    ConflatesTopics,
+}
+
+impl Rules {
+    /// Returns the row of a type; `None` if that type is not built.
+    #[must_use]
+    pub const fn of(socket_type: SocketType) -> Option<&'static Rules> {
+        let mut at = 0;
+        while at < RULES.len() {
+            if RULES[at].socket_type as u8 == socket_type as u8 {
+                return Some(&RULES[at]);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Returns whether the type has a capability.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        capability == Capability::Any || self.capabilities.contains(&capability)
     }
 }
 
-/// How long a publisher waits for a subscriber that takes nothing, unless it is told otherwise.
-const PUBLISHER_WRITE_TIMEOUT: Option<Duration> = Some(Duration::from_secs(60));
-
-/// Returns the row of a type that has sockets here.
-pub(crate) const fn rules(socket_type: SocketType) -> &'static Rules {
-    const PAIR: Rules = Rules {
-        naming: PeerNaming::Exclusive,
-        ..Rules::new(SocketType::Pair)
-    };
-    const PUB: Rules = Rules {
-        connects_once: true,
-        publishes: true,
-        forgets_departed: true,
-        write_timeout: PUBLISHER_WRITE_TIMEOUT,
-        ..Rules::new(SocketType::Pub)
-    };
-    const SUB: Rules = Rules {
-        connects_once: true,
-        subscribes: true,
-        linger: Some(Duration::ZERO),
-        ..Rules::new(SocketType::Sub)
-    };
-    const REQ: Rules = Rules {
-        connects_once: true,
-        ..Rules::new(SocketType::Req)
-    };
-    const DEALER: Rules = Rules {
-        connects_once: true,
-        ..Rules::new(SocketType::Dealer)
-    };
-    const ROUTER: Rules = Rules {
-        naming: PeerNaming::ByRoutingId,
-        ..Rules::new(SocketType::Router)
-    };
-    const XPUB: Rules = Rules {
-        publishes: true,
-        write_timeout: PUBLISHER_WRITE_TIMEOUT,
-        ..Rules::new(SocketType::XPub)
-    };
-    const XSUB: Rules = Rules {
-        subscribes: true,
-        linger: Some(Duration::ZERO),
-        ..Rules::new(SocketType::XSub)
-    };
-    const REP: Rules = Rules::new(SocketType::Rep);
-    const PUSH: Rules = Rules::new(SocketType::Push);
-    const PULL: Rules = Rules::new(SocketType::Pull);
-    match socket_type {
-        SocketType::Pair => &PAIR,
-        SocketType::Pub => &PUB,
-        SocketType::Sub => &SUB,
-        SocketType::Req => &REQ,
-        SocketType::Rep => &REP,
-        SocketType::Dealer => &DEALER,
-        SocketType::Router => &ROUTER,
-        SocketType::XPub => &XPUB,
-        SocketType::XSub => &XSUB,
-        SocketType::Pull => &PULL,
-        _ => &PUSH,
-    }
+/// What has a row. Implemented with the rows.
+#[doc(hidden)]
+pub trait HasRules {
+    /// The row.
+    const RULES: &'static Rules;
 }

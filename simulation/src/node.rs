@@ -21,7 +21,7 @@ use crate::book::{Book, Spread};
 use crate::letter::{self, Name};
 use crate::network::{Host, Network, address};
 use crate::plan::{Node, Part};
-use crate::sockets::{self, AnySocket};
+use crate::sockets::{self, Socket};
 use crate::world::World;
 
 /// What a world is going through.
@@ -117,7 +117,7 @@ pub(crate) struct Actor {
     plan: Node,
     shared: Arc<Shared>,
     rng: SmallRng,
-    socket: Option<Box<dyn AnySocket>>,
+    socket: Option<Socket>,
     life: u8,
     /// Messages written by this socket.
     written: u32,
@@ -197,8 +197,8 @@ impl Actor {
         self.shared.stages.now()
     }
 
-    fn socket(&mut self) -> &mut dyn AnySocket {
-        &mut **self.socket.as_mut().expect("it is made in begin")
+    fn socket(&mut self) -> &mut Socket {
+        self.socket.as_mut().expect("it is made in begin")
     }
 
     fn fail(&self, why: impl std::fmt::Display) {

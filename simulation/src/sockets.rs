@@ -1,20 +1,15 @@
-//! Sockets of every type behind one face, as the simulated applications use them.
+//! The sockets of the simulated applications: one face for whole sockets and those in halves.
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use purezmq::options::SlowSubscriber;
+use purezmq::options::{OptionId, Options, SlowSubscriber, Value};
+use purezmq::rules::Capability;
 use purezmq::security::Security;
-use purezmq::socket::{
-    DealerReceiver, DealerSender, PairReceiver, PairSender, RouterReceiver, RouterSender,
-    XPubReceiver, XPubSender, XSubReceiver, XSubSender,
-};
 use purezmq::stats::SocketStats;
 use purezmq::{
-    BindError, Closed, ConnectError, Context, DealerSocket, DisconnectError, Endpoint, Message,
-    PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, Routed,
-    RouterSocket, RoutingId, SendError, SocketType, SubSocket, TrySendError, UnbindError,
-    XPubSocket, XSubSocket,
+    AnySocket, BindError, CloseReport, ConnectError, Context, DisconnectError, Endpoint, Message,
+    RecvError, RoutingId, SendError, SocketType, UnbindError,
 };
 
 /// The options of a socket, as far as its type has them.
@@ -53,349 +48,210 @@ pub(crate) struct Settings {
 /// What an XPUB may greet its subscribers with.
 pub(crate) const WELCOME: &str = "a welcome";
 
-/// A socket of any type. What its type cannot do is not asked of it.
-pub(crate) trait AnySocket: Send {
-    fn bind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>>;
-    fn connect(&mut self, to: Endpoint) -> Result<(), ConnectError>;
-    fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>>;
-    fn disconnect(&mut self, from: Endpoint) -> Result<(), DisconnectError>;
-    fn set_linger(&mut self, linger: Duration);
+/// A socket, whole or in halves.
+pub(crate) struct Socket {
+    parts: Parts,
+    /// It sends and receives with its peers' routing ids.
+    by_name: bool,
+}
+
+enum Parts {
+    Whole(AnySocket),
+    /// The sending and the receiving one.
+    Halves(AnySocket, AnySocket),
+}
+
+/// Makes a socket.
+pub(crate) fn open(kind: SocketType, context: &Context, settings: &Settings) -> Socket {
+    let socket = AnySocket::with_options(kind, context, settings.options(kind));
+    Socket {
+        parts: Parts::Whole(socket.expect("the plan has sockets of built types only")),
+        by_name: kind == SocketType::Router,
+    }
+}
+
+impl Settings {
+    /// Returns the options, as far as the type has them.
+    fn options(&self, kind: SocketType) -> Options {
+        let mut options = Options::of(kind);
+        let mut set = |name, value: Value| set(&mut options, name, value);
+        set("send_hwm", self.send_hwm.into());
+        set("recv_hwm", self.recv_hwm.into());
+        set("send_hwm_bytes", self.send_hwm_bytes.into());
+        set("recv_hwm_bytes", self.recv_hwm_bytes.into());
+        set("send_ttl", self.send_ttl.into());
+        set("linger", self.linger.into());
+        set("reconnect_interval", self.reconnect_interval.into());
+        set("reconnect_interval_max", self.reconnect_interval_max.into());
+        set("heartbeat_interval", self.heartbeat.into());
+        set("handshake_timeout", self.handshake_timeout.into());
+        set("write_timeout", self.write_timeout.into());
+        set("connect_timeout", self.connect_timeout.into());
+        set("immediate", self.immediate.into());
+        set("conflate", self.conflate.into());
+        set("conflate_topics", self.conflate_topics.into());
+        set("no_drop", self.no_drop.into());
+        set("slow_subscriber", self.slow_subscriber.to_string().into());
+        set("verbose", self.verbose.into());
+        set("relaxed", self.relaxed.into());
+        set("correlate", self.correlate.into());
+        set("mandatory", self.mandatory.into());
+        set("handover", self.handover.into());
+        set("notify", self.notify.into());
+        set("probe_router", self.probe_router.into());
+        set("manual", self.manual.into());
+        if let Some(id) = &self.routing_id {
+            set("routing_id", id.clone().into_bytes().into());
+        }
+        if self.welcome {
+            set("welcome", WELCOME.as_bytes().into());
+        }
+        options.set_security(self.security.clone());
+        options
+    }
+}
+
+fn set(options: &mut Options, name: &str, value: Value) {
+    let id = OptionId::by_name(name).expect("an option");
+    if options.has(id) {
+        options
+            .set(id, value)
+            .expect("the options are within their ranges");
+    }
+}
+
+impl Socket {
+    fn sender(&mut self) -> &mut AnySocket {
+        match &mut self.parts {
+            Parts::Whole(socket) | Parts::Halves(socket, _) => socket,
+        }
+    }
+
+    fn receiver(&mut self) -> &mut AnySocket {
+        match &mut self.parts {
+            Parts::Whole(socket) | Parts::Halves(_, socket) => socket,
+        }
+    }
+
+    pub(crate) fn bind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>> {
+        Box::pin(self.sender().bind(at))
+    }
+
+    pub(crate) fn connect(&mut self, to: Endpoint) -> Result<(), ConnectError> {
+        self.sender().connect(to)
+    }
+
+    pub(crate) fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
+        Box::pin(self.receiver().unbind(at))
+    }
+
+    pub(crate) fn disconnect(&mut self, from: Endpoint) -> Result<(), DisconnectError> {
+        self.receiver().disconnect(from)
+    }
+
+    pub(crate) fn set_linger(&mut self, linger: Duration) {
+        self.sender().set_linger(Some(linger));
+    }
+
     /// Sets the high-water marks to those in `settings`.
-    fn set_marks(&mut self, settings: &Settings);
-    fn stats(&self) -> SocketStats;
-    fn close(self: Box<Self>) -> BoxFuture<'static, Closed>;
-    /// A message, to the peer of that name if the socket sends by names.
-    fn send(
+    pub(crate) fn set_marks(&mut self, settings: &Settings) {
+        let socket = self.receiver();
+        let mut options = socket.options();
+        set(&mut options, "send_hwm", settings.send_hwm.into());
+        set(&mut options, "recv_hwm", settings.recv_hwm.into());
+        let changed = socket.set_options(options);
+        changed.expect("the context has all that they ask for");
+    }
+
+    pub(crate) fn stats(&self) -> SocketStats {
+        match &self.parts {
+            Parts::Whole(socket) | Parts::Halves(_, socket) => socket.stats(),
+        }
+    }
+
+    pub(crate) fn close(self) -> BoxFuture<'static, CloseReport> {
+        match self.parts {
+            Parts::Whole(socket) => Box::pin(socket.close()),
+            Parts::Halves(sender, receiver) => Box::pin(async {
+                sender.close().await;
+                receiver.close().await
+            }),
+        }
+    }
+
+    fn addressed(&self, to: Option<&RoutingId>, mut message: Message) -> Message {
+        if self.by_name {
+            message.push_front(to.cloned().unwrap_or_default());
+        }
+        message
+    }
+
+    /// Sends a message, to the peer of that name if the socket sends by names. What cannot send never does.
+    pub(crate) fn send(
         &mut self,
         to: Option<&RoutingId>,
         message: Message,
-    ) -> BoxFuture<'_, Result<(), SendError>>;
-    fn try_send(&mut self, to: Option<&RoutingId>, message: Message) -> Result<(), TrySendError>;
-    /// A message, with its sender's name if the socket knows it.
-    fn recv(&mut self) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>>;
-    /// For a subscriber, or for whoever an XPUB has heard of last.
-    fn subscribe(&mut self, topic: &str);
-    fn unsubscribe(&mut self, topic: &str);
-    /// In halves, if its type has them.
-    fn apart(self: Box<Self>) -> Box<dyn AnySocket>;
-    /// Whole. Halves are not bound, unbound, changed or closed.
-    fn together(self: Box<Self>) -> Box<dyn AnySocket>;
-}
+    ) -> BoxFuture<'_, Result<(), SendError>> {
+        let message = self.addressed(to, message);
+        if !self.sender().rules().has(Capability::Sends) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(self.sender().send(message))
+    }
 
-/// A socket in halves.
-struct Halves<S, R> {
-    sender: S,
-    receiver: R,
-}
+    pub(crate) fn try_send(
+        &mut self,
+        to: Option<&RoutingId>,
+        message: Message,
+    ) -> Result<(), SendError> {
+        let message = self.addressed(to, message);
+        self.sender().try_send(message)
+    }
 
-macro_rules! set {
-    ($builder:ident, $settings:ident: $($option:ident)*) => {
-        $(let $builder = $builder.$option($settings.$option.clone());)*
-    };
-}
-
-/// Options that several types share.
-macro_rules! set_all {
-    ($builder:ident, $settings:ident: ) => {};
-    ($builder:ident, $settings:ident: sends $($rest:ident)*) => {
-        set!($builder, $settings: send_hwm send_hwm_bytes send_ttl);
-        set_all!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: receives $($rest:ident)*) => {
-        set!($builder, $settings: recv_hwm recv_hwm_bytes);
-        set_all!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: welcome $($rest:ident)*) => {
-        let $builder = if $settings.welcome {
-            $builder.welcome(WELCOME)
-        } else {
-            $builder
-        };
-        set_all!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: routing_id $($rest:ident)*) => {
-        let $builder = match &$settings.routing_id {
-            Some(id) => $builder.routing_id(id),
-            None => $builder,
-        };
-        set_all!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: $option:ident $($rest:ident)*) => {
-        set!($builder, $settings: $option);
-        set_all!($builder, $settings: $($rest)*);
-    };
-}
-
-/// The marks among the options.
-macro_rules! set_marks {
-    ($builder:ident, $settings:ident: ) => {};
-    ($builder:ident, $settings:ident: sends $($rest:ident)*) => {
-        set!($builder, $settings: send_hwm);
-        set_marks!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: receives $($rest:ident)*) => {
-        set!($builder, $settings: recv_hwm);
-        set_marks!($builder, $settings: $($rest)*);
-    };
-    ($builder:ident, $settings:ident: $other:ident $($rest:ident)*) => {
-        set_marks!($builder, $settings: $($rest)*);
-    };
-}
-
-macro_rules! send {
-    (plain $socket:expr, $to:ident $message:ident) => {{
-        let _ = $to;
-        Box::pin($socket.send($message))
-    }};
-    (routed $socket:expr, $to:ident $message:ident) => {{
-        let to = $to.cloned().unwrap_or_default();
-        Box::pin($socket.send(Routed::from((to, $message))))
-    }};
-    (never $socket:expr, $to:ident $message:ident) => {{
-        let _ = ($to, $message);
-        Box::pin(std::future::pending())
-    }};
-}
-
-macro_rules! try_send {
-    (plain $socket:expr, $to:ident $message:ident) => {{
-        let _ = $to;
-        $socket.try_send($message)
-    }};
-    (routed $socket:expr, $to:ident $message:ident) => {
-        $socket.try_send(Routed::from(($to.cloned().unwrap_or_default(), $message)))
-    };
-    (never $socket:expr, $to:ident $message:ident) => {{
-        let _ = $to;
-        Err(TrySendError::Full($message))
-    }};
-}
-
-macro_rules! recv {
-    (plain $socket:expr) => {
-        Box::pin(async { Ok((None, $socket.recv().await?)) })
-    };
-    (routed $socket:expr) => {
-        Box::pin(async {
-            loop {
-                let routed = $socket.recv().await?;
-                if routed.notice.is_none() {
-                    return Ok((Some(routed.peer), routed.message));
-                }
-            }
+    /// Receives a message, with its sender's name if the socket knows it. What cannot receive never does.
+    pub(crate) fn recv(
+        &mut self,
+    ) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
+        let by_name = self.by_name;
+        if !self.receiver().rules().has(Capability::Receives) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async move {
+            let mut message = self.receiver().recv().await?;
+            let name = if by_name { message.pop_front() } else { None };
+            Ok((name.map(RoutingId::from), message))
         })
-    };
-    (never $socket:expr) => {
-        Box::pin(std::future::pending())
-    };
-}
+    }
 
-macro_rules! subscribe {
-    (yes $socket:expr, $method:ident $topic:ident) => {{
-        let _ = $socket.$method($topic);
-    }};
-    (no $socket:expr, $method:ident $topic:ident) => {
-        let _ = $topic;
-    };
-}
+    /// Subscribes, or has whoever an XPUB has heard of last subscribed.
+    pub(crate) fn subscribe(&mut self, topic: &str) {
+        self.sender().subscribe(topic);
+    }
 
-macro_rules! apart {
-    ($socket:expr;) => {
-        $socket
-    };
-    ($socket:expr; $sender:ident $receiver:ident) => {{
-        let (sender, receiver) = $socket.split();
-        Box::new(Halves { sender, receiver })
-    }};
-}
+    pub(crate) fn unsubscribe(&mut self, topic: &str) {
+        self.sender().unsubscribe(topic);
+    }
 
-/// What whole sockets and halves have in common.
-macro_rules! traffic {
-    ($self:ident, $sender:expr, $receiver:expr, $subscriber:expr, $send:ident $recv:ident $subscribe:ident) => {
-        fn connect(&mut $self, to: Endpoint) -> Result<(), ConnectError> {
-            $sender.connect(to)
-        }
+    /// Divides it, if its type can be.
+    pub(crate) fn apart(self) -> Self {
+        let parts = match self.parts {
+            Parts::Whole(socket) => match socket.split() {
+                Ok((sender, receiver)) => Parts::Halves(sender, receiver),
+                Err(whole) => Parts::Whole(whole),
+            },
+            halves => halves,
+        };
+        Socket { parts, ..self }
+    }
 
-        fn disconnect(&mut $self, from: Endpoint) -> Result<(), DisconnectError> {
-            $receiver.disconnect(from)
-        }
-
-        fn stats(&$self) -> SocketStats {
-            $receiver.stats()
-        }
-
-        fn send(
-            &mut $self,
-            to: Option<&RoutingId>,
-            message: Message,
-        ) -> BoxFuture<'_, Result<(), SendError>> {
-            send!($send $sender, to message)
-        }
-
-        fn try_send(
-            &mut $self,
-            to: Option<&RoutingId>,
-            message: Message,
-        ) -> Result<(), TrySendError> {
-            try_send!($send $sender, to message)
-        }
-
-        fn recv(&mut $self) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
-            recv!($recv $receiver)
-        }
-
-        fn subscribe(&mut $self, topic: &str) {
-            subscribe!($subscribe $subscriber, subscribe topic);
-        }
-
-        fn unsubscribe(&mut $self, topic: &str) {
-            subscribe!($subscribe $subscriber, unsubscribe topic);
-        }
-    };
-}
-
-/// Halves, of which `$subscriber` subscribes.
-macro_rules! halves {
-    ($($sender:ident $receiver:ident $subscriber:ident
-        send: $send:ident, recv: $recv:ident, subscribe: $subscribe:ident;)*) => {
-        $(impl AnySocket for Halves<$sender, $receiver> {
-            traffic!(self, self.sender, self.receiver, self.$subscriber, $send $recv $subscribe);
-
-            fn bind(&mut self, _: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>> {
-                unreachable!("it is put together first")
+    /// Makes it whole.
+    pub(crate) fn together(self) -> Self {
+        let parts = match self.parts {
+            Parts::Halves(sender, receiver) => {
+                Parts::Whole(sender.reunite(receiver).expect("they are of one socket"))
             }
-
-            fn unbind(&mut self, _: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
-                unreachable!("it is put together first")
-            }
-
-            fn set_linger(&mut self, _: Duration) {
-                unreachable!("it is put together first")
-            }
-
-            fn set_marks(&mut self, _: &Settings) {
-                unreachable!("it is put together first")
-            }
-
-            fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {
-                unreachable!("it is put together first")
-            }
-
-            fn apart(self: Box<Self>) -> Box<dyn AnySocket> {
-                self
-            }
-
-            fn together(self: Box<Self>) -> Box<dyn AnySocket> {
-                let whole = self.sender.reunite(self.receiver);
-                Box::new(whole.expect("they are of one socket"))
-            }
-        })*
-    };
-}
-
-macro_rules! sockets {
-    ($($kind:ident $socket:ident send: $send:ident, recv: $recv:ident, subscribe: $subscribe:ident,
-        halves: [$($half:ident)*], options: [$($options:ident)*];)*) => {
-        /// Makes a socket.
-        pub(crate) fn open(
-            kind: SocketType,
-            context: &Context,
-            settings: &Settings,
-        ) -> Box<dyn AnySocket> {
-            match kind {
-                $(SocketType::$kind => {
-                    let builder = $socket::builder()
-                        .context(context)
-                        .linger(settings.linger)
-                        .reconnect_interval(settings.reconnect_interval)
-                        .connect_timeout(settings.connect_timeout)
-                        .heartbeat_interval(settings.heartbeat);
-                    set!(builder, settings: reconnect_interval_max handshake_timeout write_timeout immediate security);
-                    set_all!(builder, settings: $($options)*);
-                    Box::new(builder.build().expect("the options are within their ranges"))
-                })*
-                _ => unreachable!("the plan has sockets of these types only"),
-            }
-        }
-
-        $(impl AnySocket for $socket {
-            traffic!(self, self, self, self, $send $recv $subscribe);
-
-            fn bind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<Endpoint, BindError>> {
-                Box::pin(self.bind(at))
-            }
-
-            fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
-                Box::pin(self.unbind(at))
-            }
-
-            fn set_linger(&mut self, linger: Duration) {
-                self.set_linger(Some(linger));
-            }
-
-            fn set_marks(&mut self, settings: &Settings) {
-                let changed = self.set_options(|builder| {
-                    set_marks!(builder, settings: $($options)*);
-                    builder
-                });
-                changed.expect("the marks are within their range");
-            }
-
-            fn close(self: Box<Self>) -> BoxFuture<'static, Closed> {
-                Box::pin((*self).close())
-            }
-
-            fn apart(self: Box<Self>) -> Box<dyn AnySocket> {
-                apart!(self; $($half)*)
-            }
-
-            fn together(self: Box<Self>) -> Box<dyn AnySocket> {
-                self
-            }
-        })*
-    };
-}
-
-sockets! {
-    Push PushSocket send: plain, recv: never, subscribe: no,
-        halves: [],
-        options: [sends conflate];
-    Pull PullSocket send: never, recv: plain, subscribe: no,
-        halves: [],
-        options: [receives conflate];
-    Pub PubSocket send: plain, recv: never, subscribe: no,
-        halves: [],
-        options: [sends conflate conflate_topics no_drop slow_subscriber];
-    Sub SubSocket send: never, recv: plain, subscribe: yes,
-        halves: [],
-        options: [receives conflate conflate_topics];
-    XPub XPubSocket send: plain, recv: plain, subscribe: yes,
-        halves: [XPubSender XPubReceiver],
-        options: [sends receives conflate_topics no_drop slow_subscriber verbose manual welcome];
-    XSub XSubSocket send: plain, recv: plain, subscribe: yes,
-        halves: [XSubSender XSubReceiver],
-        options: [sends receives conflate_topics];
-    Dealer DealerSocket send: plain, recv: plain, subscribe: no,
-        halves: [DealerSender DealerReceiver],
-        options: [sends receives conflate routing_id probe_router];
-    Router RouterSocket send: routed, recv: routed, subscribe: no,
-        halves: [RouterSender RouterReceiver],
-        options: [sends receives mandatory handover notify routing_id probe_router];
-    Req ReqSocket send: plain, recv: plain, subscribe: no,
-        halves: [],
-        options: [sends receives relaxed correlate probe_router];
-    Rep RepSocket send: plain, recv: plain, subscribe: no,
-        halves: [],
-        options: [sends receives];
-    Pair PairSocket send: plain, recv: plain, subscribe: no,
-        halves: [PairSender PairReceiver],
-        options: [sends receives];
-}
-
-halves! {
-    DealerSender DealerReceiver sender send: plain, recv: plain, subscribe: no;
-    RouterSender RouterReceiver sender send: routed, recv: routed, subscribe: no;
-    PairSender PairReceiver sender send: plain, recv: plain, subscribe: no;
-    XPubSender XPubReceiver receiver send: plain, recv: plain, subscribe: yes;
-    XSubSender XSubReceiver sender send: plain, recv: plain, subscribe: yes;
+            whole => whole,
+        };
+        Socket { parts, ..self }
+    }
 }

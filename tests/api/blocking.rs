@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use purezmq::blocking::{
-    Blocking, DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     RouterSocket, SubSocket, XPubSocket, XSubSocket, wait,
 };
 use purezmq::{BindError, ConnectError, Context, RecvError, SendError};
@@ -68,7 +68,7 @@ fn halves_in_two_threads_and_whole_again() {
     let endpoint = router.bind(ANY_PORT).unwrap();
     let echo = thread::spawn(move || {
         for _ in 0..COUNT {
-            let message = router.recv().unwrap();
+            let message = router.recv_message().unwrap();
             router.send(message).unwrap();
         }
         router.close();
@@ -89,7 +89,7 @@ fn halves_in_two_threads_and_whole_again() {
     for (number, message) in buffer.iter().enumerate() {
         assert_eq!(*message, number.to_string());
     }
-    let mut dealer: DealerSocket = Blocking::reunite(sending.join().unwrap(), receiver).unwrap();
+    let mut dealer: DealerSocket = sending.join().unwrap().reunite(receiver).unwrap();
     assert!(dealer.try_recv().is_err());
     echo.join().unwrap();
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use common::within;
 use futures::FutureExt;
-use purezmq::socket::{SocketRecv, SocketSend};
+use purezmq::capability::{Receives, Sends};
+use purezmq::socket::{Pattern, Socket};
 use purezmq::{
     DealerSocket, Message, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
-    Routed, RouterSocket, SubSocket, XPubSocket, XSubSocket,
+    RouterEvent, RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -49,7 +50,11 @@ impl Cancelled {
 }
 
 /// Makes a send succeed after many that were dropped.
-async fn send<S: SocketSend>(socket: &mut S, make: &impl Fn() -> S::Sent, cancelled: &Cancelled) {
+async fn send<P: Sends>(
+    socket: &mut Socket<P>,
+    make: &impl Fn() -> P::Sent,
+    cancelled: &Cancelled,
+) {
     for round in 1.. {
         for _ in 0..IN_A_ROW {
             if let Some(sent) = socket.send(make()).now_or_never() {
@@ -77,7 +82,7 @@ async fn send<S: SocketSend>(socket: &mut S, make: &impl Fn() -> S::Sent, cancel
 }
 
 /// The same for a receive.
-async fn recv<S: SocketRecv>(socket: &mut S, cancelled: &Cancelled) -> S::Received {
+async fn recv<P: Receives>(socket: &mut Socket<P>, cancelled: &Cancelled) -> P::Received {
     for round in 1.. {
         for _ in 0..IN_A_ROW {
             if let Some(received) = socket.recv().now_or_never() {
@@ -106,14 +111,14 @@ async fn recv<S: SocketRecv>(socket: &mut S, cancelled: &Cancelled) -> S::Receiv
 
 /// Sends numbers from one task to another, over queues of three, until enough calls have been dropped.
 async fn stress<S, R>(
-    mut sender: S,
-    mut receiver: R,
+    mut sender: Socket<S>,
+    mut receiver: Socket<R>,
     sender_waits: bool,
-    make: impl Fn(String) -> S::Sent,
-    read: impl Fn(R::Received) -> Message,
+    make: impl Fn(String) -> <S as Pattern>::Sent,
+    read: impl Fn(<R as Pattern>::Received) -> Message,
 ) where
-    S: SocketSend,
-    R: SocketRecv,
+    S: Sends,
+    R: Receives,
 {
     let cancelled = Arc::new(Cancelled::default());
     let sending = async {
@@ -168,7 +173,10 @@ async fn dealer_to_router() {
     let endpoint = router.bind(ANY_PORT).await.unwrap();
     let mut dealer = DealerSocket::builder().send_hwm(3).build().unwrap();
     dealer.connect(&endpoint).unwrap();
-    stress(dealer, router, true, text, |routed: Routed| routed.message).await;
+    stress(dealer, router, true, text, |event: RouterEvent| {
+        event.into_message().expect("no event is asked for").message
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

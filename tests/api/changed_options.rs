@@ -7,8 +7,8 @@ use common::events::connected;
 use common::within;
 use purezmq::error::{RecvError, SendError};
 use purezmq::{
-    Context, DealerSocket, Notice, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket,
-    ReqSocket, RouterSocket, SubSocket, XPubSocket,
+    Context, DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterEvent, RouterSocket, SubSocket, XPubSocket,
 };
 
 const ANYWHERE: &str = "tcp://127.0.0.1:*";
@@ -69,7 +69,7 @@ async fn relaxed_and_correlate_at_once() {
     let mut req = ReqSocket::new();
     req.connect(&endpoint).expect("connect");
     req.send("one").await.expect("send");
-    let one = within("one", router.recv()).await.expect("recv");
+    let one = within("one", router.recv_message()).await.expect("recv");
     assert_eq!(one.message.len(), 2, "delimiter and body");
     assert!(matches!(
         req.send("too early").await,
@@ -78,7 +78,7 @@ async fn relaxed_and_correlate_at_once() {
     req.set_options(|options| options.relaxed(true).correlate(true))
         .expect("in range");
     req.send("two").await.expect("relaxed");
-    let two = within("two", router.recv()).await.expect("recv");
+    let two = within("two", router.recv_message()).await.expect("recv");
     assert_eq!(two.message.len(), 3, "number, delimiter and body");
 }
 
@@ -96,7 +96,10 @@ async fn handover_at_once() {
     first.connect(&endpoint).expect("connect");
     first.send("first").await.expect("send");
     assert_eq!(
-        within("first", router.recv()).await.expect("recv").message,
+        within("first", router.recv_message())
+            .await
+            .expect("recv")
+            .message,
         "first"
     );
     router
@@ -106,7 +109,7 @@ async fn handover_at_once() {
     second.connect(&endpoint).expect("connect");
     second.send("second").await.expect("send");
     assert_eq!(
-        within("the newcomer", router.recv())
+        within("the newcomer", router.recv_message())
             .await
             .expect("recv")
             .message,
@@ -180,14 +183,16 @@ async fn the_probe_for_peers_that_come_later() {
         .expect("in range");
     let mut after = connect();
     assert_eq!(
-        within("the probe", after.recv())
+        within("the probe", after.recv_message())
             .await
             .expect("recv")
             .message,
         ""
     );
     dealer.send("to the first").await.expect("send");
-    let first = within("no probe", before.recv()).await.expect("recv");
+    let first = within("no probe", before.recv_message())
+        .await
+        .expect("recv");
     assert_eq!(first.message, "to the first");
 }
 
@@ -225,7 +230,7 @@ async fn the_routing_id_for_endpoints_connected_later() {
         dealer.send("hello").await.expect("send");
     }
     for (router, name) in routers.iter_mut().zip(["one", "two"]) {
-        let hello = within("a name", router.recv()).await.expect("recv");
+        let hello = within("a name", router.recv_message()).await.expect("recv");
         assert_eq!(hello.peer, name);
     }
 }
@@ -264,11 +269,11 @@ async fn notices_for_endpoints_bound_later() {
     silent.connect(&before).expect("connect");
     silent.send("first").await.expect("send");
     let first = within("first", router.recv()).await.expect("recv");
-    assert_eq!((first.message, first.notice), ("first".into(), None));
+    assert_eq!(first.into_message().expect("no event").message, "first");
     let mut told = DealerSocket::new();
     told.connect(&after).expect("connect");
-    let notice = within("a notice", router.recv()).await.expect("recv");
-    assert_eq!(notice.notice, Some(Notice::Connected));
+    let event = within("an event", router.recv()).await.expect("recv");
+    assert!(matches!(event, RouterEvent::Connected(_)));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use common::within;
 use futures::{FutureExt, SinkExt, StreamExt};
 use purezmq::{
     DealerSocket, Message, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, ReserveError,
-    RouterSocket, SubSocket, TrySendError, XPubSocket, XSubSocket,
+    RouterEvent, RouterSocket, SendError, SubSocket, XPubSocket, XSubSocket,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -47,7 +47,7 @@ async fn dealer_and_router_halves_work_in_tasks_of_their_own() {
     let (mut answers, mut questions) = router.split();
     let echo = tokio::spawn(async move {
         for _ in 0..COUNT {
-            let question = questions.recv().await.unwrap();
+            let question = questions.recv_message().await.unwrap();
             answers.send(question).await.unwrap();
         }
         answers.reunite(questions).unwrap()
@@ -66,7 +66,7 @@ async fn dealer_and_router_halves_work_in_tasks_of_their_own() {
     // Whole again, both go on over the same connection.
     let mut router = echo.await.unwrap();
     dealer.send("whole").await.unwrap();
-    let question = within("the question", router.recv()).await.unwrap();
+    let question = within("the question", router.recv_message()).await.unwrap();
     router.send(question.reply("again")).await.unwrap();
     assert_eq!(within("the answer", dealer.recv()).await.unwrap(), "again");
 }
@@ -157,15 +157,15 @@ async fn a_dropped_half_leaves_the_socket_open_for_the_other() {
     let (mut sender, mut receiver) = dealer.split();
     sender.send("last words").await.unwrap();
     drop(sender);
-    assert!(
-        within("arrival", peer.recv())
+    assert!(matches!(
+        within("arrival", peer.recv()).await.unwrap(),
+        RouterEvent::Connected(_)
+    ));
+    assert_eq!(
+        within("last words", peer.recv_message())
             .await
             .unwrap()
-            .notice
-            .is_some()
-    );
-    assert_eq!(
-        within("last words", peer.recv()).await.unwrap().message,
+            .message,
         "last words"
     );
     peer.send_to("me", "answer").await.unwrap();
@@ -176,7 +176,7 @@ async fn a_dropped_half_leaves_the_socket_open_for_the_other() {
     // The last half closes the socket.
     drop(receiver);
     let end = within("departure", peer.recv()).await.unwrap();
-    assert_eq!(end.notice, Some(purezmq::Notice::Disconnected));
+    assert!(matches!(end, RouterEvent::Disconnected(_)));
 }
 
 #[tokio::test]
@@ -203,13 +203,10 @@ async fn a_half_disconnects_for_both_also_when_the_other_is_gone() {
         let (sender, mut receiver) = DealerSocket::new().split();
         receiver.connect(&endpoint).unwrap();
         let mut sender = Some(sender);
-        assert!(
-            within("arrival", peer.recv())
-                .await
-                .unwrap()
-                .notice
-                .is_some()
-        );
+        assert!(matches!(
+            within("arrival", peer.recv()).await.unwrap(),
+            RouterEvent::Connected(_)
+        ));
         if drop_first {
             sender = None;
         }
@@ -219,11 +216,11 @@ async fn a_half_disconnects_for_both_also_when_the_other_is_gone() {
             // It hears of it when it is used.
             assert!(matches!(
                 sender.try_send("no peer"),
-                Err(TrySendError::Full(_))
+                Err(SendError::Full(_))
             ));
         }
         let end = within("departure", peer.recv()).await.unwrap();
-        assert_eq!(end.notice, Some(purezmq::Notice::Disconnected));
+        assert!(matches!(end, RouterEvent::Disconnected(_)));
     }
 }
 
@@ -365,7 +362,8 @@ async fn recv_many_of_router_sub_pair_and_xpub() {
     dealer.send("b").await.unwrap();
     let mut routed = Vec::new();
     assert_eq!(router.recv_many(&mut routed, 9).await, Ok(2));
-    assert_eq!(routed, [("d", "a").into(), ("d", "b").into()]);
+    let message = |text: &str| RouterEvent::Message(("d", text).into());
+    assert_eq!(routed, [message("a"), message("b")]);
 
     let mut xpub = XPubSocket::new();
     xpub.bind("inproc://many-xpub").await.unwrap();
@@ -451,7 +449,5 @@ async fn a_permit_is_room_for_one_message() {
     // The peer goes while the permit is there.
     let permit = push.reserve().await.unwrap();
     drop(pull);
-    assert!(
-        matches!(permit.send("nobody"), Err(TrySendError::Full(message)) if message == "nobody")
-    );
+    assert!(matches!(permit.send("nobody"), Err(SendError::Full(message)) if message == "nobody"));
 }

@@ -58,7 +58,7 @@ async fn the_last_endpoint_is_resolved_after_bind_and_as_given_after_connect() {
     let mut socket = PushSocket::new();
     assert!(socket.last_endpoint().is_none());
     let bound = socket.bind(ANY_PORT).await.unwrap();
-    assert_eq!(socket.last_endpoint(), Some(&bound));
+    assert_eq!(socket.last_endpoint(), Some(bound.clone()));
     assert!(!bound.to_string().ends_with('*'));
     socket.connect("tcp://localhost:7").unwrap();
     assert_eq!(

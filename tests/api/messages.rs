@@ -6,7 +6,7 @@ use common::within;
 use futures::FutureExt;
 use purezmq::{
     Frame, Message, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
-    SendError, SubSocket, TryRecvError, TrySendError,
+    SendError, SubSocket,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -32,7 +32,7 @@ async fn req_and_rep_take_turns() {
     // R-REQ-1, R-REP-1
     let (mut client, mut server) = dialogue().await;
     assert!(matches!(client.recv().await, Err(RecvError::State { .. })));
-    assert!(matches!(client.try_recv(), Err(TryRecvError::State { .. })));
+    assert!(matches!(client.try_recv(), Err(RecvError::State { .. })));
     assert!(matches!(
         server.send("unasked").await,
         Err(SendError::State { .. })
@@ -43,14 +43,14 @@ async fn req_and_rep_take_turns() {
     assert_eq!(refused.into_message(), "another", "it comes back as it was");
     assert!(matches!(
         client.try_send("third"),
-        Err(TrySendError::State { .. })
+        Err(SendError::State { .. })
     ));
     within("request", server.recv()).await.unwrap();
     assert!(matches!(server.recv().await, Err(RecvError::State { .. })));
     server.send(["an", "answer"]).await.unwrap();
     assert!(matches!(
         server.try_send("twice"),
-        Err(TrySendError::State { .. })
+        Err(SendError::State { .. })
     ));
     let answer = within("reply", client.recv()).await.unwrap();
     assert_eq!(answer, Message::from(["an", "answer"]));
@@ -159,7 +159,7 @@ async fn messages_without_frames_are_refused() {
     ));
     assert!(matches!(
         source.try_send(nothing.clone()),
-        Err(TrySendError::NoFrames(_))
+        Err(SendError::NoFrames(_))
     ));
     let (mut client, mut server) = dialogue().await;
     assert!(matches!(
@@ -215,7 +215,7 @@ async fn send_and_receive_give_up_in_time() {
         .build()
         .unwrap();
     assert_eq!(sink.recv().await, Err(RecvError::Timeout));
-    assert_eq!(sink.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(sink.try_recv(), Err(RecvError::Empty));
     let mut source = PushSocket::builder()
         .send_timeout(Duration::from_millis(10))
         .build()

@@ -227,7 +227,9 @@ async fn the_routing_id_is_sent_with_the_first_connection() {
     let mut dealer = dealer.build().expect("options");
     dealer.connect(&bound).expect("connect");
     dealer.send("hello").await.expect("send");
-    let hello = within("a message", router.recv()).await.expect("recv");
+    let hello = within("a message", router.recv_message())
+        .await
+        .expect("recv");
     assert_eq!(hello.peer, "from the first on");
     let accepted = |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Accepted);
     event(&mut monitor, "the first connection", accepted).await;

@@ -252,7 +252,9 @@ async fn malformed_and_late_messages_are_discarded() {
         .expect("options");
     req.connect(&endpoint).expect("connect");
     req.send("question").await.expect("send");
-    let question = within("question", router.recv()).await.expect("recv");
+    let question = within("question", router.recv_message())
+        .await
+        .expect("recv");
     router
         .send(question.reply("no envelope"))
         .await

@@ -28,7 +28,7 @@ async fn an_adopted_tcp_listener_is_as_a_bound_one() {
     let mut monitor = rep.monitor();
     let endpoint = rep.adopt(listener).await.expect("adopt");
     assert_eq!(endpoint.to_string(), format!("tcp://{address}"));
-    assert_eq!(rep.last_endpoint(), Some(&endpoint));
+    assert_eq!(rep.last_endpoint(), Some(endpoint.clone()));
     event(&mut monitor, "listening", |kind| {
         matches!(kind, Kind::Listening)
     })

@@ -164,8 +164,8 @@ impl Channels {
     async fn run(mut self) {
         loop {
             let (request, from_shell) = tokio::select! {
-                request = self.shell.recv() => (request.unwrap(), true),
-                request = self.control.recv() => (request.unwrap(), false),
+                request = self.shell.recv_message() => (request.unwrap(), true),
+                request = self.control.recv_message() => (request.unwrap(), false),
             };
             let content = self.serve(&request).await;
             let reply = request.reply([DELIMITER, "reply", &content]);
@@ -195,7 +195,7 @@ impl Channels {
                 if self.stdin.send(question).await.is_err() {
                     return "unreachable".to_owned();
                 }
-                let answer = self.stdin.recv().await.unwrap();
+                let answer = self.stdin.recv_message().await.unwrap();
                 assert_eq!(answer.peer, request.peer, "one name on all channels");
                 str::from_utf8(&answer.message[2]).unwrap().to_owned()
             }

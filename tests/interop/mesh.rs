@@ -55,7 +55,7 @@ impl OurHub {
         socket.bind(endpoint).await.unwrap();
         let task = tokio::spawn(async move {
             loop {
-                let message = socket.recv().await.unwrap();
+                let message = socket.recv_message().await.unwrap();
                 socket.send(message).await.unwrap();
             }
         });

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use purezmq::socket::{SocketRecv, SocketSend};
+use purezmq::capability::{Receives, Sends};
+use purezmq::socket::Socket;
 use purezmq::{
     DealerSocket, Message, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
     SubSocket,
@@ -288,7 +289,7 @@ impl End {
     }
 }
 
-async fn talk(mut socket: impl SocketSend<Sent = Message>, arrivals: &Arrivals) {
+async fn talk<P: Sends<Sent = Message>>(mut socket: Socket<P>, arrivals: &Arrivals) {
     while arrivals.go_on() {
         // A full queue is no reason to wait: the next message comes soon.
         let _ = socket.try_send("traffic");
@@ -296,7 +297,7 @@ async fn talk(mut socket: impl SocketSend<Sent = Message>, arrivals: &Arrivals) 
     }
 }
 
-async fn listen(mut socket: impl SocketRecv<Received = Message>, arrivals: &Arrivals) {
+async fn listen<P: Receives>(mut socket: Socket<P>, arrivals: &Arrivals) {
     while arrivals.go_on() {
         if timeout(ANSWER, socket.recv())
             .await
@@ -307,10 +308,7 @@ async fn listen(mut socket: impl SocketRecv<Received = Message>, arrivals: &Arri
     }
 }
 
-async fn ask<S>(mut socket: S, arrivals: &Arrivals)
-where
-    S: SocketSend<Sent = Message> + SocketRecv<Received = Message>,
-{
+async fn ask<P: Sends<Sent = Message> + Receives>(mut socket: Socket<P>, arrivals: &Arrivals) {
     while arrivals.go_on() {
         let _ = socket.try_send("traffic");
         if timeout(ANSWER, socket.recv())
@@ -327,13 +325,10 @@ where
     }
 }
 
-async fn echo<S, M>(mut socket: S, arrivals: &Arrivals)
-where
-    S: SocketSend<Sent = M> + SocketRecv<Received = M>,
-{
+async fn echo<P: Sends + Receives>(mut socket: Socket<P>, arrivals: &Arrivals) {
     while arrivals.go_on() {
         if let Ok(Ok(request)) = timeout(ANSWER, socket.recv()).await {
-            let _ = socket.try_send(request);
+            let _ = socket.try_send(Message::from(request.into()));
         }
     }
 }

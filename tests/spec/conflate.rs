@@ -1,4 +1,4 @@
-//! CONFLATE: a queue of one, in which the newest message wins, whatever is around it (`docs/rules.md`, R-CONF).
+//! CONFLATE, rule by rule (`docs/rules.md`): a queue of one, in which the newest message wins.
 
 use common::libzmq::Libzmq;
 use common::within;
@@ -118,7 +118,7 @@ async fn a_router_knows_a_conflating_dealer_by_its_name() {
         if router_binds && early {
             router.bind("inproc://here").await.unwrap();
         }
-        let newest = within("the newest", router.recv()).await.unwrap();
+        let newest = within("the newest", router.recv_message()).await.unwrap();
         assert_eq!(
             (&newest.peer[..], &newest.message),
             (&b"joe"[..], &Message::from("new"))

@@ -1,4 +1,4 @@
-//! inproc: ends that are pending, and names that have gone (`docs/rules.md`, R-INP).
+//! inproc, rule by rule (`docs/rules.md`, R-INP); the others are in `lifecycle.rs`.
 
 use common::within;
 use purezmq::{Context, PullSocket, PushSocket};

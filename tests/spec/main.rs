@@ -4,6 +4,7 @@
 mod all;
 mod conflate;
 mod conn;
+mod hwm;
 mod inproc;
 mod pair;
 mod pipeline;

@@ -1,11 +1,12 @@
-//! PAIR: who is turned away and told so, and when there is room again (`docs/rules.md`, R-PAIR).
+//! PAIR, rule by rule (`docs/rules.md`).
 
 use std::time::Duration;
 
 use common::events::{connected, event};
+use common::libzmq::Libzmq;
 use common::within;
 use purezmq::{
-    ConnectError, Context, DisconnectReason, MonitorEventKind, PairSocket, TrySendError,
+    ConnectError, Context, DisconnectReason, Message, MonitorEventKind, PairSocket, SendError,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -88,12 +89,12 @@ async fn without_peer_or_room_sending_waits() {
     };
     let mut here = pair();
     here.bind("inproc://pair").await.unwrap();
-    assert!(matches!(here.try_send("x"), Err(TrySendError::Full(_))));
+    assert!(matches!(here.try_send("x"), Err(SendError::Full(_))));
     let mut there = pair();
     there.connect("inproc://pair").unwrap();
     here.send("1").await.unwrap();
     here.send("2").await.unwrap();
-    assert!(matches!(here.try_send("3"), Err(TrySendError::Full(_))));
+    assert!(matches!(here.try_send("3"), Err(SendError::Full(_))));
     let (sent, received) = tokio::join!(within("room", here.send("3")), async {
         (there.recv().await.unwrap(), there.recv().await.unwrap())
     });
@@ -104,10 +105,35 @@ async fn without_peer_or_room_sending_waits() {
     // Another one finds the place taken, and its pipe ended.
     let mut third = pair();
     third.connect("inproc://pair").unwrap();
-    assert!(matches!(third.try_send("x"), Err(TrySendError::Full(_))));
+    assert!(matches!(third.try_send("x"), Err(SendError::Full(_))));
     drop(there);
     let mut fourth = pair();
     fourth.connect("inproc://pair").unwrap();
     fourth.send("hello").await.unwrap();
     assert_eq!(within("fourth", here.recv()).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn libzmq_pairs_with_us() {
+    // R-PAIR-2, R-PAIR-3
+    let mut here = PairSocket::new();
+    let endpoint = here.bind(ANY_PORT).await.unwrap().to_string();
+    let mut events = here.monitor();
+    for round in 0..2 {
+        let there = Libzmq::new(zmq::PAIR);
+        let to = endpoint.clone();
+        there
+            .run(move |socket| {
+                socket.connect(&to).unwrap();
+                socket.send_multipart(["ping", ""], 0).unwrap();
+            })
+            .await;
+        let ping = within("ping", here.recv()).await.unwrap();
+        assert_eq!(ping, Message::from(["ping", ""]), "round {round}");
+        here.send("pong").await.unwrap();
+        let pong = there.run(|socket| socket.recv_bytes(0).unwrap()).await;
+        assert_eq!(pong, b"pong");
+        drop(there);
+        event(&mut events, "the peer leaves", is_disconnected).await;
+    }
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use purezmq::Context;
-use purezmq::options::{Builder, Receives, Sends};
+use purezmq::capability::{Receives, Sends};
+use purezmq::options::{Builder, Open};
 use purezmq::security::{KeyPair, SecretKey, Security};
 use tokio::task::JoinSet;
 
@@ -106,7 +107,11 @@ fn security(args: &Args) -> Security {
 }
 
 /// The command line's HWM, or else the role's own, or else the library's.
-fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+fn sends<S: Open<Pattern: Sends>>(
+    builder: Builder<S>,
+    args: &Args,
+    own: Option<usize>,
+) -> Builder<S> {
     let builder = builder.context(context(args)).security(security(args));
     match args.hwm.or(own) {
         Some(hwm) => builder.send_hwm(hwm),
@@ -115,7 +120,11 @@ fn sends<S: Sends>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Buil
 }
 
 /// The same for receiving.
-fn receives<S: Receives>(builder: Builder<S>, args: &Args, own: Option<usize>) -> Builder<S> {
+fn receives<S: Open<Pattern: Receives>>(
+    builder: Builder<S>,
+    args: &Args,
+    own: Option<usize>,
+) -> Builder<S> {
     let mut builder = builder.context(context(args)).security(security(args));
     if args.mode == Mode::BusyPoll {
         builder = builder.busy_poll(Duration::from_micros(50));

@@ -12,7 +12,7 @@ use super::{Names, connect};
 use crate::endpoint::InprocName;
 use crate::options::Options;
 use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, Popped};
-use crate::rules::rules;
+use crate::rules::Rules;
 use crate::security::{Authority, ZAP_NAME, ZapClient};
 use crate::state::Shared;
 
@@ -32,7 +32,12 @@ impl ZapClient for Arc<Names> {
 
 async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> Option<Message> {
     let options = Options::of(SocketType::Dealer);
-    let asker = Shared::new(rules(SocketType::Dealer), options, authority, None);
+    let asker = Shared::new(
+        Rules::of(SocketType::Dealer).expect("DEALER has a row"),
+        options,
+        authority,
+        None,
+    );
     let name = InprocName::parse(ZAP_NAME).ok()?;
     if !connect(names, &asker, &name, Origin(1)) {
         return None;

@@ -1,11 +1,13 @@
-//! The builder of every socket, and the traits that say which options a socket has.
+//! The builder of every socket. Which options a socket has, the traits of `capability` say.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use super::Options;
 use crate::context::Context;
+use crate::core::Pattern;
 use crate::error::OptionError;
+use crate::rules::HasRules;
 
 /// Makes a socket with other options than the defaults.
 ///
@@ -34,121 +36,19 @@ pub struct Builder<S> {
     socket: PhantomData<fn() -> S>,
 }
 
-/// A socket type that [`Builder`] can make. Sealed: implemented by the sockets of this library.
+/// A socket that [`Builder`] can make. Sealed: implemented by the sockets of this library.
 pub trait Open: sealed::Sealed + Sized {
-    /// The options that a socket of this type starts with.
-    #[doc(hidden)]
-    fn defaults() -> Options {
-        Options::default()
-    }
+    /// The socket's pattern.
+    type Pattern: Pattern;
 
-    /// The context of sockets that are not given one.
+    /// Returns the context of sockets that are not given one.
     #[doc(hidden)]
-    fn context() -> Context {
-        Context::global()
-    }
+    fn context() -> Context;
 
     /// Makes the socket.
     #[doc(hidden)]
     fn open(context: &Context, options: Options) -> Self;
 }
-
-/// A socket that sends messages, and so has a high-water mark and a timeout for it.
-///
-/// ```compile_fail,E0599
-/// // A PULL socket only receives.
-/// let pull = purezmq::PullSocket::builder().send_hwm(10).build();
-/// ```
-pub trait Sends: Open {}
-
-/// A socket that receives messages, and so has a high-water mark and a timeout for it, and a
-/// limit to their size.
-///
-/// ```compile_fail,E0599
-/// // A PUSH socket only sends.
-/// let push = purezmq::PushSocket::builder().recv_hwm(10).build();
-/// ```
-pub trait Receives: Open {}
-
-/// A socket that tells its peers who it is: REQ, REP, DEALER and ROUTER.
-///
-/// ```compile_fail,E0599
-/// // Subscribers are nobody in particular.
-/// let sub = purezmq::SubSocket::builder().routing_id("me").build();
-/// ```
-pub trait Identifies: Open {}
-
-/// A socket whose requests wait for replies: REQ.
-///
-/// ```compile_fail,E0599
-/// // A REP socket asks nobody.
-/// let rep = purezmq::RepSocket::builder().relaxed(true).build();
-/// ```
-pub trait Requests: Open {}
-
-/// A socket that can make itself known to a ROUTER: REQ, DEALER and ROUTER.
-///
-/// ```compile_fail,E0599
-/// // A REP socket waits to be asked.
-/// let rep = purezmq::RepSocket::builder().probe_router(true).build();
-/// ```
-pub trait Probes: Open {}
-
-/// A socket that sends to peers by their routing ids: ROUTER.
-///
-/// ```compile_fail,E0599
-/// // A DEALER sends to the next peer, whoever it is.
-/// let dealer = purezmq::DealerSocket::builder().mandatory(true).build();
-/// ```
-pub trait Routes: Open {}
-
-/// A socket that sends each message to all who subscribed to it: PUB and XPUB.
-///
-/// ```compile_fail,E0599
-/// // A PUSH socket never drops anything.
-/// let push = purezmq::PushSocket::builder().no_drop(true).build();
-/// ```
-pub trait Publishes: Open {}
-
-/// A socket that compares messages with subscriptions: PUB, XPUB and SUB.
-///
-/// ```compile_fail,E0599
-/// // An XSUB socket passes on all that comes.
-/// let xsub = purezmq::XSubSocket::builder().invert_matching(true).build();
-/// ```
-pub trait Matches: Open {}
-
-/// A socket that gives its peers' subscriptions to the application: XPUB.
-///
-/// ```compile_fail,E0599
-/// // A PUB socket keeps them to itself.
-/// let publisher = purezmq::PubSocket::builder().verbose(true).build();
-/// ```
-pub trait HearsSubscriptions: Open {}
-
-/// A socket whose messages may be subscriptions: XPUB and XSUB.
-///
-/// ```compile_fail,E0599
-/// // A SUB socket subscribes by a method.
-/// let sub = purezmq::SubSocket::builder().only_first_subscribe(true).build();
-/// ```
-pub trait PassesSubscriptions: Open {}
-
-/// A socket that can keep the newest message alone: PUSH, PULL, PUB, SUB and DEALER.
-///
-/// ```compile_fail,E0599
-/// // A reply must not take the place of another one.
-/// let router = purezmq::RouterSocket::builder().conflate(true).build();
-/// ```
-pub trait Conflates: Open {}
-
-/// A socket that can keep the newest message of each topic alone: PUB, XPUB, SUB and XSUB.
-///
-/// ```compile_fail,E0599
-/// // The first frame of work to be done is no topic.
-/// let push = purezmq::PushSocket::builder().conflate_topics(true).build();
-/// ```
-pub trait ConflatesTopics: Open {}
 
 pub(crate) mod sealed {
     /// Keeps [`Open`](super::Open) to this crate.
@@ -159,7 +59,7 @@ impl<S: Open> Builder<S> {
     /// A builder with the socket type's defaults, in the process-wide context.
     pub(crate) fn new() -> Self {
         Builder {
-            options: S::defaults(),
+            options: Options::of(<S::Pattern as HasRules>::RULES.socket_type),
             context: None,
             refused: None,
             socket: PhantomData,
@@ -175,7 +75,7 @@ impl<S: Open> Builder<S> {
     }
 
     /// The options alone.
-    pub(crate) fn into_options(self, context: &Context) -> Result<Options, OptionError> {
+    pub(crate) fn into_options(self) -> Result<Options, OptionError> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
@@ -186,7 +86,6 @@ impl<S: Open> Builder<S> {
                 allowed: "the one that the socket was made in",
             });
         }
-        check(&self.options, context)?;
         Ok(self.options)
     }
 
@@ -224,7 +123,7 @@ impl<S: Open> Builder<S> {
 }
 
 /// Says whether the context has what the options ask for.
-fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
+pub(crate) fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
     if context.has_threads(options.affinity) {
         return Ok(());
     }

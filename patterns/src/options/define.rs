@@ -98,7 +98,7 @@ macro_rules! define_options {
 
         $(
             $(#[cfg($cfg)])?
-            impl<S: $capability> Builder<S> {
+            impl<S: Open<Pattern: $capability>> Builder<S> {
                 $(#[doc = $doc])+
                 #[doc = ""]
                 #[doc = concat!(

@@ -10,28 +10,48 @@ use std::fmt::Write;
 use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
 use crate::context::Context;
+use crate::core::{Core, Pattern};
 use crate::error::OptionError;
+use crate::routing::{FairQueue, LoadBalance};
+use crate::rules::HasRules;
+use zmtp::Message;
 
-/// A socket type with every capability, that is nothing but its options.
+/// A socket with every capability, that is nothing but its options.
 #[derive(Debug)]
 struct Probe(Options);
 
+/// The probe's pattern.
+struct Everything;
+
 impl sealed::Sealed for Probe {}
-impl Sends for Probe {}
-impl Receives for Probe {}
-impl Identifies for Probe {}
-impl Requests for Probe {}
-impl Probes for Probe {}
-impl Routes for Probe {}
-impl Publishes for Probe {}
-impl Matches for Probe {}
-impl HearsSubscriptions for Probe {}
-impl PassesSubscriptions for Probe {}
-impl Conflates for Probe {}
-impl ConflatesTopics for Probe {}
+impl sealed::Sealed for Everything {}
+
+impl HasRules for Everything {
+    const RULES: &'static Rules = Rules::of(SocketType::Pair).unwrap();
+}
+
+impl Pattern for Everything {
+    type Sent = Message;
+    type Received = Message;
+    type Send = LoadBalance;
+    type Recv = FairQueue;
+    type State = ();
+    type Half = Core<Self>;
+}
+
+macro_rules! has {
+    ($($capability:ident)*) => {
+        $(impl $capability for Everything {})*
+    };
+}
+has!(Sends Receives Identifies Requests Probes Routes Publishes Matches HearsSubscriptions);
+has!(PassesSubscriptions Conflates ConflatesTopics);
+
 impl Open for Probe {
-    fn defaults() -> Options {
-        Options::default()
+    type Pattern = Everything;
+
+    fn context() -> Context {
+        Context::global()
     }
 
     fn open(_: &Context, options: Options) -> Self {

@@ -1,13 +1,11 @@
-//! Building pipes: to a session, to an inproc name, to whoever has bound it.
+//! Making pipes: to a session, to an inproc name, to whoever has bound it.
 
 use std::sync::Arc;
 
 use zmtp::Batch;
 
-use super::ends::{Holder, deliver, name_receiver};
-use super::lane::Lane;
-use super::limits::{Side, Sides};
-use super::peers::PeerName;
+use super::ends::{At, name_receiver, send};
+use super::lane::{Lane, PeerName};
 use super::view::{LaneView, PipeRegistry};
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
@@ -32,15 +30,15 @@ impl Party<'_> {
         self.registry
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
-        lane.writer.holder = Holder::Socket(self.writers.clone());
-        let counters = lane.counters.clone();
+        lane.writer.at = At::Socket(self.writers.clone());
+        let tally = lane.tally.clone();
         drop(lane);
-        incoming.lock().reader.holder = Holder::Socket(self.readers.clone());
+        incoming.lock().reader.at = At::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has a note.
         self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
             origin: self.origin,
-            counters,
+            tally,
             lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
@@ -58,28 +56,12 @@ impl Party<'_> {
     }
 }
 
-/// Returns the limits of a lane that the party writes to.
-fn sends(party: &Party<'_>) -> Sides {
-    Sides {
-        writer: Some(party.send),
-        reader: None,
-    }
-}
-
-/// Returns the limits of a lane that the party reads from.
-fn receives(party: &Party<'_>) -> Sides {
-    Sides {
-        writer: None,
-        reader: Some(party.recv),
-    }
-}
-
-/// Makes a pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
+/// A pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
 /// the peer is never read beyond the HWM and never hears anything.
 pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     let id = PipeId::next();
-    let outgoing = Lane::new(sends(party), Holder::Nobody, Holder::Session(None));
-    let incoming = Lane::new(receives(party), Holder::Session(None), Holder::Nobody);
+    let outgoing = Lane::new((Some(party.send), None), At::Nobody, At::Session(None));
+    let incoming = Lane::new((None, Some(party.recv)), At::Session(None), At::Nobody);
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
@@ -96,11 +78,11 @@ pub(crate) struct Unbound {
     to_binder: Arc<Lane>,
 }
 
-/// Makes a pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
+/// A pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
 pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
-    let to_binder = Lane::new(sends(connector), Holder::Nobody, Holder::Nobody);
-    let to_connector = Lane::new(receives(connector), Holder::Nobody, Holder::Nobody);
+    let to_binder = Lane::new((Some(connector.send), None), At::Nobody, At::Nobody);
+    let to_connector = Lane::new((None, Some(connector.recv)), At::Nobody, At::Nobody);
     connector.attach(id, to_binder.clone(), to_connector.clone());
     Unbound {
         id,
@@ -111,8 +93,7 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
 }
 
 impl Unbound {
-    /// Joins both sides when the name is bound: the pipe's limits become the sums of both (R-HWM-4), and the binder gets
-    /// its ends.
+    /// The name is bound: the pipe's limits become the sums of both sides (R-HWM-4), and the binder gets its ends.
     pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
         let Unbound {
             id,
@@ -120,13 +101,13 @@ impl Unbound {
             to_connector,
             to_binder,
         } = self;
-        to_connector.lock().join(Side::Writer, binder.send);
+        to_connector.lock().join(true, binder.send);
         let writable = {
             let mut lane = to_binder.lock();
-            lane.join(Side::Reader, binder.recv);
+            lane.join(false, binder.recv);
             lane.writer.unpark()
         };
-        deliver(writable, id);
+        send(writable, id);
         binder.attach(id, to_connector.clone(), to_binder.clone());
         Joined {
             id,
@@ -139,18 +120,18 @@ impl Unbound {
         self.id
     }
 
-    /// Names the connector's endpoint.
+    /// The connector's endpoint.
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Gives whoever binds the name by which the connector knows it.
-    pub(crate) fn name_binder(&self, claim: Box<dyn PeerName>, tell: bool) {
+    /// The connector knows whoever binds by this name.
+    pub(crate) fn introduce(&self, claim: Box<dyn PeerName>, tell: bool) {
         name_receiver(self.id, &self.to_binder, claim.name().clone());
-        self.to_connector.set_name(self.id, claim, tell, true);
+        self.to_connector.introduce(self.id, claim, tell, true);
     }
 
-    /// Ends the pipe because one side does not take the other.
+    /// One side does not take the other: the pipe ends.
     pub(crate) fn refuse(self) {
         drop((
             OutgoingEnd {
@@ -164,7 +145,7 @@ impl Unbound {
         ));
     }
 
-    /// Returns whether the connector has gone, and nothing waits for whoever binds.
+    /// The connector has gone, and nothing waits for whoever binds.
     pub(crate) fn is_abandoned(&self) -> bool {
         let lane = self.to_binder.lock();
         lane.writer.gone && lane.is_empty()
@@ -183,25 +164,25 @@ impl Joined {
         self.id
     }
 
-    /// Says who is at either end.
-    pub(crate) fn set_peers(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
-        self.to_binder.set_sender(connector);
-        self.to_connector.set_sender(binder);
+    /// Who is at either end.
+    pub(crate) fn meet(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
+        self.to_binder.meet(connector);
+        self.to_connector.meet(binder);
     }
 
-    /// Puts the connector's first messages to the binder in front.
+    /// What the connector's first messages to the binder are.
     pub(crate) fn begin_connector(&self, first: Batch) {
         self.to_binder.begin(self.id, first);
     }
 
-    /// Puts the binder's first messages to the connector in front.
+    /// What the binder's first messages to the connector are.
     pub(crate) fn begin_binder(&self, first: Batch) {
         self.to_connector.begin(self.id, first);
     }
 
-    /// Gives the connector the name by which the binder knows it.
-    pub(crate) fn name_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
+    /// The binder knows the connector by this name.
+    pub(crate) fn introduce_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
         name_receiver(self.id, &self.to_connector, claim.name().clone());
-        self.to_binder.set_name(self.id, claim, tell, true);
+        self.to_binder.introduce(self.id, claim, tell, true);
     }
 }

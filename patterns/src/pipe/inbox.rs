@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
 use crate::routing_id::RoutingId;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -36,13 +37,15 @@ pub(crate) enum PipeEvent<E> {
     Named(PipeId, RoutingId),
     /// The other half of the socket has let go of an endpoint.
     Detached(Origin),
+    /// The other half of the socket has changed the options.
+    Configured(Box<Options>),
 }
 
 impl<E> PipeEvent<E> {
     /// Whether it is about a pipe that the socket has been given.
     fn is_about(&self, id: PipeId) -> bool {
         match self {
-            PipeEvent::Attached(_) | PipeEvent::Detached(_) => false,
+            PipeEvent::Attached(_) | PipeEvent::Detached(_) | PipeEvent::Configured(_) => false,
             PipeEvent::Changed(pipe) | PipeEvent::Named(pipe, _) => *pipe == id,
         }
     }
@@ -98,13 +101,18 @@ impl<E: PipeEnd> Inbox<E> {
             drop(state); // the note may own a pipe's end, which takes the pipe's lock when it is dropped
             return;
         }
+        if let PipeEvent::Configured(_) = note {
+            // Only the newest counts: the half that reads this may rest for long.
+            let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::Configured(_));
+            state.notes.retain(|one| !is_older(one));
+        }
         state.notes.push_back(note);
         self.notify(state);
     }
 
     /// Tells that a pipe has ended. A pipe that the handle has never seen and that holds nothing for it
     /// vanishes without a trace, so that peers which come and go do not fill the inbox of an idle socket.
-    pub(crate) fn closed(&self, id: PipeId) {
+    pub(crate) fn ended(&self, id: PipeId) {
         let mut state = self.lock();
         if state.closed {
             return;

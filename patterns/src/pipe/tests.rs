@@ -404,8 +404,11 @@ fn changes_beyond_the_limit_make_no_room() {
 
 #[test]
 fn news_of_the_peer_keeps_its_place_among_the_messages() {
-    let directory =
-        PeerNames::new(crate::rules::rules(SocketType::Router), &Options::default()).unwrap();
+    let directory = PeerNames::new(
+        crate::rules::Rules::of(SocketType::Router).unwrap(),
+        &Options::default(),
+    )
+    .unwrap();
     let claim = |pipe: &SessionPipe, name: &str| {
         directory
             .claim(pipe.id(), Origin(1), name.as_bytes(), None)
@@ -416,7 +419,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
-        session.set_name(Box::new(claim(&session, name)), true);
+        session.introduce(Box::new(claim(&session, name)), true);
         session.incoming.push(incoming(0..1));
         session.peer_left(true);
     }
@@ -446,7 +449,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     );
     let session_id = session.id();
     drop(session);
-    other.set_name(
+    other.introduce(
         directory
             .claim(other.id(), Origin(1), b"two", None)
             .map(Box::new)

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Weak};
 
 use super::PipeId;
-use super::counters::Counters;
-use super::ends::deliver;
+use super::ends::send;
 use super::lane::Lane;
-use super::limits::Side;
+use super::tally::Tally;
 use crate::routing_id::RoutingId;
 
 /// Where a socket's pipes are written down when they are made.
@@ -19,62 +18,53 @@ pub(crate) trait PipeRegistry {
 #[derive(Debug)]
 pub(crate) struct LaneView {
     lane: Weak<Lane>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl LaneView {
     pub(super) fn of(lane: &Arc<Lane>) -> Self {
         LaneView {
             lane: Arc::downgrade(lane),
-            counters: lane.lock().counters.clone(),
+            tally: lane.lock().tally.clone(),
         }
     }
 
-    /// Returns whether anybody has one of its ends.
+    /// Whether anybody has one of its ends.
     pub(crate) fn is_there(&self) -> bool {
         self.lane.strong_count() > 0
     }
 
-    /// Returns whether its reader is there.
+    /// Whether its reader is there.
     pub(crate) fn is_read(&self) -> bool {
         let lane = self.lane.upgrade();
         lane.is_some_and(|lane| !lane.lock().reader.gone)
     }
 
-    /// Returns the messages in the queue, and those that the reader has taken and is not done with.
+    /// Messages in the queue, and those that the reader has taken and is not done with.
     pub(crate) fn queued(&self, id: PipeId) -> usize {
         let Some(lane) = self.lane.upgrade() else {
             return 0;
         };
         let mut lane = lane.lock();
-        let wakeup = lane.expire();
+        let notice = lane.expire();
         let queued = lane.queued();
         drop(lane);
-        deliver(wakeup, id);
+        send(notice, id);
         queued
     }
 
-    /// Changes the HWM of its writer.
-    pub(crate) fn set_writer_hwm(&self, id: PipeId, hwm: usize) {
-        self.set_hwm(id, Side::Writer, hwm);
-    }
-
-    /// Changes the HWM of its reader.
-    pub(crate) fn set_reader_hwm(&self, id: PipeId, hwm: usize) {
-        self.set_hwm(id, Side::Reader, hwm);
-    }
-
-    fn set_hwm(&self, id: PipeId, side: Side, hwm: usize) {
+    /// The HWM of one of its sides changes.
+    pub(crate) fn set_hwm(&self, id: PipeId, of_writer: bool, hwm: usize) {
         if let Some(lane) = self.lane.upgrade() {
-            let wakeup = lane.lock().set_hwm(side, hwm);
-            deliver(wakeup, id);
+            let notice = lane.lock().set_hwm(of_writer, hwm);
+            send(notice, id);
         }
     }
 
-    /// Returns the name by which the writer is known.
+    /// The name by which the writer is known.
     pub(crate) fn writer(&self) -> Option<RoutingId> {
         let lane = self.lane.upgrade()?;
-        let name = lane.lock().peers.name();
-        name
+        let lane = lane.lock();
+        lane.name.as_ref().map(|claim| claim.name().clone())
     }
 }

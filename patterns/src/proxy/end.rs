@@ -1,175 +1,72 @@
-//! What a proxy does with a socket, whatever its type.
+//! What a proxy does with a socket, whatever its type: it stands on the same calls as `AnySocket`.
 
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use zmtp::Message;
 
-use crate::blocking::Blocking;
-use crate::error::TrySendError;
+use crate::blocking;
+use crate::core::Pattern;
+use crate::core::call::CallTimeout;
+use crate::error::RecvError;
 use crate::options::sealed::Sealed;
-use crate::socket::{Feeding, Flowing, Polled};
-use crate::{PubSocket, PullSocket, PushSocket, RepSocket, SubSocket};
+use crate::socket::{AnySocket, Direction, ErasedSocket, Socket};
 
-/// A socket that a [`Proxy`](crate::Proxy) can join to another: every one that sends and receives without turns,
-/// PULL and SUB, which give only, PUSH and PUB, which take only, and `()`, nothing. Blocking sockets and borrowed ones
-/// are among them. REP is one for control alone.
-pub trait ProxyEnd: Sealed + Unpin {
-    /// Each message has to be answered.
+/// A socket that a [`Proxy`](crate::Proxy) can join to another: any [`Socket`], half, [`AnySocket`] or blocking socket,
+/// or one of them borrowed; and `()`, nothing. PULL and SUB give only, PUSH and PUB take only; REQ and REP, which take
+/// turns, are good for control alone.
+pub trait ProxyEnd: Sealed {
+    /// Returns the socket, if there is one.
     #[doc(hidden)]
-    const ANSWERS_ALL: bool = false;
-
-    /// The next message, in libzmq's form: a ROUTER's begins with the peer's name.
-    #[doc(hidden)]
-    fn poll_take(&mut self, _: &mut Context<'_>) -> Poll<Message> {
-        Poll::Pending
-    }
-
-    /// Whether a message could be sent now.
-    #[doc(hidden)]
-    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    /// Sends a message, or leaves it.
-    #[doc(hidden)]
-    fn poll_put(&mut self, _: &mut Context<'_>, _: &mut Option<Message>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    /// Whether it is worth a copy.
-    #[doc(hidden)]
-    fn is_there(&self) -> bool {
-        true
-    }
+    #[allow(private_interfaces, reason = "called in this crate only")]
+    fn end(&mut self) -> Option<&mut dyn ErasedSocket>;
 }
 
-/// The next message. Time-outs mean nothing to a proxy: it waits for both sides.
-fn take<S: Flowing<Received: Into<Message>>>(
-    socket: &mut S,
-    cx: &mut Context<'_>,
-) -> Poll<Message> {
+/// Takes the next message, in libzmq's form: a ROUTER's begins with the peer's routing id. Time-outs mean nothing to a
+/// proxy: it waits for both sides. A socket that does not receive, or not now, gives nothing.
+pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<Message> {
     loop {
-        if let Ok(message) = ready!(socket.poll_recv(cx, &mut Polled::endless())) {
-            return Poll::Ready(message.into());
+        match ready!(socket.poll_recv(cx, &mut CallTimeout::endless())) {
+            Ok(message) => return Poll::Ready(message),
+            Err(RecvError::State { .. } | RecvError::Unsupported { .. }) => return Poll::Pending,
+            Err(RecvError::Timeout | RecvError::Empty) => {}
         }
     }
 }
 
-fn put<S: Feeding<Sent: From<Message>>>(
-    socket: &mut S,
+/// Sends a message, or leaves it. One that cannot be sent is gone: nobody has the routing id (the socket's counters
+/// tell), nothing stands behind it, or nobody waits for this answer.
+pub(super) fn put(
+    socket: &mut dyn ErasedSocket,
     cx: &mut Context<'_>,
     message: &mut Option<Message>,
-) -> Poll<()>
-where
-    Message: From<S::Sent>,
-{
-    let mut sent = message.take().map(S::Sent::from);
-    match socket.poll_send(cx, &mut sent, &mut Polled::endless()) {
-        Poll::Pending => {
-            *message = sent.map(Message::from);
-            Poll::Pending
-        }
-        // A name that nobody has (the socket's counters tell), or nothing behind the name.
-        Poll::Ready(_) => Poll::Ready(()),
-    }
+) -> Poll<()> {
+    socket
+        .poll_send(cx, message, &mut CallTimeout::endless())
+        .map(|_| ())
 }
 
-impl<S> ProxyEnd for S
-where
-    S: Flowing<Received: Into<Message>> + Feeding<Sent: From<Message>>,
-    Message: From<<S as crate::socket::SocketSend>::Sent>,
-{
-    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
-        take(self, cx)
-    }
-
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Feeding::poll_room(self, cx)
-    }
-
-    fn poll_put(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<()> {
-        put(self, cx, message)
-    }
-}
-
-macro_rules! gives {
-    ($($socket:ty)*) => {
-        $(impl ProxyEnd for $socket {
-            fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
-                take(self, cx)
+macro_rules! ends {
+    ($([$($param:ident: $bound:ident),*] $socket:ty => |$this:ident| $end:expr;)*) => {
+        $(
+            #[allow(private_interfaces, reason = "called in this crate only")]
+            impl<$($param: $bound),*> ProxyEnd for $socket {
+                fn end(&mut self) -> Option<&mut dyn ErasedSocket> {
+                    let $this = self;
+                    $end
+                }
             }
-        })*
+        )*
     };
-}
-gives!(PullSocket SubSocket &mut PullSocket &mut SubSocket);
-
-macro_rules! takes {
-    ($($socket:ty)*) => {
-        $(impl ProxyEnd for $socket {
-            fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-                Feeding::poll_room(self, cx)
-            }
-
-            fn poll_put(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<()> {
-                put(self, cx, message)
-            }
-        })*
-    };
-}
-takes!(PushSocket PubSocket &mut PushSocket &mut PubSocket);
-
-/// Takes commands and answers each.
-impl ProxyEnd for RepSocket {
-    const ANSWERS_ALL: bool = true;
-
-    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
-        match pin!(self.recv()).poll(cx) {
-            Poll::Ready(Ok(command)) => Poll::Ready(command),
-            _ => Poll::Pending,
-        }
-    }
-
-    fn poll_put(&mut self, _: &mut Context<'_>, message: &mut Option<Message>) -> Poll<()> {
-        let Some(answer) = message.take() else {
-            return Poll::Ready(());
-        };
-        match self.try_send(answer) {
-            // No question is open: nobody waits for this.
-            Ok(()) | Err(TrySendError::State { .. }) => Poll::Ready(()),
-            Err(error) => {
-                *message = Some(error.into_message());
-                Poll::Pending
-            }
-        }
-    }
 }
 
 impl Sealed for () {}
+impl Sealed for AnySocket {}
+impl<S: Sealed> Sealed for &mut S {}
 
-/// No capture, no control.
-impl ProxyEnd for () {
-    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-
-    fn is_there(&self) -> bool {
-        false
-    }
-}
-
-impl<S: ProxyEnd> ProxyEnd for Blocking<S> {
-    const ANSWERS_ALL: bool = S::ANSWERS_ALL;
-
-    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
-        S::poll_take(self, cx)
-    }
-
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        S::poll_room(self, cx)
-    }
-
-    fn poll_put(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<()> {
-        S::poll_put(self, cx, message)
-    }
+ends! {
+    [P: Pattern, D: Direction] Socket<P, D> => |this| Some(this);
+    [P: Pattern, D: Direction] blocking::Socket<P, D> => |this| Some(this.inner());
+    [E: ProxyEnd] &mut E => |this| (**this).end();
+    [] AnySocket => |this| Some(this.erased());
+    [] () => |_this| None;
 }

@@ -5,17 +5,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 
 use zmtp::Message;
 
-use super::{RecvStrategy, SendStrategy};
+use super::{RecvStrategy, Refusal, SendStrategy};
 use crate::peer::Peer;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
 
 /// The way to the peer.
 #[derive(Default)]
-pub(crate) struct ExclusiveSender {
+pub struct ExclusiveSender {
     writer: Option<PipeWriter>,
 }
 
@@ -34,6 +35,16 @@ impl ExclusiveSender {
                 self.writer = None;
                 false
             }
+        }
+    }
+}
+
+impl ExclusiveSender {
+    /// Does the same as an attempt. Pending: not now.
+    pub(crate) fn poll_send(&mut self, message: &mut Message) -> Poll<Result<(), Refusal>> {
+        match self.send(message) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
     }
 }
@@ -63,7 +74,7 @@ impl SendStrategy for ExclusiveSender {
 
 /// What comes from the peer, after what its predecessors have left.
 #[derive(Default)]
-pub(crate) struct ExclusiveReceiver {
+pub struct ExclusiveReceiver {
     readers: VecDeque<PipeReader>,
     /// Who has sent the last message, if that was none of `readers`.
     before: Option<Arc<Peer>>,
@@ -72,23 +83,24 @@ pub(crate) struct ExclusiveReceiver {
 impl ExclusiveReceiver {
     /// The next message, if it is at hand and a single frame.
     #[inline(always)]
-    pub(crate) fn at_hand(&mut self) -> Option<Message> {
+    pub(crate) fn try_fast(&mut self) -> Option<Message> {
         self.readers.front_mut()?.pop_at_hand()
     }
 
-    /// The next message.
-    pub(crate) fn recv(&mut self) -> Option<Message> {
-        loop {
-            match self.readers.front_mut()?.pop() {
-                Popped::Message(message) => return Some(message),
+    /// Takes the next message. Pending: there is none now.
+    pub(crate) fn poll_recv(&mut self) -> Poll<Result<Message, Refusal>> {
+        while let Some(reader) = self.readers.front_mut() {
+            match reader.pop() {
+                Popped::Message(message) => return Poll::Ready(Ok(message)),
                 Popped::Mark(_) => {}
-                Popped::Empty => return None,
+                Popped::Empty => break,
                 Popped::Ended => {
                     self.before = self.last_sender();
                     self.readers.pop_front();
                 }
             }
         }
+        Poll::Pending
     }
 }
 

@@ -1,11 +1,12 @@
 //! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use rustc_hash::FxHashMap;
 use zmtp::{Batch, Envelope, Message};
 
-use super::RecvStrategy;
+use super::{RecvStrategy, Refusal};
 use crate::peer::Peer;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PeerMark, PipeId, PipeReader, Popped};
@@ -31,7 +32,7 @@ enum Before {
 /// Turns over the readable pipes. Empty ones stand aside until they have something; the ends of pipes are boxed,
 /// since an idle connection goes back and forth with each message.
 #[derive(Default)]
-pub(crate) struct FairQueue {
+pub struct FairQueue {
     #[allow(clippy::vec_box)] // It moves from here to `empty` and back.
     readable: Vec<Box<PipeReader>>,
     empty: FxHashMap<PipeId, Box<PipeReader>>,
@@ -41,20 +42,18 @@ pub(crate) struct FairQueue {
     last: usize,
     /// And then, who or where it is.
     before: Before,
-    /// What `recv` heard instead of a message.
-    news: Option<PeerMark>,
 }
 
 impl FairQueue {
     /// The next message, if the one whose turn it is has it at hand and it is a single frame.
     #[inline(always)]
-    pub(crate) fn at_hand(&mut self) -> Option<Message> {
-        self.at_hand_if(|_| true)
+    pub(crate) fn try_fast(&mut self) -> Option<Message> {
+        self.try_fast_if(|_| true)
     }
 
-    /// `at_hand` for a message whose first frame is wanted.
+    /// `try_fast` for a message whose first frame is wanted.
     #[inline(always)]
-    pub(crate) fn at_hand_if(
+    pub(crate) fn try_fast_if(
         &mut self,
         wanted: impl FnOnce(&PipeReader) -> bool,
     ) -> Option<Message> {
@@ -67,16 +66,26 @@ impl FairQueue {
         Some(message)
     }
 
-    /// The next message. For a socket that names its peers, one without frames says that there is news
-    /// instead.
+    /// Takes the next message. What is told of named peers is passed over.
     pub(crate) fn recv(&mut self) -> Option<Message> {
-        match self.recv_with(Batch::pop)? {
-            Ok(message) => Some(message),
-            Err(news) => {
-                self.news = Some(news);
-                Some(Message::new())
+        loop {
+            if let Ok(message) = self.recv_with(Batch::pop)? {
+                return Some(message);
             }
         }
+    }
+
+    /// Takes the next message. Pending: there is none now.
+    pub(crate) fn poll_recv(&mut self) -> Poll<Result<Message, Refusal>> {
+        match self.recv() {
+            Some(message) => Poll::Ready(Ok(message)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes the next message, or what comes before it that is told of a named peer.
+    pub(crate) fn recv_or_mark(&mut self) -> Option<Result<Message, PeerMark>> {
+        self.recv_with(Batch::pop)
     }
 
     /// The next message, divided into envelope and body, with the pipe that it came from. No body: the message
@@ -139,11 +148,6 @@ impl FairQueue {
     pub(crate) fn recv_from(&mut self) -> Option<(PipeId, Message)> {
         let message = self.recv()?;
         Some((self.readable.get(self.last)?.id(), message))
-    }
-
-    /// What `recv` heard instead of a message.
-    pub(crate) fn take_news(&mut self) -> Option<PeerMark> {
-        self.news.take()
     }
 
     /// The pipes are about to change places: remembers whose message was the last one.

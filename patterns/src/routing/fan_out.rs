@@ -11,15 +11,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::{Batch, Message};
 
 use super::SendStrategy;
-use super::copies::Copies;
-use super::subscriptions::{NodeId, PrefixTrie};
+use super::encode_once::EncodeOnce;
+use super::prefix_trie::{NodeId, PrefixTrie};
 use crate::options::{Options, SlowSubscriber};
 use crate::pipe::PipeEnd;
 use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
 
 /// The subscribers and what they subscribed to.
 #[derive(Default)]
-pub(crate) struct FanOut {
+pub struct FanOut {
     /// By slot number, which the trie's values hold.
     subscribers: Vec<Option<Subscriber>>,
     slots: FxHashMap<PipeId, u32>,
@@ -70,7 +70,7 @@ struct Subscriber {
 impl Subscriber {
     /// There is no room for the message in hand. `true`: the subscriber has to go.
     #[cold]
-    fn is_full(&mut self, slow: SlowSubscriber, copies: &mut Copies<'_>) -> bool {
+    fn is_full(&mut self, slow: SlowSubscriber, copies: &mut EncodeOnce<'_>) -> bool {
         match slow {
             SlowSubscriber::DropNewest => {
                 self.mute = true;
@@ -119,7 +119,7 @@ impl FanOut {
             return true;
         }
         let mut encoded = std::mem::take(&mut self.encoded);
-        let mut copies = Copies::new(message, self.matching.len(), &mut encoded);
+        let mut copies = EncodeOnce::new(message, self.matching.len(), &mut encoded);
         for number in 0..self.matching.len() {
             self.offer(self.matching[number], &mut copies);
         }
@@ -180,7 +180,7 @@ impl FanOut {
 
     /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
     #[inline]
-    fn offer(&mut self, slot: u32, copies: &mut Copies<'_>) {
+    fn offer(&mut self, slot: u32, copies: &mut EncodeOnce<'_>) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -336,7 +336,7 @@ impl FanOut {
 impl SendStrategy for FanOut {
     /// Half of the default HWM: a publisher that never waits lets its sessions empty their pipes before these
     /// are full.
-    const BUSY: usize = 500;
+    const BUDGET: usize = 500;
     /// Each call is for all of them.
     const SHARES: usize = 1;
 

@@ -1,17 +1,19 @@
 //! Load balance: each message to the next pipe that has room (R-ALL-13). Used by PUSH, REQ and
 //! DEALER.
 
+use std::task::Poll;
+
 use rustc_hash::FxHashMap;
 use zmtp::Message;
 
-use super::SendStrategy;
+use super::{Refusal, SendStrategy};
 use crate::options::Options;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 
 /// Turns over the writable pipes. Full ones stand aside until they have room.
 #[derive(Default)]
-pub(crate) struct LoadBalance {
+pub struct LoadBalance {
     writable: Vec<PipeWriter>,
     full: FxHashMap<PipeId, PipeWriter>,
     /// Whose turn it is, in `writable`.
@@ -23,7 +25,7 @@ pub(crate) struct LoadBalance {
 impl LoadBalance {
     /// Queues the message to the pipe whose turn it is, if that has room.
     #[inline(always)]
-    pub(crate) fn send_at_once(&mut self, message: &mut Message) -> bool {
+    pub(crate) fn try_fast_send(&mut self, message: &mut Message) -> bool {
         let sent = match self.writable.get_mut(self.turn) {
             Some(writer) => writer.push(message).is_ok(),
             None => false,
@@ -53,13 +55,15 @@ impl LoadBalance {
         }
     }
 
-    /// Queues the message to the next writable pipe and names it. `None`: there is none (mute), and the
-    /// message is untouched.
-    pub(crate) fn send(&mut self, message: &mut Message) -> Option<PipeId> {
-        self.send_with(|writer| writer.push(message))
+    /// Queues the message to the next writable pipe. Pending: there is none (mute), and the message is untouched.
+    pub(crate) fn poll_send(&mut self, message: &mut Message) -> Poll<Result<(), Refusal>> {
+        match self.send_with(|writer| writer.push(message)) {
+            Some(_) => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
     }
 
-    /// `send`, with `push` to queue the message.
+    /// Queues a message with `push` to the next writable pipe, and names that. `None`: there is none (mute).
     pub(crate) fn send_with(
         &mut self,
         push: impl FnMut(&mut PipeWriter) -> Result<(), Refused>,

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket};
 use crate::Context;
 use crate::loom_tests::{block_on, check, check_within};
 use crate::options::Options;
 use crate::pipe::tests::Socket;
 use crate::pipe::{Origin, PipeId};
-use crate::rules::rules;
+use crate::rules::Rules;
 use crate::state::{NameClaim, PeerNames};
 use crate::sync::thread;
+use crate::{DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket};
 
 const NAME: &str = "inproc://models";
 
@@ -158,8 +158,11 @@ fn senders_of_one_socket_are_all_woken() {
 #[test]
 fn a_name_belongs_to_one_pipe() {
     check(|| {
-        let directory =
-            PeerNames::new(rules(zmtp::SocketType::Router), &Options::default()).unwrap();
+        let directory = PeerNames::new(
+            Rules::of(zmtp::SocketType::Router).unwrap(),
+            &Options::default(),
+        )
+        .unwrap();
         let pipes = Socket::new(1);
         let (one, another) = (pipes.pipe().id(), pipes.pipe().id());
         let other = {
@@ -181,7 +184,8 @@ fn who_leaves_gives_up_no_name_but_its_own() {
             handover: true,
             ..Options::default()
         };
-        let directory = PeerNames::new(rules(zmtp::SocketType::Router), &options).unwrap();
+        let directory =
+            PeerNames::new(Rules::of(zmtp::SocketType::Router).unwrap(), &options).unwrap();
         let pipes = Socket::new(1);
         let before = claim(&directory, pipes.pipe().id());
         let leaving = thread::spawn(move || drop(before));

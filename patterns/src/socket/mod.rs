@@ -1,273 +1,300 @@
-//! The sockets: each is a row of this table.
+//! [`Socket`]: the sockets of all patterns, and their halves, written once.
 //!
-//! | socket | send | receive | twist | mute |
-//! |---|---|---|---|---|
-//! | [`ReqSocket`] | load balance | last peer | lockstep, envelope | waits |
-//! | [`RepSocket`] | to the asker | fair queue | lockstep, envelope | drops |
-//! | [`PubSocket`] | fan-out | subscriptions only | | drops |
-//! | [`SubSocket`] | subscriptions only | fair queue | filter | |
-//! | [`PushSocket`] | load balance | - | | waits |
-//! | [`PullSocket`] | - | fair queue | | |
-//! | [`DealerSocket`] | load balance | fair queue | | waits |
-//! | [`RouterSocket`] | by name | fair queue | names apart | drops, or error |
-//! | [`XPubSocket`] | fan-out | fair queue | gives subscriptions | drops |
-//! | [`XSubSocket`] | everyone | fair queue | takes subscriptions | drops |
-//! | [`PairSocket`] | the peer | the peer | | waits |
+//! ```text
+//! mod.rs            making a socket, its endpoints, options and counters, its end
+//! direction.rs      whole sockets and halves: split, reunite
+//! send.rs recv.rs   what each direction does
+//! stream.rs         a socket as a stream or a sink, and the permit for one message
+//! shared_sender.rs  a sender for many tasks
+//! any.rs erased.rs  a socket whose type is a value
+//! ```
 
-mod adapters;
-mod call;
-mod core;
-mod dealer;
-
-mod halves;
-
-mod endpoint_table;
+mod any;
+mod direction;
+mod erased;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
-mod pair;
-mod pipeline;
-mod pubsub;
-mod reqrep;
-mod router;
-
+mod recv;
+mod send;
 mod shared_sender;
-mod traits;
-mod xpub;
-mod xpub_halves;
-mod xsub;
+mod stream;
 
-pub use adapters::{MessageSink, Messages, Permit};
-pub use dealer::{DealerReceiver, DealerSender, DealerSocket};
-pub use halves::ReuniteError;
-pub use pair::{PairReceiver, PairSender, PairSocket};
-pub use pipeline::{PullSocket, PushSocket};
-pub use pubsub::{PubSocket, SubSocket};
-pub use reqrep::{RepSocket, ReqSocket};
-pub use router::{Notice, Routed, RouterReceiver, RouterSender, RouterSocket};
-pub use shared_sender::SharedSender;
-pub(crate) use traits::Polled;
-pub use traits::{Feeding, Flowing, Hears, Socket, SocketRecv, SocketSend, Splits};
-pub use xpub::XPubSocket;
-pub use xpub_halves::{XPubReceiver, XPubSender};
-pub use xsub::{XSubReceiver, XSubSender, XSubSocket};
+use std::fmt;
+use std::time::Duration;
 
-pub(crate) use self::core::Core;
+use tokio::task::JoinHandle;
+use zmtp::SocketType;
 
-/// Writes the part of a socket's API that is the same for all: making it, its endpoints, its end.
-macro_rules! common_methods {
-    ($socket:ident, $socket_type:ident) => {
-        impl $crate::options::sealed::Sealed for $socket {}
+pub use self::any::{AnySocket, OpenError, TypeNotBuilt};
+pub use self::direction::{
+    Direction, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide, SubscribesFor, Whole,
+};
+pub(crate) use self::erased::ErasedSocket;
+pub use self::shared_sender::SharedSender;
+pub use self::stream::{MessageSink, Messages, Permit};
+use crate::OpenListener;
+use crate::capability::Sends as CanSend;
+use crate::context::Context;
+pub use crate::core::pattern::{Outgoing, Pattern};
+use crate::core::{Access, Binding, Core};
+use crate::endpoint::{Endpoint, ToEndpoint};
+use crate::error::{
+    BindError, CloseReport, ConnectError, DisconnectError, OptionError, UnbindError,
+};
+use crate::monitor::Monitor;
+use crate::options::{Builder, Open, Options};
+use crate::stats::SocketStats;
 
-        impl $crate::options::Open for $socket {
-            fn defaults() -> $crate::options::Options {
-                $crate::options::Options::of(::zmtp::SocketType::$socket_type)
-            }
-
-            fn open(context: &$crate::context::Context, options: $crate::options::Options) -> Self {
-                Self::from_core($crate::socket::Core::new(
-                    ::zmtp::SocketType::$socket_type,
-                    context,
-                    options,
-                ))
-            }
-        }
-
-        impl Default for $socket {
-            fn default() -> Self {
-                Self::new()
-            }
-        }
-
-        impl ::std::fmt::Debug for $socket {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.debug_struct(stringify!($socket))
-                    .field("last_endpoint", &self.last_endpoint())
-                    .finish_non_exhaustive()
-            }
-        }
-
-        impl $socket {
-            /// A socket with the default options, in the context that all such sockets share.
-            pub fn new() -> Self {
-                Self::builder()
-                    .build()
-                    .expect("the default options are within their ranges")
-            }
-
-            /// A socket with options of its own.
-            pub fn builder() -> $crate::options::Builder<Self> {
-                $crate::options::Builder::new()
-            }
-
-            /// Listens at an endpoint and returns it with all wildcards resolved: the form to connect to and
-            /// to unbind. Peers are accepted in the background from now on. A socket may bind and
-            /// connect any number of endpoints.
-            ///
-            /// # Errors
-            ///
-            /// The endpoint is malformed, in use, not of this machine, or refused by the system. The socket
-            /// is as it was before.
-            ///
-            /// # Cancel safety
-            ///
-            /// A dropped future has not bound anything.
-            pub async fn bind(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> Result<$crate::endpoint::Endpoint, $crate::error::BindError> {
-                self.core.bind(endpoint).await
-            }
-
-            /// Listens with a socket of the system that is listening already, as systemd passes one to a service, or
-            /// a parent to its child. From then on it is as if [`bind`](Self::bind) had made it, but options of
-            /// the listening socket itself (`backlog`, `bind_device`) are its maker's, and a socket file stays.
-            /// In libzmq: `ZMQ_USE_FD` (89).
-            ///
-            /// ```
-            /// # #[tokio::main(flavor = "current_thread")]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            #[doc = concat!("use purezmq::", stringify!($socket), ";")]
-            ///
-            /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-            #[doc = concat!("let mut socket = ", stringify!($socket), "::new();")]
-            /// let endpoint = socket.adopt(listener).await?;
-            /// assert!(endpoint.to_string().starts_with("tcp://127.0.0.1:"));
-            /// # Ok(())
-            /// # }
-            /// ```
-            ///
-            /// # Errors
-            ///
-            /// No runtime is running, the listener has no address, or the system refuses it.
-            ///
-            /// # Cancel safety
-            ///
-            /// A dropped future has closed the listener, or adopted it.
-            pub async fn adopt(
-                &mut self,
-                listener: impl Into<$crate::OpenListener>,
-            ) -> Result<$crate::endpoint::Endpoint, $crate::error::BindError> {
-                self.core.adopt(listener.into()).await
-            }
-
-            /// Connects to an endpoint in the background, and reconnects whenever the connection is lost.
-            /// Returns at once; the peer need not be there yet. Needs a running tokio runtime, except
-            /// for `inproc://`.
-            ///
-            /// # Errors
-            ///
-            /// The endpoint is malformed or a wildcard, or no runtime is running. Everything else is tried
-            /// again until it works; [`monitor`](Self::monitor) tells about it.
-            pub fn connect(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> Result<(), $crate::error::ConnectError> {
-                self.core.connect(endpoint)
-            }
-
-            /// Stops listening at an endpoint (as [`bind`](Self::bind) returned it) and closes the
-            /// connections that were accepted there. Messages queued for them are sent within the linger
-            /// time, in the background. When this returns, the address is free.
-            ///
-            /// # Errors
-            ///
-            /// The socket is not bound there.
-            ///
-            /// # Cancel safety
-            ///
-            /// The endpoint goes also if the future is dropped once it has been polled.
-            pub async fn unbind(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> Result<(), $crate::error::UnbindError> {
-                self.core.unbind(endpoint).await
-            }
-
-            /// Ends all connections made to an endpoint. Messages queued for it are sent within the linger
-            /// time, in the background; messages received from it and not read yet are dropped.
-            ///
-            /// # Errors
-            ///
-            /// The socket is not connected there.
-            pub fn disconnect(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> Result<(), $crate::error::DisconnectError> {
-                self.core.disconnect(endpoint)
-            }
-
-            /// The endpoint of the last successful `bind` (resolved) or `connect` (as given).
-            pub fn last_endpoint(&self) -> Option<&$crate::endpoint::Endpoint> {
-                self.core.last_endpoint()
-            }
-
-            /// How long unsent messages are still tried after the socket or an endpoint of it is closed.
-            /// `None`: until they are sent. Takes effect for all that closes later.
-            pub fn set_linger(&mut self, linger: Option<::std::time::Duration>) {
-                self.core.set_linger(linger);
-            }
-
-            /// Changes options of the socket. `change` gets them as they are now, and has the same methods as the
-            /// socket's [`builder`](Self::builder). Which changes take effect at once, which for peers that come
-            /// later, and which for endpoints that are bound or connected later,
-            /// [`options::TABLE`]($crate::options::TABLE) says for each option.
-            ///
-            /// # Errors
-            ///
-            /// A value is out of range, or another context is given. Nothing is changed then.
-            pub fn set_options(
-                &mut self,
-                change: impl FnOnce($crate::options::Builder<Self>) -> $crate::options::Builder<Self>,
-            ) -> Result<(), $crate::error::OptionError> {
-                let options = self.core.shared.config.options.clone();
-                let changed = change($crate::options::Builder::changing(options));
-                self.core
-                    .set_options(changed.into_options(&self.core.context())?);
-                Ok(())
-            }
-
-            /// Watches what happens to the socket's connections from now on.
-            pub fn monitor(&self) -> $crate::monitor::Monitor {
-                self.core.monitor()
-            }
-
-            /// The socket's counters as they stand: messages and bytes, queues, drops, for the socket and for each of
-            /// its peers.
-            pub fn stats(&self) -> $crate::stats::SocketStats {
-                self.core.stats()
-            }
-
-            /// Closes the socket, waits until its messages are sent or the linger time is over, and says
-            /// what was left. Dropping the socket does the same in the background.
-            ///
-            /// # Cancel safety
-            ///
-            /// The socket is closed by the first poll; a dropped future only doesn't wait for the rest.
-            pub async fn close(self) -> $crate::error::Closed {
-                self.core.close().await
-            }
-        }
-
-        impl $crate::socket::Socket for $socket {
-            fn bind(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> impl Future<Output = Result<$crate::endpoint::Endpoint, $crate::error::BindError>>
-            {
-                $socket::bind(self, endpoint)
-            }
-
-            fn unbind(
-                &mut self,
-                endpoint: impl $crate::endpoint::ToEndpoint,
-            ) -> impl Future<Output = Result<(), $crate::error::UnbindError>> {
-                $socket::unbind(self, endpoint)
-            }
-
-            fn close(self) -> impl Future<Output = $crate::error::Closed> {
-                $socket::close(self)
-            }
-        }
-    };
+/// A socket of the pattern `P`: [`PushSocket`](crate::PushSocket) is a `Socket<Push>`. With `D`, one half of it.
+///
+/// It sends and receives whole messages to and from any number of peers, at any number of endpoints that it binds and
+/// connects. Connections come, go and come back by themselves in the background. What it does with several peers, or
+/// with none, is its pattern.
+///
+/// It belongs to one task at a time (`&mut self`), can be sent to another thread, and needs no lock. Dropped, it is
+/// closed, and lingers in the background.
+pub struct Socket<P: Pattern, D: Direction = Whole> {
+    pub(crate) handle: D::Handle<P>,
 }
-pub(crate) use common_methods;
+
+impl<P: Pattern, D: Direction> fmt::Debug for Socket<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("type", &self.socket_type())
+            .field("last_endpoint", &self.last_endpoint())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Pattern> Default for Socket<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Pattern, D: Direction> crate::options::sealed::Sealed for Socket<P, D> {}
+
+impl<P: Pattern> Open for Socket<P> {
+    type Pattern = P;
+
+    fn context() -> Context {
+        Context::global()
+    }
+
+    fn open(context: &Context, options: Options) -> Self {
+        Socket {
+            handle: Core::new(context, options),
+        }
+    }
+}
+
+impl<P: Pattern> Socket<P> {
+    /// Makes a socket with the default options, in the context that all such sockets share.
+    pub fn new() -> Self {
+        Self::builder()
+            .build()
+            .expect("the default options are within their ranges")
+    }
+
+    /// Begins a socket with options of its own.
+    pub fn builder() -> Builder<Self> {
+        Builder::new()
+    }
+}
+
+/// Endpoints, options, counters and the end: the same for all sockets and halves. What a half does to the endpoints and
+/// options it does for both.
+impl<P: Pattern, D: Direction> Socket<P, D> {
+    /// Returns the type of the socket.
+    pub fn socket_type(&self) -> SocketType {
+        P::RULES.socket_type
+    }
+
+    /// Listens at an endpoint and returns it with all wildcards resolved: the form to connect to and
+    /// to unbind. Peers are accepted in the background from now on.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is malformed, in use, not of this machine, or refused by the system. The socket
+    /// is as it was before.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not bound anything.
+    pub fn bind(
+        &mut self,
+        endpoint: impl ToEndpoint,
+    ) -> impl Future<Output = Result<Endpoint, BindError>> + Send {
+        let endpoint = endpoint.to_endpoint();
+        async move {
+            let begun = self.begin_bind(endpoint?)?;
+            let opened = begun.opened().await;
+            self.finish_bind(opened)
+        }
+    }
+
+    pub(crate) fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError> {
+        self.handle.with(|core| core.begin_bind(endpoint))
+    }
+
+    pub(crate) fn finish_bind(&mut self, opened: Binding) -> Result<Endpoint, BindError> {
+        self.handle.with(|core| core.finish_bind(opened))
+    }
+
+    /// Listens with a socket of the system that is listening already, as systemd passes one to a service, or
+    /// a parent to its child. From then on it is as if [`bind`](Self::bind) had made it, but options of
+    /// the listening socket itself (`backlog`, `bind_device`) are its maker's, and a socket file stays.
+    /// In libzmq: `ZMQ_USE_FD` (89).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut socket = purezmq::PullSocket::new();
+    /// let endpoint = socket.adopt(listener).await?;
+    /// assert!(endpoint.to_string().starts_with("tcp://127.0.0.1:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No runtime is running, the listener has no address, or the system refuses it.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has closed the listener, or adopted it.
+    pub fn adopt(
+        &mut self,
+        listener: impl Into<OpenListener>,
+    ) -> impl Future<Output = Result<Endpoint, BindError>> + Send {
+        let listener = listener.into();
+        async move {
+            let begun = self.handle.with(|core| core.begin_adopt(listener))?;
+            let opened = begun.opened().await;
+            self.finish_bind(opened)
+        }
+    }
+
+    /// Connects to an endpoint in the background, and reconnects whenever the connection is lost.
+    /// Returns at once; the peer need not be there yet. Needs a running tokio runtime, except
+    /// for `inproc://`.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is malformed or a wildcard, or no runtime is running. Everything else is tried
+    /// again until it works; [`monitor`](Self::monitor) tells about it.
+    pub fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
+        let endpoint = endpoint.to_endpoint()?;
+        self.handle.with(|core| core.connect(endpoint))
+    }
+
+    /// Stops listening at an endpoint (as [`bind`](Self::bind) returned it) and closes the
+    /// connections that were accepted there. Messages queued for them are sent within the linger
+    /// time, in the background. When this returns, the address is free.
+    ///
+    /// # Errors
+    ///
+    /// The socket is not bound there.
+    ///
+    /// # Cancel safety
+    ///
+    /// The endpoint goes also if the future is dropped once it has been polled.
+    pub fn unbind(
+        &mut self,
+        endpoint: impl ToEndpoint,
+    ) -> impl Future<Output = Result<(), UnbindError>> + Send {
+        let endpoint = endpoint.to_endpoint();
+        async move {
+            if let Some(task) = self.begin_unbind(&endpoint?)? {
+                // It cannot have failed: it holds no lock and reads no peer's bytes.
+                let _ = task.await;
+            }
+            Ok(())
+        }
+    }
+
+    pub(crate) fn begin_unbind(
+        &mut self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<JoinHandle<()>>, UnbindError> {
+        self.handle.with(|core| core.unbind(endpoint))
+    }
+
+    /// Ends all connections made to an endpoint. Messages queued for it are sent within the linger
+    /// time, in the background; messages received from it and not read yet are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The socket is not connected there.
+    pub fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
+        let endpoint = endpoint.to_endpoint()?;
+        self.handle.with(|core| core.disconnect(endpoint))
+    }
+
+    /// Returns the endpoint of the last successful `bind` (resolved) or `connect` (as given) of this handle.
+    pub fn last_endpoint(&self) -> Option<Endpoint> {
+        self.handle.peek(|core| core.last_endpoint().cloned())
+    }
+
+    /// Sets how long unsent messages are still tried after the socket or an endpoint of it is closed.
+    /// `None`: until they are sent. Takes effect for all that closes later.
+    pub fn set_linger(&mut self, linger: Option<Duration>) {
+        self.handle.with(|core| core.set_linger(linger));
+    }
+
+    /// Returns the options as they are.
+    pub fn options(&self) -> Options {
+        self.handle.peek(|core| core.options().clone())
+    }
+
+    /// Changes options of the socket. `change` gets them as they are now, and has the same methods as the
+    /// socket's [`builder`](Self::builder). Which changes take effect at once, which for peers that come
+    /// later, and which for endpoints that are bound or connected later,
+    /// [`options::TABLE`](crate::options::TABLE) says for each option.
+    ///
+    /// # Errors
+    ///
+    /// A value is out of range, or another context is given. Nothing is changed then.
+    pub fn set_options(
+        &mut self,
+        change: impl FnOnce(Builder<Socket<P>>) -> Builder<Socket<P>>,
+    ) -> Result<(), OptionError> {
+        let changed = change(Builder::changing(self.options())).into_options()?;
+        self.handle.with(|core| core.set_options(changed))
+    }
+
+    /// Watches what happens to the socket's connections from now on.
+    pub fn monitor(&self) -> Monitor {
+        self.handle.peek(Core::monitor)
+    }
+
+    /// Returns the socket's counters as they stand: messages and bytes, queues, drops, for the socket and for each of
+    /// its peers. What the other half has just taken may still be counted as queued.
+    pub fn stats(&self) -> SocketStats {
+        self.handle.peek(Core::stats)
+    }
+
+    /// Closes the socket, waits until its messages are sent or the linger time is over, and says
+    /// what was left. Dropping the socket does the same in the background.
+    ///
+    /// A half is closed at once, and leaves the socket open for the other one: the last one waits.
+    ///
+    /// # Cancel safety
+    ///
+    /// The socket is closed by the first poll; a dropped future only doesn't wait for the rest.
+    pub async fn close(self) -> CloseReport {
+        match self.handle.into_core() {
+            Some(core) => core.close().wait().await,
+            None => CloseReport::default(),
+        }
+    }
+}
+
+impl<P: CanSend, D: Direction> Socket<P, D> {
+    /// Counts the messages that were given to `send` and dropped, because their peer's pipe was full or there was no
+    /// such peer: once for each peer that missed one. [`stats`](Self::stats) tells them apart.
+    pub fn dropped(&self) -> u64 {
+        self.handle.peek(Core::dropped)
+    }
+}

@@ -1,14 +1,21 @@
 //! A sender for many tasks: one socket, or sending half, behind any number of handles.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::sync::{Mutex as Line, MutexGuard as Turn};
-
-use super::SocketSend;
-use super::traits::{Feeding, Polled};
-use crate::error::{SendError, TrySendError};
+use super::{Direction, SendSide, Socket, Whole};
+use crate::capability::Sends as CanSend;
+use crate::core::Pattern;
+use crate::core::call::CallTimeout;
+use crate::endpoint::{Endpoint, ToEndpoint};
+use crate::error::{
+    BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
+};
+use crate::monitor::Monitor;
+use crate::options::Builder;
+use crate::stats::SocketStats;
 use crate::sync::Mutex;
 
 /// A sending socket, or half, that many tasks and threads feed: made by `into_shared`. Cheap to clone.
@@ -38,35 +45,35 @@ use crate::sync::Mutex;
 /// # Ok(())
 /// # }
 /// ```
-pub struct SharedSender<S> {
-    shared: Arc<Shared<S>>,
+pub struct SharedSender<P: Pattern, D: Direction = Whole> {
+    shared: Arc<Queue<P, D>>,
 }
 
-struct Shared<S> {
-    state: Mutex<State<S>>,
-    /// Who waits. Held by the first in the line.
-    line: Line<()>,
+struct Queue<P: Pattern, D: Direction> {
+    state: Mutex<State<P, D>>,
+    /// Who waits in `send`. Held by the first in the line.
+    line: tokio::sync::Mutex<()>,
 }
 
-struct State<S> {
-    socket: S,
+struct State<P: Pattern, D: Direction> {
+    socket: Socket<P, D>,
     /// How many are in the line. Changes under the lock only, and is at least one while somebody has the turn:
     /// so nobody else's waker takes the place of the first one's.
     waiting: usize,
 }
 
 /// Somebody's place in the line.
-struct Place<'a, S> {
-    shared: &'a Shared<S>,
+struct Waiting<'a, P: Pattern, D: Direction> {
+    shared: &'a Queue<P, D>,
 }
 
-impl<S> Drop for Place<'_, S> {
+impl<P: Pattern, D: Direction> Drop for Waiting<'_, P, D> {
     fn drop(&mut self) {
         self.shared.state.lock().waiting -= 1;
     }
 }
 
-impl<S> Clone for SharedSender<S> {
+impl<P: Pattern, D: Direction> Clone for SharedSender<P, D> {
     fn clone(&self) -> Self {
         SharedSender {
             shared: self.shared.clone(),
@@ -74,20 +81,21 @@ impl<S> Clone for SharedSender<S> {
     }
 }
 
-impl<S> std::fmt::Debug for SharedSender<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<P: Pattern, D: Direction> fmt::Debug for SharedSender<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedSender")
+            .field("type", &P::RULES.socket_type)
             .field("handles", &Arc::strong_count(&self.shared))
             .finish()
     }
 }
 
-impl<S: Feeding> SharedSender<S> {
-    pub(crate) fn new(socket: S) -> Self {
+impl<P: CanSend, D: SendSide> SharedSender<P, D> {
+    pub(crate) fn new(socket: Socket<P, D>) -> Self {
         SharedSender {
-            shared: Arc::new(Shared {
+            shared: Arc::new(Queue {
                 state: Mutex::new(State { socket, waiting: 0 }),
-                line: Line::new(()),
+                line: tokio::sync::Mutex::new(()),
             }),
         }
     }
@@ -96,32 +104,32 @@ impl<S: Feeding> SharedSender<S> {
     ///
     /// # Errors
     ///
-    /// As the socket's own `send`. `send_timeout` is counted from when it is this sender's turn. The message
+    /// As [`Socket::send`]. `send_timeout` is counted from when it is this sender's turn. The message
     /// comes back.
     ///
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message, and has left the line.
-    pub async fn send(&self, message: impl Into<<S as SocketSend>::Sent>) -> Result<(), SendError> {
+    pub async fn send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
         let shared = &*self.shared;
         let mut message = Some(message.into());
-        let mut polled = Polled::default();
+        let mut timeout = CallTimeout::default();
         // The place in the line is given up after the turn.
         let mut place = None;
-        let mut turn: Option<Turn<'_, ()>> = None;
+        let mut turn: Option<tokio::sync::MutexGuard<'_, ()>> = None;
         let first = poll_fn(|cx| {
             if turn.is_some() {
                 return Poll::Ready(None);
             }
             let mut state = shared.state.lock();
             if state.waiting == 0 {
-                if let Poll::Ready(sent) = state.socket.poll_send(cx, &mut message, &mut polled) {
+                if let Poll::Ready(sent) = state.socket.poll_send(cx, &mut message, &mut timeout) {
                     return Poll::Ready(Some(sent));
                 }
                 turn = shared.line.try_lock().ok();
             }
             state.waiting += 1;
-            place = Some(Place { shared });
+            place = Some(Waiting { shared });
             if turn.is_some() {
                 // The socket wakes this task when there is something to do.
                 Poll::Pending
@@ -138,7 +146,7 @@ impl<S: Feeding> SharedSender<S> {
         };
         let sent = poll_fn(|cx| {
             let mut state = shared.state.lock();
-            state.socket.poll_send(cx, &mut message, &mut polled)
+            state.socket.poll_send(cx, &mut message, &mut timeout)
         })
         .await;
         drop(turn);
@@ -151,26 +159,108 @@ impl<S: Feeding> SharedSender<S> {
     ///
     /// # Errors
     ///
-    /// As the socket's own `try_send`. The message comes back.
-    pub fn try_send(
+    /// As [`Socket::try_send`]. The message comes back.
+    pub fn try_send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+        let message = message.into();
+        self.with(|socket| socket.try_send(message))
+    }
+
+    /// Does something else with the socket. All senders wait meanwhile.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Socket<P, D>) -> T) -> T {
+        act(&mut self.shared.state.lock().socket)
+    }
+
+    /// Listens at an endpoint: [`Socket::bind`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not bound anything.
+    pub async fn bind(&self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
+        let endpoint = endpoint.to_endpoint()?;
+        let begun = self.with(|socket| socket.begin_bind(endpoint))?;
+        let opened = begun.opened().await;
+        self.with(|socket| socket.finish_bind(opened))
+    }
+
+    /// Connects to an endpoint: [`Socket::connect`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn connect(&self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
+        self.with(|socket| socket.connect(endpoint))
+    }
+
+    /// Stops listening at an endpoint: [`Socket::unbind`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// The endpoint goes also if the future is dropped once it has been polled.
+    pub async fn unbind(&self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
+        let endpoint = endpoint.to_endpoint()?;
+        if let Some(task) = self.with(|socket| socket.begin_unbind(&endpoint))? {
+            let _ = task.await;
+        }
+        Ok(())
+    }
+
+    /// Ends all connections made to an endpoint: [`Socket::disconnect`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
+        self.with(|socket| socket.disconnect(endpoint))
+    }
+
+    /// Changes options of the socket: [`Socket::set_options`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set_options(
         &self,
-        message: impl Into<<S as SocketSend>::Sent>,
-    ) -> Result<(), TrySendError> {
-        self.shared.state.lock().socket.try_send(message)
+        change: impl FnOnce(Builder<Socket<P>>) -> Builder<Socket<P>>,
+    ) -> Result<(), OptionError> {
+        self.with(|socket| socket.set_options(change))
     }
 
-    /// Does something else with the socket: connects it, say, or asks for its counters. All senders wait
-    /// meanwhile.
-    pub fn with<T>(&self, job: impl FnOnce(&mut S) -> T) -> T {
-        job(&mut self.shared.state.lock().socket)
+    /// Watches what happens to the socket's connections from now on.
+    pub fn monitor(&self) -> Monitor {
+        self.with(|socket| socket.monitor())
     }
 
-    /// The socket, if this is the only handle.
+    /// Returns the socket's counters as they stand.
+    pub fn stats(&self) -> SocketStats {
+        self.with(|socket| socket.stats())
+    }
+
+    /// Drops this handle; the last one closes the socket, and waits: [`Socket::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The handle is dropped by the first poll; a dropped future only doesn't wait for the rest.
+    pub async fn close(self) -> CloseReport {
+        match self.try_into_inner() {
+            Ok(socket) => socket.close().await,
+            Err(_) => CloseReport::default(),
+        }
+    }
+
+    /// Returns the socket, if this is the only handle.
     ///
     /// # Errors
     ///
     /// There are other handles. This one comes back.
-    pub fn try_into_inner(self) -> Result<S, Self> {
+    pub fn try_into_inner(self) -> Result<Socket<P, D>, Self> {
         match Arc::try_unwrap(self.shared) {
             Ok(shared) => Ok(shared.state.into_inner().socket),
             Err(shared) => Err(SharedSender { shared }),

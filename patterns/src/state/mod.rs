@@ -132,19 +132,6 @@ impl Shared {
         self.config = Arc::new(Config { rules, options });
     }
 
-    /// Changes how long the socket lingers, at once.
-    pub(crate) fn set_linger(&mut self, linger: Option<std::time::Duration>) {
-        self.state.linger.set(linger);
-        let options = Options {
-            linger,
-            ..self.config.options.clone()
-        };
-        self.config = Arc::new(Config {
-            rules: self.config.rules,
-            options,
-        });
-    }
-
     /// Runs a task of the socket.
     pub(crate) fn spawn(
         &self,
@@ -213,20 +200,20 @@ impl Shared {
         origin: Origin,
         peer: Option<&Arc<Peer>>,
     ) -> bool {
-        let mut name = None;
+        let mut place = None;
         if let Some(names) = &self.state.peer_names {
             let announced = peer.and_then(|peer| peer.routing_id.as_deref());
             let (announced, before) = (announced.unwrap_or_default(), pipe.name());
-            name = names.claim(pipe.id(), origin, announced, before.as_ref());
-            if name.is_none() {
+            place = names.claim(pipe.id(), origin, announced, before.as_ref());
+            if place.is_none() {
                 return false;
             }
         }
         if let Some(peer) = peer {
-            pipe.set_peer(peer);
+            pipe.meet(peer);
         }
-        if let Some(name) = name {
-            pipe.set_name(Box::new(name), self.config.options.notify);
+        if let Some(place) = place {
+            pipe.introduce(Box::new(place), self.config.options.notify);
         }
         true
     }

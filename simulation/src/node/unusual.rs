@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::calls::patiently;
 use super::{Actor, Stage, TOPICS};
 use crate::plan::mark;
-use crate::sockets::AnySocket;
+use crate::sockets::Socket;
 
 impl Actor {
     pub(super) async fn do_something_unusual(&mut self) {
@@ -97,7 +97,7 @@ impl Actor {
         let (send, recv) = (settings.send_hwm, settings.recv_hwm);
         self.note("marks", send as u64, "has other high-water marks");
         self.note("marks", recv as u64, "for sending, and these for receiving");
-        self.socket = self.socket.take().map(AnySocket::together);
+        self.socket = self.socket.take().map(Socket::together);
         let settings = self.plan.settings.clone();
         self.socket().set_marks(&settings);
         self.note_marks();
@@ -141,7 +141,7 @@ impl Actor {
         if !self.plan.binds {
             return;
         }
-        self.socket = self.socket.take().map(AnySocket::together);
+        self.socket = self.socket.take().map(Socket::together);
         self.note("rebind", 0, "unbinds, and binds again");
         let at = self.endpoint_of(self.plan.host);
         let polls = self.rng.random_range(1..10);

@@ -5,7 +5,6 @@
 #![cfg(unix)]
 
 mod attack;
-mod attackers;
 mod descriptors;
 mod leaks;
 mod placement;

@@ -83,7 +83,7 @@ pub(crate) async fn ours(role: Role, port: u16) -> Result<(), Failure> {
         obey(drop);
         told(&endpoint)?;
         loop {
-            let message = router.recv().await?;
+            let message = router.recv_message().await?;
             router.send(message).await?;
         }
     }

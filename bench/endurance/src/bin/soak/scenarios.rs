@@ -358,7 +358,7 @@ async fn dealer_and_router(progress: Progress) -> Result<(), Failure> {
     }
     let serve = async {
         loop {
-            let request = requests.recv().await?;
+            let request = requests.recv_message().await?;
             answers.send(request).await?;
         }
     };
@@ -402,7 +402,7 @@ async fn restarts(progress: Progress) -> Result<(), Failure> {
         endpoint = Some(bound);
         let serve = async {
             loop {
-                let request = rep.recv().await?;
+                let request = rep.recv_message().await?;
                 rep.send(request).await?;
             }
         };

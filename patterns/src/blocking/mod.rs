@@ -1,0 +1,65 @@
+//! The sockets for programs without an async runtime: the same types and options, with calls that block.
+//!
+//! One layer over all sockets: a call is the async socket's future, polled on the calling thread, which parks while
+//! the future waits. The first attempt is the same code as in async programs, so a call that need not wait costs
+//! the same; no task, channel or runtime stands in between. The connections live on an I/O thread that all blocking
+//! sockets of the process share, or on those of the [`Context`] that they are built with.
+//!
+//! ```
+//! use purezmq::blocking::{PullSocket, PushSocket};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut pull = PullSocket::new();
+//! let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+//! let mut push = PushSocket::builder().send_hwm(10).build()?;
+//! push.connect(&endpoint)?;
+//! push.send("no runtime here")?;
+//! assert_eq!(pull.recv()?, "no runtime here");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Threads
+//!
+//! A socket belongs to one thread at a time (`&mut self`), and can be sent to another: the compiler sees to it, and
+//! no call pays for a lock. For several threads at once, [`split`](Socket::split) gives each direction to a thread,
+//! and [`into_shared`](Socket::into_shared) makes a sender that any number of threads clone. Any number of sockets
+//! may be used in any number of threads.
+//!
+//! # What else is there
+//!
+//! A blocking socket has every call of the async one. Whatever else is a future, [`wait`] waits for:
+//! `wait(socket.monitor().recv())`. Do not block in an async task: it would hold up its runtime's thread.
+//!
+//! A dropped socket lingers on its I/O thread; a program that ends at once should [`close`](Socket::close) it
+//! before, which waits.
+
+mod socket;
+mod wait;
+
+pub use self::socket::{Permit, SharedSender, Socket};
+pub use self::wait::wait;
+use crate::sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
+
+/// [`ReqSocket`](crate::ReqSocket), blocking.
+pub type ReqSocket = Socket<Req>;
+/// [`RepSocket`](crate::RepSocket), blocking.
+pub type RepSocket = Socket<Rep>;
+/// [`PubSocket`](crate::PubSocket), blocking.
+pub type PubSocket = Socket<Pub>;
+/// [`SubSocket`](crate::SubSocket), blocking.
+pub type SubSocket = Socket<Sub>;
+/// [`PushSocket`](crate::PushSocket), blocking.
+pub type PushSocket = Socket<Push>;
+/// [`PullSocket`](crate::PullSocket), blocking.
+pub type PullSocket = Socket<Pull>;
+/// [`DealerSocket`](crate::DealerSocket), blocking.
+pub type DealerSocket = Socket<Dealer>;
+/// [`RouterSocket`](crate::RouterSocket), blocking.
+pub type RouterSocket = Socket<Router>;
+/// [`XPubSocket`](crate::XPubSocket), blocking.
+pub type XPubSocket = Socket<XPub>;
+/// [`XSubSocket`](crate::XSubSocket), blocking.
+pub type XSubSocket = Socket<XSub>;
+/// [`PairSocket`](crate::PairSocket), blocking.
+pub type PairSocket = Socket<Pair>;

@@ -1,0 +1,518 @@
+//! The blocking sockets: each call is the async one's, waited for on the calling thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zmtp::{Message, SocketType};
+
+use super::wait;
+use crate::capability::{
+    Duplex, Publishes, Receives as CanRecv, Reserves, Sends as CanSend, Streams, Subscribes,
+    TracksTopics,
+};
+use crate::context::Context;
+use crate::core::Pattern;
+use crate::endpoint::{Endpoint, ToEndpoint};
+use crate::error::{
+    BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, ReserveError,
+    SendError, UnbindError,
+};
+use crate::monitor::Monitor;
+use crate::options::sealed::Sealed;
+use crate::options::{Builder, Open, Options};
+use crate::peer::Peer;
+use crate::socket::{
+    self, Direction, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide, SubscribesFor, Whole,
+};
+use crate::sockets::{Routed, Router, XPub};
+use crate::stats::SocketStats;
+use crate::{OpenListener, RoutingId};
+
+/// A socket, or a half of one, whose calls block. Each call does what the [async one](crate::Socket) of the same name
+/// does.
+pub struct Socket<P: Pattern, D: Direction = Whole>(socket::Socket<P, D>);
+
+/// A [`SharedSender`](crate::SharedSender) whose calls block: a sending socket, or half, that many threads feed.
+pub struct SharedSender<P: Pattern, D: Direction = Whole>(socket::SharedSender<P, D>);
+
+pub use crate::socket::Permit;
+
+impl<P: Pattern, D: Direction> fmt::Debug for Socket<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<P: Pattern, D: Direction> fmt::Debug for SharedSender<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<P: Pattern, D: Direction> Clone for SharedSender<P, D> {
+    fn clone(&self) -> Self {
+        SharedSender(self.0.clone())
+    }
+}
+
+/// A socket of a context with I/O threads, or one whose tasks run elsewhere.
+impl<P: Pattern, D: Direction> From<socket::Socket<P, D>> for Socket<P, D> {
+    fn from(socket: socket::Socket<P, D>) -> Self {
+        Socket(socket)
+    }
+}
+
+impl<P: Pattern, D: Direction> Sealed for Socket<P, D> {}
+
+impl<P: Pattern> Open for Socket<P> {
+    type Pattern = P;
+
+    fn context() -> Context {
+        Context::global_with_io_thread()
+    }
+
+    fn open(context: &Context, options: Options) -> Self {
+        Socket(socket::Socket::open(context, options))
+    }
+}
+
+impl<P: Pattern> Default for Socket<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Pattern> Socket<P> {
+    /// Makes a socket with the default options.
+    ///
+    /// # Panics
+    ///
+    /// The system refuses the I/O thread, when it is the process' first blocking socket. Build one with
+    /// [`Context::with_io_threads`] to get an error instead.
+    pub fn new() -> Self {
+        Self::builder()
+            .build()
+            .expect("the default options are within their ranges")
+    }
+
+    /// Begins a socket with options of its own. Its context is that of all blocking sockets, unless it is given another,
+    /// which has to have I/O threads ([`Context::with_io_threads`]) to reach beyond the process. `inproc://` names
+    /// are the context's.
+    pub fn builder() -> Builder<Self> {
+        Builder::new()
+    }
+}
+
+/// Writes calls that are the async socket's: `wait` for those that are futures there.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident(
+        $this:ident $(, $argument:ident: $type:ty)*
+    ) -> $output:ty = $call:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(&mut self $(, $argument: $type)*) -> $output {
+                let $this = &mut self.0;
+                $call
+            }
+        )*
+    };
+}
+
+impl<P: Pattern, D: Direction> Socket<P, D> {
+    pub(crate) fn inner(&mut self) -> &mut socket::Socket<P, D> {
+        &mut self.0
+    }
+
+    /// Returns the async socket. It goes on living on its context's I/O threads.
+    pub fn into_inner(self) -> socket::Socket<P, D> {
+        self.0
+    }
+
+    /// Returns the type of the socket.
+    pub fn socket_type(&self) -> SocketType {
+        self.0.socket_type()
+    }
+
+    calls! {
+        /// Listens at an endpoint and returns it with all wildcards resolved.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::bind`](crate::Socket::bind).
+        bind(this, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> = wait(this.bind(endpoint));
+        /// Listens with a socket of the system that is listening already.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::adopt`](crate::Socket::adopt).
+        adopt(this, listener: impl Into<OpenListener>) -> Result<Endpoint, BindError> = wait(this.adopt(listener));
+        /// Connects to an endpoint in the background.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::connect`](crate::Socket::connect).
+        connect(this, endpoint: impl ToEndpoint) -> Result<(), ConnectError> = this.connect(endpoint);
+        /// Stops listening at an endpoint. When this returns, the address is free.
+        ///
+        /// # Errors
+        ///
+        /// The socket is not bound there.
+        unbind(this, endpoint: impl ToEndpoint) -> Result<(), UnbindError> = wait(this.unbind(endpoint));
+        /// Ends all connections made to an endpoint.
+        ///
+        /// # Errors
+        ///
+        /// The socket is not connected there.
+        disconnect(this, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> = this.disconnect(endpoint);
+        /// Sets how long unsent messages are still tried after the socket or an endpoint of it is closed.
+        set_linger(this, linger: Option<Duration>) -> () = this.set_linger(linger);
+        /// Changes options of the socket.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::set_options`](crate::Socket::set_options).
+        set_options(
+            this, change: impl FnOnce(Builder<socket::Socket<P>>) -> Builder<socket::Socket<P>>
+        ) -> Result<(), OptionError> = this.set_options(change);
+    }
+
+    /// Returns the endpoint of the last successful `bind` (resolved) or `connect` (as given).
+    pub fn last_endpoint(&self) -> Option<Endpoint> {
+        self.0.last_endpoint()
+    }
+
+    /// Returns the options as they are.
+    pub fn options(&self) -> Options {
+        self.0.options()
+    }
+
+    /// Watches what happens to the socket's connections from now on.
+    pub fn monitor(&self) -> Monitor {
+        self.0.monitor()
+    }
+
+    /// Returns the socket's counters as they stand.
+    pub fn stats(&self) -> SocketStats {
+        self.0.stats()
+    }
+
+    /// Closes the socket, waits until its messages are sent or the linger time is over, and says what was left. A half
+    /// waits if it is the last one.
+    pub fn close(self) -> CloseReport {
+        wait(self.0.close())
+    }
+}
+
+impl<P: CanSend, D: SendSide> Socket<P, D> {
+    /// Sends a message; blocks where the async socket's `send` waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send`](crate::Socket::send). The message comes back.
+    #[inline]
+    pub fn send(&mut self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+        wait(self.0.send(message))
+    }
+
+    calls! {
+        /// Sends a message if that needs no waiting.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::try_send`](crate::Socket::try_send). The message comes back.
+        try_send(this, message: impl Into<P::Sent>) -> Result<(), SendError> = this.try_send(message);
+    }
+
+    /// Counts the messages that were given to `send` and dropped.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}
+
+impl<P: CanRecv, D: RecvSide> Socket<P, D> {
+    /// Receives the next message; blocks while there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::recv`](crate::Socket::recv).
+    #[inline]
+    pub fn recv(&mut self) -> Result<P::Received, RecvError> {
+        wait(self.0.recv())
+    }
+
+    calls! {
+        /// Receives the next message, if one is there.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::try_recv`](crate::Socket::try_recv).
+        try_recv(this) -> Result<P::Received, RecvError> = this.try_recv();
+    }
+
+    /// Returns who has sent the message that was received last.
+    pub fn last_peer(&self) -> Option<Arc<Peer>> {
+        self.0.last_peer()
+    }
+
+    /// Returns the messages, one after the other. Never ends: a `recv_timeout` that passed is an item, too.
+    ///
+    /// ```
+    /// use purezmq::blocking::{PullSocket, PushSocket};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut pull = PullSocket::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// std::thread::spawn(move || {
+    ///     let mut push = PushSocket::new();
+    ///     push.connect(&endpoint).unwrap();
+    ///     for number in 1..=3 {
+    ///         push.send(number.to_string()).unwrap();
+    ///     }
+    ///     push.close();
+    /// });
+    /// for (expected, message) in ["1", "2", "3"].into_iter().zip(pull.messages()) {
+    ///     assert_eq!(message?, expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn messages(&mut self) -> impl Iterator<Item = Result<P::Received, RecvError>> {
+        std::iter::repeat_with(|| self.recv())
+    }
+}
+
+impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
+    calls! {
+        /// Receives as many messages as are there, at least one and at most `limit`, and puts them at the end of
+        /// `buffer`; blocks while there is none. Returns how many.
+        ///
+        /// # Errors
+        ///
+        /// `recv_timeout` passed.
+        recv_many(this, buffer: &mut Vec<P::Received>, limit: usize) -> Result<usize, RecvError> =
+            wait(this.recv_many(buffer, limit));
+    }
+}
+
+impl<P: Streams + CanSend, D: SendSide> Socket<P, D> {
+    /// Makes it a sender that can be cloned, for many threads.
+    pub fn into_shared(self) -> SharedSender<P, D> {
+        SharedSender(self.0.into_shared())
+    }
+}
+
+impl<P: Reserves + CanSend, D: SendSide> Socket<P, D> {
+    /// Blocks until a peer has room for a message, and holds the socket for that message.
+    ///
+    /// # Errors
+    ///
+    /// `send_timeout` passed.
+    pub fn reserve(&mut self) -> Result<Permit<'_, P, D>, ReserveError> {
+        wait(self.0.reserve())
+    }
+}
+
+impl<P: Subscribes, D: SubscribesFor<P>> Socket<P, D> {
+    calls! {
+        /// Subscribes to a topic: [`Socket::subscribe`](crate::Socket::subscribe).
+        subscribe(this, topic: impl AsRef<[u8]>) -> bool = this.subscribe(topic);
+        /// Takes a subscription back: [`Socket::unsubscribe`](crate::Socket::unsubscribe).
+        unsubscribe(this, topic: impl AsRef<[u8]>) -> bool = this.unsubscribe(topic);
+    }
+}
+
+impl<P: TracksTopics, D: Direction> Socket<P, D> {
+    calls! {
+        /// Counts the distinct topics.
+        topics_count(this) -> usize = this.topics_count();
+    }
+}
+
+impl<P: Publishes, D: Direction> Socket<P, D> {
+    calls! {
+        /// Blocks until that many peers have subscribed to something: what is sent then reaches them.
+        wait_for_subscribers(this, count: usize) -> () = wait(this.wait_for_subscribers(count));
+        /// Counts the peers with a subscription, as far as they have been heard.
+        subscriber_count(this) -> usize = this.subscriber_count();
+    }
+}
+
+impl<D: Direction> Socket<XPub, D> {
+    /// Counts notices and messages of peers that were not kept.
+    pub fn missed(&self) -> u64 {
+        self.0.missed()
+    }
+}
+
+impl<D: RecvSide> Socket<Router, D> {
+    calls! {
+        /// Receives the next message; blocks while there is none. What is told of peers is passed over.
+        ///
+        /// # Errors
+        ///
+        /// `recv_timeout` passed.
+        recv_message(this) -> Result<Routed, RecvError> = wait(this.recv_message());
+        /// Receives the next message, if one is there. What is told of peers is passed over.
+        ///
+        /// # Errors
+        ///
+        /// No message is there.
+        try_recv_message(this) -> Result<Routed, RecvError> = this.try_recv_message();
+    }
+}
+
+impl<D: SendSide> Socket<Router, D> {
+    calls! {
+        /// Sends a message to the peer of this routing id.
+        ///
+        /// # Errors
+        ///
+        /// As [`send`](Self::send). The message comes back.
+        send_to(this, peer: impl Into<RoutingId>, message: impl Into<Message>) -> Result<(), SendError> =
+            wait(this.send_to(peer, message));
+        /// Returns the routing ids of all peers that messages can be sent to, in no order.
+        peers(this) -> Vec<RoutingId> = this.peers();
+    }
+}
+
+impl Socket<Router> {
+    calls! {
+        /// Connects to a peer that shall be known by this routing id here.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::connect_as`](crate::Socket::connect_as).
+        connect_as(this, endpoint: impl ToEndpoint, name: impl Into<RoutingId>) -> Result<(), ConnectError> =
+            this.connect_as(endpoint, name);
+    }
+}
+
+impl<P: Duplex> Socket<P> {
+    /// Divides the socket into its two directions, for two threads.
+    pub fn split(self) -> (Socket<P, SendHalf>, Socket<P, RecvHalf>) {
+        let (sender, receiver) = self.0.split();
+        (Socket(sender), Socket(receiver))
+    }
+}
+
+impl<P: Duplex> Socket<P, SendHalf> {
+    /// Makes the whole socket again.
+    ///
+    /// # Errors
+    ///
+    /// The halves belong to two different sockets. They come back.
+    #[allow(clippy::result_large_err, reason = "the error is both arguments")]
+    pub fn reunite(
+        self,
+        receiver: Socket<P, RecvHalf>,
+    ) -> Result<Socket<P>, ReuniteError<Self, Socket<P, RecvHalf>>> {
+        match self.0.reunite(receiver.0) {
+            Ok(whole) => Ok(Socket(whole)),
+            Err(ReuniteError(sender, receiver)) => {
+                Err(ReuniteError(Socket(sender), Socket(receiver)))
+            }
+        }
+    }
+}
+
+impl<P: CanSend, D: SendSide> SharedSender<P, D> {
+    /// Sends a message as the socket does, in turn with the other handles.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedSender::send`](crate::SharedSender::send). The message comes back.
+    pub fn send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+        wait(self.0.send(message))
+    }
+
+    /// Sends a message if that needs no waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedSender::try_send`](crate::SharedSender::try_send). The message comes back.
+    pub fn try_send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+        self.0.try_send(message)
+    }
+
+    /// Does something else with the socket, which is the async one: what is a future there, [`wait`] waits for. All
+    /// senders wait meanwhile.
+    pub fn with<T>(&self, act: impl FnOnce(&mut socket::Socket<P, D>) -> T) -> T {
+        self.0.with(act)
+    }
+
+    /// Listens at an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::bind`](crate::Socket::bind).
+    pub fn bind(&self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
+        wait(self.0.bind(endpoint))
+    }
+
+    /// Connects to an endpoint in the background.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::connect`](crate::Socket::connect).
+    pub fn connect(&self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
+        self.0.connect(endpoint)
+    }
+
+    /// Stops listening at an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// The socket is not bound there.
+    pub fn unbind(&self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
+        wait(self.0.unbind(endpoint))
+    }
+
+    /// Ends all connections made to an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// The socket is not connected there.
+    pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
+        self.0.disconnect(endpoint)
+    }
+
+    /// Changes options of the socket.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::set_options`](crate::Socket::set_options).
+    pub fn set_options(
+        &self,
+        change: impl FnOnce(Builder<socket::Socket<P>>) -> Builder<socket::Socket<P>>,
+    ) -> Result<(), OptionError> {
+        self.0.set_options(change)
+    }
+
+    /// Watches what happens to the socket's connections from now on.
+    pub fn monitor(&self) -> Monitor {
+        self.0.monitor()
+    }
+
+    /// Returns the socket's counters as they stand.
+    pub fn stats(&self) -> SocketStats {
+        self.0.stats()
+    }
+
+    /// Drops this handle; the last one closes the socket, and waits.
+    pub fn close(self) -> CloseReport {
+        wait(self.0.close())
+    }
+
+    /// Returns the socket, if this is the only handle.
+    ///
+    /// # Errors
+    ///
+    /// There are other handles. This one comes back.
+    pub fn try_into_inner(self) -> Result<Socket<P, D>, Self> {
+        match self.0.try_into_inner() {
+            Ok(socket) => Ok(Socket(socket)),
+            Err(shared) => Err(SharedSender(shared)),
+        }
+    }
+}

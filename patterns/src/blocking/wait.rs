@@ -1,0 +1,83 @@
+//! [`wait`]: a future on a thread that parks.
+
+use std::cell::Cell;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, Thread};
+
+/// Runs a future to its end on this thread, which parks while the future waits. For everything in this library
+/// that is a future: it needs no runtime around it, if its socket's connections run on I/O threads.
+#[inline]
+pub fn wait<F: Future>(future: F) -> F::Output {
+    let parker = PARKER.take().unwrap_or_else(Parker::new);
+    let output = parker.wait(pin!(future));
+    PARKER.set(Some(parker));
+    output
+}
+
+thread_local! {
+    /// This thread's parker, while nobody uses it.
+    static PARKER: Cell<Option<Parker>> = const { Cell::new(None) };
+}
+
+/// Parks one thread; its waker is made once.
+struct Parker {
+    unparker: Arc<Unparker>,
+    waker: Waker,
+}
+
+struct Unparker {
+    thread: Thread,
+    /// It was woken since it last parked. Others unpark the thread, too.
+    woken: AtomicBool,
+}
+
+impl Parker {
+    #[cold]
+    fn new() -> Self {
+        let unparker = Arc::new(Unparker {
+            thread: thread::current(),
+            woken: AtomicBool::new(false),
+        });
+        Parker {
+            waker: Waker::from(unparker.clone()),
+            unparker,
+        }
+    }
+
+    #[inline]
+    fn wait<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+        let mut cx = std::task::Context::from_waker(&self.waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            self.park();
+        }
+    }
+
+    fn park(&self) {
+        while !self.unparker.woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+impl Wake for Unparker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.thread.unpark();
+        }
+    }
+}
+
+#[cfg(all(test, purezmq_loom))]
+#[path = "loom_tests.rs"]
+mod loom_tests;

@@ -1,0 +1,115 @@
+//! What sockets can do, as traits of their patterns: which calls and which options a socket has follows from them.
+//!
+//! For code that works with sockets of several types: `fn publish<P: Sends<Sent = Message>>(socket: &mut Socket<P>)`.
+//! Which type has which, its row says (`rules.rs`).
+
+use crate::core::Pattern;
+
+/// Any socket.
+pub trait Any: Pattern {}
+
+impl<P: Pattern> Any for P {}
+
+macro_rules! capabilities {
+    ($($(#[$doc:meta])+ $name:ident;)+) => {
+        $($(#[$doc])+ pub trait $name: Pattern {})+
+    };
+}
+
+capabilities! {
+    /// A socket that sends messages, and so has a high-water mark and a timeout for it.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PULL socket only receives.
+    /// let pull = purezmq::PullSocket::builder().send_hwm(10).build();
+    /// ```
+    Sends;
+    /// A socket that receives messages, and so has a high-water mark and a timeout for it, and a
+    /// limit to their size.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PUSH socket only sends.
+    /// let push = purezmq::PushSocket::builder().recv_hwm(10).build();
+    /// ```
+    Receives;
+    /// A socket whose calls come in any order: all but REQ and REP. It can be a stream, a sink, and shared by tasks.
+    Streams;
+    /// A socket that sends and receives independently, and can be divided into halves.
+    Duplex;
+    /// A socket that waits until any peer has room, and can reserve that room.
+    Reserves;
+    /// A socket that subscribes by method: SUB, XSUB, and XPUB for its peers.
+    Subscribes;
+    /// A socket that knows topics: PUB, SUB, XPUB and XSUB.
+    TracksTopics;
+    /// A socket that tells its peers who it is: REQ, REP, DEALER and ROUTER.
+    ///
+    /// ```compile_fail,E0599
+    /// // Subscribers are nobody in particular.
+    /// let sub = purezmq::SubSocket::builder().routing_id("me").build();
+    /// ```
+    Identifies;
+    /// A socket whose requests wait for replies: REQ.
+    ///
+    /// ```compile_fail,E0599
+    /// // A REP socket asks nobody.
+    /// let rep = purezmq::RepSocket::builder().relaxed(true).build();
+    /// ```
+    Requests;
+    /// A socket that can make itself known to a ROUTER: REQ, DEALER and ROUTER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A REP socket waits to be asked.
+    /// let rep = purezmq::RepSocket::builder().probe_router(true).build();
+    /// ```
+    Probes;
+    /// A socket that sends to peers by their routing ids: ROUTER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A DEALER sends to the next peer, whoever it is.
+    /// let dealer = purezmq::DealerSocket::builder().mandatory(true).build();
+    /// ```
+    Routes;
+    /// A socket that sends each message to all who subscribed to it: PUB and XPUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PUSH socket never drops anything.
+    /// let push = purezmq::PushSocket::builder().no_drop(true).build();
+    /// ```
+    Publishes;
+    /// A socket that compares messages with subscriptions: PUB, XPUB and SUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // An XSUB socket passes on all that comes.
+    /// let xsub = purezmq::XSubSocket::builder().invert_matching(true).build();
+    /// ```
+    Matches;
+    /// A socket that gives its peers' subscriptions to the application: XPUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PUB socket keeps them to itself.
+    /// let publisher = purezmq::PubSocket::builder().verbose(true).build();
+    /// ```
+    HearsSubscriptions;
+    /// A socket whose messages may be subscriptions: XPUB and XSUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // A SUB socket subscribes by a method.
+    /// let sub = purezmq::SubSocket::builder().only_first_subscribe(true).build();
+    /// ```
+    PassesSubscriptions;
+    /// A socket that can keep the newest message alone: PUSH, PULL, PUB, SUB and DEALER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A reply must not take the place of another one.
+    /// let router = purezmq::RouterSocket::builder().conflate(true).build();
+    /// ```
+    Conflates;
+    /// A socket that can keep the newest message of each topic alone: PUB, XPUB, SUB and XSUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // The first frame of work to be done is no topic.
+    /// let push = purezmq::PushSocket::builder().conflate_topics(true).build();
+    /// ```
+    ConflatesTopics;
+}

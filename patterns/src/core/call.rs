@@ -1,0 +1,277 @@
+//! `send` and `recv` of every socket: calls that are mostly served at once, and otherwise wait.
+//!
+//! The first attempt is code that the compiler puts where the application awaits the call, so that a message
+//! is not moved from function to function on its way; each move costs as much as encoding a small message.
+//! What comes after a failed attempt is one function that is not inlined. A call that waits holds nothing
+//! but its place: dropped, it has done nothing.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use super::pattern::{recv_error, send_error};
+use super::{Access, Core, Outgoing, Pattern, Refusal};
+use crate::error::{RecvError, ReserveError, SendError};
+
+/// How long a call waits: the state of one that is polled.
+#[derive(Debug, Default)]
+pub(crate) enum CallTimeout {
+    /// The first attempt is still to be made.
+    #[default]
+    Fresh,
+    /// It waits, for ever or until the time-out.
+    Waiting(Option<Pin<Box<Sleep>>>),
+}
+
+impl CallTimeout {
+    /// Makes the state of a call that knows no time-out.
+    pub(crate) fn endless() -> Self {
+        CallTimeout::Waiting(None)
+    }
+
+    /// Becomes ready when the time-out has passed. The first call begins to wait.
+    fn poll<P: Pattern>(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core<P>,
+        timeout: Option<Duration>,
+    ) -> Poll<()> {
+        if let CallTimeout::Fresh = self {
+            *self = CallTimeout::Waiting(timeout.map(|time| Box::pin(core.timer(time))));
+        }
+        match self {
+            CallTimeout::Waiting(Some(timer)) => timer.as_mut().poll(cx),
+            CallTimeout::Waiting(None) | CallTimeout::Fresh => Poll::Pending,
+        }
+    }
+}
+
+/// What is received by one call.
+pub(crate) trait RecvOp<P: Pattern>: Unpin {
+    type Item;
+    /// Takes it. Pending: there is nothing now.
+    fn take(&mut self, core: &mut Core<P>) -> Poll<Result<Self::Item, Refusal>>;
+    /// Takes it where that is quickly done.
+    #[inline(always)]
+    fn try_fast(&mut self, _: &mut Core<P>) -> Option<Self::Item> {
+        None
+    }
+}
+
+/// One message, or event.
+pub(crate) struct One;
+
+impl<P: Pattern> RecvOp<P> for One {
+    type Item = P::Received;
+
+    fn take(&mut self, core: &mut Core<P>) -> Poll<Result<P::Received, Refusal>> {
+        P::recv(core)
+    }
+
+    #[inline(always)]
+    fn try_fast(&mut self, core: &mut Core<P>) -> Option<P::Received> {
+        P::try_fast_recv(core)
+    }
+}
+
+/// As many as there are, up to a limit.
+pub(crate) struct Many<'a, T> {
+    pub(crate) buffer: &'a mut Vec<T>,
+    pub(crate) limit: usize,
+}
+
+impl<P: Pattern> RecvOp<P> for Many<'_, P::Received> {
+    /// How many.
+    type Item = usize;
+
+    fn take(&mut self, core: &mut Core<P>) -> Poll<Result<usize, Refusal>> {
+        let before = self.buffer.len();
+        while self.buffer.len() - before < self.limit {
+            match P::try_fast_recv(core) {
+                Some(item) => self.buffer.push(item),
+                None => match P::recv(core) {
+                    Poll::Ready(Ok(item)) => self.buffer.push(item),
+                    Poll::Ready(Err(refusal)) if self.buffer.len() == before => {
+                        return Poll::Ready(Err(refusal));
+                    }
+                    _ => break,
+                },
+            }
+        }
+        let count = self.buffer.len() - before;
+        core.count_served(count);
+        if count == 0 && self.limit > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+/// A `recv`.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(crate) struct Receiving<'a, P, H, W> {
+    handle: &'a mut H,
+    op: W,
+    timeout: CallTimeout,
+    pattern: PhantomData<fn() -> P>,
+}
+
+impl<'a, P: Pattern, H: Access<P>, W: RecvOp<P>> Receiving<'a, P, H, W> {
+    #[inline(always)]
+    pub(crate) fn new(handle: &'a mut H, op: W) -> Self {
+        Receiving {
+            handle,
+            op,
+            timeout: CallTimeout::Fresh,
+            pattern: PhantomData,
+        }
+    }
+
+    #[inline(never)]
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<W::Item, RecvError>> {
+        let (op, timeout) = (&mut self.op, &mut self.timeout);
+        self.handle
+            .poll(cx, |core, cx| core.poll_recv_call(cx, op, timeout))
+    }
+}
+
+impl<P: Pattern, H: Access<P>, W: RecvOp<P>> Future for Receiving<'_, P, H, W> {
+    type Output = Result<W::Item, RecvError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let CallTimeout::Fresh = this.timeout
+            && let Some(core) = this.handle.fast()
+            && core.is_within_budget()
+            && !core.has_read_events()
+            && let Some(item) = this.op.try_fast(core)
+        {
+            return Poll::Ready(Ok(item));
+        }
+        this.poll_slow(cx)
+    }
+}
+
+/// A `send`. The message is at the front, so that a move of the whole reads its words as they were written:
+/// a processor stalls when it reads across the bounds of recent writes.
+#[must_use = "futures do nothing unless they are awaited"]
+#[repr(C)]
+pub(crate) struct Sending<'a, P: Pattern, H> {
+    item: P::Sent,
+    handle: &'a mut H,
+    timeout: CallTimeout,
+}
+
+impl<'a, P: Pattern, H: Access<P>> Sending<'a, P, H> {
+    #[inline(always)]
+    pub(crate) fn new(handle: &'a mut H, item: P::Sent) -> Self {
+        Sending {
+            item,
+            handle,
+            timeout: CallTimeout::Fresh,
+        }
+    }
+
+    #[inline(never)]
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let (item, timeout) = (&mut self.item, &mut self.timeout);
+        self.handle
+            .poll(cx, |core, cx| core.poll_send_call(cx, item, timeout))
+    }
+}
+
+impl<P: Pattern, H: Access<P>> Future for Sending<'_, P, H> {
+    type Output = Result<(), SendError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let CallTimeout::Fresh = this.timeout
+            && let Some(core) = this.handle.fast()
+            && core.is_within_budget()
+            && !core.has_write_events()
+            && !this.item.is_empty()
+            && P::try_fast_send(core, &mut this.item)
+        {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_slow(cx)
+    }
+}
+
+impl<P: Pattern> Core<P> {
+    /// Polls a `send`. The message is untouched while that is pending, and comes back with an error.
+    pub(crate) fn poll_send_call(
+        &mut self,
+        cx: &mut Context<'_>,
+        item: &mut P::Sent,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<(), SendError>> {
+        if let Some(error) = P::refuse_empty(item) {
+            return Poll::Ready(error);
+        }
+        let sent = self.poll_send(cx, |core| P::send(core, item));
+        if let Poll::Ready(sent) = sent {
+            return Poll::Ready(
+                sent.map_err(|refusal| send_error::<P>(refusal, std::mem::take(item))),
+            );
+        }
+        let limit = self.options().send_timeout;
+        ready!(timeout.poll(cx, self, limit));
+        let (_, message) = std::mem::take(item).into_parts();
+        Poll::Ready(Err(SendError::Timeout(message)))
+    }
+
+    /// Polls a `recv`.
+    pub(crate) fn poll_recv_call<W: RecvOp<P>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        op: &mut W,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<W::Item, RecvError>> {
+        if let Poll::Ready(received) = self.poll_recv(cx, |core| op.take(core)) {
+            return Poll::Ready(received.map_err(recv_error::<P>));
+        }
+        let limit = self.options().recv_timeout;
+        ready!(timeout.poll(cx, self, limit));
+        Poll::Ready(Err(RecvError::Timeout))
+    }
+
+    /// Becomes ready when a message can be sent, or when the time for it is over.
+    pub(crate) fn poll_reserve(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<(), ReserveError>> {
+        if self.poll_room(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let limit = self.options().send_timeout;
+        timeout.poll(cx, self, limit).map(|()| Err(ReserveError))
+    }
+
+    /// Sends without waiting.
+    pub(crate) fn try_send(&mut self, mut item: P::Sent) -> Result<(), SendError> {
+        if let Some(error) = P::refuse_empty(&mut item) {
+            return error;
+        }
+        self.read_events();
+        match P::send(self, &mut item) {
+            Poll::Ready(sent) => sent.map_err(|refusal| send_error::<P>(refusal, item)),
+            Poll::Pending => Err(SendError::Full(item.into_parts().1)),
+        }
+    }
+
+    /// Receives without waiting.
+    pub(crate) fn try_recv<W: RecvOp<P>>(&mut self, mut op: W) -> Result<W::Item, RecvError> {
+        self.read_events();
+        match op.take(self) {
+            Poll::Ready(received) => received.map_err(recv_error::<P>),
+            Poll::Pending => Err(RecvError::Empty),
+        }
+    }
+}

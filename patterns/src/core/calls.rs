@@ -1,0 +1,190 @@
+//! Trying, waiting for the next event, and now and then letting others have their turn.
+
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+use zmtp::Message;
+
+use super::{Core, Pattern, Refusal};
+use crate::coop::yield_to_others;
+use crate::pipe::{Inbox, PipeEnd};
+use crate::pipe::{PipeId, PipeReader, look_every};
+use crate::routing::{Broadcast, FanOut, RecvStrategy, SendStrategy};
+
+/// Copies of a message that are as much work as another call.
+const COPIES_A_CALL: usize = 256;
+
+/// What an attempt comes to. Pending: nothing to be done now.
+type Attempt<T> = Poll<Result<T, Refusal>>;
+
+impl<P: Pattern> Core<P> {
+    /// Lets `attempt` send, and again each time a pipe may have become writable.
+    pub(crate) fn poll_send<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        let sent = self.poll(cx, |core| &core.writers, None, &mut attempt);
+        match self.shared.config.options.send_ttl {
+            Some(ttl) if sent.is_pending() => self.poll_expiring(cx, ttl, attempt),
+            _ => sent,
+        }
+    }
+
+    /// Lets `attempt` try now and then, because messages that expire make room.
+    #[cold]
+    fn poll_expiring<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        ttl: Duration,
+        mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        loop {
+            let mut timer = match self.expiry.take() {
+                Some(timer) => timer,
+                None => Box::pin(self.timer(look_every(ttl))),
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                self.expiry = Some(timer);
+                return Poll::Pending;
+            }
+            self.read_events();
+            let done = attempt(self);
+            if done.is_ready() {
+                return done;
+            }
+        }
+    }
+
+    /// Lets `attempt` receive, and again each time a pipe may have become readable.
+    pub(crate) fn poll_recv<T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        attempt: impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        let busy_poll = self.shared.config.options.busy_poll;
+        self.poll(cx, |core| &core.readers, busy_poll, attempt)
+    }
+
+    fn poll<E: PipeEnd, T>(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        inbox: impl Fn(&Self) -> &Inbox<E>,
+        busy_poll: Option<Duration>,
+        mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        ready!(self.poll_yield(cx));
+        loop {
+            self.read_events();
+            let done = attempt(self);
+            if done.is_ready() {
+                return done;
+            }
+            if let Some(limit) = busy_poll {
+                let done = self.busy_poll(limit, &mut attempt);
+                if done.is_ready() {
+                    return done;
+                }
+            }
+            if inbox(self).park(cx.waker()) {
+                self.served = 0;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Drives the connections from here for a while, instead of sleeping until one of them has something.
+    #[cold]
+    fn busy_poll<T>(
+        &mut self,
+        limit: Duration,
+        attempt: &mut impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            let mut moved = false;
+            for connection in self.receiver.readers().filter_map(PipeReader::connection) {
+                moved |= connection.exchange();
+            }
+            if moved || self.has_read_events() {
+                self.read_events();
+                let done = attempt(self);
+                if done.is_ready() {
+                    return done;
+                }
+            }
+            std::hint::spin_loop();
+        }
+        Poll::Pending
+    }
+
+    /// Becomes ready when a message can be sent without waiting, to a socket whose peers hold it back.
+    pub(crate) fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let room = |core: &mut Self| match core.sender.has_room() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        };
+        self.poll_send(cx, room).map(|_| ())
+    }
+
+    /// Counts what a call has served beyond the first message.
+    pub(crate) fn count_served(&mut self, messages: usize) {
+        self.served += messages.saturating_sub(1);
+    }
+
+    /// Makes a timer for a call. It belongs to the socket's runtime, whatever executor polls it.
+    pub(crate) fn timer(&self, time: Duration) -> Sleep {
+        let runtime = self.runtime();
+        let _inside = runtime.as_ref().map(Handle::enter);
+        tokio::time::sleep(time)
+    }
+
+    /// Counts a call, and returns whether it may be served without yielding first.
+    #[inline]
+    pub(crate) fn is_within_budget(&mut self) -> bool {
+        self.served += 1;
+        self.served <= self.budget
+    }
+
+    /// Yields once, before anything is done, when the application has been busy for long.
+    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.served <= self.budget {
+            return Poll::Ready(());
+        }
+        self.served = 0;
+        let pipes = self.sender.pipes().max(self.receiver.pipes());
+        self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
+        yield_to_others(cx);
+        Poll::Pending
+    }
+}
+
+impl<P: Pattern<Send = FanOut>> Core<P> {
+    /// Gives a message to all who want it, or to `only` one of them, and counts what that was. Pending: not now.
+    pub(crate) fn publish(&mut self, message: &mut Message, only: Option<PipeId>) -> Attempt<()> {
+        let sent = self.sender.send(message, only);
+        self.served += self.sender.copies() / COPIES_A_CALL;
+        match sent {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl<P: Pattern<Send = Broadcast>> Core<P> {
+    /// Subscribes at all publishers, those to come included, or takes that back. `false`: there was nothing to take
+    /// back.
+    pub(crate) fn change_subscription(&mut self, subscribe: bool, topic: &[u8]) -> bool {
+        self.read_events();
+        let set = self.shared.state.subscriptions.as_ref();
+        let set = set.expect("made for every socket that subscribes");
+        let peers = &mut self.sender;
+        if subscribe {
+            set.subscribe(topic, |change| peers.tell(change));
+            return true;
+        }
+        set.unsubscribe(topic, |change| peers.tell(change))
+    }
+}

@@ -1,0 +1,161 @@
+//! The life of a socket: its endpoints, shared by its two halves, and its end.
+//!
+//! ```text
+//!   whole:                       split:
+//!   Core ── EndpointTable                 Core<S, Absent> ──┐
+//!    ├ S   (writers' inbox)       └ S               EndpointTable: endpoints; what a dropped half had
+//!    └ R   (readers' inbox)      Core<Absent, R> ──┘
+//!                                 └ R
+//! ```
+//!
+//! A half owns the strategy and the inbox of its direction and never touches the other's. Either may connect and
+//! disconnect; of the latter, the other hears through its inbox when it is used next. The connection does not wait
+//! for that: it ends when either of its pipe's ends goes. So a half that is dropped leaves its pipes here: the other
+//! half goes on, and the last one closes the socket.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::inproc;
+use crate::pipe::Inbox;
+use crate::pipe::{Origin, PipeReader, PipeWriter};
+use crate::state::Shared;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// One for each socket. Its end is the socket's.
+pub(crate) struct EndpointTable {
+    pub(crate) context: Context,
+    attachments: Mutex<Vec<Attachment>>,
+    /// Endpoints that are not on the list yet, though pipes of theirs may be there.
+    coming: Mutex<Vec<Origin>>,
+    origins: AtomicU32,
+    writers: Arc<Inbox<PipeWriter>>,
+    readers: Arc<Inbox<PipeReader>>,
+    /// The strategies of dropped halves, with their pipes. Dropped last.
+    left: Mutex<Vec<Box<dyn Left>>>,
+}
+
+/// A bound or connected endpoint.
+pub(crate) struct Attachment {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) origin: Origin,
+    /// Tells the endpoint's tasks that it goes.
+    pub(crate) ended: CancellationToken,
+    pub(crate) role: Role,
+    /// As its tasks have it.
+    pub(crate) shared: Shared,
+}
+
+pub(crate) enum Role {
+    /// With the listener's task, whose end frees the address. inproc has none.
+    Bound(Option<JoinHandle<()>>),
+    Connected,
+}
+
+/// An endpoint on its way to the list. Its first pipe may come, and be seen by the other half, before the call that
+/// binds or connects it is through.
+pub(crate) struct Coming {
+    life: Arc<EndpointTable>,
+    pub(crate) origin: Origin,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        let mut coming = self.life.coming.lock();
+        coming.retain(|origin| *origin != self.origin);
+    }
+}
+
+/// What a dropped half had.
+pub(crate) trait Left: Send {
+    /// Lets go of an endpoint's pipes.
+    fn detach(&mut self, life: &EndpointTable, origin: Origin);
+}
+
+impl Attachment {
+    pub(crate) fn is_bound(&self) -> bool {
+        matches!(self.role, Role::Bound(_))
+    }
+}
+
+impl EndpointTable {
+    pub(crate) fn of(context: &Context, shared: &Shared) -> Arc<Self> {
+        Arc::new(EndpointTable {
+            context: context.clone(),
+            attachments: Mutex::default(),
+            coming: Mutex::default(),
+            origins: AtomicU32::new(1),
+            writers: shared.state.writers.clone(),
+            readers: shared.state.readers.clone(),
+            left: Mutex::default(),
+        })
+    }
+
+    /// Begins an endpoint, which is known until it is `attached`, or has failed.
+    pub(crate) fn begin(self: &Arc<Self>) -> Coming {
+        let origin = Origin(self.origins.fetch_add(1, Ordering::Relaxed));
+        self.coming.lock().push(origin);
+        Coming {
+            life: self.clone(),
+            origin,
+        }
+    }
+
+    pub(crate) fn attached(&self, attachment: Attachment) {
+        self.attachments.lock().push(attachment);
+    }
+
+    /// Takes an endpoint off the list.
+    pub(crate) fn remove(&self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+        let mut attachments = self.attachments.lock();
+        let at = attachments.iter().position(is_it)?;
+        Some(attachments.remove(at))
+    }
+
+    pub(crate) fn knows(&self, origin: Origin) -> bool {
+        // In this order: it comes to the list before it leaves the others.
+        self.coming.lock().contains(&origin)
+            || self
+                .attachments
+                .lock()
+                .iter()
+                .any(|one| one.origin == origin)
+    }
+
+    pub(crate) fn is_connected(&self, endpoint: &Endpoint) -> bool {
+        let attachments = self.attachments.lock();
+        attachments
+            .iter()
+            .any(|one| !one.is_bound() && one.endpoint == *endpoint)
+    }
+
+    /// Keeps what a dropped half had until the socket ends.
+    pub(crate) fn keep(&self, left: impl Left + 'static) {
+        self.left.lock().push(Box::new(left));
+    }
+
+    /// Lets go of an endpoint's pipes that a dropped half had.
+    pub(crate) fn detach(&self, origin: Origin) {
+        for left in self.left.lock().iter_mut() {
+            left.detach(self, origin);
+        }
+    }
+}
+
+impl Drop for EndpointTable {
+    fn drop(&mut self) {
+        for attachment in self.attachments.get_mut().drain(..) {
+            attachment.ended.cancel();
+            if let (Some(name), true) = (attachment.endpoint.inproc(), attachment.is_bound()) {
+                inproc::unbind(self.context.names(), &attachment.shared, name);
+            }
+        }
+        self.writers.close();
+        self.readers.close();
+    }
+}

@@ -1,0 +1,111 @@
+//! What connections have to tell: pipes that come, go, or have something again.
+
+use std::collections::VecDeque;
+
+use super::{Core, Pattern};
+use crate::core::endpoint_table::EndpointTable;
+use crate::options::Options;
+use crate::pipe::{Inbox, PipeEvent};
+use crate::pipe::{PipeReader, PipeWriter};
+use crate::routing::{RecvStrategy, SendStrategy};
+
+/// What events are read into. Empty; kept for the buffers.
+#[derive(Default)]
+pub(super) struct Events {
+    writers: VecDeque<PipeEvent<PipeWriter>>,
+    readers: VecDeque<PipeEvent<PipeReader>>,
+}
+
+impl<P: Pattern> Core<P> {
+    /// Returns whether there is news of pipes to send to.
+    #[inline]
+    pub(super) fn has_write_events(&self) -> bool {
+        self.writers.has_notes()
+    }
+
+    /// Returns whether there is news of pipes to receive from.
+    #[inline]
+    pub(super) fn has_read_events(&self) -> bool {
+        self.readers.has_notes()
+    }
+
+    /// Reads what the connections have to tell.
+    #[inline]
+    pub(crate) fn read_events(&mut self) {
+        if self.has_write_events() || self.has_read_events() {
+            self.read_all_events();
+        }
+    }
+
+    #[cold]
+    fn read_all_events(&mut self) {
+        let configured = self.events.read(
+            &self.table,
+            (&self.writers, &self.readers),
+            &mut self.sender,
+            &mut self.receiver,
+        );
+        if let Some(options) = configured {
+            self.take_options(*options);
+        }
+    }
+
+    /// Has the other half of a divided socket take on changed options.
+    pub(super) fn tell_other_half(&self, options: &Options) {
+        let changed = || Box::new(options.clone());
+        if !self.direction.receives() {
+            self.shared
+                .state
+                .readers
+                .post(PipeEvent::Configured(changed()));
+        }
+        if !self.direction.sends() {
+            self.shared
+                .state
+                .writers
+                .post(PipeEvent::Configured(changed()));
+        }
+    }
+}
+
+impl Events {
+    /// Tells the strategies what the connections have to tell. Returns options that the other half has changed.
+    pub(super) fn read(
+        &mut self,
+        table: &EndpointTable,
+        (writers, readers): (&Inbox<PipeWriter>, &Inbox<PipeReader>),
+        sender: &mut impl SendStrategy,
+        receiver: &mut impl RecvStrategy,
+    ) -> Option<Box<Options>> {
+        let mut configured = None;
+        // A pipe's writer is posted before its reader: so whoever has the reader's event finds the writer's, too, and no
+        // message of a peer is read that the sender does not know yet.
+        readers.take(&mut self.readers);
+        writers.take(&mut self.writers);
+        for event in self.writers.drain(..) {
+            match event {
+                PipeEvent::Attached(writer) if table.knows(writer.origin()) => {
+                    sender.attach(writer)
+                }
+                // The endpoint went while the pipe came: its session ends when it sees this end drop.
+                PipeEvent::Attached(_) => {}
+                PipeEvent::Changed(id) => sender.changed(id),
+                PipeEvent::Named(id, name) => sender.named(id, name),
+                PipeEvent::Detached(origin) => sender.detach(origin),
+                PipeEvent::Configured(options) => configured = Some(options),
+            }
+        }
+        for event in self.readers.drain(..) {
+            match event {
+                PipeEvent::Attached(reader) if table.knows(reader.origin()) => {
+                    receiver.attach(reader)
+                }
+                PipeEvent::Attached(_) | PipeEvent::Named(..) => {}
+                PipeEvent::Changed(id) => receiver.changed(id),
+                PipeEvent::Detached(origin) => receiver.detach(origin),
+                PipeEvent::Configured(options) => configured = Some(options),
+            }
+        }
+        configured
+    }
+}

@@ -1,0 +1,189 @@
+//! What all sockets have in common, written once: endpoints, waiting, closing.
+//!
+//! A `Core` is a pair of routing strategies and a pattern's own state, with the endpoints that feed them pipes. Every
+//! call first reads the inboxes (one atomic load when there is nothing), then lets the pattern try; while the socket
+//! is mute, the call waits for the next event.
+//!
+//! ```text
+//! pattern.rs      what a socket type brings: its row, its strategies, how it sends and receives
+//! endpoints.rs    bind, connect, and their ends
+//! call.rs         a call of the application: send, recv, and what they are polled with
+//! calls.rs        trying, waiting, yielding
+//! events.rs       what connections have to tell
+//! halves.rs       a socket divided, and whole again
+//! ```
+
+pub(crate) mod call;
+mod calls;
+pub(crate) mod endpoint_table;
+mod endpoints;
+mod events;
+mod halves;
+pub(crate) mod pattern;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+pub(crate) use self::endpoints::Binding;
+use self::events::Events;
+pub(crate) use self::halves::{Access, Direction, Joint};
+pub(crate) use self::pattern::{Outgoing, Pattern};
+use crate::context::Context;
+use crate::core::endpoint_table::EndpointTable;
+use crate::endpoint::Endpoint;
+use crate::error::{CloseReport, OptionError};
+use crate::monitor::Monitor;
+use crate::options::{Options, check};
+use crate::pipe::{Inbox, PipeEnd};
+use crate::pipe::{PipeReader, PipeWriter};
+pub(crate) use crate::routing::Refusal;
+use crate::routing::{RecvStrategy, SendStrategy};
+use crate::state::Shared;
+use crate::stats::SocketStats;
+
+/// A socket, or one half of it: two strategies, a pattern's state, and the endpoints.
+pub struct Core<P: Pattern> {
+    /// Dropped first: the endpoints go before the pipes.
+    table: Arc<EndpointTable>,
+    pub(crate) sender: P::Send,
+    pub(crate) receiver: P::Recv,
+    pub(crate) state: P::State,
+    pub(crate) shared: Shared,
+    /// Where the pipes of each direction come from. For the direction that a half has not, one that stays empty.
+    writers: Arc<Inbox<PipeWriter>>,
+    readers: Arc<Inbox<PipeReader>>,
+    direction: Direction,
+    last_endpoint: Option<Endpoint>,
+    events: Events,
+    /// When a send that waits tries again, because messages may have expired.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Calls served since the task last waited or yielded.
+    served: usize,
+    /// How many of them are served before it yields.
+    budget: usize,
+    /// A half that has become part of the whole again.
+    rejoined: bool,
+}
+
+/// Nothing in it is ever pinned.
+impl<P: Pattern> Unpin for Core<P> {}
+
+impl<P: Pattern> Core<P> {
+    pub(crate) fn new(context: &Context, options: Options) -> Self {
+        let shared = Shared::new(P::RULES, options, context.authority(), context.network());
+        let table = EndpointTable::of(context, &shared);
+        let mut core: Self = Core::of(table, shared, Direction::Both, None);
+        core.sender.set_options(&core.shared.config.options);
+        P::opened(&mut core);
+        core
+    }
+
+    /// Makes one without pipes.
+    fn of(
+        table: Arc<EndpointTable>,
+        shared: Shared,
+        direction: Direction,
+        last_endpoint: Option<Endpoint>,
+    ) -> Self {
+        fn only<E: PipeEnd>(read: bool, inbox: &Arc<Inbox<E>>) -> Arc<Inbox<E>> {
+            if read {
+                inbox.clone()
+            } else {
+                Arc::new(Inbox::new())
+            }
+        }
+        Core {
+            table,
+            sender: P::Send::default(),
+            receiver: P::Recv::default(),
+            state: P::State::default(),
+            writers: only(direction.sends(), &shared.state.writers),
+            readers: only(direction.receives(), &shared.state.readers),
+            shared,
+            direction,
+            last_endpoint,
+            events: Events::default(),
+            expiry: None,
+            served: 0,
+            budget: P::Send::BUDGET,
+            rejoined: false,
+        }
+    }
+
+    /// Returns the options as they are.
+    pub(crate) fn options(&self) -> &Options {
+        &self.shared.config.options
+    }
+
+    /// Changes the options. Endpoints that are there already keep theirs, as libzmq's do; what can take effect
+    /// at once does. The other half of a divided socket follows when it is used next.
+    ///
+    /// # Errors
+    /// Nothing is changed then.
+    pub(crate) fn set_options(&mut self, options: Options) -> Result<(), OptionError> {
+        check(&options, &self.table.context)?;
+        self.tell_other_half(&options);
+        self.take_options(options);
+        Ok(())
+    }
+
+    fn take_options(&mut self, options: Options) {
+        self.shared.set_options(options);
+        self.sender.set_options(&self.shared.config.options);
+    }
+
+    pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
+        let options = Options {
+            linger,
+            ..self.options().clone()
+        };
+        self.tell_other_half(&options);
+        self.take_options(options);
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        self.shared.state.events.monitor()
+    }
+
+    pub(crate) fn stats(&self) -> SocketStats {
+        let popped = |reader: &PipeReader| (reader.id(), reader.popped());
+        let popped = self.receiver.readers().map(popped).collect();
+        self.shared.state.stats.snapshot(&popped)
+    }
+
+    /// Counts messages that were given to `send` and dropped: their peer's pipe was full, or there was no such peer.
+    pub(crate) fn dropped(&self) -> u64 {
+        let dropped = self.shared.state.stats.dropped();
+        dropped.full + dropped.unroutable
+    }
+
+    /// Drops this handle. If it is the last one, the socket ends: what waits for that says what was left.
+    pub(crate) fn close(self) -> Closing {
+        let shared = self.shared.clone();
+        let is_last = self.direction == Direction::Both || Arc::strong_count(&self.table) == 1;
+        drop(self);
+        Closing { shared, is_last }
+    }
+}
+
+/// A handle that has been closed.
+pub(crate) struct Closing {
+    shared: Shared,
+    is_last: bool,
+}
+
+impl Closing {
+    /// Waits for the socket's end, if it ends.
+    pub(crate) async fn wait(self) -> CloseReport {
+        if self.is_last {
+            self.shared.state.tasks.close();
+            self.shared.state.tasks.wait().await;
+        }
+        CloseReport {
+            unsent: self.shared.unsent(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! [`Pattern`]: what a socket type is and does, apart from all that sockets have in common.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use zmtp::Message;
+
+use super::{Access, Core};
+use crate::error::{RecvError, SendError};
+use crate::options::sealed::Sealed;
+use crate::peer::Peer;
+use crate::routing::{RecvStrategy, Refusal, SendStrategy};
+use crate::routing_id::RoutingId;
+use crate::rules::HasRules;
+
+/// A socket type: [`Push`](crate::sockets::Push), [`Router`](crate::sockets::Router) and their sisters. Sealed.
+///
+/// A [`Socket<P>`](crate::socket::Socket) is a socket of the pattern `P`. Which calls and options it has, the traits of
+/// [`capability`](crate::capability) say, which every pattern has its share of.
+#[allow(private_bounds, reason = "patterns are made in this crate only")]
+pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
+    /// What is sent: a [`Message`], or for ROUTER one with its peer's routing id.
+    type Sent: Outgoing;
+    /// What is received: a [`Message`], or for ROUTER also what happens to peers. The message form is libzmq's.
+    type Received: Into<Message> + Send;
+    /// Chooses the pipes to send to.
+    #[doc(hidden)]
+    type Send: SendStrategy;
+    /// Chooses the pipe to receive from.
+    #[doc(hidden)]
+    type Recv: RecvStrategy;
+    /// What a handle knows besides.
+    #[doc(hidden)]
+    type State: Default + Send;
+    /// How a half gets at its core.
+    #[doc(hidden)]
+    type Half: Access<Self>;
+
+    /// Prepares a new socket.
+    #[doc(hidden)]
+    fn opened(_core: &mut Core<Self>) {}
+
+    /// Queues the message, which stays untouched otherwise. Pending: not now.
+    #[doc(hidden)]
+    fn send(_core: &mut Core<Self>, _item: &mut Self::Sent) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Err(Refusal::Unsupported))
+    }
+
+    /// Answers a message without frames: an error here, and nothing for ROUTER.
+    #[doc(hidden)]
+    fn refuse_empty(item: &mut Self::Sent) -> Option<Result<(), SendError>> {
+        item.is_empty()
+            .then(|| Err(SendError::NoFrames(std::mem::take(item).into())))
+    }
+
+    /// Does the same where it is quickly done; when it says no, `send` decides.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn try_fast_send(_core: &mut Core<Self>, _item: &mut Self::Sent) -> bool {
+        false
+    }
+
+    /// Takes the next message. Pending: there is none now.
+    #[doc(hidden)]
+    fn recv(_core: &mut Core<Self>) -> Poll<Result<Self::Received, Refusal>> {
+        Poll::Ready(Err(Refusal::Unsupported))
+    }
+
+    /// Does the same where it is quickly done; when there is nothing, `recv` decides.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn try_fast_recv(_core: &mut Core<Self>) -> Option<Self::Received> {
+        None
+    }
+
+    /// Returns who has sent what was received last.
+    #[doc(hidden)]
+    fn last_peer(core: &Core<Self>) -> Option<Arc<Peer>> {
+        core.receiver.last_sender()
+    }
+
+    /// Subscribes to a topic, or with `false` takes that back. Returns whether there was anything to be done.
+    #[doc(hidden)]
+    fn subscribe(_core: &mut Core<Self>, _subscribe: bool, _topic: &[u8]) -> bool {
+        false
+    }
+
+    /// Counts the peers with a subscription, and the distinct topics.
+    #[doc(hidden)]
+    fn subscriptions(_core: &mut Core<Self>) -> (usize, usize) {
+        (0, 0)
+    }
+
+    /// Returns whether sending has heard something that `recv` has to give.
+    #[doc(hidden)]
+    fn has_heard(_core: &Core<Self>) -> bool {
+        false
+    }
+}
+
+/// What a socket sends.
+pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
+    /// Returns whether it is not to be sent as it is: a message has at least one frame.
+    fn is_empty(&self) -> bool;
+    /// Returns the message, and the peer that it is for if one is named.
+    fn into_parts(self) -> (Option<RoutingId>, Message);
+}
+
+impl Outgoing for Message {
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        Message::is_empty(self)
+    }
+
+    fn into_parts(self) -> (Option<RoutingId>, Message) {
+        (None, self)
+    }
+}
+
+/// Makes the error that hands a refused message back.
+pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendError {
+    let (peer, message) = item.into_parts();
+    match refusal {
+        Refusal::State(expected) => SendError::State { message, expected },
+        Refusal::Unroutable => SendError::Unroutable {
+            peer: peer.unwrap_or_default(),
+            message,
+        },
+        Refusal::Multipart => SendError::Multipart(message),
+        Refusal::Unsupported => SendError::Unsupported {
+            message,
+            socket_type: P::RULES.socket_type,
+        },
+    }
+}
+
+/// Makes the error that says why nothing is received.
+pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
+    match refusal {
+        Refusal::State(expected) => RecvError::State { expected },
+        Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart => RecvError::Unsupported {
+            socket_type: P::RULES.socket_type,
+        },
+    }
+}

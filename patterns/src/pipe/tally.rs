@@ -1,0 +1,73 @@
+//! What a lane counts, for its socket's ledger (`socket/ledger.rs`). It outlives the lane there.
+
+use crate::stats::{Dropped, Traffic};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Messages and bytes that crossed the connection.
+    messages: Count,
+    bytes: Count,
+    /// Dropped because the lane was full: by the writer, which does not take the lock for it.
+    pub(super) missed: Count,
+    /// The same, counted under the lane's lock, as are all that follow.
+    pub(super) full: Count,
+    pub(super) expired: Count,
+    pub(super) conflated: Count,
+    pub(super) lost: Count,
+    /// In the queue when the reader went.
+    pub(super) left: Count,
+}
+
+/// A number that one thread at a time adds to, and any may read: no locked instruction is needed.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    pub(super) fn add(&self, more: usize) {
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store(before + more as u64, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Tally {
+    /// So much has crossed the connection.
+    pub(super) fn moved(&self, messages: usize, bytes: usize) {
+        self.messages.add(messages);
+        self.bytes.add(bytes);
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            messages: self.messages.get(),
+            bytes: self.bytes.get(),
+        }
+    }
+
+    /// What was dropped, as the one who sends sees it.
+    pub(crate) fn dropped_of_sender(&self) -> Dropped {
+        Dropped {
+            full: self.missed.get() + self.full.get(),
+            expired: self.expired.get(),
+            conflated: self.conflated.get(),
+            lost: self.lost.get(),
+            unsent: self.left.get(),
+            ..Dropped::default()
+        }
+    }
+
+    /// What was dropped, as the one who receives sees it.
+    pub(crate) fn dropped_of_receiver(&self) -> Dropped {
+        Dropped {
+            conflated: self.conflated.get(),
+            unread: self.left.get(),
+            ..Dropped::default()
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A socket behind a pointer: what [`AnySocket`](super::AnySocket) and the proxy call, implemented once for all.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use zmtp::Message;
+
+use super::{AnySocket, Direction, RecvHalf, SendHalf, Socket};
+use crate::core::call::{CallTimeout, One};
+use crate::core::{Access, Binding, Pattern};
+use crate::endpoint::Endpoint;
+use crate::error::{
+    BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
+    UnbindError,
+};
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::peer::Peer;
+use crate::rules::{Capability, Rules};
+use crate::stats::SocketStats;
+use crate::{OpenListener, RoutingId};
+
+/// A socket of any type, behind a pointer.
+pub(crate) trait ErasedSocket: Any + Send {
+    fn rules(&self) -> &'static Rules;
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError>;
+    fn begin_adopt(&mut self, listener: OpenListener) -> Result<Binding, BindError>;
+    fn finish_bind(&mut self, opened: Binding) -> Result<Endpoint, BindError>;
+    fn begin_unbind(&mut self, endpoint: &Endpoint) -> Result<Option<JoinHandle<()>>, UnbindError>;
+    fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError>;
+    fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError>;
+    fn last_endpoint(&self) -> Option<Endpoint>;
+    fn options(&self) -> Options;
+    fn set_options(&mut self, options: Options) -> Result<(), OptionError>;
+    fn set_linger(&mut self, linger: Option<Duration>);
+    fn monitor(&self) -> Monitor;
+    fn stats(&self) -> SocketStats;
+    fn poll_send(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        message: &mut Option<Message>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<(), SendError>>;
+    /// Never ready for what does not send.
+    fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()>;
+    fn poll_recv(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<Message, RecvError>>;
+    fn try_send(&mut self, message: Message) -> Result<(), SendError>;
+    fn try_recv(&mut self) -> Result<Message, RecvError>;
+    fn last_peer(&self) -> Option<Arc<Peer>>;
+    fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
+    fn subscriptions(&mut self) -> (usize, usize);
+    fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>>;
+    fn split(self: Box<Self>) -> Result<(AnySocket, AnySocket), AnySocket>;
+    fn reunite(self: Box<Self>, receiver: AnySocket) -> Result<AnySocket, (AnySocket, AnySocket)>;
+}
+
+impl<P: Pattern, D: Direction> Socket<P, D> {
+    fn unsupported_send<T>(&self, message: Message) -> Result<T, SendError> {
+        Err(SendError::Unsupported {
+            message,
+            socket_type: P::RULES.socket_type,
+        })
+    }
+
+    fn unsupported_recv<T>(&self) -> Result<T, RecvError> {
+        Err(RecvError::Unsupported {
+            socket_type: P::RULES.socket_type,
+        })
+    }
+}
+
+impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
+    fn rules(&self) -> &'static Rules {
+        P::RULES
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError> {
+        Socket::begin_bind(self, endpoint)
+    }
+
+    fn begin_adopt(&mut self, listener: OpenListener) -> Result<Binding, BindError> {
+        self.handle.with(|core| core.begin_adopt(listener))
+    }
+
+    fn finish_bind(&mut self, opened: Binding) -> Result<Endpoint, BindError> {
+        Socket::finish_bind(self, opened)
+    }
+
+    fn begin_unbind(&mut self, endpoint: &Endpoint) -> Result<Option<JoinHandle<()>>, UnbindError> {
+        Socket::begin_unbind(self, endpoint)
+    }
+
+    fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError> {
+        self.handle.with(|core| match name {
+            Some(name) => core.connect_as(endpoint, name),
+            None => core.connect(endpoint),
+        })
+    }
+
+    fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError> {
+        Socket::disconnect(self, endpoint)
+    }
+
+    fn last_endpoint(&self) -> Option<Endpoint> {
+        Socket::last_endpoint(self)
+    }
+
+    fn options(&self) -> Options {
+        Socket::options(self)
+    }
+
+    fn set_options(&mut self, options: Options) -> Result<(), OptionError> {
+        self.handle.with(|core| core.set_options(options))
+    }
+
+    fn set_linger(&mut self, linger: Option<Duration>) {
+        Socket::set_linger(self, linger);
+    }
+
+    fn monitor(&self) -> Monitor {
+        Socket::monitor(self)
+    }
+
+    fn stats(&self) -> SocketStats {
+        Socket::stats(self)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        message: &mut Option<Message>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<(), SendError>> {
+        if !D::SENDS {
+            return Poll::Ready(self.unsupported_send(message.take().unwrap_or_default()));
+        }
+        let mut sent = message.take().map(P::Sent::from);
+        let polled = Socket::poll_send(self, cx, &mut sent, timeout);
+        *message = sent.map(Into::into);
+        polled
+    }
+
+    fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if !D::SENDS || !P::RULES.has(Capability::Sends) {
+            return Poll::Pending;
+        }
+        Socket::poll_room(self, cx)
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<Message, RecvError>> {
+        if !D::RECEIVES {
+            return Poll::Ready(self.unsupported_recv());
+        }
+        Socket::poll_recv(self, cx, timeout).map_ok(Into::into)
+    }
+
+    fn try_send(&mut self, message: Message) -> Result<(), SendError> {
+        if !D::SENDS {
+            return self.unsupported_send(message);
+        }
+        self.handle.with(|core| core.try_send(message.into()))
+    }
+
+    fn try_recv(&mut self) -> Result<Message, RecvError> {
+        if !D::RECEIVES {
+            return self.unsupported_recv();
+        }
+        self.handle.with(|core| core.try_recv(One)).map(Into::into)
+    }
+
+    fn last_peer(&self) -> Option<Arc<Peer>> {
+        self.handle.peek(P::last_peer)
+    }
+
+    fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool {
+        // Subscriptions go where messages are sent.
+        if !D::SENDS && !<D::Handle<P> as Access<P>>::JOINT {
+            return false;
+        }
+        self.handle
+            .with(|core| P::subscribe(core, subscribe, topic))
+    }
+
+    fn subscriptions(&mut self) -> (usize, usize) {
+        self.handle.with(P::subscriptions)
+    }
+
+    fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>> {
+        Box::pin(Socket::close(*self))
+    }
+
+    fn split(self: Box<Self>) -> Result<(AnySocket, AnySocket), AnySocket> {
+        if !P::RULES.has(Capability::Duplex) {
+            return Err(AnySocket(self));
+        }
+        let whole = self.into_any().downcast::<Socket<P>>();
+        let (sender, receiver) = match whole {
+            Ok(whole) => P::Half::split(whole.handle),
+            Err(half) => {
+                let half = half.downcast::<Self>().expect("it is what it was");
+                return Err(AnySocket(half));
+            }
+        };
+        let sender = Socket::<P, SendHalf> { handle: sender };
+        let receiver = Socket::<P, RecvHalf> { handle: receiver };
+        Ok((AnySocket(Box::new(sender)), AnySocket(Box::new(receiver))))
+    }
+
+    fn reunite(self: Box<Self>, receiver: AnySocket) -> Result<AnySocket, (AnySocket, AnySocket)> {
+        let this: Box<dyn Any> = self.into_any();
+        let sender = match this.downcast::<Socket<P, SendHalf>>() {
+            Ok(sender) => sender,
+            Err(other) => {
+                let other = other.downcast::<Self>().expect("it is what it was");
+                return Err((AnySocket(other), receiver));
+            }
+        };
+        let receiver = match receiver.downcast_part::<P, RecvHalf>() {
+            Ok(receiver) => receiver,
+            Err(receiver) => return Err((AnySocket(sender), receiver)),
+        };
+        match P::Half::reunite(sender.handle, receiver.handle) {
+            Ok(handle) => Ok(AnySocket(Box::new(Socket::<P> { handle }))),
+            Err((sender, receiver)) => Err((
+                AnySocket(Box::new(Socket::<P, SendHalf> { handle: sender })),
+                AnySocket(Box::new(Socket::<P, RecvHalf> { handle: receiver })),
+            )),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The socket types: one file and one row (`rules.rs`) each.
+
+mod dealer;
+mod pair;
+mod publisher;
+mod pull;
+mod push;
+mod rep;
+mod req;
+mod router;
+mod sub;
+mod xpub;
+mod xsub;
+
+pub use dealer::{Dealer, DealerSocket};
+pub use pair::{Pair, PairSocket};
+pub use publisher::{Pub, PubSocket};
+pub use pull::{Pull, PullSocket};
+pub use push::{Push, PushSocket};
+pub use rep::{Rep, RepSocket};
+pub use req::{Req, ReqSocket};
+pub use router::{Routed, Router, RouterEvent, RouterSocket};
+pub use sub::{Sub, SubSocket};
+pub use xpub::{XPub, XPubSocket};
+pub use xsub::{XSub, XSubSocket};
+
+use crate::capability;
+use crate::context::Context;
+use crate::options::Options;
+use crate::rules::{Rules, each_socket_type};
+use crate::socket::{ErasedSocket, Socket};
+use zmtp::SocketType;
+
+macro_rules! patterns {
+    ($($name:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+        $(
+            impl crate::options::sealed::Sealed for $name {}
+            impl crate::rules::HasRules for $name {
+                const RULES: &'static Rules = Rules::of(SocketType::$name).expect("every pattern has a row");
+            }
+            $(impl capability::$capability for $name {})+
+        )+
+
+        /// Makes a socket of a type that is a value. `None`: that type is not built.
+        pub(crate) fn open(socket_type: SocketType, context: &Context, options: Options) -> Option<Box<dyn ErasedSocket>> {
+            use crate::options::Open;
+            match socket_type {
+                $(SocketType::$name => Some(Box::new(Socket::<$name>::open(context, options))),)+
+                _ => None,
+            }
+        }
+    };
+}
+each_socket_type!(patterns);

@@ -1,0 +1,87 @@
+//! PUB (RFC 29): broadcasts.
+
+use std::task::Poll;
+
+use zmtp::Message;
+
+use crate::core::{Core, Pattern, Refusal};
+use crate::routing::{FairQueue, FanOut};
+use crate::socket::Socket;
+use crate::state::parse_subscription;
+
+/// The pattern of [`PubSocket`].
+#[derive(Clone, Copy, Debug)]
+pub struct Pub;
+
+/// Sends each message to all peers that subscribed to it (RFC 29).
+///
+/// A peer gets a message if one of its subscriptions is a prefix of the first frame. A publisher never waits
+/// for a subscriber, unless it does `no_drop`: one whose pipe is full misses the message, which
+/// [`dropped`](Socket::dropped) counts. A message that nobody subscribed to is gone; so a subscriber that has
+/// just connected misses what was sent before its subscription arrived.
+/// [`wait_for_subscribers`](Socket::wait_for_subscribers) waits for that.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use purezmq::{PubSocket, SubSocket};
+///
+/// let mut station = PubSocket::new();
+/// let endpoint = station.bind("tcp://127.0.0.1:*").await?;
+/// let mut listener = SubSocket::new();
+/// listener.subscribe("weather.");
+/// listener.connect(&endpoint)?;
+///
+/// station.wait_for_subscribers(1).await;
+/// station.send("weather.rome sunny").await?;
+/// assert_eq!(listener.recv().await?, "weather.rome sunny");
+/// # Ok(())
+/// # }
+/// ```
+pub type PubSocket = Socket<Pub>;
+
+/// Subscription messages that a publisher reads before it sends the next message: a flood of them must not
+/// keep it from publishing.
+pub(super) const SUBSCRIPTIONS: usize = 1000;
+
+impl Pattern for Pub {
+    type Sent = Message;
+    type Received = Message;
+    type Send = FanOut;
+    type Recv = FairQueue;
+    type State = ();
+    type Half = Core<Self>;
+
+    fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
+        for _ in 0..SUBSCRIPTIONS {
+            if !read_subscription(core) {
+                break;
+            }
+        }
+        core.publish(message, None)
+    }
+
+    fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
+        core.read_events();
+        while read_subscription(core) {}
+        (core.sender.subscribed(), core.sender.topics())
+    }
+}
+
+/// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).
+fn read_subscription(core: &mut Core<Pub>) -> bool {
+    let Some((from, message)) = core.receiver.recv_from() else {
+        return false;
+    };
+    for frame in &message {
+        match parse_subscription(frame) {
+            Some((true, topic)) => core.sender.subscribe(from, topic),
+            Some((false, topic)) => core.sender.unsubscribe(from, topic),
+            None => None,
+        };
+    }
+    if core.sender.is_expelled(from) {
+        core.receiver.discard_rest();
+    }
+    true
+}

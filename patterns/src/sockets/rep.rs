@@ -1,0 +1,72 @@
+//! REP (RFC 28): answers.
+
+use std::task::Poll;
+
+use zmtp::{Envelope, Message};
+
+use crate::core::{Core, Pattern, Refusal};
+use crate::pipe::PipeId;
+use crate::routing::{ByPeer, FairQueue, Undelivered};
+use crate::socket::Socket;
+
+/// The pattern of [`RepSocket`].
+#[derive(Clone, Copy, Debug)]
+pub struct Rep;
+
+/// Receives requests from all of its peers, one from each in turn, and replies to each (RFC 28).
+///
+/// Strictly: receive, send, receive, send. Malformed requests are discarded. A reply to a peer that has gone, or that
+/// does not read its replies, is dropped and counted (R-REP-5). See [`ReqSocket`](crate::ReqSocket) for an example.
+pub type RepSocket = Socket<Rep>;
+
+const REPLY_DUE: &str = "a request has been received: send its reply first";
+const NO_QUESTION: &str = "no request has been received: receive one first";
+
+/// The request that is to be answered.
+#[derive(Default)]
+pub struct Request {
+    asker: Option<PipeId>,
+    /// Where the reply goes: the request's envelope.
+    envelope: Envelope,
+}
+
+impl Pattern for Rep {
+    type Sent = Message;
+    type Received = Message;
+    type Send = ByPeer;
+    type Recv = FairQueue;
+    type State = Request;
+    type Half = Core<Self>;
+
+    /// Sends the reply to its asker, if it is still there to take it.
+    fn send(core: &mut Core<Self>, reply: &mut Message) -> Poll<Result<(), Refusal>> {
+        let Some(to) = core.state.asker.take() else {
+            return Poll::Ready(Err(Refusal::State(NO_QUESTION)));
+        };
+        let envelope = &core.state.envelope;
+        let sent = core
+            .sender
+            .send_with(to, |writer| writer.push_enveloped(envelope, reply));
+        match sent {
+            Ok(()) => {}
+            Err(Undelivered::Full) => core.sender.count_dropped_by(to),
+            Err(Undelivered::Unknown) => core.shared.state.stats.unroutable.add(1),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the next well-formed request.
+    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
+        if core.state.asker.is_some() {
+            return Poll::Ready(Err(Refusal::State(REPLY_DUE)));
+        }
+        while let Some((from, body)) = core.receiver.recv_enveloped(&mut core.state.envelope) {
+            if let Some(body) = body {
+                core.state.asker = Some(from);
+                return Poll::Ready(Ok(body));
+            }
+            core.shared.state.stats.discarded.add(1);
+        }
+        Poll::Pending
+    }
+}

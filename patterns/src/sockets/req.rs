@@ -1,0 +1,132 @@
+//! REQ (RFC 28): asks.
+
+use std::task::Poll;
+
+use zmtp::{Envelope, Message};
+
+use crate::core::{Core, Pattern, Refusal};
+use crate::pipe::PipeId;
+use crate::rng;
+use crate::routing::{FairQueue, LoadBalance};
+use crate::socket::Socket;
+
+/// The pattern of [`ReqSocket`].
+#[derive(Clone, Copy, Debug)]
+pub struct Req;
+
+/// Sends a request to one of its peers, in turn, and receives the reply (RFC 28).
+///
+/// Strictly: send, receive, send, receive. A request waits in the pipe while the peer is away, and `send`
+/// waits when no peer can take it. A peer that ends with a request in its hands never answers: give `recv`
+/// a `recv_timeout`, and the socket the option `relaxed` (with `correlate`), to be able to ask again. Replies of peers
+/// that were not asked, and malformed ones, are discarded.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use purezmq::{RepSocket, ReqSocket};
+///
+/// let mut server = RepSocket::new();
+/// let endpoint = server.bind("tcp://127.0.0.1:*").await?;
+/// let mut client = ReqSocket::new();
+/// client.connect(&endpoint)?;
+///
+/// client.send("question").await?;
+/// assert_eq!(server.recv().await?, "question");
+/// server.send("answer").await?;
+/// assert_eq!(client.recv().await?, "answer");
+/// # Ok(())
+/// # }
+/// ```
+pub type ReqSocket = Socket<Req>;
+
+const AWAITING_REPLY: &str = "a request is under way: receive its reply first";
+const NO_REQUEST: &str = "no request is under way: send one first";
+
+/// The request under way.
+pub struct Asking {
+    asked: Option<Asked>,
+    /// The request's envelope, which the reply has to bear.
+    envelope: Envelope,
+    /// That of the next request, and of what is received.
+    draft: Envelope,
+    /// The id of the last request, when requests carry one.
+    last_id: u32,
+}
+
+struct Asked {
+    /// Who was asked. `None`: that pipe has ended, and anyone may answer (R-REQ-4).
+    peer: Option<PipeId>,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking {
+            asked: None,
+            envelope: Envelope::default(),
+            draft: Envelope::default(),
+            last_id: rng::rng().u32(..),
+        }
+    }
+}
+
+impl Pattern for Req {
+    type Sent = Message;
+    type Received = Message;
+    type Send = LoadBalance;
+    type Recv = FairQueue;
+    type State = Asking;
+    type Half = Core<Self>;
+
+    /// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
+    fn send(core: &mut Core<Self>, request: &mut Message) -> Poll<Result<(), Refusal>> {
+        let options = &core.shared.config.options;
+        let state = &mut core.state;
+        if state.asked.is_some() && !options.relaxed {
+            return Poll::Ready(Err(Refusal::State(AWAITING_REPLY)));
+        }
+        let id = state.last_id.wrapping_add(1);
+        let draft = &mut state.draft;
+        draft.clear();
+        if options.correlate {
+            draft.push(&id.to_ne_bytes());
+        }
+        draft.push(b"");
+        let stale = core.receiver.discard_waiting();
+        if stale > 0 {
+            core.shared.state.stats.discarded.add(stale);
+        }
+        let sent = core
+            .sender
+            .send_with(|writer| writer.push_enveloped(draft, request));
+        let Some(peer) = sent else {
+            return Poll::Pending;
+        };
+        state.last_id = id;
+        state.asked = Some(Asked { peer: Some(peer) });
+        std::mem::swap(&mut state.envelope, &mut state.draft);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the reply to the request, if it has come.
+    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
+        let state = &mut core.state;
+        let Some(asked) = &mut state.asked else {
+            return Poll::Ready(Err(Refusal::State(NO_REQUEST)));
+        };
+        while let Some((from, body)) = core.receiver.recv_enveloped(&mut state.draft) {
+            if asked.peer.is_none_or(|peer| peer == from)
+                && state.draft == state.envelope
+                && let Some(body) = body
+            {
+                state.asked = None;
+                return Poll::Ready(Ok(body));
+            }
+            core.shared.state.stats.discarded.add(1);
+        }
+        if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
+            asked.peer = None;
+        }
+        Poll::Pending
+    }
+}

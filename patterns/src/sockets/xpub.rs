@@ -1,0 +1,241 @@
+//! XPUB (RFC 29): a publisher that hears what is subscribed to.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Poll;
+
+use zmtp::Message;
+
+use super::publisher::SUBSCRIPTIONS;
+use crate::core::{Access, Core, Joint, Pattern, Refusal};
+use crate::options::Options;
+use crate::peer::Peer;
+use crate::pipe::PipeId;
+use crate::routing::{FairQueue, FanOut};
+use crate::socket::{Direction, Socket};
+use crate::state::{StatsRegistry, is_subscription, subscription_message, take_subscriptions};
+
+/// The pattern of [`XPubSocket`].
+#[derive(Clone, Copy, Debug)]
+pub struct XPub;
+
+/// Sends each message to all peers that subscribed to it, and receives their subscriptions as messages:
+/// `01` and the topic for a new one, `00` and the topic for one that ends (RFC 29).
+///
+/// Told are the first subscription to a topic and the end of the last one, also by a peer that goes;
+/// `verbose` and `verboser` tell more. With `manual`, the application decides what a peer gets. Other
+/// messages of XSUB peers are received as they are. It sends as [`PubSocket`](crate::PubSocket) does. See
+/// [`XSubSocket`](crate::XSubSocket) for an example.
+///
+/// Peers are heard whenever the socket is used. An application that sends and does not receive finds at most
+/// `recv_hwm` notices and messages waiting; more are not kept, and [`missed`](Socket::missed) counts them. The
+/// subscriptions themselves are always followed. With `manual`, where a notice that is lost is a subscription
+/// that never takes effect, the peers are not heard beyond that, and wait.
+pub type XPubSocket = Socket<XPub>;
+
+/// What the peers say.
+#[derive(Default)]
+pub struct Hearing {
+    /// What the application receives next.
+    heard: VecDeque<Heard>,
+    /// Who has sent what was received last.
+    sender: Option<Arc<Peer>>,
+    /// The peer whose notice was received last (R-XPUB-5).
+    last: Option<PipeId>,
+    /// With `manual`: what each peer has asked for.
+    wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
+}
+
+/// A notice or message.
+struct Heard {
+    /// The peer, if it is a notice.
+    notice_of: Option<PipeId>,
+    /// `None`: a notice of ours, about a peer that has gone.
+    sender: Option<Arc<Peer>>,
+    message: Message,
+}
+
+impl Pattern for XPub {
+    type Sent = Message;
+    type Received = Message;
+    type Send = FanOut;
+    type Recv = FairQueue;
+    type State = Hearing;
+    /// Who sends has to hear the subscriptions, which the other half gives to the application.
+    type Half = Joint<Self>;
+
+    fn opened(core: &mut Core<Self>) {
+        core.sender.tell_departures();
+    }
+
+    /// Sends a message, after hearing who wants it.
+    fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
+        let limit = most_kept(core);
+        for _ in 0..SUBSCRIPTIONS {
+            if !hear(core, limit) {
+                break;
+            }
+        }
+        let only = (core.state.last).filter(|_| core.shared.config.options.manual_last_value);
+        let sent = core.publish(message, only);
+        if sent.is_ready() && only.is_some() {
+            core.state.last = None;
+        }
+        sent
+    }
+
+    /// Takes the next that was heard.
+    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
+        loop {
+            if let Some(heard) = core.state.heard.pop_front() {
+                if is_manual(&core.shared.config.options) && is_subscription(&heard.message) {
+                    core.state.last = heard.notice_of;
+                }
+                core.state.sender = heard.sender;
+                return Poll::Ready(Ok(heard.message));
+            }
+            if !hear(core, usize::MAX) && core.state.heard.is_empty() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn last_peer(core: &Core<Self>) -> Option<Arc<Peer>> {
+        core.state.sender.clone()
+    }
+
+    fn subscribe(core: &mut Core<Self>, subscribe: bool, topic: &[u8]) -> bool {
+        core.read_events();
+        let done = core.state.last.and_then(|peer| match subscribe {
+            true => core.sender.subscribe(peer, topic),
+            false => core.sender.unsubscribe(peer, topic),
+        });
+        done.is_some()
+    }
+
+    fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
+        core.read_events();
+        let limit = most_kept(core);
+        while hear(core, limit) {}
+        (core.sender.subscribed(), core.sender.topics())
+    }
+
+    fn has_heard(core: &Core<Self>) -> bool {
+        !core.state.heard.is_empty()
+    }
+}
+
+impl<D: Direction> Socket<XPub, D> {
+    /// Counts notices and messages of peers that were not kept, because the application sent and did not receive.
+    pub fn missed(&self) -> u64 {
+        self.handle
+            .peek(|core| core.shared.state.stats.unheard.get())
+    }
+}
+
+/// Returns how much of what peers say is kept when the application does not receive.
+fn most_kept(core: &Core<XPub>) -> usize {
+    match core.shared.config.options.recv_hwm {
+        0 => usize::MAX,
+        hwm => hwm,
+    }
+}
+
+fn is_manual(options: &Options) -> bool {
+    options.manual || options.manual_last_value
+}
+
+/// Hears one message, and who has gone. `false`: nobody has said anything.
+fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
+    let state = &mut core.state;
+    let ledger = &core.shared.state.stats;
+    let options = &core.shared.config.options;
+    let is_manual = is_manual(options);
+    // Peers that have gone take their subscriptions back (R-XPUB-3).
+    while let Some(departure) = core.sender.next_departure() {
+        if is_manual {
+            for topic in state.wishes.remove(&departure.pipe).unwrap_or_default() {
+                state.keep(ledger, Heard::departure(&topic), limit);
+            }
+            continue;
+        }
+        for (topic, last) in departure.topics {
+            if last || options.verboser {
+                state.keep(ledger, Heard::departure(&topic), limit);
+            }
+        }
+    }
+    if is_manual && state.heard.len() >= limit {
+        return false;
+    }
+    // One message may have several notices in it.
+    let limit = if is_manual { usize::MAX } else { limit };
+    let Some((from, message)) = core.receiver.recv_from() else {
+        return false;
+    };
+    let heard_from = crate::routing::RecvStrategy::last_sender(&core.receiver);
+    let sender = &mut core.sender;
+    let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
+        let tell = if !sender.has(from) {
+            // It has gone before it was heard: nothing begins, and nothing ends.
+            false
+        } else if is_manual {
+            state.wish(from, is_new, topic);
+            true
+        } else if is_new {
+            sender.subscribe(from, topic) == Some(true) || options.verbose || options.verboser
+        } else {
+            // One that was never there is told, too (R-XPUB-4).
+            sender.unsubscribe(from, topic) == Some(true) || options.verboser
+        };
+        if tell {
+            let heard = Heard {
+                notice_of: Some(from),
+                sender: heard_from.clone(),
+                message: subscription_message(is_new, topic),
+            };
+            state.keep(ledger, heard, limit);
+        }
+    });
+    if sender.is_expelled(from) {
+        core.receiver.discard_rest();
+    }
+    if !rest.is_empty() {
+        let heard = Heard {
+            notice_of: None,
+            sender: heard_from,
+            message: rest,
+        };
+        state.keep(ledger, heard, limit);
+    }
+    true
+}
+
+impl Heard {
+    fn departure(topic: &[u8]) -> Self {
+        Heard {
+            notice_of: None,
+            sender: None,
+            message: subscription_message(false, topic),
+        }
+    }
+}
+
+impl Hearing {
+    fn wish(&mut self, from: PipeId, is_new: bool, topic: &[u8]) {
+        let wishes = self.wishes.entry(from).or_default();
+        if is_new {
+            wishes.insert(topic.into());
+        } else {
+            wishes.remove(topic);
+        }
+    }
+
+    fn keep(&mut self, ledger: &StatsRegistry, heard: Heard, limit: usize) {
+        if self.heard.len() < limit {
+            self.heard.push_back(heard);
+        } else {
+            ledger.unheard.add(1);
+        }
+    }
+}
