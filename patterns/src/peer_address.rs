@@ -57,6 +57,13 @@ enum Place {
     Other(Box<(String, u32)>),
 }
 
+/// The machine at the other end, so that connections can be counted for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PeerHost {
+    Ip(IpAddr),
+    Other(Box<str>),
+}
+
 impl PeerAddress {
     /// Makes the address of a peer of the same context.
     pub(crate) const INPROC: PeerAddress = PeerAddress {
@@ -98,6 +105,15 @@ impl PeerAddress {
     /// Returns the remote IP address, of a TCP connection.
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_address().map(|address| address.ip())
+    }
+
+    /// Returns the machine at the other end, if connections come over a network.
+    pub(crate) fn host(&self) -> Option<PeerHost> {
+        match &self.place {
+            Place::Ip(address) => Some(PeerHost::Ip(address.ip())),
+            Place::Other(place) => Some(PeerHost::Other(place.0.as_str().into())),
+            Place::Process(_) | Place::Inproc => None,
+        }
     }
 
     /// Returns the process at the other end, of an ipc connection.
@@ -222,5 +238,7 @@ mod tests {
         let other = PeerAddress::other("vsock", "3".to_owned(), 70_000);
         assert_eq!(other.to_string(), "vsock://3:70000");
         assert_eq!((other.without_port(), other.ip()), ("3".to_owned(), None));
+        let neighbour = PeerAddress::other("vsock", "3".to_owned(), 1);
+        assert_eq!((other.host(), ipc(None).host()), (neighbour.host(), None));
     }
 }

@@ -5,13 +5,12 @@
 //! round trips, and those who keep silent cannot keep others out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::options::Options;
-use crate::peer_address::PeerAddress;
+use crate::peer_address::{PeerAddress, PeerHost};
 use crate::sync::Mutex;
 
 /// One for each listener.
@@ -25,7 +24,7 @@ pub(super) struct ConnectionLimiter {
 #[derive(Default)]
 struct Admitted {
     connections: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<PeerHost, usize>,
     /// Those at their handshake, oldest first.
     greeting: BTreeMap<u64, oneshot::Sender<()>>,
     next: u64,
@@ -34,7 +33,7 @@ struct Admitted {
 /// A connection's right to be there, until it is dropped.
 pub(super) struct Permit {
     limiter: Arc<ConnectionLimiter>,
-    address: Option<IpAddr>,
+    address: Option<PeerHost>,
     number: u64,
 }
 
@@ -57,13 +56,13 @@ impl ConnectionLimiter {
         self: &Arc<Self>,
         peer: &PeerAddress,
     ) -> Result<(Permit, oneshot::Receiver<()>), &'static str> {
-        let address = peer.ip();
+        let address = peer.host();
         let mut admitted = self.admitted.lock();
         if admitted.connections >= self.max_connections {
             return Err("max_connections");
         }
-        if let Some(address) = address {
-            let here = admitted.by_address.entry(address).or_default();
+        if let Some(address) = &address {
+            let here = admitted.by_address.entry(address.clone()).or_default();
             if *here >= self.max_per_address {
                 return Err("max_connections_per_address");
             }
@@ -100,12 +99,12 @@ impl Drop for Permit {
         let mut admitted = self.limiter.admitted.lock();
         admitted.connections -= 1;
         admitted.greeting.remove(&self.number);
-        if let Some(address) = self.address
-            && let Some(here) = admitted.by_address.get_mut(&address)
+        if let Some(address) = &self.address
+            && let Some(here) = admitted.by_address.get_mut(address)
         {
             *here -= 1;
             if *here == 0 {
-                admitted.by_address.remove(&address);
+                admitted.by_address.remove(address);
             }
         }
     }
@@ -151,7 +150,7 @@ mod tests {
                 .admitted
                 .lock()
                 .by_address
-                .contains_key(&[10, 0, 0, 3].into())
+                .contains_key(&peer(3).host().unwrap())
         );
     }
 

@@ -52,6 +52,16 @@ pub enum EndpointError {
         /// What is wrong and what is allowed.
         reason: &'static str,
     },
+    /// An address of another transport is malformed.
+    #[error("{address:?} is no address of {transport}: {reason}")]
+    Address {
+        /// The transport.
+        transport: &'static str,
+        /// The address as written.
+        address: String,
+        /// What is wrong and what is allowed.
+        reason: &'static str,
+    },
     /// A TCP endpoint has no `:port` at its end.
     #[error("{address:?} has no port: write host:port, such as 127.0.0.1:5555")]
     MissingPort {

@@ -8,7 +8,7 @@
 //!
 //! # Another transport
 //!
-//! 1. One file here, with `mod` below: a type of address that is [`Address`](crate::endpoint::Address) (TCP's, if the
+//! 1. One file here, and its `mod` line below: a type of address that is [`Address`](crate::endpoint::Address) (TCP's, if the
 //!    transport runs over TCP), a unit type that is [`Transport`], something that is [`Acceptor`], and something that is
 //!    [`ByteStream`], handed out in [`Stream::Other`]. What has no default has to be said, above all whether other hosts
 //!    can reach an endpoint. A handshake of the transport's own belongs in [`ByteStream::poll_open`]; TLS around any

@@ -6,19 +6,19 @@ use super::{AnyTransport, Transport};
 use crate::endpoint::{Endpoint, EndpointError, InprocName};
 
 /// Makes the table. A row is `module::Type`, or `"scheme" needs "feature": module::Type` for one that is not in every
-/// build.
+/// build; before the colon may stand `on "system"`.
 macro_rules! transports {
-    ($($($scheme:literal needs $feature:tt:)? $module:ident::$transport:ident),+ $(,)?) => {
+    ($($($scheme:literal needs $feature:tt $(on $system:tt)?:)? $module:ident::$transport:ident),+ $(,)?) => {
         /// The transports of this build, without inproc, which is no byte stream.
         static ROWS: &[&dyn AnyTransport] = &[$(
-            $(#[cfg(feature = $feature)])?
+            $(#[cfg(all(feature = $feature $(, target_os = $system)?))])?
             &super::$module::$transport
         ),+];
 
         /// The transports that an endpoint may name in this build.
         pub const TRANSPORTS: &[&str] = &[
             $(
-                $(#[cfg(feature = $feature)])?
+                $(#[cfg(all(feature = $feature $(, target_os = $system)?))])?
                 <super::$module::$transport as Transport>::SCHEME,
             )+
             InprocName::SCHEME,
