@@ -14,7 +14,7 @@ use crate::transport::simulated::{Network, Simulated};
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
-/// Sockets made with `new()` share one context of the process. Make another one to keep names apart, and
+/// Sockets made with `new()` share one context of the process, [`Context::global`]. Make another one to keep names apart, and
 /// give it to [`Builder::context`](crate::options::Builder::context). A context is cheap to clone, and ends
 /// with its last socket.
 ///
@@ -160,10 +160,10 @@ impl Context {
     }
 }
 
-/// The same as [`Context::global`].
+/// A context of its own, as [`Context::new`] makes it. The shared one is [`Context::global`].
 impl Default for Context {
     fn default() -> Self {
-        Context::global()
+        Context::new()
     }
 }
 
