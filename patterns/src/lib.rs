@@ -29,12 +29,12 @@
 //!
 //! # From the application down
 //!
-//! [`socket`] handles use [`routing`] strategies to choose a [`pipe`]; at the other end of the pipe a
-//! [`connection`] moves batches of messages between the pipe and a [`transport`]'s byte stream, through
-//! the protocol of the `zmtp` crate. Sessions leave word for their socket in its [`inbox`].
+//! A [`socket::Socket`] is a core with the routing strategies of its type ([`sockets`]); they choose a pipe, at whose
+//! other end a session moves batches of messages between the pipe and a byte stream, through the protocol of [`zmtp`].
 //!
 //! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
-//! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called.
+//! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called. Log lines of all of this
+//! have targets that begin with `purezmq`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links)]
 

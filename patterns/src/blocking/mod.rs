@@ -3,7 +3,7 @@
 //! One layer over all sockets: a call is the async socket's future, polled on the calling thread, which parks while
 //! the future waits. The first attempt is the same code as in async programs, so a call that need not wait costs
 //! the same; no task, channel or runtime stands in between. The connections live on an I/O thread that all blocking
-//! sockets of the process share, or on those of the [`Context`] that they are built with.
+//! sockets of the process share, or on those of the [`Context`](crate::Context) that they are built with.
 //!
 //! ```
 //! use purezmq::blocking::{PullSocket, PushSocket};

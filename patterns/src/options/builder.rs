@@ -12,8 +12,7 @@ use crate::rules::HasRules;
 /// Makes a socket with other options than the defaults.
 ///
 /// `PushSocket::builder()` and its sisters start one. Each option is one method, and an option
-/// that means nothing to a socket type is not there for it: see [`Sends`], [`Receives`] and their
-/// sisters. The methods never fail; [`build`](Builder::build) reports the first value that
+/// that means nothing to a socket type is not there for it: see [`capability`](crate::capability). The methods never fail; [`build`](Builder::build) reports the first value that
 /// is out of range.
 ///
 /// ```

@@ -59,11 +59,13 @@ fn statistics() {
     let mut stats = SocketStats::default();
     stats.sent.messages = 3;
     stats.dropped.full = u64::MAX;
-    let mut peer = PeerStats::default();
-    peer.endpoint = Some("tcp://127.0.0.1:5".parse().unwrap());
-    peer.address = Some(PeerAddress::INPROC);
-    peer.routing_id = Some(RoutingId::from([0, 1, 2, 3, 200]));
-    peer.user_id = Some("joe".to_owned());
+    let mut peer = PeerStats {
+        endpoint: Some("tcp://127.0.0.1:5".parse().unwrap()),
+        address: Some(PeerAddress::INPROC),
+        routing_id: Some(RoutingId::from([0, 1, 2, 3, 200])),
+        user_id: Some("joe".to_owned()),
+        ..PeerStats::default()
+    };
     peer.properties.push("X-Version", "3").unwrap();
     stats.peers = vec![peer, PeerStats::default()];
     let written = json(&stats);

@@ -120,8 +120,10 @@ fn an_option_that_a_type_has_not_names_option_type_and_those_that_have_it() {
 
 #[test]
 fn secrets_are_not_read_and_not_set_by_name() {
-    let mut options = Options::default();
-    options.security = Security::plain_client("joe", "secret").unwrap();
+    let mut options = Options {
+        security: Security::plain_client("joe", "secret").unwrap(),
+        ..Options::default()
+    };
     assert_eq!(options.get(id("security")), Ok("PLAIN".into()));
     let error = options.set(id("security"), "NULL").unwrap_err();
     assert_eq!(

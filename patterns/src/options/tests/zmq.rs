@@ -26,7 +26,8 @@ fn set_int(name: &str, number: i32) -> Option<(Value, i32)> {
 fn libzmqs_integers_mean_what_they_mean_there() {
     let longest = 2_147_483_000;
     // Option, number set, meaning and number read, or nothing if it is refused.
-    let rows: &[(&str, i32, Option<(Value, i32)>)] = &[
+    type Row = (&'static str, i32, Option<(Value, i32)>);
+    let rows: &[Row] = &[
         ("SNDHWM", 0, Some((0.into(), 0))),
         ("RCVHWM", -1, None),
         ("LINGER", -1, Some((Value::None, -1))),
