@@ -89,8 +89,10 @@ pub use rules::{Capability, Rules};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use socket::{AnySocket, SharedSender, Socket};
-pub use sockets::all::*;
-pub use sockets::{Routed, RouterEvent};
+pub use sockets::{
+    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, Routed,
+    RouterEvent, RouterSocket, SubSocket, XPubSocket, XSubSocket,
+};
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub use transport::simulated::Network;

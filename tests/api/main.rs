@@ -13,13 +13,17 @@ mod fairness;
 mod handles;
 #[cfg(unix)]
 mod ipc_files;
+mod kills;
 mod lifecycle;
 mod linger;
 mod message_peer;
+mod message_peer_libzmq;
 mod messages;
 mod monitor;
+mod monitor_details;
 mod proxy;
 mod queue_limits;
 mod regressions;
+mod slow_subscribers;
 mod stats;
 mod system_options;

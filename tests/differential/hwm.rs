@@ -167,7 +167,7 @@ async fn half_of_an_odd_mark_is_rounded_up() {
     .await;
 }
 
-/// R-HWM-1
+/// R-HWM-1, R-HWM-8
 #[tokio::test]
 async fn messages_count_and_not_frames() {
     compare(
@@ -297,6 +297,96 @@ async fn a_lower_mark_waits_until_there_is_room() {
         source set SNDHWM=1
         source fill -> 0
         sink recv 7 -> 0, 1, 2, 3, 4, 5, 6
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-7
+#[tokio::test]
+async fn a_pipe_of_one_and_one() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=1
+        source = PUSH SNDHWM=1
+        sink bind
+        source connect
+        source fill -> 2
+        sink recv -> 0
+        source fill -> 1
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-7: half of the sum, whichever side has more
+#[tokio::test]
+async fn half_of_uneven_marks() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=100
+        source = PUSH SNDHWM=3
+        sink bind
+        source connect
+        source fill x -> 103
+        sink recv 51 -> x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
+        source try early -> EAGAIN
+        sink recv -> x
+        source fill x -> 52
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-5
+#[tokio::test]
+async fn room_that_comes_with_the_bind() {
+    compare(
+        INPROC,
+        r#"
+        sink = PULL RCVHWM=3
+        source = PUSH SNDHWM=4
+        source connect
+        source fill -> 4
+        sink bind
+        source fill -> 0..3
+          when source is ours: 3 -- R-HWM-5: libzmq's writer that is mute may hear of room only when something has been read
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-9
+#[tokio::test]
+async fn a_lower_mark_counts_what_is_queued() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH SNDHWM=8
+        source connect
+        source send 0
+        source send 1
+        source send 2
+        source set SNDHWM=5
+        source fill -> 2
+        "#,
+    )
+    .await;
+}
+
+/// R-HWM-9
+#[tokio::test]
+async fn a_mark_can_be_taken_away() {
+    compare(
+        TCP_IPC,
+        r#"
+        source = PUSH SNDHWM=5
+        source connect
+        source send early
+        source set SNDHWM=0
+        source fill -> no limit
         "#,
     )
     .await;

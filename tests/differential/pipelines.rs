@@ -2,7 +2,7 @@
 
 use super::run::{INPROC, TCP_IPC, compare};
 
-/// R-ALL-13, R-PUSH-1
+/// R-ALL-2, R-ALL-13, R-PUSH-1
 #[tokio::test]
 async fn idle_peers_get_messages_in_turn() {
     compare(
@@ -19,15 +19,15 @@ async fn idle_peers_get_messages_in_turn() {
         source await HANDSHAKE_SUCCEEDED
         c connect
         source await HANDSHAKE_SUCCEEDED
-        source send 0
-        source send 1
-        source send 2
-        source send 3
-        source send 4
-        source send 5
-        a recv 2 -> 0, 3
-        b recv 2 -> 1, 4
-        c recv 2 -> 2, 5
+        source send 0 | of | the same | 0
+        source send 1 | of | the same | 1
+        source send 2 | of | the same | 2
+        source send 3 | of | the same | 3
+        source send 4 | of | the same | 4
+        source send 5 | of | the same | 5
+        a recv 2 -> 0 | of | the same | 0, 3 | of | the same | 3
+        b recv 2 -> 1 | of | the same | 1, 4 | of | the same | 4
+        c recv 2 -> 2 | of | the same | 2, 5 | of | the same | 5
         "#,
     )
     .await;

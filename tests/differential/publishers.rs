@@ -84,7 +84,7 @@ async fn a_publisher_is_never_mute() {
     .await;
 }
 
-/// R-PUB-3
+/// R-PUB-3, R-SUB-5
 #[tokio::test]
 async fn a_full_subscriber_misses_messages_and_no_other_does() {
     compare(
@@ -178,34 +178,6 @@ async fn a_publisher_ignores_what_is_no_subscription() {
     .await;
 }
 
-/// R-XPUB-1, R-SUB-2, R-SUB-3
-#[tokio::test]
-async fn subscriptions_are_counted() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        sub = SUB
-        pub bind
-        sub connect
-        sub subscribe a
-        pub recv -> \x01a
-        sub subscribe a
-        sub unsubscribe a
-        sub subscribe b
-        pub recv -> \x01b
-        pub send a1
-        sub recv -> a1
-        sub unsubscribe a
-        pub recv -> \x00a
-        pub send a2
-        pub send b2
-        sub recv -> b2
-        "#,
-    )
-    .await;
-}
-
 /// R-SUB-2
 #[tokio::test]
 async fn what_was_not_subscribed_cannot_be_unsubscribed() {
@@ -224,320 +196,6 @@ async fn what_was_not_subscribed_cannot_be_unsubscribed() {
         sub unsubscribe a
         pub recv -> \x00a
         pub idle
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-1
-#[tokio::test]
-async fn the_first_of_a_topic_is_told_and_the_last() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        other connect
-        other subscribe a
-        other subscribe b
-        pub recv -> \x01b
-        one unsubscribe a
-        one subscribe c
-        pub recv -> \x01c
-        other unsubscribe a
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-2
-#[tokio::test]
-async fn a_verbose_publisher_tells_each_subscription() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB XPUB_VERBOSE
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        one subscribe a
-        pub recv -> \x01a
-        other connect
-        other subscribe a
-        pub recv -> \x01a
-        one unsubscribe a
-        one unsubscribe a
-        one subscribe b
-        pub recv -> \x01b
-        other unsubscribe a
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-2
-#[tokio::test]
-async fn a_verboser_publisher_tells_each_end_too() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB XPUB_VERBOSER
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        other connect
-        other subscribe a
-        pub recv -> \x01a
-        one unsubscribe a
-        pub recv -> \x00a
-        other unsubscribe a
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-3
-#[tokio::test]
-async fn who_leaves_unsubscribes() {
-    compare(
-        TCP_IPC,
-        r#"
-        pub = XPUB
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        one subscribe b
-        pub recv 2 -> \x01a, \x01b
-        other connect
-        other subscribe b
-        other subscribe c
-        pub recv -> \x01c
-        one kill
-        pub recv -> \x00a
-        other kill
-        pub recv 2 sorted -> \x00b, \x00c
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-3
-#[tokio::test]
-async fn verboser_tells_of_each_who_leaves() {
-    compare(
-        TCP_IPC,
-        r#"
-        pub = XPUB XPUB_VERBOSER
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        other connect
-        other subscribe a
-        pub recv -> \x01a
-        one kill
-        pub recv -> \x00a
-        other kill
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-5
-#[tokio::test]
-async fn a_manual_publisher_subscribes_its_peers_itself() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB XPUB_MANUAL
-        peer = XSUB
-        pub bind
-        peer connect
-        peer send \x01asked
-        pub recv -> \x01asked
-        pub subscribe given
-        pub send asked for
-        pub send given instead
-        peer recv -> given instead
-        peer send \x00asked
-        pub recv -> \x00asked
-        pub unsubscribe given
-        pub subscribe end
-        pub send given no more
-        pub send end
-        peer recv -> end
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-5
-#[tokio::test]
-async fn a_manual_publisher_is_told_of_everyone() {
-    compare(
-        TCP_IPC,
-        r#"
-        pub = XPUB XPUB_MANUAL
-        one = SUB
-        other = SUB
-        pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        pub subscribe a
-        other connect
-        other subscribe a
-        pub recv -> \x01a
-        pub send a1
-        one recv -> a1
-        other idle
-        pub subscribe a
-        pub send a2
-        one recv -> a2
-        other recv -> a2
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-7
-#[tokio::test]
-async fn each_peer_is_welcomed() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB XPUB_WELCOME_MSG=welcome
-        sub = SUB
-        pub bind
-        sub subscribe wel
-        sub connect
-        pub recv -> \x01wel
-        sub recv -> welcome
-        pub send well
-        sub recv -> well
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-7, R-SUB-4
-#[tokio::test]
-async fn a_welcome_is_filtered_like_any_message() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB XPUB_WELCOME_MSG=welcome
-        sub = SUB
-        pub bind
-        sub subscribe a
-        sub connect
-        pub recv -> \x01a
-        pub send a1
-        sub recv -> a1
-        "#,
-    )
-    .await;
-}
-
-/// R-XSUB-1, R-PUB-7
-#[tokio::test]
-async fn subscriptions_are_messages_and_others_go_through() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        peer = XSUB
-        pub bind
-        peer connect
-        peer send \x01a
-        pub recv -> \x01a
-        peer send hello | there
-        pub recv -> hello | there
-        peer send ""
-        pub recv -> ""
-        pub send a1
-        peer recv -> a1
-        peer send \x00a
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XSUB-3
-#[tokio::test]
-async fn the_end_of_what_was_not_subscribed_is_swallowed() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        peer = XSUB
-        pub bind
-        peer connect
-        peer send \x00never
-        peer send \x01a
-        pub recv -> \x01a
-        "#,
-    )
-    .await;
-}
-
-/// R-XSUB-1, R-SUB-2
-#[tokio::test]
-async fn a_relay_counts_its_subscriptions() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        peer = XSUB
-        pub bind
-        peer connect
-        peer send \x01a
-        pub recv -> \x01a
-        peer send \x01a
-        peer send \x00a
-        peer send \x01b
-        pub recv -> \x01b
-        peer send \x00a
-        pub recv -> \x00a
-        "#,
-    )
-    .await;
-}
-
-/// R-XPUB-8, R-XSUB-4
-#[tokio::test]
-async fn each_frame_can_be_a_subscription() {
-    compare(
-        ALL,
-        r#"
-        pub = XPUB
-        peer = XSUB
-        pub bind
-        peer connect
-        peer send \x01a | \x01b
-        pub recv 2 -> \x01a, \x01b
-        pub send b1
-        peer recv -> b1
         "#,
     )
     .await;
@@ -628,30 +286,6 @@ async fn a_subscriber_hears_publishers_in_turn() {
     .await;
 }
 
-/// R-XSUB-2
-#[tokio::test]
-async fn an_xsub_sends_to_all_and_drops_for_who_is_full() {
-    compare(
-        INPROC,
-        r#"
-        slow = XPUB RCVHWM=1
-        quick = XPUB
-        peer = XSUB SNDHWM=1
-        slow bind a
-        quick bind b
-        peer connect a
-        peer connect b
-        peer try one
-        peer try two
-        peer try three
-        quick recv 3 -> one, two, three
-        slow recv 2 -> one, two
-        slow poll -> EAGAIN
-        "#,
-    )
-    .await;
-}
-
 /// R-SUB-7
 #[tokio::test]
 async fn who_comes_late_gets_what_is_sent_from_then_on() {
@@ -672,23 +306,73 @@ async fn who_comes_late_gets_what_is_sent_from_then_on() {
     .await;
 }
 
-/// R-XPUB-2
+/// R-PUB-4
 #[tokio::test]
-async fn verbose_can_be_turned_on() {
+async fn with_no_drop_nothing_goes_to_one_alone() {
+    compare(
+        INPROC,
+        r#"
+        pub = XPUB SNDHWM=1 XPUB_NODROP
+        wide = SUB RCVHWM=10
+        narrow = SUB RCVHWM=2
+        pub bind
+        wide connect
+        wide subscribe a
+        pub recv -> \x01a
+        narrow connect
+        narrow subscribe ab
+        pub recv -> \x01ab
+        pub fill ab -> 3
+        # the one who is full does not want it
+        pub send ac
+        wide recv 4 -> ab, ab, ab, ac
+        wide poll -> EAGAIN
+        narrow recv 3 -> ab, ab, ab
+        pub send ab
+        narrow recv -> ab
+        wide recv -> ab
+        "#,
+    )
+    .await;
+}
+
+/// R-PUB-8: to one who does not filter
+#[tokio::test]
+async fn inverted_matching_is_the_publishers() {
+    compare(
+        ALL,
+        r#"
+        pub = XPUB INVERT_MATCHING
+        peer = XSUB
+        pub bind
+        peer connect
+        peer send \x01a
+        pub recv -> \x01a
+        pub send abc
+        pub send b
+        peer recv -> b
+        "#,
+    )
+    .await;
+}
+
+/// R-PUB-5: to one who does not filter
+#[tokio::test]
+async fn a_publisher_filters() {
     compare(
         ALL,
         r#"
         pub = XPUB
-        one = SUB
-        other = SUB
+        peer = XSUB
         pub bind
-        one connect
-        one subscribe a
-        pub recv -> \x01a
-        pub set XPUB_VERBOSE=1
-        other connect
-        other subscribe a
-        pub recv -> \x01a
+        peer connect
+        peer send \x01ab
+        pub recv -> \x01ab
+        pub send a
+        pub send b | ab
+        pub send abc
+        peer recv -> abc
+        peer idle
         "#,
     )
     .await;

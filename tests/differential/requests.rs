@@ -104,6 +104,7 @@ async fn malformed_replies_are_passed_over_on_inproc() {
         server recv -> me | "" | question
         server send me | no delimiter
         server send me | neither | here
+        server send me | ""
         server send me | "" | good
         client recv -> good
         "#,

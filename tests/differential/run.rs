@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use common::place::free_port;
 use futures::future::join_all;
 use tempfile::TempDir;
 
-use super::backend::{Act, Answer, Backend, Frames, Setting};
+use super::backend::{Act, Answer, Backend, Setting};
 use super::script::{Declared, Script, Step};
+use super::text::{Names, as_expected, unescape};
 use super::{libzmq, ours, pyzmq};
-use common::place::free_port;
 
 /// How long a step may take that has to come to something. It never takes that long if all is well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -159,10 +160,7 @@ struct Stage {
     /// By name, the endpoint.
     places: HashMap<String, String>,
     folder: TempDir,
-    /// By socket, the first routing id that it made up.
-    first_peer: HashMap<String, u32>,
-    /// The first request's number, if requests are numbered.
-    first_request: Option<Option<u32>>,
+    names: Names,
     patience: Duration,
     /// What the step under way has to come to.
     expected: String,
@@ -202,8 +200,7 @@ impl Stage {
             over,
             places: HashMap::new(),
             folder: TempDir::with_prefix("purezmq-").expect("temporary folder"),
-            first_peer: HashMap::new(),
-            first_request: script.sets("REQ_CORRELATE").then_some(None),
+            names: Names::new(script.sets("REQ_CORRELATE")),
             patience: PATIENCE,
             expected: String::new(),
         }
@@ -241,8 +238,8 @@ impl Stage {
             "unbind" => Act::Unbind(self.place(rest)),
             "connect" => Act::Connect(self.place(rest)),
             "disconnect" => Act::Disconnect(self.place(rest)),
-            "send" => Act::Send(self.frames(socket, rest), patience),
-            "try" => Act::Send(self.frames(socket, rest), Duration::ZERO),
+            "send" => Act::Send(self.names.frames(socket, rest), patience),
+            "try" => Act::Send(self.names.frames(socket, rest), Duration::ZERO),
             "poll" => Act::Recv(Duration::ZERO),
             "subscribe" => Act::Subscribe(unescape(rest)),
             "unsubscribe" => Act::Unsubscribe(unescape(rest)),
@@ -259,7 +256,7 @@ impl Stage {
                 };
                 return match self.act(socket, Act::Recv(wait)).await {
                     Answer::Refused(error) if error == "EAGAIN" => "ok".to_owned(),
-                    answer => self.show(socket, answer),
+                    answer => self.names.show(socket, answer),
                 };
             }
             "recv" => return self.recv(socket, rest).await,
@@ -276,7 +273,7 @@ impl Stage {
             _ => panic!("no such step: {}", step.text),
         };
         let answer = self.act(socket, act).await;
-        self.show(socket, answer)
+        self.names.show(socket, answer)
     }
 
     async fn recv(&mut self, socket: &str, rest: &str) -> String {
@@ -286,7 +283,7 @@ impl Stage {
         for _ in 0..count {
             let answer = self.act(socket, Act::Recv(self.patience)).await;
             let failed = matches!(answer, Answer::Refused(_));
-            messages.push(self.show(socket, answer));
+            messages.push(self.names.show(socket, answer));
             if failed {
                 break;
             }
@@ -308,12 +305,12 @@ impl Stage {
         while count < NO_LIMIT {
             let frames = match rest {
                 "" => vec![count.to_string().into_bytes()],
-                message => self.frames(socket, message),
+                message => self.names.frames(socket, message),
             };
             match self.act(socket, Act::Send(frames, patience)).await {
                 Answer::Done => count += 1,
                 Answer::Refused(error) if error == "EAGAIN" => break,
-                answer => return self.show(socket, answer),
+                answer => return self.names.show(socket, answer),
             }
         }
         if count == NO_LIMIT {
@@ -327,11 +324,11 @@ impl Stage {
         let (error, message) = rest.split_once(' ').expect("an error and a message");
         let mut left = self.patience.as_millis() / 5;
         loop {
-            let frames = self.frames(socket, message);
+            let frames = self.names.frames(socket, message);
             match self.act(socket, Act::Send(frames, Duration::ZERO)).await {
                 Answer::Refused(name) if name == error => return "ok".to_owned(),
                 Answer::Done if left > 0 => left -= 1,
-                answer => return self.show(socket, answer),
+                answer => return self.names.show(socket, answer),
             }
             // No event tells: the pause is between two questions.
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -404,7 +401,7 @@ impl Stage {
             match self.act(subscriber, Act::Recv(self.patience)).await {
                 Answer::Message(frames) if frames == end => return "ok".to_owned(),
                 Answer::Message(_) => {}
-                answer => return self.show(subscriber, answer),
+                answer => return self.names.show(subscriber, answer),
             }
         }
     }
@@ -415,7 +412,7 @@ impl Stage {
             socket.act(Act::Set(Setting::new("LINGER", "0"))).await;
         }
         let answer = socket.act(Act::Close).await;
-        self.show(name, answer)
+        self.names.show(name, answer)
     }
 
     async fn clear(mut self) {
@@ -425,101 +422,4 @@ impl Stage {
             self.close(&name, true).await;
         }
     }
-
-    // ------------------------------------------------------------ messages as text
-
-    fn show(&mut self, socket: &str, answer: Answer) -> String {
-        match answer {
-            Answer::Done => "ok".to_owned(),
-            Answer::Refused(error) => error,
-            Answer::Event(event, _) => event,
-            Answer::Message(frames) => {
-                let frames: Vec<_> = frames
-                    .iter()
-                    .map(|frame| self.show_frame(socket, frame))
-                    .collect();
-                frames.join(" | ")
-            }
-        }
-    }
-
-    fn show_frame(&mut self, socket: &str, frame: &[u8]) -> String {
-        match *frame {
-            [] => return "\"\"".to_owned(),
-            // The first byte of a name that was made up is 0; only ROUTER receives such.
-            [0, a, b, c, d] => {
-                let number = u32::from_be_bytes([a, b, c, d]);
-                let first = *self.first_peer.entry(socket.to_owned()).or_insert(number);
-                return format!("<peer {}>", number.wrapping_sub(first).wrapping_add(1));
-            }
-            [a, b, c, d] if self.first_request.is_some() => {
-                let number = u32::from_ne_bytes([a, b, c, d]);
-                let request = self.first_request.as_mut().expect("seen above");
-                let first = *request.get_or_insert(number);
-                return format!("<request {}>", number.wrapping_sub(first).wrapping_add(1));
-            }
-            _ => {}
-        }
-        if frame.len() > 100 {
-            return format!("<{} bytes>", frame.len());
-        }
-        frame.escape_ascii().to_string()
-    }
-
-    fn frames(&self, socket: &str, text: &str) -> Frames {
-        let frames = text.split(" | ").map(str::trim);
-        frames.map(|frame| self.frame(socket, frame)).collect()
-    }
-
-    fn frame(&self, socket: &str, text: &str) -> Vec<u8> {
-        let inside = text
-            .strip_prefix('<')
-            .and_then(|text| text.strip_suffix('>'));
-        let Some(inside) = inside else {
-            return unescape(text);
-        };
-        let words: Vec<_> = inside.split(' ').collect();
-        let number = |word: &str| word.parse::<u32>().expect("a number");
-        match words[..] {
-            [size, "bytes"] => vec![b'x'; number(size) as usize],
-            ["peer", n] => {
-                // One who passes names on has not made them up.
-                let own = self.first_peer.get(socket);
-                let first = own.or_else(|| self.first_peer.values().next());
-                let first = first.expect("a peer is known");
-                let id = first.wrapping_add(number(n) - 1);
-                [&[0], &id.to_be_bytes()[..]].concat()
-            }
-            ["request", n] => {
-                let first = self.first_request.flatten().expect("a request is known");
-                first.wrapping_add(number(n) - 1).to_ne_bytes().to_vec()
-            }
-            _ => panic!("no such frame: {text}"),
-        }
-    }
-}
-
-/// A number, or the range in which it was expected and is.
-fn as_expected(number: usize, expected: &str) -> String {
-    let parse = |text: &str| text.parse::<usize>().expect("a number");
-    match expected.split_once("..") {
-        Some((low, high)) if (parse(low)..=parse(high)).contains(&number) => expected.to_owned(),
-        _ => number.to_string(),
-    }
-}
-
-/// The bytes of a text with `\x00` in it. `""` is none.
-fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = if text == "\"\"" { "" } else { text };
-    while let Some((before, after)) = rest.split_once("\\x") {
-        bytes.extend(before.as_bytes());
-        let byte = after
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(byte.unwrap_or_else(|| panic!("two hexadecimal digits after \\x: {text}")));
-        rest = &after[2..];
-    }
-    bytes.extend(rest.as_bytes());
-    bytes
 }

@@ -11,7 +11,7 @@ line from standard input, answers each with one JSON line on standard output:
     {"do": "recv", "count": 3}                               -> {"ok": [DIGEST, ...]}
     {"do": "who", "properties": ["User-Id"]}                 -> {"ok": {"User-Id": "joe"}}
                                           (receives a message; null for a property that it does not have)
-    {"do": "echo", "count": 3}            (REP)              -> {"ok": [DIGEST, ...]}
+    {"do": "echo", "count": 3}            (REP, ROUTER, PAIR) -> {"ok": [DIGEST, ...]}
     {"do": "request", "messages": [...]}  (REQ)              -> {"ok": [DIGEST of request, DIGEST of reply, ...]}
     {"do": "authenticate", "passwords": {"joe": "secret"}, "keys": "*", "deny": []}  -> {"ok": null}
                                           (a ZAP handler; keys are a directory, or * for any)

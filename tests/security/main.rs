@@ -1,8 +1,12 @@
 //! Who gets in and who does not: mechanisms and their limits, ZAP, keys in files, TLS; with libzmq and pyzmq where they
 //! have it. Two thousand attackers at once are in `tests/footprint`, since they take a process of their own.
 
+mod authority;
 mod bounds;
 mod files;
 mod history;
 mod interop;
+mod interop_refusals;
+mod interop_traffic;
 mod tls;
+mod tls_refusals;

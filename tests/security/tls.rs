@@ -5,148 +5,50 @@ use std::time::Duration;
 
 use common::events::ended;
 use common::within;
-use purezmq::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use purezmq::rustls::server::WebPkiClientVerifier;
-use purezmq::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use purezmq::rustls::{ClientConfig, ServerConfig};
 use purezmq::security::{KeyPair as CurvePair, PlainUsers, Security};
 use purezmq::{
     BindError, ConnectError, Context, DealerSocket, DisconnectReason, Message, PubSocket,
     PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket,
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const WILDCARD: &str = "tls+tcp://127.0.0.1:*";
+use super::authority::Authority;
 
-/// Who signs certificates.
-struct Authority {
-    certificate: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
-        Authority {
-            certificate,
-            issuer,
-        }
-    }
-
-    /// A certificate for `name` and its key.
-    fn sign(
-        &self,
-        name: &str,
-        last_year: i32,
-    ) -> (
-        Vec<rustls::pki_types::CertificateDer<'static>>,
-        PrivateKeyDer<'static>,
-    ) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        (vec![certificate.der().clone()], key.into())
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.der().clone()).unwrap();
-        roots
-    }
-
-    fn server_for(&self, name: &str, last_year: i32) -> Arc<ServerConfig> {
-        let (chain, key) = self.sign(name, last_year);
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key);
-        Arc::new(config.unwrap())
-    }
-
-    fn server(&self) -> Arc<ServerConfig> {
-        self.server_for("127.0.0.1", 2100)
-    }
-
-    /// One that demands certificates of its clients.
-    fn strict_server(&self) -> Arc<ServerConfig> {
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), provider());
-        let (chain, key) = self.sign("127.0.0.1", 2100);
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(verifier.build().unwrap())
-            .with_single_cert(chain, key);
-        Arc::new(config.unwrap())
-    }
-
-    fn client(&self) -> Arc<ClientConfig> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots())
-            .with_no_client_auth();
-        Arc::new(config)
-    }
-
-    /// One that has a certificate.
-    fn known_client(&self) -> Arc<ClientConfig> {
-        let (chain, key) = self.sign("joe", 2100);
-        self.client_with(chain, key)
-    }
-
-    fn client_with(
-        &self,
-        chain: Vec<rustls::pki_types::CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Arc<ClientConfig> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots())
-            .with_client_auth_cert(chain, key);
-        Arc::new(config.unwrap())
-    }
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
+pub(super) const WILDCARD: &str = "tls+tcp://127.0.0.1:*";
 
 /// A PULL that is bound.
-async fn bound(server: Arc<ServerConfig>) -> PullSocket {
+pub(super) async fn bound(server: Arc<ServerConfig>) -> PullSocket {
     let mut pull = PullSocket::builder().tls_server(server).build().unwrap();
     pull.bind(WILDCARD).await.unwrap();
     pull
 }
 
 /// A PUSH that is to be connected.
-fn pusher(client: Arc<ClientConfig>) -> PushSocket {
+pub(super) fn pusher(client: Arc<ClientConfig>) -> PushSocket {
     PushSocket::builder().tls_client(client).build().unwrap()
 }
 
 /// Both.
-async fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>) -> (PullSocket, PushSocket) {
+pub(super) async fn pair(
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+) -> (PullSocket, PushSocket) {
     (bound(server).await, pusher(client))
 }
 
 /// Sends a text and sees it arrive.
-async fn goes_through(push: &mut PushSocket, pull: &mut PullSocket, text: &'static str) {
+pub(super) async fn goes_through(push: &mut PushSocket, pull: &mut PullSocket, text: &'static str) {
     push.send(text).await.unwrap();
     assert_eq!(within("a message", pull.recv()).await.unwrap(), text);
 }
 
 /// Connects, and says why that ends at the server and at the client.
-async fn refused(pull: PullSocket, mut push: PushSocket) -> (DisconnectReason, DisconnectReason) {
+pub(super) async fn refused(
+    pull: PullSocket,
+    mut push: PushSocket,
+) -> (DisconnectReason, DisconnectReason) {
     let (mut at_server, mut at_client) = (pull.monitor(), push.monitor());
     push.connect(pull.last_endpoint().unwrap()).unwrap();
     let reasons = (ended(&mut at_server).await, ended(&mut at_client).await);
@@ -402,165 +304,6 @@ async fn a_bind_that_fails_names_its_endpoint() {
         "{error}"
     );
     assert!(error.to_string().contains("tls+tcp://"), "{error}");
-}
-
-#[tokio::test]
-async fn a_server_that_another_authority_vouches_for_is_refused() {
-    let (pull, push) = pair(Authority::new().server(), Authority::new().client()).await;
-    let (at_server, at_client) = refused(pull, push).await;
-    assert!(
-        matches!(
-            at_client,
-            DisconnectReason::Tls(rustls::Error::InvalidCertificate(_))
-        ),
-        "{at_client}"
-    );
-    assert!(
-        matches!(
-            at_server,
-            DisconnectReason::Tls(rustls::Error::AlertReceived(_))
-        ),
-        "{at_server}"
-    );
-}
-
-#[tokio::test]
-async fn a_server_of_another_name_is_refused_unless_that_name_is_wanted() {
-    let authority = Authority::new();
-    let server = authority.server_for("elsewhere.example", 2100);
-    let (pull, push) = pair(server.clone(), authority.client()).await;
-    let (_, at_client) = refused(pull, push).await;
-    assert!(
-        matches!(
-            at_client,
-            DisconnectReason::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::NotValidForName
-                    | rustls::CertificateError::NotValidForNameContext { .. }
-            ))
-        ),
-        "{at_client}"
-    );
-
-    let mut pull = bound(server).await;
-    let mut push = PushSocket::builder()
-        .tls_client(authority.client())
-        .tls_server_name("elsewhere.example".to_owned())
-        .build()
-        .unwrap();
-    push.connect(pull.last_endpoint().unwrap()).unwrap();
-    goes_through(&mut push, &mut pull, "hello").await;
-}
-
-#[tokio::test]
-async fn an_expired_certificate_is_refused() {
-    let authority = Authority::new();
-    let (pull, push) = pair(authority.server_for("127.0.0.1", 2001), authority.client()).await;
-    let (_, at_client) = refused(pull, push).await;
-    assert!(
-        matches!(
-            at_client,
-            DisconnectReason::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. }
-            ))
-        ),
-        "{at_client}"
-    );
-}
-
-#[tokio::test]
-async fn a_client_without_the_certificate_that_is_demanded_is_refused() {
-    let authority = Authority::new();
-    let (mut pull, mut push) = pair(authority.strict_server(), authority.client()).await;
-    let mut monitor = pull.monitor();
-    push.connect(pull.last_endpoint().unwrap()).unwrap();
-    let reason = ended(&mut monitor).await;
-    assert!(
-        matches!(
-            reason,
-            DisconnectReason::Tls(rustls::Error::NoCertificatesPresented)
-        ),
-        "{reason}"
-    );
-    drop(push);
-
-    let mut known = pusher(authority.known_client());
-    known.connect(pull.last_endpoint().unwrap()).unwrap();
-    goes_through(&mut known, &mut pull, "it is me").await;
-}
-
-#[tokio::test]
-async fn peers_without_tls_and_servers_without_tls_are_refused() {
-    let authority = Authority::new();
-    let pull = bound(authority.server()).await;
-    let plain = pull.last_endpoint().unwrap().to_string();
-    let plain = plain.strip_prefix("tls+").unwrap().to_owned();
-    let mut push = PushSocket::new();
-    let mut monitor = pull.monitor();
-    push.connect(plain.as_str()).unwrap();
-    let reason = ended(&mut monitor).await;
-    assert!(
-        matches!(
-            reason,
-            DisconnectReason::Tls(rustls::Error::InvalidMessage(_))
-        ),
-        "{reason}"
-    );
-
-    let mut pull = PullSocket::new();
-    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
-    let mut push = pusher(authority.client());
-    let mut monitor = push.monitor();
-    push.connect(format!("tls+{endpoint}")).unwrap();
-    let reason = ended(&mut monitor).await;
-    assert!(
-        matches!(reason, DisconnectReason::Tls(_) | DisconnectReason::Io(_)),
-        "{reason}"
-    );
-}
-
-#[tokio::test]
-async fn a_silent_client_keeps_nobody_out_and_has_no_longer_than_a_handshake() {
-    let authority = Authority::new();
-    let limit = Duration::from_millis(500);
-    let mut pull = PullSocket::builder()
-        .tls_server(authority.server())
-        .handshake_timeout(limit)
-        .build()
-        .unwrap();
-    let mut monitor = pull.monitor();
-    let endpoint = pull.bind(WILDCARD).await.unwrap();
-    let address = ("127.0.0.1", endpoint.port().unwrap());
-    let mut silent = TcpStream::connect(address).await.unwrap();
-    let mut push = pusher(authority.client());
-    push.connect(&endpoint).unwrap();
-    goes_through(&mut push, &mut pull, "let me in").await;
-    let reason = ended(&mut monitor).await;
-    assert!(matches!(reason, DisconnectReason::HandshakeTimeout(after) if after == limit));
-    assert_eq!(pull.stats().handshake_failures, 1);
-    assert_eq!(silent.read(&mut [0; 8]).await.unwrap_or(0), 0);
-}
-
-#[tokio::test]
-async fn a_client_comes_back_when_its_server_does() {
-    let authority = Authority::new();
-    let mut pull = bound(authority.server()).await;
-    let endpoint = pull.last_endpoint().unwrap().clone();
-    let mut push = PushSocket::builder()
-        .tls_client(authority.client())
-        .reconnect_interval(Duration::from_millis(10))
-        .build()
-        .unwrap();
-    let mut monitor = push.monitor();
-    push.connect(&endpoint).unwrap();
-    goes_through(&mut push, &mut pull, "first").await;
-    pull.close().await;
-    assert!(matches!(ended(&mut monitor).await, DisconnectReason::Peer));
-    let mut pull = PullSocket::builder()
-        .tls_server(authority.server())
-        .build()
-        .unwrap();
-    pull.bind(&endpoint).await.unwrap();
-    goes_through(&mut push, &mut pull, "second").await;
 }
 
 #[tokio::test]

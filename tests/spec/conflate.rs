@@ -1,4 +1,4 @@
-//! CONFLATE, rule by rule (`docs/rules.md`): a queue of one, in which the newest message wins.
+//! CONFLATE: a queue of one, in which the newest message wins, whatever is around it (`docs/rules.md`, R-CONF).
 
 use common::libzmq::Libzmq;
 use common::within;

@@ -1,4 +1,4 @@
-//! inproc, rule by rule (`docs/rules.md`, R-INP); the others are in `lifecycle.rs`.
+//! inproc: ends that are pending, and names that have gone (`docs/rules.md`, R-INP).
 
 use common::within;
 use purezmq::{Context, PullSocket, PushSocket};

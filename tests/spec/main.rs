@@ -4,7 +4,6 @@
 mod all;
 mod conflate;
 mod conn;
-mod hwm;
 mod inproc;
 mod pair;
 mod pipeline;

@@ -1,13 +1,10 @@
-//! PAIR, rule by rule (`docs/rules.md`).
+//! PAIR: who is turned away and told so, and when there is room again (`docs/rules.md`, R-PAIR).
 
 use std::time::Duration;
 
 use common::events::{connected, event};
-use common::libzmq::Libzmq;
 use common::within;
-use purezmq::{
-    ConnectError, Context, DisconnectReason, Message, MonitorEventKind, PairSocket, SendError,
-};
+use purezmq::{ConnectError, Context, DisconnectReason, MonitorEventKind, PairSocket, SendError};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
@@ -111,29 +108,4 @@ async fn without_peer_or_room_sending_waits() {
     fourth.connect("inproc://pair").unwrap();
     fourth.send("hello").await.unwrap();
     assert_eq!(within("fourth", here.recv()).await.unwrap(), "hello");
-}
-
-#[tokio::test]
-async fn libzmq_pairs_with_us() {
-    // R-PAIR-2, R-PAIR-3
-    let mut here = PairSocket::new();
-    let endpoint = here.bind(ANY_PORT).await.unwrap().to_string();
-    let mut events = here.monitor();
-    for round in 0..2 {
-        let there = Libzmq::new(zmq::PAIR);
-        let to = endpoint.clone();
-        there
-            .run(move |socket| {
-                socket.connect(&to).unwrap();
-                socket.send_multipart(["ping", ""], 0).unwrap();
-            })
-            .await;
-        let ping = within("ping", here.recv()).await.unwrap();
-        assert_eq!(ping, Message::from(["ping", ""]), "round {round}");
-        here.send("pong").await.unwrap();
-        let pong = there.run(|socket| socket.recv_bytes(0).unwrap()).await;
-        assert_eq!(pong, b"pong");
-        drop(there);
-        event(&mut events, "the peer leaves", is_disconnected).await;
-    }
 }

@@ -1,62 +1,12 @@
-//! PUSH and PULL, rule by rule (`docs/rules.md`, R-PUSH; R-PULL-1 is in `spec_all.rs`).
+//! PUSH: work for a peer by hand that has gone (`docs/rules.md`, R-PUSH).
 
 use common::events::{connected, event};
 use common::libzmq::Libzmq;
-use common::place::free_port;
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::{Endpoint, MonitorEventKind, PullSocket, PushSocket};
+use purezmq::{Endpoint, MonitorEventKind, PushSocket};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
-
-#[tokio::test]
-async fn a_peer_that_is_not_there_gets_its_share_kept() {
-    // R-PUSH-2
-    let mut here = PullSocket::new();
-    let there = format!("tcp://127.0.0.1:{}", free_port());
-    let bound = here.bind(ANY_PORT).await.expect("bind");
-    let mut push = PushSocket::new();
-    push.connect(there.as_str()).expect("connect");
-    push.connect(&bound).expect("connect");
-    for number in 0..6 {
-        push.send(number.to_string()).await.expect("send");
-    }
-    for number in [1, 3, 5] {
-        let message = within("its share", here.recv()).await.expect("recv");
-        assert_eq!(message, number.to_string());
-    }
-    let mut late = PullSocket::new();
-    late.bind(there.as_str()).await.expect("bind");
-    for number in [0, 2, 4] {
-        let message = within("its share", late.recv()).await.expect("recv");
-        assert_eq!(message, number.to_string());
-    }
-    assert!(here.try_recv().is_err() && late.try_recv().is_err());
-
-    // A libzmq PUSH holds as much back.
-    let there = format!("tcp://127.0.0.1:{}", free_port());
-    let theirs = Libzmq::new(zmq::PUSH);
-    let (first, second) = (there.clone(), bound.to_string());
-    theirs
-        .run(move |socket| {
-            socket.connect(&first).expect("connect");
-            socket.connect(&second).expect("connect");
-            for number in 0..6 {
-                socket.send(&number.to_string(), 0).expect("send");
-            }
-        })
-        .await;
-    for number in [1, 3, 5] {
-        let message = within("its share", here.recv()).await.expect("recv");
-        assert_eq!(message, number.to_string());
-    }
-    let mut late = PullSocket::new();
-    late.bind(there.as_str()).await.expect("bind");
-    for number in [0, 2, 4] {
-        let message = within("its share", late.recv()).await.expect("recv");
-        assert_eq!(message, number.to_string());
-    }
-}
 
 /// The queue of an accepted connection ends with it, and what it held goes to nobody else.
 #[tokio::test]
@@ -110,26 +60,4 @@ async fn work_for_a_peer_that_went_is_lost_and_not_given_to_others() {
     let fresh = |socket: &zmq::Socket| socket.send("fresh", 0).expect("send");
     theirs.run(fresh).await;
     assert_eq!(next.receive(7).await, short_frame(b"fresh"));
-}
-
-/// What has come from a connection that is over is read to the end.
-#[tokio::test]
-async fn what_has_come_outlives_its_connection() {
-    // R-CONN-4
-    let mut pull = PullSocket::new();
-    let mut monitor = pull.monitor();
-    let bound = pull.bind(ANY_PORT).await.expect("bind");
-    let mut push = PushSocket::new();
-    push.connect(&bound).expect("connect");
-    for number in 0..100 {
-        push.send(number.to_string()).await.expect("send");
-    }
-    within("close", push.close()).await;
-    let is_disconnected =
-        |kind: &MonitorEventKind| matches!(kind, MonitorEventKind::Disconnected(_));
-    event(&mut monitor, "the end", is_disconnected).await;
-    for number in 0..100 {
-        assert_eq!(pull.try_recv().expect("it is here"), number.to_string());
-    }
-    assert!(pull.try_recv().is_err());
 }

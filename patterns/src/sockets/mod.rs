@@ -32,12 +32,7 @@ use crate::socket::{ErasedSocket, Socket};
 use zmtp::SocketType;
 
 macro_rules! patterns {
-    ($($name:ident $socket:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
-        /// The sockets of all types, for the front page.
-        pub(crate) mod all {
-            pub use super::{$($socket),+};
-        }
-
+    ($($name:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
         $(
             impl crate::options::sealed::Sealed for $name {}
             impl crate::rules::HasRules for $name {

@@ -112,8 +112,13 @@ impl Peer for Libzmq {
         Libzmq::new(match kind {
             "REQ" => zmq::REQ,
             "REP" => zmq::REP,
+            "DEALER" => zmq::DEALER,
+            "ROUTER" => zmq::ROUTER,
             "PUB" => zmq::PUB,
             "SUB" => zmq::SUB,
+            "XPUB" => zmq::XPUB,
+            "XSUB" => zmq::XSUB,
+            "PAIR" => zmq::PAIR,
             "PUSH" => zmq::PUSH,
             "PULL" => zmq::PULL,
             _ => panic!("no socket type {kind}"),

@@ -1,17 +1,26 @@
-//! The interop matrix: six socket types, three transports, both roles of bind and connect, against
+//! The interop matrix: eleven socket types, three transports, both roles of bind and connect, against
 //! any [`Peer`]. Each cell moves every shape of message (see [`every_shape`]) and compares hashes.
 //!
 //! [`interop_matrix!`](crate::interop_matrix) makes a named test of every cell.
 
 use std::time::Duration;
 
-use purezmq::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket};
+use purezmq::{
+    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SubSocket, XPubSocket, XSubSocket,
+};
 use tokio::join;
 
 use super::payload::{Digest, Recipe, every_shape, frames, message, text};
 use super::peer::Peer;
 use super::place::{Place, Role, Transport};
 use super::within;
+
+/// Between two attempts of what no event tells.
+const SHORT: Duration = Duration::from_millis(5);
+
+/// What our DEALER calls itself.
+const NAME: &str = "our dealer";
 
 /// Binds one side and connects the other, as the role says.
 macro_rules! link {
@@ -151,6 +160,129 @@ pub async fn subscribe<P: Peer>(transport: Transport, role: Role) {
     assert_eq!(received, sent);
 }
 
+/// Our DEALER sends everything to their ROUTER and gets it back; it is known by its name there.
+pub async fn dealer<P: Peer>(transport: Transport, role: Role) {
+    let builder = DealerSocket::builder().routing_id(NAME);
+    let (mut ours, mut theirs) = (builder.build().expect("options"), P::open("ROUTER").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let ask = async {
+        for recipe in &recipes {
+            within("send", ours.send(message(recipe)))
+                .await
+                .expect("send");
+        }
+        let mut received = Vec::new();
+        for _ in &recipes {
+            let message = within("an echo", ours.recv()).await.expect("recv");
+            received.push(Digest::of_message(&message));
+        }
+        received
+    };
+    let (received, echoed) = join!(ask, theirs.echo(recipes.len()));
+    assert_eq!(received, digests(&recipes));
+    let named = |recipe| Digest::of([vec![NAME.as_bytes().to_vec()], frames(recipe)].concat());
+    assert_eq!(echoed, recipes.iter().map(named).collect::<Vec<_>>());
+}
+
+/// Our ROUTER sends back what their DEALER sends.
+pub async fn router<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (RouterSocket::new(), P::open("DEALER").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let serve = async {
+        let mut seen = Vec::new();
+        for _ in &recipes {
+            let asked = within("a message", ours.recv_message())
+                .await
+                .expect("recv");
+            seen.push(Digest::of_message(&asked.message));
+            within("send back", ours.send_to(&asked.peer, asked.message))
+                .await
+                .expect("send");
+        }
+        seen
+    };
+    let ask = async {
+        let sent = theirs.send(&recipes).await;
+        (sent, theirs.recv(recipes.len()).await)
+    };
+    let (seen, (sent, back)) = join!(serve, ask);
+    assert_eq!((&seen, &back), (&sent, &sent));
+}
+
+/// Our XPUB hears of the subscription of their XSUB, feeds it, and gets a message from it.
+pub async fn xpub<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (XPubSocket::new(), P::open("XSUB").await);
+    let _place = link!(ours, theirs, transport, role);
+    // libzmq takes note of a new peer, and tells it what it had subscribed, when its socket is used.
+    let subscription = within("a subscription", async {
+        loop {
+            theirs.send(&[text("\u{1}")]).await;
+            if let Ok(heard) = tokio::time::timeout(SHORT, ours.recv()).await {
+                return heard.expect("recv");
+            }
+        }
+    });
+    assert_eq!(subscription.await, "\u{1}");
+    let recipes = every_shape();
+    let feed = async {
+        for recipe in &recipes {
+            within("publish", ours.send(message(recipe)))
+                .await
+                .expect("send");
+        }
+    };
+    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    assert_eq!(received, digests(&recipes));
+    theirs.send(&[text("up the stream")]).await;
+    let up = within("a message", ours.recv()).await.expect("recv");
+    assert_eq!(up, "up the stream");
+}
+
+/// Our XSUB subscribes with their XPUB, is fed, and sends it a message.
+pub async fn xsub<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (XSubSocket::new(), P::open("XPUB").await);
+    let _place = link!(ours, theirs, transport, role);
+    ours.subscribe("");
+    assert_eq!(theirs.recv(1).await, [Digest::of(["\u{1}"])]);
+    let recipes = every_shape();
+    let take = async {
+        let mut received = Vec::new();
+        for _ in &recipes {
+            let message = within("take", ours.recv()).await.expect("recv");
+            received.push(Digest::of_message(&message));
+        }
+        received
+    };
+    let (received, sent) = join!(take, theirs.send(&recipes));
+    assert_eq!(received, sent);
+    ours.send("up the stream").await.expect("send");
+    assert_eq!(theirs.recv(1).await, [Digest::of(["up the stream"])]);
+}
+
+/// Our PAIR sends everything to theirs and gets it back.
+pub async fn pair<P: Peer>(transport: Transport, role: Role) {
+    let (mut ours, mut theirs) = (PairSocket::new(), P::open("PAIR").await);
+    let _place = link!(ours, theirs, transport, role);
+    let recipes = every_shape();
+    let ask = async {
+        for recipe in &recipes {
+            within("send", ours.send(message(recipe)))
+                .await
+                .expect("send");
+        }
+        let mut received = Vec::new();
+        for _ in &recipes {
+            let message = within("an echo", ours.recv()).await.expect("recv");
+            received.push(Digest::of_message(&message));
+        }
+        received
+    };
+    let (received, echoed) = join!(ask, theirs.echo(recipes.len()));
+    assert_eq!((&received, &echoed), (&echoed, &digests(&recipes)));
+}
+
 /// What a publisher sends until its subscriber hears it.
 pub const PROBE: &str = "probe";
 /// What it sends then, so that the subscriber knows where the probes end.
@@ -162,7 +294,7 @@ pub async fn await_their_subscription<P: Peer>(ours: &mut PubSocket, theirs: &mu
         loop {
             ours.send(PROBE).await.expect("send a probe");
             // Their subscription shows in what they receive only: the pause is between two questions.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(SHORT).await;
         }
     };
     tokio::select! {
@@ -180,7 +312,7 @@ pub async fn await_our_subscription<P: Peer>(ours: &mut SubSocket, theirs: &mut 
     let first = within("hear a probe", async {
         loop {
             theirs.send(&[text(PROBE)]).await;
-            if let Ok(probe) = tokio::time::timeout(Duration::from_millis(5), ours.recv()).await {
+            if let Ok(probe) = tokio::time::timeout(SHORT, ours.recv()).await {
                 return probe.expect("receive a probe");
             }
         }
@@ -205,7 +337,8 @@ fn digests(recipes: &[Recipe]) -> Vec<Digest> {
 #[macro_export]
 macro_rules! interop_matrix {
     ($peer:ty, $runtime:literal) => {
-        $crate::interop_matrix!(@sockets $peer, $runtime; req rep push pull publish subscribe);
+        $crate::interop_matrix!(@sockets $peer, $runtime;
+            req rep dealer router push pull publish subscribe xpub xsub pair);
     };
     (@sockets $peer:ty, $runtime:literal; $($socket:ident)*) => {
         $(mod $socket {

@@ -5,7 +5,7 @@ use super::payload::{Digest, Recipe};
 /// A socket of another implementation. Each call panics with the peer's own words when it fails, and
 /// is bounded by 30 seconds.
 pub trait Peer: Sized {
-    /// Opens a socket of type `kind`: `REQ`, `REP`, `PUB`, `SUB`, `PUSH` or `PULL`.
+    /// Opens a socket of the type that libzmq calls `kind`: `REQ`, `ROUTER`, `XPUB`.
     async fn open(kind: &str) -> Self;
 
     /// Binds; says the resolved endpoint.
@@ -21,9 +21,9 @@ pub trait Peer: Sized {
     /// Receives `count` messages; says their digests.
     async fn recv(&mut self, count: usize) -> Vec<Digest>;
 
-    /// A REP that answers `count` requests with themselves; says their digests.
+    /// Sends back each of `count` messages as it is; says their digests.
     async fn echo(&mut self, count: usize) -> Vec<Digest>;
 
-    /// A REQ that sends each message and awaits its reply; says the digests of both, in turn.
+    /// As REQ: sends each message and awaits its reply; says the digests of both, in turn.
     async fn request(&mut self, recipes: &[Recipe]) -> Vec<Digest>;
 }

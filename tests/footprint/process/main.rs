@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod attack;
+mod attackers;
 mod descriptors;
 mod leaks;
 mod placement;
