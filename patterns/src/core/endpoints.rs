@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{Core, Pattern};
 use crate::connection::{self, Dial};
@@ -98,26 +97,8 @@ impl<P: Pattern> Core<P> {
             return Err(BindError::NoRuntime { endpoint });
         };
         let (coming, ended) = self.begin_endpoint();
-        let listener = Opened::Soon(AbortOnDropHandle::new(runtime.spawn(open)));
-        Ok(Binding::Opening(Box::new(Opening {
-            endpoint,
-            coming,
-            ended,
-            runtime,
-            listener,
-        })))
-    }
-
-    /// Accepts from the listener that was opened.
-    pub(crate) fn finish_bind(&mut self, binding: Binding) -> Result<Endpoint, BindError> {
-        let opening = match binding {
-            Binding::Bound(endpoint) => return Ok(endpoint),
-            Binding::Opening(opening) => *opening,
-        };
-        let Opened::Now(opened) = opening.listener else {
-            unreachable!("a binding is finished once it is opened");
-        };
-        let listener = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
         self.guard(listener.endpoint())?;
         let subject = Subject::listener(listener.endpoint(), listener.fd());
         self.shared

@@ -179,8 +179,7 @@ impl Closing {
     /// Waits for the socket's end, if it ends.
     pub(crate) async fn wait(self) -> CloseReport {
         if self.is_last {
-            self.shared.state.tasks.close();
-            self.shared.state.tasks.wait().await;
+            self.shared.state.tasks.closed().await;
         }
         CloseReport {
             unsent: self.shared.unsent(),

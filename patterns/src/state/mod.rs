@@ -16,8 +16,8 @@ mod subscription_set;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 use zmtp::{Batch, Message};
 
 use crate::monitor::Events;
@@ -62,8 +62,8 @@ pub(crate) struct State {
     limits: Mutex<(Limits, Limits)>,
     pub(crate) events: Events,
     pub(crate) stats: StatsRegistry,
-    /// All tasks of the socket. `close` waits for them.
-    pub(crate) tasks: TaskTracker,
+    /// Each task of the socket holds a receiver, and `close` waits until there is none.
+    pub(crate) tasks: watch::Sender<()>,
     /// Messages that were accepted and never sent.
     unsent: AtomicUsize,
     /// Who decides about peers.
@@ -104,7 +104,7 @@ impl Shared {
             }),
             events: Events::default(),
             stats: StatsRegistry::default(),
-            tasks: TaskTracker::new(),
+            tasks: watch::Sender::default(),
             unsent: AtomicUsize::new(0),
             authority,
             network,
@@ -140,7 +140,11 @@ impl Shared {
     ) -> JoinHandle<()> {
         #[cfg(purezmq_simulation)]
         let task = crate::simulation::shuffled(task);
-        self.state.tasks.spawn_on(task, runtime)
+        let running = self.state.tasks.subscribe();
+        runtime.spawn(async move {
+            task.await;
+            drop(running);
+        })
     }
 
     /// What this socket brings to a pipe.
