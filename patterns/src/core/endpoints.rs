@@ -37,7 +37,8 @@ pub(crate) struct Opening {
 }
 
 enum Opened {
-    Soon(AbortOnDropHandle<Result<Listener, BindError>>),
+    /// One task, which is aborted if the call that waits for it is dropped.
+    Soon(JoinSet<Result<Listener, BindError>>),
     Now(Result<Listener, BindError>),
 }
 
@@ -47,11 +48,12 @@ impl Binding {
         if let Binding::Opening(opening) = &mut self
             && let Opened::Soon(task) = &mut opening.listener
         {
+            let opened = task.join_next().await.expect("a task was spawned");
             let failed = |error: tokio::task::JoinError| BindError::Io {
                 endpoint: opening.endpoint.clone(),
                 source: error.into(),
             };
-            opening.listener = Opened::Now(task.await.map_err(failed).flatten());
+            opening.listener = Opened::Now(opened.map_err(failed).flatten());
         }
         self
     }
@@ -97,8 +99,27 @@ impl<P: Pattern> Core<P> {
             return Err(BindError::NoRuntime { endpoint });
         };
         let (coming, ended) = self.begin_endpoint();
-use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
+        let mut listener = JoinSet::new();
+        listener.spawn_on(open, &runtime);
+        Ok(Binding::Opening(Box::new(Opening {
+            endpoint,
+            coming,
+            ended,
+            runtime,
+            listener: Opened::Soon(listener),
+        })))
+    }
+
+    /// Accepts from the listener that was opened.
+    pub(crate) fn finish_bind(&mut self, binding: Binding) -> Result<Endpoint, BindError> {
+        let opening = match binding {
+            Binding::Bound(endpoint) => return Ok(endpoint),
+            Binding::Opening(opening) => *opening,
+        };
+        let Opened::Now(opened) = opening.listener else {
+            unreachable!("a binding is finished once it is opened");
+        };
+        let listener = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
         self.guard(listener.endpoint())?;
         let subject = Subject::listener(listener.endpoint(), listener.fd());
         self.shared
