@@ -89,10 +89,8 @@ pub use rules::{Capability, Rules};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use socket::{AnySocket, SharedSender, Socket};
-pub use sockets::{
-    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, Routed,
-    RouterEvent, RouterSocket, SubSocket, XPubSocket, XSubSocket,
-};
+pub use sockets::all::*;
+pub use sockets::{Routed, RouterEvent};
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub use transport::simulated::Network;

@@ -86,42 +86,42 @@ const SUBSCRIBER: Rules = Rules {
 const NEXT_PEER: &str = "to the next peer in turn";
 const ALL_PEERS: &str = "from all peers in turn";
 
-/// Calls a macro with the rows of all types, `Type: Capability... { what differs from a plain row }`, in the order of
-/// the documents.
+/// Calls a macro with the rows of all types, `Type TypeSocket: Capability... { what differs from a plain row }`, in the
+/// order of the documents.
 macro_rules! each_socket_type {
     ($with:ident) => {
         $with! {
-            Req: Sends Receives Identifies Requests Probes {
+            Req ReqSocket: Sends Receives Identifies Requests Probes {
                 sends: "a request to the next peer in turn", receives: "its reply", mute: "waits",
                 connects_once: true, ..PLAIN
             }
-            Rep: Sends Receives Identifies {
+            Rep RepSocket: Sends Receives Identifies {
                 sends: "the reply to the one who asked", receives: "requests from all peers in turn",
                 mute: "drops the reply", ..PLAIN
             }
-            Pub: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
+            Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, forgets_departed: true, ..PUBLISHER
             }
-            Sub: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
+            Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, ..SUBSCRIBER
             }
-            Push: Sends Streams Reserves Conflates { sends: NEXT_PEER, mute: "waits", ..PLAIN }
-            Pull: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
-            Dealer: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
+            Push PushSocket: Sends Streams Reserves Conflates { sends: NEXT_PEER, mute: "waits", ..PLAIN }
+            Pull PullSocket: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
+            Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", connects_once: true, ..PLAIN
             }
-            Router: Sends Receives Streams Duplex Identifies Probes Routes {
+            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Routes {
                 sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
                 mute: "drops the message; an error if `mandatory`", naming: PeerNaming::ByRoutingId, ..PLAIN
             }
-            XPub: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
+            XPub XPubSocket: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
                 PassesSubscriptions ConflatesTopics {
                 receives: "subscriptions, and messages of XSUB", ..PUBLISHER
             }
-            XSub: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics {
+            XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics {
                 sends: "subscriptions, and messages to all peers", mute: "drops the message", ..SUBSCRIBER
             }
-            Pair: Sends Receives Streams Duplex Reserves {
+            Pair PairSocket: Sends Receives Streams Duplex Reserves {
                 sends: "to its one peer", receives: "from its one peer", mute: "waits",
                 naming: PeerNaming::Exclusive, ..PLAIN
             }
@@ -131,7 +131,7 @@ macro_rules! each_socket_type {
 pub(crate) use each_socket_type;
 
 macro_rules! rows {
-    ($($name:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+    ($($name:ident $socket:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
         /// The rows of all socket types that are built, in the order of the documents.
         pub const RULES: &[Rules] = &[$(
             Rules {

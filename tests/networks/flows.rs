@@ -328,7 +328,8 @@ async fn ask<P: Sends<Sent = Message> + Receives>(mut socket: Socket<P>, arrival
 async fn echo<P: Sends + Receives>(mut socket: Socket<P>, arrivals: &Arrivals) {
     while arrivals.go_on() {
         if let Ok(Ok(request)) = timeout(ANSWER, socket.recv()).await {
-            let _ = socket.try_send(Message::from(request.into()));
+            let answer: Message = request.into();
+            let _ = socket.try_send(answer);
         }
     }
 }

@@ -39,27 +39,15 @@ mod wait;
 
 pub use self::socket::{Permit, SharedSender, Socket};
 pub use self::wait::wait;
-use crate::sockets::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
+use crate::rules::each_socket_type;
+use crate::sockets;
 
-/// [`ReqSocket`](crate::ReqSocket), blocking.
-pub type ReqSocket = Socket<Req>;
-/// [`RepSocket`](crate::RepSocket), blocking.
-pub type RepSocket = Socket<Rep>;
-/// [`PubSocket`](crate::PubSocket), blocking.
-pub type PubSocket = Socket<Pub>;
-/// [`SubSocket`](crate::SubSocket), blocking.
-pub type SubSocket = Socket<Sub>;
-/// [`PushSocket`](crate::PushSocket), blocking.
-pub type PushSocket = Socket<Push>;
-/// [`PullSocket`](crate::PullSocket), blocking.
-pub type PullSocket = Socket<Pull>;
-/// [`DealerSocket`](crate::DealerSocket), blocking.
-pub type DealerSocket = Socket<Dealer>;
-/// [`RouterSocket`](crate::RouterSocket), blocking.
-pub type RouterSocket = Socket<Router>;
-/// [`XPubSocket`](crate::XPubSocket), blocking.
-pub type XPubSocket = Socket<XPub>;
-/// [`XSubSocket`](crate::XSubSocket), blocking.
-pub type XSubSocket = Socket<XSub>;
-/// [`PairSocket`](crate::PairSocket), blocking.
-pub type PairSocket = Socket<Pair>;
+macro_rules! names {
+    ($($name:ident $socket:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+        $(
+            #[doc = concat!("[`", stringify!($socket), "`](crate::", stringify!($socket), "), blocking.")]
+            pub type $socket = Socket<sockets::$name>;
+        )+
+    };
+}
+each_socket_type!(names);

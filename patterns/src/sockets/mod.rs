@@ -32,7 +32,12 @@ use crate::socket::{ErasedSocket, Socket};
 use zmtp::SocketType;
 
 macro_rules! patterns {
-    ($($name:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+    ($($name:ident $socket:ident: $($capability:ident)+ { $($row:tt)+ })+) => {
+        /// The sockets of all types, for the front page.
+        pub(crate) mod all {
+            pub use super::{$($socket),+};
+        }
+
         $(
             impl crate::options::sealed::Sealed for $name {}
             impl crate::rules::HasRules for $name {
