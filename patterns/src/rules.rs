@@ -125,6 +125,8 @@ macro_rules! each_socket_type {
                 sends: "to its one peer", receives: "from its one peer", mute: "waits",
                 naming: PeerNaming::Exclusive, ..PLAIN
             }
+            Scatter ScatterSocket: Sends Streams Reserves { sends: NEXT_PEER, mute: "waits", ..PLAIN }
+            Gather GatherSocket: Receives Streams { receives: ALL_PEERS, ..PLAIN }
         }
     };
 }

@@ -29,4 +29,5 @@ mod publishers;
 mod relays;
 mod requests;
 mod routers;
+mod scatters;
 mod subscriptions;

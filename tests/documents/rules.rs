@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use purezmq::{Rules, SocketType};
 
 /// Rules that no test can show, and why.
-const REASONS: [(&str, &str); 12] = [
+const REASONS: [(&str, &str); 13] = [
     ("R-ALL-5", "a message is sent as a whole"),
     ("R-ALL-6", "a message is sent as a whole"),
     ("R-ALL-7", "contexts are not terminated: sockets are closed"),
@@ -29,6 +29,10 @@ const REASONS: [(&str, &str); 12] = [
         "there is no polling: `try_send` and `try_recv` tell",
     ),
     ("R-POLL-2", "a message is received as a whole"),
+    (
+        "R-TS-1",
+        "the compiler knows what may be done from several threads",
+    ),
 ];
 
 const HEADER: &str = "\

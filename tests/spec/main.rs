@@ -9,3 +9,4 @@ mod pair;
 mod pipeline;
 mod pubsub;
 mod reqrep;
+mod scatter;
