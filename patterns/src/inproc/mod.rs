@@ -97,7 +97,7 @@ pub(crate) fn connect(
             pipe.refuse();
             return false;
         };
-        pipe.introduce(Box::new(place), connector.config.options.notify);
+        pipe.name_binder(Box::new(place), connector.config.options.notify);
     }
     let mut names = names.lock();
     let known = names
@@ -151,7 +151,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
         return;
     };
     if let Some(place) = binder_place {
-        pipe.introduce(Box::new(place), connector.config.options.notify);
+        pipe.name_binder(Box::new(place), connector.config.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
     let [connecting, bound] = [connector, binder].map(|one| {
@@ -165,9 +165,9 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
             known.is_connected = true;
         });
     }
-    pipe.meet(connecting, bound);
+    pipe.set_peers(connecting, bound);
     if let Some(place) = connector_place {
-        pipe.introduce_connector(Box::new(place), binder.config.options.notify);
+        pipe.name_connector(Box::new(place), binder.config.options.notify);
     }
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));

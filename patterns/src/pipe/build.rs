@@ -1,11 +1,13 @@
-//! Making pipes: to a session, to an inproc name, to whoever has bound it.
+//! Building pipes: to a session, to an inproc name, to whoever has bound it.
 
 use std::sync::Arc;
 
 use zmtp::Batch;
 
-use super::ends::{At, name_receiver, send};
-use super::lane::{Lane, PeerName};
+use super::ends::{Holder, deliver, name_receiver};
+use super::lane::Lane;
+use super::limits::{Side, Sides};
+use super::peers::PeerName;
 use super::view::{LaneView, PipeRegistry};
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
@@ -30,15 +32,15 @@ impl Party<'_> {
         self.registry
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
-        lane.writer.at = At::Socket(self.writers.clone());
-        let tally = lane.tally.clone();
+        lane.writer.holder = Holder::Socket(self.writers.clone());
+        let counters = lane.counters.clone();
         drop(lane);
-        incoming.lock().reader.at = At::Socket(self.readers.clone());
+        incoming.lock().reader.holder = Holder::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has a note.
         self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
             origin: self.origin,
-            tally,
+            counters,
             lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
@@ -56,12 +58,28 @@ impl Party<'_> {
     }
 }
 
-/// A pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
+/// Returns the limits of a lane that the party writes to.
+fn sends(party: &Party<'_>) -> Sides {
+    Sides {
+        writer: Some(party.send),
+        reader: None,
+    }
+}
+
+/// Returns the limits of a lane that the party reads from.
+fn receives(party: &Party<'_>) -> Sides {
+    Sides {
+        writer: None,
+        reader: Some(party.recv),
+    }
+}
+
+/// Makes a pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,
 /// the peer is never read beyond the HWM and never hears anything.
 pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     let id = PipeId::next();
-    let outgoing = Lane::new((Some(party.send), None), At::Nobody, At::Session(None));
-    let incoming = Lane::new((None, Some(party.recv)), At::Session(None), At::Nobody);
+    let outgoing = Lane::new(sends(party), Holder::Nobody, Holder::Session(None));
+    let incoming = Lane::new(receives(party), Holder::Session(None), Holder::Nobody);
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
@@ -78,11 +96,11 @@ pub(crate) struct Unbound {
     to_binder: Arc<Lane>,
 }
 
-/// A pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
+/// Makes a pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
 pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
-    let to_binder = Lane::new((Some(connector.send), None), At::Nobody, At::Nobody);
-    let to_connector = Lane::new((None, Some(connector.recv)), At::Nobody, At::Nobody);
+    let to_binder = Lane::new(sends(connector), Holder::Nobody, Holder::Nobody);
+    let to_connector = Lane::new(receives(connector), Holder::Nobody, Holder::Nobody);
     connector.attach(id, to_binder.clone(), to_connector.clone());
     Unbound {
         id,
@@ -93,7 +111,8 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
 }
 
 impl Unbound {
-    /// The name is bound: the pipe's limits become the sums of both sides (R-HWM-4), and the binder gets its ends.
+    /// Joins both sides when the name is bound: the pipe's limits become the sums of both (R-HWM-4), and the binder gets
+    /// its ends.
     pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
         let Unbound {
             id,
@@ -101,13 +120,13 @@ impl Unbound {
             to_connector,
             to_binder,
         } = self;
-        to_connector.lock().join(true, binder.send);
+        to_connector.lock().join(Side::Writer, binder.send);
         let writable = {
             let mut lane = to_binder.lock();
-            lane.join(false, binder.recv);
+            lane.join(Side::Reader, binder.recv);
             lane.writer.unpark()
         };
-        send(writable, id);
+        deliver(writable, id);
         binder.attach(id, to_connector.clone(), to_binder.clone());
         Joined {
             id,
@@ -120,18 +139,18 @@ impl Unbound {
         self.id
     }
 
-    /// The connector's endpoint.
+    /// Names the connector's endpoint.
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The connector knows whoever binds by this name.
-    pub(crate) fn introduce(&self, claim: Box<dyn PeerName>, tell: bool) {
+    /// Gives whoever binds the name by which the connector knows it.
+    pub(crate) fn name_binder(&self, claim: Box<dyn PeerName>, tell: bool) {
         name_receiver(self.id, &self.to_binder, claim.name().clone());
-        self.to_connector.introduce(self.id, claim, tell, true);
+        self.to_connector.set_name(self.id, claim, tell, true);
     }
 
-    /// One side does not take the other: the pipe ends.
+    /// Ends the pipe because one side does not take the other.
     pub(crate) fn refuse(self) {
         drop((
             OutgoingEnd {
@@ -145,7 +164,7 @@ impl Unbound {
         ));
     }
 
-    /// The connector has gone, and nothing waits for whoever binds.
+    /// Returns whether the connector has gone, and nothing waits for whoever binds.
     pub(crate) fn is_abandoned(&self) -> bool {
         let lane = self.to_binder.lock();
         lane.writer.gone && lane.is_empty()
@@ -164,25 +183,25 @@ impl Joined {
         self.id
     }
 
-    /// Who is at either end.
-    pub(crate) fn meet(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
-        self.to_binder.meet(connector);
-        self.to_connector.meet(binder);
+    /// Says who is at either end.
+    pub(crate) fn set_peers(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
+        self.to_binder.set_sender(connector);
+        self.to_connector.set_sender(binder);
     }
 
-    /// What the connector's first messages to the binder are.
+    /// Puts the connector's first messages to the binder in front.
     pub(crate) fn begin_connector(&self, first: Batch) {
         self.to_binder.begin(self.id, first);
     }
 
-    /// What the binder's first messages to the connector are.
+    /// Puts the binder's first messages to the connector in front.
     pub(crate) fn begin_binder(&self, first: Batch) {
         self.to_connector.begin(self.id, first);
     }
 
-    /// The binder knows the connector by this name.
-    pub(crate) fn introduce_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
+    /// Gives the connector the name by which the binder knows it.
+    pub(crate) fn name_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
         name_receiver(self.id, &self.to_connector, claim.name().clone());
-        self.to_binder.introduce(self.id, claim, tell, true);
+        self.to_binder.set_name(self.id, claim, tell, true);
     }
 }

@@ -1,4 +1,4 @@
-//! The ends of a lane: who sits there, and how they are told.
+//! The ends of a lane: who holds them, and how they are told.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -10,23 +10,23 @@ use crate::routing_id::RoutingId;
 
 /// A connection that a socket's handle can drive itself, instead of waking the connection's task.
 pub(crate) trait Drive: Send + Sync {
-    /// Sends what is queued, as far as it goes without waiting. `false`: the task has to be woken.
+    /// Sends what is queued, as far as it goes without waiting. Returns `false` if the task has to be woken.
     fn drive(&self) -> bool;
-    /// Sends what is queued and takes what has come, without asking the runtime what is ready. Says
-    /// whether anything moved.
+    /// Sends what is queued and takes what has come, without asking the runtime what is ready. Returns whether anything
+    /// moved.
     fn exchange(&self) -> bool;
 }
 
-/// What a lane knows of one of its ends.
+/// What a queue knows of one of its ends.
 pub(super) struct End<E> {
     pub(super) gone: bool,
     /// This end found nothing to do and waits to be told.
     pub(super) parked: bool,
-    pub(super) at: At<E>,
+    pub(super) holder: Holder<E>,
 }
 
-/// Who sits at an end.
-pub(super) enum At<E> {
+/// Who holds an end.
+pub(super) enum Holder<E> {
     /// A session, with its task's waker.
     Session(Option<Waker>),
     /// A socket.
@@ -35,51 +35,52 @@ pub(super) enum At<E> {
     Nobody,
 }
 
-/// What has to be told to an end once the lane is unlocked.
-pub(super) enum Notice<E> {
+/// What an end has to be told once the lane is unlocked.
+pub(super) enum Wakeup<E> {
     /// A parked session has something to do.
-    Wake(Waker),
+    Task(Waker),
     /// A parked pipe of a socket can be tried again.
-    Changed(Arc<Inbox<E>>),
+    Ready(Arc<Inbox<E>>),
     /// The other end of a socket's pipe has gone.
-    Ended(Arc<Inbox<E>>),
+    Closed(Arc<Inbox<E>>),
 }
 
-/// Tells what has to be told, if there is anything. Only without the lane's lock.
-pub(super) fn send<E: PipeEnd>(notice: Option<Notice<E>>, id: PipeId) {
-    match notice {
+/// Tells an end what it has to be told, if there is anything. Only without the lane's lock.
+pub(super) fn deliver<E: PipeEnd>(wakeup: Option<Wakeup<E>>, id: PipeId) {
+    match wakeup {
         None => {}
-        Some(Notice::Wake(waker)) => waker.wake(),
-        Some(Notice::Changed(inbox)) => inbox.post(PipeEvent::Changed(id)),
-        Some(Notice::Ended(inbox)) => inbox.ended(id),
+        Some(Wakeup::Task(waker)) => waker.wake(),
+        Some(Wakeup::Ready(inbox)) => inbox.post(PipeEvent::Changed(id)),
+        Some(Wakeup::Closed(inbox)) => inbox.closed(id),
     }
 }
 
 impl<E: PipeEnd> End<E> {
-    pub(super) fn new(at: At<E>) -> Self {
+    pub(super) fn new(holder: Holder<E>) -> Self {
         End {
             gone: false,
             parked: false,
-            at,
+            holder,
         }
     }
 
+    /// Returns what to tell this end if it is parked, which it is no more then.
     #[inline]
-    pub(super) fn unpark(&mut self) -> Option<Notice<E>> {
+    pub(super) fn unpark(&mut self) -> Option<Wakeup<E>> {
         if !self.parked {
             return None;
         }
         self.parked = false;
-        match &self.at {
-            At::Session(waker) => waker.clone().map(Notice::Wake),
-            At::Socket(inbox) => Some(Notice::Changed(inbox.clone())),
-            At::Nobody => None,
+        match &self.holder {
+            Holder::Session(waker) => waker.clone().map(Wakeup::Task),
+            Holder::Socket(inbox) => Some(Wakeup::Ready(inbox.clone())),
+            Holder::Nobody => None,
         }
     }
 
     /// Remembers a session's task: it is woken when it is parked, and when the other end goes.
-    pub(super) fn remember(&mut self, waker: &Waker) {
-        if let At::Session(old) = &mut self.at {
+    pub(super) fn set_task(&mut self, waker: &Waker) {
+        if let Holder::Session(old) = &mut self.holder {
             match old {
                 Some(old) => old.clone_from(waker),
                 none => *none = Some(waker.clone()),
@@ -87,21 +88,25 @@ impl<E: PipeEnd> End<E> {
         }
     }
 
-    /// The other end goes: this one has to know, parked or not.
-    pub(super) fn notify_closed(&self) -> Option<Notice<E>> {
-        match &self.at {
-            At::Session(waker) => waker.clone().map(Notice::Wake),
-            At::Socket(inbox) => Some(Notice::Ended(inbox.clone())),
-            At::Nobody => None,
+    /// Returns what to tell this end when the other one goes, parked or not.
+    pub(super) fn notify_closed(&self) -> Option<Wakeup<E>> {
+        match &self.holder {
+            Holder::Session(waker) => waker.clone().map(Wakeup::Task),
+            Holder::Socket(inbox) => Some(Wakeup::Closed(inbox.clone())),
+            Holder::Nobody => None,
         }
+    }
+
+    pub(super) fn is_session(&self) -> bool {
+        matches!(self.holder, Holder::Session(_))
     }
 }
 
 /// Tells a socket's sending end who it sends to.
 pub(super) fn name_receiver(id: PipeId, outgoing: &Lane, name: RoutingId) {
-    let inbox = match &outgoing.lock().writer.at {
-        At::Socket(inbox) => inbox.clone(),
-        At::Session(_) | At::Nobody => return,
+    let inbox = match &outgoing.lock().writer.holder {
+        Holder::Socket(inbox) => inbox.clone(),
+        Holder::Session(_) | Holder::Nobody => return,
     };
     inbox.post(PipeEvent::Named(id, name));
 }

@@ -112,7 +112,7 @@ impl<E: PipeEnd> Inbox<E> {
 
     /// Tells that a pipe has ended. A pipe that the handle has never seen and that holds nothing for it
     /// vanishes without a trace, so that peers which come and go do not fill the inbox of an idle socket.
-    pub(crate) fn ended(&self, id: PipeId) {
+    pub(crate) fn closed(&self, id: PipeId) {
         let mut state = self.lock();
         if state.closed {
             return;

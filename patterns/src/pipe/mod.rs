@@ -29,16 +29,19 @@
 //! topic, see `latest.rs`.
 
 mod build;
-mod byte_budget;
+mod counters;
 mod ends;
-mod enforce;
 mod inbox;
 mod lane;
-mod last_value;
+mod limits;
+mod peers;
+mod policy;
+mod queue;
+mod reader;
 mod session_end;
-mod socket_end;
-mod tally;
+mod spares;
 mod view;
+mod writer;
 
 use std::time::Duration;
 
@@ -47,13 +50,16 @@ use tokio::time::Instant;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
-pub(crate) use byte_budget::{Limits, look_every};
 pub(crate) use ends::Drive;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
-pub(crate) use lane::{BY_REFERENCE, EvictReason, PeerMark, PeerName};
+pub(crate) use limits::Limits;
+pub(crate) use peers::{PeerMark, PeerName};
+pub(crate) use policy::{EvictReason, look_every};
+pub(crate) use queue::BY_REFERENCE;
+pub(crate) use reader::{PipeReader, Popped};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
-pub(crate) use socket_end::{PipeReader, PipeWriter, Popped, Refused};
 pub(crate) use view::{LaneView, PipeRegistry};
+pub(crate) use writer::{PipeWriter, Refused};
 
 /// Names a pipe within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

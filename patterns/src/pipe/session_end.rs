@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use zmtp::{Batch, Message};
 
-use super::byte_budget::{Queued, look_every};
-use super::ends::{Drive, name_receiver, send};
-use super::lane::{EvictReason, Lane, Mark, PeerMark, PeerName};
+use super::ends::{Drive, deliver, name_receiver};
+use super::lane::Lane;
+use super::peers::{Mark, PeerMark, PeerName};
+use super::policy::{EvictReason, look_every};
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
@@ -63,8 +64,12 @@ impl SessionPipe {
     /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
     pub(crate) fn peer_left(&self, tell: bool) {
         let mut lane = self.incoming.lane.lock();
-        let was_known = lane.name.is_some();
-        let given_up = if self.lasting { None } else { lane.name.take() };
+        let was_known = lane.peers.name.is_some();
+        let given_up = if self.lasting {
+            None
+        } else {
+            lane.peers.name.take()
+        };
         drop(lane);
         // Before it is told: who hears of it may count on the name.
         drop(given_up);
@@ -73,26 +78,25 @@ impl SessionPipe {
         }
         let mut lane = self.incoming.lane.lock();
         lane.mark(Mark::Peer(PeerMark::Left), false);
-        let notice = lane.reader.unpark();
+        let wakeup = lane.reader.unpark();
         drop(lane);
-        send(notice, self.id());
+        deliver(wakeup, self.id());
     }
 
     /// The name by which the peer is known so far.
     pub(crate) fn name(&self) -> Option<RoutingId> {
-        let lane = self.incoming.lane.lock();
-        lane.name.as_ref().map(|claim| claim.name().clone())
+        self.incoming.lane.lock().peers.name()
     }
 
-    /// A connection begins, and this is its peer.
-    pub(crate) fn meet(&self, peer: &Arc<Peer>) {
-        self.incoming.lane.meet(peer.clone());
+    /// Begins a connection, whose peer this is.
+    pub(crate) fn set_peer(&self, peer: &Arc<Peer>) {
+        self.incoming.lane.set_sender(peer.clone());
     }
 
-    /// The peer is known by a name from here on. `tell`: and the application hears of it.
-    pub(crate) fn introduce(&self, claim: Box<dyn PeerName>, tell: bool) {
+    /// Gives the peer the name by which the socket knows it from here on. `tell`: and the application hears of it.
+    pub(crate) fn set_name(&self, claim: Box<dyn PeerName>, tell: bool) {
         name_receiver(self.id(), &self.outgoing.lane, claim.name().clone());
-        self.incoming.lane.introduce(self.id(), claim, tell, false);
+        self.incoming.lane.set_name(self.id(), claim, tell, false);
     }
 }
 
@@ -114,8 +118,8 @@ impl OutgoingEnd {
     /// Takes the oldest batch; parks when there is none.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut lane = self.lane.lock();
-        lane.reader.remember(cx.waker());
-        let notice = lane.expire();
+        lane.reader.set_task(cx.waker());
+        let wakeup = lane.expire();
         let taken = match lane.take() {
             Some(batch) => Poll::Ready(Taken::Batch(batch)),
             None if lane.writer.gone => Poll::Ready(Taken::Finished),
@@ -125,7 +129,7 @@ impl OutgoingEnd {
             }
         };
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
         taken
     }
 
@@ -139,55 +143,29 @@ impl OutgoingEnd {
         done: Option<Batch>,
     ) {
         let mut lane = self.lane.lock();
-        lane.tally.moved(messages, bytes);
+        lane.counters.add_traffic(messages, bytes);
         if let Some(batch) = done {
             lane.settle();
-            lane.recycle(batch);
+            lane.spares.put(batch);
         }
-        let notice = lane.release(taken);
+        let wakeup = lane.release(taken);
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 
     /// `messages` of what was taken went down with their connection.
     pub(crate) fn lost(&mut self, messages: usize) {
         let mut lane = self.lane.lock();
-        lane.tally.lost.add(messages);
+        lane.counters.lost.add(messages);
         lane.settle();
-        let notice = lane.release(messages);
+        let wakeup = lane.release(messages);
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
-        let mut lane = self.lane.lock();
-        lane.settle();
-        if batch.is_empty() {
-            return;
-        }
-        if lane.unwanted.is_some() {
-            lane.tally.full.add(batch.len());
-        } else if let Some(mut latest) = lane.latest.take() {
-            let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
-            let bytes = batch.byte_len();
-            let stale = latest.put_back(batch, expires);
-            lane.latest = Some(latest);
-            if let Some(bounds) = &mut lane.bounds {
-                bounds.hold(bytes);
-            }
-            lane.tally.conflated.add(stale);
-            lane.release(stale);
-        } else if !lane.conflate {
-            let expires = lane.bounds.as_ref().and_then(|bounds| bounds.taken_expires);
-            lane.put_first(Queued { batch, expires });
-        } else if lane.open.is_empty() {
-            lane.open = batch;
-        } else {
-            // There is a newer one.
-            lane.tally.conflated.add(batch.len());
-            lane.release(batch.len());
-        }
+        self.lane.lock().put_back(batch);
     }
 
     /// Begins a connection: changes of the subscriptions are queued from now on. Those before are not for
@@ -209,38 +187,39 @@ impl OutgoingEnd {
     pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        lane.unwanted
+        lane.evicted
             .is_none()
-            .then(|| (lane.deadline(), lane.keeps_buffers()))
+            .then(|| (lane.deadline(), lane.spares.are_worth_a_timer()))
     }
 
     /// Why the socket wants the peer gone, if it does.
-    pub(crate) fn unwanted(&self) -> Option<EvictReason> {
-        self.lane.lock().unwanted
+    pub(crate) fn evicted(&self) -> Option<EvictReason> {
+        self.lane.lock().evicted
     }
 
     /// The connection to the unwanted peer is closed: what follows is for another one.
     pub(crate) fn clear_eviction(&mut self) {
         let mut lane = self.lane.lock();
-        let notice = lane.clear_eviction();
+        let wakeup = lane.clear_eviction();
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 
     /// Drops what has waited for too long. Tells how soon to look again, if messages have a time to live.
     pub(crate) fn expire(&mut self) -> Option<Duration> {
         let mut lane = self.lane.lock();
-        let ttl = lane.bounds.as_ref().and_then(|bounds| bounds.ttl);
-        let notice = lane.expire();
+        let policy = lane.policy.as_ref();
+        let ttl = policy.and_then(|policy| policy.ttl.as_ref().map(|ttl| ttl.time));
+        let wakeup = lane.expire();
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
         ttl.map(look_every)
     }
 
     /// Lets go of the buffers that are kept: nothing has been sent for a while.
     pub(crate) fn shrink(&mut self) {
         let mut lane = self.lane.lock();
-        lane.spares = Vec::new();
+        lane.spares.clear();
         lane.open.shrink_to(0);
     }
 
@@ -252,7 +231,7 @@ impl OutgoingEnd {
     /// Ready when the socket is gone: for a session that has no connection to send to.
     pub(crate) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut lane = self.lane.lock();
-        lane.reader.remember(cx.waker());
+        lane.reader.set_task(cx.waker());
         if lane.writer.gone {
             return Poll::Ready(());
         }
@@ -267,9 +246,9 @@ impl OutgoingEnd {
 
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
-        let (full, open, notice) = self.lane.lock().close_reader();
+        let (full, open, wakeup) = self.lane.lock().close_reader();
         drop((full, open));
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 }
 
@@ -290,7 +269,7 @@ impl IncomingEnd {
         let mut lane = self.lane.lock();
         match lane.room() {
             0 => {
-                lane.writer.remember(cx.waker());
+                lane.writer.set_task(cx.waker());
                 lane.writer.parked = true;
                 Poll::Pending
             }
@@ -299,7 +278,7 @@ impl IncomingEnd {
     }
 
     /// Hands whole messages to the socket.
-    pub(crate) fn push(&mut self, mut batch: Batch) {
+    pub(crate) fn push(&mut self, batch: Batch) {
         if batch.is_empty() {
             return;
         }
@@ -307,36 +286,10 @@ impl IncomingEnd {
         if lane.reader.gone {
             return;
         }
-        lane.tally.moved(batch.len(), batch.byte_len());
-        if lane.conflate {
-            let older = batch.len() - 1;
-            batch.truncate_front(older);
-            // What the reader has taken is counted by `over` or not at all: there is always room here.
-            let replaced = std::mem::take(&mut lane.open).len() + lane.drop_closed();
-            lane.tally.conflated.add(older + replaced);
-            lane.free += replaced;
-            lane.over += usize::from(lane.free == 0);
-        }
-        lane.free = lane.free.saturating_sub(batch.len());
-        if lane.latest.is_some() {
-            lane.keep_latest(&mut batch);
-            let notice = lane.reader.unpark();
-            drop(lane);
-            send(notice, self.id);
-            return;
-        }
-        if let Err(batch) = lane.open.append(batch) {
-            let before = std::mem::replace(&mut lane.open, batch);
-            let before = match &mut lane.bounds {
-                None => before.into(),
-                Some(bounds) => bounds.closed(before),
-            };
-            lane.full.push_back(before);
-        }
-        lane.check_bytes();
-        let notice = lane.reader.unpark();
+        lane.append(batch);
+        let wakeup = lane.reader.unpark();
         drop(lane);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 }
 
@@ -344,10 +297,10 @@ impl Drop for IncomingEnd {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
-        let name = lane.name.take();
-        let notice = lane.reader.notify_closed();
+        let name = lane.peers.name.take();
+        let wakeup = lane.reader.notify_closed();
         drop(lane);
         drop(name);
-        send(notice, self.id);
+        deliver(wakeup, self.id);
     }
 }

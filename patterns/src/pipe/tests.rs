@@ -419,7 +419,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
-        session.introduce(Box::new(claim(&session, name)), true);
+        session.set_name(Box::new(claim(&session, name)), true);
         session.incoming.push(incoming(0..1));
         session.peer_left(true);
     }
@@ -449,7 +449,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     );
     let session_id = session.id();
     drop(session);
-    other.introduce(
+    other.set_name(
         directory
             .claim(other.id(), Origin(1), b"two", None)
             .map(Box::new)

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Weak};
 
 use super::PipeId;
-use super::ends::send;
+use super::counters::Counters;
+use super::ends::deliver;
 use super::lane::Lane;
-use super::tally::Tally;
+use super::limits::Side;
 use crate::routing_id::RoutingId;
 
 /// Where a socket's pipes are written down when they are made.
@@ -18,53 +19,62 @@ pub(crate) trait PipeRegistry {
 #[derive(Debug)]
 pub(crate) struct LaneView {
     lane: Weak<Lane>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl LaneView {
     pub(super) fn of(lane: &Arc<Lane>) -> Self {
         LaneView {
             lane: Arc::downgrade(lane),
-            tally: lane.lock().tally.clone(),
+            counters: lane.lock().counters.clone(),
         }
     }
 
-    /// Whether anybody has one of its ends.
+    /// Returns whether anybody has one of its ends.
     pub(crate) fn is_there(&self) -> bool {
         self.lane.strong_count() > 0
     }
 
-    /// Whether its reader is there.
+    /// Returns whether its reader is there.
     pub(crate) fn is_read(&self) -> bool {
         let lane = self.lane.upgrade();
         lane.is_some_and(|lane| !lane.lock().reader.gone)
     }
 
-    /// Messages in the queue, and those that the reader has taken and is not done with.
+    /// Returns the messages in the queue, and those that the reader has taken and is not done with.
     pub(crate) fn queued(&self, id: PipeId) -> usize {
         let Some(lane) = self.lane.upgrade() else {
             return 0;
         };
         let mut lane = lane.lock();
-        let notice = lane.expire();
+        let wakeup = lane.expire();
         let queued = lane.queued();
         drop(lane);
-        send(notice, id);
+        deliver(wakeup, id);
         queued
     }
 
-    /// The HWM of one of its sides changes.
-    pub(crate) fn set_hwm(&self, id: PipeId, of_writer: bool, hwm: usize) {
+    /// Changes the HWM of its writer.
+    pub(crate) fn set_writer_hwm(&self, id: PipeId, hwm: usize) {
+        self.set_hwm(id, Side::Writer, hwm);
+    }
+
+    /// Changes the HWM of its reader.
+    pub(crate) fn set_reader_hwm(&self, id: PipeId, hwm: usize) {
+        self.set_hwm(id, Side::Reader, hwm);
+    }
+
+    fn set_hwm(&self, id: PipeId, side: Side, hwm: usize) {
         if let Some(lane) = self.lane.upgrade() {
-            let notice = lane.lock().set_hwm(of_writer, hwm);
-            send(notice, id);
+            let wakeup = lane.lock().set_hwm(side, hwm);
+            deliver(wakeup, id);
         }
     }
 
-    /// The name by which the writer is known.
+    /// Returns the name by which the writer is known.
     pub(crate) fn writer(&self) -> Option<RoutingId> {
         let lane = self.lane.upgrade()?;
-        let lane = lane.lock();
-        lane.name.as_ref().map(|claim| claim.name().clone())
+        let name = lane.lock().peers.name();
+        name
     }
 }

@@ -204,20 +204,20 @@ impl Shared {
         origin: Origin,
         peer: Option<&Arc<Peer>>,
     ) -> bool {
-        let mut place = None;
+        let mut name = None;
         if let Some(names) = &self.state.peer_names {
             let announced = peer.and_then(|peer| peer.routing_id.as_deref());
             let (announced, before) = (announced.unwrap_or_default(), pipe.name());
-            place = names.claim(pipe.id(), origin, announced, before.as_ref());
-            if place.is_none() {
+            name = names.claim(pipe.id(), origin, announced, before.as_ref());
+            if name.is_none() {
                 return false;
             }
         }
         if let Some(peer) = peer {
-            pipe.meet(peer);
+            pipe.set_peer(peer);
         }
-        if let Some(place) = place {
-            pipe.introduce(Box::new(place), self.config.options.notify);
+        if let Some(name) = name {
+            pipe.set_name(Box::new(name), self.config.options.notify);
         }
         true
     }

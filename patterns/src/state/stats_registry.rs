@@ -99,8 +99,8 @@ impl StatsRegistry {
     /// The high-water marks of all pipes change.
     pub(crate) fn set_hwms(&self, send: usize, recv: usize) {
         for (id, entry) in &self.entries.lock().pipes {
-            entry.outgoing.set_hwm(*id, true, send);
-            entry.incoming.set_hwm(*id, false, recv);
+            entry.outgoing.set_writer_hwm(*id, send);
+            entry.incoming.set_reader_hwm(*id, recv);
         }
     }
 
@@ -156,8 +156,8 @@ impl Entries {
             }
             // What the last holders of the lanes have counted is seen from here on.
             fence(Ordering::Acquire);
-            gone.sent += entry.outgoing.tally.traffic();
-            gone.received += entry.incoming.tally.traffic();
+            gone.sent += entry.outgoing.counters.traffic();
+            gone.received += entry.incoming.counters.traffic();
             gone.dropped += entry.dropped();
             false
         });
@@ -167,8 +167,8 @@ impl Entries {
 
 impl Entry {
     fn dropped(&self) -> Dropped {
-        let mut dropped = self.outgoing.tally.dropped_of_sender();
-        dropped += self.incoming.tally.dropped_of_receiver();
+        let mut dropped = self.outgoing.counters.dropped_of_sender();
+        dropped += self.incoming.counters.dropped_of_receiver();
         dropped
     }
 
@@ -184,8 +184,8 @@ impl Entry {
             routing_id: name.or_else(|| peer?.routing_id.clone()),
             user_id: peer.and_then(|peer| peer.user_id.clone()),
             properties: peer.map(|peer| peer.properties.clone()).unwrap_or_default(),
-            sent: self.outgoing.tally.traffic(),
-            received: self.incoming.tally.traffic(),
+            sent: self.outgoing.counters.traffic(),
+            received: self.incoming.counters.traffic(),
             queued_to_send: self.outgoing.queued(id),
             queued_to_receive: self.incoming.queued(id).saturating_sub(popped),
             dropped: self.dropped(),

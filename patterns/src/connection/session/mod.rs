@@ -124,7 +124,7 @@ impl Session {
         let (mut session, mut pipe, result) = driver::run(self, pipe).await;
         session.return_batch(shared, &mut pipe);
         pipe.peer_left(shared.config.options.notify);
-        let reason = match (result, pipe.outgoing.unwanted()) {
+        let reason = match (result, pipe.outgoing.evicted()) {
             (Ok(()), Some(why)) => {
                 pipe.outgoing.clear_eviction();
                 why.into()

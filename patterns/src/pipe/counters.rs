@@ -1,11 +1,11 @@
-//! What a lane counts, for its socket's ledger (`socket/ledger.rs`). It outlives the lane there.
+//! What a lane counts, for its socket's statistics (`state/stats_registry.rs`), where it outlives the lane.
 
 use crate::stats::{Dropped, Traffic};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters of one lane.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     /// Messages and bytes that crossed the connection.
     messages: Count,
     bytes: Count,
@@ -36,9 +36,9 @@ impl Count {
     }
 }
 
-impl Tally {
-    /// So much has crossed the connection.
-    pub(super) fn moved(&self, messages: usize, bytes: usize) {
+impl Counters {
+    /// Adds what has crossed the connection.
+    pub(super) fn add_traffic(&self, messages: usize, bytes: usize) {
         self.messages.add(messages);
         self.bytes.add(bytes);
     }
@@ -50,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// What was dropped, as the one who sends sees it.
+    /// Returns what was dropped, as the one who sends sees it.
     pub(crate) fn dropped_of_sender(&self) -> Dropped {
         Dropped {
             full: self.missed.get() + self.full.get(),
@@ -62,7 +62,7 @@ impl Tally {
         }
     }
 
-    /// What was dropped, as the one who receives sees it.
+    /// Returns what was dropped, as the one who receives sees it.
     pub(crate) fn dropped_of_receiver(&self) -> Dropped {
         Dropped {
             conflated: self.conflated.get(),

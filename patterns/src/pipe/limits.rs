@@ -1,0 +1,81 @@
+//! What a lane may hold, as the options of the socket at either end have it.
+
+use std::time::Duration;
+
+/// The limits of one lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    /// Messages; 0 is no limit.
+    pub(crate) hwm: usize,
+    /// Bytes in wire form.
+    pub(crate) bytes: Option<usize>,
+    /// The time to live.
+    pub(crate) ttl: Option<Duration>,
+    /// Only the newest message counts.
+    pub(crate) conflate: bool,
+    /// Only the newest message of each topic counts.
+    pub(crate) by_topic: bool,
+}
+
+impl Limits {
+    /// Returns the limits of an inproc pipe's lane: what each side allows is added up (R-HWM-4); how long messages live
+    /// is the sender's to say.
+    fn joined(sender: Self, receiver: Self) -> Self {
+        let (hwm, bytes) = (sender.hwm, sender.bytes);
+        Limits {
+            hwm: if hwm == 0 || receiver.hwm == 0 {
+                0
+            } else {
+                hwm.saturating_add(receiver.hwm)
+            },
+            bytes: bytes
+                .zip(receiver.bytes)
+                .map(|(one, other)| one.saturating_add(other)),
+            ttl: sender.ttl,
+            conflate: sender.conflate || receiver.conflate,
+            by_topic: sender.by_topic || receiver.by_topic,
+        }
+    }
+
+    /// Returns how many messages the lane may hold.
+    pub(super) fn messages(&self) -> usize {
+        match (self.conflate, self.hwm) {
+            (true, _) => 1,
+            (false, 0) => usize::MAX,
+            (false, hwm) => hwm,
+        }
+    }
+}
+
+/// The limits of a lane's two sides, of which a session has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sides {
+    pub(super) writer: Option<Limits>,
+    pub(super) reader: Option<Limits>,
+}
+
+/// One side of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Writer,
+    Reader,
+}
+
+impl Sides {
+    /// Returns the limits of both sides together, or of the side that has some.
+    pub(super) fn together(&self) -> Limits {
+        match (self.writer, self.reader) {
+            (Some(writer), Some(reader)) => Limits::joined(writer, reader),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => Limits::default(),
+        }
+    }
+
+    /// Returns the limits of one side.
+    pub(super) fn of(&mut self, side: Side) -> &mut Option<Limits> {
+        match side {
+            Side::Writer => &mut self.writer,
+            Side::Reader => &mut self.reader,
+        }
+    }
+}

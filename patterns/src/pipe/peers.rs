@@ -1,0 +1,126 @@
+//! Who sends what comes through a lane. A pipe may outlive its connections: marks in the lane say between which messages
+//! another peer has taken the place of the one before, and, for a socket that names its peers, when one came and left.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::queue::Queue;
+use crate::peer::Peer;
+use crate::routing_id::RoutingId;
+
+/// A peer's name in a socket that names its peers. Dropped, it is free for another one.
+pub(crate) trait PeerName: Send {
+    /// Returns the name.
+    fn name(&self) -> &RoutingId;
+}
+
+/// What a socket hears of its peer, between the messages before and after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PeerMark {
+    /// A connection began: its peer goes by this name. `tell`: the application is to hear of it.
+    Joined { name: RoutingId, tell: bool },
+    /// The connection ended.
+    Left,
+}
+
+/// What stands between two messages.
+#[derive(Debug)]
+pub(super) enum Mark {
+    Peer(PeerMark),
+    /// What follows is sent by somebody else.
+    Sender(Arc<Peer>),
+}
+
+/// The peers at the writing end of a lane.
+#[derive(Default)]
+pub(super) struct Peers {
+    /// Each stands where an empty batch is in the queue.
+    marks: VecDeque<Mark>,
+    /// Who has sent the batch that the reader took last.
+    pub(super) sender: Option<Arc<Peer>>,
+    /// Who sends what the reader takes next, if that is somebody else.
+    pub(super) next_sender: Option<Arc<Peer>>,
+    /// The name by which the reader's socket knows the writer: given up when the writer goes.
+    pub(super) name: Option<Box<dyn PeerName>>,
+    /// The reader's application has been told that the writer came, and wants to hear that it goes.
+    pub(super) is_announced: bool,
+}
+
+impl Peers {
+    /// Returns the name by which the writer is known.
+    pub(super) fn name(&self) -> Option<RoutingId> {
+        self.name.as_ref().map(|name| name.name().clone())
+    }
+
+    /// Returns who sends what comes now.
+    fn newest(&self) -> Option<&Arc<Peer>> {
+        let newest = self.marks.iter().rev().find_map(|mark| match mark {
+            Mark::Sender(peer) => Some(peer),
+            Mark::Peer(_) => None,
+        });
+        newest
+            .or(self.next_sender.as_ref())
+            .or(self.sender.as_ref())
+    }
+
+    /// Says that what is taken now is by whoever sends it.
+    #[inline]
+    pub(super) fn taken(&mut self) {
+        if self.next_sender.is_some() {
+            self.sender = self.next_sender.take();
+        }
+    }
+
+    /// Returns whether the reader has yet to hear that the peer left.
+    pub(super) fn has_departure(&self) -> bool {
+        let left = |mark: &Mark| matches!(mark, Mark::Peer(PeerMark::Left));
+        self.marks.iter().any(left)
+    }
+}
+
+impl Queue {
+    /// Lets another peer send what comes from here on. Nothing is to be noted if it is who it was.
+    pub(super) fn set_sender(&mut self, peer: Arc<Peer>) {
+        let before = self.peers.newest();
+        if before == Some(&peer) {
+            return;
+        }
+        if before.is_none() {
+            self.peers.next_sender = Some(peer);
+            return;
+        }
+        // A message of one peer does not take the place of another's.
+        self.close_last_values();
+        self.close_open();
+        let nothing_since = self.full.back().is_some_and(|last| last.batch.is_empty());
+        match self.peers.marks.back_mut() {
+            // Peers that come and go and say nothing leave nothing behind.
+            Some(Mark::Sender(last)) if nothing_since => *last = peer,
+            _ => self.mark(Mark::Sender(peer), false),
+        }
+    }
+
+    /// Puts a mark behind what is queued, or before it.
+    pub(super) fn mark(&mut self, mark: Mark, ahead: bool) {
+        if ahead {
+            self.full.push_front(zmtp::Batch::new().into());
+            self.peers.marks.push_front(mark);
+            return;
+        }
+        self.close_open();
+        self.full.push_back(zmtp::Batch::new().into());
+        self.peers.marks.push_back(mark);
+    }
+
+    /// Takes the mark that stands where the reader is. Few lanes ever have another, so their memory is given back.
+    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+        let mark = self.peers.marks.pop_front();
+        if self.peers.marks.is_empty() {
+            self.peers.marks = VecDeque::new();
+        }
+        if self.full.is_empty() {
+            self.full = VecDeque::new();
+        }
+        mark
+    }
+}

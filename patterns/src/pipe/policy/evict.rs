@@ -1,0 +1,81 @@
+//! Evicting a peer, and dropping the oldest messages for one that is slow.
+
+use std::collections::VecDeque;
+
+use zmtp::Batch;
+
+use super::Policy;
+use crate::pipe::PipeWriter;
+use crate::pipe::ends::Wakeup;
+use crate::pipe::queue::{Queue, Queued};
+
+/// Why a socket wants a peer gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EvictReason {
+    /// It does not keep up.
+    Slow,
+    /// It has subscribed to more than `max_subscriptions` allows.
+    Topics,
+    /// It has subscribed to more than `max_subscription_bytes` allows.
+    TopicBytes,
+}
+
+impl Queue {
+    /// Drops all that is queued, and takes nothing until [`Queue::clear_eviction`]. Returns what was dropped, for the
+    /// caller to drop without the lock.
+    pub(in crate::pipe) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
+        self.close_last_values();
+        let full = std::mem::take(&mut self.full);
+        let open = std::mem::take(&mut self.open);
+        let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
+        self.counters.full.add(dropped);
+        self.evicted = Some(why);
+        self.free = 0;
+        self.writer.parked = true;
+        (full, open)
+    }
+
+    /// Takes messages again: the evicted peer is gone, with all that was on its way to it, and what follows is for
+    /// another one.
+    pub(in crate::pipe) fn clear_eviction(&mut self) -> Option<Wakeup<PipeWriter>> {
+        self.evicted = None;
+        self.free = self.hwm;
+        self.over = 0;
+        self.policy = Policy::new(&self.limits.together());
+        self.writer.unpark()
+    }
+
+    /// Drops the oldest messages until there is room, or lets one in beyond the limits if all are in the reader's
+    /// hands.
+    pub(in crate::pipe) fn drop_oldest(&mut self) {
+        while self.free == 0 {
+            let at = self.full.iter().position(|one| !one.batch.is_empty());
+            let batch = match at {
+                Some(at) => &mut self.full[at].batch,
+                None => &mut self.open,
+            };
+            let before = batch.byte_len();
+            if batch.pop().is_none() {
+                self.over += 1;
+                self.free = 1;
+                return;
+            }
+            let dropped = before - batch.byte_len();
+            self.counters.full.add(1);
+            if let Some(at) = at.filter(|at| self.full[*at].batch.is_empty()) {
+                self.full.remove(at);
+            }
+            if let Some(policy) = &mut self.policy
+                && let Some(budget) = &mut policy.budget
+            {
+                if at.is_some() {
+                    budget.let_go(dropped);
+                }
+                if !budget.is_full(&self.open) {
+                    self.free += budget.withheld.take().unwrap_or_default();
+                }
+            }
+            self.release(1);
+        }
+    }
+}

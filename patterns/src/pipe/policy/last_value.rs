@@ -1,0 +1,174 @@
+//! Conflation by topic: a lane in this mode keeps the newest message of each topic, which is the first frame.
+//!
+//! A message is encoded into the open batch like everywhere, and taken out of it again when the queue looks after its
+//! policy. It becomes part of a batch only when the reader takes what there is. So the way of a message through a
+//! lane that does not conflate is untouched; here, a message costs about as much as receiving it.
+
+use indexmap::IndexMap;
+use tokio::time::Instant;
+use zmtp::{Batch, Message};
+
+use super::ttl::Ttl;
+use crate::pipe::queue::{BY_REFERENCE, Queue, Queued};
+
+/// The newest message of each topic, in the order in which the topics came.
+#[derive(Debug, Default)]
+pub(in crate::pipe) struct LastValues {
+    waiting: IndexMap<Box<[u8]>, Waiting>,
+    /// The next message is beyond the HWM.
+    beyond: bool,
+}
+
+/// A topic's newest message.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    expires: Option<Instant>,
+    /// In wire form.
+    bytes: usize,
+}
+
+impl LastValues {
+    pub(in crate::pipe) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Lets the next message in beyond the HWM, in case that it takes the place of another one.
+    pub(in crate::pipe) fn let_one_beyond(&mut self) {
+        self.beyond = true;
+    }
+
+    /// Keeps a message, which is not kept if it is beyond the HWM and of another topic than all that wait. Gives what
+    /// is dropped for it, or it.
+    fn put(&mut self, new: Waiting) -> Result<Option<Waiting>, Waiting> {
+        let beyond = std::mem::take(&mut self.beyond);
+        match self.waiting.get_mut(topic(&new.message)) {
+            Some(old) => Ok(Some(std::mem::replace(old, new))),
+            None if beyond => Err(new),
+            None => {
+                self.waiting.insert(topic(&new.message).into(), new);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps messages that were taken and have come back, of topics that nothing newer has come of. Returns how many are
+    /// not kept, and the bytes of those that are.
+    pub(super) fn put_back(
+        &mut self,
+        mut batch: Batch,
+        expires: Option<Instant>,
+    ) -> (usize, usize) {
+        let newer = std::mem::take(&mut self.waiting);
+        let (mut stale, mut kept) = (0, 0);
+        loop {
+            let before = batch.byte_len();
+            let Some(message) = batch.pop() else {
+                break;
+            };
+            let topic = Box::from(topic(&message));
+            if newer.contains_key(&topic) {
+                stale += 1;
+                continue;
+            }
+            let bytes = before - batch.byte_len();
+            kept += bytes;
+            let waiting = Waiting {
+                message,
+                expires,
+                bytes,
+            };
+            self.waiting.insert(topic, waiting);
+        }
+        self.waiting.extend(newer);
+        (stale, kept)
+    }
+
+    /// Returns the bytes of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting.values().map(|waiting| waiting.bytes).sum()
+    }
+
+    /// Drops what `is_over` says so of. Returns the number of messages and their bytes.
+    pub(super) fn expire(&mut self, is_over: impl Fn(Option<Instant>) -> bool) -> (usize, usize) {
+        let (mut messages, mut bytes) = (0, 0);
+        self.waiting.retain(|_, waiting| {
+            let over = is_over(waiting.expires);
+            if over {
+                messages += 1;
+                bytes += waiting.bytes;
+            }
+            !over
+        });
+        (messages, bytes)
+    }
+
+    /// Takes all that waits, as a batch.
+    pub(in crate::pipe) fn take(&mut self, mut batch: Batch) -> Option<Queued> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let mut expires = None;
+        for (_, waiting) in self.waiting.drain(..) {
+            batch.push_owned(waiting.message, BY_REFERENCE);
+            expires = expires.max(waiting.expires);
+        }
+        Some(Queued { batch, expires })
+    }
+}
+
+impl Queue {
+    /// Lets messages take the places of older ones of their topics.
+    pub(in crate::pipe) fn keep_last_values(&mut self, batch: &mut Batch) {
+        let Some(policy) = &mut self.policy else {
+            return;
+        };
+        let (mut conflated, mut refused) = (0, 0);
+        loop {
+            let before = batch.byte_len();
+            let Some(message) = batch.pop() else {
+                break;
+            };
+            let new = Waiting {
+                message,
+                expires: policy.ttl.as_ref().map(Ttl::expires),
+                bytes: before - batch.byte_len(),
+            };
+            policy.hold(new.bytes);
+            let dropped = match policy.last_values().map(|values| values.put(new)) {
+                None | Some(Ok(None)) => continue,
+                Some(Ok(Some(old))) => {
+                    conflated += 1;
+                    old
+                }
+                Some(Err(new)) => {
+                    refused += 1;
+                    new
+                }
+            };
+            policy.let_go(dropped.bytes);
+        }
+        self.counters.conflated.add(conflated);
+        self.counters.full.add(refused);
+        self.release(conflated + refused);
+        self.check_bytes();
+    }
+
+    /// Closes what waits, if only the newest message of each topic does.
+    pub(in crate::pipe) fn close_last_values(&mut self) {
+        if let Some(closed) = self.take_last_values() {
+            self.full.push_back(closed);
+        }
+    }
+
+    /// Takes what waits, if only the newest message of each topic does.
+    #[cold]
+    pub(in crate::pipe) fn take_last_values(&mut self) -> Option<Queued> {
+        let values = self.policy.as_mut()?.last_values()?;
+        values.take(self.spares.take().unwrap_or_default())
+    }
+}
+
+fn topic(message: &Message) -> &[u8] {
+    message.first().unwrap_or_default()
+}

@@ -1,0 +1,98 @@
+//! Limits that change: a high-water mark that the application sets anew, and an inproc pipe that gets its second side.
+
+use super::Policy;
+use crate::pipe::PipeWriter;
+use crate::pipe::ends::Wakeup;
+use crate::pipe::limits::{Limits, Side};
+use crate::pipe::queue::{Queue, close_at};
+
+impl Queue {
+    /// Changes the high-water mark of one side. Returns what to tell the writer, if there is room now.
+    pub(in crate::pipe) fn set_hwm(
+        &mut self,
+        side: Side,
+        hwm: usize,
+    ) -> Option<Wakeup<PipeWriter>> {
+        self.limits.of(side).as_mut()?.hwm = hwm;
+        if self.conflates() {
+            return None;
+        }
+        let hwm = self.limits.together().messages();
+        if self.reader.gone || self.evicted.is_some() {
+            self.hwm = hwm;
+            return None;
+        }
+        let used = self.queued();
+        self.hwm = hwm;
+        self.over = used.saturating_sub(hwm);
+        self.set_free(hwm.saturating_sub(used));
+        // A raised mark is room at once, not only once the queue is low.
+        if self.free > 0 {
+            return self.writer.unpark();
+        }
+        None
+    }
+
+    fn set_free(&mut self, free: usize) {
+        let budget = self
+            .policy
+            .as_mut()
+            .and_then(|policy| policy.budget.as_mut());
+        match budget.and_then(|budget| budget.withheld.as_mut()) {
+            Some(withheld) => *withheld = free,
+            None => self.free = free,
+        }
+    }
+
+    /// Adds the limits of the second side to those of the first (R-HWM-4): of an inproc pipe, from which nothing has
+    /// been taken yet.
+    pub(in crate::pipe) fn join(&mut self, side: Side, limits: Limits) {
+        let used = self.queued();
+        let (conflated, by_topic) = (self.conflates(), self.is_by_topic());
+        *self.limits.of(side) = Some(limits);
+        let all = self.limits.together();
+        if self.reader.gone {
+            return;
+        }
+        if all.conflate && !conflated {
+            self.close_last_values();
+            self.conflate();
+            if let Some(policy) = &mut self.policy {
+                policy.begin_with(&self.full, &self.open);
+            }
+            self.close_at = close_at(self.policy.as_deref());
+            return;
+        }
+        let mut policy = Policy::new(&all);
+        if let (Some(new), Some(old)) = (&mut policy, &mut self.policy) {
+            new.go_on_from(old);
+        }
+        if let Some(policy) = &mut policy {
+            // What has been queued by now is of this moment for the new limits.
+            policy.begin_with(&self.full, &self.open);
+        }
+        self.close_at = close_at(policy.as_deref());
+        self.policy = policy;
+        if conflated {
+            return;
+        }
+        self.hwm = all.messages();
+        self.over = used.saturating_sub(self.hwm);
+        self.free = self.hwm.saturating_sub(used);
+        if !by_topic && self.is_by_topic() {
+            self.close_open();
+            for mut queued in std::mem::take(&mut self.full) {
+                if queued.batch.is_empty() {
+                    // It stands for a mark.
+                    self.full.push_back(queued);
+                    continue;
+                }
+                if let Some(policy) = &mut self.policy {
+                    policy.let_go(queued.batch.byte_len());
+                }
+                self.keep_last_values(&mut queued.batch);
+            }
+        }
+        self.check_bytes();
+    }
+}

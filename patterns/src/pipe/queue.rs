@@ -1,0 +1,356 @@
+//! The queue of a lane: batches of messages, and the credit that the high-water mark leaves.
+//!
+//! The messages in the queue and those that the reader has taken and is not done with never exceed the high-water mark;
+//! `free` is what is left of it. All calls are made under the lane's lock (`lane.rs`). What a queue does beyond that is
+//! its [`Policy`].
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use tokio::time::Instant;
+use zmtp::{Batch, Message};
+
+use super::counters::Counters;
+use super::ends::{Drive, End, Holder, Wakeup};
+use super::limits::Sides;
+use super::peers::Peers;
+use super::policy::{EvictReason, Policy};
+use super::spares::Spares;
+use super::{Deadline, PipeReader, PipeWriter};
+
+/// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
+/// is what one write carries best, and small enough for the buffer to be kept.
+const BATCH: usize = 60 * 1024;
+
+/// Payloads of at least this many bytes are not copied into a batch but join it by reference: from here on, a
+/// piece more to write costs the system less than the copy costs us.
+pub(crate) const BY_REFERENCE: usize = 4096;
+
+/// The same where no system is called: between two sockets of one context.
+const BY_REFERENCE_INPROC: usize = 512;
+
+/// A closed batch in a queue.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) batch: Batch,
+    /// From when on nobody wants it.
+    pub(super) expires: Option<Instant>,
+}
+
+impl From<Batch> for Queued {
+    fn from(batch: Batch) -> Self {
+        Queued {
+            batch,
+            expires: None,
+        }
+    }
+}
+
+/// What both ends of a lane share.
+///
+/// What a push looks at comes first, and together: a publisher pushes to a thousand lanes for each message, and
+/// waits for memory at each.
+#[repr(C)]
+pub(super) struct Queue {
+    /// How many messages may still come: the HWM less those in the queue and those that the reader
+    /// has taken and not yet done with. Nothing once the reader has gone.
+    pub(super) free: usize,
+    /// Bytes in the buffer of the open batch that call for `batch_grown`: all of them if the policy wants to see each
+    /// message.
+    pub(super) close_at: usize,
+    /// From how many bytes on payloads join the batch by reference.
+    pub(super) by_reference: usize,
+    pub(super) reader: End<PipeReader>,
+    /// The batch that new messages go to. Younger than all of `full`.
+    pub(super) open: Batch,
+    /// What `free` is when nothing is there.
+    pub(super) hwm: usize,
+    /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
+    pub(super) over: usize,
+    /// Batches before the open one, oldest first. An empty one stands for a mark of `peers`.
+    pub(super) full: VecDeque<Queued>,
+    /// What the queue does beside counting, if anything.
+    pub(super) policy: Option<Box<Policy>>,
+    /// The writer wants the reader gone.
+    pub(super) evicted: Option<EvictReason>,
+    pub(super) limits: Sides,
+    /// Who sends what is in the queue.
+    pub(super) peers: Peers,
+    pub(super) writer: End<PipeWriter>,
+    pub(super) spares: Spares,
+    /// For a lane of subscriptions only: a connection is there to be told about changes.
+    /// Without one they are not queued, since the next one begins with the whole set.
+    pub(super) live: bool,
+    /// The next message that finds the session at rest is sent by the caller.
+    pub(super) drive_next: bool,
+    /// The connection at the session's end, if there is one now.
+    pub(super) drive: Option<Weak<dyn Drive>>,
+    /// Until when the session may go on sending, once the writer is gone.
+    pub(super) linger: Deadline,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// Returns when a queue with such a policy closes its open batch.
+pub(super) fn close_at(policy: Option<&Policy>) -> usize {
+    if policy.is_some_and(Policy::looks_at_messages) {
+        0
+    } else {
+        BATCH
+    }
+}
+
+impl Queue {
+    /// Returns an empty queue between two ends.
+    pub(super) fn new(
+        limits: Sides,
+        writer: Holder<PipeWriter>,
+        reader: Holder<PipeReader>,
+    ) -> Self {
+        let all = limits.together();
+        let policy = Policy::new(&all);
+        let to_session =
+            matches!(writer, Holder::Session(_)) || matches!(reader, Holder::Session(_));
+        Queue {
+            free: all.messages(),
+            close_at: close_at(policy.as_deref()),
+            by_reference: if to_session {
+                BY_REFERENCE
+            } else {
+                BY_REFERENCE_INPROC
+            },
+            reader: End::new(reader),
+            open: Batch::new(),
+            hwm: all.messages(),
+            over: 0,
+            full: VecDeque::new(),
+            policy,
+            evicted: None,
+            limits,
+            peers: Peers::default(),
+            writer: End::new(writer),
+            spares: Spares::default(),
+            live: false,
+            drive_next: false,
+            drive: None,
+            linger: Deadline::Never,
+            counters: Arc::default(),
+        }
+    }
+
+    // ---- in
+
+    /// Closes the open batch when it is large enough, and shows the policy each message.
+    #[cold]
+    pub(super) fn batch_grown(&mut self) {
+        if self.is_by_topic() {
+            let mut open = std::mem::take(&mut self.open);
+            self.keep_last_values(&mut open);
+            self.open = open;
+            return;
+        }
+        let mut most_bytes = usize::MAX;
+        if let Some(policy) = &mut self.policy {
+            self.full.extend(policy.stamp(&mut self.open));
+            most_bytes = policy.batch_bytes();
+        }
+        let is_large = self.open.buffered() >= BATCH || self.open.byte_len() >= most_bytes;
+        // Where only the newest message counts, there is one, in the open batch.
+        if is_large && !self.conflates() {
+            // The next one is going to be as large: growing step by step would cost more.
+            let closed = self.take_open(self.open.buffered());
+            self.full.push_back(closed);
+        }
+        self.check_bytes();
+    }
+
+    /// Adds a batch that a session brings.
+    pub(super) fn append(&mut self, batch: Batch) {
+        self.counters.add_traffic(batch.len(), batch.byte_len());
+        if self.policy.is_some() {
+            self.append_by_policy(batch);
+            return;
+        }
+        self.free = self.free.saturating_sub(batch.len());
+        if let Err(batch) = self.open.append(batch) {
+            let before = std::mem::replace(&mut self.open, batch);
+            self.full.push_back(before.into());
+        }
+    }
+
+    /// Adds one message, whatever the HWM, that does not expire.
+    pub(super) fn push_change(&mut self, message: &Message) {
+        if self.free == 0 {
+            self.over += 1;
+        } else {
+            self.free -= 1;
+        }
+        if self.policy.as_deref().is_some_and(Policy::looks_at_batches) {
+            self.close_open();
+            let mut change = Batch::new();
+            change.push(message, BY_REFERENCE);
+            self.hold(change.byte_len());
+            self.full.push_back(change.into());
+        } else {
+            self.open.push(message, BY_REFERENCE);
+        }
+    }
+
+    /// Puts a batch in front of all others.
+    pub(super) fn put_first(&mut self, queued: Queued) {
+        self.hold(queued.batch.byte_len());
+        self.full.push_front(queued);
+    }
+
+    fn hold(&mut self, bytes: usize) {
+        if let Some(policy) = &mut self.policy {
+            policy.hold(bytes);
+        }
+    }
+
+    /// Closes the open batch if there is something in it, so that what follows is apart.
+    pub(super) fn close_open(&mut self) {
+        if !self.open.is_empty() {
+            let closed = self.take_open(0);
+            self.full.push_back(closed);
+        }
+    }
+
+    /// Takes the open batch, which is closed. The next one begins with room for so many bytes, or more.
+    fn take_open(&mut self, room: usize) -> Queued {
+        let next = self.spares.take();
+        let next = next.unwrap_or_else(|| Batch::with_capacity(room));
+        let closed = std::mem::replace(&mut self.open, next);
+        self.close(closed)
+    }
+
+    pub(super) fn close(&mut self, batch: Batch) -> Queued {
+        match &mut self.policy {
+            None => batch.into(),
+            Some(policy) => policy.closed(batch),
+        }
+    }
+
+    // ---- out
+
+    /// Takes the oldest batch, which is in the reader's hands then.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let oldest = match self.full.pop_front() {
+            Some(oldest) => oldest,
+            None if !self.open.is_empty() => self.take_open(0),
+            None if self.policy.is_some() => self.take_last_values()?,
+            None => return None,
+        };
+        if let Some(policy) = &mut self.policy {
+            policy.take(&oldest);
+        }
+        Some(oldest.batch)
+    }
+
+    /// Notes that the reader is done with the batch that it took.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if let Some(policy) = &mut self.policy {
+            policy.settle();
+        }
+    }
+
+    /// Notes that the reader is done with so many messages of what it took. Returns what to tell the writer, if there is
+    /// room again.
+    #[inline]
+    pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
+        if self.evicted.is_some() {
+            return None;
+        }
+        let paid = self.over.min(messages);
+        self.over -= paid;
+        self.free += messages - paid;
+        if let Some(policy) = &mut self.policy
+            && let Some(budget) = &mut policy.budget
+        {
+            budget.ration(&mut self.free, &self.open);
+        }
+        if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
+            return self.writer.unpark();
+        }
+        None
+    }
+
+    /// Throws away what is queued that `is_stale` says is of no use to the next connection.
+    pub(super) fn sift(&mut self, is_stale: impl Fn(&Message) -> bool) {
+        self.close_open();
+        let mut stale = 0;
+        for mut queued in std::mem::take(&mut self.full) {
+            let before = queued.batch.byte_len();
+            let mut kept = Batch::new();
+            while let Some(message) = queued.batch.pop() {
+                if is_stale(&message) {
+                    stale += 1;
+                } else {
+                    kept.push_owned(message, self.by_reference);
+                }
+            }
+            if let Some(policy) = &mut self.policy {
+                policy.let_go(before - kept.byte_len());
+            }
+            if !kept.is_empty() {
+                let expires = queued.expires;
+                self.full.push_back(Queued {
+                    batch: kept,
+                    expires,
+                });
+            }
+        }
+        // The writer is not told: whoever is full of subscriptions sends none.
+        self.release(stale);
+    }
+
+    // ---- what it holds
+
+    /// Returns how many messages a session may bring now.
+    pub(super) fn room(&self) -> usize {
+        // When nobody reads any more, the connection goes on until its outgoing lane ends it, and what
+        // comes is thrown away. Where a message takes the place of another, there is always room.
+        if self.reader.gone || self.conflates() {
+            usize::MAX
+        } else {
+            self.free
+        }
+    }
+
+    /// Returns the messages in the queue, and those that the reader has taken and is not done with.
+    pub(super) fn queued(&self) -> usize {
+        if self.reader.gone || self.evicted.is_some() {
+            return 0;
+        }
+        let withheld = self.policy.as_deref().map_or(0, Policy::withheld);
+        self.hwm - self.free - withheld + self.over
+    }
+
+    /// Returns whether there are no messages, nor a mark that says that the peer left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.policy.as_deref().is_none_or(Policy::is_empty)
+            && self.full.iter().all(|queued| queued.batch.is_empty())
+            && !self.peers.has_departure()
+    }
+
+    // ---- ends
+
+    /// Returns until when what is queued may still be sent, when the writer is gone. `None`: it is not.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.writer.gone.then_some(self.linger)
+    }
+
+    /// Ends the queue because the reader goes: what is queued is handed out to be dropped, and nothing more may come.
+    pub(super) fn close_reader(&mut self) -> (VecDeque<Queued>, Batch, Option<Wakeup<PipeWriter>>) {
+        self.counters.left.add(self.queued());
+        self.reader.gone = true;
+        self.free = 0;
+        self.policy = None;
+        (
+            std::mem::take(&mut self.full),
+            std::mem::take(&mut self.open),
+            self.writer.notify_closed(),
+        )
+    }
+}

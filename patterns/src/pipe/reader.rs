@@ -1,0 +1,216 @@
+//! The socket's receiving end of a pipe: what routing strategies read from.
+
+use std::sync::{Arc, Weak};
+
+use zmtp::{Batch, Message};
+
+use super::ends::{Drive, deliver};
+use super::inbox::PipeEnd;
+use super::lane::Lane;
+use super::peers::{Mark, PeerMark};
+use super::policy::Policy;
+use super::{Linger, Origin, PipeId};
+use crate::peer::Peer;
+use crate::routing_id::RoutingId;
+
+/// What a pipe has for the socket.
+pub(crate) enum Popped<T = Message> {
+    /// The oldest message.
+    Message(T),
+    /// The peer came or left, after the last message and before the next.
+    Mark(PeerMark),
+    /// Nothing now. The pipe's id comes as a note when there is something.
+    Empty,
+    /// Nothing ever more.
+    Ended,
+}
+
+/// The socket's receiving end of a pipe.
+pub(crate) struct PipeReader {
+    pub(super) id: PipeId,
+    pub(super) origin: Origin,
+    pub(super) lane: Arc<Lane>,
+    /// The other direction: it ends with this one.
+    pub(super) outgoing: Arc<Lane>,
+    pub(super) linger: Arc<Linger>,
+    /// The batch that messages are popped from, without a lock.
+    pub(super) batch: Batch,
+    /// Messages popped since the lane was last told.
+    pub(super) popped: usize,
+    /// Tell the lane after so many.
+    pub(super) report_at: usize,
+    /// Who sends, for a socket that names its peers.
+    pub(super) peer: Option<RoutingId>,
+}
+
+impl PipeReader {
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Messages popped that the lane has not been told of.
+    pub(crate) fn popped(&self) -> usize {
+        self.popped
+    }
+
+    /// The name of whoever sent the message that was popped last.
+    pub(crate) fn peer(&self) -> Option<&RoutingId> {
+        self.peer.as_ref()
+    }
+
+    /// Who has sent the message that was popped last. `None`: none was.
+    pub(crate) fn sender(&self) -> Option<Arc<Peer>> {
+        self.lane.lock().peers.sender.clone()
+    }
+
+    /// The connection that the pipe ends at, if there is one now.
+    pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
+        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// The oldest message, if it is at hand and a single frame.
+    #[inline(always)]
+    pub(crate) fn pop_at_hand(&mut self) -> Option<Message> {
+        if let Some(message) = self.batch.pop_inline() {
+            self.count();
+            return Some(message);
+        }
+        if let Some(message) = self.batch.pop_boxed() {
+            self.count();
+            return Some(message);
+        }
+        let payload = self.batch.pop_large()?;
+        self.count();
+        Some(Message::from(payload))
+    }
+
+    /// The first frame of the message that `pop_at_hand` would take.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        self.batch.front()
+    }
+
+    #[inline(always)]
+    fn count(&mut self) {
+        self.popped += 1;
+        if self.popped >= self.report_at {
+            self.report();
+        }
+    }
+
+    /// The oldest message.
+    pub(crate) fn pop(&mut self) -> Popped {
+        self.pop_with(&mut Batch::pop)
+    }
+
+    /// The oldest message, as `take` takes it off its batch.
+    pub(crate) fn pop_with<T>(
+        &mut self,
+        take: &mut impl FnMut(&mut Batch) -> Option<T>,
+    ) -> Popped<T> {
+        loop {
+            if let Some(message) = take(&mut self.batch) {
+                self.count();
+                return Popped::Message(message);
+            }
+            if let Some(nothing) = self.refill() {
+                return nothing;
+            }
+        }
+    }
+
+    /// Throws away what is waiting.
+    pub(crate) fn discard(&mut self) {
+        loop {
+            self.popped += self.batch.len();
+            self.batch.clear();
+            if let Some(Popped::Empty | Popped::Ended) = self.refill::<()>() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the next batch. `Some`: there is something else, or nothing.
+    fn refill<T>(&mut self) -> Option<Popped<T>> {
+        let mut lane = self.lane.lock();
+        let expired = lane.expire();
+        lane.settle();
+        let wakeup = lane.release(std::mem::take(&mut self.popped)).or(expired);
+        self.report_at = lane.hwm - lane.hwm / 2;
+        let nothing = match lane.take() {
+            Some(mark) if mark.is_empty() => lane.take_mark().and_then(|mark| match mark {
+                Mark::Sender(peer) => {
+                    lane.peers.next_sender = Some(peer);
+                    None
+                }
+                Mark::Peer(news) => {
+                    lane.peers.taken();
+                    if let PeerMark::Joined { name, .. } = &news {
+                        self.peer = Some(name.clone());
+                    }
+                    Some(Popped::Mark(news))
+                }
+            }),
+            Some(batch) => {
+                lane.peers.taken();
+                if !lane.writer.is_session() {
+                    // Nothing in between has counted them.
+                    lane.counters.add_traffic(batch.len(), batch.byte_len());
+                }
+                if lane.policy.as_deref().is_some_and(Policy::looks_at_batches) {
+                    // The writer hears at once that the batch is done with.
+                    self.report_at = self.report_at.min(batch.len());
+                }
+                let done = std::mem::replace(&mut self.batch, batch);
+                lane.spares.put(done);
+                None
+            }
+            None if lane.writer.gone => Some(Popped::Ended),
+            None => {
+                lane.reader.parked = true;
+                // An idle pipe keeps no buffer.
+                self.batch = Batch::new();
+                Some(Popped::Empty)
+            }
+        };
+        drop(lane);
+        deliver(wakeup, self.id);
+        nothing
+    }
+
+    #[cold]
+    fn report(&mut self) {
+        let mut lane = self.lane.lock();
+        if self.batch.is_empty() {
+            lane.settle();
+        }
+        let wakeup = lane.release(std::mem::take(&mut self.popped));
+        drop(lane);
+        deliver(wakeup, self.id);
+    }
+}
+
+impl PipeEnd for PipeReader {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        let lane = self.lane.lock();
+        lane.writer.gone && lane.is_empty()
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        let mut lane = self.lane.lock();
+        // The writer is told by what follows.
+        lane.release(std::mem::take(&mut self.popped));
+        let (full, open, wakeup) = lane.close_reader();
+        drop(lane);
+        drop((full, open));
+        deliver(wakeup, self.id);
+        // The writer goes with it, or is another half's, which may rest: meanwhile, the peer would send to nobody.
+        self.outgoing.close_writer(self.id, &self.linger);
+    }
+}

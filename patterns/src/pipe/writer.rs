@@ -1,0 +1,192 @@
+//! The socket's sending end of a pipe: what routing strategies write to.
+
+use std::sync::{Arc, Weak};
+
+use zmtp::{Batch, Envelope, Message};
+
+use super::counters::Counters;
+use super::ends::deliver;
+use super::inbox::PipeEnd;
+use super::lane::Lane;
+use super::policy::EvictReason;
+use super::queue::Queue;
+use super::{Linger, Origin, PipeId};
+use crate::sync::MutexGuard;
+
+/// Why a message did not go into a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The HWM is reached. The pipe's id comes as a note when there is room again.
+    Full,
+    /// The peer is gone for good.
+    Gone,
+}
+
+/// The socket's sending end of a pipe.
+pub(crate) struct PipeWriter {
+    pub(super) id: PipeId,
+    pub(super) origin: Origin,
+    pub(super) lane: Arc<Lane>,
+    pub(super) linger: Arc<Linger>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl PipeWriter {
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// A message was dropped because the pipe is full.
+    pub(crate) fn count_dropped(&self) {
+        self.counters.missed.add(1);
+    }
+
+    /// Queues a message. What is left in it after success means nothing; a refused one is untouched.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refused> {
+        self.put(|batch, by_reference| batch.push_from(message, by_reference))
+    }
+
+    /// `push` with an envelope around the message.
+    pub(crate) fn push_enveloped(
+        &mut self,
+        envelope: &Envelope,
+        message: &mut Message,
+    ) -> Result<(), Refused> {
+        self.put(|batch, by_reference| batch.push_enveloped(envelope, message, by_reference))
+    }
+
+    /// Queues a message that is encoded already: the bytes are shared among all who get it.
+    #[inline]
+    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
+        self.put(|batch, _| batch.extend_from(message))
+    }
+
+    /// Queues the one message that `encode` adds to the batch.
+    #[inline(always)]
+    fn put(&mut self, encode: impl FnOnce(&mut Batch, usize)) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free == 0 {
+            Self::make_room(&mut lane)?;
+        }
+        lane.free -= 1;
+        let by_reference = lane.by_reference;
+        encode(&mut lane.open, by_reference);
+        if lane.open.buffered() >= lane.close_at {
+            lane.batch_grown();
+        }
+        self.pushed(lane);
+        Ok(())
+    }
+
+    /// Queues a change of the subscriptions, whatever the HWM, but only for a live connection.
+    pub(crate) fn push_if_live(&mut self, message: &Message) {
+        let mut lane = self.lane.lock();
+        if lane.live && !lane.reader.gone {
+            lane.push_change(message);
+            self.pushed(lane);
+        }
+    }
+
+    /// Whether `push` would take a message. If it would not, the pipe's id comes as a note when it would.
+    pub(crate) fn check_room(&mut self) -> Result<(), Refused> {
+        let mut lane = self.lane.lock();
+        if lane.free == 0 {
+            // Whoever asks needs no note.
+            lane.expire();
+        }
+        if lane.free > 0 || (lane.conflates() && !lane.reader.gone) {
+            return Ok(());
+        }
+        Err(Self::refuse(&mut lane))
+    }
+
+    /// Makes room by dropping the oldest messages, which are counted.
+    pub(crate) fn drop_oldest(&mut self) {
+        let mut lane = self.lane.lock();
+        if !lane.reader.gone {
+            lane.drop_oldest();
+        }
+    }
+
+    /// Drops all that is queued, and has the connection closed. What is sent to it is
+    /// refused until there is another connection, if one comes to this pipe. Without a connection, nothing happens. `false`: there is no connection to
+    /// close, since this is an inproc pipe.
+    pub(crate) fn evict(&mut self, why: EvictReason) -> bool {
+        let mut lane = self.lane.lock();
+        if lane.reader.is_session() && lane.drive.is_none() {
+            // Nobody is there to be slow: what is queued is for whoever comes.
+            return true;
+        }
+        let dropped = lane.evict(why);
+        if !lane.reader.is_session() {
+            return false;
+        }
+        let wakeup = lane.reader.notify_closed();
+        drop(lane);
+        drop(dropped);
+        deliver(wakeup, self.id);
+        true
+    }
+
+    #[inline]
+    fn pushed(&self, lane: MutexGuard<'_, Queue>) {
+        if lane.reader.parked {
+            self.wake_reader(lane);
+        }
+    }
+
+    /// The reader is at rest. A session whose task has run since the last time is driven from here: the
+    /// message is on its way when `send` returns, without a detour through the runtime. The messages
+    /// that follow closely find that used up, and collect in a batch for the task.
+    #[cold]
+    fn wake_reader(&self, mut lane: MutexGuard<'_, Queue>) {
+        let wakeup = lane.reader.unpark();
+        let drive = if std::mem::take(&mut lane.drive_next) {
+            lane.drive.as_ref().and_then(Weak::upgrade)
+        } else {
+            None
+        };
+        drop(lane);
+        if drive.is_some_and(|connection| connection.drive()) {
+            return;
+        }
+        deliver(wakeup, self.id);
+    }
+
+    /// Makes room in a full lane, if messages have expired or newer ones take the places of older ones there.
+    #[cold]
+    fn make_room(lane: &mut Queue) -> Result<(), Refused> {
+        lane.expire();
+        if lane.free > 0 || lane.make_room() {
+            Ok(())
+        } else {
+            Err(Self::refuse(lane))
+        }
+    }
+
+    fn refuse(lane: &mut Queue) -> Refused {
+        if lane.reader.gone {
+            Refused::Gone
+        } else {
+            lane.writer.parked = true;
+            Refused::Full
+        }
+    }
+}
+
+impl PipeEnd for PipeWriter {
+    fn id(&self) -> PipeId {
+        self.id
+    }
+
+    fn is_spent(&self) -> bool {
+        self.lane.lock().reader.gone
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        self.lane.close_writer(self.id, &self.linger);
+    }
+}
