@@ -217,7 +217,7 @@ impl Socket {
             return Box::pin(std::future::pending());
         }
         Box::pin(async move {
-            let mut message = self.receiver().recv().await?;
+            let mut message = self.receiver().recv_message().await?;
             let name = if by_name { message.pop_front() } else { None };
             Ok((name.map(RoutingId::from), message))
         })

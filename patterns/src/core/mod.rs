@@ -30,7 +30,7 @@ use tokio::time::Sleep;
 pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
-pub(crate) use self::pattern::{Outgoing, Pattern};
+pub(crate) use self::pattern::{Incoming, Outgoing, Pattern};
 use crate::context::Context;
 use crate::core::endpoint_table::EndpointTable;
 use crate::endpoint::Endpoint;

@@ -22,7 +22,7 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
     /// What is sent: a [`Message`], or for ROUTER one with its peer's routing id.
     type Sent: Outgoing;
     /// What is received: a [`Message`], or for ROUTER also what happens to peers. The message form is libzmq's.
-    type Received: Into<Message> + Send;
+    type Received: Incoming;
     /// Chooses the pipes to send to.
     #[doc(hidden)]
     type Send: SendStrategy;
@@ -105,6 +105,16 @@ pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
     /// Returns the message, and the peer that it is for if one is named.
     fn into_parts(self) -> (Option<RoutingId>, Message);
 }
+
+/// What a socket receives. Its message form is libzmq's.
+pub trait Incoming: Into<Message> + Send {
+    /// Returns whether it is no message, but tells what has happened to a peer.
+    fn is_event(&self) -> bool {
+        false
+    }
+}
+
+impl Incoming for Message {}
 
 impl Outgoing for Message {
     #[inline(always)]

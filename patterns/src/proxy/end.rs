@@ -25,7 +25,7 @@ pub trait ProxyEnd: Sealed {
 /// proxy: it waits for both sides. A socket that does not receive, or not now, gives nothing.
 pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<Message> {
     loop {
-        match ready!(socket.poll_recv(cx, &mut CallTimeout::endless())) {
+        match ready!(socket.poll_recv(cx, &mut CallTimeout::endless(), false)) {
             Ok(message) => return Poll::Ready(message),
             Err(RecvError::State { .. } | RecvError::Unsupported { .. }) => return Poll::Pending,
             Err(RecvError::Timeout | RecvError::Empty) => {}

@@ -283,7 +283,22 @@ impl AnySocket {
     /// A dropped future has taken no message.
     pub async fn recv(&mut self) -> Result<Message, RecvError> {
         let mut timeout = CallTimeout::default();
-        poll_fn(|cx| self.0.poll_recv(cx, &mut timeout)).await
+        poll_fn(|cx| self.0.poll_recv(cx, &mut timeout, false)).await
+    }
+
+    /// Receives the next message, and passes over what a ROUTER with `notify` tells of its peers, which in libzmq's form
+    /// looks like a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no message.
+    pub async fn recv_message(&mut self) -> Result<Message, RecvError> {
+        let mut timeout = CallTimeout::default();
+        poll_fn(|cx| self.0.poll_recv(cx, &mut timeout, true)).await
     }
 
     /// Receives the next message, if one is there: [`Socket::try_recv`].

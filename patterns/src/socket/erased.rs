@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -11,7 +11,7 @@ use zmtp::Message;
 
 use super::{AnySocket, Direction, RecvHalf, SendHalf, Socket};
 use crate::core::call::{CallTimeout, One};
-use crate::core::{Access, Binding, Pattern};
+use crate::core::{Access, Binding, Incoming, Pattern};
 use crate::endpoint::Endpoint;
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
@@ -48,10 +48,12 @@ pub(crate) trait ErasedSocket: Any + Send {
     ) -> Poll<Result<(), SendError>>;
     /// Never ready for what does not send.
     fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()>;
+    /// With `messages_only`, what is told of peers is passed over.
     fn poll_recv(
         &mut self,
         cx: &mut TaskContext<'_>,
         timeout: &mut CallTimeout,
+        messages_only: bool,
     ) -> Poll<Result<Message, RecvError>>;
     fn try_send(&mut self, message: Message) -> Result<(), SendError>;
     fn try_recv(&mut self) -> Result<Message, RecvError>;
@@ -164,11 +166,17 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         &mut self,
         cx: &mut TaskContext<'_>,
         timeout: &mut CallTimeout,
+        messages_only: bool,
     ) -> Poll<Result<Message, RecvError>> {
         if !D::RECEIVES {
             return Poll::Ready(self.unsupported_recv());
         }
-        Socket::poll_recv(self, cx, timeout).map_ok(Into::into)
+        loop {
+            match ready!(Socket::poll_recv(self, cx, timeout)) {
+                Ok(event) if messages_only && event.is_event() => {}
+                received => return Poll::Ready(received.map(Into::into)),
+            }
+        }
     }
 
     fn try_send(&mut self, message: Message) -> Result<(), SendError> {

@@ -35,7 +35,7 @@ pub use self::stream::{MessageSink, Messages, Permit};
 use crate::OpenListener;
 use crate::capability::Sends as CanSend;
 use crate::context::Context;
-pub use crate::core::pattern::{Outgoing, Pattern};
+pub use crate::core::pattern::{Incoming, Outgoing, Pattern};
 use crate::core::{Access, Binding, Core};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{

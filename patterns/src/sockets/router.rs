@@ -5,7 +5,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use crate::core::call::{Receiving, RecvOp};
-use crate::core::{Access, Core, Outgoing, Pattern, Refusal};
+use crate::core::{Access, Core, Incoming, Outgoing, Pattern, Refusal};
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::pipe::PeerMark;
@@ -149,6 +149,12 @@ impl From<Routed> for Message {
         let mut message = routed.message;
         message.push_front(routed.peer);
         message
+    }
+}
+
+impl Incoming for RouterEvent {
+    fn is_event(&self) -> bool {
+        !matches!(self, RouterEvent::Message(_))
     }
 }
 
