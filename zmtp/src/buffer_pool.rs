@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
-/// Bytes of buffers that are kept in view.
+/// Bounds the buffers that are kept in view, in bytes.
 const MOST: usize = 4 * 1024 * 1024;
 
-/// Buffers looked at for one that is free: those that were not looked at for longest are the likeliest.
+/// Bounds how many buffers are looked at for one that is free: those that were not looked at for longest are the
+/// likeliest.
 const LOOKS: usize = 4;
 
-/// So often a buffer is looked at in vain before it is given up.
+/// Bounds how often a buffer is looked at in vain before it is given up.
 const MOST_IN_VAIN: usize = 16;
 
 /// Keeps in view buffers that were handed out, each with the size of its allocation.

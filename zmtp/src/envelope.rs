@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::wire::frame::{self, Header};
 
-/// The frames in front of a message's body, in the form in which they go over the wire.
+/// Holds the frames in front of a message's body, in the form in which they go over the wire.
 ///
 /// ```
 /// use purezmq_zmtp::{Batch, Envelope, Message};
@@ -41,7 +41,7 @@ impl Envelope {
         self.wire.clear();
     }
 
-    /// The payloads of the frames, in order.
+    /// Returns the payloads of the frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.wire[..];
         std::iter::from_fn(move || {

@@ -3,11 +3,11 @@
 //! Every error ends the connection it happened on, and nothing else. Whether to dial again is the caller's choice: only
 //! [`Error::Refused`] is final by the standard.
 
-use crate::SocketType;
+use crate::socket_type::SocketType;
 use crate::version::Version;
 use crate::wire::metadata::MalformedMetadata;
 
-/// Why a connection ended.
+/// Says why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,7 +36,7 @@ pub enum Error {
     Silent(#[from] Silence),
 }
 
-/// What a peer did that no peer may do.
+/// Says what a peer did that no peer may do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
@@ -63,7 +63,7 @@ pub enum Violation {
     #[error("malformed {0} command")]
     Malformed(&'static str),
     /// A CURVE box that was not made with the right keys, or was changed on its way.
-    #[error("a CURVE box does not open")]
+    #[error("a CURVE box cannot be opened: made with another key, or changed on its way")]
     Box,
     /// CURVE keys that do not belong to this connection or this server, or can't keep a secret.
     #[error("the CURVE keys are not those of this connection")]
@@ -88,7 +88,7 @@ pub enum Violation {
     GroupName,
 }
 
-/// What doesn't go together.
+/// Says what doesn't go together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Incompatible {
@@ -119,7 +119,7 @@ pub enum Incompatible {
     },
 }
 
-/// Which limit of [`crate::Limits`] was exceeded.
+/// Says which limit of [`crate::Limits`] was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitExceeded {
@@ -161,7 +161,7 @@ pub enum LimitExceeded {
     },
 }
 
-/// What kind of silence ended the connection.
+/// Says what kind of silence ended the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Silence {
@@ -176,7 +176,7 @@ pub enum Silence {
     TimeToLive,
 }
 
-/// The peer may not come in: the status codes of RFC 27.
+/// Says that the peer may not come in, by the status codes of RFC 27.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -192,7 +192,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status code.
+    /// Returns the status code.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -202,7 +202,7 @@ impl Refusal {
         }
     }
 
-    /// The reason in the ERROR command; `None` when none is sent.
+    /// Returns the reason in the ERROR command; `None` when none is sent.
     pub(crate) const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Temporary => None,

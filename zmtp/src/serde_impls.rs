@@ -59,8 +59,8 @@ impl<'de> Deserialize<'de> for Owned {
     }
 }
 
-/// Bytes as text, in formats for people, if they are UTF-8; otherwise, and in all other formats, as bytes. Nothing is
-/// lost: text stands for its bytes.
+/// Writes and reads bytes as text, in formats for people, if they are UTF-8; otherwise, and in all other formats, as bytes.
+/// Nothing is lost: text stands for its bytes.
 #[doc(hidden)]
 pub mod bytes_or_text {
     use super::{Bytes, Collect, Deserializer, Serializer};

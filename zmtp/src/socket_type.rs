@@ -34,8 +34,8 @@ enum Flow {
     Taken,
 }
 
-/// RFC 15 has no octet for the types that are younger than ZMTP 2.0, whose peers can't be that old; they send this
-/// one, which no implementation checks.
+/// Stands for the octet that RFC 15 does not have for types younger than ZMTP 2.0, whose peers can't be that old; they
+/// send this one, which no implementation checks.
 const NO_OCTET: u8 = 0xff;
 
 /// Completes the rows of types that are nothing special.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A version of ZMTP.
+/// Names a version of ZMTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Version {

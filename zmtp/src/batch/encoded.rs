@@ -20,7 +20,7 @@ impl Batch {
         spare: &mut BytesMut,
         mut write: impl FnMut(&mut BytesMut, u8, &[u8], bool),
     ) {
-        /// What a frame may grow by, mechanism included.
+        /// Bounds what a frame may grow by, mechanism included.
         const GROWTH: usize = 48;
         spare.clear();
         spare.reserve(self.byte_len() + GROWTH * self.messages);
@@ -69,7 +69,7 @@ impl Batch {
     }
 
     /// Undoes [`crate::Engine::encode`]: the messages that are not completely written are back in the form that they
-    /// had, for another connection. Does nothing to a batch that is not sealed. Call [`Batch::discard_partial`]
+    /// had, for another connection. Does nothing to a batch that is not encoded. Call [`Batch::discard_partial`]
     /// first, unless a message that was partly written shall be sent once more.
     pub fn restore(&mut self) {
         let left = self.messages;
@@ -79,7 +79,7 @@ impl Batch {
         }
     }
 
-    /// Undoes sealing of a batch that is written, and gives the memory that was used for it.
+    /// Undoes encoding of a batch that is written, and gives the memory that was used for it.
     pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
         if !self.is_encoded() || !self.is_empty() {
             return None;

@@ -38,7 +38,7 @@ use crate::message::{Frame, Message};
 
 const INLINE: usize = Frame::INLINE;
 
-/// Whole messages in wire form, oldest first.
+/// Holds whole messages in wire form, oldest first.
 ///
 /// ```
 /// use purezmq_zmtp::{Batch, Message};
@@ -65,7 +65,7 @@ pub struct Batch {
     /// Bytes of `refs` not yet written or popped.
     ref_bytes: usize,
     messages: usize,
-    /// Bytes missing until the frame (or sealed message) that is partly written is all written.
+    /// Bytes missing until the frame (or encoded message) that is partly written is all written.
     frame_left: u64,
     /// Whether the partly written frame is the last of its message.
     frame_last: bool,
@@ -76,7 +76,7 @@ pub struct Batch {
     form: Form,
 }
 
-/// What the bytes are.
+/// Says what the bytes are.
 #[derive(Clone, Default)]
 enum Form {
     /// Messages in 3.x wire form.
@@ -86,7 +86,7 @@ enum Form {
     Encoded(Box<Encoded>),
 }
 
-/// What a batch was sealed from.
+/// Holds what a batch was encoded from.
 #[derive(Clone)]
 struct Encoded {
     /// Of the messages as they go on the wire, those that are not begun.
@@ -96,13 +96,13 @@ struct Encoded {
 }
 
 impl Batch {
-    /// An empty batch. Does not allocate.
+    /// Makes an empty batch. Does not allocate.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty batch with room for `bytes` bytes in wire form.
+    /// Makes an empty batch with room for `bytes` bytes in wire form.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
@@ -111,41 +111,41 @@ impl Batch {
         }
     }
 
-    /// The number of messages that are not completely popped or written.
+    /// Returns the number of messages that are not completely popped or written.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.messages
     }
 
-    /// Whether no message is left.
+    /// Returns whether no message is left.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages == 0
     }
 
-    /// The number of wire bytes left, referenced payloads included.
+    /// Returns the number of wire bytes left, referenced payloads included.
     #[inline]
     #[must_use]
     pub fn byte_len(&self) -> usize {
         self.wire.len() - self.head + self.ref_bytes
     }
 
-    /// Bytes that can be pushed before the buffer has to grow.
+    /// Returns how many bytes can be pushed before the buffer has to grow.
     #[must_use]
     pub fn spare(&self) -> usize {
         self.wire.capacity() - self.wire.len()
     }
 
-    /// Bytes that lie in the buffer of the batch itself: without referenced payloads.
+    /// Returns how many bytes lie in the buffer of the batch itself: without referenced payloads.
     #[inline]
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.wire.len() - self.head
     }
 
-    /// Whether [`crate::Engine::encode`] has given the batch the form of one connection, so
+    /// Returns whether [`crate::Engine::encode`] has given the batch the form of one connection, so
     /// that its messages can't be read back or sent elsewhere.
     #[must_use]
     pub fn is_encoded(&self) -> bool {
@@ -177,7 +177,7 @@ impl Batch {
         }
     }
 
-    /// The absolute offset of the end.
+    /// Returns the absolute offset of the end.
     #[inline]
     fn end(&self) -> u64 {
         self.base + self.wire.len() as u64
@@ -212,7 +212,7 @@ impl fmt::Debug for Batch {
             .field("messages", &self.messages)
             .field("bytes", &self.byte_len())
             .field("by_reference", &self.refs.len())
-            .field("sealed", &self.is_encoded())
+            .field("encoded", &self.is_encoded())
             .finish()
     }
 }

@@ -33,7 +33,7 @@ impl Batch {
 
     /// Adds copies of all messages of `other`: bytes are copied, referenced payloads shared.
     /// This is how a batch that was encoded once reaches many pipes. `other` must be neither
-    /// sealed nor partly written.
+    /// encoded nor partly written.
     pub fn extend_from(&mut self, other: &Self) {
         debug_assert!(!self.is_encoded() && !other.is_encoded() && !other.cut);
         let bytes = &other.wire[other.head..];
@@ -55,7 +55,7 @@ impl Batch {
         self.ref_bytes += other.ref_bytes;
     }
 
-    /// Whether [`Batch::adopt`] would take `piece` without copying.
+    /// Returns whether [`Batch::adopt`] would take `piece` without copying.
     #[inline]
     pub(crate) fn joins(&self, piece: &BytesMut) -> bool {
         (self.wire.is_empty() && self.refs.is_empty()) || follows(&self.wire, piece)
@@ -122,7 +122,7 @@ impl Batch {
         drop(self.split_front(messages));
     }
 
-    /// How many messages at the front have that many bytes together; at least one.
+    /// Returns how many messages at the front have that many bytes together; at least one.
     pub(crate) fn messages_within(&self, bytes: usize) -> usize {
         let (mut at, mut refs, mut messages, mut sum) = (self.head, 0, 0, 0);
         while messages < self.messages && (sum < bytes || messages == 0) {
@@ -140,7 +140,7 @@ impl Batch {
         messages
     }
 
-    /// The length of the wire buffer: a mark for [`Batch::take_until`].
+    /// Returns the length of the wire buffer: a mark for [`Batch::take_until`].
     #[inline]
     pub(crate) fn mark(&self) -> usize {
         self.wire.len()
@@ -168,7 +168,7 @@ impl Batch {
         front
     }
 
-    /// The wire position and the number of refs behind the first `messages` messages.
+    /// Returns the wire position and the number of refs behind the first `messages` messages.
     fn skip_messages(&self, messages: usize) -> (usize, usize) {
         let mut at = self.head;
         let mut refs = 0;
@@ -188,7 +188,7 @@ impl Batch {
     }
 }
 
-/// Whether `next` begins where `piece` ends in memory. Two allocations may touch by chance:
+/// Returns whether `next` begins where `piece` ends in memory. Two allocations may touch by chance:
 /// `unsplit` then copies, so a wrong yes costs time only.
 #[inline]
 fn follows(piece: &BytesMut, next: &BytesMut) -> bool {

@@ -7,7 +7,7 @@ use crate::envelope::Envelope;
 use crate::message::{Frame, Message};
 use crate::wire::frame::{self, Header};
 
-/// Payloads up to this size are copied out of the chunk by [`Batch::pop`]. That costs no more
+/// Bounds the payloads that [`Batch::pop`] copies out of the chunk, in bytes. That costs no more
 /// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
 /// keep a whole chunk.
 const COPY_MAX: usize = 256;
@@ -82,7 +82,7 @@ impl Batch {
         Some(payload)
     }
 
-    /// The payload of the first frame, if that is at hand in one piece.
+    /// Returns the payload of the first frame, if that is at hand in one piece.
     #[inline]
     #[must_use]
     pub fn front(&self) -> Option<&[u8]> {
@@ -110,7 +110,7 @@ impl Batch {
         self.pop_enveloped_slowly(envelope)
     }
 
-    /// Envelopes of large frames, and messages without one.
+    /// Takes off envelopes of large frames, and messages without one.
     #[cold]
     fn pop_enveloped_slowly(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
         let mut message = self.pop()?;
@@ -127,7 +127,10 @@ impl Batch {
     #[inline(never)]
     fn pop_any(&mut self) -> Option<Message> {
         self.discard_partial();
-        debug_assert!(!self.is_encoded(), "a sealed batch has no messages to read");
+        debug_assert!(
+            !self.is_encoded(),
+            "an encoded batch has no messages to read"
+        );
         if self.messages == 0 || self.is_encoded() {
             return None;
         }
@@ -178,7 +181,7 @@ impl Batch {
         frame
     }
 
-    /// A payload too large to be inline, whose header is popped.
+    /// Takes a payload too large to be inline, whose header is popped.
     #[inline]
     fn pop_shared(&mut self, len: usize) -> Bytes {
         if let Some((offset, _)) = self.refs.front()
@@ -198,7 +201,7 @@ impl Batch {
         self.wire.split_to(len).freeze()
     }
 
-    /// A message is popped.
+    /// Notes that a message is popped.
     #[inline]
     fn end_message(&mut self) {
         self.messages -= 1;
@@ -207,7 +210,7 @@ impl Batch {
         }
     }
 
-    /// Everything is popped.
+    /// Lets go of the buffer, or rewinds it, when everything is popped.
     #[cold]
     #[inline(never)]
     fn drained(&mut self) {

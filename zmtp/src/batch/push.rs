@@ -7,7 +7,7 @@ use crate::envelope::Envelope;
 use crate::message::{Block, Frame, Message};
 use crate::wire::frame;
 
-/// Header and inline payload, written with what is behind it as one block of fixed size and
+/// Counts the octets of header and inline payload, written with what is behind it as one block of fixed size and
 /// then cut.
 const BLOCK: usize = 2 + INLINE + 1;
 
@@ -25,7 +25,7 @@ impl Batch {
         }
     }
 
-    /// [`Batch::push`] by value: spares a reference count where a payload is shared.
+    /// Pushes as [`Batch::push`] does, by value: spares a reference count where a payload is shared.
     #[inline]
     pub fn push_owned(&mut self, message: Message, by_reference_from: usize) {
         if let Some(block) = message.as_one().and_then(Frame::as_inline) {
@@ -36,7 +36,7 @@ impl Batch {
         }
     }
 
-    /// [`Batch::push_owned`] without moving the message here first, which at small sizes is a good
+    /// Pushes as [`Batch::push_owned`] does, without moving the message here first, which at small sizes is a good
     /// part of the cost. What is left in `message` afterwards means nothing.
     #[inline]
     pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
@@ -51,7 +51,7 @@ impl Batch {
         self.messages += 1;
     }
 
-    /// [`Batch::push_from`] with an envelope in front, without building a longer message first.
+    /// Pushes as [`Batch::push_from`] does, with an envelope in front, without building a longer message first.
     #[inline]
     pub fn push_enveloped(
         &mut self,

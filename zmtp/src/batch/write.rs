@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use super::{Batch, Form};
 use crate::wire::frame::Header;
 
-/// Pieces of a write that are far smaller than a segment of TCP.
+/// Bounds the pieces of a write, in bytes, that are far smaller than a segment of TCP.
 const SMALL_PIECE: usize = 8 * 1024;
 
 impl Batch {
@@ -15,8 +15,8 @@ impl Batch {
         self.io_slices_within(usize::MAX, out)
     }
 
-    /// [`Batch::io_slices`] that stops at `segment` bytes where all pieces are small, at most 8 KiB: what one write
-    /// carries best. Where there are large ones, a write makes many segments, and takes all.
+    /// Fills as [`Batch::io_slices`] does, but stops at `segment` bytes where all pieces are small, at most 8 KiB: what
+    /// one write carries best. Where there are large ones, a write makes many segments, and takes all.
     pub fn io_slices_within<'a>(&'a self, segment: usize, out: &mut [IoSlice<'a>]) -> usize {
         let mut used = 0;
         let mut size = 0;

@@ -33,20 +33,20 @@ use crate::error::{Error, LimitExceeded, Violation};
 use crate::limits::Limits;
 use crate::wire::frame::{Header, V1Header};
 
-/// Bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
+/// Makes bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
 const LARGE: usize = 32 * 1024;
-/// What the buffer of a body reserves at least, if the body is that long.
+/// Bounds from below what the buffer of a body reserves, in bytes, if the body is that long.
 const BODY_STEP: usize = 64 * 1024;
-/// The first chunk: enough for a handshake, and all that a connection without traffic holds.
+/// Sizes the first chunk, in bytes: enough for a handshake, and all that a connection without traffic holds.
 const FIRST_CHUNK: usize = 512;
-/// The smallest chunk after small reads, and the most that an idle connection may hold.
+/// Sizes the smallest chunk after small reads, and the most that an idle connection may hold.
 const MIN_CHUNK: usize = 8 * 1024;
-/// The largest chunk.
+/// Sizes the largest chunk, in bytes.
 const MAX_CHUNK: usize = 256 * 1024;
-/// So many small reads in a row halve the chunk.
+/// Counts the small reads in a row that halve the chunk.
 const SMALL_READS: u8 = 16;
 
-/// Why [`Decoder::next`] came back.
+/// Says why [`Decoder::next`] came back.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// All input is used up to the last whole frame.
@@ -86,7 +86,7 @@ pub(crate) struct Decoder {
     full: bool,
 }
 
-/// A large body on its way in.
+/// Holds a large body on its way in.
 #[derive(Debug)]
 struct Body {
     buffer: BytesMut,
@@ -97,7 +97,7 @@ struct Body {
     command: bool,
 }
 
-/// Room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
+/// Makes room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
 /// that of an earlier buffer, or a new one.
 fn make_room(
     chunk: &mut BytesMut,
@@ -144,7 +144,7 @@ impl Decoder {
 
     // ---- reading
 
-    /// Where the next bytes go.
+    /// Returns where the next bytes go.
     pub(crate) fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
         let Some(body) = self
             .body
@@ -199,7 +199,7 @@ impl Decoder {
         read
     }
 
-    /// Whether more memory is held than an idle connection should.
+    /// Returns whether more memory is held than an idle connection should.
     pub(crate) fn is_large(&self) -> bool {
         self.chunk_size > MIN_CHUNK || !self.pool.is_empty()
     }
@@ -218,7 +218,7 @@ impl Decoder {
 
     // ---- the handshake's view
 
-    /// Bytes read and not consumed. Only before traffic.
+    /// Returns the bytes that are read and not consumed. Only before traffic.
     pub(crate) fn buffered(&self) -> &[u8] {
         &self.chunk
     }
@@ -228,7 +228,7 @@ impl Decoder {
         self.settle();
     }
 
-    /// The body of the next whole frame of at most `limits.max_handshake` bytes, whatever its
+    /// Takes the body of the next whole frame of at most `limits.max_handshake` bytes, whatever its
     /// flags: libzmq does not look at them during a handshake. Only the identity of a 1.0 peer must
     /// have none: everything that does not begin as a newer greeting counts as such a peer, and this
     /// tells it from a browser or a port scanner.
@@ -265,19 +265,19 @@ impl Decoder {
         Ok(Some(body))
     }
 
-    /// What follows is traffic: in ZMTP 1.0 frames if `v1`.
+    /// Begins traffic: in ZMTP 1.0 frames if `v1`.
     pub(crate) fn begin_traffic(&mut self, v1: bool) {
         self.v1 = v1;
     }
 
     // ---- traffic
 
-    /// Whether a message has begun and not ended.
+    /// Returns whether a message has begun and not ended.
     pub(crate) fn in_message(&self) -> bool {
         self.open.frames > 0 || self.body.as_ref().is_some_and(|body| !body.command)
     }
 
-    /// Whether the last [`Decoder::next`] left input that may hold whole messages.
+    /// Returns whether the last [`Decoder::next`] left input that may hold whole messages.
     pub(crate) fn is_full(&self) -> bool {
         self.full
     }
@@ -289,7 +289,7 @@ impl Decoder {
         self.mark = self.out.mark();
     }
 
-    /// The whole messages found so far.
+    /// Takes the whole messages found so far.
     pub(crate) fn take_messages(&mut self) -> Batch {
         if self.out.is_empty() {
             return Batch::new();
@@ -433,7 +433,7 @@ impl Decoder {
         *budget = budget.saturating_sub(1);
     }
 
-    /// ZMTP 1.0 frames are rewritten one by one; peers of that age are too rare for more.
+    /// Rewrites ZMTP 1.0 frames one by one; peers of that age are too rare for more.
     fn find_v1(&mut self, budget: &mut usize) -> Result<Found, Error> {
         while *budget > 0 {
             let Some(header) = V1Header::parse(&self.chunk) else {

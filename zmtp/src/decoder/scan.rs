@@ -48,7 +48,7 @@ pub(super) fn frame_too_large(size: u64, limits: &Limits) -> Error {
     }
 }
 
-/// Where [`scan`] stopped, and what it went over.
+/// Says where [`scan`] stopped, and what it went over.
 pub(super) struct Scan {
     pub(super) at: usize,
     pub(super) whole: usize,

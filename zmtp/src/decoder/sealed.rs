@@ -19,10 +19,10 @@ use crate::limits::Limits;
 use crate::mechanism::Mechanism;
 use crate::wire::frame::{self, COMMAND, Header, MORE};
 
-/// What a mechanism may add to a frame.
+/// Bounds what a mechanism may add to a frame, in bytes.
 const OVERHEAD: u64 = 256;
 
-/// Why the chunk was left.
+/// Says why the chunk was left.
 enum Stop {
     Fail(Error),
     Input,
@@ -32,7 +32,7 @@ enum Stop {
 }
 
 impl Decoder {
-    /// [`Decoder::next`] for a connection on which `mechanism` must open every frame.
+    /// Goes on as [`Decoder::next`] does, on a connection on which `mechanism` must open every frame.
     pub(crate) fn next_sealed(
         &mut self,
         budget: &mut usize,

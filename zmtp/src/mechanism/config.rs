@@ -1,13 +1,12 @@
 //! [`Config`]: which mechanism a socket uses. What is asked of it is answered by the mechanism's own row.
 
-use super::Asks;
 #[cfg(feature = "curve")]
 use super::curve::{self, KeyPair, PublicKey};
 use super::handshake::Mechanism;
 use super::null;
 use super::password::TooLong;
 use super::plain::{self, PlainClient};
-use super::row::Row;
+use super::row::{Asks, Row};
 use crate::random::Random;
 
 /// Says which mechanism to use, in which role, and with what secrets.

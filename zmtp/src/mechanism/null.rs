@@ -14,10 +14,10 @@ use crate::error::Error;
 use crate::wire::command::Command;
 use crate::wire::metadata::Metadata;
 
-/// The name in the greeting.
+/// Names the mechanism in the greeting.
 pub(super) const NAME: &str = "NULL";
 
-/// Both sides: there are no roles.
+/// Describes both sides: there are no roles.
 pub(super) const ROW: Row = Row {
     name: NAME,
     is_server: false,

@@ -24,10 +24,10 @@ use crate::wire::command::Command;
 use crate::wire::frame;
 use crate::wire::metadata::Metadata;
 
-/// The name in the greeting.
+/// Names the mechanism in the greeting.
 pub(super) const NAME: &str = "PLAIN";
 
-/// The side that says who it is. It tells its password to whoever asks, so it knows nobody.
+/// Describes the side that says who it is. It tells its password to whoever asks, so it knows nobody.
 pub(super) const CLIENT: Row = Row {
     name: NAME,
     is_server: false,
@@ -36,14 +36,14 @@ pub(super) const CLIENT: Row = Row {
     knows_peer: false,
 };
 
-/// The side that checks.
+/// Describes the side that checks.
 pub(super) const SERVER: Row = Row {
     is_server: true,
     asks: Asks::Always,
     ..CLIENT
 };
 
-/// What libzmq sends instead of a name's length and the name ERROR.
+/// Begins the ERROR that libzmq sends, instead of a name's length and the name ERROR.
 const LIBZMQ_ERROR: &[u8] = b"\x5eRROR";
 
 /// Holds what a PLAIN client says of itself.

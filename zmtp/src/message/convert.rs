@@ -144,7 +144,7 @@ impl From<Frame> for Vec<u8> {
     }
 }
 
-/// One frame from everything that makes a frame.
+/// Makes one frame from everything that makes a frame.
 macro_rules! message_from {
     ($([$($param:tt)*] $type:ty;)*) => {$(
         impl<$($param)*> From<$type> for Message {

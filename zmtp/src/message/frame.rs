@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 const INLINE: usize = Frame::INLINE;
 
-/// One frame of a message: immutable bytes, cheap to clone.
+/// Holds one frame of a message: immutable bytes, cheap to clone.
 ///
 /// Dereferences to `[u8]`, so everything that reads a byte slice reads a frame.
 ///
@@ -24,7 +24,7 @@ const INLINE: usize = Frame::INLINE;
 #[derive(Clone)]
 pub struct Frame(pub(super) Repr);
 
-/// Moved several times on the way to the application, so its layout is made for moving: the tag
+/// Holds a payload. It is moved several times on the way to the application, so its layout is made for moving: the tag
 /// fills a word, and both forms are written in the pieces in which they are copied. With a tag of
 /// one octet and the payload right behind it, every move reads across the bounds of the writes
 /// before it and stalls, which costs more than all the rest of receiving a message
@@ -39,13 +39,13 @@ pub(super) enum Repr {
     Shared(Bytes),
 }
 
-/// An inline payload; the last octet is its length. Octets between the payload and the length
+/// Holds an inline payload; the last octet is its length. Octets between the payload and the length
 /// are unspecified: never shown, compared or sent as payload.
 #[derive(Clone, Copy)]
 pub(crate) struct Block([u8; INLINE + 1]);
 
 impl Block {
-    /// The payload is the first `len` octets of `data`.
+    /// Makes a block whose payload is the first `len` octets of `data`.
     #[inline]
     fn new(data: &[u8; INLINE + 1], len: u8) -> Self {
         let mut block = *data;
@@ -62,7 +62,7 @@ impl Block {
         self.0[INLINE]
     }
 
-    /// The payload and what is behind it.
+    /// Returns the payload and what is behind it.
     #[inline]
     pub(crate) const fn data(&self) -> &[u8; INLINE + 1] {
         &self.0
@@ -70,16 +70,16 @@ impl Block {
 }
 
 impl Frame {
-    /// The largest payload, in bytes, that is kept inside the frame itself.
+    /// Bounds the payload, in bytes, that is kept inside the frame itself.
     pub const INLINE: usize = 39;
 
-    /// An empty frame.
+    /// Makes an empty frame.
     #[must_use]
     pub const fn new() -> Self {
         Self(Repr::Inline(Block([0; INLINE + 1])))
     }
 
-    /// A frame that refers to bytes living for the whole program: never allocates.
+    /// Makes a frame that refers to bytes living for the whole program: never allocates.
     #[must_use]
     pub const fn from_static(payload: &'static [u8]) -> Self {
         if payload.len() > INLINE {
@@ -95,7 +95,7 @@ impl Frame {
         Self(Repr::Inline(Block(data)))
     }
 
-    /// A frame with a copy of `payload`.
+    /// Makes a frame with a copy of `payload`.
     #[inline]
     #[must_use]
     pub fn copy_from_slice(payload: &[u8]) -> Self {
@@ -107,7 +107,7 @@ impl Frame {
         Self(Repr::Inline(Block::new(&data, payload.len() as u8)))
     }
 
-    /// The payload as [`Bytes`]. Copies at most [`Frame::INLINE`] bytes.
+    /// Returns the payload as [`Bytes`]. Copies at most [`Frame::INLINE`] bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
@@ -117,14 +117,14 @@ impl Frame {
         }
     }
 
-    /// Whether the payload lives in the frame itself and owns no allocation.
+    /// Returns whether the payload lives in the frame itself and owns no allocation.
     #[inline]
     #[must_use]
     pub const fn is_inline(&self) -> bool {
         matches!(self.0, Repr::Inline(_))
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
@@ -135,7 +135,7 @@ impl Frame {
         }
     }
 
-    /// The first `len` bytes of `rest`, which fit inline. Copies a block of fixed size where
+    /// Takes the first `len` bytes of `rest`, which fit inline. Copies a block of fixed size where
     /// `rest` is long enough: faster than a copy of variable length (`benches/batch.rs`). What
     /// comes along behind `len` is never shown.
     #[inline(always)]
@@ -150,14 +150,14 @@ impl Frame {
         }))
     }
 
-    /// A copy of a payload that is too large to be inline, but small enough to be copied again with the frame.
+    /// Copies a payload that is too large to be inline, but small enough to be copied again with the frame.
     #[inline]
     pub(crate) fn boxed(payload: &[u8]) -> Self {
         debug_assert!(payload.len() > INLINE);
         Self(Repr::Boxed(payload.into()))
     }
 
-    /// The inline payload.
+    /// Returns the inline payload.
     #[inline]
     pub(crate) fn as_inline(&self) -> Option<&Block> {
         match &self.0 {
@@ -166,7 +166,7 @@ impl Frame {
         }
     }
 
-    /// The payload, if it is shared.
+    /// Returns the payload, if it is shared.
     #[inline]
     pub(crate) fn as_shared(&self) -> Option<&Bytes> {
         match &self.0 {
@@ -238,7 +238,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Text in quotes when it is printable, else hexadecimal; long payloads are cut, with their length.
+/// Shows text in quotes when it is printable, else hexadecimal; long payloads are cut, with their length.
 fn fmt_payload(payload: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const TEXT: usize = 64;
     const HEX: usize = 32;

@@ -60,7 +60,7 @@ impl DoubleEndedIterator for FrameIter<'_> {
 
 impl ExactSizeIterator for FrameIter<'_> {}
 
-/// The payloads of a message's frames. Made by [`Message::iter`].
+/// Iterates over the payloads of a message's frames. Made by [`Message::iter`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     pub(super) frames: FrameIter<'a>,
@@ -87,7 +87,7 @@ impl DoubleEndedIterator for Iter<'_> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-/// The frames of a message by value. Made by [`Message::into_frames`].
+/// Iterates over the frames of a message by value. Made by [`Message::into_frames`].
 #[derive(Debug)]
 pub struct IntoFrames(pub(super) IntoRepr);
 

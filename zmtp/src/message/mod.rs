@@ -37,7 +37,7 @@ pub use self::iter::{IntoFrames, Iter};
 
 const INLINE: usize = Frame::INLINE;
 
-/// A message: frames in order. Sent and received whole or not at all.
+/// Holds frames in order: a message. Sent and received whole or not at all.
 ///
 /// Everything that makes a [`Frame`] makes a message of one frame; arrays, vectors and
 /// iterators of such things make a message of several.
@@ -63,13 +63,13 @@ enum Frames {
 }
 
 impl Message {
-    /// A message without frames. It can't be sent until it has one.
+    /// Makes a message without frames. It can't be sent until it has one.
     #[must_use]
     pub const fn new() -> Self {
         Self(Frames::Many(VecDeque::new()))
     }
 
-    /// The number of frames.
+    /// Returns the number of frames.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
@@ -79,41 +79,41 @@ impl Message {
         }
     }
 
-    /// Whether there is no frame at all. A message of one empty frame is not empty.
+    /// Returns whether there is no frame at all. A message of one empty frame is not empty.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The sum of the payload sizes, in bytes.
+    /// Returns the sum of the payload sizes, in bytes.
     #[must_use]
     pub fn byte_len(&self) -> usize {
         self.iter().map(<[u8]>::len).sum()
     }
 
-    /// The payload of frame `index`, counted from 0.
+    /// Returns the payload of frame `index`, counted from 0.
     #[inline]
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         self.frame(index).map(Frame::as_slice)
     }
 
-    /// The payload of the first frame.
+    /// Returns the payload of the first frame.
     #[inline]
     #[must_use]
     pub fn first(&self) -> Option<&[u8]> {
         self.get(0)
     }
 
-    /// The payload of the last frame.
+    /// Returns the payload of the last frame.
     #[inline]
     #[must_use]
     pub fn last(&self) -> Option<&[u8]> {
         self.len().checked_sub(1).and_then(|last| self.get(last))
     }
 
-    /// The payload of the first frame, which is the whole message when it has only one.
+    /// Returns the payload of the first frame, which is the whole message when it has only one.
     /// Empty when there is no frame.
     #[inline]
     #[must_use]
@@ -121,7 +121,7 @@ impl Message {
         self.first().unwrap_or(&[])
     }
 
-    /// The first frame as text.
+    /// Returns the first frame as text.
     ///
     /// # Errors
     /// When the payload is not UTF-8.
@@ -129,7 +129,7 @@ impl Message {
         std::str::from_utf8(self.payload())
     }
 
-    /// The payloads of all frames, in order.
+    /// Iterates over the payloads of all frames, in order.
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter {
@@ -176,7 +176,7 @@ impl Message {
         }
     }
 
-    /// The frames by value, in order.
+    /// Takes the message apart into its frames, in order.
     #[must_use]
     pub fn into_frames(self) -> IntoFrames {
         IntoFrames(match self.0 {
@@ -194,7 +194,7 @@ impl Message {
         }
     }
 
-    /// The only frame of a message that is stored as one: the common case.
+    /// Returns the only frame of a message that is stored as one: the common case.
     #[inline]
     pub(crate) fn as_one(&self) -> Option<&Frame> {
         match &self.0 {
@@ -203,7 +203,7 @@ impl Message {
         }
     }
 
-    /// The only frame of a message that is stored as one, or all frames.
+    /// Returns the only frame of a message that is stored as one, or all frames.
     #[inline]
     pub(crate) fn into_one(self) -> Result<Frame, VecDeque<Frame>> {
         match self.0 {
@@ -212,7 +212,7 @@ impl Message {
         }
     }
 
-    /// One frame of a payload that is too large to be inline.
+    /// Makes a message of one frame whose payload is too large to be inline.
     #[inline]
     pub(crate) fn shared(payload: Bytes) -> Self {
         debug_assert!(payload.len() > INLINE);
@@ -226,7 +226,7 @@ impl Message {
         }
     }
 
-    /// Back to the allocation-free form when one frame is left.
+    /// Goes back to the allocation-free form when one frame is left.
     fn settle(&mut self) {
         if let Frames::Many(frames) = &mut self.0
             && frames.len() == 1
@@ -259,7 +259,7 @@ impl Default for Message {
 impl Index<usize> for Message {
     type Output = [u8];
 
-    /// The payload of frame `index`. Panics when there is no such frame; see [`Message::get`].
+    /// Returns the payload of frame `index`. Panics when there is no such frame; see [`Message::get`].
     fn index(&self, index: usize) -> &[u8] {
         match self.get(index) {
             Some(payload) => payload,

@@ -15,10 +15,10 @@ use bytes::{BufMut, BytesMut};
 
 use super::frame::{self, COMMAND};
 
-/// The longest context that a PONG echoes, in bytes.
+/// Bounds the context that a PONG echoes, in bytes.
 pub const MAX_CONTEXT: usize = 16;
 
-/// A command, borrowed from the body of its frame.
+/// Holds a command, borrowed from the body of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command<'a> {
@@ -52,7 +52,7 @@ pub enum Command<'a> {
     },
 }
 
-/// Why a body is no command.
+/// Says why a body is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {

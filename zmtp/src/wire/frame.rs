@@ -11,16 +11,16 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// Another frame of the same message follows.
+/// Says that another frame of the same message follows.
 pub const MORE: u8 = 1;
-/// The size takes eight octets.
+/// Says that the size takes eight octets.
 pub const LONG: u8 = 2;
-/// The frame is a command, not part of a message.
+/// Says that the frame is a command, not part of a message.
 pub const COMMAND: u8 = 4;
-/// The largest body, in bytes, whose size fits the short form.
+/// Bounds the body, in bytes, whose size fits the short form.
 pub const SHORT_MAX: usize = 255;
 
-/// A frame header of ZMTP 2.0 and later.
+/// Holds a frame header of ZMTP 2.0 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The flags octet as received, reserved bits and all.
@@ -51,14 +51,14 @@ impl Header {
         }
     }
 
-    /// Whether another frame of the same message follows.
+    /// Returns whether another frame of the same message follows.
     #[inline]
     #[must_use]
     pub const fn more(&self) -> bool {
         self.flags & MORE != 0
     }
 
-    /// Whether the frame is a command.
+    /// Returns whether the frame is a command.
     #[inline]
     #[must_use]
     pub const fn command(&self) -> bool {
@@ -78,7 +78,7 @@ pub fn put_header(out: &mut BytesMut, flags: u8, len: usize) {
     }
 }
 
-/// The same header by itself, and how many octets of it count.
+/// Makes the same header by itself, and says how many octets of it count.
 #[inline]
 pub(crate) fn header(flags: u8, len: usize) -> ([u8; 9], usize) {
     let mut header = [0; 9];
@@ -92,7 +92,7 @@ pub(crate) fn header(flags: u8, len: usize) -> ([u8; 9], usize) {
     (header, 9)
 }
 
-/// A frame header of ZMTP 1.0.
+/// Holds a frame header of ZMTP 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct V1Header {
     /// Whether another frame of the same message follows.

@@ -13,21 +13,21 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// Octets of the signature.
+/// Counts the octets of the signature.
 pub const SIGNATURE: usize = 10;
-/// Octets of a whole ZMTP 3.x greeting.
+/// Counts the octets of a whole ZMTP 3.x greeting.
 pub const GREETING: usize = 64;
-/// Octets of a ZMTP 2.0 greeting, and of "revision 0".
+/// Counts the octets of a ZMTP 2.0 greeting, and of "revision 0".
 pub const SHORT_GREETING: usize = 12;
-/// Octets of the mechanism field.
+/// Counts the octets of the mechanism field.
 pub const MECHANISM: usize = 20;
 
-/// The major version we send.
+/// Says the major version we send.
 pub const MAJOR: u8 = 3;
-/// The minor version we send.
+/// Says the minor version we send.
 pub const MINOR: u8 = 1;
 
-/// What the first bytes of a peer say.
+/// Says what the first bytes of a peer mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Peer {
@@ -63,7 +63,7 @@ pub fn identify(bytes: &[u8]) -> Peer {
     }
 }
 
-/// The part of a 3.x greeting behind the signature.
+/// Holds the part of a 3.x greeting behind the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
     /// Major version; 2 and everything from 4 on is spoken to as 3.1, as libzmq does.
@@ -90,7 +90,7 @@ impl Greeting {
         }
     }
 
-    /// Whether the peer is of version 3.0, where subscriptions are messages.
+    /// Returns whether the peer is of version 3.0, where subscriptions are messages.
     #[must_use]
     pub const fn is_3_0(&self) -> bool {
         self.major == 3 && self.minor == 0
@@ -112,7 +112,7 @@ pub fn put_signature(out: &mut BytesMut, id_len: usize) {
     out.put_u8(0x7f);
 }
 
-/// A mechanism name, padded as the greeting has it. Names are at most 20 octets.
+/// Pads a mechanism name as the greeting has it. Names are at most 20 octets.
 #[must_use]
 pub fn pad_mechanism(name: &str) -> [u8; MECHANISM] {
     let mut padded = [0; MECHANISM];

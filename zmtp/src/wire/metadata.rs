@@ -11,12 +11,12 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// The property that names the socket type.
+/// Names the property with the socket type.
 pub const SOCKET_TYPE: &str = "Socket-Type";
-/// The property with a REQ, DEALER or ROUTER socket's routing id.
+/// Names the property with a REQ, DEALER or ROUTER socket's routing id.
 pub const IDENTITY: &str = "Identity";
 
-/// Properties in the order they were sent or added.
+/// Holds properties in the order they were sent or added.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     properties: Vec<(String, Bytes)>,
@@ -40,7 +40,7 @@ pub enum PropertyError {
 }
 
 impl Metadata {
-    /// No properties.
+    /// Makes an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -69,26 +69,26 @@ impl Metadata {
         Ok(())
     }
 
-    /// The value of the last property called `name`, whatever the case of its letters.
+    /// Returns the value of the last property called `name`, whatever the case of its letters.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.all(name).last().map(|value| &value[..])
     }
 
-    /// All properties, in order.
+    /// Returns all properties, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
         self.properties
             .iter()
             .map(|(name, value)| (name.as_str(), &value[..]))
     }
 
-    /// The number of properties.
+    /// Returns the number of properties.
     #[must_use]
     pub fn len(&self) -> usize {
         self.properties.len()
     }
 
-    /// Whether there are no properties.
+    /// Returns whether there are no properties.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.properties.is_empty()
@@ -110,7 +110,7 @@ impl Metadata {
         self.extend(others);
     }
 
-    /// The values of all properties called `name`.
+    /// Returns the values of all properties called `name`.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Bytes> {
         self.properties
             .iter()
@@ -152,7 +152,7 @@ impl Metadata {
     }
 }
 
-/// A name as text that is no longer than it was: what was read can be sent again.
+/// Makes a text of a name that is no longer than it was: what was read can be sent again.
 fn text(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {

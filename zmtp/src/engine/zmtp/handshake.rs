@@ -22,7 +22,7 @@ use crate::wire::frame;
 use crate::wire::greeting::{self, Greeting, Peer};
 use crate::wire::metadata::{self, Metadata};
 
-/// What the connection waits for.
+/// Says what the connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The peer's signature, then its version, then the rest.
@@ -205,7 +205,7 @@ impl Connection {
         self.go_on(progress, version, now)
     }
 
-    /// The mechanism has come so far. If it knows who the peer is, the decision is made before anything else.
+    /// Goes on where the mechanism has come so far. If it knows who the peer is, the decision is made before anything else.
     fn go_on(
         &mut self,
         progress: Progress,
@@ -285,7 +285,7 @@ impl Connection {
         }
     }
 
-    /// Every `Socket-Type` must be one we can talk to; none at all is accepted, as in libzmq.
+    /// Checks that every `Socket-Type` is one we can talk to; none at all is accepted, as in libzmq.
     fn check_socket_types(&self, properties: &Metadata) -> Result<Option<SocketType>, Error> {
         let local = self.config.socket_type;
         let mut last = None;

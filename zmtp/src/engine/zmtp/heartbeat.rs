@@ -12,11 +12,11 @@ use super::Heartbeat;
 use crate::error::Silence;
 use crate::wire::command::Command;
 
-/// The longest time to live we announce, in tenths of a second. libzmq computes it in 16 bits
+/// Bounds the time to live we announce, in tenths of a second. libzmq computes it in 16 bits
 /// and milliseconds, so that more than this wraps to almost nothing there.
 const MAX_TTL: u128 = 655;
 
-/// While so many bytes wait to be sent, PINGs are neither sent nor answered. A peer that floods
+/// Bounds what may wait to be sent, in bytes: beyond that, PINGs are neither sent nor answered. A peer that floods
 /// us with PINGs and does not read gets no memory for it.
 const MAX_WAITING: usize = 1024;
 
@@ -31,13 +31,13 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// The handshake is done.
+    /// Starts the clocks when the handshake is done.
     pub(super) fn start(&mut self, config: Option<Heartbeat>, now: Instant) {
         self.config = config;
         self.next_ping = config.and_then(|config| now.checked_add(config.interval));
     }
 
-    /// Something came.
+    /// Stops the clocks of silence, since something came.
     #[inline]
     pub(super) fn alive(&mut self) {
         self.answer_due = None;

@@ -34,7 +34,7 @@ use crate::version::Version;
 use crate::wire::command::Command;
 use crate::wire::greeting;
 
-/// After so long without input a connection gives its large buffers back.
+/// Bounds how long a connection without input keeps its large buffers.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Speaks one side of a ZMTP connection, without its socket and clock.
@@ -217,7 +217,7 @@ impl Engine for Connection {
 
     /// Divides what is to be encrypted: what was encrypted long before it is written has left the processor's cache.
     fn divide(&mut self, batch: &mut Batch) -> Option<Batch> {
-        /// About what the system takes in one write.
+        /// Approximates what the system takes in one write, in bytes.
         const AT_ONCE: usize = 256 * 1024;
         if !self.mechanism.encrypts() || batch.byte_len() <= AT_ONCE {
             return None;
@@ -235,7 +235,7 @@ impl Engine for Connection {
     }
 
     fn reclaim(&mut self, batch: &mut Batch) {
-        /// More is not kept.
+        /// Bounds the memory that is kept, in bytes.
         const MOST: usize = 4 * 1024 * 1024;
         if let Some(encoded) = batch.reclaim()
             && (self.spare.capacity()..=MOST).contains(&encoded.capacity())

@@ -16,7 +16,7 @@ use crate::version::Version;
 use crate::wire::command::Command;
 use crate::wire::frame::{self, Header};
 
-/// The longest group name, in bytes.
+/// Bounds a group's name, in bytes.
 const MAX_GROUP: usize = 255;
 
 impl Connection {
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// `body` is a command whose topic begins at `from`; the octet before it, the end of the
+    /// Hands over a subscription. `body` is a command whose topic begins at `from`; the octet before it, the end of the
     /// command's name, makes room for the message form's first octet.
     fn put_subscription(
         &mut self,

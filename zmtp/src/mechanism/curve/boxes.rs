@@ -18,15 +18,15 @@ use zeroize::Zeroizing;
 use super::keys::{KEY, PublicKey, SecretKey};
 use crate::error::{Error, Violation};
 
-/// Octets that a box is longer than what is in it.
+/// Counts the octets that a box is longer than what is in it.
 pub(super) const TAG: usize = 16;
-/// Octets of a nonce.
+/// Counts the octets of a nonce.
 pub(super) const NONCE: usize = 24;
 
-/// The key of a box.
+/// Names the key of a box.
 pub(super) type Key = Zeroizing<[u8; KEY]>;
 
-/// The key that two sides share: each computes it from the other's public key.
+/// Computes the key that two sides share: each makes it from the other's public key.
 ///
 /// # Errors
 /// The peer's key is one of the few with which every secret gives the same.
@@ -36,7 +36,7 @@ pub(super) fn shared_key(public: &PublicKey, secret: &SecretKey) -> Result<Key, 
         .map_err(|_| Violation::KeyExchange.into())
 }
 
-/// A nonce from its two parts.
+/// Joins a nonce of its two parts.
 pub(super) fn nonce(prefix: &[u8], tail: &[u8]) -> [u8; NONCE] {
     let mut nonce = [0; NONCE];
     debug_assert_eq!(prefix.len() + tail.len(), NONCE);
@@ -79,10 +79,10 @@ pub(super) fn open<'a>(
     }
 }
 
-/// Two blocks of keystream: what a short box takes. The first octets are its authenticator's key.
+/// Counts the octets of two blocks of keystream: what a short box takes. The first octets are its authenticator's key.
 const SHORT: usize = 128;
 
-/// The boxes of one direction's messages. Their nonces have the prefix in common, which is the part
+/// Seals and opens the boxes of one direction's messages. Their nonces have the prefix in common, which is the part
 /// of it that XSalsa20 makes a key of for Salsa20, so that is done once; for a short message it is a
 /// quarter of the work. Long ones go the library's way, which computes more blocks at a time.
 pub(super) struct Direction {
@@ -103,7 +103,7 @@ impl Direction {
         }
     }
 
-    /// Like [`seal`], with the nonce that ends with `tail`; `key` is the one it was made with.
+    /// Seals like [`seal`], with the nonce that ends with `tail`; `key` is the one it was made with.
     #[inline]
     pub(super) fn seal(&mut self, place: &mut [u8], tail: &[u8; 8], key: &Key) {
         match place.split_first_chunk_mut::<TAG>() {
@@ -119,7 +119,7 @@ impl Direction {
         }
     }
 
-    /// Like [`open`], with the nonce that ends with `tail`; `key` is the one it was made with.
+    /// Opens like [`open`], with the nonce that ends with `tail`; `key` is the one it was made with.
     ///
     /// # Errors
     /// Those of [`open`].
@@ -143,7 +143,7 @@ impl Direction {
         Ok(text)
     }
 
-    /// The authenticator's key, and as much keystream as `len` octets need.
+    /// Returns the authenticator's key, and as much keystream as `len` octets need.
     #[inline]
     fn short(&mut self, len: usize, tail: &[u8; 8]) -> (&[u8; KEY], &[u8]) {
         let keystream = &mut self.keystream[..KEY + len];

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::keys::{KeyError, KeyPair, PublicKey, SecretKey};
 
-/// A public key, perhaps its secret key, and words about whose it is.
+/// Holds a public key, perhaps its secret key, and words about whose it is.
 ///
 /// ```
 /// use purezmq_zmtp::mechanism::{Certificate, KeyPair};
@@ -37,7 +37,7 @@ pub struct Certificate {
     pub metadata: Vec<(String, String)>,
 }
 
-/// Text that is no certificate.
+/// Says why a text is no certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
@@ -68,7 +68,7 @@ impl From<PublicKey> for Certificate {
 }
 
 impl Certificate {
-    /// A certificate with both keys and no metadata.
+    /// Makes a certificate with both keys and no metadata.
     #[must_use]
     pub fn new(keys: KeyPair) -> Self {
         Self {
@@ -77,19 +77,19 @@ impl Certificate {
         }
     }
 
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub const fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The secret key, if it is there.
+    /// Returns the secret key, if it is there.
     #[must_use]
     pub const fn secret_key(&self) -> Option<&SecretKey> {
         self.secret.as_ref()
     }
 
-    /// Both keys, if both are there.
+    /// Returns both keys, if both are there.
     #[must_use]
     pub fn key_pair(&self) -> Option<KeyPair> {
         self.secret.clone().map(KeyPair::from)
@@ -138,13 +138,13 @@ impl Certificate {
         })
     }
 
-    /// The certificate without its secret key, to be given away.
+    /// Returns the certificate without its secret key, to be given away.
     #[must_use]
     pub fn to_public_text(&self) -> String {
         self.text(None).to_string()
     }
 
-    /// The whole certificate, wiped from memory when it is dropped.
+    /// Returns the whole certificate, wiped from memory when it is dropped.
     #[must_use]
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         self.text(self.secret.as_ref())

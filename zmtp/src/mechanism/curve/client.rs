@@ -14,7 +14,7 @@ use crate::mechanism::handshake::{Mechanism, Progress, expect};
 use crate::random::Random;
 use crate::wire::metadata::Metadata;
 
-/// Octets of a cookie, which the client gives back as it is.
+/// Counts the octets of a cookie, which the client gives back as it is.
 const COOKIE: usize = 96;
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Client {
         Ok(())
     }
 
-    /// The key of the connection, if INITIATE could be made.
+    /// Appends INITIATE, and returns the key of the connection.
     fn put_initiate(
         &self,
         server_transient: &PublicKey,
@@ -139,7 +139,7 @@ fn on_ready(traffic: &mut Traffic, data: &[u8]) -> Result<Progress, Error> {
     Ok(Progress::Done(properties))
 }
 
-/// A key at the start of what a box held, and what follows it.
+/// Returns a key at the start of what a box held, and what follows it.
 pub(super) fn split_key<'a>(
     text: &'a [u8],
     command: &'static str,

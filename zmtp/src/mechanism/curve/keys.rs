@@ -10,20 +10,20 @@ use zeroize::Zeroizing;
 use super::z85;
 use crate::random::Random;
 
-/// Octets of a key.
+/// Counts the octets of a key.
 pub(super) const KEY: usize = 32;
 
-/// Text that is no key: a key is 40 characters of Z85.
+/// Says that a text is no key: a key is 40 characters of Z85.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a CURVE key is 40 characters of Z85")]
 pub struct KeyError;
 
-/// A public key: shown, compared, and written as Z85 text.
+/// Holds a public key: shown, compared, and written as Z85 text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicKey([u8; KEY]);
 
 impl PublicKey {
-    /// The key's octets.
+    /// Returns the key's octets.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; KEY] {
         &self.0
@@ -56,24 +56,24 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A secret key. It is compared in constant time, wiped from memory when it is dropped, and not shown by `Debug`.
+/// Holds a secret key. It is compared in constant time, wiped from memory when it is dropped, and not shown by `Debug`.
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<[u8; KEY]>);
 
 impl SecretKey {
-    /// The key's octets.
+    /// Returns the key's octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; KEY] {
         &self.0
     }
 
-    /// The key as Z85, wiped from memory when it is dropped.
+    /// Returns the key as Z85, wiped from memory when it is dropped.
     #[must_use]
     pub fn to_z85(&self) -> Zeroizing<String> {
         Zeroizing::new(z85::encode(&self.0[..]).unwrap_or_default())
     }
 
-    /// The public key that belongs to it.
+    /// Computes the public key that belongs to it.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         let mut public = [0; KEY];
@@ -110,7 +110,7 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// A secret key and its public key: who one side is.
+/// Holds a secret key and its public key: who one side is.
 ///
 /// ```
 /// use purezmq_zmtp::mechanism::{KeyPair, SecretKey};
@@ -128,7 +128,7 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new pair, from the operating system's random numbers.
+    /// Makes a new pair, from the operating system's random numbers.
     #[must_use]
     pub fn generate() -> Self {
         Self::random(&Random::default())
@@ -138,13 +138,13 @@ impl KeyPair {
         SecretKey(random.bytes()).into()
     }
 
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The secret key.
+    /// Returns the secret key.
     #[must_use]
     pub const fn secret(&self) -> &SecretKey {
         &self.secret

@@ -45,10 +45,10 @@ use crate::error::{Error, Violation};
 use crate::wire::frame::{self, COMMAND, MORE};
 use crate::wire::metadata::Metadata;
 
-/// The name in the greeting.
+/// Names the mechanism in the greeting.
 pub(super) const NAME: &str = "CURVE";
 
-/// The side that knows the other's public key, and lets no other server near.
+/// Describes the side that knows the other's public key, and lets no other server near.
 pub(super) const CLIENT: Row = Row {
     name: NAME,
     is_server: false,
@@ -57,7 +57,7 @@ pub(super) const CLIENT: Row = Row {
     knows_peer: true,
 };
 
-/// The side whose public key the other knows. It lets everybody in who does, unless somebody decides.
+/// Describes the side whose public key the other knows. It lets everybody in who does, unless somebody decides.
 pub(super) const SERVER: Row = Row {
     is_server: true,
     asks: Asks::IfPossible,
@@ -65,14 +65,14 @@ pub(super) const SERVER: Row = Row {
     ..CLIENT
 };
 
-/// How the body of a MESSAGE begins.
+/// Begins the body of a MESSAGE.
 const MESSAGE: &[u8; 8] = b"\x07MESSAGE";
-/// Octets in front of the box in a MESSAGE: name and counter.
+/// Counts the octets in front of the box in a MESSAGE: name and counter.
 const HEAD: usize = MESSAGE.len() + 8;
-/// The flag for commands inside a box.
+/// Marks commands inside a box.
 const BOXED_COMMAND: u8 = 2;
 
-/// The counters and the key of traffic, from the moment both sides have S' and C'.
+/// Holds the counters and the key of traffic, from the moment both sides have S' and C'.
 struct Traffic {
     key: Key,
     sent: Direction,
@@ -83,7 +83,7 @@ struct Traffic {
     received_counter: u64,
 }
 
-/// Whose prefixes are whose.
+/// Says whose prefixes are whose.
 #[derive(Clone, Copy)]
 enum Role {
     Client,
@@ -91,7 +91,7 @@ enum Role {
 }
 
 impl Traffic {
-    /// The counters go on from the handshake's.
+    /// Begins traffic. The counters go on from the handshake's.
     fn new(role: Role, key: Key, sent_counter: u64, received_counter: u64) -> Self {
         let (client, server) = (
             Direction::new(b"CurveZMQMESSAGEC", &key),
@@ -178,7 +178,7 @@ impl fmt::Debug for Traffic {
     }
 }
 
-/// What a frame that is no MESSAGE is: one in the clear, or a MESSAGE that is cut short.
+/// Says what a frame that is no MESSAGE is: one in the clear, or a MESSAGE that is cut short.
 #[cold]
 fn not_a_message(body: &[u8]) -> Error {
     if body.starts_with(MESSAGE) {
@@ -188,7 +188,7 @@ fn not_a_message(body: &[u8]) -> Error {
     }
 }
 
-/// A counter of eight octets.
+/// Reads a counter of eight octets.
 fn counter(octets: &[u8]) -> u64 {
     octets
         .iter()
@@ -216,7 +216,7 @@ fn put_boxed(
     boxes::seal(&mut out[place..], nonce, key);
 }
 
-/// A property list as it goes into a box.
+/// Writes a property list as it goes into a box.
 fn list(properties: &Metadata) -> BytesMut {
     let mut list = BytesMut::new();
     properties.put(&mut list);

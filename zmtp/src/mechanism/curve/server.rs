@@ -20,11 +20,11 @@ use crate::mechanism::handshake::{Mechanism, Progress, expect};
 use crate::random::Random;
 use crate::wire::metadata::Metadata;
 
-/// How long a cookie is good.
+/// Bounds how long a cookie is good.
 const COOKIE_LIFE: Duration = Duration::from_secs(60);
-/// Octets of a cookie: nonce, and the box of C' and s'.
+/// Counts the octets of a cookie: nonce, and the box of C' and s'.
 const COOKIE: usize = 16 + TAG + 2 * KEY;
-/// Octets of HELLO behind its name: version, padding, C', counter, box.
+/// Counts the octets of HELLO behind its name: version, padding, C', counter, box.
 const HELLO: usize = 2 + 72 + KEY + 8 + TAG + 64;
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Server {
         Ok(())
     }
 
-    /// The key of the cookie, if WELCOME could be made.
+    /// Appends WELCOME, and returns the key of the cookie.
     fn put_welcome(&self, client_transient: &PublicKey, out: &mut BytesMut) -> Result<Key, Error> {
         let transient = KeyPair::random(&self.random);
         let cookie_key: Key = self.random.bytes();
@@ -149,7 +149,7 @@ impl Server {
     }
 }
 
-/// C' and s'.
+/// Opens a cookie: C' and s'.
 fn open_cookie(cookie: &[u8], key: &Key) -> Result<(PublicKey, SecretKey), Error> {
     let (tail, place) = cookie.split_at(16);
     let mut place = Zeroizing::new(place.to_vec());

@@ -37,7 +37,7 @@ impl Pair {
         }
     }
 
-    /// The body of what the client says next.
+    /// Returns the body of what the client says next.
     fn client_says(&mut self) -> Vec<u8> {
         next(&mut self.client, self.now)
     }
@@ -54,7 +54,7 @@ impl Pair {
         self.client.on_command(body, self.now)
     }
 
-    /// INITIATE, after HELLO and WELCOME.
+    /// Returns INITIATE, after HELLO and WELCOME.
     fn initiate(&mut self) -> Vec<u8> {
         let hello = self.client_says();
         assert_eq!(self.server_hears(&hello), Ok(Progress::Waiting));
@@ -92,7 +92,7 @@ fn next(mechanism: &mut dyn Mechanism, now: Instant) -> Vec<u8> {
     out.to_vec()
 }
 
-/// The body of a frame with this in it.
+/// Returns the body of a frame with this in it.
 fn seal(mechanism: &mut dyn Mechanism, flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     mechanism.seal(flags, payload, &mut out);

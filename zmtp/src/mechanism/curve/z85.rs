@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 const DIGITS: &[u8; 85] =
     b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
-/// The text for `bytes`; `None` if their number is not a multiple of four.
+/// Writes `bytes` as text; `None` if their number is not a multiple of four.
 ///
 /// ```
 /// use purezmq_zmtp::mechanism::z85;
@@ -32,7 +32,7 @@ pub fn encode(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// The bytes that `text` stands for; `None` if it is not Z85. They are wiped from memory when they are dropped.
+/// Reads the bytes that `text` stands for; `None` if it is not Z85. They are wiped from memory when they are dropped.
 #[must_use]
 pub fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = text.as_bytes();

@@ -86,7 +86,7 @@ fn the_nonce_of_initiate_is_above_hellos() {
     violation(pair.server_hears(&changed), Violation::Nonce);
 }
 
-/// An INITIATE by somebody who has taken part in the handshake so far, with a vouch of their choice.
+/// Makes an INITIATE by somebody who has taken part in the handshake so far, with a vouch of their choice.
 fn initiate_with(
     pair: &mut Pair,
     client: PublicKey,
