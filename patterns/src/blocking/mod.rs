@@ -34,10 +34,12 @@
 //! A dropped socket lingers on its I/O thread; a program that ends at once should [`close`](Socket::close) it
 //! before, which waits.
 
+mod shared_sender;
 mod socket;
 mod wait;
 
-pub use self::socket::{Permit, SharedSender, Socket};
+pub use self::shared_sender::SharedSender;
+pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;
 use crate::rules::each_socket_type;
 use crate::sockets;

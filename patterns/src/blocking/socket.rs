@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zmtp::{Message, SocketType};
 
-use super::wait;
+use super::{SharedSender, wait};
 use crate::capability::{
     Duplex, Publishes, Receives as CanRecv, Reserves, Sends as CanSend, Streams, Subscribes,
     TracksTopics,
@@ -33,26 +33,11 @@ use crate::{OpenListener, RoutingId};
 /// does.
 pub struct Socket<P: Pattern, D: Direction = Whole>(socket::Socket<P, D>);
 
-/// A [`SharedSender`](crate::SharedSender) whose calls block: a sending socket, or half, that many threads feed.
-pub struct SharedSender<P: Pattern, D: Direction = Whole>(socket::SharedSender<P, D>);
-
 pub use crate::socket::Permit;
 
 impl<P: Pattern, D: Direction> fmt::Debug for Socket<P, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl<P: Pattern, D: Direction> fmt::Debug for SharedSender<P, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<P: Pattern, D: Direction> Clone for SharedSender<P, D> {
-    fn clone(&self) -> Self {
-        SharedSender(self.0.clone())
     }
 }
 
@@ -298,7 +283,7 @@ impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
 impl<P: Streams + CanSend, D: SendSide> Socket<P, D> {
     /// Makes it a sender that can be cloned, for many threads.
     pub fn into_shared(self) -> SharedSender<P, D> {
-        SharedSender(self.0.into_shared())
+        SharedSender::new(self.0.into_shared())
     }
 }
 
@@ -412,107 +397,6 @@ impl<P: Duplex> Socket<P, SendHalf> {
             Err(ReuniteError(sender, receiver)) => {
                 Err(ReuniteError(Socket(sender), Socket(receiver)))
             }
-        }
-    }
-}
-
-impl<P: CanSend, D: SendSide> SharedSender<P, D> {
-    /// Sends a message as the socket does, in turn with the other handles.
-    ///
-    /// # Errors
-    ///
-    /// As [`SharedSender::send`](crate::SharedSender::send). The message comes back.
-    pub fn send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
-        wait(self.0.send(message))
-    }
-
-    /// Sends a message if that needs no waiting.
-    ///
-    /// # Errors
-    ///
-    /// As [`SharedSender::try_send`](crate::SharedSender::try_send). The message comes back.
-    pub fn try_send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
-        self.0.try_send(message)
-    }
-
-    /// Does something else with the socket, which is the async one: what is a future there, [`wait`] waits for. All
-    /// senders wait meanwhile.
-    pub fn with<T>(&self, act: impl FnOnce(&mut socket::Socket<P, D>) -> T) -> T {
-        self.0.with(act)
-    }
-
-    /// Listens at an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// As [`Socket::bind`](crate::Socket::bind).
-    pub fn bind(&self, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> {
-        wait(self.0.bind(endpoint))
-    }
-
-    /// Connects to an endpoint in the background.
-    ///
-    /// # Errors
-    ///
-    /// As [`Socket::connect`](crate::Socket::connect).
-    pub fn connect(&self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
-        self.0.connect(endpoint)
-    }
-
-    /// Stops listening at an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// The socket is not bound there.
-    pub fn unbind(&self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
-        wait(self.0.unbind(endpoint))
-    }
-
-    /// Ends all connections made to an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// The socket is not connected there.
-    pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
-        self.0.disconnect(endpoint)
-    }
-
-    /// Changes options of the socket.
-    ///
-    /// # Errors
-    ///
-    /// As [`Socket::set_options`](crate::Socket::set_options).
-    pub fn set_options(
-        &self,
-        change: impl FnOnce(Builder<socket::Socket<P>>) -> Builder<socket::Socket<P>>,
-    ) -> Result<(), OptionError> {
-        self.0.set_options(change)
-    }
-
-    /// Watches what happens to the socket's connections from now on.
-    pub fn monitor(&self) -> Monitor {
-        self.0.monitor()
-    }
-
-    /// Returns the socket's counters as they stand.
-    pub fn stats(&self) -> SocketStats {
-        self.0.stats()
-    }
-
-    /// Drops this handle; the last one closes the socket, and waits.
-    pub fn close(self) -> CloseReport {
-        wait(self.0.close())
-    }
-
-    /// Returns the socket, if this is the only handle.
-    ///
-    /// # Errors
-    ///
-    /// There are other handles. This one comes back.
-    pub fn try_into_inner(self) -> Result<Socket<P, D>, Self> {
-        match self.0.try_into_inner() {
-            Ok(socket) => Ok(Socket(socket)),
-            Err(shared) => Err(SharedSender(shared)),
         }
     }
 }

@@ -15,8 +15,6 @@ use purezmq::{
     RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, proxy,
 };
 use purezmq_endurance::Failure;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -57,6 +55,10 @@ scenarios! {
     "cancelled calls" => cancelled,
     "peers without manners" => rude_peers,
 }
+
+mod rude;
+
+use self::rude::rude_peers;
 
 /// What a scenario reports to: a count of messages received.
 #[derive(Clone)]
@@ -476,56 +478,4 @@ async fn cancelled(progress: Progress) -> Result<(), Failure> {
         }
     };
     alongside(receive, senders).await
-}
-
-/// Peers that connect and say nothing, or nonsense, or half a greeting, and go, or are reset. A real one in between
-/// is served, and the monitor tells of the others.
-async fn rude_peers(progress: Progress) -> Result<(), Failure> {
-    let mut pull = open!(
-        PullSocket,
-        handshake_timeout = Some(Duration::from_millis(500))
-    );
-    let mut monitor = pull.monitor();
-    let endpoint = pull.bind(ANY_PORT).await?;
-    let address = endpoint.to_string().replace("tcp://", "");
-    let greeting = [
-        &[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1][..],
-        b"NULL",
-        &[0; 48],
-    ]
-    .concat();
-    let mut push = open!(PushSocket);
-    push.connect(&endpoint)?;
-    let mut silent = None;
-    loop {
-        let mut stream = TcpStream::connect(&address).await?;
-        match random(0..4) {
-            0 => silent = Some(stream),
-            1 => stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await?,
-            2 => {
-                stream
-                    .write_all(&greeting[..random(1..64) as usize])
-                    .await?
-            }
-            _ => {
-                stream.write_all(&greeting).await?;
-                let _ = stream.set_zero_linger();
-            }
-        }
-        push.send("a real one").await?;
-        timeout(PATIENCE, pull.recv()).await??;
-        progress.count(1);
-        if random(0..5) == 0 {
-            silent = None;
-        }
-        progress.pause(5..40).await;
-        // One that fails is told of; what comes in between is forgotten.
-        if silent.is_none() {
-            while let Ok(Some(event)) = timeout(Duration::ZERO, monitor.recv()).await {
-                if matches!(event.kind, MonitorEventKind::HandshakeFailed(_)) {
-                    progress.count(1);
-                }
-            }
-        }
-    }
 }
