@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use purezmq::security::{KeyPair, Security};
 use purezmq::{
-    DealerSocket, Endpoint, MonitorEventKind, PairSocket, PubSocket, PullSocket, PushSocket,
-    RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, proxy,
+    DealerSocket, Endpoint, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SubSocket, XPubSocket, XSubSocket, proxy,
 };
 use purezmq_endurance::Failure;
 use tokio::task::JoinSet;
