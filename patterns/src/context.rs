@@ -15,7 +15,7 @@ use crate::transport::simulated::{Network, Simulated};
 /// A family of sockets that know each other's `inproc://` names.
 ///
 /// Sockets made with `new()` share one context of the process, [`Context::global`]. Make another one to keep names apart, and
-/// give it to [`Builder::context`](crate::options::Builder::context). A context is cheap to clone, and ends
+/// give it to [`Builder::context`](crate::socket::Builder::context). A context is cheap to clone, and ends
 /// with its last socket.
 ///
 /// ```

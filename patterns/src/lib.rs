@@ -51,6 +51,7 @@ mod io_threads;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
 pub mod monitor;
+#[macro_use]
 pub mod options;
 mod peer;
 mod peer_address;
@@ -60,6 +61,7 @@ mod rng;
 mod routing;
 mod routing_id;
 pub mod rules;
+mod sealed;
 pub mod security;
 #[cfg(feature = "serde")]
 mod serde_impls;

@@ -2,7 +2,7 @@
 //!
 //! The lists in `options/` (queues, calls, requests, publishing, limits, connection, security, transport) are the
 //! single definition; `define_options!` makes of each entry a field of [`Options`] (read by sockets, sessions and
-//! transports), a method of [`Builder`] (called by the application), and a row of [`TABLE`] (from which
+//! transports), a method of [`Builder`](crate::socket::Builder) (called by the application), and a row of [`TABLE`] (from which
 //! `docs/options.md` is written). The sentences above an entry are its documentation in all three places.
 //!
 //! Where "no limit" exists, the type is an `Option` and `None` says so; no number has a second
@@ -29,7 +29,6 @@ mod connection;
 mod security;
 #[macro_use]
 mod transport;
-mod builder;
 mod capability;
 #[cfg(test)]
 mod left_out;
@@ -53,13 +52,6 @@ use zmtp::mechanism::Config as Security;
 use crate::error::OptionError;
 use crate::rules::Rules;
 
-use crate::capability::{
-    Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
-    Probes, Publishes, Receives, Requests, Routes, Sends,
-};
-pub(crate) use builder::check;
-pub(crate) use builder::sealed;
-pub use builder::{Builder, Open};
 pub use capability::Capability;
 #[cfg(feature = "socks")]
 pub(crate) use ranges::proxy;
@@ -70,18 +62,7 @@ pub use value::{Value, ValueKind};
 pub use zmq::ZmqValue;
 use zmq::{Absent, Form};
 
-gather_options! {
-    [
-        queue_options
-        call_options
-        request_options
-        publishing_options
-        limit_options
-        connection_options
-        security_options
-        transport_options
-    ]
-}
+each_option!(define_options);
 
 /// What a publisher does when a subscriber's pipe is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -176,7 +157,7 @@ impl Options {
     }
 
     /// Sets the security mechanism, which has no plain value: the builder's method
-    /// [`security`](Builder::security).
+    /// [`security`](crate::socket::Builder::security).
     pub fn set_security(&mut self, security: Security) {
         self.security = security;
     }

@@ -157,7 +157,7 @@ async fn libzmq_notices_a_silent_cut_by_our_answers_to_its_heartbeats_and_comes_
 /// A PUSH on our host and a PULL on another, without heartbeats; two more that have none of the options.
 async fn without_heartbeats(
     network: &Network,
-    tune: fn(purezmq::options::Builder<PushSocket>) -> purezmq::options::Builder<PushSocket>,
+    tune: fn(purezmq::socket::Builder<PushSocket>) -> purezmq::socket::Builder<PushSocket>,
 ) -> [(PushSocket, purezmq::Monitor); 2] {
     let server = network.host(OTHERS).spawn(async {
         let mut pull = PullSocket::new();
@@ -167,7 +167,7 @@ async fn without_heartbeats(
     let mut pull = within("bind", server).await.unwrap();
     let endpoint = format!("tcp://{}:5555", address(OTHERS));
     let sockets = network.host(US).spawn(async move {
-        let open = async |builder: purezmq::options::Builder<PushSocket>| {
+        let open = async |builder: purezmq::socket::Builder<PushSocket>| {
             let mut push = builder.build().unwrap();
             let mut monitor = push.monitor();
             push.connect(endpoint.as_str()).unwrap();

@@ -7,7 +7,7 @@ use common::events::{connected, event};
 use common::libzmq::Libzmq;
 use common::place::free_port;
 use common::within;
-use purezmq::options::Builder;
+use purezmq::socket::Builder;
 use purezmq::{ConnectFailure, Monitor, MonitorEventKind, PullSocket, PushSocket, SubSocket};
 use tokio::net::TcpListener;
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use purezmq::Context;
 use purezmq::capability::{Receives, Sends};
-use purezmq::options::{Builder, Open};
 use purezmq::security::{KeyPair, SecretKey, Security};
+use purezmq::socket::{Builder, Open};
 use tokio::task::JoinSet;
 
 use crate::Failure;

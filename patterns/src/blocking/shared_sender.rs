@@ -10,7 +10,7 @@ use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
 };
 use crate::monitor::Monitor;
-use crate::options::Builder;
+use crate::socket::Builder;
 use crate::socket::{self, Direction, SendSide, Whole};
 use crate::stats::SocketStats;
 

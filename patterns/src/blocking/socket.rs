@@ -19,11 +19,12 @@ use crate::error::{
     SendError, UnbindError,
 };
 use crate::monitor::Monitor;
-use crate::options::sealed::Sealed;
-use crate::options::{Builder, Open, Options};
+use crate::options::Options;
 use crate::peer::Peer;
+use crate::sealed::Sealed;
 use crate::socket::{
-    self, Direction, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide, SubscribesFor, Whole,
+    self, Builder, Direction, Open, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide,
+    SubscribesFor, Whole,
 };
 use crate::sockets::{Routed, Router, XPub};
 use crate::stats::SocketStats;

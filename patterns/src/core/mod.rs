@@ -36,7 +36,7 @@ use crate::core::endpoint_table::EndpointTable;
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReport, OptionError};
 use crate::monitor::Monitor;
-use crate::options::{Options, check};
+use crate::options::Options;
 use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeReader, PipeWriter};
 pub(crate) use crate::routing::Refusal;
@@ -185,4 +185,16 @@ impl Closing {
             unsent: self.shared.unsent(),
         }
     }
+}
+
+/// Says whether the context has what the options ask for.
+pub(crate) fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
+    if context.has_threads(options.affinity) {
+        return Ok(());
+    }
+    Err(OptionError::Value {
+        option: "affinity",
+        value: format!("{:#b}", options.affinity),
+        allowed: "0, or bits of I/O threads that the context has",
+    })
 }

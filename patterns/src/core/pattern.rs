@@ -7,11 +7,11 @@ use zmtp::Message;
 
 use super::{Access, Core};
 use crate::error::{RecvError, SendError};
-use crate::options::sealed::Sealed;
 use crate::peer::Peer;
 use crate::routing::{RecvStrategy, Refusal, SendStrategy};
 use crate::routing_id::RoutingId;
 use crate::rules::HasRules;
+use crate::sealed::Sealed;
 
 /// A socket type: [`Push`](crate::sockets::Push), [`Router`](crate::sockets::Router) and their sisters. Sealed.
 ///

@@ -1,4 +1,5 @@
-//! The macro that turns the lists of options into a struct, builder methods and a table.
+//! The macros that turn the lists of options into a struct and a table; the builder's methods are written from the same
+//! lists.
 
 /// When a change of an option takes effect, in words.
 macro_rules! effect {
@@ -13,14 +14,34 @@ macro_rules! effect {
     };
 }
 
-/// Collects the entries of the lists that are named, each of which is a macro in a file of its own, and hands all of
-/// them to `define_options!` at once: a struct cannot be defined piece by piece.
-macro_rules! gather_options {
-    ([] $($entries:tt)*) => {
-        define_options! { $($entries)* }
+/// Hands the entries of all options to a macro: to `define_options!` below, and to the one that writes the builder
+/// (`socket/builder.rs`).
+macro_rules! each_option {
+    ($with:ident) => {
+        gather_options! {
+            [
+                queue_options
+                call_options
+                request_options
+                publishing_options
+                limit_options
+                connection_options
+                security_options
+                transport_options
+                $with
+            ]
+        }
     };
-    ([$list:ident $($more:ident)*] $($before:tt)*) => {
-        $list! { [$($more)*] $($before)* }
+}
+
+/// Collects the entries of the lists that are named, each of which is a macro in a file of its own, and hands all of
+/// them to the macro that is named last, at once: a struct cannot be defined piece by piece.
+macro_rules! gather_options {
+    ([$with:ident] $($entries:tt)*) => {
+        $with! { $($entries)* }
+    };
+    ([$list:ident $($more:ident)+] $($before:tt)*) => {
+        $list! { [$($more)+] $($before)* }
     };
 }
 
@@ -54,7 +75,7 @@ macro_rules! define_options {
             changed: $effect:ident,
         }
     )+) => {
-        /// The values of all options of one socket. [`Builder`] makes it, and sockets, sessions and transports read
+        /// The values of all options of one socket. [`Builder`](crate::socket::Builder) makes it, and sockets, sessions and transports read
         /// it; [`get`](Options::get) and [`set`](Options::set) reach each option by its name or number.
         #[derive(Clone, Debug)]
         pub struct Options {
@@ -80,7 +101,7 @@ macro_rules! define_options {
         impl Options {
             $(
                 $(#[cfg($cfg)])?
-                fn $name(&mut self, value: $field) -> Result<(), OptionError> {
+                pub(crate) fn $name(&mut self, value: $field) -> Result<(), OptionError> {
                     let check: fn(&$field) -> bool = $check;
                     if !check(&value) {
                         return Err(OptionError::Value {
@@ -95,23 +116,6 @@ macro_rules! define_options {
                 }
             )+
         }
-
-        $(
-            $(#[cfg($cfg)])?
-            impl<S: Open<Pattern: $capability>> Builder<S> {
-                $(#[doc = $doc])+
-                #[doc = ""]
-                #[doc = concat!(
-                    "Allowed: ", $allowed, ". ",
-                    $("In libzmq: `ZMQ_", $zmq_name, "` (", $zmq_number, "). ",)?
-                    "A change takes effect ", effect!($effect), "."
-                )]
-                pub fn $name(self, $argument: $taken) -> Self {
-                    let value: $field = $converted;
-                    self.apply(|options| options.$name(value))
-                }
-            }
-        )+
 
         /// Every option, in the order of the documentation.
         ///

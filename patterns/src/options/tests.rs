@@ -9,11 +9,16 @@ use std::fmt::Write;
 
 use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
+use crate::capability::{
+    Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
+    Probes, Publishes, Receives, Requests, Routes, Sends,
+};
 use crate::context::Context;
 use crate::core::{Core, Pattern};
 use crate::error::OptionError;
 use crate::routing::{FairQueue, LoadBalance};
 use crate::rules::HasRules;
+use crate::socket::{Builder, Open};
 use zmtp::Message;
 
 /// A socket with every capability, that is nothing but its options.
@@ -23,8 +28,8 @@ struct Probe(Options);
 /// The probe's pattern.
 struct Everything;
 
-impl sealed::Sealed for Probe {}
-impl sealed::Sealed for Everything {}
+impl crate::sealed::Sealed for Probe {}
+impl crate::sealed::Sealed for Everything {}
 
 impl HasRules for Everything {
     const RULES: &'static Rules = Rules::of(SocketType::Pair).unwrap();

@@ -8,7 +8,7 @@ use crate::blocking;
 use crate::core::Pattern;
 use crate::core::call::CallTimeout;
 use crate::error::RecvError;
-use crate::options::sealed::Sealed;
+use crate::sealed::Sealed;
 use crate::socket::{AnySocket, Direction, ErasedSocket, Socket};
 
 /// A socket that a [`Proxy`](crate::Proxy) can join to another: any [`Socket`], half, [`AnySocket`] or blocking socket,

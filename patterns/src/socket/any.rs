@@ -11,13 +11,14 @@ use super::{Direction, ErasedSocket, Socket, Whole};
 use crate::context::Context;
 use crate::core::Pattern;
 use crate::core::call::CallTimeout;
+use crate::core::check;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
     UnbindError,
 };
 use crate::monitor::Monitor;
-use crate::options::{Options, check};
+use crate::options::Options;
 use crate::peer::Peer;
 use crate::rules::Rules;
 use crate::stats::SocketStats;

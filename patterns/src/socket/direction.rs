@@ -11,7 +11,7 @@ use crate::sockets::{XPub, XSub};
 
 /// What part of a socket a handle is: [`Whole`], [`SendHalf`] or [`RecvHalf`]. Sealed.
 #[allow(private_bounds, reason = "directions are made in this crate only")]
-pub trait Direction: crate::options::sealed::Sealed + Send + Sync + 'static {
+pub trait Direction: crate::sealed::Sealed + Send + Sync + 'static {
     /// The way to the core.
     #[doc(hidden)]
     type Handle<P: Pattern>: Access<P>;
@@ -49,7 +49,7 @@ pub struct RecvHalf;
 macro_rules! directions {
     ($($direction:ident: $handle:ty, $sends:literal, $receives:literal;)*) => {
         $(
-            impl crate::options::sealed::Sealed for $direction {}
+            impl crate::sealed::Sealed for $direction {}
             impl Direction for $direction {
                 type Handle<P: Pattern> = $handle;
                 const SENDS: bool = $sends;

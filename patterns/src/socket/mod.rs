@@ -6,10 +6,12 @@
 //! send.rs recv.rs   what each direction does
 //! stream.rs         a socket as a stream or a sink, and the permit for one message
 //! shared_sender.rs  a sender for many tasks
+//! builder.rs        a socket's options before it is made, and when they are changed
 //! any.rs erased.rs  a socket whose type is a value
 //! ```
 
 mod any;
+mod builder;
 mod direction;
 mod erased;
 #[cfg(all(test, purezmq_loom))]
@@ -26,6 +28,7 @@ use tokio::task::JoinHandle;
 use zmtp::SocketType;
 
 pub use self::any::{AnySocket, OpenError, TypeNotBuilt};
+pub use self::builder::{Builder, Open};
 pub use self::direction::{
     Direction, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide, SubscribesFor, Whole,
 };
@@ -42,7 +45,7 @@ use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, UnbindError,
 };
 use crate::monitor::Monitor;
-use crate::options::{Builder, Open, Options};
+use crate::options::Options;
 use crate::stats::SocketStats;
 
 /// A socket of the pattern `P`: [`PushSocket`](crate::PushSocket) is a `Socket<Push>`. With `D`, one half of it.
@@ -72,7 +75,7 @@ impl<P: Pattern> Default for Socket<P> {
     }
 }
 
-impl<P: Pattern, D: Direction> crate::options::sealed::Sealed for Socket<P, D> {}
+impl<P: Pattern, D: Direction> crate::sealed::Sealed for Socket<P, D> {}
 
 impl<P: Pattern> Open for Socket<P> {
     type Pattern = P;

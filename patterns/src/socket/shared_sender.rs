@@ -14,7 +14,7 @@ use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
 };
 use crate::monitor::Monitor;
-use crate::options::Builder;
+use crate::socket::Builder;
 use crate::stats::SocketStats;
 use crate::sync::Mutex;
 

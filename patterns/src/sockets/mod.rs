@@ -41,7 +41,7 @@ macro_rules! patterns {
         }
 
         $(
-            impl crate::options::sealed::Sealed for $name {}
+            impl crate::sealed::Sealed for $name {}
             impl crate::rules::HasRules for $name {
                 const RULES: &'static Rules = Rules::of(SocketType::$name).expect("every pattern has a row");
             }
@@ -50,7 +50,7 @@ macro_rules! patterns {
 
         /// Makes a socket of a type that is a value. `None`: that type is not built.
         pub(crate) fn open(socket_type: SocketType, context: &Context, options: Options) -> Option<Box<dyn ErasedSocket>> {
-            use crate::options::Open;
+            use crate::socket::Open;
             match socket_type {
                 $(SocketType::$name => Some(Box::new(Socket::<$name>::open(context, options))),)+
                 _ => None,

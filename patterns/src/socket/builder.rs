@@ -2,18 +2,29 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::Options;
+use bytes::Bytes;
+use zmtp::mechanism::Config as Security;
+
+use crate::capability::{
+    Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
+    Probes, Publishes, Receives, Requests, Routes, Sends,
+};
 use crate::context::Context;
-use crate::core::Pattern;
+use crate::core::{Pattern, check};
 use crate::error::OptionError;
+use crate::options::{OptionId, Options, SlowSubscriber, Value};
 use crate::rules::HasRules;
+use crate::sealed::Sealed;
 
 /// Makes a socket with other options than the defaults.
 ///
 /// `PushSocket::builder()` and its sisters start one. Each option is one method, and an option
-/// that means nothing to a socket type is not there for it: see [`capability`](crate::capability). The methods never fail; [`build`](Builder::build) reports the first value that
-/// is out of range.
+/// that means nothing to a socket type is not there for it: see [`capability`](crate::capability). The methods never
+/// fail; [`build`](Builder::build) reports the first value that is out of range.
 ///
 /// ```
 /// use purezmq::PushSocket;
@@ -36,7 +47,7 @@ pub struct Builder<S> {
 }
 
 /// A socket that [`Builder`] can make. Sealed: implemented by the sockets of this library.
-pub trait Open: sealed::Sealed + Sized {
+pub trait Open: Sealed + Sized {
     /// The socket's pattern.
     type Pattern: Pattern;
 
@@ -49,13 +60,8 @@ pub trait Open: sealed::Sealed + Sized {
     fn open(context: &Context, options: Options) -> Self;
 }
 
-pub(crate) mod sealed {
-    /// Keeps [`Open`](super::Open) to this crate.
-    pub trait Sealed {}
-}
-
 impl<S: Open> Builder<S> {
-    /// A builder with the socket type's defaults, in the process-wide context.
+    /// Begins with the socket type's defaults, in the process-wide context.
     pub(crate) fn new() -> Self {
         Builder {
             options: Options::of(<S::Pattern as HasRules>::RULES.socket_type),
@@ -65,7 +71,7 @@ impl<S: Open> Builder<S> {
         }
     }
 
-    /// The options of a socket that is there already.
+    /// Begins with the options of a socket that is there already.
     pub(crate) fn changing(options: Options) -> Self {
         Builder {
             options,
@@ -73,7 +79,7 @@ impl<S: Open> Builder<S> {
         }
     }
 
-    /// The options alone.
+    /// Returns the options alone.
     pub(crate) fn into_options(self) -> Result<Options, OptionError> {
         if let Some(refused) = self.refused {
             return Err(refused);
@@ -109,28 +115,28 @@ impl<S: Open> Builder<S> {
         Ok(S::open(&context, self.options))
     }
 
+    /// Sets an option that is a value, as [`Options::set`] does.
+    ///
+    /// ```
+    /// use purezmq::PushSocket;
+    /// use purezmq::options::OptionId;
+    ///
+    /// let send_hwm = OptionId::by_name("send_hwm").expect("there is one");
+    /// let push = PushSocket::builder().set(send_hwm, 10).build()?;
+    /// assert_eq!(push.options().get(send_hwm)?, 10.into());
+    /// # Ok::<(), purezmq::error::OptionError>(())
+    /// ```
+    pub fn set(self, id: OptionId, value: impl Into<Value>) -> Self {
+        self.apply(|options| options.set(id, value))
+    }
+
     /// Changes the options. Remembers the first bad value; later ones are likely its consequences.
-    pub(super) fn apply(
-        mut self,
-        change: impl FnOnce(&mut Options) -> Result<(), OptionError>,
-    ) -> Self {
+    fn apply(mut self, change: impl FnOnce(&mut Options) -> Result<(), OptionError>) -> Self {
         if let Err(error) = change(&mut self.options) {
             self.refused.get_or_insert(error);
         }
         self
     }
-}
-
-/// Says whether the context has what the options ask for.
-pub(crate) fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
-    if context.has_threads(options.affinity) {
-        return Ok(());
-    }
-    Err(OptionError::Value {
-        option: "affinity",
-        value: format!("{:#b}", options.affinity),
-        allowed: "0, or bits of I/O threads that the context has",
-    })
 }
 
 impl<S> fmt::Debug for Builder<S> {
@@ -141,3 +147,39 @@ impl<S> fmt::Debug for Builder<S> {
             .finish_non_exhaustive()
     }
 }
+
+macro_rules! define_builder {
+    ($(
+        $(#[doc = $doc:literal])+
+        $(#[cfg($cfg:meta)])?
+        $name:ident($argument:ident: $taken:ty = $converted:expr) -> $field:ty {
+            default: $default:expr,
+            $(none: $none:literal,)?
+            zmq: ($($zmq_name:literal, $zmq_number:literal, $form:ident $(($absent:ident))?)?),
+            unit: $unit:literal,
+            allowed: $allowed:literal if $check:expr,
+            $(stored: $stored:expr,)?
+            on: $capability:ident,
+            changed: $effect:ident,
+        }
+    )+) => {
+        $(
+            $(#[cfg($cfg)])?
+            impl<S: Open<Pattern: $capability>> Builder<S> {
+                $(#[doc = $doc])+
+                #[doc = ""]
+                #[doc = concat!(
+                    "Allowed: ", $allowed, ". ",
+                    $("In libzmq: `ZMQ_", $zmq_name, "` (", $zmq_number, "). ",)?
+                    "A change takes effect ", effect!($effect), "."
+                )]
+                pub fn $name(self, $argument: $taken) -> Self {
+                    let value: $field = $converted;
+                    self.apply(|options| options.$name(value))
+                }
+            }
+        )+
+    };
+}
+
+each_option!(define_builder);
