@@ -172,11 +172,13 @@ fn libzmqs_wider_numbers_bytes_and_text() {
             ZmqValue::Text("global".into()),
             Some("global".into()),
         ),
+        #[cfg(feature = "socks")]
         (
             "SOCKS_PROXY",
             ZmqValue::Text(String::new()),
             Some(Value::None),
         ),
+        #[cfg(feature = "socks")]
         ("SOCKS_PROXY", ZmqValue::Text("nowhere".into()), None),
         (
             "BINDTODEVICE",

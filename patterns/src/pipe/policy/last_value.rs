@@ -4,7 +4,8 @@
 //! policy. It becomes part of a batch only when the reader takes what there is. So the way of a message through a
 //! lane that does not conflate is untouched; here, a message costs about as much as receiving it.
 
-use indexmap::IndexMap;
+use std::collections::HashMap;
+
 use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
@@ -14,7 +15,9 @@ use crate::pipe::queue::{BY_REFERENCE, Queue, Queued};
 /// The newest message of each topic, in the order in which the topics came.
 #[derive(Debug, Default)]
 pub(in crate::pipe) struct LastValues {
-    waiting: IndexMap<Box<[u8]>, Waiting>,
+    waiting: Vec<Waiting>,
+    /// Where each topic's message waits.
+    places: HashMap<Box<[u8]>, usize>,
     /// The next message is beyond the HWM.
     beyond: bool,
 }
@@ -42,14 +45,21 @@ impl LastValues {
     /// is dropped for it, or it.
     fn put(&mut self, new: Waiting) -> Result<Option<Waiting>, Waiting> {
         let beyond = std::mem::take(&mut self.beyond);
-        match self.waiting.get_mut(topic(&new.message)) {
-            Some(old) => Ok(Some(std::mem::replace(old, new))),
+        match self.places.get(topic(&new.message)) {
+            Some(&place) => Ok(Some(std::mem::replace(&mut self.waiting[place], new))),
             None if beyond => Err(new),
             None => {
-                self.waiting.insert(topic(&new.message).into(), new);
+                self.append(new);
                 Ok(None)
             }
         }
+    }
+
+    /// Keeps the first message of a topic.
+    fn append(&mut self, new: Waiting) {
+        let topic = topic(&new.message).into();
+        self.places.insert(topic, self.waiting.len());
+        self.waiting.push(new);
     }
 
     /// Keeps messages that were taken and have come back, of topics that nothing newer has come of. Returns how many are
@@ -60,39 +70,38 @@ impl LastValues {
         expires: Option<Instant>,
     ) -> (usize, usize) {
         let newer = std::mem::take(&mut self.waiting);
+        let places = std::mem::take(&mut self.places);
         let (mut stale, mut kept) = (0, 0);
         loop {
             let before = batch.byte_len();
             let Some(message) = batch.pop() else {
                 break;
             };
-            let topic = Box::from(topic(&message));
-            if newer.contains_key(&topic) {
+            if places.contains_key(topic(&message)) {
                 stale += 1;
                 continue;
             }
             let bytes = before - batch.byte_len();
             kept += bytes;
-            let waiting = Waiting {
+            self.append(Waiting {
                 message,
                 expires,
                 bytes,
-            };
-            self.waiting.insert(topic, waiting);
+            });
         }
-        self.waiting.extend(newer);
+        newer.into_iter().for_each(|newer| self.append(newer));
         (stale, kept)
     }
 
     /// Returns the bytes of all that waits.
     pub(super) fn bytes(&self) -> usize {
-        self.waiting.values().map(|waiting| waiting.bytes).sum()
+        self.waiting.iter().map(|waiting| waiting.bytes).sum()
     }
 
     /// Drops what `is_over` says so of. Returns the number of messages and their bytes.
     pub(super) fn expire(&mut self, is_over: impl Fn(Option<Instant>) -> bool) -> (usize, usize) {
         let (mut messages, mut bytes) = (0, 0);
-        self.waiting.retain(|_, waiting| {
+        self.waiting.retain(|waiting| {
             let over = is_over(waiting.expires);
             if over {
                 messages += 1;
@@ -100,6 +109,11 @@ impl LastValues {
             }
             !over
         });
+        if messages > 0 {
+            self.places.clear();
+            let left = std::mem::take(&mut self.waiting);
+            left.into_iter().for_each(|left| self.append(left));
+        }
         (messages, bytes)
     }
 
@@ -109,7 +123,8 @@ impl LastValues {
             return None;
         }
         let mut expires = None;
-        for (_, waiting) in self.waiting.drain(..) {
+        self.places.clear();
+        for waiting in self.waiting.drain(..) {
             batch.push_owned(waiting.message, BY_REFERENCE);
             expires = expires.max(waiting.expires);
         }
