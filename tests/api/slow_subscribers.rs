@@ -126,7 +126,7 @@ async fn a_slow_subscriber_is_disconnected_on_demand() {
     };
     within("the cut", until_cut).await;
     event(&mut monitor, "its reason", |kind| {
-        matches!(kind, Kind::Disconnected(DisconnectReason::Slow))
+        matches!(kind, Kind::Disconnected(DisconnectReason::SlowSubscriber))
     })
     .await;
     let stats = publisher.stats();
@@ -172,7 +172,7 @@ async fn a_publisher_that_connects_comes_back_to_a_subscriber_that_was_slow() {
         is_cut = publisher.stats().peers[0].address.is_none();
     }
     event(&mut monitor, "its reason", |kind| {
-        matches!(kind, Kind::Disconnected(DisconnectReason::Slow))
+        matches!(kind, Kind::Disconnected(DisconnectReason::SlowSubscriber))
     })
     .await;
     drop(stalled);

@@ -40,7 +40,7 @@ async fn connections_above_the_limit_are_closed_and_the_others_stay() {
         }
         RawPeer::connect(&endpoint).await.await_close().await;
         let reason = ended(&mut monitor).await;
-        assert!(matches!(reason, DisconnectReason::Crowded { option } if option == expected));
+        assert!(matches!(reason, DisconnectReason::TooManyConnections { option } if option == expected));
         assert_eq!(pull.stats().handshake_failures, 1);
         for push in &mut pushers {
             push.send("still here").await.unwrap();
@@ -75,7 +75,7 @@ async fn silent_peers_keep_nobody_out() {
     let reason = ended(&mut monitor).await;
     assert!(matches!(
         reason,
-        DisconnectReason::Crowded {
+        DisconnectReason::TooManyConnections {
             option: "max_handshakes"
         }
     ));
@@ -193,7 +193,7 @@ async fn a_peer_that_subscribes_to_too_much_is_disconnected_and_others_are_not()
         tokio::select! {
             () = publisher.wait_for_subscribers(usize::MAX) => {}
             reason = ended(&mut monitor) => {
-                let DisconnectReason::Subscriptions { option } = reason else {
+                let DisconnectReason::TooManySubscriptions { option } = reason else {
                     panic!("{reason:?}");
                 };
                 assert_eq!(option, expected);

@@ -242,7 +242,7 @@ async fn clients_that_do_not_begin_give_way_to_those_who_do() {
     let reason = ended(&mut monitor).await;
     let option = "max_handshakes";
     assert!(
-        matches!(&reason, DisconnectReason::Crowded { option: which } if *which == option),
+        matches!(&reason, DisconnectReason::TooManyConnections { option: which } if *which == option),
         "{reason}"
     );
     assert_eq!(silent[0].read(&mut [0; 8]).await.unwrap_or(0), 0);

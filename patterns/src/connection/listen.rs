@@ -44,7 +44,7 @@ pub(crate) async fn listen(
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {
-                        let reason = DisconnectReason::Crowded { option };
+                        let reason = DisconnectReason::TooManyConnections { option };
                         fail(&shared, &subject, reason);
                         continue;
                     }
@@ -131,7 +131,7 @@ async fn serve(arrival: Box<Arrival>) {
         let greeted = tokio::select! {
             biased;
             () = ended.cancelled() => Err(DisconnectReason::Local),
-            _ = lost => Err(DisconnectReason::Crowded { option: "max_handshakes" }),
+            _ = lost => Err(DisconnectReason::TooManyConnections { option: "max_handshakes" }),
             greeted = session.handshake(&shared, &peer) => greeted,
         };
         let info = greeted?;

@@ -151,7 +151,7 @@ impl Events {
     }
 
     pub(crate) fn emit(&self, subject: &Subject, kind: MonitorEventKind) {
-        tracing::debug!(endpoint = %subject.endpoint, peer = ?subject.peer(), event = ?kind);
+        tracing::debug!(endpoint = %subject.endpoint, peer = ?subject.peer(), event = ?kind, "connection event");
         if let Some(sender) = self.sender.get() {
             // An error only says that nobody listens now.
             let _ = sender.send(Arc::new(subject.event(kind)));

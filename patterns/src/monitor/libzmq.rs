@@ -129,9 +129,9 @@ impl MonitorEvent {
                     DisconnectReason::Local
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied
-                    | DisconnectReason::Crowded { .. }
-                    | DisconnectReason::Slow
-                    | DisconnectReason::Subscriptions { .. } => None,
+                    | DisconnectReason::TooManyConnections { .. }
+                    | DisconnectReason::SlowSubscriber
+                    | DisconnectReason::TooManySubscriptions { .. } => None,
                 }
             }
             _ => None,

@@ -127,25 +127,25 @@ pub enum DisconnectReason {
     #[error("this PAIR socket has a peer already")]
     Occupied,
     /// The peer did not keep up, and this publisher disconnects slow subscribers.
-    #[error("too slow")]
-    Slow,
+    #[error("slow subscriber")]
+    SlowSubscriber,
     /// The peer has subscribed to more than this option of the publisher allows.
     #[error("more subscriptions than {option} allows")]
-    Subscriptions {
+    TooManySubscriptions {
         /// `max_subscriptions` or `max_subscription_bytes`.
         option: &'static str,
     },
     /// There are too many connections, as this option of the listening socket has it.
     #[error("more connections than {option} allows")]
-    Crowded {
+    TooManyConnections {
         /// `max_connections`, `max_connections_per_address`, or `max_handshakes`.
         option: &'static str,
     },
     /// There was something to write, and for as long as `write_timeout` says the peer has taken nothing of it.
-    #[error("nothing taken for {} ms", .0.as_millis())]
+    #[error("write timeout: the peer has taken nothing for {} ms", .0.as_millis())]
     WriteTimeout(Duration),
     /// The handshake took longer than `handshake_timeout`.
-    #[error("no handshake within {} ms", .0.as_millis())]
+    #[error("handshake timeout: not done within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),
 }
 
@@ -159,9 +159,9 @@ impl DisconnectReason {
             #[cfg(feature = "tls")]
             DisconnectReason::Tls(error) => !matches!(error, rustls::Error::AlertReceived(_)),
             DisconnectReason::Occupied
-            | DisconnectReason::Slow
-            | DisconnectReason::Subscriptions { .. }
-            | DisconnectReason::Crowded { .. }
+            | DisconnectReason::SlowSubscriber
+            | DisconnectReason::TooManySubscriptions { .. }
+            | DisconnectReason::TooManyConnections { .. }
             | DisconnectReason::HandshakeTimeout(_)
             | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local | DisconnectReason::Peer | DisconnectReason::Io(_) => false,

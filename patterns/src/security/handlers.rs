@@ -272,7 +272,7 @@ pub(super) async fn look<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "what the authenticator knows cannot be read");
+            tracing::warn!(%error, "cannot read the file or directory of an authenticator");
             Err(Refusal::Temporary)
         }
         Err(_) => Err(Refusal::Internal),

@@ -66,10 +66,10 @@ impl Session {
 impl From<EvictReason> for DisconnectReason {
     fn from(why: EvictReason) -> Self {
         let option = match why {
-            EvictReason::Slow => return DisconnectReason::Slow,
+            EvictReason::Slow => return DisconnectReason::SlowSubscriber,
             EvictReason::Topics => "max_subscriptions",
             EvictReason::TopicBytes => "max_subscription_bytes",
         };
-        DisconnectReason::Subscriptions { option }
+        DisconnectReason::TooManySubscriptions { option }
     }
 }
