@@ -40,7 +40,9 @@ async fn connections_above_the_limit_are_closed_and_the_others_stay() {
         }
         RawPeer::connect(&endpoint).await.await_close().await;
         let reason = ended(&mut monitor).await;
-        assert!(matches!(reason, DisconnectReason::TooManyConnections { option } if option == expected));
+        assert!(
+            matches!(reason, DisconnectReason::TooManyConnections { option } if option == expected)
+        );
         assert_eq!(pull.stats().handshake_failures, 1);
         for push in &mut pushers {
             push.send("still here").await.unwrap();

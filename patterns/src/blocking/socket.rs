@@ -21,6 +21,7 @@ use crate::error::{
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
+use crate::routing_id::RoutingId;
 use crate::sealed::Sealed;
 use crate::socket::{
     self, Builder, Direction, Open, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide,
@@ -28,7 +29,7 @@ use crate::socket::{
 };
 use crate::sockets::{Routed, Router, XPub};
 use crate::stats::SocketStats;
-use crate::{OpenListener, RoutingId};
+use crate::transport::OpenListener;
 
 /// A socket, or a half of one, whose calls block. Each call does what the [async one](crate::Socket) of the same name
 /// does.

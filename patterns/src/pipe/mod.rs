@@ -29,15 +29,20 @@
 //! topic, see `latest.rs`.
 
 mod build;
+mod conflate;
 mod counters;
 mod ends;
+mod evict;
+mod expire;
 mod inbox;
 mod lane;
 mod limits;
 mod peers;
 mod policy;
 mod queue;
+mod queued;
 mod reader;
+mod resize;
 mod session_end;
 mod spares;
 mod view;
@@ -51,11 +56,12 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
 pub(crate) use ends::Drive;
+pub(crate) use evict::EvictReason;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
 pub(crate) use limits::Limits;
 pub(crate) use peers::{PeerMark, PeerName};
-pub(crate) use policy::{EvictReason, look_every};
-pub(crate) use queue::BY_REFERENCE;
+pub(crate) use policy::look_every;
+pub(crate) use queued::BY_REFERENCE;
 pub(crate) use reader::{PipeReader, Popped};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
 pub(crate) use view::{LaneView, PipeRegistry};

@@ -7,14 +7,15 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use super::counters::Counters;
 use super::ends::{Drive, End, Holder, Wakeup};
+use super::evict::EvictReason;
 use super::limits::Sides;
 use super::peers::Peers;
-use super::policy::{EvictReason, Policy};
+use super::policy::Policy;
+use super::queued::{BY_REFERENCE, Queued};
 use super::spares::Spares;
 use super::{Deadline, PipeReader, PipeWriter};
 
@@ -22,29 +23,8 @@ use super::{Deadline, PipeReader, PipeWriter};
 /// is what one write carries best, and small enough for the buffer to be kept.
 const BATCH: usize = 60 * 1024;
 
-/// Payloads of at least this many bytes are not copied into a batch but join it by reference: from here on, a
-/// piece more to write costs the system less than the copy costs us.
-pub(crate) const BY_REFERENCE: usize = 4096;
-
-/// The same where no system is called: between two sockets of one context.
+/// [`BY_REFERENCE`] where no system is called: between two sockets of one context.
 const BY_REFERENCE_INPROC: usize = 512;
-
-/// A closed batch in a queue.
-#[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) batch: Batch,
-    /// From when on nobody wants it.
-    pub(super) expires: Option<Instant>,
-}
-
-impl From<Batch> for Queued {
-    fn from(batch: Batch) -> Self {
-        Queued {
-            batch,
-            expires: None,
-        }
-    }
-}
 
 /// What both ends of a lane share.
 ///

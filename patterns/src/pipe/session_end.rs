@@ -7,9 +7,10 @@ use std::time::Duration;
 use zmtp::{Batch, Message};
 
 use super::ends::{Drive, deliver, name_receiver};
+use super::evict::EvictReason;
 use super::lane::Lane;
 use super::peers::{Mark, PeerMark, PeerName};
-use super::policy::{EvictReason, look_every};
+use super::policy::look_every;
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;

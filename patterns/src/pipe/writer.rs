@@ -6,9 +6,9 @@ use zmtp::{Batch, Envelope, Message};
 
 use super::counters::Counters;
 use super::ends::deliver;
+use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
-use super::policy::EvictReason;
 use super::queue::Queue;
 use super::{Linger, Origin, PipeId};
 use crate::sync::MutexGuard;

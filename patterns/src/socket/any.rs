@@ -20,9 +20,10 @@ use crate::error::{
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
+use crate::routing_id::RoutingId;
 use crate::rules::Rules;
 use crate::stats::SocketStats;
-use crate::{OpenListener, RoutingId};
+use crate::transport::OpenListener;
 
 /// A socket whose type is a value, or a half of one: for programs that learn only when they run what they need.
 ///

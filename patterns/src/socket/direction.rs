@@ -7,7 +7,6 @@ use thiserror::Error;
 use super::Socket;
 use crate::capability::Duplex;
 use crate::core::{Access, Core, Pattern};
-use crate::sockets::{XPub, XSub};
 
 /// What part of a socket a handle is: [`Whole`], [`SendHalf`] or [`RecvHalf`]. Sealed.
 #[allow(private_bounds, reason = "directions are made in this crate only")]
@@ -69,9 +68,6 @@ impl SendSide for SendHalf {}
 impl RecvSide for Whole {}
 impl RecvSide for RecvHalf {}
 impl<P> SubscribesFor<P> for Whole {}
-impl SubscribesFor<XSub> for SendHalf {}
-impl SubscribesFor<XPub> for SendHalf {}
-impl SubscribesFor<XPub> for RecvHalf {}
 
 impl<P: Duplex> Socket<P> {
     /// Divides the socket into its two directions, which can be used from two tasks or threads at once.

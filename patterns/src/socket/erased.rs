@@ -20,9 +20,10 @@ use crate::error::{
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
+use crate::routing_id::RoutingId;
 use crate::rules::{Capability, Rules};
 use crate::stats::SocketStats;
-use crate::{OpenListener, RoutingId};
+use crate::transport::OpenListener;
 
 /// A socket of any type, behind a pointer.
 pub(crate) trait ErasedSocket: Any + Send {

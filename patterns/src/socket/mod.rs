@@ -35,7 +35,6 @@ pub use self::direction::{
 pub(crate) use self::erased::ErasedSocket;
 pub use self::shared_sender::SharedSender;
 pub use self::stream::{MessageSink, Messages, Permit};
-use crate::OpenListener;
 use crate::capability::Sends as CanSend;
 use crate::context::Context;
 pub use crate::core::pattern::{Incoming, Outgoing, Pattern};
@@ -47,6 +46,7 @@ use crate::error::{
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::stats::SocketStats;
+use crate::transport::OpenListener;
 
 /// A socket of the pattern `P`: [`PushSocket`](crate::PushSocket) is a `Socket<Push>`. With `D`, one half of it.
 ///

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::routing::{FairQueue, FanOut};
-use crate::socket::{Direction, Socket};
+use crate::socket::{Direction, RecvHalf, SendHalf, Socket, SubscribesFor};
 use crate::state::{StatsRegistry, is_subscription, subscription_message, take_subscriptions};
 
 /// The pattern of [`XPubSocket`].
@@ -54,6 +54,9 @@ struct Heard {
     sender: Option<Arc<Peer>>,
     message: Message,
 }
+
+impl SubscribesFor<XPub> for SendHalf {}
+impl SubscribesFor<XPub> for RecvHalf {}
 
 impl Pattern for XPub {
     type Sent = Message;

@@ -6,7 +6,7 @@ use zmtp::Message;
 
 use crate::core::{Core, Pattern, Refusal};
 use crate::routing::{Broadcast, FairQueue};
-use crate::socket::Socket;
+use crate::socket::{SendHalf, Socket, SubscribesFor};
 use crate::state::take_subscriptions;
 
 /// The pattern of [`XSubSocket`].
@@ -42,6 +42,8 @@ pub struct XSub;
 /// # }
 /// ```
 pub type XSubSocket = Socket<XSub>;
+
+impl SubscribesFor<XSub> for SendHalf {}
 
 impl Pattern for XSub {
     type Sent = Message;

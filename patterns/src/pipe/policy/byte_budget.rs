@@ -3,8 +3,6 @@
 
 use zmtp::Batch;
 
-use crate::pipe::queue::Queue;
-
 /// The bytes of a lane that has a limit.
 #[derive(Debug)]
 pub(in crate::pipe) struct ByteBudget {
@@ -38,7 +36,7 @@ impl ByteBudget {
     }
 
     /// Takes off the bytes of closed batches that are gone without having been taken.
-    pub(super) fn let_go(&mut self, bytes: usize) {
+    pub(in crate::pipe) fn let_go(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);
     }
 
@@ -54,7 +52,7 @@ impl ByteBudget {
     }
 
     /// Returns whether the limit is reached.
-    pub(super) fn is_full(&self, open: &Batch) -> bool {
+    pub(in crate::pipe) fn is_full(&self, open: &Batch) -> bool {
         self.held.saturating_add(open.byte_len()) >= self.limit
     }
 
@@ -70,20 +68,6 @@ impl ByteBudget {
             if self.is_low(open) {
                 *free = self.withheld.take().unwrap_or_default();
             }
-        }
-    }
-}
-
-impl Queue {
-    /// Withholds the room that there is when there are too many bytes.
-    #[inline]
-    pub(in crate::pipe) fn check_bytes(&mut self) {
-        if let Some(policy) = &mut self.policy
-            && let Some(budget) = &mut policy.budget
-            && budget.withheld.is_none()
-            && budget.is_full(&self.open)
-        {
-            budget.withheld = Some(std::mem::take(&mut self.free));
         }
     }
 }

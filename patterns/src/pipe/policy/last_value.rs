@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
+use super::Policy;
 use super::ttl::Ttl;
-use crate::pipe::queue::{BY_REFERENCE, Queue, Queued};
+use crate::pipe::queued::{BY_REFERENCE, Queued};
 
 /// The newest message of each topic, in the order in which the topics came.
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ impl LastValues {
 
     /// Keeps messages that were taken and have come back, of topics that nothing newer has come of. Returns how many are
     /// not kept, and the bytes of those that are.
-    pub(super) fn put_back(
+    pub(in crate::pipe) fn put_back(
         &mut self,
         mut batch: Batch,
         expires: Option<Instant>,
@@ -99,7 +100,10 @@ impl LastValues {
     }
 
     /// Drops what `is_over` says so of. Returns the number of messages and their bytes.
-    pub(super) fn expire(&mut self, is_over: impl Fn(Option<Instant>) -> bool) -> (usize, usize) {
+    pub(in crate::pipe) fn expire(
+        &mut self,
+        is_over: impl Fn(Option<Instant>) -> bool,
+    ) -> (usize, usize) {
         let (mut messages, mut bytes) = (0, 0);
         self.waiting.retain(|waiting| {
             let over = is_over(waiting.expires);
@@ -132,12 +136,10 @@ impl LastValues {
     }
 }
 
-impl Queue {
-    /// Lets messages take the places of older ones of their topics.
-    pub(in crate::pipe) fn keep_last_values(&mut self, batch: &mut Batch) {
-        let Some(policy) = &mut self.policy else {
-            return;
-        };
+impl Policy {
+    /// Lets messages take the places of older ones of their topics. Returns how many were replaced, and how many were
+    /// not let in.
+    pub(in crate::pipe) fn keep_last_values(&mut self, batch: &mut Batch) -> (usize, usize) {
         let (mut conflated, mut refused) = (0, 0);
         loop {
             let before = batch.byte_len();
@@ -146,11 +148,11 @@ impl Queue {
             };
             let new = Waiting {
                 message,
-                expires: policy.ttl.as_ref().map(Ttl::expires),
+                expires: self.ttl.as_ref().map(Ttl::expires),
                 bytes: before - batch.byte_len(),
             };
-            policy.hold(new.bytes);
-            let dropped = match policy.last_values().map(|values| values.put(new)) {
+            self.hold(new.bytes);
+            let dropped = match self.last_values().map(|values| values.put(new)) {
                 None | Some(Ok(None)) => continue,
                 Some(Ok(Some(old))) => {
                     conflated += 1;
@@ -161,26 +163,9 @@ impl Queue {
                     new
                 }
             };
-            policy.let_go(dropped.bytes);
+            self.let_go(dropped.bytes);
         }
-        self.counters.conflated.add(conflated);
-        self.counters.full.add(refused);
-        self.release(conflated + refused);
-        self.check_bytes();
-    }
-
-    /// Closes what waits, if only the newest message of each topic does.
-    pub(in crate::pipe) fn close_last_values(&mut self) {
-        if let Some(closed) = self.take_last_values() {
-            self.full.push_back(closed);
-        }
-    }
-
-    /// Takes what waits, if only the newest message of each topic does.
-    #[cold]
-    pub(in crate::pipe) fn take_last_values(&mut self) -> Option<Queued> {
-        let values = self.policy.as_mut()?.last_values()?;
-        values.take(self.spares.take().unwrap_or_default())
+        (conflated, refused)
     }
 }
 

@@ -1,20 +1,17 @@
 //! The policy of a queue that does more than count its messages. Most have none, and pay nothing for it but one branch a
 //! batch; a queue with one sends each message here after it was queued, at the place where a batch is closed.
 //!
+//!
 //! ```text
 //! byte_budget.rs  a limit of bytes
 //! ttl.rs          a time to live
-//! conflate.rs     only the newest message counts
 //! last_value.rs   only the newest message of each topic counts
-//! evict.rs        peers that are too slow, or want too much
-//! resize.rs       limits that change
 //! ```
+//!
+//! What a queue does by its policy is beside `queue.rs`: `expire.rs`, `conflate.rs`, `evict.rs`, `resize.rs`.
 
 mod byte_budget;
-mod conflate;
-mod evict;
 mod last_value;
-mod resize;
 mod ttl;
 
 use std::collections::VecDeque;
@@ -23,11 +20,10 @@ use zmtp::Batch;
 
 use self::byte_budget::ByteBudget;
 use self::last_value::LastValues;
-use self::ttl::Ttl;
+pub(super) use self::ttl::Ttl;
 use super::limits::Limits;
-use super::queue::{Queue, Queued};
+use super::queued::Queued;
 
-pub(crate) use self::evict::EvictReason;
 pub(crate) use self::ttl::look_every;
 
 /// What a queue does beside counting.
@@ -35,12 +31,12 @@ pub(crate) use self::ttl::look_every;
 pub(super) struct Policy {
     pub(super) budget: Option<ByteBudget>,
     pub(super) ttl: Option<Ttl>,
-    keep: Keep,
+    pub(super) keep: Keep,
 }
 
 /// Which messages count.
 #[derive(Debug)]
-enum Keep {
+pub(super) enum Keep {
     All,
     Newest,
     /// They wait here: the open batch is empty, and closed ones have what is not to be conflated.
@@ -158,7 +154,7 @@ impl Policy {
     }
 
     /// Begins with what is queued already.
-    fn begin_with(&mut self, full: &VecDeque<Queued>, open: &Batch) {
+    pub(super) fn begin_with(&mut self, full: &VecDeque<Queued>, open: &Batch) {
         for queued in full {
             self.hold(queued.batch.byte_len());
         }
@@ -170,108 +166,11 @@ impl Policy {
     }
 
     /// Goes on with what waits in another policy.
-    fn go_on_from(&mut self, old: &mut Policy) {
+    pub(super) fn go_on_from(&mut self, old: &mut Policy) {
         if let (Some(values), Some(old)) = (self.last_values(), old.last_values()) {
             *values = std::mem::take(old);
             let bytes = values.bytes();
             self.hold(bytes);
         }
-    }
-}
-
-impl Queue {
-    /// Returns whether only the newest message counts.
-    pub(super) fn conflates(&self) -> bool {
-        matches!(&self.policy, Some(policy) if matches!(policy.keep, Keep::Newest))
-    }
-
-    /// Returns whether only the newest message of each topic counts.
-    pub(super) fn is_by_topic(&self) -> bool {
-        matches!(&self.policy, Some(policy) if matches!(policy.keep, Keep::NewestOfTopic(_)))
-    }
-
-    /// Makes room in a full queue whose policy lets newer messages take the places of older ones. Returns whether there
-    /// is some.
-    #[cold]
-    pub(super) fn make_room(&mut self) -> bool {
-        if self.reader.gone || self.evicted.is_some() {
-            return false;
-        }
-        let Some(policy) = &mut self.policy else {
-            return false;
-        };
-        match &mut policy.keep {
-            Keep::All => return false,
-            Keep::NewestOfTopic(values) => {
-                values.let_one_beyond();
-                self.over += 1;
-            }
-            Keep::Newest if self.open.is_empty() => {
-                // The one before is in the reader's hands.
-                self.over += 1;
-            }
-            Keep::Newest => {
-                self.open.clear();
-                self.counters.conflated.add(1);
-            }
-        }
-        self.free = 1;
-        true
-    }
-
-    /// Adds a batch that a session brings to a queue with a policy.
-    #[cold]
-    pub(super) fn append_by_policy(&mut self, mut batch: Batch) {
-        if self.conflates() {
-            self.replace_by_newest(&mut batch);
-        }
-        self.free = self.free.saturating_sub(batch.len());
-        if self.is_by_topic() {
-            self.keep_last_values(&mut batch);
-            return;
-        }
-        if let Err(batch) = self.open.append(batch) {
-            let before = std::mem::replace(&mut self.open, batch);
-            let before = self.close(before);
-            self.full.push_back(before);
-        }
-        self.check_bytes();
-    }
-
-    /// Puts whole messages that were taken and not sent back to the front.
-    pub(super) fn put_back(&mut self, batch: Batch) {
-        self.settle();
-        if batch.is_empty() {
-            return;
-        }
-        if self.evicted.is_some() {
-            self.counters.full.add(batch.len());
-            return;
-        }
-        let mut expires = None;
-        if let Some(policy) = &mut self.policy {
-            expires = policy.ttl.as_ref().and_then(|ttl| ttl.taken_expires);
-            match &mut policy.keep {
-                Keep::All => {}
-                Keep::Newest if self.open.is_empty() => {
-                    self.open = batch;
-                    return;
-                }
-                Keep::Newest => {
-                    // There is a newer one.
-                    self.counters.conflated.add(batch.len());
-                    self.release(batch.len());
-                    return;
-                }
-                Keep::NewestOfTopic(values) => {
-                    let (stale, bytes) = values.put_back(batch, expires);
-                    policy.hold(bytes);
-                    self.counters.conflated.add(stale);
-                    self.release(stale);
-                    return;
-                }
-            }
-        }
-        self.put_first(Queued { batch, expires });
     }
 }

@@ -9,9 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zmtp::Batch;
 
-use crate::pipe::PipeWriter;
-use crate::pipe::ends::Wakeup;
-use crate::pipe::queue::{Queue, Queued};
+use crate::pipe::queued::Queued;
 
 /// The parts of a time to live that it is kept by.
 const PARTS: u32 = 16;
@@ -28,7 +26,7 @@ pub(in crate::pipe) struct Ttl {
     /// When the first message of the open batch came.
     pub(super) opened: Option<Instant>,
     /// When what the reader has taken would have expired: it may come back.
-    pub(super) taken_expires: Option<Instant>,
+    pub(in crate::pipe) taken_expires: Option<Instant>,
 }
 
 impl Ttl {
@@ -70,47 +68,7 @@ impl Ttl {
     }
 
     /// Returns when the open batch expires.
-    pub(super) fn open_expires(&self) -> Option<Instant> {
+    pub(in crate::pipe) fn open_expires(&self) -> Option<Instant> {
         Some(self.opened? + look_every(self.time) + self.time)
-    }
-}
-
-impl Queue {
-    /// Drops what has waited for too long. Returns what to tell the writer, if there is room again.
-    #[inline]
-    pub(in crate::pipe) fn expire(&mut self) -> Option<Wakeup<PipeWriter>> {
-        match &self.policy {
-            Some(policy) if policy.ttl.is_some() => self.drop_expired(),
-            _ => None,
-        }
-    }
-
-    #[cold]
-    fn drop_expired(&mut self) -> Option<Wakeup<PipeWriter>> {
-        let policy = self.policy.as_mut()?;
-        let now = Instant::now();
-        let is_over = |expires: Option<Instant>| expires.is_some_and(|expires| expires <= now);
-        let mut expired = 0;
-        let mut bytes = 0;
-        self.full.retain(|queued| {
-            if !is_over(queued.expires) {
-                return true;
-            }
-            expired += queued.batch.len();
-            bytes += queued.batch.byte_len();
-            false
-        });
-        if let Some(values) = policy.last_values() {
-            let dropped = values.expire(is_over);
-            expired += dropped.0;
-            bytes += dropped.1;
-        }
-        policy.let_go(bytes);
-        if is_over(policy.ttl.as_ref().and_then(Ttl::open_expires)) {
-            expired += self.open.len();
-            self.open.clear();
-        }
-        self.counters.expired.add(expired);
-        self.release(expired)
     }
 }

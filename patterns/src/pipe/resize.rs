@@ -1,18 +1,14 @@
 //! Limits that change: a high-water mark that the application sets anew, and an inproc pipe that gets its second side.
 
-use super::Policy;
-use crate::pipe::PipeWriter;
-use crate::pipe::ends::Wakeup;
-use crate::pipe::limits::{Limits, Side};
-use crate::pipe::queue::{Queue, close_at};
+use super::PipeWriter;
+use super::ends::Wakeup;
+use super::limits::{Limits, Side};
+use super::policy::Policy;
+use super::queue::{Queue, close_at};
 
 impl Queue {
     /// Changes the high-water mark of one side. Returns what to tell the writer, if there is room now.
-    pub(in crate::pipe) fn set_hwm(
-        &mut self,
-        side: Side,
-        hwm: usize,
-    ) -> Option<Wakeup<PipeWriter>> {
+    pub(super) fn set_hwm(&mut self, side: Side, hwm: usize) -> Option<Wakeup<PipeWriter>> {
         self.limits.of(side).as_mut()?.hwm = hwm;
         if self.conflates() {
             return None;
@@ -46,7 +42,7 @@ impl Queue {
 
     /// Adds the limits of the second side to those of the first (R-HWM-4): of an inproc pipe, from which nothing has
     /// been taken yet.
-    pub(in crate::pipe) fn join(&mut self, side: Side, limits: Limits) {
+    pub(super) fn join(&mut self, side: Side, limits: Limits) {
         let used = self.queued();
         let (conflated, by_topic) = (self.conflates(), self.is_by_topic());
         *self.limits.of(side) = Some(limits);

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use zmtp::Batch;
 
-use super::Policy;
-use crate::pipe::PipeWriter;
-use crate::pipe::ends::Wakeup;
-use crate::pipe::queue::{Queue, Queued};
+use super::PipeWriter;
+use super::ends::Wakeup;
+use super::policy::Policy;
+use super::queue::Queue;
+use super::queued::Queued;
 
 /// Why a socket wants a peer gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(crate) enum EvictReason {
 impl Queue {
     /// Drops all that is queued, and takes nothing until [`Queue::clear_eviction`]. Returns what was dropped, for the
     /// caller to drop without the lock.
-    pub(in crate::pipe) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
+    pub(super) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
         self.close_last_values();
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
@@ -37,7 +38,7 @@ impl Queue {
 
     /// Takes messages again: the evicted peer is gone, with all that was on its way to it, and what follows is for
     /// another one.
-    pub(in crate::pipe) fn clear_eviction(&mut self) -> Option<Wakeup<PipeWriter>> {
+    pub(super) fn clear_eviction(&mut self) -> Option<Wakeup<PipeWriter>> {
         self.evicted = None;
         self.free = self.hwm;
         self.over = 0;
@@ -47,7 +48,7 @@ impl Queue {
 
     /// Drops the oldest messages until there is room, or lets one in beyond the limits if all are in the reader's
     /// hands.
-    pub(in crate::pipe) fn drop_oldest(&mut self) {
+    pub(super) fn drop_oldest(&mut self) {
         while self.free == 0 {
             let at = self.full.iter().position(|one| !one.batch.is_empty());
             let batch = match at {
