@@ -74,7 +74,6 @@ impl LaneView {
     /// Returns the name by which the writer is known.
     pub(crate) fn writer(&self) -> Option<RoutingId> {
         let lane = self.lane.upgrade()?;
-        let name = lane.lock().peers.name();
-        name
+        lane.lock().peers.name()
     }
 }
