@@ -43,7 +43,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context of its own.
+    /// Makes a context of its own.
     pub fn new() -> Self {
         let names = Arc::<inproc::Names>::default();
         let authority = Arc::new(Authority::new(Box::new(names.clone())));
@@ -56,7 +56,7 @@ impl Context {
         }
     }
 
-    /// A context that runs the connections of its sockets on `count` threads of its own (at least one),
+    /// Makes a context that runs the connections of its sockets on `count` threads of its own (at least one),
     /// instead of on the runtime in which `bind` and `connect` are called. Those calls then need no
     /// runtime, and neither do `send` and `recv`, which any executor can drive; only the timeouts of
     /// `send_timeout` and `recv_timeout` are tokio's. The threads end with the last of the context's
@@ -91,7 +91,7 @@ impl Context {
         })
     }
 
-    /// A context of a simulated host: its `tcp://` endpoints are on that network.
+    /// Makes the context of a simulated host: its `tcp://` endpoints are on that network.
     #[cfg(purezmq_simulation)]
     #[doc(hidden)]
     pub fn simulated(network: Arc<dyn Network>) -> Self {
@@ -101,7 +101,7 @@ impl Context {
         }
     }
 
-    /// The network to use in place of the system's.
+    /// Returns the network to use in place of the system's.
     pub(crate) fn network(&self) -> Option<Arc<dyn AnyTransport>> {
         #[cfg(purezmq_simulation)]
         return self.network.clone();
@@ -125,13 +125,13 @@ impl Context {
         self.authority.clone()
     }
 
-    /// Whether there is a thread for each bit.
+    /// Returns whether there is a thread for each bit.
     pub(crate) fn has_threads(&self, affinity: u64) -> bool {
         let threads = self.io_threads.as_ref();
         affinity == 0 || threads.is_some_and(|threads| threads.has(affinity))
     }
 
-    /// Where the tasks of another endpoint run, which has to be one of those threads if there are any. `None`: there
+    /// Returns where the tasks of another endpoint run, which has to be one of those threads if there are any. `None`: there
     /// is no runtime here.
     pub(crate) fn runtime(&self, affinity: u64) -> Option<Handle> {
         match &self.io_threads {
@@ -140,13 +140,13 @@ impl Context {
         }
     }
 
-    /// The context of all sockets that were not given one.
+    /// Returns the context of all sockets that were not given one.
     pub fn global() -> Self {
         static GLOBAL: OnceLock<Context> = OnceLock::new();
         GLOBAL.get_or_init(Context::new).clone()
     }
 
-    /// The context of all blocking sockets that were not given one: with an I/O thread.
+    /// Returns the context of all blocking sockets that were not given one: with an I/O thread.
     pub(crate) fn global_with_io_thread() -> Self {
         static GLOBAL: OnceLock<Context> = OnceLock::new();
         GLOBAL

@@ -38,13 +38,13 @@ impl IoThreads {
         }))
     }
 
-    /// Whether there is a thread for each bit.
+    /// Returns whether there is a thread for each bit.
     pub(crate) fn has(&self, affinity: u64) -> bool {
         let bits = 64 - affinity.leading_zeros() as usize;
         bits <= self.runtimes.len()
     }
 
-    /// The runtime for another endpoint: one of the threads whose bits are set, or of all if none is.
+    /// Picks the runtime for another endpoint: one of the threads whose bits are set, or of all if none is.
     pub(crate) fn pick(&self, affinity: u64) -> Handle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let is_allowed = |number: &usize| {

@@ -1,6 +1,6 @@
-//! The limiter of a listener: how many connections may be there at once, and how many may still be shaking hands.
+//! The limits of a listener: how many connections may be there at once, and how many may still be shaking hands.
 //!
-//! A connection that comes when the house is full is turned away at once. One that comes when too many are still
+//! A connection that comes when there are too many is refused at once. One that comes when too many are still
 //! at their handshake takes the place of the one that has been at it longest: an honest peer is done within a few
 //! round trips, and those who keep silent cannot keep others out.
 
@@ -48,7 +48,7 @@ impl ConnectionLimiter {
         })
     }
 
-    /// Lets a connection in, and gives what tells it that its handshake has taken too long for a full house.
+    /// Lets a connection in, and gives what tells it that its handshake has taken too long while others wait.
     ///
     /// # Errors
     /// The option that keeps it out.
@@ -88,7 +88,7 @@ impl ConnectionLimiter {
 }
 
 impl Permit {
-    /// The handshake is through.
+    /// Notes that the handshake is through.
     pub(super) fn greeted(&self) {
         self.limiter.admitted.lock().greeting.remove(&self.number);
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_house_takes_nobody_until_somebody_leaves() {
+    fn a_full_listener_takes_nobody_until_somebody_leaves() {
         let limiter = limiter(3, 2, 10);
         let first = limiter.enter(&peer(1)).ok().unwrap();
         let _second = limiter.enter(&peer(1)).ok().unwrap();

@@ -36,7 +36,7 @@ impl Backoff {
         backoff
     }
 
-    /// The next delay: at random from the upper half of the present ceiling, which then doubles.
+    /// Returns the next delay: at random from the upper half of the present ceiling, which then doubles.
     /// Never zero, unless the interval or the maximum is.
     pub(crate) fn next_delay(&mut self, rng: &mut Rng) -> Duration {
         let ceiling = self.ceiling;

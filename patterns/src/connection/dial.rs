@@ -50,7 +50,7 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
     let mut history = History::default();
-    history.known.endpoint = Some(dial.endpoint.clone());
+    history.record.endpoint = Some(dial.endpoint.clone());
     dial.enter(pipe.as_ref(), &history);
     loop {
         match dial.attempt(&mut pipe, &mut history).await {
@@ -85,14 +85,14 @@ pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
 #[derive(Default)]
 struct History {
     reached: bool,
-    known: PeerRecord,
+    record: PeerRecord,
 }
 
 impl Dial {
     /// Writes down what is known.
     fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
         if let Some(pipe) = pipe {
-            let known = history.known.clone();
+            let known = history.record.clone();
             self.shared
                 .state
                 .stats
@@ -104,7 +104,7 @@ impl Dial {
         self.shared.state.events.emit(&self.subject, kind);
     }
 
-    /// One connection: reach the peer, greet it, move messages.
+    /// Makes one connection: reaches the peer, greets it, moves messages.
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
         let events = &self.shared.state.events;
         let delayed = || self.emit(Kind::ConnectDelayed);
@@ -139,7 +139,7 @@ impl Dial {
             Err(reason) => {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
-                    history.known.handshake_failures += 1;
+                    history.record.handshake_failures += 1;
                     self.shared.state.stats.handshake_failures.add(1);
                     self.enter(pipe.as_ref(), history);
                 }
@@ -153,10 +153,10 @@ impl Dial {
             }
         };
         let peer = session.peer(peer, &info);
-        history.known.peer = Some(peer.clone());
-        history.known.is_connected = true;
+        history.record.peer = Some(peer.clone());
+        history.record.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
-            history.known.reconnects += 1;
+            history.record.reconnects += 1;
             self.shared.state.stats.reconnects.add(1);
         }
         let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, Some(&peer)));
@@ -167,7 +167,7 @@ impl Dial {
         subject.met(&info, lent.name());
         events.emit(&subject, Kind::HandshakeSucceeded);
         let (lent, reason) = session.run(&self.shared, lent, &self.ended).await;
-        history.known.is_connected = false;
+        history.record.is_connected = false;
         if is_kept {
             self.enter(Some(&lent), history);
             *pipe = Some(lent);
@@ -175,8 +175,8 @@ impl Dial {
             self.shared.give_up(lent);
         }
         let local = matches!(reason, DisconnectReason::Local);
-        let ledger = &self.shared.state.stats;
-        ledger.expelled.add(reason.is_refusal().into());
+        let stats = &self.shared.state.stats;
+        stats.expelled.add(reason.is_refusal().into());
         events.emit(&subject, Kind::Disconnected(reason));
         if local { Ended::Abandoned } else { Ended::Late }
     }

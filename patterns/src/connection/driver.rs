@@ -1,4 +1,4 @@
-//! A link: a session and its pipe, while messages flow.
+//! The driver of a session and its pipe, while messages flow.
 //!
 //! It is driven by its task, and now and then by the socket's handle: when `send` finds the session at rest,
 //! it sends the message itself, by the same code and on its own thread. That takes a wake-up and a task
@@ -20,7 +20,7 @@ use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::sync::Mutex;
 
-/// What moves messages between a stream and a pipe: a [`Session`].
+/// What moves messages between a stream and a pipe: a [`Session`](super::Session).
 pub(super) trait Flow: Send + 'static {
     /// Moves messages in both directions until the socket is done with the peer or the connection ends.
     fn poll_traffic(
@@ -36,13 +36,13 @@ pub(super) trait Flow: Send + 'static {
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
 
-    /// Whether the task has a timer to set.
+    /// Returns whether the task has a timer to set.
     fn needs_timer(&self) -> bool {
         false
     }
 }
 
-pub(super) struct Link<F> {
+pub(super) struct Driver<F> {
     /// Nothing once it is over.
     traffic: Mutex<Option<Traffic<F>>>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Link<F> {
 struct Traffic<F> {
     session: Box<F>,
     pipe: SessionPipe,
-    /// The link's task. All that waits for the stream wakes it, whoever drives.
+    /// The driver's task. All that waits for the stream wakes it, whoever drives.
     task: Waker,
 }
 
@@ -59,9 +59,9 @@ pub(super) async fn run<F: Flow>(
     session: Box<F>,
     mut pipe: SessionPipe,
 ) -> (Box<F>, SessionPipe, Result<(), DisconnectReason>) {
-    let link = Arc::new_cyclic(|link: &Weak<Link<F>>| {
-        pipe.offer(link);
-        Link {
+    let driver = Arc::new_cyclic(|driver: &Weak<Driver<F>>| {
+        pipe.offer(driver);
+        Driver {
             traffic: Mutex::new(Some(Traffic {
                 session,
                 pipe,
@@ -69,8 +69,8 @@ pub(super) async fn run<F: Flow>(
             })),
         }
     });
-    let result = std::future::poll_fn(|cx| link.poll(cx)).await;
-    let traffic = link.traffic.lock().take();
+    let result = std::future::poll_fn(|cx| driver.poll(cx)).await;
+    let traffic = driver.traffic.lock().take();
     let Traffic {
         session, mut pipe, ..
     } = traffic.expect("taken here only");
@@ -78,7 +78,7 @@ pub(super) async fn run<F: Flow>(
     (session, pipe, result)
 }
 
-impl<F: Flow> Link<F> {
+impl<F: Flow> Driver<F> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
         match &mut *self.traffic.lock() {
             None => Poll::Pending,
@@ -89,7 +89,7 @@ impl<F: Flow> Link<F> {
         }
     }
 
-    /// Drives the link from a handle: `turn` says what came of it, or nothing where the task has to look.
+    /// Drives the driver from a handle: `turn` says what came of it, or nothing where the task has to look.
     /// `false`: nothing did, or somebody else is driving.
     fn driven(
         &self,
@@ -107,7 +107,7 @@ impl<F: Flow> Link<F> {
     }
 }
 
-impl<F: Flow> Drive for Link<F> {
+impl<F: Flow> Drive for Driver<F> {
     fn drive(&self) -> bool {
         self.driven(|session, pipe, cx| {
             loop {

@@ -80,7 +80,7 @@ pub(crate) async fn listen(
     shared.state.events.emit(&subject, closed);
 }
 
-/// A connection ends before its handshake is through.
+/// Tells of a connection that ends before its handshake is through.
 fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
     if !matches!(reason, DisconnectReason::Local) {
         shared.state.stats.handshake_failures.add(1);
@@ -106,13 +106,13 @@ struct Arrival {
     ended: CancellationToken,
 }
 
-/// What is in a box, which is gone when this returns. A `*` would keep it until the end of the scope.
+/// Returns what is in a box, which is gone then. A `*` would keep it until the end of the scope.
 #[allow(clippy::boxed_local)] // That it ends here is the point.
 fn unbox<T>(boxed: Box<T>) -> T {
     *boxed
 }
 
-/// The life of an accepted connection. There may be ten thousand of them at rest, so the future is kept small: what
+/// Serves an accepted connection to its end. There may be ten thousand of them at rest, so the future is kept small: what
 /// it begins with comes in a box, since arguments of an async function stay in it beside what is made of them, and
 /// what only the handshake needs is given back with that.
 async fn serve(arrival: Box<Arrival>) {

@@ -44,7 +44,7 @@ struct Connection {
 }
 
 impl Subject {
-    /// An endpoint that is to be bound.
+    /// Begins to tell of an endpoint that is to be bound.
     pub(crate) fn unbound(endpoint: &Endpoint) -> Self {
         Subject {
             endpoint: endpoint.clone(),
@@ -62,7 +62,7 @@ impl Subject {
         }
     }
 
-    /// An endpoint that is to be connected.
+    /// Begins to tell of an endpoint that is to be connected.
     pub(crate) fn connecting(endpoint: &Endpoint) -> Self {
         Subject {
             side: Side::Connecting,
@@ -70,7 +70,7 @@ impl Subject {
         }
     }
 
-    /// A connection from or to the endpoint.
+    /// Begins to tell of a connection from or to the endpoint.
     pub(crate) fn connection(
         &self,
         peer: PeerAddress,
@@ -95,12 +95,12 @@ impl Subject {
         &self.endpoint
     }
 
-    /// Whoever is at the other end of the connection.
+    /// Returns where the other end of the connection is.
     pub(crate) fn peer(&self) -> Option<&PeerAddress> {
         self.connection.as_ref().map(|one| &one.peer)
     }
 
-    /// The peer's handshake is through. `name` is by what the socket knows it, where it names its peers.
+    /// Notes that the peer's handshake is through. `name` is by what the socket knows it, where it names its peers.
     pub(crate) fn met(&mut self, info: &PeerInfo, name: Option<RoutingId>) {
         if let Some(connection) = &mut self.connection {
             let announced =

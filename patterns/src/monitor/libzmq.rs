@@ -51,7 +51,7 @@ const CRYPTOGRAPHIC: u32 = 0x1100_0001;
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 impl MonitorEvent {
-    /// The event's number and value in libzmq, where it has one.
+    /// Returns the event's number and value in libzmq, where it has one.
     ///
     /// | here | there: `ZMQ_EVENT_...` | its value |
     /// |---|---|---|
@@ -102,7 +102,7 @@ impl MonitorEvent {
         Some(LibzmqEvent { number, value })
     }
 
-    /// The system's error number that the event is about: why binding, accepting, connecting or closing failed,
+    /// Returns the system's error number that the event is about: why binding, accepting, connecting or closing failed,
     /// or a connection ended. `None` if it has none.
     pub fn errno(&self) -> Option<i32> {
         match &self.kind {
@@ -139,7 +139,7 @@ impl MonitorEvent {
     }
 }
 
-/// What libzmq makes of a handshake that ended by the protocol.
+/// Returns what libzmq makes of a handshake that ended by the protocol.
 fn failure(error: &Error) -> (u16, u32) {
     let code = match error {
         Error::Refused { reason } => {
@@ -186,7 +186,7 @@ fn errno(error: &io::Error) -> Option<i32> {
     error.raw_os_error().or_else(|| of_kind(error.kind()))
 }
 
-/// The number that goes with an error that is not the system's own.
+/// Returns the number that goes with an error that is not the system's own.
 #[cfg(unix)]
 fn of_kind(kind: io::ErrorKind) -> Option<i32> {
     use rustix::io::Errno;
@@ -207,7 +207,7 @@ fn in_progress() -> Option<i32> {
     Some(rustix::io::Errno::INPROGRESS.raw_os_error())
 }
 
-/// Elsewhere these numbers are the C library's, not the system's.
+/// Returns nothing: elsewhere these numbers are the C library's, not the system's.
 #[cfg(not(unix))]
 fn of_kind(_: io::ErrorKind) -> Option<i32> {
     None

@@ -150,7 +150,7 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Whether this side ended the connection because of what the peer did.
+    /// Returns whether this side ended the connection because of what the peer did.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             DisconnectReason::Protocol(error) => {
@@ -189,7 +189,7 @@ impl From<zmtp::Error> for DisconnectReason {
 }
 
 impl MonitorEvent {
-    /// An event about the monitor itself.
+    /// Makes an event about the monitor itself.
     fn own(kind: MonitorEventKind) -> Self {
         MonitorEvent {
             kind,
@@ -204,7 +204,7 @@ impl MonitorEvent {
         }
     }
 
-    /// Why the connection ended, for the two events that tell.
+    /// Returns why the connection ended, for the two events that tell.
     pub fn reason(&self) -> Option<&DisconnectReason> {
         match &self.kind {
             MonitorEventKind::HandshakeFailed(reason) | MonitorEventKind::Disconnected(reason) => {
@@ -246,7 +246,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// The next event; `None` when the last one has been read.
+    /// Returns the next event; `None` when the last one has been read.
     ///
     /// # Cancel safety
     ///

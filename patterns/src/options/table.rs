@@ -12,7 +12,7 @@ use crate::error::OptionError;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OptionRow {
-    /// Its name: the method of [`Builder`](super::Builder).
+    /// Its name: the method of [`Builder`](crate::socket::Builder).
     pub name: &'static str,
     /// The libzmq option that it stands for, if there is one: name and number.
     pub zmq: Option<(&'static str, i32)>,

@@ -36,7 +36,7 @@ impl Party<'_> {
         let counters = lane.counters.clone();
         drop(lane);
         incoming.lock().reader.holder = Holder::Socket(self.readers.clone());
-        // Writers first: a socket reads both inboxes when the readers' one has a note.
+        // Writers first: a socket reads both inboxes when the readers' one has an event.
         self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
             origin: self.origin,

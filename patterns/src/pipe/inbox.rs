@@ -1,8 +1,8 @@
 //! A socket's inbox: what its sessions tell it between two calls of the application.
 //!
 //! Sessions run as tasks of their own, while the routing state of a socket belongs to its handle alone
-//! and is never locked. So sessions do not touch that state: they leave a note here (a new pipe, a pipe
-//! whose state changed), and the handle reads the notes when it is called next, before it routes.
+//! and is never locked. So sessions do not touch that state: they leave an event here (a new pipe, a pipe
+//! whose state changed), and the handle reads the events when it is called next, before it routes.
 //! An atomic flag keeps the empty case to one load.
 //!
 //! There are two inboxes a socket, one for the writers and one for the readers of its pipes, so that its
@@ -23,11 +23,11 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) trait PipeEnd {
     /// Names the pipe.
     fn id(&self) -> PipeId;
-    /// The other side has left and nothing is to be had from this end any more.
+    /// Returns whether the other side has left and nothing is to be had from this end any more.
     fn is_spent(&self) -> bool;
 }
 
-/// A note to the socket.
+/// What a socket is told of one of its pipes.
 pub(crate) enum PipeEvent<E> {
     /// A pipe begins.
     Attached(E),
@@ -42,7 +42,7 @@ pub(crate) enum PipeEvent<E> {
 }
 
 impl<E> PipeEvent<E> {
-    /// Whether it is about a pipe that the socket has been given.
+    /// Returns whether it is about a pipe that the socket has been given.
     fn is_about(&self, id: PipeId) -> bool {
         match self {
             PipeEvent::Attached(_) | PipeEvent::Detached(_) | PipeEvent::Configured(_) => false,
@@ -51,9 +51,9 @@ impl<E> PipeEvent<E> {
     }
 }
 
-/// Notes from many sessions to one socket handle.
+/// Events from many sessions to one socket handle.
 pub(crate) struct Inbox<E> {
-    /// Something is in `state.notes`. Set and cleared under the lock, read without it.
+    /// Something is in `state.events`. Set and cleared under the lock, read without it.
     unread: AtomicBool,
     /// What a peer has sent is of no use once it has gone.
     forgets: bool,
@@ -61,10 +61,10 @@ pub(crate) struct Inbox<E> {
 }
 
 struct State<E> {
-    notes: VecDeque<PipeEvent<E>>,
+    events: VecDeque<PipeEvent<E>>,
     /// The handle's task, while it waits.
     waiting: Option<Waker>,
-    /// The handle is gone: notes are dropped.
+    /// The handle is gone: events are dropped.
     closed: bool,
 }
 
@@ -74,14 +74,14 @@ impl<E: PipeEnd> Inbox<E> {
             unread: AtomicBool::new(false),
             forgets: false,
             state: Mutex::new(State {
-                notes: VecDeque::new(),
+                events: VecDeque::new(),
                 waiting: None,
                 closed: false,
             }),
         }
     }
 
-    /// The inbox of a socket that has no use for what a peer sent that has gone: of a publisher, which hears of
+    /// Makes the inbox of a socket that has no use for what a peer sent that has gone: of a publisher, which hears of
     /// subscriptions only. Otherwise subscribers that come and go would fill it while nothing is published.
     pub(crate) fn forgetting() -> Self {
         Inbox {
@@ -94,19 +94,19 @@ impl<E: PipeEnd> Inbox<E> {
         self.state.lock()
     }
 
-    /// Leaves a note and wakes the handle if it waits.
-    pub(crate) fn post(&self, note: PipeEvent<E>) {
+    /// Leaves an event and wakes the handle if it waits.
+    pub(crate) fn post(&self, event: PipeEvent<E>) {
         let mut state = self.lock();
         if state.closed {
-            drop(state); // the note may own a pipe's end, which takes the pipe's lock when it is dropped
+            drop(state); // the event may own a pipe's end, which takes the pipe's lock when it is dropped
             return;
         }
-        if let PipeEvent::Configured(_) = note {
+        if let PipeEvent::Configured(_) = event {
             // Only the newest counts: the half that reads this may rest for long.
             let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::Configured(_));
-            state.notes.retain(|one| !is_older(one));
+            state.events.retain(|one| !is_older(one));
         }
-        state.notes.push_back(note);
+        state.events.push_back(event);
         self.notify(state);
     }
 
@@ -118,21 +118,21 @@ impl<E: PipeEnd> Inbox<E> {
             return;
         }
         let unseen = state
-            .notes
+            .events
             .iter()
-            .position(|note| matches!(note, PipeEvent::Attached(end) if end.id() == id));
+            .position(|event| matches!(event, PipeEvent::Attached(end) if end.id() == id));
         if let Some(at) = unseen {
             let spent = self.forgets
-                || matches!(&state.notes[at], PipeEvent::Attached(end) if end.is_spent());
+                || matches!(&state.events[at], PipeEvent::Attached(end) if end.is_spent());
             if spent {
-                let end = state.notes.remove(at);
-                state.notes.retain(|note| !note.is_about(id));
+                let end = state.events.remove(at);
+                state.events.retain(|event| !event.is_about(id));
                 drop(state);
                 drop(end);
             }
             return;
         }
-        state.notes.push_back(PipeEvent::Changed(id));
+        state.events.push_back(PipeEvent::Changed(id));
         self.notify(state);
     }
 
@@ -145,24 +145,24 @@ impl<E: PipeEnd> Inbox<E> {
         }
     }
 
-    /// Whether there are notes to read.
+    /// Returns whether there are events to read.
     #[inline]
     pub(crate) fn has_notes(&self) -> bool {
         self.unread.load(Ordering::Acquire)
     }
 
-    /// Fills `read`, which is empty, with all notes, oldest first. Its buffer is used for those to come.
+    /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come.
     pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) {
         debug_assert!(read.is_empty());
         let mut state = self.lock();
         self.unread.store(false, Ordering::Release);
-        std::mem::swap(&mut state.notes, read);
+        std::mem::swap(&mut state.events, read);
     }
 
-    /// Registers the handle's task to be woken by the next note. `false`: there are notes already.
+    /// Registers the handle's task to be woken by the next event. Returns `false` if there are events already.
     pub(crate) fn park(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.notes.is_empty() {
+        if !state.events.is_empty() {
             return false;
         }
         match &mut state.waiting {
@@ -172,13 +172,13 @@ impl<E: PipeEnd> Inbox<E> {
         true
     }
 
-    /// The handle goes: what is in here is dropped, and so is all that comes.
+    /// Drops what is in here, and all that comes: the handle goes.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.waiting = None;
-        let notes = std::mem::take(&mut state.notes);
+        let events = std::mem::take(&mut state.events);
         drop(state);
-        drop(notes);
+        drop(events);
     }
 }

@@ -9,7 +9,7 @@
 //! A lane carries [`Batch`](zmtp::Batch)es: whole messages in wire form. `push` encodes a message straight into the
 //! lane's open batch; whoever reads takes the batch out whole, so the lock is taken once per message by
 //! the one who has single messages and once per batch by the other. All concurrency between a socket and
-//! its sessions is in this folder (`lane.rs`) and in `inbox.rs`.
+//! its sessions is in this folder, in `lane.rs` and `inbox.rs`.
 //!
 //! **High-water mark.** A lane counts the messages in its queue and those that its reader has taken but
 //! not yet done with (written to the stream, or handed to the application). Their sum never exceeds the
@@ -21,12 +21,21 @@
 //! session has delivered outlives its `IncomingEnd`: the socket reads it to the end.
 //!
 //! **Marks.** A lane says between which messages another peer has taken the place of the one before; and, for a socket
-//! that names its peers, when one came and left.
+//! that names its peers, when one came and left (`peers.rs`).
 //!
-//! **Bytes and age.** A lane may have a limit of bytes and a time to live for its messages, see `bounds.rs`.
+//! **Policy.** A lane may have a limit of bytes, a time to live for its messages, or hold only the newest message, of all
+//! or of each topic: see `policy/`.
 //!
-//! **Conflation.** A lane in that mode holds one message, and a newer one takes its place (R-CONF-1); or one of each
-//! topic, see `latest.rs`.
+//! ```text
+//! lane.rs                             one direction: a queue under a lock
+//! queue.rs                            batches, and the credit that the HWM leaves
+//! policy/, expire conflate evict resize   what a queue does beside counting
+//! peers.rs                            marks: who sends what
+//! ends.rs inbox.rs                    who is told what
+//! writer.rs reader.rs session_end.rs  the ends, as their holders have them
+//! build.rs                            making pipes
+//! counters.rs view.rs                 what the statistics see
+//! ```
 
 mod build;
 mod conflate;
@@ -99,7 +108,7 @@ impl Linger {
         linger
     }
 
-    /// `None`: for ever.
+    /// Changes the time. `None`: for ever.
     pub(crate) fn set(&self, time: Option<Duration>) {
         let millis = time.map_or(FOR_EVER, |time| {
             u64::try_from(time.as_millis()).unwrap_or(FOR_EVER)

@@ -19,7 +19,7 @@ pub(crate) enum Popped<T = Message> {
     Message(T),
     /// The peer came or left, after the last message and before the next.
     Mark(PeerMark),
-    /// Nothing now. The pipe's id comes as a note when there is something.
+    /// Nothing now. The pipe's id comes as an event when there is something.
     Empty,
     /// Nothing ever more.
     Ended,
@@ -48,27 +48,27 @@ impl PipeReader {
         self.origin
     }
 
-    /// Messages popped that the lane has not been told of.
+    /// Returns how many popped messages the lane has not been told of.
     pub(crate) fn popped(&self) -> usize {
         self.popped
     }
 
-    /// The name of whoever sent the message that was popped last.
+    /// Returns the name of whoever sent the message that was popped last.
     pub(crate) fn peer(&self) -> Option<&RoutingId> {
         self.peer.as_ref()
     }
 
-    /// Who has sent the message that was popped last. `None`: none was.
+    /// Returns who has sent the message that was popped last. `None`: none was.
     pub(crate) fn sender(&self) -> Option<Arc<Peer>> {
         self.lane.lock().peers.sender.clone()
     }
 
-    /// The connection that the pipe ends at, if there is one now.
+    /// Returns the connection that the pipe ends at, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
-    /// The oldest message, if it is at hand and a single frame.
+    /// Takes the oldest message, if it is at hand and a single frame.
     #[inline(always)]
     pub(crate) fn pop_at_hand(&mut self) -> Option<Message> {
         if let Some(message) = self.batch.pop_inline() {
@@ -84,7 +84,7 @@ impl PipeReader {
         Some(Message::from(payload))
     }
 
-    /// The first frame of the message that `pop_at_hand` would take.
+    /// Returns the first frame of the message that `pop_at_hand` would take.
     #[inline]
     pub(crate) fn front(&self) -> Option<&[u8]> {
         self.batch.front()
@@ -98,12 +98,12 @@ impl PipeReader {
         }
     }
 
-    /// The oldest message.
+    /// Takes the oldest message.
     pub(crate) fn pop(&mut self) -> Popped {
         self.pop_with(&mut Batch::pop)
     }
 
-    /// The oldest message, as `take` takes it off its batch.
+    /// Takes the oldest message, as `take` takes it off its batch.
     pub(crate) fn pop_with<T>(
         &mut self,
         take: &mut impl FnMut(&mut Batch) -> Option<T>,
@@ -143,12 +143,12 @@ impl PipeReader {
                     lane.peers.next_sender = Some(peer);
                     None
                 }
-                Mark::Peer(news) => {
+                Mark::Peer(mark) => {
                     lane.peers.taken();
-                    if let PeerMark::Joined { name, .. } = &news {
+                    if let PeerMark::Joined { name, .. } = &mark {
                         self.peer = Some(name.clone());
                     }
-                    Some(Popped::Mark(news))
+                    Some(Popped::Mark(mark))
                 }
             }),
             Some(batch) => {

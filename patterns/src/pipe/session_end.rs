@@ -31,7 +31,7 @@ impl SessionPipe {
         self.incoming.lane.lock().drive = Some(connection.clone());
     }
 
-    /// The connection is over.
+    /// Takes the connection away from the socket's handle: it is over.
     pub(crate) fn withdraw(&mut self) {
         self.incoming.lane.lock().drive = None;
         let mut lane = self.outgoing.lane.lock();
@@ -43,7 +43,7 @@ impl SessionPipe {
         self.outgoing.id
     }
 
-    /// The socket finds its ends in its inboxes.
+    /// Gives the socket its ends, which it finds in its inboxes.
     pub(crate) fn attach(&mut self, party: &Party<'_>) {
         self.attached = true;
         let (outgoing, incoming) = (&self.outgoing.lane, &self.incoming.lane);
@@ -57,12 +57,12 @@ impl SessionPipe {
         self.attached
     }
 
-    /// The pipe is to serve one connection after the other.
+    /// Lets the pipe serve one connection after the other.
     pub(crate) fn set_lasting(&mut self) {
         self.lasting = true;
     }
 
-    /// The connection has ended: others may have the peer's name, and with `tell`, the socket hears of it.
+    /// Ends a connection: others may have the peer's name, and with `tell`, the socket hears of it.
     pub(crate) fn peer_left(&self, tell: bool) {
         let mut lane = self.incoming.lane.lock();
         let was_known = lane.peers.name.is_some();
@@ -84,7 +84,7 @@ impl SessionPipe {
         deliver(wakeup, self.id());
     }
 
-    /// The name by which the peer is known so far.
+    /// Returns the name by which the peer is known so far.
     pub(crate) fn name(&self) -> Option<RoutingId> {
         self.incoming.lane.lock().peers.name()
     }
@@ -134,7 +134,7 @@ impl OutgoingEnd {
         taken
     }
 
-    /// So much has been written, and `taken` of the messages came from here: others may take their place. A batch
+    /// Notes what has been written; `taken` of the messages came from here, and others may take their place. A batch
     /// that is written whole is given back, for its buffer.
     pub(crate) fn written(
         &mut self,
@@ -154,7 +154,7 @@ impl OutgoingEnd {
         deliver(wakeup, self.id);
     }
 
-    /// `messages` of what was taken went down with their connection.
+    /// Counts messages that were taken and went down with their connection.
     pub(crate) fn lost(&mut self, messages: usize) {
         let mut lane = self.lane.lock();
         lane.counters.lost.add(messages);
@@ -182,7 +182,7 @@ impl OutgoingEnd {
         self.lane.lock().live = false;
     }
 
-    /// The session's task goes to rest: the next message may be sent by its sender. Tells until when what
+    /// Lets the next message be sent by its sender: the session's task goes to rest. Returns until when what
     /// is queued may still be sent, when the socket is gone, and whether buffers worth a timer are kept. `None`: the socket wants
     /// the connection closed.
     pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
@@ -193,12 +193,12 @@ impl OutgoingEnd {
             .then(|| (lane.deadline(), lane.spares.are_worth_a_timer()))
     }
 
-    /// Why the socket wants the peer gone, if it does.
+    /// Returns why the socket wants the peer gone, if it does.
     pub(crate) fn evicted(&self) -> Option<EvictReason> {
         self.lane.lock().evicted
     }
 
-    /// The connection to the unwanted peer is closed: what follows is for another one.
+    /// Takes messages again: the connection to the evicted peer is closed, and what follows is for another one.
     pub(crate) fn clear_eviction(&mut self) {
         let mut lane = self.lane.lock();
         let wakeup = lane.clear_eviction();
@@ -206,7 +206,7 @@ impl OutgoingEnd {
         deliver(wakeup, self.id);
     }
 
-    /// Drops what has waited for too long. Tells how soon to look again, if messages have a time to live.
+    /// Drops what has waited for too long. Returns how soon to look again, if messages have a time to live.
     pub(crate) fn expire(&mut self) -> Option<Duration> {
         let mut lane = self.lane.lock();
         let policy = lane.policy.as_ref();
@@ -224,12 +224,12 @@ impl OutgoingEnd {
         lane.open.shrink_to(0);
     }
 
-    /// Until when what is queued may still be sent, when the socket is gone. `None`: it is not.
+    /// Returns until when what is queued may still be sent, when the socket is gone. `None`: it is not.
     pub(crate) fn linger(&self) -> Option<Deadline> {
         self.lane.lock().deadline()
     }
 
-    /// Ready when the socket is gone: for a session that has no connection to send to.
+    /// Waits until the socket is gone: for a session that has no connection to send to.
     pub(crate) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut lane = self.lane.lock();
         lane.reader.set_task(cx.waker());
@@ -239,7 +239,7 @@ impl OutgoingEnd {
         Poll::Pending
     }
 
-    /// Messages queued for the peer or in the session's hands.
+    /// Returns how many messages are queued for the peer or in the session's hands.
     pub(crate) fn unsent(&self) -> usize {
         self.lane.lock().queued()
     }
@@ -260,12 +260,12 @@ pub(crate) struct IncomingEnd {
 }
 
 impl IncomingEnd {
-    /// How many messages may be pushed now.
+    /// Returns how many messages may be pushed now.
     pub(crate) fn room(&self) -> usize {
         self.lane.lock().room()
     }
 
-    /// How many messages may be pushed now; parks when none.
+    /// Returns how many messages may be pushed now; parks when none.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         let mut lane = self.lane.lock();
         match lane.room() {

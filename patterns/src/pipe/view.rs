@@ -74,6 +74,7 @@ impl LaneView {
     /// Returns the name by which the writer is known.
     pub(crate) fn writer(&self) -> Option<RoutingId> {
         let lane = self.lane.upgrade()?;
-        lane.lock().peers.name()
+        let queue = lane.lock();
+        queue.peers.name()
     }
 }

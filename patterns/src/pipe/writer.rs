@@ -16,7 +16,7 @@ use crate::sync::MutexGuard;
 /// Why a message did not go into a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The HWM is reached. The pipe's id comes as a note when there is room again.
+    /// The HWM is reached. The pipe's id comes as an event when there is room again.
     Full,
     /// The peer is gone for good.
     Gone,
@@ -36,7 +36,7 @@ impl PipeWriter {
         self.origin
     }
 
-    /// A message was dropped because the pipe is full.
+    /// Counts a message that was dropped because the pipe is full.
     pub(crate) fn count_dropped(&self) {
         self.counters.missed.add(1);
     }
@@ -47,7 +47,7 @@ impl PipeWriter {
         self.put(|batch, by_reference| batch.push_from(message, by_reference))
     }
 
-    /// `push` with an envelope around the message.
+    /// Queues a message with an envelope around it.
     pub(crate) fn push_enveloped(
         &mut self,
         envelope: &Envelope,
@@ -88,11 +88,11 @@ impl PipeWriter {
         }
     }
 
-    /// Whether `push` would take a message. If it would not, the pipe's id comes as a note when it would.
+    /// Returns whether `push` would take a message. If it would not, the pipe's id comes as an event when it would.
     pub(crate) fn check_room(&mut self) -> Result<(), Refused> {
         let mut lane = self.lane.lock();
         if lane.free == 0 {
-            // Whoever asks needs no note.
+            // Whoever asks needs no event.
             lane.expire();
         }
         if lane.free > 0 || (lane.conflates() && !lane.reader.gone) {
@@ -136,7 +136,7 @@ impl PipeWriter {
         }
     }
 
-    /// The reader is at rest. A session whose task has run since the last time is driven from here: the
+    /// Wakes the reader, which is at rest. A session whose task has run since the last time is driven from here: the
     /// message is on its way when `send` returns, without a detour through the runtime. The messages
     /// that follow closely find that used up, and collect in a batch for the task.
     #[cold]

@@ -146,7 +146,7 @@ pub struct PlainUsers {
 type Users = HashMap<Vec<u8>, Password>;
 
 impl PlainUsers {
-    /// Nobody.
+    /// Lets nobody in.
     pub fn new() -> Self {
         Self::default()
     }
@@ -171,7 +171,7 @@ impl PlainUsers {
         })
     }
 
-    /// The users of such a file as it is when a client comes: who is added to it, changed or removed counts from the
+    /// Reads the users of such a file whenever a client comes: who is added to it, changed or removed counts from the
     /// next client on; connections that stand are not ended. If it cannot be read, clients are refused for the time
     /// being. Users that are [added](Self::add) besides are known, too, and go before those of the same name in the
     /// file.
@@ -291,7 +291,7 @@ pub(super) struct Stamp {
 const COARSE: Duration = Duration::from_secs(2);
 
 impl Stamp {
-    /// Taken before the file is read.
+    /// Makes the stamp of a file, before it is read.
     pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Stamp {
             changed: metadata.modified().ok(),
@@ -300,7 +300,7 @@ impl Stamp {
         }
     }
 
-    /// Whether a file that has been read is surely the same. One that was changed just before may have been changed
+    /// Returns whether a file that has been read is surely the same. One that was changed just before may have been changed
     /// again without that being seen.
     pub(super) fn still_is(&self, now: &Stamp) -> bool {
         let age = self

@@ -147,7 +147,7 @@ pub mod fuzzing {
 
     use super::{Decision, zap};
 
-    /// What a handler's reply to the request of this number says.
+    /// Returns what a handler's reply to the request of this number says.
     #[must_use]
     pub fn zap_reply(reply: &Message, id: &str) -> Option<Decision> {
         zap::from_message(reply, id)

@@ -58,7 +58,7 @@ fn to_message(request: &AuthRequest, id: &str) -> Message {
     message
 }
 
-/// What the reply says. `None`: it is not one to this question.
+/// Returns what the reply says. `None`: it is not one to this question.
 pub(super) fn from_message(reply: &Message, id: &str) -> Option<Decision> {
     let frames: Vec<&[u8]> = reply.iter().collect();
     let [delimiter, version, echoed, status, _text, user_id, metadata] = frames[..] else {

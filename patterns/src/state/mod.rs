@@ -147,7 +147,7 @@ impl Shared {
         })
     }
 
-    /// What this socket brings to a pipe.
+    /// Returns what this socket brings to a pipe.
     pub(crate) fn party(&self, origin: Origin) -> Party<'_> {
         let (mut send, mut recv) = *self.state.limits.lock();
         // Whether they conflate is for later endpoints.
@@ -165,14 +165,14 @@ impl Shared {
         }
     }
 
-    /// A new pipe. The socket finds its ends in its inboxes.
+    /// Makes a pipe. The socket finds its ends in its inboxes.
     pub(crate) fn pipe(&self, origin: Origin) -> SessionPipe {
         let mut pipe = pipe::to_session(&self.party(origin));
         pipe.attach(&self.party(origin));
         pipe
     }
 
-    /// A new pipe for a peer, which may be yet to be reached. If the socket does not take it, it gets no ends.
+    /// Makes a pipe for a peer, which may be yet to be reached. If the socket does not take it, it gets no ends.
     pub(crate) fn pipe_for(&self, origin: Origin, peer: Option<&Arc<Peer>>) -> SessionPipe {
         let mut pipe = pipe::to_session(&self.party(origin));
         if self.admit(&pipe, origin, peer) {
@@ -181,13 +181,13 @@ impl Shared {
         pipe
     }
 
-    /// Whether an endpoint's peer has its place before it is reached.
+    /// Returns whether an endpoint's peer has its place before it is reached.
     pub(crate) fn knows(&self, origin: Origin) -> bool {
         let names = self.state.peer_names.as_ref();
         names.is_some_and(|names| names.knows(origin))
     }
 
-    /// Whether the socket has one peer at most.
+    /// Returns whether the socket has one peer at most.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.config.rules.naming == PeerNaming::Exclusive
     }
@@ -222,7 +222,7 @@ impl Shared {
         true
     }
 
-    /// A connection begins: `start` gets what the peer has to hear first, before anything can change it.
+    /// Begins a connection: `start` gets what the peer has to hear first, before anything can change it.
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
         match &self.state.subscriptions {
             Some(set) => set.begin(start),
@@ -230,7 +230,7 @@ impl Shared {
         }
     }
 
-    /// The pipe ends and nobody will send what is left in it.
+    /// Ends a pipe in which something may be left that nobody will send.
     pub(crate) fn give_up(&self, pipe: SessionPipe) {
         // Subscriptions are no messages of the application.
         if self.state.subscriptions.is_none() {
@@ -240,13 +240,13 @@ impl Shared {
         }
     }
 
-    /// Messages given up so far.
+    /// Returns how many messages were given up so far.
     pub(crate) fn unsent(&self) -> usize {
         self.state.unsent.load(Ordering::Relaxed)
     }
 }
 
-/// What a socket's pipes may hold: what is sent, and what is received.
+/// Returns what a socket's pipes may hold: what is sent, and what is received.
 fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
     // What goes the other way is subscriptions, and none of them may take the place of another.
     let Rules {
@@ -271,7 +271,7 @@ fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
     (send, recv)
 }
 
-/// The probe for ROUTERs, or the welcome for subscribers.
+/// Returns the probe for ROUTERs, or the welcome for subscribers.
 fn first_messages(options: &Options) -> Batch {
     let mut first = Batch::new();
     if options.probe_router {

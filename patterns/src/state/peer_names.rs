@@ -48,7 +48,7 @@ pub(crate) struct NameClaim {
 }
 
 impl PeerNames {
-    /// The directory of a socket whose type has one.
+    /// Returns the names of a socket whose type has any.
     pub(crate) fn new(rules: &Rules, options: &Options) -> Option<Arc<Self>> {
         let exclusive = match rules.naming {
             PeerNaming::Exclusive => true,
@@ -76,8 +76,8 @@ impl PeerNames {
         self.names.lock()
     }
 
-    /// A peer that calls itself `announced`, and was known as `before` when it was here last, wants to
-    /// come in. `None`: its name is taken.
+    /// Gives a name to a peer that calls itself `announced`, and was known as `before` when it was here last.
+    /// `None`: its name is taken.
     pub(crate) fn claim(
         self: &Arc<Self>,
         pipe: PipeId,
@@ -124,12 +124,12 @@ impl PeerNames {
         true
     }
 
-    /// Whether the peer of an endpoint has its name before it is reached.
+    /// Returns whether the peer of an endpoint has its name before it is reached.
     pub(crate) fn knows(&self, origin: Origin) -> bool {
         self.exclusive || self.lock().reserved.values().any(|by| *by == origin)
     }
 
-    /// An endpoint goes, and its peers need their names no more, though what was sent to them may linger.
+    /// Frees the names of an endpoint's peers: it goes, though what was sent to them may linger.
     pub(crate) fn release(&self, origin: Origin) {
         let mut names = self.lock();
         names.reserved.retain(|_, by| *by != origin);
@@ -138,7 +138,7 @@ impl PeerNames {
 }
 
 impl Names {
-    /// The name given to the peer here, or that it gives itself, or that it had, or a new one.
+    /// Returns the name given to the peer here, or that it gives itself, or that it had, or a new one.
     fn name_of(
         &mut self,
         origin: Origin,

@@ -1,7 +1,7 @@
-//! The ledger: a socket's counters. Pipes are entered when they are made, by whoever makes them; sessions say who is
+//! The registry of statistics: a socket's counters. Pipes are entered when they are made, by whoever makes them; sessions say who is
 //! at the other end; the handle takes snapshots.
 //!
-//! A pipe counts in its lanes' tallies, which the ledger keeps beyond the pipe, so nothing is lost or counted twice
+//! A pipe counts in its lanes' tallies, which the registry keeps beyond the pipe, so nothing is lost or counted twice
 //! whenever a snapshot is taken. Entries of pipes that are gone are summed up now and then, before they are more
 //! than those that are there.
 
@@ -89,14 +89,14 @@ impl PipeRegistry for StatsRegistry {
 }
 
 impl StatsRegistry {
-    /// Something is known of a pipe's other end. Pipes that no socket has are not in the ledger.
+    /// Changes what is known of a pipe's other end. Pipes that no socket has are not in the registry.
     pub(crate) fn update(&self, id: PipeId, tell: impl FnOnce(&mut PeerRecord)) {
         if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {
             tell(&mut entry.record);
         }
     }
 
-    /// The high-water marks of all pipes change.
+    /// Changes the high-water marks of all pipes.
     pub(crate) fn set_hwms(&self, send: usize, recv: usize) {
         for (id, entry) in &self.entries.lock().pipes {
             entry.outgoing.set_writer_hwm(*id, send);
@@ -104,7 +104,7 @@ impl StatsRegistry {
         }
     }
 
-    /// What was dropped so far.
+    /// Returns what was dropped so far.
     pub(crate) fn dropped(&self) -> Dropped {
         let entries = self.entries.lock();
         let mut dropped = entries.gone.dropped;
@@ -122,7 +122,7 @@ impl StatsRegistry {
         dropped.unread += self.unheard.get();
     }
 
-    /// All counters. `popped` are the messages of each pipe that the handle has received and not yet told it of.
+    /// Returns all counters. `popped` are the messages of each pipe that the handle has received and not yet told it of.
     pub(crate) fn snapshot(&self, popped: &HashMap<PipeId, usize>) -> SocketStats {
         let entries = self.entries.lock();
         let mut stats = entries.gone.clone();

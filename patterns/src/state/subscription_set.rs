@@ -21,7 +21,7 @@ pub(crate) struct SubscriptionSet {
 /// Each topic with the number of times that it was subscribed.
 type Topics = BTreeMap<Box<[u8]>, usize>;
 
-/// The message that subscribes to a topic, or cancels it.
+/// Returns the message that subscribes to a topic, or cancels it.
 pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
     let mut text = Vec::with_capacity(1 + topic.len());
     text.push(u8::from(subscribe));
@@ -29,7 +29,7 @@ pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
     Message::from(Frame::from(text))
 }
 
-/// What a message says about subscriptions: `Some((true, topic))` subscribes, `Some((false, topic))`
+/// Returns what a message says about subscriptions: `Some((true, topic))` subscribes, `Some((false, topic))`
 /// unsubscribes.
 pub(crate) fn parse_subscription(frame: &[u8]) -> Option<(bool, &[u8])> {
     match frame {
@@ -39,7 +39,7 @@ pub(crate) fn parse_subscription(frame: &[u8]) -> Option<(bool, &[u8])> {
     }
 }
 
-/// Whether a message on its way to a publisher is about a subscription.
+/// Returns whether a message on its way to a publisher is about a subscription.
 pub(crate) fn is_subscription(message: &Message) -> bool {
     message
         .first()
@@ -70,7 +70,7 @@ pub(crate) fn take_subscriptions(
 }
 
 impl SubscriptionSet {
-    /// The interest of a socket whose type subscribes.
+    /// Returns the set of a socket whose type subscribes.
     pub(crate) fn new(rules: &Rules) -> Option<Self> {
         rules.subscribes.then(SubscriptionSet::default)
     }
@@ -101,12 +101,12 @@ impl SubscriptionSet {
         true
     }
 
-    /// Distinct topics.
+    /// Returns the number of distinct topics.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// A connection begins: it gets every topic once.
+    /// Begins a connection, which gets every topic once.
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
         let topics = self.lock();
         let mut first = Batch::new();

@@ -37,7 +37,7 @@ impl Session {
         pipe.outgoing.restore(batch);
     }
 
-    /// Last words to a peer at fault or refused, if the protocol has any, as far as they go out without waiting.
+    /// Sends a last word to a peer at fault or refused, if the protocol has one, as far as it goes out without waiting.
     pub(super) async fn explain(&mut self, reason: &DisconnectReason) {
         let DisconnectReason::Protocol(error) = reason else {
             return;

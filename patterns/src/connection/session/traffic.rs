@@ -151,7 +151,7 @@ impl Flow for Session {
         (result.is_ok() && is_quiet && !self.needs_timer()).then_some(true)
     }
 
-    /// The stream has begun to take nothing, and only the task can see to the time.
+    /// Returns whether the stream has begun to take nothing: only the task can see to the time.
     fn needs_timer(&self) -> bool {
         self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
     }
