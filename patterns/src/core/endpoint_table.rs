@@ -1,11 +1,10 @@
 //! The life of a socket: its endpoints, shared by its two halves, and its end.
 //!
 //! ```text
-//!   whole:                       split:
-//!   Core ── EndpointTable                 Core<S, Absent> ──┐
-//!    ├ S   (writers' inbox)       └ S               EndpointTable: endpoints; what a dropped half had
-//!    └ R   (readers' inbox)      Core<Absent, R> ──┘
-//!                                 └ R
+//!   whole:                         divided:
+//!   Core ── EndpointTable          Core (sends) ─────┐
+//!                                                    EndpointTable: endpoints; what a dropped half had
+//!                                  Core (receives) ──┘
 //! ```
 //!
 //! A half owns the strategy and the inbox of its direction and never touches the other's. Either may connect and

@@ -1,80 +1,74 @@
-//! The crate's floors: no module uses one of a floor above, none beside itself, and no files of different folders use
-//! each other in a circle. Read from the `use` lines of `src/`; tests in there may use everything.
+//! Reads which modules use which, from the `use` lines and the `crate::` paths of a crate's sources: for the tests of the
+//! floors of `purezmq-zmtp` and `purezmq`. Tests in there may use everything, and `lib.rs`, which shows the crate to its
+//! users, is above all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The modules, from the ground up. Those of one floor do not know each other.
-const FLOORS: &[&[&str]] = &[
-    &[
-        "buffer_pool",
-        "message",
-        "random",
-        "socket_type",
-        "version",
-        "limits",
-        "wire",
-    ],
-    &["envelope", "error", "serde_impls"],
-    &["batch", "mechanism"],
-    &["decoder"],
-    &["engine"],
-];
+/// Files and folders of tests.
+const TESTS: &[&str] = &["tests", "loom_tests", "left_out"];
 
 /// A file's module path, such as `["engine", "zmtp", "traffic"]`, and the paths that it uses.
-type Uses = BTreeMap<Vec<String>, Vec<Vec<String>>>;
+pub(crate) type Uses = BTreeMap<Vec<String>, Vec<Vec<String>>>;
 
-#[test]
-fn no_module_uses_one_of_a_floor_above_or_beside_it() {
-    for (file, uses) in uses() {
-        let own = floor(&file[0]);
-        for used in uses.iter().filter(|used| used[0] != file[0]) {
-            assert!(floor(&used[0]) < own, "{file:?} uses {used:?}");
+/// Says where a module uses one of a floor above, or beside it.
+pub(crate) fn arrows_up(uses: &Uses, floors: &[&[&str]]) -> Vec<String> {
+    let mut up = Vec::new();
+    for (file, uses) in uses {
+        let (name, own) = floor(floors, file);
+        for used in uses {
+            let (other, its) = floor(floors, used);
+            if other != name && its >= own {
+                up.push(format!("{} uses {}", file.join("::"), used.join("::")));
+            }
         }
     }
+    up
 }
 
-#[test]
-fn no_files_of_different_folders_use_each_other_in_a_circle() {
-    let uses = uses();
+/// Says which files of different folders use each other in a circle.
+pub(crate) fn circles(uses: &Uses) -> Vec<String> {
     let arrows: BTreeMap<_, BTreeSet<_>> = uses
         .iter()
         .map(|(file, used)| {
             (
                 file,
-                used.iter()
-                    .filter_map(|path| file_of(&uses, path))
-                    .collect(),
+                used.iter().filter_map(|path| file_of(uses, path)).collect(),
             )
         })
         .collect();
-    for file in uses.keys() {
-        let mut reached = BTreeSet::from([file]);
+    let reach = |file| {
+        let mut reached = BTreeSet::new();
         let mut left = vec![file];
         while let Some(next) = left.pop() {
             left.extend(arrows[next].iter().filter(|used| reached.insert(**used)));
         }
-        for other in reached
-            .iter()
-            .filter(|other| folder(&uses, other) != folder(&uses, file))
-        {
-            let mut back = BTreeSet::new();
-            let mut left = vec![*other];
-            while let Some(next) = left.pop() {
-                left.extend(arrows[next].iter().filter(|used| back.insert(**used)));
+        reached
+    };
+    let reached: BTreeMap<_, _> = uses.keys().map(|file| (file, reach(file))).collect();
+    let mut wrong = Vec::new();
+    for (file, others) in &reached {
+        for other in others.iter().filter(|other| *other < file) {
+            if folder(uses, other) != folder(uses, file) && reached[other].contains(file) {
+                wrong.push(format!("{} and {}", file.join("::"), other.join("::")));
             }
-            assert!(
-                !back.contains(file),
-                "{file:?} and {other:?} use each other"
-            );
         }
     }
+    wrong
 }
 
-fn floor(module: &str) -> usize {
-    let found = FLOORS.iter().position(|floor| floor.contains(&module));
-    found.unwrap_or_else(|| panic!("{module} has no floor: put it into FLOORS"))
+/// The entry of `floors` that a path belongs to, and its floor.
+fn floor<'a>(floors: &[&[&'a str]], path: &[String]) -> (&'a str, usize) {
+    let name = |len: usize| path[..len].join("::");
+    let entry = |len: usize| {
+        floors.iter().enumerate().find_map(|(floor, modules)| {
+            let module = modules.iter().find(|module| **module == name(len))?;
+            Some((*module, floor))
+        })
+    };
+    let found = (1..=path.len()).rev().find_map(entry);
+    found.unwrap_or(("?", usize::MAX))
 }
 
 /// The file in which something of this path is.
@@ -96,10 +90,10 @@ fn folder<'a>(uses: &Uses, file: &'a [String]) -> &'a [String] {
     }
 }
 
-fn uses() -> Uses {
+/// Reads the sources under a crate's `src/`.
+pub(crate) fn read(source: &Path) -> Uses {
     let mut uses = Uses::new();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    read_folder(&source, &mut Vec::new(), &mut uses);
+    read_folder(source, &mut Vec::new(), &mut uses);
     assert!(uses.len() > 30, "the sources are not where they were");
     uses
 }
@@ -108,13 +102,16 @@ fn read_folder(folder: &Path, module: &mut Vec<String>, uses: &mut Uses) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if name == "tests" || (name == "lib" && module.is_empty()) {
+        if TESTS.contains(&name.as_str()) || (name == "lib" && module.is_empty()) {
             continue;
         }
         if path.is_dir() {
             module.push(name);
             read_folder(&path, module, uses);
             module.pop();
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let mut file = module.clone();

@@ -1,0 +1,37 @@
+//! The crate's floors: no module uses one of a floor above, none beside itself, and no files of different folders use
+//! each other in a circle.
+
+mod reader;
+
+use std::path::Path;
+
+/// The modules, from the ground up. Those of one floor do not know each other.
+const FLOORS: &[&[&str]] = &[
+    &[
+        "buffer_pool",
+        "message",
+        "random",
+        "socket_type",
+        "version",
+        "limits",
+        "wire",
+    ],
+    &["envelope", "error", "serde_impls"],
+    &["batch", "mechanism"],
+    &["decoder"],
+    &["engine"],
+];
+
+#[test]
+fn no_module_uses_one_of_a_floor_above_or_beside_it() {
+    assert_eq!(reader::arrows_up(&uses(), FLOORS), [""; 0]);
+}
+
+#[test]
+fn no_files_of_different_folders_use_each_other_in_a_circle() {
+    assert_eq!(reader::circles(&uses()), [""; 0]);
+}
+
+fn uses() -> reader::Uses {
+    reader::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
