@@ -7,6 +7,7 @@
 //! ipc://@name                   Linux abstract name
 //! ipc://*                       to bind only: a fresh file in a fresh directory
 //! tls+tcp://host:port           TLS over TCP, in builds with the feature `tls`
+//! vsock://cid:port              between virtual machines and hosts, in builds with the feature `vsock`
 //! inproc://name                 1 to 256 bytes, known within one Context
 //! ```
 //!

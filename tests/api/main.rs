@@ -27,3 +27,5 @@ mod regressions;
 mod slow_subscribers;
 mod stats;
 mod system_options;
+#[cfg(target_os = "linux")]
+mod vsock;

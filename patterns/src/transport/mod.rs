@@ -33,6 +33,8 @@ mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod traits;
+#[cfg(all(feature = "vsock", target_os = "linux"))]
+mod vsock;
 
 use std::io;
 

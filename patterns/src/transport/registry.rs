@@ -33,6 +33,7 @@ transports! {
     tcp::Tcp,
     ipc::Ipc,
     "tls+tcp" needs "tls": tls::Tls,
+    "vsock" needs "vsock" on "linux": vsock::Vsock,
 }
 
 /// Transports of libzmq that this library knows by name only, and what libzmq uses them for.
@@ -46,7 +47,6 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("tipc", "cluster IPC"),
     ("vmci", "virtual machine sockets"),
     ("hvsocket", "Hyper-V sockets"),
-    ("vsock", "virtual machine sockets"),
 ];
 
 /// Returns the transport of that scheme, if this build has it and it is a byte stream.
