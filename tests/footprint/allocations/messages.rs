@@ -83,11 +83,12 @@ fn a_body_that_comes_in_pieces_may_allocate_twice() {
     assert!(cost.receiver + cost.sessions <= 2.0 + SLACK, "{cost:?}");
 }
 
-/// What a round trip costs today, in no way the least that is possible: a request and its reply have an
-/// envelope, so all four messages on the way are messages of several frames, which live on the heap.
+/// What a round trip costs today. Over TCP, the envelopes of small messages cost nothing; where no bytes are written, the
+/// four messages on the way have several frames each, which live on the heap. A third of an allocation is what the
+/// runtime's and the sessions' own buffers come to.
 #[test]
 fn a_round_trip_allocates_no_more_than_it_did() {
-    let bounds = [[9.0, 10.0], [13.0, 15.0]];
+    let bounds = [[0.4, 4.0], [4.0, 10.0]];
     for (place, bounds) in places("round-trips").iter().zip(bounds) {
         for (size, bound) in [16, 1024].into_iter().zip(bounds) {
             let cost = request_reply(place, size);
