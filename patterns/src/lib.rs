@@ -102,3 +102,14 @@ pub use transport::{Acceptor, ByteStream, Stream};
 pub use transport::{OpenListener, TRANSPORTS};
 pub use zmtp;
 pub use zmtp::{Frame, Message, SocketType};
+
+/// The documents' code, compiled and run as the code of these comments is.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/options.md")]
+    struct Options;
+    #[doc = include_str!("../../docs/reliability.md")]
+    struct Reliability;
+}

@@ -40,7 +40,9 @@ fn set(options: &mut Options, setting: &Setting) -> Result<(), &'static str> {
     let name = format!("ZMQ_{}", setting.name);
     let id = OptionId::by_zmq_name(&name).unwrap_or_else(|| panic!("{name} is none of ours"));
     let value = match &*setting.name {
-        "ROUTING_ID" => ZmqValue::Bytes(setting.value.clone().into_bytes().into()),
+        "ROUTING_ID" | "XPUB_WELCOME_MSG" => {
+            ZmqValue::Bytes(setting.value.clone().into_bytes().into())
+        }
         "MAXMSGSIZE" => ZmqValue::Int64(setting.number().into()),
         _ => ZmqValue::Int(setting.number()),
     };

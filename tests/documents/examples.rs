@@ -1,7 +1,9 @@
 //! Every example runs as a process of its own and says what it should.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
 
 use common::within;
 use tempfile::TempDir;
@@ -61,11 +63,61 @@ impl Example {
     }
 }
 
-/// `cargo test` builds the examples beside the test programs.
+/// Returns where an example is. All tests of the workspace are built together with the examples; when this program
+/// is run alone, the first test that finds one missing, or older than the sources, has them built.
 fn path(name: &str) -> PathBuf {
+    static BUILT: Mutex<bool> = Mutex::new(false);
     let test = std::env::current_exe().expect("the path of this program");
-    let deps = test.parent().expect("a folder");
-    deps.parent().expect("a folder").join("examples").join(name)
+    let profile = test.ancestors().nth(2).expect("a folder");
+    let path = profile.join("examples").join(name);
+    let mut built = BUILT.lock().expect("nobody has failed to build them");
+    let made = path.metadata().and_then(|file| file.modified()).ok();
+    if !*built && made < Some(*newest_source()) {
+        build(profile);
+        *built = true;
+    }
+    path
+}
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Returns when a file was last changed that an example is made of.
+fn newest_source() -> &'static SystemTime {
+    static NEWEST: OnceLock<SystemTime> = OnceLock::new();
+    fn newest(folder: &Path) -> SystemTime {
+        let entries = folder.read_dir().expect("a folder");
+        let ages = entries.map(|entry| {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => newest(&path),
+                false => path
+                    .metadata()
+                    .and_then(|file| file.modified())
+                    .expect("a file"),
+            }
+        });
+        ages.max().unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+    NEWEST.get_or_init(|| {
+        let folders = ["examples", "patterns/src", "zmtp/src"];
+        let newest = folders.map(|folder| newest(&Path::new(ROOT).join(folder)));
+        newest.into_iter().max().expect("there are three")
+    })
+}
+
+/// Builds the examples with the profile that this program has, beside it.
+fn build(profile: &Path) {
+    let name = profile.file_name().and_then(|name| name.to_str());
+    let built = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "purezmq-examples"])
+        .args(["--examples", "--all-features", "--profile"])
+        .arg(name.map_or("dev", |name| if name == "debug" { "dev" } else { name }))
+        .arg("--target-dir")
+        .arg(profile.parent().expect("a folder"))
+        .current_dir(ROOT)
+        .status();
+    let built = built.expect("cargo runs");
+    assert!(built.success(), "the examples: {built}");
 }
 
 /// A folder, and endpoints in it by name.

@@ -124,9 +124,17 @@ async fn large_messages_keep_their_order_when_a_connection_breaks() {
         assert!(message[1].iter().all(|byte| *byte == number as u8));
         numbers.push(number);
     }
+    // What is left of the first connection and what comes by the second is read in turn; each is in order.
+    let in_order = |range: std::ops::Range<usize>| {
+        let of_one = numbers.iter().filter(|number| range.contains(number));
+        of_one.is_sorted_by(|earlier, later| earlier < later)
+    };
+    let breaks = (0..=COUNT).any(|at| in_order(0..at) && in_order(at..COUNT));
+    assert!(breaks, "{numbers:?}");
     // What was written when the connection broke is lost, in one piece.
+    numbers.sort_unstable();
     let gaps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1);
-    assert!(numbers.is_sorted() && gaps.count() <= 1, "{numbers:?}");
+    assert!(gaps.count() <= 1, "{numbers:?}");
     assert!(numbers.len() > COUNT / 2, "{}", numbers.len());
     assert_eq!(push.stats().reconnects, 1);
     relay.abort();

@@ -384,10 +384,16 @@ const PREFACE: &str = r#"# Socket options
 Each option is a method of the socket's builder:
 
 ```rust
+# use std::time::Duration;
+# use purezmq::PushSocket;
+# fn main() -> Result<(), Box<dyn std::error::Error>> {
 let push = PushSocket::builder()
     .send_hwm(10_000)
     .linger(Duration::from_secs(2))
     .build()?;
+# drop(push);
+# Ok(())
+# }
 ```
 
 A value out of range makes `build()` fail with an `OptionError` that names option, value and
@@ -398,18 +404,28 @@ Options of a socket that is there already are changed with the same methods; eac
 effect:
 
 ```rust
+# use std::time::Duration;
+# fn main() -> Result<(), Box<dyn std::error::Error>> {
+# let mut push = purezmq::PushSocket::new();
 push.set_options(|options| options.send_hwm(20_000).send_timeout(Duration::from_secs(1)))?;
+# Ok(())
+# }
 ```
 
 Options are read and set by name and by libzmq's number, too, with the same checks. An option that the socket type
 does not have is an `OptionError` then, which says which types have it:
 
 ```rust
+# use purezmq::SocketType;
+# use purezmq::options::{OptionId, Options, ZmqValue};
+# fn main() -> Result<(), Box<dyn std::error::Error>> {
 let mut options = Options::of(SocketType::Push);
 options.set(OptionId::by_name("send_hwm").unwrap(), 20_000)?;
 let linger = OptionId::by_number(17).unwrap();
 options.set(linger, linger.parse("2 s")?)?;
 options.set_zmq(linger, ZmqValue::Int(-1))?;
+# Ok(())
+# }
 ```
 
 `get_zmq` and `set_zmq` take values as libzmq has them: -1 or 0 for "none", milliseconds, numbers for switches. With

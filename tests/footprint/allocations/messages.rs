@@ -4,8 +4,8 @@
 //! Both sides and their sessions run on one thread, so that runs repeat. What the two application tasks
 //! allocate is counted apart from what the sessions do. Messages up to [`Frame::INLINE`] bytes cost none
 //! anywhere; a larger one at most one on the way out, which is the application's own when it makes the message
-//! from a slice, and at most one on the way in. Buffers that carry many messages are allocated now and then:
-//! [`SLACK`] takes that for none.
+//! from a slice; on the way in one up to 256 bytes, and none above that, where it shares the buffer it was read into.
+//! Buffers that carry many messages are allocated now and then: [`SLACK`] takes that for none.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -21,7 +21,7 @@ const WARM_UP: u64 = 4_000;
 const MESSAGES: u64 = 20_000;
 
 /// Allocations per message that are taken for none.
-const SLACK: f64 = 0.05;
+const SLACK: f64 = 0.02;
 
 /// Allocations for each message.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn inline_messages_allocate_nothing() {
 }
 
 #[test]
-fn larger_messages_allocate_once_on_each_side() {
+fn larger_messages_allocate_at_most_once_on_each_side() {
     for place in places("larger") {
         for size in [Frame::INLINE + 1, 64, 256, 1024, 4096, 16_384] {
             for (make, own) in [(shared as Make, 0.0), (fresh, 1.0)] {
@@ -64,8 +64,9 @@ fn larger_messages_allocate_once_on_each_side() {
                     cost.sender <= own + SLACK,
                     "{size} B over {place}: {cost:?}"
                 );
+                let copied = if size <= 256 { 1.0 } else { 0.0 };
                 assert!(
-                    cost.receiver + cost.sessions <= 1.0 + SLACK,
+                    cost.receiver + cost.sessions <= copied + SLACK,
                     "{size} B over {place}: {cost:?}"
                 );
             }
@@ -74,27 +75,26 @@ fn larger_messages_allocate_once_on_each_side() {
 }
 
 /// The buffer of a body that does not come in one piece grows as its bytes arrive, as far as they have
-/// arrived: at times in two steps.
+/// arrived: now and then in two steps, once in two hundred.
 #[test]
-fn a_body_that_comes_in_pieces_may_allocate_twice() {
+fn a_body_that_comes_in_pieces_has_a_buffer_of_its_own() {
     let cost = push_pull("tcp://127.0.0.1:*", 65_536, shared);
     println!("push and pull, 65536 B over tcp: {cost:?}");
     assert!(cost.sender <= SLACK, "{cost:?}");
-    assert!(cost.receiver + cost.sessions <= 2.0 + SLACK, "{cost:?}");
+    assert!(cost.receiver + cost.sessions <= 1.0 + SLACK, "{cost:?}");
 }
 
-/// What a round trip costs today. Over TCP, the envelopes of small messages cost nothing; where no bytes are written, the
-/// four messages on the way have several frames each, which live on the heap. A third of an allocation is what the
-/// runtime's and the sessions' own buffers come to.
+/// What a round trip costs today, as `docs/performance.md` has it: over TCP the envelopes of a request and its reply stay
+/// in wire form; over inproc all four messages on the way are messages of several frames, which live on the heap.
 #[test]
 fn a_round_trip_allocates_no_more_than_it_did() {
-    let bounds = [[0.4, 4.0], [4.0, 10.0]];
+    let bounds = [[0.33, 4.0], [4.0, 10.0]];
     for (place, bounds) in places("round-trips").iter().zip(bounds) {
         for (size, bound) in [16, 1024].into_iter().zip(bounds) {
             let cost = request_reply(place, size);
             println!("request and reply, {size} B over {place}: {cost:?}");
             assert!(
-                cost.total() <= bound + 2.0 * SLACK,
+                cost.total() <= bound + SLACK,
                 "{size} B over {place}: {cost:?}"
             );
         }
