@@ -11,7 +11,7 @@
 //!          world: a hash of all that happens, and what the oracles say
 //! ```
 //!
-//! What the oracles are is in `book` (single messages), `node/audit` (counters) and at the end of [`run`] (what is left).
+//! What the oracles are is in `book` (single messages), `node/audit` (counters) and at the end of `run` (what is left).
 //! `scripts/simulate` runs seeds by the thousand, and builds all of this with `--cfg purezmq_simulation`; without that
 //! this crate is empty.
 #![cfg(purezmq_simulation)]
