@@ -411,7 +411,7 @@ async fn a_batch_in_flight_is_not_lost_with_its_connection() {
     let (listener, endpoint) = bare_server().await;
     let mut push = PushSocket::builder()
         .reconnect_interval(MS)
-        .send_buffer(16 << 10)
+        .send_buffer(256 << 10)
         .build()
         .expect("options");
     push.connect(endpoint.as_str()).expect("connect");
