@@ -7,11 +7,17 @@
 #![allow(async_fn_in_trait, missing_docs, reason = "only tests call it")]
 
 pub mod events;
+#[cfg(feature = "peers")]
 pub mod libzmq;
+#[cfg(feature = "peers")]
 pub mod matrix;
+#[cfg(feature = "peers")]
 pub mod payload;
+#[cfg(feature = "peers")]
 pub mod peer;
+#[cfg(feature = "peers")]
 pub mod place;
+#[cfg(feature = "peers")]
 pub mod python;
 pub mod raw;
 
