@@ -1,6 +1,6 @@
 //! Exclusive: one peer at a time. Used by PAIR.
 //!
-//! The socket's directory lets in one pipe after the other, so that a new one says that the one before has
+//! The socket's peer names (`state/peer_names.rs`) let in one pipe after the other, so that a new one says that the one before has
 //! lost its peer. What that peer has sent is still read, to the end and first.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ impl ExclusiveSender {
     /// Queues the message to the peer. `false`: there is none, or its pipe is full (mute), and the message is
     /// untouched.
     #[inline]
-    pub(crate) fn send(&mut self, message: &mut Message) -> bool {
+    pub(crate) fn try_fast_send(&mut self, message: &mut Message) -> bool {
         let Some(writer) = &mut self.writer else {
             return false;
         };
@@ -37,12 +37,10 @@ impl ExclusiveSender {
             }
         }
     }
-}
 
-impl ExclusiveSender {
     /// Does the same as an attempt. Pending: not now.
     pub(crate) fn poll_send(&mut self, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        match self.send(message) {
+        match self.try_fast_send(message) {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         }

@@ -1,5 +1,38 @@
 //! The socket types: one file and one row (`rules.rs`) each.
 
+/// Sends as the strategy does, for a pattern that adds nothing of its own.
+macro_rules! send_by_strategy {
+    () => {
+        fn send(
+            core: &mut $crate::core::Core<Self>,
+            message: &mut zmtp::Message,
+        ) -> std::task::Poll<Result<(), $crate::core::Refusal>> {
+            core.sender.poll_send(message)
+        }
+
+        #[inline(always)]
+        fn try_fast_send(core: &mut $crate::core::Core<Self>, message: &mut zmtp::Message) -> bool {
+            core.sender.try_fast_send(message)
+        }
+    };
+}
+
+/// Receives as the strategy does, for a pattern that adds nothing of its own.
+macro_rules! recv_by_strategy {
+    () => {
+        fn recv(
+            core: &mut $crate::core::Core<Self>,
+        ) -> std::task::Poll<Result<zmtp::Message, $crate::core::Refusal>> {
+            core.receiver.poll_recv()
+        }
+
+        #[inline(always)]
+        fn try_fast_recv(core: &mut $crate::core::Core<Self>) -> Option<zmtp::Message> {
+            core.receiver.try_fast()
+        }
+    };
+}
+
 mod dealer;
 mod pair;
 mod publisher;

@@ -1,10 +1,8 @@
 //! PAIR (RFC 31): two sockets, and nobody else.
 
-use std::task::Poll;
-
 use zmtp::Message;
 
-use crate::core::{Core, Pattern, Refusal};
+use crate::core::{Core, Pattern};
 use crate::routing::{ExclusiveReceiver, ExclusiveSender};
 use crate::socket::Socket;
 
@@ -47,21 +45,6 @@ impl Pattern for Pair {
     type State = ();
     type Half = Core<Self>;
 
-    fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        core.sender.poll_send(message)
-    }
-
-    #[inline(always)]
-    fn try_fast_send(core: &mut Core<Self>, message: &mut Message) -> bool {
-        core.sender.send(message)
-    }
-
-    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        core.receiver.poll_recv()
-    }
-
-    #[inline(always)]
-    fn try_fast_recv(core: &mut Core<Self>) -> Option<Message> {
-        core.receiver.try_fast()
-    }
+    send_by_strategy!();
+    recv_by_strategy!();
 }

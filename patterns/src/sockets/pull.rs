@@ -1,10 +1,8 @@
 //! PULL (RFC 30): takes work.
 
-use std::task::Poll;
-
 use zmtp::Message;
 
-use crate::core::{Core, Pattern, Refusal};
+use crate::core::{Core, Pattern};
 use crate::routing::{Broadcast, FairQueue};
 use crate::socket::Socket;
 
@@ -26,12 +24,5 @@ impl Pattern for Pull {
     type State = ();
     type Half = Core<Self>;
 
-    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        core.receiver.poll_recv()
-    }
-
-    #[inline(always)]
-    fn try_fast_recv(core: &mut Core<Self>) -> Option<Message> {
-        core.receiver.try_fast()
-    }
+    recv_by_strategy!();
 }

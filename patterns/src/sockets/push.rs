@@ -1,10 +1,8 @@
 //! PUSH (RFC 30): hands out work.
 
-use std::task::Poll;
-
 use zmtp::Message;
 
-use crate::core::{Core, Pattern, Refusal};
+use crate::core::{Core, Pattern};
 use crate::routing::{FairQueue, LoadBalance};
 use crate::socket::Socket;
 
@@ -42,12 +40,5 @@ impl Pattern for Push {
     type State = ();
     type Half = Core<Self>;
 
-    fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        core.sender.poll_send(message)
-    }
-
-    #[inline(always)]
-    fn try_fast_send(core: &mut Core<Self>, message: &mut Message) -> bool {
-        core.sender.try_fast_send(message)
-    }
+    send_by_strategy!();
 }

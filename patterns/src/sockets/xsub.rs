@@ -66,14 +66,7 @@ impl Pattern for XSub {
         Poll::Ready(Ok(()))
     }
 
-    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        core.receiver.poll_recv()
-    }
-
-    #[inline(always)]
-    fn try_fast_recv(core: &mut Core<Self>) -> Option<Message> {
-        core.receiver.try_fast()
-    }
+    recv_by_strategy!();
 
     fn subscribe(core: &mut Core<Self>, subscribe: bool, topic: &[u8]) -> bool {
         core.change_subscription(subscribe, topic)
