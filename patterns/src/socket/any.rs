@@ -87,10 +87,7 @@ impl AnySocket {
     ///
     /// Sockets of this type are not built.
     pub fn new(socket_type: SocketType, context: &Context) -> Result<Self, TypeNotBuilt> {
-        let options = Options::of(socket_type);
-        crate::sockets::open(socket_type, context, options)
-            .map(AnySocket)
-            .ok_or(TypeNotBuilt(socket_type))
+        Self::open(socket_type, context, Options::of(socket_type))
     }
 
     /// Makes a socket with options of its own: [`Options::of`] its type, changed by [`Options::set`].
@@ -104,8 +101,16 @@ impl AnySocket {
         options: Options,
     ) -> Result<Self, OpenError> {
         check(&options, context)?;
-        let opened = crate::sockets::open(socket_type, context, options).map(AnySocket);
-        opened.ok_or(OpenError::Type(TypeNotBuilt(socket_type)))
+        Ok(Self::open(socket_type, context, options)?)
+    }
+
+    fn open(
+        socket_type: SocketType,
+        context: &Context,
+        options: Options,
+    ) -> Result<Self, TypeNotBuilt> {
+        let opened = crate::sockets::open(socket_type, context, options);
+        opened.map(AnySocket).ok_or(TypeNotBuilt(socket_type))
     }
 
     /// Returns the socket's type.

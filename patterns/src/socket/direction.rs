@@ -73,8 +73,7 @@ impl<P: Duplex> Socket<P> {
     /// Divides the socket into its two directions, which can be used from two tasks or threads at once.
     /// [`reunite`](Socket::reunite) puts them together again.
     pub fn split(self) -> (Socket<P, SendHalf>, Socket<P, RecvHalf>) {
-        let (sender, receiver) = P::Half::split(self.handle);
-        (Socket { handle: sender }, Socket { handle: receiver })
+        self.divide()
     }
 }
 
@@ -86,6 +85,24 @@ impl<P: Duplex> Socket<P, SendHalf> {
     /// The halves belong to two different sockets. They come back.
     #[allow(clippy::result_large_err, reason = "the error is both arguments")]
     pub fn reunite(
+        self,
+        receiver: Socket<P, RecvHalf>,
+    ) -> Result<Socket<P>, ReuniteError<Self, Socket<P, RecvHalf>>> {
+        self.rejoin(receiver)
+    }
+}
+
+/// Whatever the pattern: an [`AnySocket`](super::AnySocket) asks its row whether it can be divided.
+impl<P: Pattern> Socket<P> {
+    pub(super) fn divide(self) -> (Socket<P, SendHalf>, Socket<P, RecvHalf>) {
+        let (sender, receiver) = P::Half::split(self.handle);
+        (Socket { handle: sender }, Socket { handle: receiver })
+    }
+}
+
+impl<P: Pattern> Socket<P, SendHalf> {
+    #[allow(clippy::result_large_err, reason = "the error is both arguments")]
+    pub(super) fn rejoin(
         self,
         receiver: Socket<P, RecvHalf>,
     ) -> Result<Socket<P>, ReuniteError<Self, Socket<P, RecvHalf>>> {

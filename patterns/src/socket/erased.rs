@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use zmtp::Message;
 
-use super::{AnySocket, Direction, RecvHalf, SendHalf, Socket};
+use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
 use crate::core::call::{CallTimeout, One};
-use crate::core::{Access, Binding, Incoming, Pattern};
+use crate::core::pattern::recv_error;
+use crate::core::{Access, Binding, Incoming, Pattern, Refusal};
 use crate::endpoint::Endpoint;
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
@@ -70,12 +71,6 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     fn unsupported_send<T>(&self, message: Message) -> Result<T, SendError> {
         Err(SendError::Unsupported {
             message,
-            socket_type: P::RULES.socket_type,
-        })
-    }
-
-    fn unsupported_recv<T>(&self) -> Result<T, RecvError> {
-        Err(RecvError::Unsupported {
             socket_type: P::RULES.socket_type,
         })
     }
@@ -170,7 +165,7 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         messages_only: bool,
     ) -> Poll<Result<Message, RecvError>> {
         if !D::RECEIVES {
-            return Poll::Ready(self.unsupported_recv());
+            return Poll::Ready(Err(recv_error::<P>(Refusal::Unsupported)));
         }
         loop {
             match ready!(Socket::poll_recv(self, cx, timeout)) {
@@ -189,7 +184,7 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn try_recv(&mut self) -> Result<Message, RecvError> {
         if !D::RECEIVES {
-            return self.unsupported_recv();
+            return Err(recv_error::<P>(Refusal::Unsupported));
         }
         self.handle.with(|core| core.try_recv(One)).map(Into::into)
     }
@@ -219,38 +214,22 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         if !P::RULES.has(Capability::Duplex) {
             return Err(AnySocket(self));
         }
-        let whole = self.into_any().downcast::<Socket<P>>();
-        let (sender, receiver) = match whole {
-            Ok(whole) => P::Half::split(whole.handle),
-            Err(half) => {
-                let half = half.downcast::<Self>().expect("it is what it was");
-                return Err(AnySocket(half));
-            }
-        };
-        let sender = Socket::<P, SendHalf> { handle: sender };
-        let receiver = Socket::<P, RecvHalf> { handle: receiver };
-        Ok((AnySocket(Box::new(sender)), AnySocket(Box::new(receiver))))
+        let (sender, receiver) = AnySocket(self).downcast::<P>()?.divide();
+        Ok((sender.into(), receiver.into()))
     }
 
     fn reunite(self: Box<Self>, receiver: AnySocket) -> Result<AnySocket, (AnySocket, AnySocket)> {
-        let this: Box<dyn Any> = self.into_any();
-        let sender = match this.downcast::<Socket<P, SendHalf>>() {
+        let sender = match AnySocket(self).downcast_part::<P, SendHalf>() {
             Ok(sender) => sender,
-            Err(other) => {
-                let other = other.downcast::<Self>().expect("it is what it was");
-                return Err((AnySocket(other), receiver));
-            }
+            Err(other) => return Err((other, receiver)),
         };
         let receiver = match receiver.downcast_part::<P, RecvHalf>() {
             Ok(receiver) => receiver,
-            Err(receiver) => return Err((AnySocket(sender), receiver)),
+            Err(other) => return Err((sender.into(), other)),
         };
-        match P::Half::reunite(sender.handle, receiver.handle) {
-            Ok(handle) => Ok(AnySocket(Box::new(Socket::<P> { handle }))),
-            Err((sender, receiver)) => Err((
-                AnySocket(Box::new(Socket::<P, SendHalf> { handle: sender })),
-                AnySocket(Box::new(Socket::<P, RecvHalf> { handle: receiver })),
-            )),
+        match sender.rejoin(receiver) {
+            Ok(whole) => Ok(whole.into()),
+            Err(ReuniteError(sender, receiver)) => Err((sender.into(), receiver.into())),
         }
     }
 }
