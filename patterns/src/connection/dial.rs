@@ -8,8 +8,8 @@
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
 use super::backoff::Backoff;
+use super::{Session, tell_ended, tell_failed};
 use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
@@ -140,11 +140,9 @@ impl Dial {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.record.handshake_failures += 1;
-                    self.shared.state.stats.handshake_failures.add(1);
                     self.enter(pipe.as_ref(), history);
                 }
-                events.emit(&subject, Kind::HandshakeFailed(reason.clone()));
-                events.emit(&subject, Kind::Disconnected(reason.clone()));
+                tell_failed(&self.shared, &subject, reason.clone());
                 return match reason {
                     DisconnectReason::Local => Ended::Abandoned,
                     DisconnectReason::Protocol(zmtp::Error::Refused { .. }) => Ended::Refused,
@@ -175,9 +173,7 @@ impl Dial {
             self.shared.give_up(lent);
         }
         let local = matches!(reason, DisconnectReason::Local);
-        let stats = &self.shared.state.stats;
-        stats.expelled.add(reason.is_refusal().into());
-        events.emit(&subject, Kind::Disconnected(reason));
+        tell_ended(&self.shared, &subject, reason);
         if local { Ended::Abandoned } else { Ended::Late }
     }
 

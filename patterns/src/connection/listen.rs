@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
 use super::admission::{ConnectionLimiter, Permit};
+use super::{Session, tell_ended, tell_failed};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
@@ -45,7 +45,7 @@ pub(crate) async fn listen(
                     Ok(entered) => entered,
                     Err(option) => {
                         let reason = DisconnectReason::TooManyConnections { option };
-                        fail(&shared, &subject, reason);
+                        tell_failed(&shared, &subject, reason);
                         continue;
                     }
                 };
@@ -78,19 +78,6 @@ pub(crate) async fn listen(
         Err(error) => Kind::CloseFailed(Arc::new(error)),
     };
     shared.state.events.emit(&subject, closed);
-}
-
-/// Tells of a connection that ends before its handshake is through.
-fn fail(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
-    if !matches!(reason, DisconnectReason::Local) {
-        shared.state.stats.handshake_failures.add(1);
-    }
-    let failed = Kind::HandshakeFailed(reason.clone());
-    shared.state.events.emit(subject, failed);
-    shared
-        .state
-        .events
-        .emit(subject, Kind::Disconnected(reason));
 }
 
 /// A connection that has been accepted.
@@ -150,15 +137,11 @@ async fn serve(arrival: Box<Arrival>) {
         Ok(pipe) => pipe,
         Err(reason) => {
             drop(session);
-            return fail(&shared, &subject, reason);
+            return tell_failed(&shared, &subject, reason);
         }
     };
     shared.state.events.emit(&subject, Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&shared, pipe, &ended).await;
     shared.give_up(pipe);
-    shared.state.stats.expelled.add(reason.is_refusal().into());
-    shared
-        .state
-        .events
-        .emit(&subject, Kind::Disconnected(reason));
+    tell_ended(&shared, &subject, reason);
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! listen.rs     accepts, and gives each connection a session and a pipe of its own
 //! dial.rs       connects, and connects again
-//! session.rs    one connection's life, from the greeting to its end
+//! session/      one connection's life, from the greeting to its end
 //! driver.rs     who drives a session: its task, or a sender
 //! admission.rs  how many connections a listener takes
 //! backoff.rs    how long to wait between two attempts
@@ -21,3 +21,28 @@ mod session;
 pub(crate) use dial::{Dial, dial};
 pub(crate) use listen::listen;
 use session::{Session, Turn};
+
+use crate::monitor::{DisconnectReason, MonitorEventKind, Subject};
+use crate::state::Shared;
+
+/// Tells of a connection that ends before its handshake is through, and counts it unless we ended it.
+fn tell_failed(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
+    let state = &shared.state;
+    if !matches!(reason, DisconnectReason::Local) {
+        state.stats.handshake_failures.add(1);
+    }
+    let failed = MonitorEventKind::HandshakeFailed(reason.clone());
+    state.events.emit(subject, failed);
+    state
+        .events
+        .emit(subject, MonitorEventKind::Disconnected(reason));
+}
+
+/// Tells of the end of a connection whose handshake was through, and counts it if we expelled the peer.
+fn tell_ended(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
+    let state = &shared.state;
+    state.stats.expelled.add(reason.is_refusal().into());
+    state
+        .events
+        .emit(subject, MonitorEventKind::Disconnected(reason));
+}

@@ -167,16 +167,18 @@ impl Shared {
 
     /// Makes a pipe. The socket finds its ends in its inboxes.
     pub(crate) fn pipe(&self, origin: Origin) -> SessionPipe {
-        let mut pipe = pipe::to_session(&self.party(origin));
-        pipe.attach(&self.party(origin));
+        let party = self.party(origin);
+        let mut pipe = pipe::to_session(&party);
+        pipe.attach(&party);
         pipe
     }
 
     /// Makes a pipe for a peer, which may be yet to be reached. If the socket does not take it, it gets no ends.
     pub(crate) fn pipe_for(&self, origin: Origin, peer: Option<&Arc<Peer>>) -> SessionPipe {
-        let mut pipe = pipe::to_session(&self.party(origin));
+        let party = self.party(origin);
+        let mut pipe = pipe::to_session(&party);
         if self.admit(&pipe, origin, peer) {
-            pipe.attach(&self.party(origin));
+            pipe.attach(&party);
         }
         pipe
     }
