@@ -1,5 +1,6 @@
 //! Who a message is from: what the handshake has told of a connection's other end, made once for each connection by
-//! the sessions, kept by the pipe (`pipe/lane.rs`) and the ledger, and given out by the sockets' `last_peer`.
+//! the sessions, kept by the pipe (`pipe/lane.rs`) and the registry of statistics, and given out by the sockets'
+//! `last_peer`.
 
 use std::borrow::Cow;
 

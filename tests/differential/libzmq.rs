@@ -22,7 +22,7 @@ impl Libzmq {
     /// Opens a socket. `context` is shared by those that meet by `inproc`; each other has its own, so that
     /// closing it can wait for it alone.
     pub(crate) fn open(context: Context, kind: &str, settings: &[Setting]) -> Libzmq {
-        let kind = socket_type(kind);
+        let kind = common::libzmq::socket_type(kind);
         let settings = settings.to_vec();
         let (acts, queue) = mpsc::channel::<(Act, oneshot::Sender<Answer>)>();
         thread::spawn(move || {
@@ -59,23 +59,6 @@ impl Backend for Libzmq {
                 .expect("a libzmq call failed: its message is above")
         }
         .boxed()
-    }
-}
-
-fn socket_type(kind: &str) -> zmq::SocketType {
-    match kind {
-        "REQ" => zmq::REQ,
-        "REP" => zmq::REP,
-        "DEALER" => zmq::DEALER,
-        "ROUTER" => zmq::ROUTER,
-        "PUB" => zmq::PUB,
-        "SUB" => zmq::SUB,
-        "XPUB" => zmq::XPUB,
-        "XSUB" => zmq::XSUB,
-        "PUSH" => zmq::PUSH,
-        "PULL" => zmq::PULL,
-        "PAIR" => zmq::PAIR,
-        _ => panic!("no socket type {kind}"),
     }
 }
 

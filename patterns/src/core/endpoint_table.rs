@@ -59,13 +59,13 @@ pub(crate) enum Role {
 /// An endpoint on its way to the list. Its first pipe may come, and be seen by the other half, before the call that
 /// binds or connects it is through.
 pub(crate) struct Coming {
-    life: Arc<EndpointTable>,
+    table: Arc<EndpointTable>,
     pub(crate) origin: Origin,
 }
 
 impl Drop for Coming {
     fn drop(&mut self) {
-        let mut coming = self.life.coming.lock();
+        let mut coming = self.table.coming.lock();
         coming.retain(|origin| *origin != self.origin);
     }
 }
@@ -73,7 +73,7 @@ impl Drop for Coming {
 /// What a dropped half had.
 pub(crate) trait Left: Send {
     /// Lets go of an endpoint's pipes.
-    fn detach(&mut self, life: &EndpointTable, origin: Origin);
+    fn detach(&mut self, table: &EndpointTable, origin: Origin);
 }
 
 impl Attachment {
@@ -100,7 +100,7 @@ impl EndpointTable {
         let origin = Origin(self.origins.fetch_add(1, Ordering::Relaxed));
         self.coming.lock().push(origin);
         Coming {
-            life: self.clone(),
+            table: self.clone(),
             origin,
         }
     }

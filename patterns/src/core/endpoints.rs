@@ -188,13 +188,13 @@ impl<P: Pattern> Core<P> {
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
-        let directory = shared.state.peer_names.as_ref();
-        if directory.is_some_and(|directory| !directory.reserve(&name, origin)) {
+        let names = shared.state.peer_names.as_ref();
+        if names.is_some_and(|names| !names.reserve(&name, origin)) {
             return Err(ConnectError::RoutingIdInUse { name });
         }
         let connected = self.connect_endpoint(endpoint, coming, ended);
-        if let (Err(_), Some(directory)) = (&connected, directory) {
-            directory.release(origin);
+        if let (Err(_), Some(names)) = (&connected, names) {
+            names.release(origin);
         }
         connected
     }
@@ -318,8 +318,8 @@ impl<P: Pattern> Core<P> {
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
     fn detach(&mut self, origin: Origin) {
         self.read_events();
-        if let Some(directory) = &self.shared.state.peer_names {
-            directory.release(origin);
+        if let Some(names) = &self.shared.state.peer_names {
+            names.release(origin);
         }
         // First the other half is told, so that it sends nothing more there.
         if !self.direction.sends() {

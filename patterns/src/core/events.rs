@@ -20,13 +20,13 @@ impl<P: Pattern> Core<P> {
     /// Returns whether there is news of pipes to send to.
     #[inline]
     pub(super) fn has_write_events(&self) -> bool {
-        self.writers.has_notes()
+        self.writers.has_events()
     }
 
     /// Returns whether there is news of pipes to receive from.
     #[inline]
     pub(super) fn has_read_events(&self) -> bool {
-        self.readers.has_notes()
+        self.readers.has_events()
     }
 
     /// Reads what the connections have to tell.

@@ -147,7 +147,7 @@ impl<E: PipeEnd> Inbox<E> {
 
     /// Returns whether there are events to read.
     #[inline]
-    pub(crate) fn has_notes(&self) -> bool {
+    pub(crate) fn has_events(&self) -> bool {
         self.unread.load(Ordering::Acquire)
     }
 

@@ -19,7 +19,7 @@ fn wait<E: PipeEnd, T>(inbox: &Inbox<E>, mut attempt: impl FnMut(bool) -> Option
     block_on(poll_fn(|cx| {
         loop {
             // One load when there is nothing, as in `Core::read_notes`.
-            if inbox.has_notes() {
+            if inbox.has_events() {
                 told |= !notes(inbox).is_empty();
             }
             if let Some(done) = attempt(std::mem::take(&mut told)) {

@@ -182,8 +182,8 @@ impl OutgoingEnd {
         self.lane.lock().live = false;
     }
 
-    /// Lets the next message be sent by its sender: the session's task goes to rest. Returns until when what
-    /// is queued may still be sent, when the socket is gone, and whether buffers worth a timer are kept. `None`: the socket wants
+    /// Lets the next message be sent by its sender: the session's task goes to rest. Returns until when what is queued
+    /// may still be sent, when the socket is gone, and whether buffers worth a timer are kept. `None`: the socket wants
     /// the connection closed.
     pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
         let mut lane = self.lane.lock();

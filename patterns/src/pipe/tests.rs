@@ -134,7 +134,7 @@ fn a_mute_writer_is_told_at_the_low_water_mark() {
     take(&mut session).unwrap();
     session.outgoing.written(2, 0, 2, None);
     assert!(
-        !socket.writers.has_notes(),
+        !socket.writers.has_events(),
         "two of five is not yet (5 + 1) / 2"
     );
     session.outgoing.written(1, 0, 1, None);
@@ -404,13 +404,13 @@ fn changes_beyond_the_limit_make_no_room() {
 
 #[test]
 fn news_of_the_peer_keeps_its_place_among_the_messages() {
-    let directory = PeerNames::new(
+    let names = PeerNames::new(
         crate::rules::Rules::of(SocketType::Router).unwrap(),
         &Options::default(),
     )
     .unwrap();
     let claim = |pipe: &SessionPipe, name: &str| {
-        directory
+        names
             .claim(pipe.id(), Origin(1), name.as_bytes(), None)
             .unwrap()
     };
@@ -442,26 +442,18 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
 
     // A lasting pipe keeps its name until it goes, another one until its connection ends.
     let other = socket.pipe();
-    assert!(
-        directory
-            .claim(other.id(), Origin(1), b"two", None)
-            .is_none()
-    );
+    assert!(names.claim(other.id(), Origin(1), b"two", None).is_none());
     let session_id = session.id();
     drop(session);
     other.set_name(
-        directory
+        names
             .claim(other.id(), Origin(1), b"two", None)
             .map(Box::new)
             .unwrap(),
         true,
     );
     other.peer_left(true);
-    assert!(
-        directory
-            .claim(session_id, Origin(1), b"two", None)
-            .is_some()
-    );
+    assert!(names.claim(session_id, Origin(1), b"two", None).is_some());
     drop((writer, reader));
 }
 

@@ -109,8 +109,8 @@ impl PipeWriter {
         }
     }
 
-    /// Drops all that is queued, and has the connection closed. What is sent to it is
-    /// refused until there is another connection, if one comes to this pipe. Without a connection, nothing happens. `false`: there is no connection to
+    /// Drops all that is queued, and has the connection closed. What is sent to it is refused until there is another
+    /// connection, if one comes to this pipe. Without a connection, nothing happens. `false`: there is no connection to
     /// close, since this is an inproc pipe.
     pub(crate) fn evict(&mut self, why: EvictReason) -> bool {
         let mut lane = self.lane.lock();

@@ -57,7 +57,7 @@ type Slots = Vec<u32>;
 struct Subscriber {
     /// The last message that matched.
     turn: u64,
-    /// The pipe is full; its next note says that it isn't.
+    /// The pipe is full; its next event says that it isn't.
     mute: bool,
     /// It has subscribed to too much, and its connection is being closed.
     excessive: bool,

@@ -158,7 +158,7 @@ fn senders_of_one_socket_are_all_woken() {
 #[test]
 fn a_name_belongs_to_one_pipe() {
     check(|| {
-        let directory = PeerNames::new(
+        let names = PeerNames::new(
             Rules::of(zmtp::SocketType::Router).unwrap(),
             &Options::default(),
         )
@@ -166,10 +166,10 @@ fn a_name_belongs_to_one_pipe() {
         let pipes = Socket::new(1);
         let (one, another) = (pipes.pipe().id(), pipes.pipe().id());
         let other = {
-            let directory = directory.clone();
-            thread::spawn(move || claim(&directory, one))
+            let names = names.clone();
+            thread::spawn(move || claim(&names, one))
         };
-        let mine = claim(&directory, another);
+        let mine = claim(&names, another);
         assert!(mine.is_some() != other.join().unwrap().is_some());
     });
 }
@@ -184,23 +184,19 @@ fn who_leaves_gives_up_no_name_but_its_own() {
             handover: true,
             ..Options::default()
         };
-        let directory =
-            PeerNames::new(Rules::of(zmtp::SocketType::Router).unwrap(), &options).unwrap();
+        let names = PeerNames::new(Rules::of(zmtp::SocketType::Router).unwrap(), &options).unwrap();
         let pipes = Socket::new(1);
-        let before = claim(&directory, pipes.pipe().id());
+        let before = claim(&names, pipes.pipe().id());
         let leaving = thread::spawn(move || drop(before));
-        let newcomer = claim(&directory, pipes.pipe().id());
+        let newcomer = claim(&names, pipes.pipe().id());
         leaving.join().unwrap();
-        directory.set_options(&Options::default());
-        assert!(
-            claim(&directory, pipes.pipe().id()).is_none(),
-            "it is taken"
-        );
+        names.set_options(&Options::default());
+        assert!(claim(&names, pipes.pipe().id()).is_none(), "it is taken");
         drop(newcomer);
-        assert!(claim(&directory, pipes.pipe().id()).is_some(), "it is free");
+        assert!(claim(&names, pipes.pipe().id()).is_some(), "it is free");
     });
 }
 
-fn claim(directory: &Arc<PeerNames>, pipe: PipeId) -> Option<NameClaim> {
-    directory.claim(pipe, Origin(1), b"same", None)
+fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<NameClaim> {
+    names.claim(pipe, Origin(1), b"same", None)
 }

@@ -11,7 +11,7 @@ use crate::core::{Access, Core, Joint, Pattern, Refusal};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
-use crate::routing::{FairQueue, FanOut};
+use crate::routing::{FairQueue, FanOut, RecvStrategy};
 use crate::socket::{Direction, RecvHalf, SendHalf, Socket, SubscribesFor};
 use crate::state::{StatsRegistry, is_subscription, subscription_message, take_subscriptions};
 
@@ -151,20 +151,20 @@ fn is_manual(options: &Options) -> bool {
 /// Hears one message, and who has gone. `false`: nobody has said anything.
 fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     let state = &mut core.state;
-    let ledger = &core.shared.state.stats;
+    let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
     let is_manual = is_manual(options);
     // Peers that have gone take their subscriptions back (R-XPUB-3).
     while let Some(departure) = core.sender.next_departure() {
         if is_manual {
             for topic in state.wishes.remove(&departure.pipe).unwrap_or_default() {
-                state.keep(ledger, Heard::departure(&topic), limit);
+                state.keep(stats, Heard::departure(&topic), limit);
             }
             continue;
         }
         for (topic, last) in departure.topics {
             if last || options.verboser {
-                state.keep(ledger, Heard::departure(&topic), limit);
+                state.keep(stats, Heard::departure(&topic), limit);
             }
         }
     }
@@ -176,7 +176,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     let Some((from, message)) = core.receiver.recv_from() else {
         return false;
     };
-    let heard_from = crate::routing::RecvStrategy::last_sender(&core.receiver);
+    let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
     let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
         let tell = if !sender.has(from) {
@@ -197,7 +197,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
                 sender: heard_from.clone(),
                 message: subscription_message(is_new, topic),
             };
-            state.keep(ledger, heard, limit);
+            state.keep(stats, heard, limit);
         }
     });
     if sender.is_expelled(from) {
@@ -209,7 +209,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
             sender: heard_from,
             message: rest,
         };
-        state.keep(ledger, heard, limit);
+        state.keep(stats, heard, limit);
     }
     true
 }
@@ -234,11 +234,11 @@ impl Hearing {
         }
     }
 
-    fn keep(&mut self, ledger: &StatsRegistry, heard: Heard, limit: usize) {
+    fn keep(&mut self, stats: &StatsRegistry, heard: Heard, limit: usize) {
         if self.heard.len() < limit {
             self.heard.push_back(heard);
         } else {
-            ledger.unheard.add(1);
+            stats.unheard.add(1);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The registry of statistics: a socket's counters. Pipes are entered when they are made, by whoever makes them; sessions say who is
-//! at the other end; the handle takes snapshots.
+//! The registry of statistics: a socket's counters. Pipes are entered when they are made, by whoever makes them; sessions
+//! say who is at the other end; the handle takes snapshots.
 //!
-//! A pipe counts in its lanes' tallies, which the registry keeps beyond the pipe, so nothing is lost or counted twice
+//! A pipe counts in its lanes' counters, which the registry keeps beyond the pipe, so nothing is lost or counted twice
 //! whenever a snapshot is taken. Entries of pipes that are gone are summed up now and then, before they are more
 //! than those that are there.
 

@@ -2,7 +2,7 @@
 //!
 //! The sockets and sessions (above) call [`bind`], [`adopt`] and [`connect`] with a parsed endpoint and know no
 //! transport by name; a transport knows sockets and no ZMTP. inproc is no byte stream and does not pass through here:
-//! it joins two pipes (`inproc.rs`).
+//! it joins two sockets by a pipe (`inproc/`).
 //!
 //! Nothing here retries or waits between attempts: one call is one attempt, and the session owns the back-off.
 //!

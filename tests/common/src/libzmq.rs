@@ -107,22 +107,27 @@ impl Told {
     }
 }
 
+/// Returns libzmq's number of a socket type.
+pub fn socket_type(kind: &str) -> zmq::SocketType {
+    match kind {
+        "REQ" => zmq::REQ,
+        "REP" => zmq::REP,
+        "DEALER" => zmq::DEALER,
+        "ROUTER" => zmq::ROUTER,
+        "PUB" => zmq::PUB,
+        "SUB" => zmq::SUB,
+        "XPUB" => zmq::XPUB,
+        "XSUB" => zmq::XSUB,
+        "PAIR" => zmq::PAIR,
+        "PUSH" => zmq::PUSH,
+        "PULL" => zmq::PULL,
+        _ => panic!("no socket type {kind}"),
+    }
+}
+
 impl Peer for Libzmq {
     async fn open(kind: &str) -> Libzmq {
-        Libzmq::new(match kind {
-            "REQ" => zmq::REQ,
-            "REP" => zmq::REP,
-            "DEALER" => zmq::DEALER,
-            "ROUTER" => zmq::ROUTER,
-            "PUB" => zmq::PUB,
-            "SUB" => zmq::SUB,
-            "XPUB" => zmq::XPUB,
-            "XSUB" => zmq::XSUB,
-            "PAIR" => zmq::PAIR,
-            "PUSH" => zmq::PUSH,
-            "PULL" => zmq::PULL,
-            _ => panic!("no socket type {kind}"),
-        })
+        Libzmq::new(socket_type(kind))
     }
 
     async fn bind(&mut self, endpoint: &str) -> String {

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use purezmq::capability::{Receives, Sends};
+use purezmq::socket::Socket;
 use purezmq::{
-    DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    DealerSocket, Message, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
     RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
 use tokio::join;
@@ -95,14 +97,7 @@ pub async fn push<P: Peer>(transport: Transport, role: Role) {
     let (mut ours, mut theirs) = (PushSocket::new(), P::open("PULL").await);
     let _place = link!(ours, theirs, transport, role);
     let recipes = every_shape();
-    let feed = async {
-        for recipe in &recipes {
-            within("push", ours.send(message(recipe)))
-                .await
-                .expect("send");
-        }
-    };
-    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    let ((), received) = join!(feed(&mut ours, &recipes), theirs.recv(recipes.len()));
     assert_eq!(received, digests(&recipes));
 }
 
@@ -111,15 +106,7 @@ pub async fn pull<P: Peer>(transport: Transport, role: Role) {
     let (mut ours, mut theirs) = (PullSocket::new(), P::open("PUSH").await);
     let _place = link!(ours, theirs, transport, role);
     let recipes = every_shape();
-    let take = async {
-        let mut received = Vec::new();
-        for _ in &recipes {
-            let message = within("pull", ours.recv()).await.expect("recv");
-            received.push(Digest::of_message(&message));
-        }
-        received
-    };
-    let (received, sent) = join!(take, theirs.send(&recipes));
+    let (received, sent) = join!(take(&mut ours, recipes.len()), theirs.send(&recipes));
     assert_eq!(received, sent);
 }
 
@@ -130,14 +117,7 @@ pub async fn publish<P: Peer>(transport: Transport, role: Role) {
     let _place = link!(ours, theirs, transport, role);
     await_their_subscription(&mut ours, &mut theirs).await;
     let recipes = every_shape();
-    let feed = async {
-        for recipe in &recipes {
-            within("publish", ours.send(message(recipe)))
-                .await
-                .expect("send");
-        }
-    };
-    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    let ((), received) = join!(feed(&mut ours, &recipes), theirs.recv(recipes.len()));
     assert_eq!(received, digests(&recipes));
 }
 
@@ -148,15 +128,7 @@ pub async fn subscribe<P: Peer>(transport: Transport, role: Role) {
     let _place = link!(ours, theirs, transport, role);
     await_our_subscription(&mut ours, &mut theirs).await;
     let recipes = every_shape();
-    let take = async {
-        let mut received = Vec::new();
-        for _ in &recipes {
-            let message = within("take", ours.recv()).await.expect("recv");
-            received.push(Digest::of_message(&message));
-        }
-        received
-    };
-    let (received, sent) = join!(take, theirs.send(&recipes));
+    let (received, sent) = join!(take(&mut ours, recipes.len()), theirs.send(&recipes));
     assert_eq!(received, sent);
 }
 
@@ -167,17 +139,8 @@ pub async fn dealer<P: Peer>(transport: Transport, role: Role) {
     let _place = link!(ours, theirs, transport, role);
     let recipes = every_shape();
     let ask = async {
-        for recipe in &recipes {
-            within("send", ours.send(message(recipe)))
-                .await
-                .expect("send");
-        }
-        let mut received = Vec::new();
-        for _ in &recipes {
-            let message = within("an echo", ours.recv()).await.expect("recv");
-            received.push(Digest::of_message(&message));
-        }
-        received
+        feed(&mut ours, &recipes).await;
+        take(&mut ours, recipes.len()).await
     };
     let (received, echoed) = join!(ask, theirs.echo(recipes.len()));
     assert_eq!(received, digests(&recipes));
@@ -226,14 +189,7 @@ pub async fn xpub<P: Peer>(transport: Transport, role: Role) {
     });
     assert_eq!(subscription.await, "\u{1}");
     let recipes = every_shape();
-    let feed = async {
-        for recipe in &recipes {
-            within("publish", ours.send(message(recipe)))
-                .await
-                .expect("send");
-        }
-    };
-    let ((), received) = join!(feed, theirs.recv(recipes.len()));
+    let ((), received) = join!(feed(&mut ours, &recipes), theirs.recv(recipes.len()));
     assert_eq!(received, digests(&recipes));
     theirs.send(&[text("up the stream")]).await;
     let up = within("a message", ours.recv()).await.expect("recv");
@@ -247,15 +203,7 @@ pub async fn xsub<P: Peer>(transport: Transport, role: Role) {
     ours.subscribe("");
     assert_eq!(theirs.recv(1).await, [Digest::of(["\u{1}"])]);
     let recipes = every_shape();
-    let take = async {
-        let mut received = Vec::new();
-        for _ in &recipes {
-            let message = within("take", ours.recv()).await.expect("recv");
-            received.push(Digest::of_message(&message));
-        }
-        received
-    };
-    let (received, sent) = join!(take, theirs.send(&recipes));
+    let (received, sent) = join!(take(&mut ours, recipes.len()), theirs.send(&recipes));
     assert_eq!(received, sent);
     ours.send("up the stream").await.expect("send");
     assert_eq!(theirs.recv(1).await, [Digest::of(["up the stream"])]);
@@ -267,17 +215,8 @@ pub async fn pair<P: Peer>(transport: Transport, role: Role) {
     let _place = link!(ours, theirs, transport, role);
     let recipes = every_shape();
     let ask = async {
-        for recipe in &recipes {
-            within("send", ours.send(message(recipe)))
-                .await
-                .expect("send");
-        }
-        let mut received = Vec::new();
-        for _ in &recipes {
-            let message = within("an echo", ours.recv()).await.expect("recv");
-            received.push(Digest::of_message(&message));
-        }
-        received
+        feed(&mut ours, &recipes).await;
+        take(&mut ours, recipes.len()).await
     };
     let (received, echoed) = join!(ask, theirs.echo(recipes.len()));
     assert_eq!((&received, &echoed), (&echoed, &digests(&recipes)));
@@ -324,6 +263,25 @@ pub async fn await_our_subscription<P: Peer>(ours: &mut SubSocket, theirs: &mut 
         .expect("recv")
         != END_OF_PROBES
     {}
+}
+
+/// Sends a message of each shape.
+async fn feed<P: Sends<Sent = Message>>(ours: &mut Socket<P>, recipes: &[Recipe]) {
+    for recipe in recipes {
+        within("send", ours.send(message(recipe)))
+            .await
+            .expect("send");
+    }
+}
+
+/// Receives so many messages, and says what they are.
+async fn take<P: Receives<Received = Message>>(ours: &mut Socket<P>, count: usize) -> Vec<Digest> {
+    let mut received = Vec::new();
+    for _ in 0..count {
+        let message = within("receive", ours.recv()).await.expect("recv");
+        received.push(Digest::of_message(&message));
+    }
+    received
 }
 
 fn digests(recipes: &[Recipe]) -> Vec<Digest> {

@@ -77,8 +77,8 @@ pub(super) enum Turn {
 }
 
 impl Session {
-    /// Makes a session of a stream. It is boxed, as are the futures below that a connection needs only at its beginning or its end: what remains
-    /// is what each idle connection costs, thousands of times.
+    /// Makes a session of a stream. It is boxed, as are the futures below that a connection needs only at its beginning
+    /// or its end: what remains is what each idle connection costs, thousands of times.
     pub(crate) fn new(stream: Stream, shared: &Shared) -> Box<Self> {
         Box::new(Session {
             stream,

@@ -1,7 +1,6 @@
 //! The policy of a queue that does more than count its messages. Most have none, and pay nothing for it but one branch a
 //! batch; a queue with one sends each message here after it was queued, at the place where a batch is closed.
 //!
-//!
 //! ```text
 //! byte_budget.rs  a limit of bytes
 //! ttl.rs          a time to live
