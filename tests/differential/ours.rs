@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use purezmq::options::{OptionId, Options, ZmqValue};
+use purezmq::options::{OptionId, Options, ValueKind, ZmqValue};
 use purezmq::rules::Capability;
 use purezmq::{
     AnySocket, BindError, ConnectError, Context, DisconnectError, Monitor, RecvError, SendError,
@@ -35,15 +35,13 @@ pub(crate) fn open(context: &Context, kind: &str, settings: &[Setting]) -> Box<d
     })
 }
 
-/// Sets an option, whose value is a number if it is to be one.
+/// Sets an option to a value of the type that libzmq has for it.
 fn set(options: &mut Options, setting: &Setting) -> Result<(), &'static str> {
     let name = format!("ZMQ_{}", setting.name);
     let id = OptionId::by_zmq_name(&name).unwrap_or_else(|| panic!("{name} is none of ours"));
-    let value = match &*setting.name {
-        "ROUTING_ID" | "XPUB_WELCOME_MSG" => {
-            ZmqValue::Bytes(setting.value.clone().into_bytes().into())
-        }
-        "MAXMSGSIZE" => ZmqValue::Int64(setting.number().into()),
+    let value = match (id.row().kind, options.get_zmq(id)) {
+        (ValueKind::Bytes, _) => ZmqValue::Bytes(setting.value.clone().into_bytes().into()),
+        (_, Ok(ZmqValue::Int64(_))) => ZmqValue::Int64(setting.number().into()),
         _ => ZmqValue::Int(setting.number()),
     };
     options.set_zmq(id, value).map_err(|_| "EINVAL")
