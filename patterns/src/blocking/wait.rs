@@ -12,8 +12,19 @@ use crate::sync::thread::{self, Thread};
 /// that is a future: it needs no runtime around it, if its socket's connections run on I/O threads.
 #[inline]
 pub fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    // Most calls are served at once: they need no parker. Others are polled again, and then with a waker of this thread.
+    let mut cx = std::task::Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => wait_parked(future),
+    }
+}
+
+/// Runs the future on, parked while it waits.
+fn wait_parked<F: Future>(future: Pin<&mut F>) -> F::Output {
     let parker = PARKER.take().unwrap_or_else(Parker::new);
-    let output = parker.wait(pin!(future));
+    let output = parker.wait(future);
     PARKER.set(Some(parker));
     output
 }

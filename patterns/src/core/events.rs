@@ -25,7 +25,7 @@ impl<P: Pattern> Core<P> {
 
     /// Returns whether there is news of pipes to receive from.
     #[inline]
-    pub(super) fn has_read_events(&self) -> bool {
+    pub(crate) fn has_read_events(&self) -> bool {
         self.readers.has_events()
     }
 

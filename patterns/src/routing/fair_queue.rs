@@ -144,6 +144,12 @@ impl FairQueue {
         }
     }
 
+    /// Returns whether a pipe may have something. `false` is certain, and soon told.
+    #[inline(always)]
+    pub(crate) fn may_have(&self) -> bool {
+        !self.readable.is_empty()
+    }
+
     /// `recv`, with the pipe that the message came from.
     pub(crate) fn recv_from(&mut self) -> Option<(PipeId, Message)> {
         let message = self.recv()?;
