@@ -1,7 +1,7 @@
 //! The main job in a few seconds: request-reply, publish-subscribe and a pipeline, over TCP and over
 //! a Unix socket; then a peer in a process of its own that is killed and started again. Type:
 //!
-//!     cargo run --release --example quickstart
+//!     cargo run --example quickstart
 
 use std::error::Error;
 use std::process::Stdio;

@@ -36,7 +36,8 @@ impl<A: Authenticator, B: Authenticator> Authenticator for And<A, B> {
 /// Lets peers in by where they are, whatever they say of themselves.
 ///
 /// Without an `allow`, everybody who is not denied comes in. With one, only those who are allowed and not denied. A
-/// NULL socket asks only if it has a `zap_domain`.
+/// NULL socket asks only if it has a `zap_domain`. A peer of another kind of network (`vsock`) is in no [`Place`]: an
+/// `allow` keeps it out, and a `deny` does not.
 ///
 /// ```
 /// use purezmq::Context;

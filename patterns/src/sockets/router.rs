@@ -40,7 +40,7 @@ pub struct Router;
 /// match router.recv().await? {
 ///     RouterEvent::Message(request) => {
 ///         assert_eq!(request.message.last(), Some(&b"question"[..]));
-///         router.send(request.reply(["", "answer"])).await?;
+///         router.send(request.respond("answer")).await?;
 ///     }
 ///     // Told only with the option `notify`.
 ///     RouterEvent::Connected(_) | RouterEvent::Disconnected(_) => {}
@@ -120,9 +120,45 @@ impl From<RouterEvent> for Message {
 }
 
 impl Routed {
-    /// Makes an answer to the peer that this comes from.
+    /// Makes a message of exactly these frames to the peer that this comes from. A REQ takes no answer without an
+    /// envelope: [`respond`](Self::respond) sends that back, too.
     pub fn reply(&self, message: impl Into<Message>) -> Self {
         Routed::from((&self.peer, message))
+    }
+
+    /// Makes an answer to a request (RFC 28): in front of `body` stands the envelope that the request came in, which
+    /// is all up to its first empty frame, that one included. So the answer finds its way back through every proxy that
+    /// the request has passed, and a REQ takes it. A request without an empty frame, as a DEALER may send it, is
+    /// answered with `body` alone.
+    ///
+    /// ```
+    /// use purezmq::{Message, Routed};
+    ///
+    /// let request = Routed::from(("proxy", ["client", "", "question"]));
+    /// assert!(request.body().eq(["question".as_bytes()]));
+    /// let answer = request.respond("answer");
+    /// assert_eq!(answer, Routed::from(("proxy", ["client", "", "answer"])));
+    /// ```
+    pub fn respond(&self, body: impl Into<Message>) -> Self {
+        let mut message = self.message.clone();
+        while message.len() > self.envelope_len() {
+            message.pop_back();
+        }
+        for frame in body.into().into_frames() {
+            message.push_back(frame);
+        }
+        Routed::from((&self.peer, message))
+    }
+
+    /// Returns the frames behind the envelope: what the application at the other end has sent.
+    pub fn body(&self) -> impl Iterator<Item = &[u8]> {
+        self.message.iter().skip(self.envelope_len())
+    }
+
+    /// Counts the frames of the envelope.
+    fn envelope_len(&self) -> usize {
+        let end = self.message.iter().position(<[u8]>::is_empty);
+        end.map_or(0, |empty| empty + 1)
     }
 }
 

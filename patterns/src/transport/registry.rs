@@ -24,8 +24,10 @@ macro_rules! transports {
             InprocName::SCHEME,
         ];
 
-        /// Transports that are not in every build, and the features that they need.
-        const FEATURES: &[(&str, &str)] = &[$($(($scheme, $feature),)?)+];
+        /// Transports that this system could have and not every build has, and the features that they need.
+        const FEATURES: &[(&str, &str)] = &[
+            $($($(#[cfg(target_os = $system)])? ($scheme, $feature),)?)+
+        ];
     };
 }
 
