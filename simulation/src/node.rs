@@ -424,10 +424,14 @@ impl Actor {
             SocketType::Pub | SocketType::XPub => TOPICS[self.rng.random_range(0..TOPICS.len())],
             _ => "",
         };
-        let frames = if self.rng.random() {
+        let drawn = if self.rng.random() {
             1
         } else {
             self.rng.random_range(1..=4)
+        };
+        let frames = match self.plan.kind {
+            SocketType::Scatter => 1,
+            _ => drawn,
         };
         let sizes: Vec<usize> = (0..frames).map(|_| self.size(is_wild)).collect();
         let mut message = letter::write(name, &sizes, &mut self.rng);

@@ -73,9 +73,10 @@ pub(crate) enum Part {
 const PAIRINGS: [(SocketType, Part, SocketType, Part); 13] = {
     use Part::{Asker, Both, Echo, Sink, Source};
     use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
+    use SocketType::{Gather, Scatter};
     [
         (Push, Source, Pull, Sink),
-        (Push, Source, Pull, Sink),
+        (Scatter, Source, Gather, Sink),
         (Pub, Source, Sub, Sink),
         (Pub, Source, XSub, Sink),
         (XPub, Both, Sub, Sink),

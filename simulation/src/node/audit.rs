@@ -67,6 +67,8 @@ impl Actor {
             self.plan.kind,
             SocketType::Push
                 | SocketType::Pull
+                | SocketType::Scatter
+                | SocketType::Gather
                 | SocketType::Dealer
                 | SocketType::Router
                 | SocketType::Req
