@@ -131,6 +131,11 @@ impl Context {
         affinity == 0 || threads.is_some_and(|threads| threads.has(affinity))
     }
 
+    /// Returns whether connections run on threads of the context's own.
+    pub(crate) fn has_io_threads(&self) -> bool {
+        self.io_threads.is_some()
+    }
+
     /// Returns where the tasks of another endpoint run, which has to be one of those threads if there are any. `None`: there
     /// is no runtime here.
     pub(crate) fn runtime(&self, affinity: u64) -> Option<Handle> {

@@ -92,6 +92,11 @@ impl Endpoint {
         self.tcp()?.port()
     }
 
+    /// Returns whether it names one place: it leaves no part to the system to choose.
+    pub(crate) fn is_definite(&self) -> bool {
+        self.address.is_definite()
+    }
+
     /// Returns the address, if it is of that type.
     pub(crate) fn address<A: Address>(&self) -> Option<&A> {
         let address: &dyn Any = &*self.address;

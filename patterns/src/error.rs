@@ -5,6 +5,8 @@
 //! A connection that fails later is no error of any call: it goes to the monitor, as
 //! [`ConnectFailure`], and the session dials again. Every failed send hands the message back.
 
+mod gone;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use zmtp::{Message, SocketType};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::routing_id::RoutingId;
+
+pub use gone::{EndpointGone, GoneReason};
 
 /// `bind` failed; the socket is as it was before.
 #[derive(Debug, Error)]
@@ -59,6 +63,17 @@ pub enum BindError {
         /// Where it was to listen.
         endpoint: Endpoint,
     },
+    /// The runtime that is running here was built without timers or I/O, which the listener needs. Build it with
+    /// `enable_all`, or use [`Context::with_io_threads`](crate::Context::with_io_threads).
+    #[error(
+        "cannot bind {endpoint}: the tokio runtime here has no {lacks}: build it with `enable_all`"
+    )]
+    RuntimeLacks {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+        /// What it has not: `timers` or `I/O`.
+        lacks: &'static str,
+    },
     /// The operating system refused for another reason: permissions, a missing directory, too
     /// many open files, an option that it does not support.
     #[error("cannot bind {endpoint}: {source}")]
@@ -77,7 +92,8 @@ impl BindError {
             BindError::Endpoint(_)
             | BindError::Unauthenticated { .. }
             | BindError::NoTls { .. }
-            | BindError::NoRuntime { .. } => return None,
+            | BindError::NoRuntime { .. }
+            | BindError::RuntimeLacks { .. } => return None,
             BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
             BindError::AddressNotAvailable { reason, .. } => {
                 io::Error::new(io::ErrorKind::AddrNotAvailable, reason.clone())
@@ -98,13 +114,24 @@ pub enum ConnectError {
     /// The endpoint's text is wrong, or it is a wildcard. Correct it.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// There is no running tokio runtime, which the session needs.
+    /// There is no running tokio runtime, which the session needs, or it has ended.
     #[error(
         "cannot connect to {endpoint}: no tokio runtime is running here (call it from within one)"
     )]
     NoRuntime {
         /// The peer.
         endpoint: Endpoint,
+    },
+    /// The runtime that is running here was built without timers or I/O, which the session needs. Build it with
+    /// `enable_all`, or use [`Context::with_io_threads`](crate::Context::with_io_threads).
+    #[error(
+        "cannot connect to {endpoint}: the tokio runtime here has no {lacks}: build it with `enable_all`"
+    )]
+    RuntimeLacks {
+        /// The peer.
+        endpoint: Endpoint,
+        /// What it has not: `timers` or `I/O`.
+        lacks: &'static str,
     },
     /// The socket has no configuration for TLS (option `tls_client`), or the host cannot stand in a certificate
     /// (option `tls_server_name`).
@@ -209,13 +236,17 @@ pub enum UnbindError {
     /// The endpoint's text is wrong.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The socket is not bound there. Pass the endpoint that `bind` returned: a wildcard does
-    /// not name what it was resolved to.
+    /// The socket is not bound there. Pass the endpoint that `bind` returned, or the one that it was given: but one
+    /// that leaves the port, or the file, to the system (`tcp://host:*`, `ipc://*`) does not name what it was resolved
+    /// to.
     #[error("not bound to {endpoint}")]
     NotBound {
         /// The endpoint asked for.
         endpoint: Endpoint,
     },
+    /// The socket was bound there until the endpoint's task ended. It is forgotten now.
+    #[error("no longer bound: {0}")]
+    Gone(Arc<EndpointGone>),
 }
 
 /// `disconnect` found nothing to disconnect.
@@ -225,12 +256,15 @@ pub enum DisconnectError {
     /// The endpoint's text is wrong.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The socket is not connected there, or no longer.
+    /// The socket is not connected there.
     #[error("not connected to {endpoint}")]
     NotConnected {
         /// The endpoint asked for.
         endpoint: Endpoint,
     },
+    /// The socket was connected there until the endpoint's task ended. It is forgotten now.
+    #[error("no longer connected: {0}")]
+    Gone(Arc<EndpointGone>),
 }
 
 /// `send` or `try_send` failed: nothing of the message was sent, and it is handed back.
@@ -274,12 +308,28 @@ pub enum SendError {
         /// The socket's type.
         socket_type: SocketType,
     },
+    /// Every endpoint of the socket is gone: nothing is left that could ever take the message. Connect or bind
+    /// again.
+    #[error("nothing is left that could take the message: {last}")]
+    Gone {
+        /// The message.
+        message: Message,
+        /// The endpoint that went last.
+        last: Arc<EndpointGone>,
+    },
 }
 
-/// `reserve` failed: no peer had room within `send_timeout`. Try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no peer had room in time")]
-pub struct ReserveError;
+/// `reserve` failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReserveError {
+    /// No peer had room within `send_timeout`. Try again.
+    #[error("no peer had room in time")]
+    Timeout,
+    /// Every endpoint of the socket is gone: nothing is left that could ever take a message. Connect or bind again.
+    #[error("nothing is left that could take a message: {0}")]
+    Gone(Arc<EndpointGone>),
+}
 
 impl SendError {
     /// Returns the message that was not sent.
@@ -291,7 +341,8 @@ impl SendError {
             | SendError::State { message, .. }
             | SendError::NoFrames(message)
             | SendError::Multipart(message)
-            | SendError::Unsupported { message, .. } => message,
+            | SendError::Unsupported { message, .. }
+            | SendError::Gone { message, .. } => message,
         }
     }
 
@@ -323,6 +374,10 @@ pub enum RecvError {
         /// The socket's type.
         socket_type: SocketType,
     },
+    /// Every endpoint of the socket is gone, and what came from them has been received: nothing is left that a message
+    /// could ever come from. Connect or bind again.
+    #[error("nothing is left that a message could come from: {0}")]
+    Gone(Arc<EndpointGone>),
 }
 
 /// An option cannot be set so; nothing was changed, and no socket was made.
@@ -388,64 +443,4 @@ pub struct CloseReport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_send_hands_the_message_back() {
-        let message = || Message::from("payload");
-        let expected = "receive the reply first";
-        for error in [
-            SendError::Timeout(message()),
-            SendError::State {
-                message: message(),
-                expected,
-            },
-        ] {
-            assert_eq!(error.into_message(), message());
-        }
-        for error in [
-            SendError::Full(message()),
-            SendError::State {
-                message: message(),
-                expected,
-            },
-        ] {
-            assert_eq!(error.into_message(), message());
-        }
-        let empty = SendError::NoFrames(Message::new());
-        assert!(empty.into_message().is_empty());
-    }
-
-    #[test]
-    fn errors_travel_between_threads_and_fit_a_box() {
-        fn check<E: std::error::Error + Send + Sync + 'static>() {}
-        check::<BindError>();
-        check::<ConnectError>();
-        check::<ConnectFailure>();
-        check::<UnbindError>();
-        check::<DisconnectError>();
-        check::<SendError>();
-        check::<RecvError>();
-        check::<OptionError>();
-    }
-
-    #[test]
-    fn refusals_are_told_from_other_failures() {
-        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        let io = |kind: io::ErrorKind| ConnectFailure::io(address, kind.into());
-        assert!(io(io::ErrorKind::ConnectionRefused).is_refused());
-        assert!(ConnectFailure::SelfConnected { address }.is_refused());
-        assert!(!io(io::ErrorKind::NetworkUnreachable).is_refused());
-        let after = Duration::from_millis(1500);
-        let late = ConnectFailure::TimedOut {
-            address: address.to_string(),
-            after,
-        };
-        assert_eq!(
-            late.to_string(),
-            "no answer from 127.0.0.1:1 within 1500 ms"
-        );
-        assert!(!late.is_refused());
-    }
-}
+mod tests;

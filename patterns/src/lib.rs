@@ -33,8 +33,10 @@
 //! other end a session moves batches of messages between the pipe and a byte stream, through the protocol of [`zmtp`].
 //!
 //! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
-//! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called. Log lines of all of this
-//! have targets that begin with `purezmq`.
+//! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called, and end with it: what is
+//! kept beyond a runtime (in a `static`, or by a library that has one of its own) connects again, or is of a
+//! [`Context::with_io_threads`]. Calls that would wait for an endpoint that went with its runtime fail, and say so. Log
+//! lines of all of this have targets that begin with `purezmq`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -61,6 +63,7 @@ mod rng;
 mod routing;
 mod routing_id;
 pub mod rules;
+mod runtime;
 mod sealed;
 pub mod security;
 #[cfg(feature = "serde")]
@@ -78,8 +81,8 @@ mod transport;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
-    BindError, CloseReport, ConnectError, ConnectFailure, DisconnectError, OptionError, RecvError,
-    ReserveError, SendError, UnbindError,
+    BindError, CloseReport, ConnectError, ConnectFailure, DisconnectError, EndpointGone,
+    GoneReason, OptionError, RecvError, ReserveError, SendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;

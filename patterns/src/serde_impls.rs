@@ -126,6 +126,10 @@ fn put_kind<M: SerializeMap>(kind: &MonitorEventKind, map: &mut M) -> Result<(),
             reason = Some(why);
             "Disconnected"
         }
+        Kind::Gone(gone) => {
+            reason = Some(&gone.reason);
+            "Gone"
+        }
         Kind::Closed => "Closed",
         Kind::CloseFailed(error) => {
             reason = Some(error);

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
         "routing_id",
         "rules",
     ],
-    &["rng", "io_threads", "endpoint", "peer_address"],
+    &["rng", "io_threads", "runtime", "endpoint", "peer_address"],
     &["error", "stats", "peer"],
     &["options", "monitor"],
     &["pipe", "security", "transport"],

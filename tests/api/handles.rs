@@ -434,7 +434,7 @@ async fn a_permit_is_room_for_one_message() {
         .send_timeout(Duration::from_millis(10))
         .build()
         .unwrap();
-    assert_eq!(push.reserve().await.unwrap_err(), ReserveError);
+    assert_eq!(push.reserve().await.unwrap_err(), ReserveError::Timeout);
     let mut pull = PullSocket::builder().recv_hwm(1).build().unwrap();
     pull.bind("inproc://permit").await.unwrap();
     push.connect("inproc://permit").unwrap();
@@ -443,7 +443,7 @@ async fn a_permit_is_room_for_one_message() {
         drop(push.reserve().await.unwrap());
         push.reserve().await.unwrap().send(text).unwrap();
     }
-    assert_eq!(push.reserve().await.unwrap_err(), ReserveError);
+    assert_eq!(push.reserve().await.unwrap_err(), ReserveError::Timeout);
     assert_eq!(pull.recv().await.unwrap(), "first");
     assert_eq!(pull.recv().await.unwrap(), "second");
     // The peer goes while the permit is there.

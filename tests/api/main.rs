@@ -4,12 +4,15 @@
 //! What sockets of a type do with each other is said by the scenarios (`tests/differential`), and by `tests/spec` as far
 //! as those cannot say it.
 
+mod addresses;
 mod blocking;
 mod cancellation;
 mod changed_options;
 mod conflate_topics;
+mod dialling_again;
 mod failures;
 mod fairness;
+mod gone;
 mod handles;
 #[cfg(unix)]
 mod ipc_files;

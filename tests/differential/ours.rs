@@ -161,7 +161,8 @@ fn disconnect_error(error: DisconnectError) -> &'static str {
 
 fn send_error(error: SendError) -> &'static str {
     match error {
-        SendError::Full(_) | SendError::Timeout(_) => "EAGAIN",
+        // Where libzmq goes on waiting though all endpoints are gone.
+        SendError::Full(_) | SendError::Timeout(_) | SendError::Gone { .. } => "EAGAIN",
         SendError::Unroutable { .. } => "EHOSTUNREACH",
         SendError::State { .. } => "EFSM",
         SendError::Unsupported { .. } => "ENOTSUP",
@@ -171,7 +172,7 @@ fn send_error(error: SendError) -> &'static str {
 
 fn recv_error(error: RecvError) -> &'static str {
     match error {
-        RecvError::Empty | RecvError::Timeout => "EAGAIN",
+        RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) => "EAGAIN",
         RecvError::State { .. } => "EFSM",
         RecvError::Unsupported { .. } => "ENOTSUP",
         error => panic!("{error}"),

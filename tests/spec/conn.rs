@@ -8,7 +8,9 @@ use common::libzmq::Libzmq;
 use common::place::free_port;
 use common::within;
 use purezmq::socket::Builder;
-use purezmq::{ConnectFailure, Monitor, MonitorEventKind, PullSocket, PushSocket, SubSocket};
+use purezmq::{
+    ConnectFailure, Monitor, MonitorEventKind, PullSocket, PushSocket, SendError, SubSocket,
+};
 use tokio::net::TcpListener;
 
 const MS: Duration = Duration::from_millis(1);
@@ -243,5 +245,6 @@ async fn without_reconnecting_a_lost_connection_is_not_made_again() {
         matches!(kind, MonitorEventKind::Closed)
     })
     .await;
-    assert!(push.try_send("nobody").unwrap_err().is_full());
+    let refused = push.try_send("nobody").unwrap_err();
+    assert!(matches!(refused, SendError::Gone { .. }), "{refused}");
 }

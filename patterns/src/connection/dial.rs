@@ -3,82 +3,86 @@
 //!
 //! The pipe belongs to the endpoint and outlives its connections (R-CONN-3), unless the socket asked for
 //! `immediate`: then each connection has a pipe of its own (R-CONN-2). Every failure is followed by another
-//! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it.
+//! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, unless the option
+//! `reconnect_after_refusal` has it asked again. What is to be said of the end, the guard says.
 
 use tokio::time::{sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
+use super::Session;
 use super::backoff::Backoff;
-use super::{Session, tell_ended, tell_failed};
-use crate::endpoint::Endpoint;
-use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
-use crate::pipe::{Deadline, Origin, OutgoingEnd, SessionPipe};
+use super::guard::{ConnectionGuard, EndpointGuard};
+use crate::error::GoneReason;
+use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
+use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
 use crate::rng;
-use crate::state::{PeerRecord, Shared};
+use crate::state::PeerRecord;
 use crate::transport::{self, ByteStream};
-
-/// One endpoint to keep connected.
-pub(crate) struct Dial {
-    pub(crate) shared: Shared,
-    pub(crate) endpoint: Endpoint,
-    /// What its events are about.
-    pub(crate) subject: Subject,
-    pub(crate) origin: Origin,
-    /// The socket has disconnected the endpoint or is closed.
-    pub(crate) ended: CancellationToken,
-}
 
 /// How an attempt ended.
 enum Ended {
     /// The socket wants no more of it.
     Abandoned,
-    /// The peer refused us for good.
-    Refused,
-    /// Before the handshake was through.
-    Early,
-    /// After the handshake.
-    Late,
+    /// The peer refused us for good, in these words.
+    Refused(String),
+    /// Before the handshake was through, for this reason.
+    Early(String),
+    /// After the handshake, for this reason.
+    Late(String),
 }
 
 /// Dials until the socket has no more use for it.
-pub(crate) async fn dial(dial: Dial, mut pipe: Option<SessionPipe>) {
+pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
+    let mut dial = Dial { guard };
+    // Whatever ends this, the pipe goes before the guard: who hears of the end finds the pipe's name free.
+    let mut pipe = pipe;
     if let Some(pipe) = &mut pipe {
         pipe.set_lasting();
     }
-    let options = &dial.shared.config.options;
+    let options = &dial.guard.shared.config.options;
     let mut backoff = options
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
+    let mut after_refusal = options
+        .reconnect_after_refusal
+        .map(|interval| Backoff::new(interval, None));
     let mut history = History::default();
-    history.record.endpoint = Some(dial.endpoint.clone());
+    history.record.endpoint = Some(dial.guard.subject.endpoint().clone());
     dial.enter(pipe.as_ref(), &history);
     loop {
-        match dial.attempt(&mut pipe, &mut history).await {
-            Ended::Abandoned | Ended::Refused => break,
-            Ended::Early => {}
-            Ended::Late => {
+        let (backoff, gone) = match dial.attempt(&mut pipe, &mut history).await {
+            Ended::Abandoned => {
+                dial.guard.let_go();
+                break;
+            }
+            Ended::Refused(reason) => (&mut after_refusal, GoneReason::Refused { reason }),
+            Ended::Early(last) => (&mut backoff, GoneReason::NotReconnecting { last }),
+            Ended::Late(last) => {
                 if let Some(backoff) = &mut backoff {
                     backoff.restart();
                 }
+                (&mut backoff, GoneReason::NotReconnecting { last })
             }
-        }
-        let Some(delay) = backoff
-            .as_mut()
-            .map(|backoff| backoff.next_delay(&mut rng::rng()))
-        else {
+        };
+        let Some(backoff) = backoff else {
+            dial.guard.gone(gone);
             break;
         };
-        dial.emit(Kind::ConnectRetried { delay });
+        let delay = backoff.next_delay(&mut rng::rng());
+        dial.guard.emit(Kind::ConnectRetried { delay });
         tokio::select! {
             biased;
-            () = dial.abandoned(pipe.as_mut()) => break,
+            () = dial.abandoned(pipe.as_mut()) => {
+                dial.guard.let_go();
+                break;
+            }
             () = sleep(delay) => {}
         }
     }
-    if let Some(pipe) = pipe {
-        dial.shared.give_up(pipe);
-    }
-    dial.emit(Kind::Closed);
+}
+
+/// One endpoint to keep connected.
+struct Dial {
+    guard: EndpointGuard,
 }
 
 /// What is known of the endpoint's connections.
@@ -93,24 +97,24 @@ impl Dial {
     fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
         if let Some(pipe) = pipe {
             let known = history.record.clone();
-            self.shared
-                .state
-                .stats
-                .update(pipe.id(), |entry| *entry = known);
+            let stats = &self.guard.shared.state.stats;
+            stats.update(pipe.id(), |entry| *entry = known);
         }
-    }
-
-    fn emit(&self, kind: Kind) {
-        self.shared.state.events.emit(&self.subject, kind);
     }
 
     /// Makes one connection: reaches the peer, greets it, moves messages.
     async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
-        let events = &self.shared.state.events;
-        let delayed = || self.emit(Kind::ConnectDelayed);
+        let EndpointGuard {
+            shared,
+            subject,
+            origin,
+            ended,
+            ..
+        } = &self.guard;
+        let delayed = || self.guard.emit(Kind::ConnectDelayed);
         // In boxes: what the longest part of a connection's life does not need shall not take memory for all of it.
-        let (options, network) = (&self.shared.config.options, self.shared.network());
-        let connect = transport::connect(&self.endpoint, options, network, &delayed);
+        let (options, network) = (&shared.config.options, shared.network());
+        let connect = transport::connect(subject.endpoint(), options, network, &delayed);
         let connect = Box::pin(connect);
         let reached = tokio::select! {
             biased;
@@ -120,19 +124,19 @@ impl Dial {
         let (stream, peer) = match reached {
             Ok(reached) => reached,
             Err(failure) => {
-                self.emit(Kind::ConnectFailed(failure));
-                return Ended::Early;
+                let last = failure.to_string();
+                self.guard.emit(Kind::ConnectFailed(failure));
+                return Ended::Early(last);
             }
         };
-        let mut subject =
-            self.subject
-                .connection(peer.clone(), stream.local_address(), stream.fd());
-        events.emit(&subject, Kind::Connected);
-        let mut session = Session::new(stream, &self.shared);
+        let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
+        let mut connection = ConnectionGuard::new(shared, subject);
+        connection.emit(Kind::Connected);
+        let mut session = Session::new(stream, shared);
         let greeted = tokio::select! {
             biased;
             () = self.abandoned(pipe.as_mut()) => Err(DisconnectReason::Local),
-            greeted = Box::pin(session.handshake(&self.shared, &peer)) => greeted,
+            greeted = Box::pin(session.handshake(shared, &peer)) => greeted,
         };
         let info = match greeted {
             Ok(info) => info,
@@ -142,11 +146,13 @@ impl Dial {
                     history.record.handshake_failures += 1;
                     self.enter(pipe.as_ref(), history);
                 }
-                tell_failed(&self.shared, &subject, reason.clone());
+                connection.end(reason.clone());
                 return match reason {
                     DisconnectReason::Local => Ended::Abandoned,
-                    DisconnectReason::Protocol(zmtp::Error::Refused { .. }) => Ended::Refused,
-                    _ => Ended::Early,
+                    DisconnectReason::Protocol(zmtp::Error::Refused { reason }) => {
+                        Ended::Refused(reason)
+                    }
+                    reason => Ended::Early(reason.to_string()),
                 };
             }
         };
@@ -155,33 +161,40 @@ impl Dial {
         history.record.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
             history.record.reconnects += 1;
-            self.shared.state.stats.reconnects.add(1);
+            shared.state.stats.reconnects.add(1);
         }
-        let kept = pipe.take_if(|pipe| self.shared.admit(pipe, self.origin, Some(&peer)));
+        let kept = pipe.take_if(|pipe| shared.admit(pipe, *origin, Some(&peer)));
         let is_kept = kept.is_some();
         // With `immediate`, or for a peer that the socket has no place for, one of its own.
-        let lent = kept.unwrap_or_else(|| self.shared.pipe_for(self.origin, Some(&peer)));
+        let lent = kept.unwrap_or_else(|| shared.pipe_for(*origin, Some(&peer)));
+        connection.pipe = (!is_kept).then(|| lent.outstanding());
         self.enter(Some(&lent), history);
-        subject.met(&info, lent.name());
-        events.emit(&subject, Kind::HandshakeSucceeded);
-        let (lent, reason) = session.run(&self.shared, lent, &self.ended).await;
+        connection.subject.met(&info, lent.name());
+        connection.greeted = true;
+        connection.emit(Kind::HandshakeSucceeded);
+        let (lent, reason) = session.run(shared, lent, ended).await;
         history.record.is_connected = false;
         if is_kept {
             self.enter(Some(&lent), history);
             *pipe = Some(lent);
         } else {
-            self.shared.give_up(lent);
+            drop(lent);
         }
+        let last = reason.to_string();
         let local = matches!(reason, DisconnectReason::Local);
-        tell_ended(&self.shared, &subject, reason);
-        if local { Ended::Abandoned } else { Ended::Late }
+        connection.end(reason);
+        if local {
+            Ended::Abandoned
+        } else {
+            Ended::Late(last)
+        }
     }
 
     /// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is
     /// left to send or the time to linger is over.
     async fn abandoned(&self, pipe: Option<&mut SessionPipe>) {
         match pipe {
-            None => self.ended.cancelled().await,
+            None => self.guard.ended.cancelled().await,
             Some(pipe) => lingered(&mut pipe.outgoing).await,
         }
     }

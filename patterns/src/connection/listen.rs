@@ -1,6 +1,7 @@
 //! Listening: accepts connections for a bound endpoint, and gives each a session and a pipe of its own.
-//! Spawned by the core of a socket.
+//! Spawned by the core of a socket, which has the listener, too, to close it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,81 +10,116 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{ConnectionLimiter, Permit};
-use super::{Session, tell_ended, tell_failed};
+use super::guard::{ConnectionGuard, EndpointGuard};
+use super::{Session, tell_failed};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
 use crate::state::Shared;
+use crate::sync::Mutex;
 use crate::transport::{ByteStream, Listener, Stream};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Accepts until `ended`. The listener is closed when this returns.
-pub(crate) async fn listen(
-    shared: Shared,
-    listener: Listener,
-    origin: Origin,
-    ended: CancellationToken,
-) {
-    let subject = Subject::listener(listener.endpoint(), listener.fd());
-    let limiter = ConnectionLimiter::new(&shared.config.options);
+/// A listener, which the endpoint's task accepts from. Whoever lets go of the endpoint closes it: so its address is free
+/// when `unbind` returns, or the socket's drop, however busy the task's runtime is, and whether or not it still runs.
+pub(crate) struct Listening {
+    /// Nothing once it is closed.
+    listener: Mutex<Option<Listener>>,
+    subject: Subject,
+}
+
+impl Listening {
+    pub(crate) fn new(listener: Listener) -> Arc<Self> {
+        Arc::new(Listening {
+            subject: Subject::listener(listener.endpoint(), listener.fd()),
+            listener: Mutex::new(Some(listener)),
+        })
+    }
+
+    /// Returns what its events are about.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Waits for the next connection. `None`: it is closed.
+    async fn accept(&self) -> Option<io::Result<(Stream, PeerAddress)>> {
+        std::future::poll_fn(|cx| match &*self.listener.lock() {
+            Some(listener) => listener.poll_accept(cx).map(Some),
+            None => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+
+    /// Closes it, if it is not closed yet, and tells.
+    pub(crate) fn close(&self, shared: &Shared) {
+        let Some(listener) = self.listener.lock().take() else {
+            return;
+        };
+        let closed = match listener.close() {
+            Ok(()) => Kind::Closed,
+            Err(error) => Kind::CloseFailed(Arc::new(error)),
+        };
+        shared.state.events.emit(&self.subject, closed);
+    }
+}
+
+/// Accepts until the socket lets go of the endpoint.
+pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) {
+    let limiter = ConnectionLimiter::new(&guard.shared.config.options);
     let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = ended.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            () = guard.ended.cancelled() => break,
+            accepted = listening.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            None => break,
+            Some(Ok((stream, peer))) => {
                 pause = FIRST_PAUSE;
-                let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
-                shared.state.events.emit(&subject, Kind::Accepted);
+                let (local, fd) = (stream.local_address(), stream.fd());
+                let subject = guard.subject.connection(peer.clone(), local, fd);
+                guard.shared.state.events.emit(&subject, Kind::Accepted);
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {
                         let reason = DisconnectReason::TooManyConnections { option };
-                        tell_failed(&shared, &subject, reason);
+                        tell_failed(&guard.shared, &subject, reason);
                         continue;
                     }
                 };
                 let arrival = Arrival {
-                    shared: shared.clone(),
-                    subject,
                     stream,
                     peer,
                     permit,
                     lost,
-                    origin,
-                    ended: ended.clone(),
+                    origin: guard.origin,
+                    ended: guard.ended.clone(),
+                    guard: ConnectionGuard::new(&guard.shared, subject),
                 };
-                shared.spawn(serve(Box::new(arrival)), &Handle::current());
+                let serving = serve(Box::new(arrival));
+                let shared = &guard.shared;
+                shared.spawn(guard.origin, serving, &Handle::current());
             }
-            Err(error) => {
-                let failed = Kind::AcceptFailed(Arc::new(error));
-                shared.state.events.emit(&subject, failed);
+            Some(Err(error)) => {
+                guard.emit(Kind::AcceptFailed(Arc::new(error)));
                 tokio::select! {
                     biased;
-                    () = ended.cancelled() => break,
+                    () = guard.ended.cancelled() => break,
                     () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
-    let closed = match listener.close() {
-        Ok(()) => Kind::Closed,
-        Err(error) => Kind::CloseFailed(Arc::new(error)),
-    };
-    shared.state.events.emit(&subject, closed);
+    guard.let_go();
 }
 
 /// A connection that has been accepted.
 struct Arrival {
-    shared: Shared,
-    subject: Subject,
     stream: Stream,
     peer: PeerAddress,
     permit: Permit,
@@ -91,6 +127,7 @@ struct Arrival {
     lost: oneshot::Receiver<()>,
     origin: Origin,
     ended: CancellationToken,
+    guard: ConnectionGuard,
 }
 
 /// Returns what is in a box, which is gone then. A `*` would keep it until the end of the scope.
@@ -104,44 +141,45 @@ fn unbox<T>(boxed: Box<T>) -> T {
 /// what only the handshake needs is given back with that.
 async fn serve(arrival: Box<Arrival>) {
     let Arrival {
-        shared,
-        mut subject,
         stream,
         peer,
         permit,
         lost,
         origin,
         ended,
+        mut guard,
     } = unbox(arrival);
-    let mut session = Session::new(stream, &shared);
+    let mut session = Session::new(stream, &guard.shared);
     let greeting = async {
         let greeted = tokio::select! {
             biased;
             () = ended.cancelled() => Err(DisconnectReason::Local),
             _ = lost => Err(DisconnectReason::TooManyConnections { option: "max_handshakes" }),
-            greeted = session.handshake(&shared, &peer) => greeted,
+            greeted = session.handshake(&guard.shared, &peer) => greeted,
         };
         let info = greeted?;
         permit.greeted();
         let known = session.peer(peer, &info);
-        let pipe = shared.pipe_for(origin, Some(&known));
-        shared.state.stats.update(pipe.id(), |entry| {
-            entry.endpoint = Some(subject.endpoint().clone());
+        let pipe = guard.shared.pipe_for(origin, Some(&known));
+        guard.pipe = Some(pipe.outstanding());
+        guard.shared.state.stats.update(pipe.id(), |entry| {
+            entry.endpoint = Some(guard.subject.endpoint().clone());
             entry.peer = Some(known);
             entry.is_connected = true;
         });
-        subject.met(&info, pipe.name());
+        guard.subject.met(&info, pipe.name());
         Ok(pipe)
     };
     let pipe = match Box::pin(greeting).await {
         Ok(pipe) => pipe,
         Err(reason) => {
             drop(session);
-            return tell_failed(&shared, &subject, reason);
+            return guard.end(reason);
         }
     };
-    shared.state.events.emit(&subject, Kind::HandshakeSucceeded);
-    let (pipe, reason) = session.run(&shared, pipe, &ended).await;
-    shared.give_up(pipe);
-    tell_ended(&shared, &subject, reason);
+    guard.greeted = true;
+    guard.emit(Kind::HandshakeSucceeded);
+    let (pipe, reason) = session.run(&guard.shared, pipe, &ended).await;
+    drop(pipe);
+    guard.end(reason);
 }

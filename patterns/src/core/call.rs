@@ -234,7 +234,7 @@ impl<P: Pattern> Core<P> {
         timeout: &mut CallTimeout,
     ) -> Poll<Result<W::Item, RecvError>> {
         if let Poll::Ready(received) = self.poll_recv(cx, |core| op.take(core)) {
-            return Poll::Ready(received.map_err(recv_error::<P>));
+            return Poll::Ready(received.map_err(|refusal| self.not_received(refusal)));
         }
         let limit = self.options().recv_timeout;
         ready!(timeout.poll(cx, self, limit));
@@ -247,11 +247,16 @@ impl<P: Pattern> Core<P> {
         cx: &mut Context<'_>,
         timeout: &mut CallTimeout,
     ) -> Poll<Result<(), ReserveError>> {
-        if self.poll_room(cx).is_ready() {
-            return Poll::Ready(Ok(()));
+        match self.poll_room(cx) {
+            Poll::Ready(Err(Refusal::Gone(last))) => {
+                return Poll::Ready(Err(ReserveError::Gone(last)));
+            }
+            Poll::Ready(_) => return Poll::Ready(Ok(())),
+            Poll::Pending => {}
         }
         let limit = self.options().send_timeout;
-        timeout.poll(cx, self, limit).map(|()| Err(ReserveError))
+        let timed_out = timeout.poll(cx, self, limit);
+        timed_out.map(|()| Err(ReserveError::Timeout))
     }
 
     /// Sends without waiting.
@@ -262,7 +267,10 @@ impl<P: Pattern> Core<P> {
         self.read_events();
         match P::send(self, &mut item) {
             Poll::Ready(sent) => sent.map_err(|refusal| send_error::<P>(refusal, item)),
-            Poll::Pending => Err(SendError::Full(item.into_parts().1)),
+            Poll::Pending => Err(match self.all_gone() {
+                Some(last) => send_error::<P>(Refusal::Gone(last), item),
+                None => SendError::Full(item.into_parts().1),
+            }),
         }
     }
 
@@ -271,7 +279,18 @@ impl<P: Pattern> Core<P> {
         self.read_events();
         match op.take(self) {
             Poll::Ready(received) => received.map_err(recv_error::<P>),
-            Poll::Pending => Err(RecvError::Empty),
+            Poll::Pending => Err(match self.all_gone() {
+                Some(last) => self.not_received(Refusal::Gone(last)),
+                None => RecvError::Empty,
+            }),
         }
+    }
+
+    /// Makes the error that says why nothing is received.
+    fn not_received(&mut self, refusal: Refusal) -> RecvError {
+        if let Refusal::Gone(_) = refusal {
+            P::bereft(self);
+        }
+        recv_error::<P>(refusal)
     }
 }

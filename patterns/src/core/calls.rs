@@ -1,5 +1,6 @@
 //! Trying, waiting for the next event, and now and then letting others have their turn.
 
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use zmtp::Message;
 
 use super::{Core, Pattern, Refusal};
 use crate::coop::yield_to_others;
+use crate::error::EndpointGone;
 use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeId, PipeReader, look_every};
 use crate::routing::{Broadcast, FanOut, RecvStrategy, SendStrategy};
@@ -90,9 +92,23 @@ impl<P: Pattern> Core<P> {
             }
             if inbox(self).park(cx.waker()) {
                 self.served = 0;
-                return Poll::Pending;
+                // Asked while it is parked: an endpoint that goes after this wakes the task.
+                return match self.all_gone() {
+                    Some(last) => Poll::Ready(Err(Refusal::Gone(last))),
+                    None => Poll::Pending,
+                };
             }
         }
+    }
+
+    /// Returns the endpoint that went last, if nothing is left that could ever take or give a message.
+    #[inline]
+    pub(crate) fn all_gone(&self) -> Option<Arc<EndpointGone>> {
+        let liveness = &self.shared.state.liveness;
+        if !liveness.is_any_gone() {
+            return None;
+        }
+        self.table.all_gone(liveness)
     }
 
     /// Drives the connections from here for a while, instead of sleeping until one of them has something.
@@ -121,12 +137,12 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Becomes ready when a message can be sent without waiting, to a socket whose peers hold it back.
-    pub(crate) fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+    pub(crate) fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Attempt<()> {
         let room = |core: &mut Self| match core.sender.has_room() {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         };
-        self.poll_send(cx, room).map(|_| ())
+        self.poll_send(cx, room)
     }
 
     /// Counts what a call has served beyond the first message.

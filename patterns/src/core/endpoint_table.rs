@@ -14,15 +14,16 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Listening;
 use crate::context::Context;
 use crate::endpoint::Endpoint;
+use crate::error::EndpointGone;
 use crate::inproc;
 use crate::pipe::Inbox;
-use crate::pipe::{Origin, PipeReader, PipeWriter};
-use crate::state::Shared;
+use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
+use crate::state::{Liveness, Shared};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
@@ -41,7 +42,10 @@ pub(crate) struct EndpointTable {
 
 /// A bound or connected endpoint.
 pub(crate) struct Attachment {
+    /// As it was connected, or as `bind` returned it.
     pub(crate) endpoint: Endpoint,
+    /// As `bind` was given it, if that names it as well.
+    pub(crate) given: Option<Endpoint>,
     pub(crate) origin: Origin,
     /// Tells the endpoint's tasks that it goes.
     pub(crate) ended: CancellationToken,
@@ -51,9 +55,10 @@ pub(crate) struct Attachment {
 }
 
 pub(crate) enum Role {
-    /// With the listener's task, whose end frees the address. inproc has none.
-    Bound(Option<JoinHandle<()>>),
-    Connected,
+    /// With the listener, whose end frees the address. inproc has none.
+    Bound(Option<Arc<Listening>>),
+    /// With the pipe, of inproc: it goes with its peer.
+    Connected(Option<PipeId>),
 }
 
 /// An endpoint on its way to the list. Its first pipe may come, and be seen by the other half, before the call that
@@ -80,6 +85,22 @@ impl Attachment {
     pub(crate) fn is_bound(&self) -> bool {
         matches!(self.role, Role::Bound(_))
     }
+
+    /// Returns whether its task has ended, though the socket has not let go of it.
+    pub(crate) fn gone(&self) -> Option<Arc<EndpointGone>> {
+        self.shared.state.liveness.gone(self.origin)
+    }
+
+    /// Tells its tasks that it goes, and frees its address. What was sent may linger.
+    pub(crate) fn end(&self, context: &Context) {
+        self.ended.cancel();
+        self.shared.state.liveness.forget(self.origin);
+        match (&self.role, self.endpoint.inproc()) {
+            (Role::Bound(Some(listening)), _) => listening.close(&self.shared),
+            (Role::Bound(None), Some(name)) => inproc::unbind(context.names(), &self.shared, name),
+            _ => {}
+        }
+    }
 }
 
 impl EndpointTable {
@@ -105,8 +126,26 @@ impl EndpointTable {
         }
     }
 
+    /// Adds an endpoint to the list, where it takes the place of those that are gone.
     pub(crate) fn attached(&self, attachment: Attachment) {
-        self.attachments.lock().push(attachment);
+        let mut attachments = self.attachments.lock();
+        let (endpoint, is_bound) = (attachment.endpoint.clone(), attachment.is_bound());
+        let is_replaced = |one: &mut Attachment| {
+            one.endpoint == endpoint && one.is_bound() == is_bound && one.gone().is_some()
+        };
+        let replaced: Vec<_> = attachments.extract_if(.., is_replaced).collect();
+        attachments.push(attachment);
+        drop(attachments);
+        for one in replaced {
+            one.end(&self.context);
+        }
+    }
+
+    /// Returns the endpoint that went last, if all are gone: nothing is left that could take or give a message.
+    #[cold]
+    pub(crate) fn all_gone(&self, liveness: &Liveness) -> Option<Arc<EndpointGone>> {
+        let attachments = self.attachments.lock();
+        liveness.last_gone(attachments.iter().map(|one| one.origin))
     }
 
     /// Takes an endpoint off the list.
@@ -130,7 +169,7 @@ impl EndpointTable {
         let attachments = self.attachments.lock();
         attachments
             .iter()
-            .any(|one| !one.is_bound() && one.endpoint == *endpoint)
+            .any(|one| !one.is_bound() && one.endpoint == *endpoint && one.gone().is_none())
     }
 
     /// Keeps what a dropped half had until the socket ends.
@@ -149,10 +188,7 @@ impl EndpointTable {
 impl Drop for EndpointTable {
     fn drop(&mut self) {
         for attachment in self.attachments.get_mut().drain(..) {
-            attachment.ended.cancel();
-            if let (Some(name), true) = (attachment.endpoint.inproc(), attachment.is_bound()) {
-                inproc::unbind(self.context.names(), &attachment.shared, name);
-            }
+            attachment.end(&self.context);
         }
         self.writers.close();
         self.readers.close();

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Core, Pattern};
-use crate::connection::{self, Dial};
+use crate::connection::{self, EndpointGuard, Listening};
 use crate::core::endpoint_table::{Attachment, Coming, Role};
 use crate::endpoint::Endpoint;
-use crate::error::{BindError, ConnectError, DisconnectError, UnbindError};
+use crate::error::{BindError, ConnectError, DisconnectError, EndpointGone, UnbindError};
 use crate::inproc;
 use crate::monitor::{MonitorEventKind, Subject};
 use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::RoutingId;
+use crate::runtime;
 use crate::state::Shared;
 use crate::transport::{self, Listener, OpenListener};
 
@@ -70,7 +71,7 @@ impl<P: Pattern> Core<P> {
                 name,
                 coming.origin,
             )?;
-            self.attached(&endpoint, coming, ended, Role::Bound(None));
+            self.attached(&endpoint, None, coming, ended, Role::Bound(None));
             return Ok(Binding::Bound(endpoint));
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
@@ -98,6 +99,9 @@ impl<P: Pattern> Core<P> {
         let Some(runtime) = self.runtime() else {
             return Err(BindError::NoRuntime { endpoint });
         };
+        if let Some(lacks) = self.lacks(&runtime) {
+            return Err(BindError::RuntimeLacks { endpoint, lacks });
+        }
         let (coming, ended) = self.begin_endpoint();
         let mut listener = JoinSet::new();
         listener.spawn_on(open, &runtime);
@@ -121,17 +125,20 @@ impl<P: Pattern> Core<P> {
         };
         let listener = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
         self.guard(listener.endpoint())?;
-        let subject = Subject::listener(listener.endpoint(), listener.fd());
+        let endpoint = listener.endpoint().clone();
+        let listening = Listening::new(listener);
         self.shared
             .state
             .events
-            .emit(&subject, MonitorEventKind::Listening);
-        let endpoint = listener.endpoint().clone();
+            .emit(listening.subject(), MonitorEventKind::Listening);
         let (coming, ended) = (opening.coming, opening.ended);
-        let listen =
-            connection::listen(self.shared.clone(), listener, coming.origin, ended.clone());
-        let task = self.shared.spawn(listen, &opening.runtime);
-        self.attached(&endpoint, coming, ended, Role::Bound(Some(task)));
+        let origin = coming.origin;
+        let guard = EndpointGuard::listening(&self.shared, &listening, origin, &ended);
+        let listen = connection::listen(guard, listening.clone());
+        self.shared.spawn(origin, listen, &opening.runtime);
+        let given = Some(opening.endpoint).filter(Endpoint::is_definite);
+        let role = Role::Bound(Some(listening));
+        self.attached(&endpoint, given, coming, ended, role);
         Ok(endpoint)
     }
 
@@ -139,6 +146,14 @@ impl<P: Pattern> Core<P> {
     pub(super) fn runtime(&self) -> Option<Handle> {
         let affinity = self.options().affinity;
         self.table.context.runtime(affinity)
+    }
+
+    /// Returns what a runtime lacks that is to run an endpoint's tasks. A context's own has all.
+    fn lacks(&self, runtime: &Handle) -> Option<&'static str> {
+        if self.table.context.has_io_threads() {
+            return None;
+        }
+        runtime::lacks(runtime, self.shared.network().is_none())
     }
 
     fn is_selective(&self) -> bool {
@@ -185,6 +200,7 @@ impl<P: Pattern> Core<P> {
         name: RoutingId,
     ) -> Result<(), ConnectError> {
         transport::check_connect(&endpoint, self.options())?;
+        self.forget_left(&endpoint);
         let (coming, ended) = self.begin_endpoint();
         let origin = coming.origin;
         let shared = self.shared.clone();
@@ -206,14 +222,19 @@ impl<P: Pattern> Core<P> {
         ended: CancellationToken,
     ) -> Result<(), ConnectError> {
         let origin = coming.origin;
+        let mut by_name = None;
         if let Some(name) = endpoint.inproc() {
-            if !inproc::connect(self.table.context.names(), &self.shared, name, origin) {
+            by_name = inproc::connect(self.table.context.names(), &self.shared, name, origin);
+            if by_name.is_none() {
                 return Err(ConnectError::Occupied { endpoint });
             }
         } else {
             let Some(runtime) = self.runtime() else {
                 return Err(ConnectError::NoRuntime { endpoint });
             };
+            if let Some(lacks) = self.lacks(&runtime) {
+                return Err(ConnectError::RuntimeLacks { endpoint, lacks });
+            }
             let pipe = if self.shared.config.options.immediate {
                 None
             } else if self.shared.knows(origin) {
@@ -226,17 +247,36 @@ impl<P: Pattern> Core<P> {
             } else {
                 Some(self.shared.pipe(origin))
             };
-            let dial = Dial {
-                shared: self.shared.clone(),
-                subject: Subject::connecting(&endpoint),
-                endpoint: endpoint.clone(),
-                origin,
-                ended: ended.clone(),
-            };
-            self.shared.spawn(connection::dial(dial, pipe), &runtime);
+            let subject = Subject::connecting(&endpoint);
+            let guard =
+                EndpointGuard::connecting(&self.shared, subject, origin, &ended, pipe.as_ref());
+            let dial = connection::dial(pipe, guard);
+            self.shared.spawn(origin, dial, &runtime);
+            let liveness = &self.shared.state.liveness;
+            if liveness.gone(origin).is_some() {
+                // The runtime takes no tasks any more.
+                liveness.forget(origin);
+                return Err(ConnectError::NoRuntime { endpoint });
+            }
         }
-        self.attached(&endpoint, coming, ended, Role::Connected);
+        // What the endpoint has received, should it have been here before, is known before it is here anew.
+        self.read_events();
+        self.attached(&endpoint, None, coming, ended, Role::Connected(by_name));
         Ok(())
+    }
+
+    /// Forgets connections by inproc to a peer that has left, and frees their names: nothing connects them again (R-INP-4).
+    fn forget_left(&mut self, endpoint: &Endpoint) {
+        let state = self.shared.state.clone();
+        let has_left = |one: &Attachment| match one.role {
+            Role::Connected(Some(pipe)) => one.endpoint == *endpoint && !state.stats.is_read(pipe),
+            _ => false,
+        };
+        while let Some((attachment, _)) = self.remove(has_left) {
+            if let Some(names) = &state.peer_names {
+                names.release(attachment.origin);
+            }
+        }
     }
 
     /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
@@ -253,6 +293,7 @@ impl<P: Pattern> Core<P> {
     fn attached(
         &mut self,
         endpoint: &Endpoint,
+        given: Option<Endpoint>,
         coming: Coming,
         ended: CancellationToken,
         role: Role,
@@ -260,6 +301,7 @@ impl<P: Pattern> Core<P> {
         self.last_endpoint = Some(endpoint.clone());
         self.table.attached(Attachment {
             endpoint: endpoint.clone(),
+            given,
             origin: coming.origin,
             ended,
             role,
@@ -267,52 +309,52 @@ impl<P: Pattern> Core<P> {
         });
     }
 
-    /// Stops listening at an endpoint. Returns the listener's task, whose end frees the address.
-    pub(crate) fn unbind(
-        &mut self,
-        endpoint: &Endpoint,
-    ) -> Result<Option<JoinHandle<()>>, UnbindError> {
-        let found = self.remove(|one| one.is_bound() && one.endpoint == *endpoint);
-        let Some(attachment) = found else {
+    /// Stops listening at an endpoint, whose address is free when this returns. An endpoint that `bind` returned comes
+    /// before one that it was given.
+    pub(crate) fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError> {
+        let found = self
+            .remove(|one| one.is_bound() && one.endpoint == *endpoint)
+            .or_else(|| self.remove(|one| one.is_bound() && one.given.as_ref() == Some(endpoint)));
+        let Some((attachment, gone)) = found else {
             return Err(UnbindError::NotBound {
                 endpoint: endpoint.clone(),
             });
         };
-        match attachment.role {
-            Role::Bound(Some(task)) => {
-                self.detach(attachment.origin);
-                Ok(Some(task))
-            }
-            Role::Bound(None) | Role::Connected => {
-                if let Some(name) = endpoint.inproc() {
-                    inproc::unbind(self.table.context.names(), &attachment.shared, name);
-                }
-                Ok(None)
-            }
+        if attachment.endpoint.inproc().is_none() {
+            self.detach(attachment.origin);
         }
+        gone.map_or(Ok(()), |gone| Err(UnbindError::Gone(gone)))
     }
 
     pub(crate) fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError> {
-        let mut found = false;
-        while let Some(attachment) = self.remove(|one| !one.is_bound() && one.endpoint == endpoint)
+        let mut done: Result<(), Option<Arc<EndpointGone>>> = Err(None);
+        while let Some((attachment, gone)) =
+            self.remove(|one| !one.is_bound() && one.endpoint == endpoint)
         {
             self.detach(attachment.origin);
-            found = true;
+            done = match gone {
+                // One that was there is what the caller meant.
+                Some(gone) => done.map_err(|_| Some(gone)),
+                None => Ok(()),
+            };
         }
-        if found {
-            Ok(())
-        } else {
-            Err(DisconnectError::NotConnected { endpoint })
-        }
+        done.map_err(|gone| match gone {
+            Some(gone) => DisconnectError::Gone(gone),
+            None => DisconnectError::NotConnected { endpoint },
+        })
     }
 
-    /// Takes an endpoint off the list and tells its tasks.
-    fn remove(&mut self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+    /// Takes an endpoint off the list and tells its tasks. With it comes why it was gone before, if it was.
+    fn remove(
+        &mut self,
+        is_it: impl Fn(&Attachment) -> bool,
+    ) -> Option<(Attachment, Option<Arc<EndpointGone>>)> {
         // Pipes that came while the endpoint was there are known.
         self.read_events();
         let attachment = self.table.remove(is_it)?;
-        attachment.ended.cancel();
-        Some(attachment)
+        let gone = attachment.gone();
+        attachment.end(&self.table.context);
+        Some((attachment, gone))
     }
 
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.

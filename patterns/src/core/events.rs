@@ -93,6 +93,8 @@ impl Events {
                 PipeEvent::Named(id, name) => sender.named(id, name),
                 PipeEvent::Detached(origin) => sender.detach(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
+                // Whoever waits looks when it finds nothing.
+                PipeEvent::TaskEnded => {}
             }
         }
         for event in self.readers.drain(..) {
@@ -100,7 +102,7 @@ impl Events {
                 PipeEvent::Attached(reader) if table.knows(reader.origin()) => {
                     receiver.attach(reader)
                 }
-                PipeEvent::Attached(_) | PipeEvent::Named(..) => {}
+                PipeEvent::Attached(_) | PipeEvent::Named(..) | PipeEvent::TaskEnded => {}
                 PipeEvent::Changed(id) => receiver.changed(id),
                 PipeEvent::Detached(origin) => receiver.detach(origin),
                 PipeEvent::Configured(options) => configured = Some(options),

@@ -73,6 +73,10 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         None
     }
 
+    /// Hears that nothing can come any more: all endpoints are gone.
+    #[doc(hidden)]
+    fn bereft(_core: &mut Core<Self>) {}
+
     /// Returns who has sent what was received last.
     #[doc(hidden)]
     fn last_peer(core: &Core<Self>) -> Option<Arc<Peer>> {
@@ -141,6 +145,7 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
             message,
             socket_type: P::RULES.socket_type,
         },
+        Refusal::Gone(last) => SendError::Gone { message, last },
     }
 }
 
@@ -148,6 +153,7 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
 pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
     match refusal {
         Refusal::State(expected) => RecvError::State { expected },
+        Refusal::Gone(last) => RecvError::Gone(last),
         Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart => RecvError::Unsupported {
             socket_type: P::RULES.socket_type,
         },

@@ -18,6 +18,11 @@ pub(crate) trait Address: Comparable + Debug + Display + Send + Sync {
         None
     }
 
+    /// Returns whether it names one place to bind: no part of it is left to the system to choose.
+    fn is_definite(&self) -> bool {
+        true
+    }
+
     /// Returns the same address at another host and port, if the transport runs over TCP.
     fn at(&self, _: SocketAddr) -> Option<Arc<dyn Address>> {
         None

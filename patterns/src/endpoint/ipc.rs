@@ -99,7 +99,11 @@ impl IpcEndpoint {
     }
 }
 
-impl Address for IpcEndpoint {}
+impl Address for IpcEndpoint {
+    fn is_definite(&self) -> bool {
+        !self.is_wildcard()
+    }
+}
 
 impl fmt::Display for IpcEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

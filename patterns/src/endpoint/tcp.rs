@@ -118,6 +118,10 @@ impl Address for TcpEndpoint {
         Some(self)
     }
 
+    fn is_definite(&self) -> bool {
+        self.target.port != 0
+    }
+
     fn at(&self, address: SocketAddr) -> Option<Arc<dyn Address>> {
         Some(Arc::new(TcpEndpoint::from(address)))
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::peer::Peer;
-use crate::pipe::{self, Origin, Unbound};
+use crate::pipe::{self, Origin, PipeId, Unbound};
 use crate::state::{Config, Shared, State};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -79,15 +79,17 @@ pub(crate) fn bind(
     Ok(())
 }
 
-/// Connects to a name, now or when it is bound. `false`: the socket has no place for another peer.
+/// Connects to a name, now or when it is bound, by the pipe that this returns. `None`: the socket has no place for another
+/// peer.
 pub(crate) fn connect(
     names: &Names,
     connector: &Shared,
     name: &InprocName,
     origin: Origin,
-) -> bool {
+) -> Option<PipeId> {
     let pipe = pipe::to_name(&connector.party(origin));
-    connector.state.stats.update(pipe.id(), |known| {
+    let id = pipe.id();
+    connector.state.stats.update(id, |known| {
         known.endpoint = Some(Endpoint::new(InprocName::SCHEME, name.clone()));
     });
     if let Some(peer_names) = &connector.state.peer_names
@@ -95,7 +97,7 @@ pub(crate) fn connect(
     {
         let Some(place) = peer_names.claim(pipe.id(), origin, b"", None) else {
             pipe.refuse();
-            return false;
+            return None;
         };
         pipe.name_binder(Box::new(place), connector.config.options.notify);
     }
@@ -115,7 +117,7 @@ pub(crate) fn connect(
         Name::Awaited(waiting) => {
             waiting.retain(|(_, pipe)| !pipe.is_abandoned());
             waiting.push((connector.clone(), pipe));
-            return true;
+            return Some(id);
         }
     };
     match bound {
@@ -126,7 +128,7 @@ pub(crate) fn connect(
         // The binder has gone without a word: the name is free again.
         None => *known = Name::Awaited(vec![(connector.clone(), pipe)]),
     }
-    true
+    Some(id)
 }
 
 fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), name: &InprocName) {

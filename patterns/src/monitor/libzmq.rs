@@ -71,7 +71,7 @@ impl MonitorEvent {
     /// | `HandshakeFailed`, the peer is at fault or does not fit | `HANDSHAKE_FAILED_PROTOCOL` 0x2000 | `ZMQ_PROTOCOL_ERROR_...` |
     /// | `HandshakeFailed`, one side refused the other | `HANDSHAKE_FAILED_AUTH` 0x4000 | 300, 400 or 500 |
     ///
-    /// A descriptor that is not known is -1, an errno 0. libzmq has nothing for `Missed`, for a connection that
+    /// A descriptor that is not known is -1, an errno 0. libzmq has nothing for `Missed` and `Gone`, for a connection that
     /// this side ended, for the end of a connecting endpoint (`Closed`), and for a name that could not
     /// be resolved; nothing but `DISCONNECTED` for peers of a wrong type or with malformed metadata.
     pub fn libzmq(&self) -> Option<LibzmqEvent> {
@@ -96,7 +96,7 @@ impl MonitorEvent {
             MonitorEventKind::HandshakeFailed(DisconnectReason::Local) => return None,
             MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(error)) => failure(error),
             MonitorEventKind::HandshakeFailed(_) => (HANDSHAKE_FAILED_NO_DETAIL, errno),
-            MonitorEventKind::Missed(_) => return None,
+            MonitorEventKind::Gone(_) | MonitorEventKind::Missed(_) => return None,
             MonitorEventKind::Stopped => (MONITOR_STOPPED, 0),
         };
         Some(LibzmqEvent { number, value })
@@ -127,6 +127,7 @@ impl MonitorEvent {
                     #[cfg(feature = "tls")]
                     DisconnectReason::Tls(_) => None,
                     DisconnectReason::Local
+                    | DisconnectReason::TaskEnded(_)
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied
                     | DisconnectReason::TooManyConnections { .. }

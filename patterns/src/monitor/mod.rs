@@ -22,7 +22,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError as Lagged;
 use zmtp::SocketType;
 
 use crate::endpoint::Endpoint;
-use crate::error::ConnectFailure;
+use crate::error::{ConnectFailure, EndpointGone, GoneReason};
 use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
 
@@ -91,6 +91,9 @@ pub enum MonitorEventKind {
     HandshakeFailed(DisconnectReason),
     /// The connection has ended, after the handshake or before it was through.
     Disconnected(DisconnectReason),
+    /// The endpoint is gone, though the socket has not let go of it: its runtime has ended, the peer refused for good, or
+    /// reconnecting is off. `Closed` follows. Binding or connecting makes it anew.
+    Gone(Arc<EndpointGone>),
     /// The listener, or the connecting side's effort, has ended for good.
     Closed,
     /// The listener has ended, and has left its file or directory behind: what `ipc://*` made for itself
@@ -147,6 +150,9 @@ pub enum DisconnectReason {
     /// The handshake took longer than `handshake_timeout`.
     #[error("handshake timeout: not done within {} ms", .0.as_millis())]
     HandshakeTimeout(Duration),
+    /// The task that served the connection was cut short.
+    #[error("cut short: {0}")]
+    TaskEnded(GoneReason),
 }
 
 impl DisconnectReason {
@@ -164,7 +170,10 @@ impl DisconnectReason {
             | DisconnectReason::TooManyConnections { .. }
             | DisconnectReason::HandshakeTimeout(_)
             | DisconnectReason::WriteTimeout(_) => true,
-            DisconnectReason::Local | DisconnectReason::Peer | DisconnectReason::Io(_) => false,
+            DisconnectReason::Local
+            | DisconnectReason::Peer
+            | DisconnectReason::Io(_)
+            | DisconnectReason::TaskEnded(_) => false,
         }
     }
 }

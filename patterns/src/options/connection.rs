@@ -29,6 +29,20 @@ macro_rules! connection_options {
                 changed: NewEndpoints,
             }
 
+            /// Sets the delay before a peer is asked again that has refused this side with an ERROR command, as
+            /// servers do whose authenticator says no; `None` takes it at its word, as libzmq does: the endpoint
+            /// is gone then, until it is connected again. Each delay is made up to twice as long at random. Some
+            /// seconds or minutes are polite. It holds without `reconnect_interval`, too.
+            reconnect_after_refusal(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
+                default: None,
+                none: "never",
+                zmq: (),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |delay| up_to(delay, MILLISECOND, MAX),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Limits how long one address of a peer may take to answer a TCP connection request before the
             /// next address, or the next attempt, has its turn; `None` leaves it to the system (two minutes
             /// on Linux), as libzmq does by default.

@@ -78,7 +78,7 @@ fn defaults_are_as_documented() {
     assert_eq!(options.linger, None);
     assert_eq!(options.reconnect_interval, Some(Duration::from_millis(100)));
     assert_eq!(options.handshake_timeout, Some(Duration::from_secs(30)));
-    assert_eq!(options.backlog, 100);
+    assert_eq!(options.backlog, 4096);
     assert!(options.ipv6 && !options.immediate);
     assert_eq!(options.heartbeat(), None);
 }

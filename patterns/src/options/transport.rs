@@ -16,9 +16,10 @@ macro_rules! transport_options {
             }
 
             /// Limits how many connections may wait to be accepted by a bound endpoint. The system may have a
-            /// lower limit of its own.
+            /// lower limit of its own. Clients that come when it is reached are not answered, and ask again a
+            /// second later. In libzmq it is 100 by default.
             backlog(connections: u32 = connections) -> u32 {
-                default: 100,
+                default: 4096,
                 zmq: ("BACKLOG", 19, Backlog),
                 unit: "connections",
                 allowed: "1 to 65535" if |connections| (1..=65_535).contains(connections),

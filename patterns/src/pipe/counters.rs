@@ -50,6 +50,11 @@ impl Counters {
         }
     }
 
+    /// Returns how many messages were in the queue when the reader went.
+    pub(super) fn left(&self) -> usize {
+        usize::try_from(self.left.get()).unwrap_or(usize::MAX)
+    }
+
     /// Returns what was dropped, as the one who sends sees it.
     pub(crate) fn dropped_of_sender(&self) -> Dropped {
         Dropped {

@@ -39,13 +39,18 @@ pub(crate) enum PipeEvent<E> {
     Detached(Origin),
     /// The other half of the socket has changed the options.
     Configured(Box<Options>),
+    /// A task of an endpoint has ended that was not told to: whoever waits looks whether anything is left.
+    TaskEnded,
 }
 
 impl<E> PipeEvent<E> {
     /// Returns whether it is about a pipe that the socket has been given.
     fn is_about(&self, id: PipeId) -> bool {
         match self {
-            PipeEvent::Attached(_) | PipeEvent::Detached(_) | PipeEvent::Configured(_) => false,
+            PipeEvent::Attached(_)
+            | PipeEvent::Detached(_)
+            | PipeEvent::Configured(_)
+            | PipeEvent::TaskEnded => false,
             PipeEvent::Changed(pipe) | PipeEvent::Named(pipe, _) => *pipe == id,
         }
     }
@@ -101,10 +106,17 @@ impl<E: PipeEnd> Inbox<E> {
             drop(state); // the event may own a pipe's end, which takes the pipe's lock when it is dropped
             return;
         }
-        if let PipeEvent::Configured(_) = event {
-            // Only the newest counts: the half that reads this may rest for long.
-            let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::Configured(_));
-            state.events.retain(|one| !is_older(one));
+        // Only the newest counts: the half that reads this may rest for long.
+        match event {
+            PipeEvent::Configured(_) => {
+                let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::Configured(_));
+                state.events.retain(|one| !is_older(one));
+            }
+            PipeEvent::TaskEnded => {
+                let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::TaskEnded);
+                state.events.retain(|one| !is_older(one));
+            }
+            _ => {}
         }
         state.events.push_back(event);
         self.notify(state);

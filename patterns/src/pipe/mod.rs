@@ -72,7 +72,7 @@ pub(crate) use peers::{PeerMark, PeerName};
 pub(crate) use policy::look_every;
 pub(crate) use queued::BY_REFERENCE;
 pub(crate) use reader::{PipeReader, Popped};
-pub(crate) use session_end::{IncomingEnd, OutgoingEnd, SessionPipe, Taken};
+pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Outstanding, SessionPipe, Taken};
 pub(crate) use view::{LaneView, PipeRegistry};
 pub(crate) use writer::{PipeWriter, Refused};
 

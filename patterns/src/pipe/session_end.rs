@@ -43,6 +43,14 @@ impl SessionPipe {
         self.outgoing.id
     }
 
+    /// Returns what gives the pipe's messages up, should the pipe go down with its task.
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        Outstanding {
+            id: self.outgoing.id,
+            lane: self.outgoing.lane.clone(),
+        }
+    }
+
     /// Gives the socket its ends, which it finds in its inboxes.
     pub(crate) fn attach(&mut self, party: &Party<'_>) {
         self.attached = true;
@@ -250,6 +258,25 @@ impl Drop for OutgoingEnd {
         let (full, open, wakeup) = self.lane.lock().close_reader();
         drop((full, open));
         deliver(wakeup, self.id);
+    }
+}
+
+/// What is outstanding of a pipe whose task may go at any moment, and the pipe with it.
+pub(crate) struct Outstanding {
+    id: PipeId,
+    lane: Arc<Lane>,
+}
+
+impl Outstanding {
+    /// Ends the outgoing direction, if it has not ended before, and returns how many messages were left in it.
+    pub(crate) fn give_up(self) -> usize {
+        let mut lane = self.lane.lock();
+        let (full, open, wakeup) = lane.close_reader();
+        let left = lane.counters.left();
+        drop(lane);
+        drop((full, open));
+        deliver(wakeup, self.id);
+        left
     }
 }
 

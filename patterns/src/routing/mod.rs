@@ -24,6 +24,7 @@ pub(crate) use prefix_trie::PrefixTrie;
 
 use std::sync::Arc;
 
+use crate::error::EndpointGone;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
@@ -78,7 +79,7 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
 }
 
 /// Why a socket does not do what it was asked for, and never will as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It is not its turn.
     State(&'static str),
@@ -88,4 +89,6 @@ pub enum Refusal {
     Multipart,
     /// Its type cannot.
     Unsupported,
+    /// All of its endpoints are gone.
+    Gone(Arc<EndpointGone>),
 }

@@ -206,10 +206,7 @@ impl AnySocket {
     ///
     /// The endpoint goes also if the future is dropped once it has been polled.
     pub async fn unbind(&mut self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
-        if let Some(task) = self.0.begin_unbind(&endpoint.to_endpoint()?)? {
-            let _ = task.await;
-        }
-        Ok(())
+        self.0.unbind(&endpoint.to_endpoint()?)
     }
 
     /// Ends all connections made to an endpoint: [`Socket::disconnect`].

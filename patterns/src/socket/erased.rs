@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use zmtp::Message;
 
 use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
@@ -33,7 +32,7 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError>;
     fn begin_adopt(&mut self, listener: OpenListener) -> Result<Binding, BindError>;
     fn finish_bind(&mut self, opened: Binding) -> Result<Endpoint, BindError>;
-    fn begin_unbind(&mut self, endpoint: &Endpoint) -> Result<Option<JoinHandle<()>>, UnbindError>;
+    fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError>;
     fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError>;
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError>;
     fn last_endpoint(&self) -> Option<Endpoint>;
@@ -97,8 +96,8 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         Socket::finish_bind(self, opened)
     }
 
-    fn begin_unbind(&mut self, endpoint: &Endpoint) -> Result<Option<JoinHandle<()>>, UnbindError> {
-        Socket::begin_unbind(self, endpoint)
+    fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError> {
+        Socket::unbind_now(self, endpoint)
     }
 
     fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError> {
@@ -155,7 +154,11 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         if !D::SENDS || !P::RULES.has(Capability::Sends) {
             return Poll::Pending;
         }
-        Socket::poll_room(self, cx)
+        match Socket::poll_room(self, cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            // Nothing is left that could take the message: it stays where it is.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
     }
 
     fn poll_recv(

@@ -24,7 +24,6 @@ mod stream;
 use std::fmt;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use zmtp::SocketType;
 
 pub use self::any::{AnySocket, OpenError, TypeNotBuilt};
@@ -180,25 +179,32 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     }
 
     /// Connects to an endpoint in the background, and reconnects whenever the connection is lost.
-    /// Returns at once; the peer need not be there yet. Needs a running tokio runtime, except
-    /// for `inproc://`.
+    /// Returns at once; the peer need not be there yet. Needs a running tokio runtime with timers and I/O
+    /// (`enable_all`), except for `inproc://`.
+    ///
+    /// The endpoint lives in that runtime. When the runtime ends, or the peer refuses for good, or a connection is lost
+    /// and reconnecting is off, the endpoint is gone: [`monitor`](Self::monitor) tells, calls that would wait for it
+    /// alone fail, and connecting again makes it anew.
     ///
     /// # Errors
     ///
-    /// The endpoint is malformed or a wildcard, or no runtime is running. Everything else is tried
-    /// again until it works; [`monitor`](Self::monitor) tells about it.
+    /// The endpoint is malformed or a wildcard, or no runtime is running, or it lacks timers or I/O. Everything else is
+    /// tried again until it works; [`monitor`](Self::monitor) tells about it.
     pub fn connect(&mut self, endpoint: impl ToEndpoint) -> Result<(), ConnectError> {
         let endpoint = endpoint.to_endpoint()?;
         self.handle.with(|core| core.connect(endpoint))
     }
 
-    /// Stops listening at an endpoint (as [`bind`](Self::bind) returned it) and closes the
-    /// connections that were accepted there. Messages queued for them are sent within the linger
-    /// time, in the background. When this returns, the address is free.
+    /// Stops listening at an endpoint and closes the connections that were accepted there. Messages queued for them are
+    /// sent within the linger time, in the background. When this returns, the address is free.
+    ///
+    /// The endpoint is the one that [`bind`](Self::bind) returned, or the one that it was given: `tcp://localhost:5555`
+    /// is `tcp://127.0.0.1:5555`, too. One that leaves the port, or the file, to the system (`tcp://host:*`, `ipc://*`)
+    /// names nothing that was bound.
     ///
     /// # Errors
     ///
-    /// The socket is not bound there.
+    /// The socket is not bound there, or no longer: the endpoint was gone. Then it is forgotten.
     ///
     /// # Cancel safety
     ///
@@ -208,19 +214,10 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         endpoint: impl ToEndpoint,
     ) -> impl Future<Output = Result<(), UnbindError>> + Send {
         let endpoint = endpoint.to_endpoint();
-        async move {
-            if let Some(task) = self.begin_unbind(&endpoint?)? {
-                // It cannot have failed: it holds no lock and reads no peer's bytes.
-                let _ = task.await;
-            }
-            Ok(())
-        }
+        async move { self.unbind_now(&endpoint?) }
     }
 
-    pub(crate) fn begin_unbind(
-        &mut self,
-        endpoint: &Endpoint,
-    ) -> Result<Option<JoinHandle<()>>, UnbindError> {
+    pub(crate) fn unbind_now(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError> {
         self.handle.with(|core| core.unbind(endpoint))
     }
 
@@ -229,7 +226,7 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     ///
     /// # Errors
     ///
-    /// The socket is not connected there.
+    /// The socket is not connected there, or no longer: the endpoint was gone. Then it is forgotten.
     pub fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         let endpoint = endpoint.to_endpoint()?;
         self.handle.with(|core| core.disconnect(endpoint))

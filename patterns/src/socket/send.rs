@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{Direction, MessageSink, Permit, SendSide, SharedSender, Socket};
 use crate::capability::{Reserves, Sends as CanSend, Streams};
 use crate::core::call::{CallTimeout, Sending};
-use crate::core::{Access, Pattern};
+use crate::core::{Access, Pattern, Refusal};
 use crate::error::{ReserveError, SendError};
 
 impl<P: CanSend, D: SendSide> Socket<P, D> {
@@ -63,7 +63,7 @@ impl<P: Reserves + CanSend, D: SendSide> Socket<P, D> {
     ///
     /// # Errors
     ///
-    /// `send_timeout` passed.
+    /// `send_timeout` passed, or every endpoint of the socket is gone.
     ///
     /// # Cancel safety
     ///
@@ -116,8 +116,9 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         sent
     }
 
-    /// Becomes ready when the next message need not wait, for sockets that wait for any peer; at once for others.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Becomes ready when the next message need not wait, for sockets that wait for any peer; at once for others. An error:
+    /// nothing is left that could take it.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.handle.poll(cx, |core, cx| core.poll_room(cx))
     }
 }

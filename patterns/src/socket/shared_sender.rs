@@ -206,10 +206,7 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// The endpoint goes also if the future is dropped once it has been polled.
     pub async fn unbind(&self, endpoint: impl ToEndpoint) -> Result<(), UnbindError> {
         let endpoint = endpoint.to_endpoint()?;
-        if let Some(task) = self.with(|socket| socket.begin_unbind(&endpoint))? {
-            let _ = task.await;
-        }
-        Ok(())
+        self.with(|socket| socket.unbind_now(&endpoint))
     }
 
     /// Ends all connections made to an endpoint: [`Socket::disconnect`].

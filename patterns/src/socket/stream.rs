@@ -121,7 +121,8 @@ where
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         ready!(this.poll_waiting(cx))?;
-        this.socket.borrow_mut().poll_room(cx).map(Ok)
+        // If nothing is left that could take the message, the message's own call says so, and hands it back.
+        this.socket.borrow_mut().poll_room(cx).map(|_| Ok(()))
     }
 
     fn start_send(self: Pin<&mut Self>, message: T) -> Result<(), SendError> {

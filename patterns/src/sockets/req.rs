@@ -108,6 +108,11 @@ impl Pattern for Req {
         Poll::Ready(Ok(()))
     }
 
+    /// The request went down with its endpoint: another one may be sent, once there is an endpoint again.
+    fn bereft(core: &mut Core<Self>) {
+        core.state.asked = None;
+    }
+
     /// Takes the reply to the request, if it has come.
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
         let state = &mut core.state;

@@ -2,6 +2,7 @@
 //! and the state that is the same for all of them.
 //!
 //! ```text
+//! liveness.rs          which endpoints have tasks that run, and which are gone
 //! peer_names.rs        which peers a socket takes, and under which names
 //! subscription_set.rs  what a subscribing socket has subscribed to
 //! stats_registry.rs    the counters of its pipes, and who is at their other ends
@@ -9,6 +10,7 @@
 //!
 //! Made by the core of a socket; read and written by `connection/` and by `inproc`.
 
+mod liveness;
 mod peer_names;
 mod stats_registry;
 mod subscription_set;
@@ -17,7 +19,6 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use zmtp::{Batch, Message};
 
 use crate::monitor::Events;
@@ -32,6 +33,8 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
+pub(crate) use liveness::Liveness;
+use liveness::Running;
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
 pub(crate) use peer_names::PeerNames;
@@ -64,6 +67,8 @@ pub(crate) struct State {
     pub(crate) stats: StatsRegistry,
     /// Each task of the socket holds a receiver, and `close` waits until there is none.
     pub(crate) tasks: watch::Sender<()>,
+    /// What of its endpoints is left.
+    pub(crate) liveness: Liveness,
     /// Messages that were accepted and never sent.
     unsent: AtomicUsize,
     /// Who decides about peers.
@@ -105,6 +110,7 @@ impl Shared {
             events: Events::default(),
             stats: StatsRegistry::default(),
             tasks: watch::Sender::default(),
+            liveness: Liveness::default(),
             unsent: AtomicUsize::new(0),
             authority,
             network,
@@ -132,19 +138,21 @@ impl Shared {
         self.config = Arc::new(Config { rules, options });
     }
 
-    /// Runs a task of the socket.
+    /// Runs a task of one of the socket's endpoints.
     pub(crate) fn spawn(
         &self,
+        origin: Origin,
         task: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
-    ) -> JoinHandle<()> {
+    ) {
         #[cfg(purezmq_simulation)]
         let task = crate::simulation::shuffled(task);
-        let running = self.state.tasks.subscribe();
+        let running = Running::begin(&self.state, origin);
         runtime.spawn(async move {
+            // In this order, also if it is never polled: what the task leaves is counted before it has ended.
             task.await;
             drop(running);
-        })
+        });
     }
 
     /// Returns what this socket brings to a pipe.
@@ -232,13 +240,11 @@ impl Shared {
         }
     }
 
-    /// Ends a pipe in which something may be left that nobody will send.
-    pub(crate) fn give_up(&self, pipe: SessionPipe) {
+    /// Counts messages that nobody will send.
+    pub(crate) fn count_unsent(&self, messages: usize) {
         // Subscriptions are no messages of the application.
         if self.state.subscriptions.is_none() {
-            self.state
-                .unsent
-                .fetch_add(pipe.outgoing.unsent(), Ordering::Relaxed);
+            self.state.unsent.fetch_add(messages, Ordering::Relaxed);
         }
     }
 

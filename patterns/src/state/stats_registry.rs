@@ -96,6 +96,13 @@ impl StatsRegistry {
         }
     }
 
+    /// Returns whether somebody reads what is sent by a pipe, or may come to read it.
+    pub(crate) fn is_read(&self, id: PipeId) -> bool {
+        let entries = self.entries.lock();
+        let entry = entries.pipes.get(&id);
+        entry.is_some_and(|entry| entry.outgoing.is_read())
+    }
+
     /// Changes the high-water marks of all pipes.
     pub(crate) fn set_hwms(&self, send: usize, recv: usize) {
         for (id, entry) in &self.entries.lock().pipes {

@@ -23,6 +23,7 @@ mod adopt;
 mod ipc;
 mod registry;
 mod resolve;
+mod resolver;
 #[cfg(purezmq_simulation)]
 pub(crate) mod simulated;
 mod sockopt;

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::resolver::lookup;
 use crate::endpoint::Host;
 
 /// Why a host has no address now, in words.
@@ -71,17 +72,6 @@ fn allowed(host: &Host, found: Vec<SocketAddr>, ipv6: bool) -> Result<Vec<Socket
         ));
     }
     Ok(kept)
-}
-
-async fn lookup(name: &str, port: u16) -> Result<Vec<SocketAddr>, Reason> {
-    let found: Vec<_> = tokio::net::lookup_host((name, port))
-        .await
-        .map_err(|error| error.to_string())?
-        .collect();
-    if found.is_empty() {
-        return Err("the name has no address".to_owned());
-    }
-    Ok(found)
 }
 
 /// The addresses of the network interface of that name; empty if there is none.

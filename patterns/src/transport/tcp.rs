@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub(super) async fn bind(
             Ok((listener, bound)) => {
                 return Ok(Box::new(TcpListener {
                     listener,
-                    endpoint: endpoint.at(bound),
+                    endpoint: endpoint.at(named(tcp, bound)),
                     options: options.clone(),
                 }));
             }
@@ -99,6 +99,15 @@ pub(super) async fn bind(
         }
     }
     Err(bind_error(endpoint, last))
+}
+
+/// Returns how an address is called that was bound. Of `*` the IPv6 wildcard takes peers of both kinds, but only those with
+/// IPv6 could connect to that by its name; to the other one all can.
+fn named(tcp: &TcpEndpoint, bound: SocketAddr) -> SocketAddr {
+    match tcp.host() {
+        Host::Any => (Ipv4Addr::UNSPECIFIED, bound.port()).into(),
+        _ => bound,
+    }
 }
 
 impl Adopt for std::net::TcpListener {

@@ -111,12 +111,13 @@ async fn the_wildcard_takes_peers_of_both_kinds() {
     if !ipv6_works() {
         return;
     }
-    for text in ["tcp://*:*", "tcp://[::]:*"] {
+    // Of `*`, the one name to which peers of both kinds can connect.
+    for (text, host) in [("tcp://*:*", "0.0.0.0"), ("tcp://[::]:*", "[::]")] {
         let listener = bound(text).await;
         let port = listener.endpoint().port().unwrap();
         assert_eq!(
             listener.endpoint().to_string(),
-            format!("tcp://[::]:{port}")
+            format!("tcp://{host}:{port}")
         );
         exchange(&listener, &endpoint(&format!("tcp://[::1]:{port}"))).await;
         let v4 = endpoint(&format!("tcp://127.0.0.1:{port}"));

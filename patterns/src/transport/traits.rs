@@ -98,6 +98,7 @@ pub trait Acceptor: Debug + Send + Sync {
     }
 }
 
+#[cfg(test)]
 impl dyn Acceptor {
     /// Waits for the next connection.
     ///

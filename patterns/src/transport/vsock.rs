@@ -28,7 +28,11 @@ pub(super) struct VsockEndpoint {
     port: u32,
 }
 
-impl Address for VsockEndpoint {}
+impl Address for VsockEndpoint {
+    fn is_definite(&self) -> bool {
+        self.port != PORT_ANY
+    }
+}
 
 impl VsockEndpoint {
     fn parse(text: &str) -> Result<Self, EndpointError> {

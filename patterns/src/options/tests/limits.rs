@@ -120,6 +120,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("max_handshakes", some_bytes()),
         ("reconnect_interval", millisecond_up()),
         ("reconnect_interval_max", millisecond_up()),
+        ("reconnect_after_refusal", millisecond_up()),
         ("connect_timeout", millisecond_up()),
         ("handshake_timeout", millisecond_up()),
         ("write_timeout", millisecond_up()),

@@ -1,0 +1,207 @@
+//! What is left when a task of an endpoint goes, whatever ended it: that it is done, its runtime's end, or a panic in
+//! something that the application had it call.
+//!
+//! A task's guard is made before the task, and goes with it. All that has to be said of the end is said by the guard's
+//! drop, and nowhere else: what was unsent is counted, the monitor is told, and an endpoint that the socket has not let
+//! go of is *gone*: the socket knows it, and connecting or binding makes it anew.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::listen::Listening;
+use super::{tell_ended, tell_failed};
+use crate::error::{EndpointGone, GoneReason};
+use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
+use crate::pipe::{Origin, Outstanding, SessionPipe};
+use crate::state::Shared;
+
+/// Returns why a task goes that is not done.
+fn cut_short() -> GoneReason {
+    if std::thread::panicking() {
+        GoneReason::Panicked
+    } else {
+        GoneReason::RuntimeEnded
+    }
+}
+
+/// Held by the task of an endpoint.
+pub(crate) struct EndpointGuard {
+    pub(super) shared: Shared,
+    /// What its events are about.
+    pub(super) subject: Subject,
+    pub(super) origin: Origin,
+    /// The socket has let go of the endpoint, or is closed.
+    pub(super) ended: CancellationToken,
+    /// The pipe that outlives connections.
+    pipe: Option<Outstanding>,
+    /// Of a bound endpoint.
+    listening: Option<Arc<Listening>>,
+    /// How the task came to its end, if it did.
+    done: Option<Done>,
+}
+
+/// How the task of an endpoint came to its end.
+enum Done {
+    /// The socket wants no more of it.
+    LetGo,
+    Gone(GoneReason),
+}
+
+impl EndpointGuard {
+    /// Guards the task of a connecting endpoint.
+    pub(crate) fn connecting(
+        shared: &Shared,
+        subject: Subject,
+        origin: Origin,
+        ended: &CancellationToken,
+        pipe: Option<&SessionPipe>,
+    ) -> Self {
+        EndpointGuard {
+            shared: shared.clone(),
+            subject,
+            origin,
+            ended: ended.clone(),
+            pipe: pipe.map(SessionPipe::outstanding),
+            listening: None,
+            done: None,
+        }
+    }
+
+    /// Guards the task of a bound endpoint.
+    pub(crate) fn listening(
+        shared: &Shared,
+        listening: &Arc<Listening>,
+        origin: Origin,
+        ended: &CancellationToken,
+    ) -> Self {
+        let subject = listening.subject().clone();
+        let mut guard = Self::connecting(shared, subject, origin, ended, None);
+        guard.listening = Some(listening.clone());
+        guard
+    }
+
+    pub(super) fn emit(&self, kind: Kind) {
+        self.shared.state.events.emit(&self.subject, kind);
+    }
+
+    /// Notes that the task is done, since the socket wants no more of the endpoint.
+    pub(super) fn let_go(&mut self) {
+        self.done = Some(Done::LetGo);
+    }
+
+    /// Notes that the task is done, and the endpoint gone.
+    pub(super) fn gone(&mut self, reason: GoneReason) {
+        self.done = Some(Done::Gone(reason));
+    }
+
+    /// Notes that the endpoint is gone, and logs it.
+    fn note_gone(&self, reason: GoneReason, unsent: usize) {
+        let endpoint = self.subject.endpoint();
+        if unsent == 0 && reason == GoneReason::RuntimeEnded {
+            // A program that ends has its sockets and their tasks dropped in whatever order.
+            tracing::debug!(%endpoint, %reason, "endpoint is gone");
+        } else {
+            tracing::warn!(%endpoint, unsent, %reason, "endpoint is gone");
+        }
+        let state = &self.shared.state;
+        if self.listening.is_none()
+            && let Some(names) = &state.peer_names
+        {
+            names.release(self.origin);
+        }
+        let gone = Arc::new(EndpointGone::new(endpoint.clone(), reason));
+        state.liveness.note_gone(self.origin, gone.clone());
+        self.emit(Kind::Gone(gone));
+    }
+}
+
+impl Drop for EndpointGuard {
+    fn drop(&mut self) {
+        let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
+        self.shared.count_unsent(unsent);
+        let is_wanted = !self.ended.is_cancelled();
+        match self.done.take() {
+            Some(Done::LetGo) if is_wanted => self.note_gone(GoneReason::Replaced, unsent),
+            Some(Done::Gone(reason)) if is_wanted => self.note_gone(reason, unsent),
+            None if is_wanted => self.note_gone(cut_short(), unsent),
+            None => warn_unsent(&self.subject, unsent),
+            Some(_) => {}
+        }
+        match &self.listening {
+            Some(listening) => listening.close(&self.shared),
+            None => self.emit(Kind::Closed),
+        }
+        if is_wanted {
+            // Last: whoever hears of it may bind or connect at once.
+            self.shared.state.look_again();
+        }
+    }
+}
+
+/// Held by whoever serves a connection.
+pub(super) struct ConnectionGuard {
+    pub(super) shared: Shared,
+    /// What its events are about.
+    pub(super) subject: Subject,
+    /// Of a pipe that ends with the connection.
+    pub(super) pipe: Option<Outstanding>,
+    /// Its handshake is through.
+    pub(super) greeted: bool,
+    told: bool,
+}
+
+impl ConnectionGuard {
+    pub(super) fn new(shared: &Shared, subject: Subject) -> Self {
+        ConnectionGuard {
+            shared: shared.clone(),
+            subject,
+            pipe: None,
+            greeted: false,
+            told: false,
+        }
+    }
+
+    pub(super) fn emit(&self, kind: Kind) {
+        self.shared.state.events.emit(&self.subject, kind);
+    }
+
+    /// Ends the connection, whose session and pipe have been dropped.
+    pub(super) fn end(mut self, reason: DisconnectReason) {
+        self.give_up();
+        self.tell(reason);
+    }
+
+    fn give_up(&mut self) -> usize {
+        let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
+        self.shared.count_unsent(unsent);
+        unsent
+    }
+
+    fn tell(&mut self, reason: DisconnectReason) {
+        self.told = true;
+        if self.greeted {
+            tell_ended(&self.shared, &self.subject, reason);
+        } else {
+            tell_failed(&self.shared, &self.subject, reason);
+        }
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        if !self.told {
+            let unsent = self.give_up();
+            warn_unsent(&self.subject, unsent);
+            self.tell(DisconnectReason::TaskEnded(cut_short()));
+        }
+    }
+}
+
+/// Warns of messages that go with a task that was cut short.
+fn warn_unsent(subject: &Subject, unsent: usize) {
+    if unsent > 0 {
+        let (endpoint, reason) = (subject.endpoint(), cut_short());
+        tracing::warn!(%endpoint, peer = ?subject.peer(), unsent, %reason, "messages are given up");
+    }
+}

@@ -1,0 +1,95 @@
+//! What the runtime that is running here can do: asked by `bind` and `connect`, before tasks are given to it.
+//!
+//! tokio says that a runtime has no timers, or no I/O, by a panic, in whatever asks for them; there is no other way to
+//! know. So they are asked for here, once for each endpoint, and the panic is caught, where otherwise it would be met by
+//! the task that dials or listens. A panic hook would tell of it nevertheless: the first time that it may be needed, the
+//! hook is replaced by one that passes on all but that panic of this thread.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+thread_local! {
+    /// A panic of this thread is caught, and means that the runtime lacks something.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns what a runtime lacks of what an endpoint's tasks need: `timers`, or with `by_system` also `I/O`.
+pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {
+    if std::thread::panicking() {
+        // It could not be caught.
+        return None;
+    }
+    quiet();
+    let _inside = runtime.enter();
+    if !answers(ask_for_timer) {
+        return Some("timers");
+    }
+    if by_system && !answers(ask_for_io) {
+        return Some("I/O");
+    }
+    None
+}
+
+/// Has panics not told of while this thread asks.
+fn quiet() {
+    static REPLACED: Once = Once::new();
+    REPLACED.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !ASKING.get() {
+                hook(panic);
+            }
+        }));
+    });
+}
+
+fn answers(ask: fn()) -> bool {
+    ASKING.set(true);
+    let answered = catch_unwind(AssertUnwindSafe(ask)).is_ok();
+    ASKING.set(false);
+    answered
+}
+
+fn ask_for_timer() {
+    drop(tokio::time::sleep(Duration::ZERO));
+}
+
+#[cfg(unix)]
+fn ask_for_io() {
+    let _ = tokio::net::UnixDatagram::unbound();
+}
+
+#[cfg(not(unix))]
+fn ask_for_io() {
+    if let Ok(socket) = std::net::UdpSocket::bind(("127.0.0.1", 0))
+        && socket.set_nonblocking(true).is_ok()
+    {
+        let _ = tokio::net::UdpSocket::from_std(socket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn what_a_runtime_lacks_is_told() {
+        for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+            builder.worker_threads(1);
+            let none = builder.build().unwrap();
+            assert_eq!(lacks(none.handle(), true), Some("timers"));
+            assert_eq!(lacks(none.handle(), false), Some("timers"));
+            let timers = builder.enable_time().build().unwrap();
+            assert_eq!(lacks(timers.handle(), true), Some("I/O"));
+            assert_eq!(lacks(timers.handle(), false), None);
+            let all = builder.enable_all().build().unwrap();
+            assert_eq!(lacks(all.handle(), true), None);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which of a socket's endpoints have tasks that run, and which are gone: their task has ended, though the socket has not
+//! let go of them.
+//!
+//! Tasks are noted when they begin and end, endpoints when they go (`connection/guard.rs`). A call that would wait asks
+//! whether anything is left to wait for; as long as no endpoint is gone, that is one atomic load.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use tokio::sync::watch;
+
+use super::State;
+use crate::error::EndpointGone;
+use crate::pipe::{Origin, PipeEvent};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+
+/// One for each socket.
+#[derive(Default)]
+pub(crate) struct Liveness {
+    /// There is something in `gone`.
+    some_gone: AtomicBool,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// How many tasks each endpoint has: its own, and those of its connections.
+    running: FxHashMap<Origin, usize>,
+    /// In the order in which they went.
+    gone: Vec<(Origin, Arc<EndpointGone>)>,
+}
+
+impl Liveness {
+    /// Returns whether an endpoint is gone.
+    #[inline]
+    pub(crate) fn is_any_gone(&self) -> bool {
+        // Stored under the lock under which tasks are counted: of the last task's end and the endpoint's, whichever is
+        // second tells the socket.
+        self.some_gone.load(Ordering::Acquire)
+    }
+
+    /// Returns the endpoint that is gone, if it is.
+    pub(crate) fn gone(&self, origin: Origin) -> Option<Arc<EndpointGone>> {
+        if !self.is_any_gone() {
+            return None;
+        }
+        let known = self.known.lock();
+        let found = known.gone.iter().find(|(by, _)| *by == origin);
+        found.map(|(_, gone)| gone.clone())
+    }
+
+    /// Returns the endpoint of these that went last, if none of them has a task that runs.
+    pub(crate) fn last_gone(
+        &self,
+        mut endpoints: impl Iterator<Item = Origin> + Clone,
+    ) -> Option<Arc<EndpointGone>> {
+        let known = self.known.lock();
+        let is_left = |origin: Origin| {
+            known.running.contains_key(&origin) || known.gone.iter().all(|(by, _)| *by != origin)
+        };
+        let all = endpoints.clone();
+        if endpoints.any(is_left) {
+            return None;
+        }
+        let mut newest_first = known.gone.iter().rev();
+        let found = newest_first.find(|(by, _)| all.clone().any(|origin| origin == *by));
+        found.map(|(_, gone)| gone.clone())
+    }
+
+    /// Notes that an endpoint is gone. Calls that wait are to be told.
+    pub(crate) fn note_gone(&self, origin: Origin, gone: Arc<EndpointGone>) {
+        let mut known = self.known.lock();
+        known.gone.push((origin, gone));
+        self.some_gone.store(true, Ordering::Release);
+    }
+
+    /// Forgets that an endpoint is gone: the socket has let go of it, or has it anew.
+    pub(crate) fn forget(&self, origin: Origin) {
+        let mut known = self.known.lock();
+        known.gone.retain(|(by, _)| *by != origin);
+        self.some_gone
+            .store(!known.gone.is_empty(), Ordering::Release);
+    }
+}
+
+impl State {
+    /// Has calls that wait look whether anything is left to wait for.
+    pub(crate) fn look_again(&self) {
+        if self.liveness.is_any_gone() {
+            self.writers.post(PipeEvent::TaskEnded);
+            self.readers.post(PipeEvent::TaskEnded);
+        }
+    }
+}
+
+/// Held by a task of an endpoint while it runs.
+pub(crate) struct Running {
+    state: Arc<State>,
+    origin: Origin,
+    /// What `close` waits for. Dropped last.
+    _task: watch::Receiver<()>,
+}
+
+impl Running {
+    pub(super) fn begin(state: &Arc<State>, origin: Origin) -> Self {
+        *state
+            .liveness
+            .known
+            .lock()
+            .running
+            .entry(origin)
+            .or_default() += 1;
+        Running {
+            state: state.clone(),
+            origin,
+            _task: state.tasks.subscribe(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut known = self.state.liveness.known.lock();
+        if let Some(tasks) = known.running.get_mut(&self.origin) {
+            *tasks -= 1;
+            if *tasks == 0 {
+                known.running.remove(&self.origin);
+            }
+        }
+        drop(known);
+        self.state.look_again();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::GoneReason;
+
+    fn gone(port: u16) -> Arc<EndpointGone> {
+        let endpoint = std::net::SocketAddr::from(([127, 0, 0, 1], port)).into();
+        Arc::new(EndpointGone::new(endpoint, GoneReason::RuntimeEnded))
+    }
+
+    #[test]
+    fn nothing_is_left_when_all_are_gone_and_no_task_runs() {
+        let liveness = Liveness::default();
+        let [one, two] = [Origin(1), Origin(2)];
+        let of = |origins: &'static [Origin]| liveness.last_gone(origins.iter().copied());
+        assert!(!liveness.is_any_gone());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[Origin(1)]), None);
+        liveness.note_gone(one, gone(1));
+        assert_eq!(
+            of(&[Origin(1), Origin(2)]),
+            None,
+            "the other may be of inproc"
+        );
+        liveness.note_gone(two, gone(2));
+        assert_eq!(of(&[Origin(1), Origin(2)]), Some(gone(2)));
+        assert_eq!(of(&[Origin(1)]), Some(gone(1)));
+        // A connection that the listener had accepted.
+        liveness.known.lock().running.insert(two, 1);
+        assert_eq!(of(&[Origin(1), Origin(2)]), None);
+        liveness.known.lock().running.clear();
+        liveness.forget(two);
+        assert_eq!(liveness.gone(two), None);
+        assert_eq!(liveness.gone(one), Some(gone(1)));
+        liveness.forget(one);
+        assert!(!liveness.is_any_gone());
+    }
+}

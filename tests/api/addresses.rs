@@ -1,0 +1,158 @@
+//! Addresses: by which text an endpoint is let go of, when its address is free, and what `bind` returns.
+
+use common::events::connected;
+use common::place::{Place, Transport, free_port};
+use common::within;
+use purezmq::rules::RULES;
+use purezmq::{
+    AnySocket, Context, DealerSocket, DisconnectError, PullSocket, PushSocket, RepSocket,
+    UnbindError,
+};
+
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp4, Transport::Tcp6, Transport::Ipc];
+
+/// Drop, and bind the address again at once: every type and transport. Nothing of the runtime has run in between.
+#[tokio::test]
+async fn a_dropped_socket_leaves_its_address_at_once() {
+    for rules in RULES {
+        for transport in TRANSPORTS {
+            let place = Place::fixed(transport);
+            for round in 0..5 {
+                let mut socket = AnySocket::new(rules.socket_type, &Context::new()).unwrap();
+                let bound = within("bind", socket.bind(&place.endpoint)).await;
+                bound.unwrap_or_else(|error| panic!("{round}: {} {error}", rules.socket_type));
+                drop(socket);
+            }
+        }
+    }
+}
+
+/// The same where the runtime's threads are busy, and by all ways of letting go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_free_however_it_was_let_go_of() {
+    for transport in TRANSPORTS {
+        let place = Place::fixed(transport);
+        let bound = async || {
+            let mut socket = DealerSocket::new();
+            let bound = within("bind", socket.bind(&place.endpoint)).await;
+            bound.expect("the address is free");
+            socket
+        };
+        for _ in 0..50 {
+            drop(bound().await);
+            drop(bound().await.split());
+            let (sender, receiver) = bound().await.split();
+            drop(receiver);
+            drop(sender);
+            drop(bound().await.into_shared());
+            drop(bound().await.into_stream());
+            bound().await.unbind(&place.endpoint).await.unwrap();
+            within("close", bound().await.close()).await;
+        }
+    }
+}
+
+/// With a peer that is connected, whose connection lives at the same address.
+#[tokio::test]
+async fn an_address_is_free_though_connections_linger_there() {
+    for transport in TRANSPORTS {
+        let place = Place::fixed(transport);
+        let mut push = PushSocket::new();
+        push.bind(&place.endpoint).await.unwrap();
+        let mut pull = PullSocket::new();
+        let mut monitor = pull.monitor();
+        pull.connect(&place.endpoint).unwrap();
+        connected(&mut monitor).await;
+        push.send("lingers").await.unwrap();
+        drop(push);
+        let mut next = PushSocket::new();
+        next.bind(&place.endpoint).await.unwrap();
+        assert_eq!(within("it", pull.recv()).await.unwrap(), "lingers");
+        connected(&mut monitor).await;
+        next.send("next").await.unwrap();
+        assert_eq!(within("it", pull.recv()).await.unwrap(), "next");
+    }
+}
+
+/// pyzmq #1025, netmq #260: what was bound by a text is unbound by it, as well as by what `bind` returned.
+#[tokio::test]
+async fn an_endpoint_is_let_go_of_by_the_text_that_was_given() {
+    let port = free_port();
+    for (given, returned) in [
+        (
+            format!("tcp://localhost:{port}"),
+            format!("tcp://127.0.0.1:{port}"),
+        ),
+        (format!("tcp://*:{port}"), format!("tcp://0.0.0.0:{port}")),
+        (
+            format!("tcp://lo:{port}"),
+            format!("tcp://127.0.0.1:{port}"),
+        ),
+    ] {
+        for text in [&given, &returned, &given] {
+            let mut rep = RepSocket::new();
+            let bound = within("bind", rep.bind(&given)).await.unwrap();
+            assert_eq!(bound.to_string(), returned);
+            within("unbind", rep.unbind(text)).await.unwrap();
+            let again = within("unbind", rep.unbind(text)).await;
+            assert!(matches!(again, Err(UnbindError::NotBound { .. })));
+            within("bind", rep.bind(&given)).await.expect("it is free");
+        }
+    }
+    let mut rep = RepSocket::new();
+    let text = format!("tcp://localhost:{port}");
+    rep.connect(&text).unwrap();
+    rep.disconnect(&text).unwrap();
+    assert!(matches!(
+        rep.disconnect(&text),
+        Err(DisconnectError::NotConnected { .. })
+    ));
+}
+
+/// A text with a wildcard for the port, or the file, does not name what became of it: not even of the only one.
+#[tokio::test]
+async fn a_wildcard_names_nothing_that_was_bound() {
+    for text in [
+        "tcp://127.0.0.1:*",
+        "tcp://*:*",
+        "tcp://localhost:0",
+        "ipc://*",
+    ] {
+        let mut pull = PullSocket::new();
+        let endpoints = [
+            pull.bind(text).await.unwrap(),
+            pull.bind(text).await.unwrap(),
+        ];
+        let unbound = pull.unbind(text).await;
+        assert!(
+            matches!(unbound, Err(UnbindError::NotBound { .. })),
+            "{text}"
+        );
+        for endpoint in endpoints {
+            pull.unbind(&endpoint).await.unwrap();
+        }
+    }
+}
+
+/// The wildcard's name can be given to peers without IPv6, and to those with it.
+#[tokio::test]
+async fn peers_of_both_kinds_reach_what_the_wildcard_returns() {
+    for ipv6 in [false, true] {
+        let mut pull = PullSocket::builder().ipv6(true).build().unwrap();
+        let endpoint = pull.bind("tcp://*:*").await.unwrap();
+        let port = endpoint.port().expect("a port");
+        assert_eq!(endpoint.to_string(), format!("tcp://0.0.0.0:{port}"));
+        let mut push = PushSocket::builder().ipv6(ipv6).build().unwrap();
+        push.connect(&endpoint).unwrap();
+        push.send("hello").await.unwrap();
+        assert_eq!(within("it", pull.recv()).await.unwrap(), "hello");
+        // It takes peers by IPv6, too.
+        if std::net::TcpListener::bind("[::1]:0").is_ok() {
+            let mut push = PushSocket::new();
+            push.connect(format!("tcp://[::1]:{port}")).unwrap();
+            push.send("by IPv6").await.unwrap();
+            assert_eq!(within("it", pull.recv()).await.unwrap(), "by IPv6");
+        }
+        pull.unbind(&endpoint).await.unwrap();
+    }
+}
