@@ -198,7 +198,6 @@ async fn a_device_that_is_not_there_is_an_error_and_the_loopback_works() {
     .await;
     push.set_options(|options| options.bind_device("lo"))
         .expect("in range");
-    push.disconnect(&endpoint).expect("disconnect");
     push.connect(&endpoint).expect("connect");
     push.send("through the loopback").await.expect("send");
     let message = within("message", pull.recv()).await.expect("recv");
