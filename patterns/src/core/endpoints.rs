@@ -259,8 +259,10 @@ impl<P: Pattern> Core<P> {
                 return Err(ConnectError::NoRuntime { endpoint });
             }
         }
-        // What the endpoint has received, should it have been here before, is known before it is here anew.
-        self.read_events();
+        if self.shared.state.liveness.is_any_gone() {
+            // What the endpoint has received, should it have been here before, is known before it is here anew.
+            self.read_events();
+        }
         self.attached(&endpoint, None, coming, ended, Role::Connected(by_name));
         Ok(())
     }
