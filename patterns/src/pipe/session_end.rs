@@ -271,6 +271,10 @@ impl Outstanding {
     /// Ends the outgoing direction, if it has not ended before, and returns how many messages were left in it.
     pub(crate) fn give_up(self) -> usize {
         let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            // The writer has been told, and told again would keep it in mind.
+            return lane.counters.left();
+        }
         let (full, open, wakeup) = lane.close_reader();
         let left = lane.counters.left();
         drop(lane);
