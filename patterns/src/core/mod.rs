@@ -19,6 +19,8 @@ pub(crate) mod endpoint_table;
 mod endpoints;
 mod events;
 mod halves;
+#[cfg(all(test, purezmq_loom))]
+mod loom_tests;
 pub(crate) mod pattern;
 
 use std::pin::Pin;

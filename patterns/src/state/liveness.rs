@@ -103,7 +103,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(super) fn begin(state: &Arc<State>, origin: Origin) -> Self {
+    pub(crate) fn begin(state: &Arc<State>, origin: Origin) -> Self {
         *state
             .liveness
             .known

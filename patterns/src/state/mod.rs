@@ -33,8 +33,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
-pub(crate) use liveness::Liveness;
-use liveness::Running;
+pub(crate) use liveness::{Liveness, Running};
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
 pub(crate) use peer_names::PeerNames;
