@@ -15,7 +15,7 @@ use crate::{Context, PullSocket};
 
 /// A call waits while the runtime of an endpoint ends: the tasks of its listener and of a connection go, in any order.
 ///
-/// Seen to fail: `Running`'s drop that does not have the call look again; `Core::poll` that asks before it parks.
+/// Seen to fail: `Running`'s drop that does not have the call look again.
 #[test]
 fn a_call_that_waits_hears_that_nothing_is_left() {
     check(|| {
