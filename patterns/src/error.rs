@@ -437,8 +437,9 @@ impl OptionError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Messages that were accepted by `send` and had not been handed to the operating system, or
-    /// to an inproc peer, when `linger` ended: they are gone.
+    /// Messages that were accepted by `send` and had not been handed to the operating system whole, or
+    /// to an inproc peer, when `linger` ended or their endpoint was gone: they are gone. What was left for peers that went
+    /// of their own accord is in [`stats`](crate::Socket::stats) only.
     pub unsent: usize,
 }
 

@@ -9,6 +9,7 @@ mod blocking;
 mod cancellation;
 mod changed_options;
 mod conflate_topics;
+mod counted;
 mod dialling_again;
 mod failures;
 mod fairness;

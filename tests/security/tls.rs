@@ -415,3 +415,35 @@ async fn throughput_beside_tcp() {
         println!("{size:>6} {tcp:>12.0} {tls:>12.0} {:>6.2}", tls / tcp);
     }
 }
+
+/// A peer that does not read holds up the end of an encrypted stream no longer than the time to linger and a tenth of a
+/// second. The clock stands still but for the time that is waited for.
+#[tokio::test]
+async fn close_ends_with_its_linger_though_the_peer_does_not_read() {
+    const LINGER: Duration = Duration::from_millis(50);
+    let authority = Authority::new();
+    let mut pull = PullSocket::builder()
+        .tls_server(authority.server())
+        .recv_hwm(1)
+        .recv_buffer(8192)
+        .build()
+        .unwrap();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let mut push = PushSocket::builder()
+        .tls_client(authority.client())
+        .send_buffer(8192)
+        .linger(LINGER)
+        .build()
+        .unwrap();
+    push.connect(&endpoint).unwrap();
+    goes_through(&mut push, &mut pull, "first").await;
+    for _ in 0..50 {
+        push.send(vec![0; 50_000]).await.unwrap();
+    }
+    tokio::time::pause();
+    let start = tokio::time::Instant::now();
+    let report = push.close().await;
+    let took = start.elapsed();
+    assert!(report.unsent > 0);
+    assert!(took <= LINGER + Duration::from_millis(110), "{took:?}");
+}

@@ -178,7 +178,7 @@ impl Dial {
             self.enter(Some(&lent), history);
             *pipe = Some(lent);
         } else {
-            drop(lent);
+            connection.give_up(lent);
         }
         let last = reason.to_string();
         let local = matches!(reason, DisconnectReason::Local);

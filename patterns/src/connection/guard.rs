@@ -148,6 +148,8 @@ pub(super) struct ConnectionGuard {
     pub(super) pipe: Option<Outstanding>,
     /// Its handshake is through.
     pub(super) greeted: bool,
+    /// The socket has closed the pipe: what is left then is what `close` could not send.
+    is_closing: bool,
     told: bool,
 }
 
@@ -158,6 +160,7 @@ impl ConnectionGuard {
             subject,
             pipe: None,
             greeted: false,
+            is_closing: false,
             told: false,
         }
     }
@@ -166,16 +169,19 @@ impl ConnectionGuard {
         self.shared.state.events.emit(&self.subject, kind);
     }
 
-    /// Ends the connection, whose session and pipe have been dropped.
-    pub(super) fn end(mut self, reason: DisconnectReason) {
-        self.give_up();
-        self.tell(reason);
+    /// Lets go of the connection's own pipe.
+    pub(super) fn give_up(&mut self, pipe: SessionPipe) {
+        self.is_closing = pipe.outgoing.linger().is_some();
+        drop(pipe);
     }
 
-    fn give_up(&mut self) -> usize {
+    /// Ends the connection, whose session and pipe have been dropped.
+    pub(super) fn end(mut self, reason: DisconnectReason) {
         let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
-        self.shared.count_unsent(unsent);
-        unsent
+        if self.is_closing {
+            self.shared.count_unsent(unsent);
+        }
+        self.tell(reason);
     }
 
     fn tell(&mut self, reason: DisconnectReason) {
@@ -191,7 +197,8 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         if !self.told {
-            let unsent = self.give_up();
+            let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
+            self.shared.count_unsent(unsent);
             warn_unsent(&self.subject, unsent);
             self.tell(DisconnectReason::TaskEnded(cut_short()));
         }

@@ -180,6 +180,6 @@ async fn serve(arrival: Box<Arrival>) {
     guard.greeted = true;
     guard.emit(Kind::HandshakeSucceeded);
     let (pipe, reason) = session.run(&guard.shared, pipe, &ended).await;
-    drop(pipe);
+    guard.give_up(pipe);
     guard.end(reason);
 }

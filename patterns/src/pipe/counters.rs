@@ -16,8 +16,10 @@ pub(crate) struct Counters {
     pub(super) expired: Count,
     pub(super) conflated: Count,
     pub(super) lost: Count,
-    /// In the queue when the reader went.
+    /// In the queue when the reader went: unsent.
     pub(super) left: Count,
+    /// Received, and not taken by the application when it went.
+    pub(super) unread: Count,
 }
 
 /// A number that one thread at a time adds to, and any may read: no locked instruction is needed.
@@ -71,7 +73,7 @@ impl Counters {
     pub(crate) fn dropped_of_receiver(&self) -> Dropped {
         Dropped {
             conflated: self.conflated.get(),
-            unread: self.left.get(),
+            unread: self.unread.get(),
             ..Dropped::default()
         }
     }

@@ -49,6 +49,8 @@ impl Lane {
         if first.is_empty() {
             return;
         }
+        queue.counters.add_traffic(first.len(), first.byte_len());
+        queue.began = first.len();
         queue.over += first.len();
         queue.put_first(first.into());
         let wakeup = queue.reader.unpark();

@@ -61,6 +61,8 @@ pub(super) struct Queue {
     /// For a lane of subscriptions only: a connection is there to be told about changes.
     /// Without one they are not queued, since the next one begins with the whole set.
     pub(super) live: bool,
+    /// Of an inproc pipe: the messages in the next batch that are counted already, since the connection began with them.
+    pub(super) began: usize,
     /// The next message that finds the session at rest is sent by the caller.
     pub(super) drive_next: bool,
     /// The connection at the session's end, if there is one now.
@@ -110,6 +112,7 @@ impl Queue {
             writer: End::new(writer),
             spares: Spares::default(),
             live: false,
+            began: 0,
             drive_next: false,
             drive: None,
             linger: Deadline::Never,
@@ -323,7 +326,9 @@ impl Queue {
 
     /// Ends the queue because the reader goes: what is queued is handed out to be dropped, and nothing more may come.
     pub(super) fn close_reader(&mut self) -> (VecDeque<Queued>, Batch, Option<Wakeup<PipeWriter>>) {
-        self.counters.left.add(self.queued());
+        self.counters
+            .left
+            .add(self.queued().saturating_sub(self.began));
         self.reader.gone = true;
         self.free = 0;
         self.policy = None;

@@ -153,8 +153,8 @@ impl PipeReader {
             }),
             Some(batch) => {
                 lane.peers.taken();
-                if !lane.writer.is_session() {
-                    // Nothing in between has counted them.
+                // Of an inproc pipe, nothing in between has counted them.
+                if !lane.writer.is_session() && std::mem::take(&mut lane.began) == 0 {
                     lane.counters.add_traffic(batch.len(), batch.byte_len());
                 }
                 if lane.policy.as_deref().is_some_and(Policy::looks_at_batches) {
@@ -206,6 +206,14 @@ impl Drop for PipeReader {
         let mut lane = self.lane.lock();
         // The writer is told by what follows.
         lane.release(std::mem::take(&mut self.popped));
+        if lane.writer.is_session() {
+            let unread = lane.queued();
+            lane.counters.unread.add(unread);
+        } else {
+            // What is in hand is received. What is still in the queue is the writer's, and unsent.
+            lane.counters.unread.add(self.batch.len());
+            lane.release(self.batch.len());
+        }
         let (full, open, wakeup) = lane.close_reader();
         drop(lane);
         drop((full, open));

@@ -185,9 +185,12 @@ impl OutgoingEnd {
         lane.sift(is_change);
     }
 
-    /// Ends a connection: changes of the subscriptions are not queued until the next one begins.
-    pub(crate) fn end_live(&mut self) {
-        self.lane.lock().live = false;
+    /// Ends a connection: changes of the subscriptions are not queued until the next one begins, and those that are
+    /// queued are for nobody.
+    pub(crate) fn end_live(&mut self, is_change: impl Fn(&Message) -> bool) {
+        let mut lane = self.lane.lock();
+        lane.live = false;
+        lane.sift(is_change);
     }
 
     /// Lets the next message be sent by its sender: the session's task goes to rest. Returns until when what is queued

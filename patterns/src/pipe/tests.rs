@@ -285,7 +285,7 @@ fn changes_of_the_subscriptions_go_to_live_connections_only() {
     writer.push_if_live(&message(3));
     assert_eq!(texts(take(&mut session).unwrap()), ["2", "3"]);
     session.outgoing.written(2, 0, 2, None);
-    session.outgoing.end_live();
+    session.outgoing.end_live(|_| true);
     writer.push_if_live(&message(5));
     assert!(take(&mut session).is_none());
 }
@@ -377,7 +377,8 @@ fn a_new_connection_finds_messages_but_no_old_changes() {
     assert_eq!(fill(&mut writer, 0), 2);
     writer.push_if_live(&Message::from("change"));
     assert_eq!(session.outgoing.unsent(), 3);
-    session.outgoing.end_live();
+    session.outgoing.end_live(|message| *message == "change");
+    assert_eq!(session.outgoing.unsent(), 2);
     session.outgoing.begin_live(|message| *message == "change");
     assert_eq!(session.outgoing.unsent(), 2);
     assert_eq!(texts(take(&mut session).unwrap()), ["0", "1"]);

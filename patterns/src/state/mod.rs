@@ -241,10 +241,7 @@ impl Shared {
 
     /// Counts messages that nobody will send.
     pub(crate) fn count_unsent(&self, messages: usize) {
-        // Subscriptions are no messages of the application.
-        if self.state.subscriptions.is_none() {
-            self.state.unsent.fetch_add(messages, Ordering::Relaxed);
-        }
+        self.state.unsent.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Returns how many messages were given up so far.

@@ -4,37 +4,41 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Session;
 use crate::monitor::DisconnectReason;
-use crate::pipe::{EvictReason, SessionPipe};
-use crate::state::Shared;
+use crate::pipe::{Deadline, EvictReason, SessionPipe};
+use crate::state::{Shared, is_subscription};
 use crate::transport::ByteStream;
 
 /// How long an ended session waits for the peer to see that it ended.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long it may wait when the time to linger is over: `close` takes no longer than that time and this.
+const AFTER_LINGER: Duration = Duration::from_millis(100);
+
 impl Session {
     /// Gives whole messages that were not sent back to the pipe, for the next connection. The one that was partly sent
-    /// is lost (at most once).
-    pub(super) fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe) {
+    /// is lost (at most once). With `is_last` no other connection follows: then it is unsent like the rest.
+    pub(super) fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe, is_last: bool) {
         let mut batch = std::mem::take(&mut self.batch);
         let rest = self.rest.take();
+        // What the connection begins with, the next one begins with, too.
+        if self.first == 0 {
+            let lost = batch.discard_partial();
+            batch.restore();
+            if !is_last {
+                pipe.outgoing.lost(lost);
+            }
+            if let Some(rest) = rest {
+                pipe.outgoing.restore(rest);
+            }
+            pipe.outgoing.restore(batch);
+        }
         if shared.state.subscriptions.is_some() {
-            pipe.outgoing.end_live();
+            pipe.outgoing.end_live(is_subscription);
         }
-        if self.first > 0 {
-            // The next connection begins with it, too.
-            return;
-        }
-        let lost = batch.discard_partial();
-        batch.restore();
-        pipe.outgoing.lost(lost);
-        if let Some(rest) = rest {
-            pipe.outgoing.restore(rest);
-        }
-        pipe.outgoing.restore(batch);
     }
 
     /// Sends a last word to a peer at fault or refused, if the protocol has one, as far as it goes out without waiting.
@@ -50,16 +54,27 @@ impl Session {
 
     /// Ends the stream so that the peer gets all of it. Closing a TCP socket in which unread bytes lie
     /// resets the connection, and the peer may lose what it has not read yet: so what still comes is
-    /// read and thrown away until the peer closes, too, but not for long.
-    pub(super) async fn farewell(&mut self) {
-        let owes_an_end = self.has_sent || self.stream.says_goodbye();
-        if !owes_an_end || self.stream.shutdown().await.is_err() {
+    /// read and thrown away until the peer closes, too, but not for long. A peer that does not read sees no end, and a
+    /// stream that encrypts cannot even write it: `linger` is over for that as well.
+    pub(super) async fn farewell(&mut self, linger: Option<Deadline>) {
+        if !self.has_sent && !self.stream.says_goodbye() {
             return;
         }
-        let mut scrap = [0; 1024];
-        let drained =
-            async { while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {} };
-        let _ = timeout(FAREWELL, drained).await;
+        let limit = match linger {
+            Some(Deadline::At(end)) => {
+                let left = end.saturating_duration_since(Instant::now());
+                FAREWELL.min(left + AFTER_LINGER)
+            }
+            Some(Deadline::Never) | None => FAREWELL,
+        };
+        let _ = timeout(limit, self.end_stream()).await;
+    }
+
+    async fn end_stream(&mut self) {
+        if self.stream.shutdown().await.is_ok() {
+            let mut scrap = [0; 1024];
+            while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {}
+        }
     }
 }
 

@@ -122,15 +122,17 @@ impl Session {
             self.batch = first;
         });
         let (mut session, mut pipe, result) = driver::run(self, pipe).await;
-        session.return_batch(shared, &mut pipe);
+        let evicted = pipe.outgoing.evicted();
+        session.return_batch(shared, &mut pipe, result.is_ok() && evicted.is_none());
         pipe.peer_left(shared.config.options.notify);
-        let reason = match (result, pipe.outgoing.evicted()) {
+        let reason = match (result, evicted) {
             (Ok(()), Some(why)) => {
                 pipe.outgoing.clear_eviction();
                 why.into()
             }
             (Ok(()), None) => {
-                Box::pin(session.farewell()).await;
+                let linger = pipe.outgoing.linger();
+                Box::pin(session.farewell(linger)).await;
                 DisconnectReason::Local
             }
             (Err(reason), _) => {
