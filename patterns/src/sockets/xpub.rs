@@ -27,11 +27,17 @@ pub struct XPub;
 /// messages of XSUB peers are received as they are. It sends as [`PubSocket`](crate::PubSocket) does. See
 /// [`XSubSocket`](crate::XSubSocket) for an example.
 ///
-/// Peers are heard whenever the socket is used. An application that sends and does not receive finds at most
-/// `recv_hwm` notices and messages waiting; more are not kept, and [`missed`](Socket::missed) counts them. The
-/// subscriptions themselves are always followed. With `manual`, where a notice that is lost is a subscription
+/// Peers are heard whenever the socket is used. When `recv_hwm` notices and messages wait for an application that also
+/// receives, the peers wait, too, until it has received some: no notice is lost, and what is subscribed to takes effect
+/// in its turn. Who sends 1,000 messages without trying to receive is taken for one that never will: then all
+/// subscriptions are followed at once, no more than `recv_hwm` notices are kept, and [`missed`](Socket::missed) counts
+/// the others. With `manual`, where a notice that is lost is a subscription
 /// that never takes effect, the peers are not heard beyond that, and wait.
 pub type XPubSocket = Socket<XPub>;
+
+/// How many messages an application sends, while as many notices wait as are kept, before it is taken for one that
+/// does not receive. A proxy moves 256 messages in one direction before it asks the other.
+const PATIENCE: usize = 1000;
 
 /// What the peers say.
 #[derive(Default)]
@@ -42,6 +48,10 @@ pub struct Hearing {
     sender: Option<Arc<Peer>>,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
+    /// The application has tried to receive.
+    is_read: bool,
+    /// How often it has used the socket, since it last tried to receive, while as much waited as is kept.
+    unread_uses: usize,
     /// With `manual`: what each peer has asked for.
     wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
 }
@@ -74,7 +84,13 @@ impl Pattern for XPub {
     /// Sends a message, after hearing who wants it.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
         let limit = most_kept(core);
+        let is_patient = core.state.is_patient(limit);
         for _ in 0..SUBSCRIPTIONS {
+            if is_patient && core.state.heard.len() >= limit {
+                break;
+            }
+            // One that has more than one notice in it is kept whole.
+            let limit = if is_patient { usize::MAX } else { limit };
             if !hear(core, limit) {
                 break;
             }
@@ -89,6 +105,8 @@ impl Pattern for XPub {
 
     /// Takes the next that was heard.
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
+        core.state.is_read = true;
+        core.state.unread_uses = 0;
         loop {
             if let Some(heard) = core.state.heard.pop_front() {
                 if is_manual(&core.shared.config.options) && is_subscription(&heard.message) {
@@ -118,7 +136,11 @@ impl Pattern for XPub {
 
     fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
         core.read_events();
-        let limit = most_kept(core);
+        let mut limit = most_kept(core);
+        // Counting is about all that came: it is heard, also beyond what is kept of it.
+        if core.state.is_read && core.state.is_patient(limit) && !is_manual(core.options()) {
+            limit = usize::MAX;
+        }
         while hear(core, limit) {}
         (core.sender.subscribed(), core.sender.topics())
     }
@@ -225,6 +247,14 @@ impl Heard {
 }
 
 impl Hearing {
+    /// Says whether an application that has not received for a while is still waited for.
+    fn is_patient(&mut self, limit: usize) -> bool {
+        if self.heard.len() >= limit {
+            self.unread_uses += 1;
+        }
+        self.unread_uses < PATIENCE
+    }
+
     fn wish(&mut self, from: PipeId, is_new: bool, topic: &[u8]) {
         let wishes = self.wishes.entry(from).or_default();
         if is_new {
