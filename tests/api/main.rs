@@ -6,6 +6,7 @@
 
 mod addresses;
 mod blocking;
+mod call_limits;
 mod cancellation;
 mod changed_options;
 mod conflate_topics;
@@ -25,6 +26,7 @@ mod message_peer_libzmq;
 mod messages;
 mod monitor;
 mod monitor_details;
+mod notices;
 mod proxy;
 mod queue_limits;
 mod regressions;

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
+use super::calls::Spin;
 use super::pattern::{recv_error, send_error};
 use super::{Access, Core, Outgoing, Pattern, Refusal};
+use crate::coop::yield_to_others;
 use crate::error::{RecvError, ReserveError, SendError};
 
 /// How long a call waits: the state of one that is polled.
@@ -24,6 +26,8 @@ pub(crate) enum CallTimeout {
     Fresh,
     /// It waits, for ever or until the time-out.
     Waiting(Option<Pin<Box<Sleep>>>),
+    /// It does not wait: the time-out is zero, and others have had their turn.
+    Over,
 }
 
 impl CallTimeout {
@@ -32,7 +36,18 @@ impl CallTimeout {
         CallTimeout::Waiting(None)
     }
 
-    /// Becomes ready when the time-out has passed. The first call begins to wait.
+    /// Says how long this poll may ask the connections themselves, for a socket with `busy_poll`.
+    fn spin(&self, busy_poll: Duration, timeout: Option<Duration>) -> Spin {
+        let most = match self {
+            CallTimeout::Fresh => timeout,
+            CallTimeout::Waiting(_) => None,
+            CallTimeout::Over => Some(Duration::ZERO),
+        };
+        Spin::new(busy_poll, most, matches!(self, CallTimeout::Fresh))
+    }
+
+    /// Becomes ready when the time-out has passed. The first call begins to wait. With a time-out of zero it yields
+    /// once, since an application that asks again and again would keep its connections from ever having something.
     fn poll<P: Pattern>(
         &mut self,
         cx: &mut Context<'_>,
@@ -40,11 +55,17 @@ impl CallTimeout {
         timeout: Option<Duration>,
     ) -> Poll<()> {
         if let CallTimeout::Fresh = self {
+            if timeout == Some(Duration::ZERO) {
+                *self = CallTimeout::Over;
+                yield_to_others(cx);
+                return Poll::Pending;
+            }
             *self = CallTimeout::Waiting(timeout.map(|time| Box::pin(core.timer(time))));
         }
         match self {
             CallTimeout::Waiting(Some(timer)) => timer.as_mut().poll(cx),
             CallTimeout::Waiting(None) | CallTimeout::Fresh => Poll::Pending,
+            CallTimeout::Over => Poll::Ready(()),
         }
     }
 }
@@ -233,10 +254,12 @@ impl<P: Pattern> Core<P> {
         op: &mut W,
         timeout: &mut CallTimeout,
     ) -> Poll<Result<W::Item, RecvError>> {
-        if let Poll::Ready(received) = self.poll_recv(cx, |core| op.take(core)) {
+        let options = self.options();
+        let limit = options.recv_timeout;
+        let spin = options.busy_poll.map(|time| timeout.spin(time, limit));
+        if let Poll::Ready(received) = self.poll_recv(cx, spin, |core| op.take(core)) {
             return Poll::Ready(received.map_err(|refusal| self.not_received(refusal)));
         }
-        let limit = self.options().recv_timeout;
         ready!(timeout.poll(cx, self, limit));
         Poll::Ready(Err(RecvError::Timeout))
     }
@@ -254,9 +277,18 @@ impl<P: Pattern> Core<P> {
             Poll::Ready(_) => return Poll::Ready(Ok(())),
             Poll::Pending => {}
         }
+        self.poll_send_timeout(cx, timeout)
+            .map(|()| Err(ReserveError::Timeout))
+    }
+
+    /// Becomes ready when the time of a `send` is over that waits for something else than its socket.
+    pub(crate) fn poll_send_timeout(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<()> {
         let limit = self.options().send_timeout;
-        let timed_out = timeout.poll(cx, self, limit);
-        timed_out.map(|()| Err(ReserveError::Timeout))
+        timeout.poll(cx, self, limit)
     }
 
     /// Sends without waiting.

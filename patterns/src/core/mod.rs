@@ -66,6 +66,8 @@ pub struct Core<P: Pattern> {
     served: usize,
     /// How many of them are served before it yields.
     budget: usize,
+    /// How long the call that waits has asked the connections themselves, with `busy_poll`.
+    spun: Duration,
     /// A half that has become part of the whole again.
     rejoined: bool,
 }
@@ -111,6 +113,7 @@ impl<P: Pattern> Core<P> {
             expiry: None,
             served: 0,
             budget: P::Send::BUDGET,
+            spun: Duration::ZERO,
             rejoined: false,
         }
     }

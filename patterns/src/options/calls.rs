@@ -4,7 +4,7 @@ macro_rules! call_options {
     ([$($more:ident)*] $($before:tt)*) => {
         gather_options! { [$($more)*] $($before)*
             /// Limits how long `send` waits for a peer that can take the message; `None` is for ever, zero is
-            /// not at all.
+            /// not at all: its task yields once, and tries again.
             send_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "for ever",
@@ -15,7 +15,8 @@ macro_rules! call_options {
                 changed: AtOnce,
             }
 
-            /// Limits how long `recv` waits for a message; `None` is for ever, zero is not at all.
+            /// Limits how long `recv` waits for a message; `None` is for ever, zero is not at all: its task
+            /// yields once, and tries again.
             recv_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "for ever",
@@ -29,7 +30,7 @@ macro_rules! call_options {
             /// Sets how long a `recv` without a message asks the connections themselves, again and again,
             /// before it lets its thread do something else; `None` is not at all. Waking a sleeping thread
             /// takes far longer than a message needs, so this makes round trips short, and costs a core while
-            /// it waits. All that shares the thread waits, too. (libzmq's option asks the kernel to do so.)
+            /// it waits. It ends with `recv_timeout`, and its task yields all 50 µs. (libzmq's option asks the kernel to do so.)
             busy_poll(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "not at all",

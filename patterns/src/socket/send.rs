@@ -86,11 +86,7 @@ impl<P: Reserves + CanSend, D: SendSide> Socket<P, D> {
     /// ```
     pub async fn reserve(&mut self) -> Result<Permit<'_, P, D>, ReserveError> {
         let mut timeout = CallTimeout::default();
-        poll_fn(|cx| {
-            let (handle, timeout) = (&mut self.handle, &mut timeout);
-            handle.poll(cx, |core, cx| core.poll_reserve(cx, timeout))
-        })
-        .await?;
+        poll_fn(|cx| self.poll_reserve(cx, &mut timeout)).await?;
         Ok(Permit::new(self))
     }
 }
@@ -114,6 +110,31 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
             *timeout = CallTimeout::Fresh;
         }
         sent
+    }
+
+    /// Polls a `reserve` that begins with a new `timeout`.
+    pub(crate) fn poll_reserve(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<(), ReserveError>> {
+        let room = self
+            .handle
+            .poll(cx, |core, cx| core.poll_reserve(cx, timeout));
+        if room.is_ready() {
+            *timeout = CallTimeout::Fresh;
+        }
+        room
+    }
+
+    /// Becomes ready when the time of a `send` is over that is not polled yet.
+    pub(crate) fn poll_send_timeout(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: &mut CallTimeout,
+    ) -> Poll<()> {
+        self.handle
+            .poll(cx, |core, cx| core.poll_send_timeout(cx, timeout))
     }
 
     /// Becomes ready when the next message need not wait, for sockets that wait for any peer; at once for others. An error:

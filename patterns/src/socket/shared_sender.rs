@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::{Direction, SendSide, Socket, Whole};
 use crate::capability::Sends as CanSend;
-use crate::core::Pattern;
 use crate::core::call::CallTimeout;
+use crate::core::{Outgoing, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
@@ -104,7 +105,7 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     ///
     /// # Errors
     ///
-    /// As [`Socket::send`]. `send_timeout` is counted from when it is this sender's turn. The message
+    /// As [`Socket::send`]. `send_timeout` is counted from the call, the time in the line included. The message
     /// comes back.
     ///
     /// # Cancel safety
@@ -142,7 +143,24 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
         }
         let turn = match turn {
             Some(turn) => turn,
-            None => shared.line.lock().await,
+            None => {
+                let mut line = pin!(shared.line.lock());
+                let turn = poll_fn(|cx| {
+                    if let Poll::Ready(turn) = line.as_mut().poll(cx) {
+                        return Poll::Ready(Some(turn));
+                    }
+                    let mut state = shared.state.lock();
+                    let over = state.socket.poll_send_timeout(cx, &mut timeout);
+                    over.map(|()| None)
+                });
+                match turn.await {
+                    Some(turn) => turn,
+                    None => {
+                        let (_, message) = message.unwrap_or_default().into_parts();
+                        return Err(SendError::Timeout(message));
+                    }
+                }
+            }
         };
         let sent = poll_fn(|cx| {
             let mut state = shared.state.lock();

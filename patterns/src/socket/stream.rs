@@ -8,17 +8,19 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
+use zmtp::Message;
 
 use super::{Direction, SendSide, Socket, Whole};
 use crate::capability::Sends as CanSend;
 use crate::core::Pattern;
 use crate::core::call::CallTimeout;
-use crate::error::{RecvError, SendError};
+use crate::error::{RecvError, ReserveError, SendError};
 
 /// The messages of a socket as a [`Stream`]: made by the socket's `stream` or `into_stream`.
 ///
 /// It never ends. An error, a `recv_timeout` that passed, does not end it either. It holds no message: whatever
-/// is dropped when, nothing is lost.
+/// is dropped when, nothing is lost. `recv_timeout` is counted from the first poll that waits for the message; whoever
+/// polls again after an error waits anew.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -77,7 +79,8 @@ impl<P: Pattern, D: Direction, S: fmt::Debug> fmt::Debug for Messages<P, D, S> {
 /// A [`Sink`] that sends what it is given: made by the socket's `sink` or `into_sink`.
 ///
 /// It holds one message at most, and only between `start_send` and the next call, when the socket had no room for
-/// it. Flushed means: queued by the socket, as after `send`.
+/// it. Flushed means: queued by the socket, as after `send`. `send_timeout` is counted from the first poll that waits for
+/// room; passed, it is an error, with the message if the sink had one, and whoever polls again waits anew.
 #[must_use = "sinks do nothing unless they are polled"]
 pub struct MessageSink<P: Pattern, D: Direction = Whole, S = Socket<P, D>> {
     socket: S,
@@ -121,8 +124,12 @@ where
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         ready!(this.poll_waiting(cx))?;
-        // If nothing is left that could take the message, the message's own call says so, and hands it back.
-        this.socket.borrow_mut().poll_room(cx).map(|_| Ok(()))
+        let room = this.socket.borrow_mut().poll_reserve(cx, &mut this.timeout);
+        room.map(|room| match room {
+            Err(ReserveError::Timeout) => Err(SendError::Timeout(Message::new())),
+            // If nothing is left that could take the message, the message's own call says so, and hands it back.
+            Ok(()) | Err(ReserveError::Gone(_)) => Ok(()),
+        })
     }
 
     fn start_send(self: Pin<&mut Self>, message: T) -> Result<(), SendError> {
