@@ -104,7 +104,7 @@ pub use transport::simulated::Network;
 pub use transport::{Acceptor, ByteStream, Stream};
 pub use transport::{OpenListener, TRANSPORTS};
 pub use zmtp;
-pub use zmtp::{Frame, Message, SocketType};
+pub use zmtp::{Frame, Message, NotConverted, SocketType};
 
 /// The documents' code, compiled and run as the code of these comments is.
 #[cfg(doctest)]

@@ -85,7 +85,7 @@ pub use engine::{Config, Connection, Engine, Event, Heartbeat, PeerInfo};
 pub use envelope::Envelope;
 pub use error::{Error, Incompatible, LimitExceeded, Silence, Violation};
 pub use limits::Limits;
-pub use message::{Frame, Message};
+pub use message::{Frame, Message, NotConverted};
 pub use random::Random;
 pub use socket_type::{SocketType, UnknownSocketType};
 pub use version::Version;

@@ -187,6 +187,28 @@ impl<T: Into<Frame>, const N: usize> From<[T; N]> for Message {
     }
 }
 
+/// Makes one message from frames of unlike types.
+macro_rules! message_from_tuples {
+    ($(($($frame:ident)*);)*) => {$(
+        impl<$($frame: Into<Frame>),*> From<($($frame,)*)> for Message {
+            #[allow(non_snake_case, reason = "a frame's name is that of its type")]
+            fn from(($($frame,)*): ($($frame,)*)) -> Self {
+                let mut message = Self::new();
+                $(message.push_back($frame);)*
+                message
+            }
+        }
+    )*};
+}
+
+message_from_tuples! {
+    (A B);
+    (A B C);
+    (A B C D);
+    (A B C D E);
+    (A B C D E F);
+}
+
 impl<T: Into<Frame>> From<Vec<T>> for Message {
     fn from(frames: Vec<T>) -> Self {
         frames.into_iter().collect()

@@ -18,6 +18,7 @@
 mod compare;
 mod convert;
 mod frame;
+mod into;
 mod iter;
 
 use std::collections::VecDeque;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 pub(crate) use self::frame::Block;
 pub use self::frame::Frame;
 use self::frame::Repr;
+pub use self::into::NotConverted;
 pub(crate) use self::iter::FrameIter;
 use self::iter::IntoRepr;
 pub use self::iter::{IntoFrames, Iter};
@@ -185,8 +187,10 @@ impl Message {
         })
     }
 
+    /// Returns frame `index`, counted from 0.
     #[inline]
-    fn frame(&self, index: usize) -> Option<&Frame> {
+    #[must_use]
+    pub fn frame(&self, index: usize) -> Option<&Frame> {
         match &self.0 {
             Frames::One(frame) if index == 0 => Some(frame),
             Frames::One(_) => None,
