@@ -41,6 +41,8 @@ mod wait;
 pub use self::shared_sender::SharedSender;
 pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;
+#[cfg(not(purezmq_loom))]
+pub use self::wait::wait_within;
 use crate::rules::each_socket_type;
 use crate::sockets;
 

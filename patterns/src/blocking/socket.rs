@@ -320,6 +320,10 @@ impl<P: Publishes, D: Direction> Socket<P, D> {
     calls! {
         /// Blocks until that many peers have subscribed to something: what is sent then reaches them.
         wait_for_subscribers(this, count: usize) -> () = wait(this.wait_for_subscribers(count));
+        /// Blocks until that many peers have subscribed to something, or the limit is over: `false`.
+        #[cfg(not(purezmq_loom))]
+        wait_for_subscribers_within(this, count: usize, limit: Duration) -> bool =
+            super::wait_within(limit, this.wait_for_subscribers(count)).is_some();
         /// Counts the peers with a subscription, as far as they have been heard.
         subscriber_count(this) -> usize = this.subscriber_count();
     }

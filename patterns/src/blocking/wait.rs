@@ -1,9 +1,11 @@
-//! [`wait`]: a future on a thread that parks.
+//! [`wait`] and `wait_within`: a future on a thread that parks.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
+#[cfg(not(purezmq_loom))]
+use std::time::{Duration, Instant};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, Thread};
@@ -19,6 +21,29 @@ pub fn wait<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => wait_parked(future),
     }
+}
+
+/// Runs a future on this thread until it ends or the limit is over, and then drops it. A limit of zero looks once. For
+/// what has no limit of its own: a monitor's `recv`, for one.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use purezmq::blocking::{PullSocket, wait_within};
+///
+/// let pull = PullSocket::new();
+/// let mut monitor = pull.monitor();
+/// assert!(wait_within(Duration::from_millis(10), monitor.recv()).is_none());
+/// ```
+#[cfg(not(purezmq_loom))]
+pub fn wait_within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let Some(until) = Instant::now().checked_add(limit) else {
+        return Some(wait(future));
+    };
+    let parker = PARKER.take().unwrap_or_else(Parker::new);
+    let output = parker.wait_until(pin!(future), until);
+    PARKER.set(Some(parker));
+    output
 }
 
 /// Runs the future on, parked while it waits.
@@ -67,6 +92,26 @@ impl Parker {
                 return output;
             }
             self.park();
+        }
+    }
+
+    #[cfg(not(purezmq_loom))]
+    fn wait_until<F: Future>(&self, mut future: Pin<&mut F>, until: Instant) -> Option<F::Output> {
+        let mut cx = std::task::Context::from_waker(&self.waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return Some(output);
+            }
+            loop {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return None;
+                }
+                if self.unparker.woken.swap(false, Ordering::Acquire) {
+                    break;
+                }
+                thread::park_timeout(left);
+            }
         }
     }
 
