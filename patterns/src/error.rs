@@ -7,10 +7,10 @@
 
 mod gone;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use thiserror::Error;
 use zmtp::{Message, SocketType};
@@ -20,8 +20,23 @@ use crate::routing_id::RoutingId;
 
 pub use gone::{EndpointGone, GoneReason};
 
+/// Has an error show its text when it is debugged, too: that is what `unwrap` and a `main` print.
+macro_rules! debug_as_text {
+    ($($error:ty)*) => {$(
+        impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+debug_as_text! {
+    BindError ConnectError UnbindError DisconnectError SendError ReserveError RecvError OptionError
+}
+
 /// `bind` failed; the socket is as it was before.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum BindError {
     /// The endpoint's text is wrong, or it is of a kind that cannot be bound. Correct it.
@@ -108,7 +123,7 @@ impl BindError {
 
 /// `connect` was called with something that can never work. Whether the peer is there is not
 /// decided by `connect`: the session goes on trying, and the monitor tells.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The endpoint's text is wrong, or it is a wildcard. Correct it.
@@ -230,7 +245,7 @@ impl ConnectFailure {
 }
 
 /// `unbind` found nothing to unbind.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum UnbindError {
     /// The endpoint's text is wrong.
@@ -250,7 +265,7 @@ pub enum UnbindError {
 }
 
 /// `disconnect` found nothing to disconnect.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum DisconnectError {
     /// The endpoint's text is wrong.
@@ -268,7 +283,7 @@ pub enum DisconnectError {
 }
 
 /// `send` or `try_send` failed: nothing of the message was sent, and it is handed back.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// Of `try_send`: every peer's pipe is full, or there is no peer; `send` would wait. Try later.
@@ -320,7 +335,7 @@ pub enum SendError {
 }
 
 /// `reserve` failed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReserveError {
     /// No peer had room within `send_timeout`. Try again.
@@ -353,7 +368,7 @@ impl SendError {
 }
 
 /// `recv` or `try_recv` failed; no message was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecvError {
     /// Of `try_recv`: no whole message is there; `recv` would wait. Try later.
@@ -381,7 +396,7 @@ pub enum RecvError {
 }
 
 /// An option cannot be set so; nothing was changed, and no socket was made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OptionError {
     /// The value is outside of the option's range, or of another kind.
