@@ -1,6 +1,7 @@
 //! Where two sockets of a test meet: a transport, and an endpoint nobody else uses.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -90,7 +91,11 @@ pub fn free_port() -> u16 {
     let first = block(COUNT);
     for _ in 0..COUNT {
         let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let is_v6_taken = matches!(
+            TcpListener::bind((Ipv6Addr::LOCALHOST, port)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse
+        );
+        if !is_v6_taken && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
     }
