@@ -29,6 +29,8 @@ mod monitor_details;
 mod notices;
 mod proxy;
 mod queue_limits;
+#[cfg(unix)]
+mod quiet_writes;
 mod regressions;
 mod slow_subscribers;
 mod stats;

@@ -21,6 +21,8 @@
 mod adopt;
 #[cfg_attr(not(unix), path = "ipc_elsewhere.rs")]
 mod ipc;
+#[cfg(unix)]
+mod quiet;
 mod registry;
 mod resolve;
 mod resolver;

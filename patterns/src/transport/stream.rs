@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::ByteStream;
+#[cfg(unix)]
+use super::quiet;
 
 /// Whatever carries the bytes. Every read and write of every connection goes through here: the two transports of most
 /// connections are called directly, all others by way of their [`ByteStream`].
@@ -130,7 +132,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        forward!(self.get_mut(), one => Pin::new(one).poll_write(cx, buf))
+        match self.get_mut() {
+            // Nothing asks for a signal here.
+            Stream::Tcp(one) => Pin::new(one).poll_write(cx, buf),
+            #[cfg(unix)]
+            Stream::Ipc(one) => quiet::poll_write(one, cx, buf),
+            Stream::Other(one) => Pin::new(one).poll_write(cx, buf),
+        }
     }
 
     #[inline]
@@ -139,7 +147,15 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(self.get_mut(), one => Pin::new(one).poll_write_vectored(cx, bufs))
+        match self.get_mut() {
+            #[cfg(unix)]
+            Stream::Tcp(one) => quiet::poll_write_vectored(one, cx, bufs),
+            #[cfg(not(unix))]
+            Stream::Tcp(one) => Pin::new(one).poll_write_vectored(cx, bufs),
+            #[cfg(unix)]
+            Stream::Ipc(one) => quiet::poll_write_vectored(one, cx, bufs),
+            Stream::Other(one) => Pin::new(one).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
