@@ -145,23 +145,54 @@ impl Context {
         }
     }
 
-    /// Returns the context of all sockets that were not given one.
+    /// Returns the context of all sockets that were not given one. A process that was forked from one that had sockets
+    /// has another than that.
     pub fn global() -> Self {
-        static GLOBAL: OnceLock<Context> = OnceLock::new();
-        GLOBAL.get_or_init(Context::new).clone()
+        static GLOBAL: OnceLock<Box<OfProcess>> = OnceLock::new();
+        OfProcess::find(&GLOBAL, std::process::id(), Context::new)
     }
 
     /// Returns the context of all blocking sockets that were not given one: with an I/O thread.
     pub(crate) fn global_with_io_thread() -> Self {
-        static GLOBAL: OnceLock<Context> = OnceLock::new();
-        GLOBAL
-            .get_or_init(|| Context::with_io_threads(1).expect("the system has another thread"))
-            .clone()
+        static GLOBAL: OnceLock<Box<OfProcess>> = OnceLock::new();
+        OfProcess::find(&GLOBAL, std::process::id(), || {
+            Context::with_io_threads(1).expect("the system has another thread")
+        })
     }
 
     /// Returns the context's inproc names.
     pub(crate) fn names(&self) -> &inproc::Names {
         &self.names
+    }
+}
+
+/// The shared context of one process. A process that is forked gets none of the other's threads, and its locks as they
+/// were: so it makes a context of its own, and touches nothing of the one that it has inherited.
+struct OfProcess {
+    process: u32,
+    context: Context,
+    /// That of a process forked from this one, as that process sees it.
+    forked: OnceLock<Box<OfProcess>>,
+}
+
+impl OfProcess {
+    /// Returns the context of the process with that number, which is made first if there is none.
+    fn find(first: &OnceLock<Box<OfProcess>>, process: u32, make: impl Fn() -> Context) -> Context {
+        let mut place = first;
+        loop {
+            match place.get() {
+                Some(known) if known.process == process => return known.context.clone(),
+                Some(parent) => place = &parent.forked,
+                None => {
+                    // Another thread may be faster: then its context is found, and this one ends.
+                    let _ = place.set(Box::new(OfProcess {
+                        process,
+                        context: make(),
+                        forked: OnceLock::new(),
+                    }));
+                }
+            }
+        }
     }
 }
 
@@ -178,5 +209,22 @@ impl std::fmt::Debug for Context {
             .field("names", &self.names.len())
             .field("io_threads", &self.io_threads)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_has_its_own_shared_context() {
+        let first = OnceLock::new();
+        let names = |process| OfProcess::find(&first, process, Context::new).names;
+        let (parent, child, grandchild) = (names(1), names(2), names(3));
+        assert!(!Arc::ptr_eq(&parent, &child));
+        assert!(!Arc::ptr_eq(&child, &grandchild));
+        assert!(Arc::ptr_eq(&parent, &names(1)));
+        assert!(Arc::ptr_eq(&child, &names(2)));
+        assert!(Arc::ptr_eq(&grandchild, &names(3)));
     }
 }
