@@ -16,6 +16,7 @@ mod failures;
 mod fairness;
 mod gone;
 mod handles;
+mod heartbeats;
 #[cfg(unix)]
 mod ipc_files;
 mod kills;

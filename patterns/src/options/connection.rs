@@ -87,7 +87,8 @@ macro_rules! connection_options {
             }
 
             /// Sets how often a PING is sent to each peer, to find out that it is gone without a word; `None`
-            /// is never.
+            /// is never. Not for peers of libzmq 4.1: it does not know PING, takes it for a message and gives
+            /// it to its application.
             heartbeat_interval(interval: impl Into<Option<Duration>> = interval.into()) -> Option<Duration> {
                 default: None,
                 none: "never",
@@ -99,7 +100,8 @@ macro_rules! connection_options {
             }
 
             /// Limits how long a peer may be silent after a PING before its connection is closed; `None` is
-            /// as long as `heartbeat_interval`.
+            /// as long as `heartbeat_interval`. It counts from when the PING is written, and anew whenever the
+            /// peer makes room for more. Make it longer than the systems' buffers on the way take to empty.
             heartbeat_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "the interval",

@@ -265,6 +265,36 @@ mod tests {
     }
 
     #[test]
+    fn a_write_can_stop_at_the_end_of_the_message_that_is_cut() {
+        let messages = [
+            Message::from([vec![1; 10], vec![2; 5000], vec![3; 9000]]),
+            Message::from(vec![4; 5000]),
+            Message::from([vec![5; 3], vec![6; 3]]),
+        ];
+        let batch = || {
+            let mut batch = Batch::new();
+            for message in &messages {
+                batch.push(message, 4096);
+            }
+            batch
+        };
+        let all = batch().byte_len();
+        for written in 0..all {
+            let mut batch = batch();
+            let done = batch.advance(written);
+            let mut slices = [IoSlice::new(&[]); 64];
+            let used = batch.io_slices_of_cut(&mut slices);
+            let left = slices[..used].iter().map(|slice| slice.len()).sum();
+            assert_eq!(left > 0, batch.is_cut(), "{written} bytes were written");
+            let more = batch.advance(left);
+            assert_eq!(more, usize::from(left > 0), "{written} bytes were written");
+            assert!(!batch.is_cut());
+            let rest: Vec<_> = std::iter::from_fn(|| batch.pop()).collect();
+            assert_eq!(rest, messages[done + more..]);
+        }
+    }
+
+    #[test]
     fn small_messages_pass_without_growing_the_buffer() {
         let message = Message::from([7_u8; 20]);
         let mut batch = Batch::new();

@@ -71,6 +71,76 @@ impl Batch {
         self.advance_partly(bytes)
     }
 
+    /// Returns whether a message at the front is partly written: nothing else may be written before its end.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Fills as [`Batch::io_slices`] does, with what is left of the message that is partly written, and no more.
+    pub fn io_slices_of_cut<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut left = self.cut_len();
+        let mut used = 0;
+        let mut put = |bytes: &'a [u8]| {
+            let bytes = &bytes[..bytes.len().min(left)];
+            if let (false, Some(slot)) = (bytes.is_empty(), out.get_mut(used)) {
+                *slot = IoSlice::new(bytes);
+                used += 1;
+            }
+            left -= bytes.len();
+        };
+        let mut from = self.head;
+        let mut skip = self.ref_head;
+        for (offset, payload) in &self.refs {
+            let to = (offset - self.base) as usize;
+            put(&self.wire[from..to]);
+            put(&payload[skip..]);
+            from = to;
+            skip = 0;
+        }
+        put(&self.wire[from..]);
+        used
+    }
+
+    #[cold]
+    fn cut_len(&self) -> usize {
+        if !self.cut {
+            return 0;
+        }
+        let mut refs = self.refs.iter();
+        let mut next = refs.next();
+        let mut skip = self.ref_head;
+        let mut at = self.head;
+        let mut total = 0;
+        let mut left = self.frame_left;
+        let mut last = left > 0 && self.frame_last;
+        loop {
+            total += left;
+            while left > 0 {
+                let until = match next {
+                    Some((offset, _)) => (offset - self.base) as usize,
+                    None => self.wire.len(),
+                };
+                let step = left.min((until - at) as u64);
+                at += step as usize;
+                left -= step;
+                if left > 0 {
+                    let Some((_, payload)) = next else {
+                        return total as usize;
+                    };
+                    left -= left.min((payload.len() - skip) as u64);
+                    skip = 0;
+                    next = refs.next();
+                }
+            }
+            let Some(header) = Header::parse(&self.wire[at..]).filter(|_| !last) else {
+                return total as usize;
+            };
+            left = header.size as u64 + header.len;
+            last = !header.more();
+        }
+    }
+
     /// Drops the message of which some bytes but not all are written, as after a connection
     /// broke. Returns the number of messages dropped: 0 or 1.
     pub fn discard_partial(&mut self) -> usize {

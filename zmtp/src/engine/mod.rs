@@ -9,9 +9,9 @@
 //! ```text
 //!            stream                      engine                          pipe
 //!   read ──► read_buffer, handle_input ──────────► take_messages ──► incoming
-//!   write ◄── control                              poll_event ─────► Ready, Authenticate
+//!   write ◄── control, control_written             poll_event ─────► Ready, Authenticate
 //!   write ◄── the batch itself ◄── encode, divide ◄───────────────── outgoing
-//!   sleep ◄── next_timeout, then handle_timeout
+//!   sleep ◄── next_timeout, then excuse, handle_timeout
 //! ```
 //!
 //! # Engines
@@ -66,9 +66,11 @@ use crate::wire::metadata::Metadata;
 /// 1. It reads into [`Engine::read_buffer`] and calls [`Engine::handle_input`].
 /// 2. It takes what came of that: [`Engine::poll_event`] and [`Engine::take_messages`], after an error of
 ///    `handle_input`, too. While [`Engine::input_pending`], it calls `handle_input` again instead of reading.
-/// 3. It writes [`Engine::control`] until that is empty. Before the first read, too: an engine may speak first.
+/// 3. It writes [`Engine::control`] until that is empty, and calls [`Engine::control_written`] then. Before the first
+///    read, too: an engine may speak first.
 /// 4. Once [`Event::Ready`] has come, it takes a batch of messages, calls [`Engine::divide`] and then
-///    [`Engine::encode`], writes the batch to its end without anything in between, and calls [`Engine::reclaim`].
+///    [`Engine::encode`], writes the batch to its end, and calls [`Engine::reclaim`]. Between two whole messages of a
+///    batch that is not encoded it may write `control`; nothing else may come in between.
 /// 5. It sleeps until [`Engine::next_timeout`] at the latest, and calls [`Engine::handle_timeout`] then.
 ///
 /// [`Event::Authenticate`] is answered by [`Engine::authenticated`]; until then, the session reads nothing.
@@ -104,10 +106,14 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     // ---- output
 
-    /// Returns the bytes to write before the next batch, never within one, nor between encoding and writing it.
+    /// Returns the bytes to write before the next batch, or between two messages of one that is not encoded: never
+    /// within a message, nor between encoding a batch and the end of writing it.
     ///
     /// The caller removes what it has written.
     fn control(&mut self) -> &mut BytesMut;
+
+    /// Notes that all of [`Engine::control`] is written: what it asks of the peer, the peer can answer from now on.
+    fn control_written(&mut self, now: Instant);
 
     /// Divides a batch that has more than is good to encode at once, and returns the part to be encoded and written
     /// afterwards.
@@ -151,6 +157,11 @@ pub trait Engine: fmt::Debug + Send + Sync {
     ///
     /// Moves forward as time goes on, rarely back; to be asked again after every other call.
     fn next_timeout(&self) -> Option<Instant>;
+
+    /// Starts the clocks of the peer's silence anew. To be called when the stream takes bytes again after it took none,
+    /// since the peer has made room for them, and before [`Engine::handle_timeout`] while the session does not read:
+    /// who does not listen cannot say that the other is silent.
+    fn excuse(&mut self, now: Instant);
 
     /// Does what is due: asks for a sign of life, gives memory back. May be called at any time.
     ///

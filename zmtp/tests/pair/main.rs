@@ -40,6 +40,8 @@ impl Pair {
         loop {
             let to_b = self.a.control().split();
             let to_a = self.b.control().split();
+            self.a.control_written(self.now);
+            self.b.control_written(self.now);
             if to_a.is_empty() && to_b.is_empty() {
                 return Ok(());
             }

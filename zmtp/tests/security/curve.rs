@@ -201,6 +201,7 @@ fn heartbeats_travel_inside_the_encrypted_channel() {
         pair.now += SECOND;
         pair.client.handle_timeout(pair.now).unwrap();
         let ping = pair.client.control().split();
+        pair.client.control_written(pair.now);
         assert_eq!(&ping[2..10], b"\x07MESSAGE");
         pair.server.feed(&ping, pair.now).unwrap();
         let pong = pair.server.control().split();

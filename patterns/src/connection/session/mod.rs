@@ -48,7 +48,7 @@ pub(crate) struct Session {
     rest: Option<Batch>,
     /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
     first: usize,
-    /// `batch` is encrypted, or a part of it is written: nothing else may come between.
+    /// `batch` is encoded, or a message of it is partly written: nothing else may come between.
     mid_batch: bool,
     /// Messages have been sent.
     has_sent: bool,
@@ -68,6 +68,8 @@ pub(crate) struct Session {
     write_timeout: Option<Duration>,
     /// The stream takes nothing.
     stall: Option<Stall>,
+    /// The stream took nothing when it was last asked.
+    is_blocked: bool,
 }
 
 /// What a turn in one direction came to.
@@ -100,6 +102,7 @@ impl Session {
                 .write_timeout
                 .filter(|_| !shared.config.options.no_drop),
             stall: None,
+            is_blocked: false,
         })
     }
 

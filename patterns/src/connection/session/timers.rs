@@ -76,6 +76,10 @@ impl Session {
                     pipe.outgoing.shrink();
                 }
             }
+            if pipe.incoming.room() == 0 {
+                // What the peer has sent may lie unread.
+                self.engine.excuse(now.into_std());
+            }
             self.engine.handle_timeout(now.into_std())?;
             if !self.mid_batch
                 && let Poll::Ready(Err(error)) = self.poll_control(cx)

@@ -83,7 +83,15 @@ impl Flow for Session {
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let segment = self.stream.segment();
-        let pieces = self.batch.io_slices_within(segment, &mut slices);
+        let pieces = if self.mid_batch
+            && !self.batch.is_encoded()
+            && self.engine.control().has_remaining()
+        {
+            // A PING waits for the end of this message, not for that of the queue.
+            self.batch.io_slices_of_cut(&mut slices)
+        } else {
+            self.batch.io_slices_within(segment, &mut slices)
+        };
         let written = match &slices[..pieces] {
             // What most batches are; the system has less to do for it.
             [only] => Pin::new(&mut self.stream).poll_write(cx, only),
@@ -101,10 +109,11 @@ impl Flow for Session {
         let messages = self.batch.advance(written);
         self.has_sent = true;
         self.has_sent_lately = true;
-        self.mid_batch = !self.batch.is_empty();
+        let is_written = self.batch.is_empty();
+        self.mid_batch = !is_written && (self.batch.is_encoded() || self.batch.is_cut());
         let taken = if self.first == 0 { messages } else { 0 };
         self.first -= messages - taken;
-        let done = (!self.mid_batch).then(|| {
+        let done = is_written.then(|| {
             if self.batch.is_encoded() {
                 self.engine.reclaim(&mut self.batch);
             }
@@ -165,16 +174,28 @@ impl Session {
             let written = Pin::new(&mut self.stream).poll_write(cx, control);
             let written = ready!(self.watch(written))?;
             self.engine.control().advance(written);
+            if !self.engine.control().has_remaining() {
+                self.engine.control_written(Instant::now().into_std());
+            }
         }
         Poll::Ready(Ok(()))
     }
 
     /// Notes whether the stream has taken anything, and since when it has not. Having written nothing is an error.
+    /// That it takes bytes again is a sign of the peer's life: it has made room for them.
     fn watch(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            Poll::Ready(_) => self.stall = None,
-            Poll::Pending if self.stall.is_none() => {
+            Poll::Ready(_) if self.is_blocked => {
+                self.is_blocked = false;
+                self.stall = None;
+                if let Poll::Ready(Ok(_)) = written {
+                    self.engine.excuse(Instant::now().into_std());
+                }
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending if !self.is_blocked => {
+                self.is_blocked = true;
                 self.stall = self.write_timeout.map(|limit| Stall {
                     ends: Instant::now() + limit,
                     is_timed: false,

@@ -161,7 +161,7 @@ impl Connection {
         }
         if self.decoder.note_read() > 0 {
             self.last_input = now;
-            self.timers.alive();
+            self.timers.alive(now);
             if self.idle_check.is_none() && (self.decoder.is_large() || self.spare.capacity() > 0) {
                 self.idle_check = now.checked_add(IDLE);
             }
@@ -215,11 +215,16 @@ impl Engine for Connection {
         &mut self.control
     }
 
-    /// Divides what is to be encrypted: what was encrypted long before it is written has left the processor's cache.
+    fn control_written(&mut self, now: Instant) {
+        self.timers.on_written(now);
+    }
+
+    /// Divides what is to be encoded: what was encoded long before it is written has left the processor's cache, and
+    /// no PING may go out before all of it is written.
     fn divide(&mut self, batch: &mut Batch) -> Option<Batch> {
         /// Approximates what the system takes in one write, in bytes.
         const AT_ONCE: usize = 256 * 1024;
-        if !self.mechanism.encrypts() || batch.byte_len() <= AT_ONCE {
+        if batch.byte_len() <= AT_ONCE || !self.encodes() {
             return None;
         }
         let front = batch.split_front(batch.messages_within(AT_ONCE));
@@ -279,6 +284,10 @@ impl Engine for Connection {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    fn excuse(&mut self, now: Instant) {
+        self.timers.excuse(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {

@@ -95,6 +95,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Returns whether batches go out in another form than they come in.
+    pub(super) fn encodes(&self) -> bool {
+        let kind = self.config.socket_type;
+        let by_version = match self.version {
+            Version::V1_0 => true,
+            Version::V3_1 => kind.sends_subscriptions() || kind.sends_groups(),
+            Version::V3_0 => kind.sends_groups(),
+            _ => false,
+        };
+        by_version || self.mechanism.encrypts()
+    }
+
     pub(super) fn encode_batch(&mut self, batch: &mut Batch) {
         if batch.is_encoded() || batch.is_empty() {
             return;
