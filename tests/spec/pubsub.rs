@@ -171,36 +171,113 @@ async fn the_last_value_goes_to_the_newcomer_alone() {
 }
 
 #[tokio::test]
-async fn frames_that_look_like_subscriptions_are_taken_for_them() {
-    // R-XPUB-8, R-XSUB-4
-    let (mut xpub, endpoint) = xpub!();
-    let (mut strict, strict_endpoint) = xpub!(only_first_subscribe(true));
-    let mut xsub = XSubSocket::builder()
-        .only_first_subscribe(true)
-        .build()
-        .unwrap();
-    for endpoint in [&endpoint, &strict_endpoint] {
-        let mut events = xsub.monitor();
-        xsub.connect(endpoint).unwrap();
-        connected(&mut events).await;
-    }
-    xsub.send(["user", "\x01a"]).await.unwrap();
-    assert_eq!(hear(&mut xpub).await, "\x01a");
-    assert_eq!(hear(&mut xpub).await, "user");
-    assert_eq!(hear(&mut strict).await, Message::from(["user", "\x01a"]));
-    xsub.send(["\x01b", "user", "\x01c"]).await.unwrap();
-    for each in [&mut xpub, &mut strict] {
-        for expected in ["\x01b", "\x01c", "user"] {
-            assert_eq!(hear(each).await, expected);
+async fn only_what_follows_a_subscription_is_for_one_alone() {
+    // R-XPUB-6
+    for transport in [Transport::Tcp4, Transport::Ipc] {
+        let place = Place::any(transport);
+        for end in ["inproc://last-value", place.endpoint.as_str()] {
+            for unsubscribes in [false, true] {
+                one_alone(end, unsubscribes).await;
+            }
         }
     }
-    assert_eq!(xsub.topics_count(), 2);
+}
 
-    let mut lax = relay(&endpoint);
-    lax.send(["user", "\x01d"]).await.unwrap();
-    assert_eq!(hear(&mut xpub).await, "\x01d");
-    assert_eq!(hear(&mut xpub).await, "user");
-    assert_eq!(lax.topics_count(), 1);
+async fn one_alone(endpoint: &str, unsubscribes: bool) {
+    let mut xpub = XPubSocket::builder()
+        .manual_last_value(true)
+        .build()
+        .unwrap();
+    let endpoint = xpub.bind(endpoint).await.unwrap();
+    let mut stays = subscriber(&endpoint, &["a"]);
+    hear(&mut xpub).await;
+    assert!(xpub.subscribe("a"));
+    xpub.send("a1").await.unwrap();
+    assert_eq!(news(&mut stays).await, "a1");
+    let mut goes = subscriber(&endpoint, &["a"]);
+    hear(&mut xpub).await;
+    assert!(xpub.subscribe("a"));
+    if unsubscribes {
+        xpub.send("a1").await.unwrap();
+        assert_eq!(news(&mut goes).await, "a1");
+        goes.unsubscribe("a");
+        assert_eq!(hear(&mut xpub).await, "\0a");
+        assert!(xpub.unsubscribe("a"));
+    } else {
+        // It is the one that what is sent next would be for.
+        goes.close().await;
+        within("its departure", async {
+            while xpub.subscriber_count() > 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    xpub.send("a2").await.unwrap();
+    assert_eq!(news(&mut stays).await, "a2", "{endpoint}, {unsubscribes}");
+    xpub.send("a3").await.unwrap();
+    assert_eq!(news(&mut stays).await, "a3", "{endpoint}, {unsubscribes}");
+    if !unsubscribes {
+        assert_eq!(hear(&mut xpub).await, "\0a");
+        xpub.send("a4").await.unwrap();
+        assert_eq!(news(&mut stays).await, "a4", "{endpoint}, after the notice");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_whole_from_its_first_frame_that_is_no_subscription() {
+    // R-XPUB-8, R-XSUB-4
+    for strict in [false, true] {
+        for transport in [Transport::Tcp4, Transport::Ipc] {
+            let place = Place::any(transport);
+            for end in ["inproc://whole", place.endpoint.as_str()] {
+                let mut xpub = XPubSocket::builder()
+                    .only_first_subscribe(strict)
+                    .build()
+                    .unwrap();
+                let endpoint = xpub.bind(end).await.unwrap();
+                let mut xsub = relay(&endpoint);
+                xsub.send("\x01before").await.unwrap();
+                assert_eq!(hear(&mut xpub).await, "\x01before");
+                let user = Message::from(["user", "\x01a", "\0before", "", "end"]);
+                xsub.send(user.clone()).await.unwrap();
+                xsub.send("\x01after").await.unwrap();
+                assert_eq!(hear(&mut xpub).await, user, "{end}");
+                assert_eq!(hear(&mut xpub).await, "\x01after");
+                xsub.send(["\x01b", "\x01c", "user", "\x01d"])
+                    .await
+                    .unwrap();
+                for notice in ["\x01b", "\x01c"] {
+                    assert_eq!(hear(&mut xpub).await, notice);
+                }
+                assert_eq!(hear(&mut xpub).await, Message::from(["user", "\x01d"]));
+                assert_eq!((xsub.topics_count(), xpub.topics_count()), (4, 4));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_takes_no_frame_of_a_users_message_for_a_subscription() {
+    // R-PUB-7
+    let mut publisher = PubSocket::new();
+    let endpoint = publisher.bind(ANY_PORT).await.unwrap();
+    let mut xsub = relay(&endpoint);
+    xsub.send(["\x01a", "user", "\x01b"]).await.unwrap();
+    xsub.send(["user", "\x01c"]).await.unwrap();
+    xsub.send("\x01end").await.unwrap();
+    within("both", async {
+        while publisher.topics_count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for topic in ["b", "c", "a", "end"] {
+        publisher.send(topic).await.unwrap();
+    }
+    for expected in ["a", "end"] {
+        assert_eq!(within("news", xsub.recv()).await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]

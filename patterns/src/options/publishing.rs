@@ -91,8 +91,8 @@ macro_rules! publishing_options {
                 changed: NewPeers,
             }
 
-            /// Takes only messages whose first frame begins with 00 or 01 for subscriptions. Without it any
-            /// frame that begins so is one, as in libzmq, and taken out of its message.
+            /// Is there for programs that know it from libzmq, and changes nothing: a message whose first frame
+            /// does not begin with 00 or 01 is the user's, whole, with it and without it.
             only_first_subscribe(on: bool = on) -> bool {
                 default: false,
                 zmq: ("ONLY_FIRST_SUBSCRIBE", 108, Flag),

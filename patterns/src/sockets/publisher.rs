@@ -85,7 +85,7 @@ fn read_subscription(core: &mut Core<Pub>) -> bool {
         match parse_subscription(frame) {
             Some((true, topic)) => core.sender.subscribe(from, topic),
             Some((false, topic)) => core.sender.unsubscribe(from, topic),
-            None => None,
+            None => break,
         };
     }
     if core.sender.is_expelled(from) {

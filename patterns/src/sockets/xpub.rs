@@ -13,7 +13,7 @@ use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::routing::{FairQueue, FanOut, RecvStrategy};
 use crate::socket::{Direction, RecvHalf, SendHalf, Socket, SubscribesFor};
-use crate::state::{StatsRegistry, is_subscription, subscription_message, take_subscriptions};
+use crate::state::{StatsRegistry, parse_subscription, subscription_message, take_subscriptions};
 
 /// The pattern of [`XPubSocket`].
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Hearing {
     sender: Option<Arc<Peer>>,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
+    /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
+    only: Option<PipeId>,
     /// The application has tried to receive.
     is_read: bool,
     /// How often it has used the socket, since it last tried to receive, while as much waited as is kept.
@@ -95,9 +97,9 @@ impl Pattern for XPub {
                 break;
             }
         }
-        let only = (core.state.last).filter(|_| core.shared.config.options.manual_last_value);
+        let only = core.state.only.filter(|&peer| core.sender.has(peer));
         let sent = core.publish(message, only);
-        if sent.is_ready() && only.is_some() {
+        if sent.is_ready() && core.state.only.take().is_some() {
             core.state.last = None;
         }
         sent
@@ -109,8 +111,13 @@ impl Pattern for XPub {
         core.state.unread_uses = 0;
         loop {
             if let Some(heard) = core.state.heard.pop_front() {
-                if is_manual(&core.shared.config.options) && is_subscription(&heard.message) {
+                let options = &core.shared.config.options;
+                if is_manual(options)
+                    && let Some((begins, _)) = heard.message.first().and_then(parse_subscription)
+                {
                     core.state.last = heard.notice_of;
+                    let alone = begins && options.manual_last_value;
+                    core.state.only = heard.notice_of.filter(|_| alone);
                 }
                 core.state.sender = heard.sender;
                 return Poll::Ready(Ok(heard.message));
@@ -200,7 +207,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     };
     let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
-    let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
+    let rest = take_subscriptions(message, |is_new, topic| {
         let tell = if !sender.has(from) {
             // It has gone before it was heard: nothing begins, and nothing ends.
             false

@@ -17,8 +17,8 @@ pub struct XSub;
 /// (RFC 29).
 ///
 /// A subscription is a message, `01` and the topic, and so is its end, `00` and the topic: as an
-/// [`XPubSocket`](crate::XPubSocket) gives them, which makes the two a proxy. There are methods for it, too. Each frame
-/// that begins so is about a subscription, and not part of the message, unless the socket is `only_first_subscribe`.
+/// [`XPubSocket`](crate::XPubSocket) gives them, which makes the two a proxy. There are methods for it, too. Several
+/// such frames can stand at the front of a message; from the first other one on, it goes to the publishers whole.
 /// Subscriptions are counted, hold for all publishers, present and future, and survive a reconnection. A message goes to
 /// all publishers; one whose pipe is full misses it. Unlike SUB, it gives the application all that comes.
 ///
@@ -55,11 +55,9 @@ impl Pattern for XSub {
 
     /// Takes what the message says of subscriptions, and gives the rest to all.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        let only_first = core.shared.config.options.only_first_subscribe;
-        let mut rest =
-            take_subscriptions(std::mem::take(message), only_first, |subscribe, topic| {
-                core.change_subscription(subscribe, topic);
-            });
+        let mut rest = take_subscriptions(std::mem::take(message), |subscribe, topic| {
+            core.change_subscription(subscribe, topic);
+        });
         if !rest.is_empty() {
             core.sender.send(&mut rest);
         }

@@ -46,27 +46,17 @@ pub(crate) fn is_subscription(message: &Message) -> bool {
         .is_some_and(|frame| parse_subscription(frame).is_some())
 }
 
-/// Takes the frames that are notices out of a message, and gives each to `each`. What is left is the user's.
-///
-/// With `only_first`, frames after a first one that is none are not looked at (R-XPUB-8, R-XSUB-4).
+/// Takes the frames at a message's front that are notices off, and gives each to `each`. From the first other one on
+/// it is the user's, whole, whatever its frames begin with (R-XPUB-8, R-XSUB-4).
 pub(crate) fn take_subscriptions(
-    message: Message,
-    only_first: bool,
+    mut message: Message,
     mut each: impl FnMut(bool, &[u8]),
 ) -> Message {
-    let is_subscription = |frame: &[u8]| parse_subscription(frame).is_some();
-    let skip = only_first && !message.first().is_some_and(is_subscription);
-    if skip || !message.iter().any(is_subscription) {
-        return message;
+    while let Some((subscribe, topic)) = message.first().and_then(parse_subscription) {
+        each(subscribe, topic);
+        message.pop_front();
     }
-    let mut rest = Message::new();
-    for frame in message {
-        match parse_subscription(&frame) {
-            Some((subscribe, topic)) => each(subscribe, topic),
-            None => rest.push_back(frame),
-        }
-    }
-    rest
+    message
 }
 
 impl SubscriptionSet {
