@@ -11,6 +11,7 @@ mod cancellation;
 mod changed_options;
 mod conflate_topics;
 mod counted;
+mod delivery;
 mod dialling_again;
 mod failures;
 mod fairness;

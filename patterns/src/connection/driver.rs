@@ -36,8 +36,8 @@ pub(super) trait Flow: Send + 'static {
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
 
-    /// Returns whether the task has a timer to set.
-    fn needs_timer(&self) -> bool {
+    /// Returns whether there is something that the task has to see to, though nothing wakes it.
+    fn needs_task(&self) -> bool {
         false
     }
 }
@@ -113,7 +113,7 @@ impl<F: Flow> Drive for Driver<F> {
             loop {
                 match session.poll_send(pipe, cx) {
                     Poll::Ready(Ok(Turn::Moved)) => {}
-                    Poll::Pending => return (!session.needs_timer()).then_some(true),
+                    Poll::Pending => return (!session.needs_task()).then_some(true),
                     // The task will come to the same end, and knows what to do.
                     Poll::Ready(Ok(Turn::Finished) | Err(_)) => return None,
                 }

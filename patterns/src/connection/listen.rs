@@ -151,6 +151,10 @@ async fn serve(arrival: Box<Arrival>) {
     } = unbox(arrival);
     let mut session = Session::new(stream, &guard.shared);
     let greeting = async {
+        if !guard.shared.has_place() {
+            // Told READY, it would send what it has.
+            return Err(DisconnectReason::Occupied);
+        }
         let greeted = tokio::select! {
             biased;
             () = ended.cancelled() => Err(DisconnectReason::Local),

@@ -117,8 +117,8 @@ impl EndpointTable {
     }
 
     /// Begins an endpoint, which is known until it is `attached`, or has failed.
-    pub(crate) fn begin(self: &Arc<Self>) -> Coming {
-        let origin = Origin(self.origins.fetch_add(1, Ordering::Relaxed));
+    pub(crate) fn begin(self: &Arc<Self>, origin: impl FnOnce(u32) -> Origin) -> Coming {
+        let origin = origin(self.origins.fetch_add(1, Ordering::Relaxed));
         self.coming.lock().push(origin);
         Coming {
             table: self.clone(),

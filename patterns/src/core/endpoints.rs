@@ -64,7 +64,7 @@ impl<P: Pattern> Core<P> {
     /// Begins to listen at an endpoint.
     pub(crate) fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError> {
         if let Some(name) = endpoint.inproc() {
-            let (coming, ended) = self.begin_endpoint();
+            let (coming, ended) = self.begin_endpoint(Origin::bound);
             inproc::bind(
                 self.table.context.names(),
                 &self.shared,
@@ -102,7 +102,7 @@ impl<P: Pattern> Core<P> {
         if let Some(lacks) = self.lacks(&runtime) {
             return Err(BindError::RuntimeLacks { endpoint, lacks });
         }
-        let (coming, ended) = self.begin_endpoint();
+        let (coming, ended) = self.begin_endpoint(Origin::bound);
         let mut listener = JoinSet::new();
         listener.spawn_on(open, &runtime);
         Ok(Binding::Opening(Box::new(Opening {
@@ -189,7 +189,7 @@ impl<P: Pattern> Core<P> {
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
-        let (coming, ended) = self.begin_endpoint();
+        let (coming, ended) = self.begin_endpoint(Origin::connected);
         self.connect_endpoint(endpoint, coming, ended)
     }
 
@@ -201,7 +201,7 @@ impl<P: Pattern> Core<P> {
     ) -> Result<(), ConnectError> {
         transport::check_connect(&endpoint, self.options())?;
         self.forget_left(&endpoint);
-        let (coming, ended) = self.begin_endpoint();
+        let (coming, ended) = self.begin_endpoint(Origin::connected);
         let origin = coming.origin;
         let shared = self.shared.clone();
         let names = shared.state.peer_names.as_ref();
@@ -288,8 +288,9 @@ impl<P: Pattern> Core<P> {
             && self.table.is_connected(endpoint)
     }
 
-    fn begin_endpoint(&self) -> (Coming, CancellationToken) {
-        (self.table.begin(), CancellationToken::new())
+    /// Begins an endpoint: one that is [bound](Origin::bound) or [connected](Origin::connected).
+    fn begin_endpoint(&self, origin: fn(u32) -> Origin) -> (Coming, CancellationToken) {
+        (self.table.begin(origin), CancellationToken::new())
     }
 
     fn attached(
@@ -359,7 +360,8 @@ impl<P: Pattern> Core<P> {
         Some((attachment, gone))
     }
 
-    /// Lets go of an endpoint's pipes: what is queued is sent within the linger time, what has come is dropped.
+    /// Lets go of an endpoint's pipes: what is queued is sent within the linger time. What has come is still to be had
+    /// from a bound one, as from peers that leave (R-CONN-4), and dropped of a connected one (R-CONN-14).
     fn detach(&mut self, origin: Origin) {
         self.read_events();
         if let Some(names) = &self.shared.state.peer_names {
@@ -375,7 +377,7 @@ impl<P: Pattern> Core<P> {
         // It has pipes of its own to let go of, if it is there, or has left them.
         self.table.detach(origin);
         self.sender.detach(origin);
-        self.receiver.detach(origin);
+        self.receiver.let_go(origin);
     }
 
     pub(crate) fn last_endpoint(&self) -> Option<&Endpoint> {

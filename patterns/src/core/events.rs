@@ -102,9 +102,14 @@ impl Events {
                 PipeEvent::Attached(reader) if table.knows(reader.origin()) => {
                     receiver.attach(reader)
                 }
+                // Who stops listening still reads what has come.
+                PipeEvent::Attached(reader) if reader.origin().is_bound() => {
+                    reader.conclude();
+                    receiver.attach(reader);
+                }
                 PipeEvent::Attached(_) | PipeEvent::Named(..) | PipeEvent::TaskEnded => {}
                 PipeEvent::Changed(id) => receiver.changed(id),
-                PipeEvent::Detached(origin) => receiver.detach(origin),
+                PipeEvent::Detached(origin) => receiver.let_go(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
             }
         }

@@ -50,8 +50,9 @@ use crate::stats::SocketStats;
 pub struct Core<P: Pattern> {
     /// Dropped first: the endpoints go before the pipes.
     table: Arc<EndpointTable>,
-    pub(crate) sender: P::Send,
+    /// Dropped before `sender`: of what ends, an inproc peer's readers hear last.
     pub(crate) receiver: P::Recv,
+    pub(crate) sender: P::Send,
     pub(crate) state: P::State,
     pub(crate) shared: Shared,
     /// Where the pipes of each direction come from. For the direction that a half has not, one that stays empty.

@@ -39,7 +39,7 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
         None,
     );
     let name = InprocName::parse(ZAP_NAME).ok()?;
-    connect(names, &asker, &name, Origin(1))?;
+    connect(names, &asker, &name, Origin::connected(1))?;
     let (writers, readers) = (&asker.state.writers, &asker.state.readers);
     let (mut writer, mut reader) = (attached(writers)?, attached(readers)?);
     writer.push(&mut request).ok()?;

@@ -93,7 +93,33 @@ impl PipeId {
 
 /// Names the bind or connect call that a pipe came from, so that unbind and disconnect find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin(pub(crate) u32);
+pub(crate) struct Origin {
+    call: u32,
+    is_bound: bool,
+}
+
+impl Origin {
+    /// Names a bind call.
+    pub(crate) const fn bound(call: u32) -> Self {
+        Origin {
+            call,
+            is_bound: true,
+        }
+    }
+
+    /// Names a connect call.
+    pub(crate) const fn connected(call: u32) -> Self {
+        Origin {
+            call,
+            is_bound: false,
+        }
+    }
+
+    /// Returns whether peers have come to us.
+    pub(crate) const fn is_bound(self) -> bool {
+        self.is_bound
+    }
+}
 
 /// A socket's linger time, shared with its pipes: read when a pipe's writer is dropped.
 #[derive(Debug)]

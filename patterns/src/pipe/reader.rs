@@ -48,6 +48,16 @@ impl PipeReader {
         self.origin
     }
 
+    /// Ends the connection, and keeps what it has brought.
+    pub(crate) fn conclude(&self) {
+        self.outgoing.close_writer(self.id, &self.linger);
+    }
+
+    /// Returns whether nothing comes any more, but for what has come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lane.lock().writer.gone
+    }
+
     /// Returns how many popped messages the lane has not been told of.
     pub(crate) fn popped(&self) -> usize {
         self.popped

@@ -43,7 +43,7 @@ impl Socket {
             registry: &self.stats,
             send: self.limits,
             recv: self.limits,
-            origin: Origin(1),
+            origin: Origin::connected(1),
         }
     }
 
@@ -412,7 +412,7 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     .unwrap();
     let claim = |pipe: &SessionPipe, name: &str| {
         names
-            .claim(pipe.id(), Origin(1), name.as_bytes(), None)
+            .claim(pipe.id(), Origin::connected(1), name.as_bytes(), None)
             .unwrap()
     };
     let socket = Socket::new(2);
@@ -443,18 +443,26 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
 
     // A lasting pipe keeps its name until it goes, another one until its connection ends.
     let other = socket.pipe();
-    assert!(names.claim(other.id(), Origin(1), b"two", None).is_none());
+    assert!(
+        names
+            .claim(other.id(), Origin::connected(1), b"two", None)
+            .is_none()
+    );
     let session_id = session.id();
     drop(session);
     other.set_name(
         names
-            .claim(other.id(), Origin(1), b"two", None)
+            .claim(other.id(), Origin::connected(1), b"two", None)
             .map(Box::new)
             .unwrap(),
         true,
     );
     other.peer_left(true);
-    assert!(names.claim(session_id, Origin(1), b"two", None).is_some());
+    assert!(
+        names
+            .claim(session_id, Origin::connected(1), b"two", None)
+            .is_some()
+    );
     drop((writer, reader));
 }
 

@@ -1,5 +1,6 @@
 //! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -29,12 +30,24 @@ enum Before {
     Gone(Option<Arc<Peer>>),
 }
 
-/// Turns over the readable pipes. Empty ones stand aside until they have something; the ends of pipes are boxed,
+/// While something is to be had from connections that have ended.
+struct Leavings {
+    /// Younger ones than the one whose turn it is.
+    ended: VecDeque<Box<PipeReader>>,
+    /// Those that may still bring something: they wait.
+    #[allow(clippy::vec_box)] // It moves from here to `readable` and back.
+    living: Vec<Box<PipeReader>>,
+}
+
+/// Turns over the readable pipes. What ended connections have left comes first, oldest end first: so a peer that
+/// connects again is not heard before it has been heard out. Empty ones stand aside until they have something; the ends of pipes are boxed,
 /// since an idle connection goes back and forth with each message.
 #[derive(Default)]
 pub struct FairQueue {
     #[allow(clippy::vec_box)] // It moves from here to `empty` and back.
     readable: Vec<Box<PipeReader>>,
+    /// If there are any, `readable` is the pipe of the connection that has ended first, alone.
+    leavings: Option<Box<Leavings>>,
     empty: FxHashMap<PipeId, Box<PipeReader>>,
     /// Whose turn it is, in `readable`.
     turn: usize,
@@ -130,6 +143,7 @@ impl FairQueue {
                     self.settle_last();
                     let reader = self.readable.swap_remove(self.turn);
                     self.before.forget(&reader);
+                    self.end_leaving();
                 }
             }
         }
@@ -164,6 +178,48 @@ impl FairQueue {
         }
     }
 
+    /// Has what a connection left that has ended taken before all else, but for what others left before.
+    #[cold]
+    fn begin_leaving(&mut self, reader: Box<PipeReader>) {
+        if let Some(leavings) = &mut self.leavings {
+            leavings.ended.push_back(reader);
+            return;
+        }
+        self.settle_last();
+        let living = std::mem::replace(&mut self.readable, vec![reader]);
+        self.leavings = Some(Box::new(Leavings {
+            ended: VecDeque::new(),
+            living,
+        }));
+    }
+
+    /// Goes on when what one has left is taken.
+    #[inline]
+    fn end_leaving(&mut self) {
+        if !self.readable.is_empty() {
+            return;
+        }
+        let Some(leavings) = &mut self.leavings else {
+            return;
+        };
+        match leavings.ended.pop_front() {
+            Some(next) => self.readable.push(next),
+            None => {
+                self.readable = std::mem::take(&mut leavings.living);
+                self.leavings = None;
+            }
+        }
+    }
+
+    /// The readable pipes that may still bring something.
+    #[allow(clippy::vec_box)] // As they are.
+    fn living(&mut self) -> &mut Vec<Box<PipeReader>> {
+        match &mut self.leavings {
+            Some(leavings) => &mut leavings.living,
+            None => &mut self.readable,
+        }
+    }
+
     /// The name of the peer that the last `recv` was about.
     pub(crate) fn last_name(&self) -> Option<&RoutingId> {
         self.readable.get(self.last)?.peer()
@@ -187,7 +243,7 @@ impl FairQueue {
 
     /// Whether the pipe may still give messages.
     pub(crate) fn has(&self, id: PipeId) -> bool {
-        self.empty.contains_key(&id) || self.readable.iter().any(|reader| reader.id() == id)
+        self.empty.contains_key(&id) || self.readers().any(|reader| reader.id() == id)
     }
 }
 
@@ -202,22 +258,35 @@ impl Before {
 
 impl RecvStrategy for FairQueue {
     fn pipes(&self) -> usize {
-        self.readable.len() + self.empty.len()
+        self.readers().count()
     }
 
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
         let empty = self.empty.values();
-        self.readable.iter().chain(empty).map(AsRef::as_ref)
+        let leavings = self.leavings.iter();
+        let waiting = leavings.flat_map(|one| one.ended.iter().chain(&one.living));
+        let readers = self.readable.iter().chain(waiting).chain(empty);
+        readers.map(AsRef::as_ref)
     }
 
     fn attach(&mut self, reader: PipeReader) {
-        self.readable.push(Box::new(reader));
+        let reader = Box::new(reader);
+        match reader.has_ended() {
+            true => self.begin_leaving(reader),
+            false => self.living().push(reader),
+        }
     }
 
     fn changed(&mut self, id: PipeId) {
         if let Some(reader) = self.empty.remove(&id) {
             // Readable or ended: the next receive finds out.
-            self.readable.push(reader);
+            self.living().push(reader);
+        } else if let Some(at) = self.living().iter().position(|one| one.id() == id)
+            && self.living()[at].has_ended()
+        {
+            self.settle_last();
+            let reader = self.living().swap_remove(at);
+            self.begin_leaving(reader);
         }
     }
 
@@ -232,6 +301,11 @@ impl RecvStrategy for FairQueue {
         };
         self.readable.retain(|reader| stays(reader));
         self.empty.retain(|_, reader| stays(reader));
+        if let Some(leavings) = &mut self.leavings {
+            leavings.ended.retain(|reader| stays(reader));
+            leavings.living.retain(|reader| stays(reader));
+        }
+        self.end_leaving();
     }
 
     fn last_sender(&self) -> Option<Arc<Peer>> {

@@ -18,7 +18,7 @@ pub(crate) use by_peer::ByPeer;
 pub(crate) use by_peer::Undelivered;
 pub(crate) use exclusive::{ExclusiveReceiver, ExclusiveSender};
 pub(crate) use fair_queue::FairQueue;
-pub(crate) use fan_out::FanOut;
+pub(crate) use fan_out::{Departure, FanOut};
 pub(crate) use load_balance::LoadBalance;
 pub(crate) use prefix_trie::PrefixTrie;
 
@@ -72,6 +72,15 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn changed(&mut self, id: PipeId);
     /// Drops the pipes of an endpoint, with what they hold.
     fn detach(&mut self, origin: Origin);
+    /// Lets go of the pipes of an endpoint. What came through a bound one is still to be had.
+    fn let_go(&mut self, origin: Origin) {
+        if !origin.is_bound() {
+            return self.detach(origin);
+        }
+        for reader in self.readers().filter(|one| one.origin() == origin) {
+            reader.conclude();
+        }
+    }
     /// Returns who has sent the message that was received last; `None` if none was.
     fn last_sender(&self) -> Option<Arc<Peer>>;
     /// Iterates over all pipes.

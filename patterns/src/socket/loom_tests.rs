@@ -198,5 +198,5 @@ fn who_leaves_gives_up_no_name_but_its_own() {
 }
 
 fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<NameClaim> {
-    names.claim(pipe, Origin(1), b"same", None)
+    names.claim(pipe, Origin::connected(1), b"same", None)
 }

@@ -7,7 +7,7 @@ use zmtp::{Envelope, Message};
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::rng;
-use crate::routing::{FairQueue, LoadBalance};
+use crate::routing::{FairQueue, LoadBalance, SendStrategy};
 use crate::socket::Socket;
 
 /// The pattern of [`ReqSocket`].
@@ -92,6 +92,10 @@ impl Pattern for Req {
             draft.push(&id.to_ne_bytes());
         }
         draft.push(b"");
+        if state.asked.is_some() && !core.sender.has_room() {
+            // Who cannot ask again yet may still take the answer.
+            return Poll::Pending;
+        }
         let stale = core.receiver.discard_waiting();
         if stale > 0 {
             core.shared.state.stats.discarded.add(stale);

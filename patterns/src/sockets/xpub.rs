@@ -11,7 +11,7 @@ use crate::core::{Access, Core, Joint, Pattern, Refusal};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
-use crate::routing::{FairQueue, FanOut, RecvStrategy};
+use crate::routing::{Departure, FairQueue, FanOut, RecvStrategy};
 use crate::socket::{Direction, RecvHalf, SendHalf, Socket, SubscribesFor};
 use crate::state::{StatsRegistry, parse_subscription, subscription_message, take_subscriptions};
 
@@ -46,6 +46,8 @@ pub struct Hearing {
     heard: VecDeque<Heard>,
     /// Who has sent what was received last.
     sender: Option<Arc<Peer>>,
+    /// Peers that have gone, in order, of which the application has not been told: what they said comes first.
+    departed: VecDeque<Departure>,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<PipeId>,
     /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
@@ -177,34 +179,52 @@ fn is_manual(options: &Options) -> bool {
     options.manual || options.manual_last_value
 }
 
-/// Hears one message, and who has gone. `false`: nobody has said anything.
-fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
+/// Hears who has gone: such peers take their subscriptions back (R-XPUB-3), once all that they said is heard.
+fn hear_departures(core: &mut Core<XPub>, limit: usize) {
     let state = &mut core.state;
+    while let Some(departure) = core.sender.next_departure() {
+        state.departed.push_back(departure);
+    }
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
-    let is_manual = is_manual(options);
-    // Peers that have gone take their subscriptions back (R-XPUB-3).
-    while let Some(departure) = core.sender.next_departure() {
-        if is_manual {
-            for topic in state.wishes.remove(&departure.pipe).unwrap_or_default() {
+    while let Some(departure) = state.departed.front() {
+        if core.receiver.has(departure.pipe) {
+            return;
+        }
+        if is_manual(options) {
+            let wishes = state.wishes.remove(&departure.pipe);
+            state.departed.pop_front();
+            for topic in wishes.unwrap_or_default() {
                 state.keep(stats, Heard::departure(&topic), limit);
             }
             continue;
         }
-        for (topic, last) in departure.topics {
+        let topics = state.departed.pop_front().map(|departure| departure.topics);
+        for (topic, last) in topics.unwrap_or_default() {
             if last || options.verboser {
                 state.keep(stats, Heard::departure(&topic), limit);
             }
         }
     }
+}
+
+/// Hears one message, and who has gone. `false`: nobody has said anything.
+fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
+    hear_departures(core, limit);
+    let state = &mut core.state;
+    let stats = &core.shared.state.stats;
+    let options = &core.shared.config.options;
+    let is_manual = is_manual(options);
     if is_manual && state.heard.len() >= limit {
         return false;
     }
     // One message may have several notices in it.
-    let limit = if is_manual { usize::MAX } else { limit };
+    let most = if is_manual { usize::MAX } else { limit };
     let Some((from, message)) = core.receiver.recv_from() else {
+        hear_departures(core, limit);
         return false;
     };
+    let limit = most;
     let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
     let rest = take_subscriptions(message, |is_new, topic| {

@@ -146,23 +146,23 @@ mod tests {
     #[test]
     fn nothing_is_left_when_all_are_gone_and_no_task_runs() {
         let liveness = Liveness::default();
-        let [one, two] = [Origin(1), Origin(2)];
+        let [one, two] = [Origin::connected(1), Origin::connected(2)];
         let of = |origins: &'static [Origin]| liveness.last_gone(origins.iter().copied());
         assert!(!liveness.is_any_gone());
         assert_eq!(of(&[]), None);
-        assert_eq!(of(&[Origin(1)]), None);
+        assert_eq!(of(&[Origin::connected(1)]), None);
         liveness.note_gone(one, gone(1));
         assert_eq!(
-            of(&[Origin(1), Origin(2)]),
+            of(&[Origin::connected(1), Origin::connected(2)]),
             None,
             "the other may be of inproc"
         );
         liveness.note_gone(two, gone(2));
-        assert_eq!(of(&[Origin(1), Origin(2)]), Some(gone(2)));
-        assert_eq!(of(&[Origin(1)]), Some(gone(1)));
+        assert_eq!(of(&[Origin::connected(1), Origin::connected(2)]), Some(gone(2)));
+        assert_eq!(of(&[Origin::connected(1)]), Some(gone(1)));
         // A connection that the listener had accepted.
         liveness.known.lock().running.insert(two, 1);
-        assert_eq!(of(&[Origin(1), Origin(2)]), None);
+        assert_eq!(of(&[Origin::connected(1), Origin::connected(2)]), None);
         liveness.known.lock().running.clear();
         liveness.forget(two);
         assert_eq!(liveness.gone(two), None);

@@ -196,6 +196,12 @@ impl Shared {
         names.is_some_and(|names| names.knows(origin))
     }
 
+    /// Returns whether another peer may come. `false` only where that is certain before it has said who it is.
+    pub(crate) fn has_place(&self) -> bool {
+        let names = self.state.peer_names.as_ref();
+        names.is_none_or(|names| names.has_place())
+    }
+
     /// Returns whether the socket has one peer at most.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.config.rules.naming == PeerNaming::Exclusive

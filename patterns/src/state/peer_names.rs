@@ -114,6 +114,11 @@ impl PeerNames {
         })
     }
 
+    /// Returns whether another peer may come, whoever it is.
+    pub(crate) fn has_place(&self) -> bool {
+        !self.exclusive || self.handover.load(Ordering::Relaxed) || self.lock().held.is_empty()
+    }
+
     /// Keeps a name for the peer of an endpoint. `false`: it is taken (R-ROUTER-9).
     pub(crate) fn reserve(&self, name: &RoutingId, origin: Origin) -> bool {
         let mut names = self.lock();

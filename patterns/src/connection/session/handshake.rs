@@ -60,9 +60,10 @@ impl Session {
     /// Writes and reads until the engine has an event.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, DisconnectReason>> {
         loop {
-            // Not being able to write yet is no reason not to read.
+            // Not being able to write, yet or at all, is no reason not to read.
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {
-                return Poll::Ready(Err(error.into()));
+                let said = self.last_said(cx);
+                return Poll::Ready(said.unwrap_or_else(|| Err(error.into())));
             }
             if let Some(event) = self.engine.poll_event() {
                 return Poll::Ready(Ok(event));

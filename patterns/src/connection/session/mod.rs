@@ -15,12 +15,14 @@
 //! ```text
 //! handshake.rs  greeting, security, who the peer is
 //! traffic.rs    both directions
+//! hearing.rs    whether a peer that was quiet is still there, and what one has left that takes nothing more
 //! timers.rs     lingering, heartbeats, peers that take nothing
 //! ending.rs     what was not sent, and the farewell
 //! ```
 
 mod ending;
 mod handshake;
+mod hearing;
 mod timers;
 mod traffic;
 
@@ -56,6 +58,12 @@ pub(crate) struct Session {
     has_sent_lately: bool,
     /// When to look again; set while buffers are kept.
     idle_check: Option<Instant>,
+    /// When the peer was heard, or listened for, last.
+    heard: Instant,
+    /// What is written to a peer that has gone would have another way.
+    listens: bool,
+    /// Nothing can be sent any more, and why: what the peer has left is still taken.
+    mute: Option<Box<DisconnectReason>>,
     /// Bytes read in this poll.
     read: usize,
     /// Where `exchange` reads to.
@@ -82,9 +90,10 @@ impl Session {
     /// Makes a session of a stream. It is boxed, as are the futures below that a connection needs only at its beginning
     /// or its end: what remains is what each idle connection costs, thousands of times.
     pub(crate) fn new(stream: Stream, shared: &Shared) -> Box<Self> {
+        let now = Instant::now();
         Box::new(Session {
             stream,
-            engine: Box::new(Connection::new(config(shared), Instant::now().into_std())),
+            engine: Box::new(Connection::new(config(shared), now.into_std())),
             batch: Batch::new(),
             rest: None,
             first: 0,
@@ -92,6 +101,9 @@ impl Session {
             has_sent: false,
             has_sent_lately: false,
             idle_check: None,
+            heard: now,
+            listens: !shared.config.rules.publishes,
+            mute: None,
             read: 0,
             scratch: Vec::new(),
             timer: None,

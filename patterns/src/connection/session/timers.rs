@@ -84,7 +84,7 @@ impl Session {
             if !self.mid_batch
                 && let Poll::Ready(Err(error)) = self.poll_control(cx)
             {
-                return Poll::Ready(Err(error.into()));
+                return self.poll_left(error.into(), pipe, cx);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BufMut};
+use bytes::Buf;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
@@ -18,7 +18,7 @@ use crate::pipe::{SessionPipe, Taken};
 use crate::transport::ByteStream;
 
 /// Batches moved in each direction before other tasks get a turn.
-const TURNS: usize = 16;
+pub(super) const TURNS: usize = 16;
 
 /// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
 /// the same thread finds its messages there, and gives their memory back before more is needed.
@@ -35,13 +35,19 @@ impl Flow for Session {
     ) -> Poll<Result<(), DisconnectReason>> {
         self.read = 0;
         for _ in 0..TURNS {
-            let sent = self.poll_send(pipe, cx)?;
-            if let Poll::Ready(Turn::Finished) = sent {
-                return Poll::Ready(Ok(()));
+            let sent = match self.poll_send(pipe, cx) {
+                Poll::Ready(Ok(Turn::Finished)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return self.poll_left(error.into(), pipe, cx),
+                sent => sent,
+            };
+            if let Some(reason) = self.mute.take() {
+                return self.poll_left(*reason, pipe, cx);
             }
             let received = self.poll_receive(pipe, cx)?;
             if sent.is_pending() && received.is_pending() {
-                self.stream.push_out(cx)?;
+                if let Err(error) = self.stream.push_out(cx) {
+                    return self.poll_left(error.into(), pipe, cx);
+                }
                 return self.poll_timer(pipe, cx);
             }
             if self.read >= READ_BUDGET {
@@ -62,6 +68,9 @@ impl Flow for Session {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
         if !self.mid_batch {
+            if self.mute.is_some() {
+                return Poll::Pending;
+            }
             ready!(self.poll_control(cx))?;
             if self.batch.is_empty() {
                 self.batch = match self.rest.take() {
@@ -71,6 +80,13 @@ impl Flow for Session {
                         Taken::Batch(batch) => batch,
                     },
                 };
+                if self.listens && self.is_quiet() {
+                    self.listen(pipe);
+                    if self.mute.is_some() {
+                        return Poll::Pending;
+                    }
+                    ready!(self.poll_control(cx))?;
+                }
             }
             if self.rest.is_none()
                 && let Some(rest) = self.engine.divide(&mut self.batch)
@@ -132,7 +148,7 @@ impl Flow for Session {
                 Ok(Turn::Finished) | Err(_) => return None,
             }
         }
-        if self.needs_timer() {
+        if self.needs_task() {
             return None;
         }
         let room = pipe.incoming.room();
@@ -140,13 +156,9 @@ impl Flow for Session {
             return Some(moved);
         }
         if !self.engine.input_pending() {
-            let mut buffer = self.engine.read_buffer();
-            match self
-                .stream
-                .read_now(&mut self.scratch, buffer.remaining_mut())
-            {
-                Ok([]) => return None,
-                Ok(read) => buffer.put_slice(read),
+            match self.read_now() {
+                Ok(0) => return None,
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(moved),
                 Err(_) => return None,
             }
@@ -157,12 +169,13 @@ impl Flow for Session {
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
         pipe.outgoing.rest();
-        (result.is_ok() && is_quiet && !self.needs_timer()).then_some(true)
+        (result.is_ok() && is_quiet && !self.needs_task()).then_some(true)
     }
 
-    /// Returns whether the stream has begun to take nothing: only the task can see to the time.
-    fn needs_timer(&self) -> bool {
-        self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
+    /// Returns whether the stream has begun to take nothing, as only the task can see to the time, or the peer was seen
+    /// to be gone.
+    fn needs_task(&self) -> bool {
+        self.mute.is_some() || self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
     }
 }
 
@@ -236,7 +249,8 @@ impl Session {
             return Poll::Ready(Err(DisconnectReason::Peer));
         }
         self.read += read;
-        let now = Instant::now().into_std();
+        self.heard = Instant::now();
+        let now = self.heard.into_std();
         Poll::Ready(self.engine.handle_input(now, room).map_err(Into::into))
     }
 }

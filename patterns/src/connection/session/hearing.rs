@@ -1,0 +1,151 @@
+//! What a peer has left when nothing more can be sent to it, and whether one that was quiet is still there.
+//!
+//! The runtime tells of what comes when the thread has time for that. Here the system itself is asked.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BufMut;
+use tokio::time::Instant;
+use zmtp::Event;
+
+use super::Session;
+use super::traffic::TURNS;
+use crate::coop::yield_to_others;
+use crate::monitor::DisconnectReason;
+use crate::pipe::SessionPipe;
+
+/// How long after the last word of a peer, or the last look for one, it is taken to be there. What is sent to a peer
+/// that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
+const QUIET: Duration = Duration::from_millis(1);
+
+impl Session {
+    /// Reads what is there into the engine's buffer, without asking the runtime.
+    pub(super) fn read_now(&mut self) -> io::Result<usize> {
+        let mut buffer = self.engine.read_buffer();
+        let limit = buffer.remaining_mut();
+        let read = self.stream.read_now(&mut self.scratch, limit)?;
+        buffer.put_slice(read);
+        Ok(read.len())
+    }
+
+    /// Returns whether nothing has been heard of the peer for a while, so that it may have ended unseen: if the thread was
+    /// busy, the runtime has not told.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.heard.elapsed() >= QUIET
+    }
+
+    /// Looks for the end of a peer that was quiet, behind what it has sent. A peer that has ended is not written to.
+    #[cold]
+    pub(super) fn listen(&mut self, pipe: &mut SessionPipe) {
+        self.heard = Instant::now();
+        for _ in 0..TURNS {
+            // Where there is no room, the end is not to be seen.
+            let room = pipe.incoming.room();
+            if room == 0 {
+                return;
+            }
+            if !self.engine.input_pending() {
+                match self.read_now() {
+                    Ok(0) => {
+                        self.mute = Some(Box::new(DisconnectReason::Peer));
+                        return;
+                    }
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) => {
+                        self.mute = Some(Box::new(error.into()));
+                        return;
+                    }
+                }
+            }
+            let result = self.engine.handle_input(self.heard.into_std(), room);
+            pipe.incoming.push(self.engine.take_messages());
+            if let Err(error) = result {
+                self.mute = Some(Box::new(error.into()));
+                return;
+            }
+        }
+    }
+
+    /// Takes what the peer has sent, as there is room for it, to the end: nothing can be sent to it any more. Ready when
+    /// nothing is left; the reason is the input's, if that has ended, too.
+    #[cold]
+    pub(super) fn poll_left(
+        &mut self,
+        reason: DisconnectReason,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        if let DisconnectReason::Protocol(_) = reason {
+            return Poll::Ready(Err(reason));
+        }
+        for _ in 0..TURNS {
+            if pipe.outgoing.evicted().is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            let Poll::Ready(room) = pipe.incoming.poll_room(cx) else {
+                self.mute = Some(Box::new(reason));
+                return Poll::Pending;
+            };
+            let read = self.read_left(cx, room);
+            pipe.incoming.push(self.engine.take_messages());
+            match read {
+                Some(Ok(())) => {}
+                Some(Err(end)) => return Poll::Ready(Err(end)),
+                None => return Poll::Ready(Err(reason)),
+            }
+        }
+        self.mute = Some(Box::new(reason));
+        yield_to_others(cx);
+        Poll::Pending
+    }
+
+    /// Takes what is there. `None`: nothing is.
+    fn read_left(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+    ) -> Option<Result<(), DisconnectReason>> {
+        if !self.engine.input_pending() {
+            match self.read_now() {
+                Ok(0) => return Some(Err(DisconnectReason::Peer)),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Some streams only the runtime can ask.
+                    return match self.poll_read(cx, room) {
+                        Poll::Ready(read) => Some(read),
+                        Poll::Pending => None,
+                    };
+                }
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        let now = Instant::now().into_std();
+        Some(
+            self.engine
+                .handle_input(now, room)
+                .map_err(DisconnectReason::from),
+        )
+    }
+
+    /// Returns what the peer said during the handshake before it left, if it was more than that.
+    #[cold]
+    pub(super) fn last_said(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Option<Result<Event, DisconnectReason>> {
+        for _ in 0..TURNS {
+            if let Some(event) = self.engine.poll_event() {
+                return Some(Ok(event));
+            }
+            match self.read_left(cx, 0)? {
+                Ok(()) => {}
+                Err(reason @ DisconnectReason::Protocol(_)) => return Some(Err(reason)),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
