@@ -255,7 +255,7 @@ async fn who_is_turned_away_keeps_what_it_has() {
 /// A thread with a runtime of its own, in which a socket binds, receives one message, and closes at the word.
 fn receiver_elsewhere(
     kind: SocketType,
-    way: &'static str,
+    way: String,
 ) -> (
     Endpoint,
     std::sync::mpsc::Sender<()>,

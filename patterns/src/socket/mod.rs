@@ -196,7 +196,8 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     }
 
     /// Stops listening at an endpoint and closes the connections that were accepted there. Messages queued for them are
-    /// sent within the linger time, in the background. When this returns, the address is free.
+    /// sent within the linger time, in the background; messages received from them are still to be read. When this
+    /// returns, the address is free.
     ///
     /// The endpoint is the one that [`bind`](Self::bind) returned, or the one that it was given: `tcp://localhost:5555`
     /// is `tcp://127.0.0.1:5555`, too. One that leaves the port, or the file, to the system (`tcp://host:*`, `ipc://*`)

@@ -147,22 +147,22 @@ mod tests {
     fn nothing_is_left_when_all_are_gone_and_no_task_runs() {
         let liveness = Liveness::default();
         let [one, two] = [Origin::connected(1), Origin::connected(2)];
-        let of = |origins: &'static [Origin]| liveness.last_gone(origins.iter().copied());
+        let of = |origins: &[Origin]| liveness.last_gone(origins.iter().copied());
         assert!(!liveness.is_any_gone());
         assert_eq!(of(&[]), None);
-        assert_eq!(of(&[Origin::connected(1)]), None);
+        assert_eq!(of(&[one]), None);
         liveness.note_gone(one, gone(1));
         assert_eq!(
-            of(&[Origin::connected(1), Origin::connected(2)]),
+            of(&[one, two]),
             None,
             "the other may be of inproc"
         );
         liveness.note_gone(two, gone(2));
-        assert_eq!(of(&[Origin::connected(1), Origin::connected(2)]), Some(gone(2)));
-        assert_eq!(of(&[Origin::connected(1)]), Some(gone(1)));
+        assert_eq!(of(&[one, two]), Some(gone(2)));
+        assert_eq!(of(&[one]), Some(gone(1)));
         // A connection that the listener had accepted.
         liveness.known.lock().running.insert(two, 1);
-        assert_eq!(of(&[Origin::connected(1), Origin::connected(2)]), None);
+        assert_eq!(of(&[one, two]), None);
         liveness.known.lock().running.clear();
         liveness.forget(two);
         assert_eq!(liveness.gone(two), None);
