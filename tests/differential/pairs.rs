@@ -36,7 +36,7 @@ async fn a_second_peer_is_not_heard() {
         first send one
         pair recv -> one
         second connect
-        second await HANDSHAKE_SUCCEEDED
+        second await CONNECTED
         second send two
         pair idle
         pair send for the first
