@@ -6,7 +6,8 @@
 //! `docs/options.md` is written). The sentences above an entry are its documentation in all three places.
 //!
 //! Where "no limit" exists, the type is an `Option` and `None` says so; no number has a second
-//! meaning as libzmq's -1 and 0 have. The methods take the bare value as well.
+//! meaning as libzmq's -1 and 0 have, but for the high-water marks, of messages and of bytes, which mean by 0 what
+//! libzmq means. The methods take the bare value as well.
 //!
 //! Options can be read and set by name and by libzmq's number, too: an [`OptionId`] is the option, a [`Value`] its
 //! value, [`ZmqValue`] the same as libzmq writes it.

@@ -226,6 +226,7 @@ async fn lingering_ends_in_time_when_the_peer_does_not_read() {
     let endpoint = sink.bind(ANY_PORT).await.unwrap();
     let mut push = PushSocket::builder()
         .linger(Duration::from_millis(100))
+        .send_hwm_bytes(0)
         .build()
         .unwrap();
     push.connect(&endpoint).unwrap();

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod blocking;
+mod byte_limits;
 mod call_limits;
 mod cancellation;
 mod changed_options;

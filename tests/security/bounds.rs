@@ -294,6 +294,7 @@ async fn who_is_waited_for_by_design_is_waited_for() {
     let hour = Duration::from_secs(3600);
     let mut push = PushSocket::builder()
         .send_timeout(Duration::ZERO)
+        .send_hwm_bytes(0)
         .build()
         .unwrap();
     let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap();
@@ -301,6 +302,7 @@ async fn who_is_waited_for_by_design_is_waited_for() {
     let mut publisher = PubSocket::builder()
         .no_drop(true)
         .send_timeout(Duration::ZERO)
+        .send_hwm_bytes(0)
         .build()
         .unwrap();
     let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
@@ -354,6 +356,7 @@ async fn what_a_peer_did_not_take_goes_to_the_next_connection() {
     let mut push = PushSocket::builder()
         .write_timeout(Duration::from_secs(10))
         .send_timeout(Duration::ZERO)
+        .send_hwm_bytes(0)
         .build()
         .unwrap();
     let mut monitor = push.monitor();

@@ -14,7 +14,8 @@ async fn work_for_a_peer_that_went_is_lost_and_not_given_to_others() {
     // R-CONN-4, R-PUSH-3
     const SIZE: usize = 1 << 20;
     const COUNT: usize = 50;
-    let mut push = PushSocket::new();
+    let push = PushSocket::builder().send_hwm_bytes(0);
+    let mut push = push.build().expect("options");
     let mut monitor = push.monitor();
     let bound = push.bind(ANY_PORT).await.expect("bind");
     let mut dead = RawPeer::connect(&bound).await;

@@ -2,14 +2,21 @@
 //!
 //! A buffer that was read into becomes the payload of messages, and is free again when the application has
 //! dropped them all. Keeping a handle on it lets the decoder use its memory again: fresh memory costs a page
-//! fault for every 4 KiB, which at large messages is more than all the rest of receiving them.
+//! fault for every 4 KiB, which at large messages is more than all the rest of receiving them. A buffer that does not
+//! come back though what came later has been taken tells [`Keeping`] that the application keeps messages.
 
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
-/// Bounds the buffers that are kept in view, in bytes.
+use crate::keeping::Keeping;
+
+/// Bounds the buffers that are kept in view, in bytes, without those whose messages wait for the application: these are
+/// there anyway.
 const MOST: usize = 4 * 1024 * 1024;
+
+/// Bounds all buffers that are kept in view, in bytes.
+const MOST_IN_VIEW: usize = 64 * 1024 * 1024;
 
 /// Bounds how many buffers are looked at for one that is free: those that were not looked at for longest are the
 /// likeliest.
@@ -29,23 +36,68 @@ pub(crate) struct BufferPool {
 struct Handle {
     buffer: BytesMut,
     size: usize,
+    /// The number of the chunk that it was, if it was one.
+    chunk: Option<usize>,
     /// How often it was looked at in vain.
     in_vain: usize,
+}
+
+/// What has become of a buffer's contents.
+enum Contents {
+    Gone,
+    /// Nobody has taken them yet.
+    Waiting,
+    /// The application keeps some of them.
+    Held,
+    /// They are there, and that is all that can be said.
+    There,
+}
+
+impl Handle {
+    fn look(&mut self, keeping: &Keeping) -> Contents {
+        // All of it comes back, or nothing.
+        if self.buffer.try_reclaim(self.size) {
+            return Contents::Gone;
+        }
+        match self.chunk {
+            None => Contents::There,
+            Some(chunk) if keeping.is_popped(chunk) => Contents::Held,
+            Some(_) => Contents::Waiting,
+        }
+    }
 }
 
 impl BufferPool {
     /// Returns an empty buffer with room for `need` bytes, and its size: one whose messages are gone, or a new one
     /// of `size` bytes.
-    pub(crate) fn take(&mut self, need: usize, size: usize) -> (BytesMut, usize) {
+    pub(crate) fn take(
+        &mut self,
+        need: usize,
+        size: usize,
+        keeping: &mut Keeping,
+    ) -> (BytesMut, usize) {
         for _ in 0..self.buffers.len().min(LOOKS) {
             let Some(mut handle) = self.buffers.pop_front() else {
                 break;
             };
             // A buffer much larger than its use would be held by little.
             let fits = (need..=need.max(size).saturating_mul(4)).contains(&handle.size);
-            if fits && handle.buffer.try_reclaim(need) {
-                self.bytes -= handle.size;
-                return (handle.buffer, handle.size);
+            match handle.look(keeping) {
+                Contents::Gone if fits => {
+                    self.bytes -= handle.size;
+                    return (handle.buffer, handle.size);
+                }
+                Contents::Held => {
+                    keeping.note_held();
+                    self.bytes -= handle.size;
+                    continue;
+                }
+                Contents::Waiting => {
+                    // What came later waits as well.
+                    self.buffers.push_front(handle);
+                    break;
+                }
+                Contents::Gone | Contents::There => {}
             }
             // To the end, or out of view, so that what is held for long, or is of no use, hides no others.
             handle.in_vain += 1;
@@ -59,55 +111,71 @@ impl BufferPool {
         (BytesMut::with_capacity(size), size)
     }
 
-    /// Keeps a buffer of `size` bytes in view that has been handed out.
-    pub(crate) fn give(&mut self, mut buffer: BytesMut, size: usize) {
+    /// Keeps a buffer of `size` bytes in view that has been handed out: as a chunk, with its number, or as a body.
+    pub(crate) fn give(
+        &mut self,
+        mut buffer: BytesMut,
+        size: usize,
+        chunk: Option<usize>,
+        keeping: &mut Keeping,
+    ) {
         buffer.clear();
         self.bytes += size;
         self.buffers.push_back(Handle {
             buffer,
             size,
+            chunk,
             in_vain: 0,
         });
         while self.bytes > MOST
-            && let Some(handle) = self.buffers.pop_front()
+            && let Some(mut handle) = self.buffers.pop_front()
         {
+            match handle.look(keeping) {
+                Contents::Held => keeping.note_held(),
+                Contents::Waiting if self.bytes <= MOST_IN_VIEW => {
+                    self.buffers.push_front(handle);
+                    break;
+                }
+                Contents::Gone | Contents::There | Contents::Waiting => {}
+            }
             self.bytes -= handle.size;
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.buffers.is_empty()
-    }
-
-    /// Lets go of all.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Lets go of all. Returns whether somebody still has contents of a chunk.
+    pub(crate) fn clear(&mut self) -> bool {
+        let mut old = std::mem::take(self).buffers;
+        old.iter_mut()
+            .any(|handle| handle.chunk.is_some() && !handle.buffer.try_reclaim(handle.size))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::keeping::{COPY_BELOW, ChunkMark};
 
     #[test]
     fn a_buffer_comes_back_when_its_contents_are_gone() {
         let mut pool = BufferPool::default();
-        let (mut buffer, size) = pool.take(1000, 64 * 1024);
+        let mut keeping = Keeping::default();
+        let (mut buffer, size) = pool.take(1000, 64 * 1024, &mut keeping);
         assert_eq!(size, 64 * 1024);
         buffer.extend_from_slice(&[1; 1000]);
         let memory = buffer.as_ptr();
         let contents = buffer.split().freeze();
-        pool.give(buffer, size);
-        let (other, other_size) = pool.take(1000, 2000);
+        pool.give(buffer, size, None, &mut keeping);
+        let (other, other_size) = pool.take(1000, 2000, &mut keeping);
         assert_ne!(other.as_ptr(), memory, "its contents are still there");
-        pool.give(other, other_size);
+        pool.give(other, other_size, None, &mut keeping);
         drop(contents);
-        let (again, size) = pool.take(60_000, 64 * 1024);
+        let (again, size) = pool.take(60_000, 64 * 1024, &mut keeping);
         assert_eq!(size, 64 * 1024);
         assert!((memory..memory.wrapping_add(size)).contains(&again.as_ptr()));
         assert!(again.capacity() >= 60_000 && again.is_empty());
@@ -116,16 +184,17 @@ mod tests {
     #[test]
     fn buffers_that_are_held_for_long_hide_no_others() {
         let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
         let mut held = Vec::new();
         for _ in 0..2 * LOOKS {
-            let (mut buffer, size) = pool.take(1000, 1000);
+            let (mut buffer, size) = pool.take(1000, 1000, &mut keeping);
             buffer.extend_from_slice(&[1; 1000]);
             held.push(buffer.split().freeze());
-            pool.give(buffer, size);
+            pool.give(buffer, size, None, &mut keeping);
         }
         for _ in 0..1000 {
-            let (buffer, size) = pool.take(1000, 1000);
-            pool.give(buffer, size);
+            let (buffer, size) = pool.take(1000, 1000, &mut keeping);
+            pool.give(buffer, size, None, &mut keeping);
         }
         assert!(pool.buffers.len() <= 8 * LOOKS, "{}", pool.buffers.len());
     }
@@ -133,11 +202,64 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
         for _ in 0..100 {
-            pool.give(BytesMut::with_capacity(1 << 20), 1 << 20);
+            pool.give(
+                BytesMut::with_capacity(1 << 20),
+                1 << 20,
+                None,
+                &mut keeping,
+            );
         }
         assert_eq!((pool.buffers.len(), pool.bytes), (4, MOST));
-        pool.give(BytesMut::with_capacity(1 << 26), 1 << 26);
-        assert!(pool.is_empty());
+        pool.give(
+            BytesMut::with_capacity(1 << 26),
+            1 << 26,
+            None,
+            &mut keeping,
+        );
+        assert!(pool.buffers.is_empty());
+    }
+
+    /// Hands a chunk out as the decoder does, and what was read into it.
+    fn chunk(pool: &mut BufferPool, keeping: &mut Keeping) -> (Bytes, Option<ChunkMark>) {
+        const SIZE: usize = 256 * 1024;
+        let (mut buffer, size) = pool.take(SIZE, SIZE, keeping);
+        keeping.begin_chunk();
+        buffer.extend_from_slice(&[1; SIZE]);
+        let contents = buffer.split().freeze();
+        pool.give(buffer, size, Some(keeping.chunk()), keeping);
+        (contents, keeping.mark(size))
+    }
+
+    #[test]
+    fn buffers_whose_contents_wait_are_in_view_and_teach_nothing() {
+        let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
+        let waiting: Vec<_> = (0..100).map(|_| chunk(&mut pool, &mut keeping)).collect();
+        assert_eq!(pool.buffers.len(), 100, "they are there anyway");
+        assert_eq!(keeping.copy_below(1 << 20), COPY_BELOW);
+        // Taken off, and dropped.
+        for (contents, mark) in waiting {
+            drop((contents, mark));
+        }
+        drop(chunk(&mut pool, &mut keeping));
+        assert!(pool.bytes() <= MOST, "{}", pool.bytes());
+        assert_eq!(keeping.copy_below(1 << 20), COPY_BELOW);
+    }
+
+    #[test]
+    fn a_buffer_that_is_held_when_later_ones_are_popped_makes_messages_be_copied() {
+        let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
+        let (kept, mark) = chunk(&mut pool, &mut keeping);
+        drop(mark);
+        for _ in 0..2 {
+            assert_eq!(keeping.copy_below(1 << 20), COPY_BELOW);
+            let (contents, mark) = chunk(&mut pool, &mut keeping);
+            drop((contents, mark));
+        }
+        assert_eq!(keeping.copy_below(1 << 20), 256 * 1024);
+        drop(kept);
     }
 }

@@ -69,6 +69,7 @@ mod decoder;
 pub mod engine;
 pub mod envelope;
 pub mod error;
+mod keeping;
 pub mod limits;
 pub mod mechanism;
 pub mod message;

@@ -25,29 +25,33 @@ macro_rules! queue_options {
                 changed: AtOnce,
             }
 
-            /// Limits how many bytes of messages wait for one peer, beside `send_hwm`; `None` is no limit. A
-            /// message is taken while there are fewer, so the last one may reach beyond, and one that is
-            /// larger than the limit is taken when nothing else waits. A pipe that was full by bytes takes
-            /// messages again when half of them are gone. Frame headers are part of it.
+            /// Limits how many bytes of messages wait for one peer, beside `send_hwm`; 0 is no limit, as in
+            /// libzmq. `None` is 32 KiB for each message that `send_hwm` allows, at least 31.25 MiB, and no limit
+            /// if that has none: messages of 32 KiB or less are not limited by it. A message is taken while there
+            /// are fewer bytes, so the last one may reach beyond, and one that is larger than the limit is taken
+            /// when nothing else waits; from 1 MiB on, small messages are counted 60 KiB at a time. A pipe that
+            /// was full by bytes takes messages again when half of them are gone. Frame headers are part of it.
+            /// To be full by bytes means what it means by messages: PUSH and REQ wait, PUB drops.
             send_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
-                none: "no limit",
+                none: "32 KiB for each of `send_hwm`",
                 zmq: (),
                 unit: "bytes",
-                allowed: "None, or at least 1" if |bytes| *bytes != Some(0),
+                allowed: "None, or any number; 0 is no limit" if |_| true,
                 on: Sends,
                 changed: NewPeers,
             }
 
             /// Limits how many bytes of messages from one peer wait for the application before the socket
-            /// stops reading from it, beside `recv_hwm`; `None` is no limit. What was read at once, up to 256
+            /// stops reading from it, beside `recv_hwm`; 0 is no limit, as in libzmq, and `None` is 32 KiB for
+            /// each message that `recv_hwm` allows, as for `send_hwm_bytes`. What was read at once, up to 256
             /// KiB or one larger message, may reach beyond.
             recv_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
-                none: "no limit",
+                none: "32 KiB for each of `recv_hwm`",
                 zmq: (),
                 unit: "bytes",
-                allowed: "None, or at least 1" if |bytes| *bytes != Some(0),
+                allowed: "None, or any number; 0 is no limit" if |_| true,
                 on: Receives,
                 changed: NewPeers,
             }

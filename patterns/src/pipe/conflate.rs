@@ -3,6 +3,7 @@
 
 use zmtp::Batch;
 
+use super::byte_budget::ByteBudget;
 use super::policy::{Keep, Policy};
 use super::queue::Queue;
 use super::queued::Queued;
@@ -93,7 +94,7 @@ impl Queue {
                 }
                 Keep::NewestOfTopic(values) => {
                     let (stale, bytes) = values.put_back(batch, expires);
-                    policy.hold(bytes);
+                    self.budget.hold(bytes);
                     self.counters.conflated.add(stale);
                     self.release(stale);
                     return;
@@ -106,7 +107,9 @@ impl Queue {
     /// Lets only the newest message count from now on.
     pub(super) fn conflate(&mut self) {
         let before = self.queued();
-        self.policy = Policy::new(&self.limits.together());
+        let all = self.limits.together();
+        self.policy = Policy::new(&all);
+        self.budget = ByteBudget::new(all.most_bytes());
         let newest = |queued: &Queued| !queued.batch.is_empty();
         if self.open.is_empty()
             && let Some(at) = self.full.iter().rposition(newest)
@@ -149,10 +152,12 @@ impl Queue {
         let Some(policy) = &mut self.policy else {
             return;
         };
-        let (conflated, refused) = policy.keep_last_values(batch);
-        self.counters.conflated.add(conflated);
-        self.counters.full.add(refused);
-        self.release(conflated + refused);
+        let kept = policy.keep_last_values(batch);
+        self.budget.hold(kept.came);
+        self.budget.let_go(kept.dropped);
+        self.counters.conflated.add(kept.conflated);
+        self.counters.full.add(kept.refused);
+        self.release(kept.conflated + kept.refused);
         self.check_bytes();
     }
 

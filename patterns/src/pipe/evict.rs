@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use zmtp::Batch;
 
 use super::PipeWriter;
+use super::byte_budget::ByteBudget;
 use super::ends::Wakeup;
 use super::policy::Policy;
 use super::queue::Queue;
@@ -42,7 +43,10 @@ impl Queue {
         self.evicted = None;
         self.free = self.hwm;
         self.over = 0;
-        self.policy = Policy::new(&self.limits.together());
+        let all = self.limits.together();
+        self.policy = Policy::new(&all);
+        self.budget = ByteBudget::new(all.most_bytes());
+        self.look_again();
         self.writer.unpark()
     }
 
@@ -66,16 +70,10 @@ impl Queue {
             if let Some(at) = at.filter(|at| self.full[*at].batch.is_empty()) {
                 self.full.remove(at);
             }
-            if let Some(policy) = &mut self.policy
-                && let Some(budget) = &mut policy.budget
-            {
-                if at.is_some() {
-                    budget.let_go(dropped);
-                }
-                if !budget.is_full(&self.open) {
-                    self.free += budget.withheld.take().unwrap_or_default();
-                }
+            if at.is_some() {
+                self.budget.let_go(dropped);
             }
+            self.budget.give(&mut self.free, &self.open);
             self.release(1);
         }
     }

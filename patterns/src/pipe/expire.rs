@@ -37,7 +37,7 @@ impl Queue {
             expired += dropped.0;
             bytes += dropped.1;
         }
-        policy.let_go(bytes);
+        self.budget.let_go(bytes);
         if is_over(policy.ttl.as_ref().and_then(Ttl::open_expires)) {
             expired += self.open.len();
             self.open.clear();
@@ -49,12 +49,6 @@ impl Queue {
     /// Withholds the room that there is when there are too many bytes.
     #[inline]
     pub(super) fn check_bytes(&mut self) {
-        if let Some(policy) = &mut self.policy
-            && let Some(budget) = &mut policy.budget
-            && budget.withheld.is_none()
-            && budget.is_full(&self.open)
-        {
-            budget.withheld = Some(std::mem::take(&mut self.free));
-        }
+        self.budget.check(&mut self.free, &self.open);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct Limits {
     /// Messages; 0 is no limit.
     pub(crate) hwm: usize,
-    /// Bytes in wire form.
+    /// Bytes in wire form; 0 is no limit. `None`: what the HWM is worth.
     pub(crate) bytes: Option<usize>,
     /// The time to live.
     pub(crate) ttl: Option<Duration>,
@@ -17,20 +17,25 @@ pub(crate) struct Limits {
     pub(crate) by_topic: bool,
 }
 
+/// Bytes that the HWM is worth for each message: so much a message may have on average before the bytes count.
+const WORTH: usize = 32 * 1024;
+
+/// Bytes that an HWM is worth at least, unless it is no limit: those of the default of a thousand messages.
+const LEAST_WORTH: usize = 1000 * WORTH;
+
 impl Limits {
     /// Returns the limits of an inproc pipe's lane: what each side allows is added up (R-HWM-4); how long messages live
     /// is the sender's to say.
     fn joined(sender: Self, receiver: Self) -> Self {
-        let (hwm, bytes) = (sender.hwm, sender.bytes);
+        let hwm = sender.hwm;
+        let bytes = sender.most_bytes().zip(receiver.most_bytes());
         Limits {
             hwm: if hwm == 0 || receiver.hwm == 0 {
                 0
             } else {
                 hwm.saturating_add(receiver.hwm)
             },
-            bytes: bytes
-                .zip(receiver.bytes)
-                .map(|(one, other)| one.saturating_add(other)),
+            bytes: Some(bytes.map_or(0, |(one, other)| one.saturating_add(other))),
             ttl: sender.ttl,
             conflate: sender.conflate || receiver.conflate,
             by_topic: sender.by_topic || receiver.by_topic,
@@ -43,6 +48,17 @@ impl Limits {
             (true, _) => 1,
             (false, 0) => usize::MAX,
             (false, hwm) => hwm,
+        }
+    }
+
+    /// Returns how many bytes the lane may hold. `None`: there is no limit.
+    pub(super) fn most_bytes(&self) -> Option<usize> {
+        match (self.bytes, self.hwm) {
+            // One message has no limit of bytes.
+            _ if self.conflate => None,
+            (Some(0), _) | (None, 0) => None,
+            (Some(bytes), _) => Some(bytes),
+            (None, hwm) => Some(hwm.saturating_mul(WORTH).max(LEAST_WORTH)),
         }
     }
 }

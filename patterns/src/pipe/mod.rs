@@ -23,12 +23,15 @@
 //! **Marks.** A lane says between which messages another peer has taken the place of the one before; and, for a socket
 //! that names its peers, when one came and left (`peers.rs`).
 //!
-//! **Policy.** A lane may have a limit of bytes, a time to live for its messages, or hold only the newest message, of all
-//! or of each topic: see `policy/`.
+//! **Bytes.** Beside the HWM, a lane has a limit of bytes, unless the HWM is none: see `byte_budget.rs`.
+//!
+//! **Policy.** A lane may have a time to live for its messages, or hold only the newest message, of all or of each topic:
+//! see `policy/`.
 //!
 //! ```text
 //! lane.rs                             one direction: a queue under a lock
 //! queue.rs                            batches, and the credit that the HWM leaves
+//! limits.rs byte_budget.rs            what it may hold; the bytes
 //! policy/, expire conflate evict resize   what a queue does beside counting
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
@@ -38,6 +41,7 @@
 //! ```
 
 mod build;
+mod byte_budget;
 mod conflate;
 mod counters;
 mod ends;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use zmtp::{Batch, Message};
 
+use super::byte_budget::ByteBudget;
 use super::counters::Counters;
 use super::ends::{Drive, End, Holder, Wakeup};
 use super::evict::EvictReason;
@@ -21,7 +22,7 @@ use super::{Deadline, PipeReader, PipeWriter};
 
 /// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
 /// is what one write carries best, and small enough for the buffer to be kept.
-const BATCH: usize = 60 * 1024;
+pub(super) const BATCH: usize = 60 * 1024;
 
 /// [`BY_REFERENCE`] where no system is called: between two sockets of one context.
 const BY_REFERENCE_INPROC: usize = 512;
@@ -35,9 +36,8 @@ pub(super) struct Queue {
     /// How many messages may still come: the HWM less those in the queue and those that the reader
     /// has taken and not yet done with. Nothing once the reader has gone.
     pub(super) free: usize,
-    /// Bytes in the buffer of the open batch that call for `batch_grown`: all of them if the policy wants to see each
-    /// message.
-    pub(super) close_at: usize,
+    /// Bytes of the open batch that call for `batch_grown`, which moves it on: none if each message has to be looked at.
+    pub(super) look_at: usize,
     /// From how many bytes on payloads join the batch by reference.
     pub(super) by_reference: usize,
     pub(super) reader: End<PipeReader>,
@@ -49,6 +49,8 @@ pub(super) struct Queue {
     pub(super) over: usize,
     /// Batches before the open one, oldest first. An empty one stands for a mark of `peers`.
     pub(super) full: VecDeque<Queued>,
+    /// How many bytes are there, and may be.
+    pub(super) budget: ByteBudget,
     /// What the queue does beside counting, if anything.
     pub(super) policy: Option<Box<Policy>>,
     /// The writer wants the reader gone.
@@ -72,15 +74,6 @@ pub(super) struct Queue {
     pub(super) counters: Arc<Counters>,
 }
 
-/// Returns when a queue with such a policy closes its open batch.
-pub(super) fn close_at(policy: Option<&Policy>) -> usize {
-    if policy.is_some_and(Policy::looks_at_messages) {
-        0
-    } else {
-        BATCH
-    }
-}
-
 impl Queue {
     /// Returns an empty queue between two ends.
     pub(super) fn new(
@@ -89,12 +82,11 @@ impl Queue {
         reader: Holder<PipeReader>,
     ) -> Self {
         let all = limits.together();
-        let policy = Policy::new(&all);
         let to_session =
             matches!(writer, Holder::Session(_)) || matches!(reader, Holder::Session(_));
-        Queue {
+        let mut queue = Queue {
             free: all.messages(),
-            close_at: close_at(policy.as_deref()),
+            look_at: 0,
             by_reference: if to_session {
                 BY_REFERENCE
             } else {
@@ -105,7 +97,8 @@ impl Queue {
             hwm: all.messages(),
             over: 0,
             full: VecDeque::new(),
-            policy,
+            budget: ByteBudget::new(all.most_bytes()),
+            policy: Policy::new(&all),
             evicted: None,
             limits,
             peers: Peers::default(),
@@ -117,10 +110,41 @@ impl Queue {
             drive: None,
             linger: Deadline::Never,
             counters: Arc::default(),
-        }
+        };
+        queue.look_again();
+        queue
     }
 
     // ---- in
+
+    /// Returns whether each message has to be looked at.
+    fn looks_at_messages(&self) -> bool {
+        let policy = self.policy.as_deref();
+        self.budget.looks_at_messages() || policy.is_some_and(Policy::looks_at_messages)
+    }
+
+    /// Returns whether it matters when the reader is done with such a batch.
+    pub(super) fn looks_at_batch(&self, batch: &Batch) -> bool {
+        self.budget.looks_at_batch(batch) || self.has_ttl()
+    }
+
+    fn has_ttl(&self) -> bool {
+        matches!(&self.policy, Some(policy) if policy.ttl.is_some())
+    }
+
+    /// Decides when the open batch is looked at again: as soon as its buffer may be full, if what follows is small, and
+    /// later if nearly all of it is by reference.
+    pub(super) fn look_again(&mut self) {
+        let (bytes, buffered) = (self.open.byte_len(), self.open.buffered());
+        let room = BATCH - buffered.min(BATCH);
+        self.look_at = if self.looks_at_messages() {
+            0
+        } else if bytes / 16 > buffered {
+            bytes + room.max(self.budget.step())
+        } else {
+            bytes + room
+        };
+    }
 
     /// Closes the open batch when it is large enough, and shows the policy each message.
     #[cold]
@@ -131,17 +155,21 @@ impl Queue {
             self.open = open;
             return;
         }
-        let mut most_bytes = usize::MAX;
-        if let Some(policy) = &mut self.policy {
-            self.full.extend(policy.stamp(&mut self.open));
-            most_bytes = policy.batch_bytes();
+        if let Some(policy) = &mut self.policy
+            && let Some(older) = policy.stamp(&mut self.open)
+        {
+            self.budget.hold(older.batch.byte_len());
+            self.full.push_back(older);
         }
-        let is_large = self.open.buffered() >= BATCH || self.open.byte_len() >= most_bytes;
+        let is_large =
+            self.open.buffered() >= BATCH || self.open.byte_len() >= self.budget.batch_bytes();
         // Where only the newest message counts, there is one, in the open batch.
         if is_large && !self.conflates() {
             // The next one is going to be as large: growing step by step would cost more.
             let closed = self.take_open(self.open.buffered());
             self.full.push_back(closed);
+        } else {
+            self.look_again();
         }
         self.check_bytes();
     }
@@ -156,8 +184,10 @@ impl Queue {
         self.free = self.free.saturating_sub(batch.len());
         if let Err(batch) = self.open.append(batch) {
             let before = std::mem::replace(&mut self.open, batch);
+            self.budget.hold(before.byte_len());
             self.full.push_back(before.into());
         }
+        self.check_bytes();
     }
 
     /// Adds one message, whatever the HWM, that does not expire.
@@ -167,11 +197,11 @@ impl Queue {
         } else {
             self.free -= 1;
         }
-        if self.policy.as_deref().is_some_and(Policy::looks_at_batches) {
+        if self.has_ttl() {
             self.close_open();
             let mut change = Batch::new();
             change.push(message, BY_REFERENCE);
-            self.hold(change.byte_len());
+            self.budget.hold(change.byte_len());
             self.full.push_back(change.into());
         } else {
             self.open.push(message, BY_REFERENCE);
@@ -180,14 +210,8 @@ impl Queue {
 
     /// Puts a batch in front of all others.
     pub(super) fn put_first(&mut self, queued: Queued) {
-        self.hold(queued.batch.byte_len());
+        self.budget.hold(queued.batch.byte_len());
         self.full.push_front(queued);
-    }
-
-    fn hold(&mut self, bytes: usize) {
-        if let Some(policy) = &mut self.policy {
-            policy.hold(bytes);
-        }
     }
 
     /// Closes the open batch if there is something in it, so that what follows is apart.
@@ -203,10 +227,12 @@ impl Queue {
         let next = self.spares.take();
         let next = next.unwrap_or_else(|| Batch::with_capacity(room));
         let closed = std::mem::replace(&mut self.open, next);
+        self.look_again();
         self.close(closed)
     }
 
     pub(super) fn close(&mut self, batch: Batch) -> Queued {
+        self.budget.hold(batch.byte_len());
         match &mut self.policy {
             None => batch.into(),
             Some(policy) => policy.closed(batch),
@@ -223,6 +249,7 @@ impl Queue {
             None if self.policy.is_some() => self.take_last_values()?,
             None => return None,
         };
+        self.budget.take(oldest.batch.byte_len());
         if let Some(policy) = &mut self.policy {
             policy.take(&oldest);
         }
@@ -232,9 +259,7 @@ impl Queue {
     /// Notes that the reader is done with the batch that it took.
     #[inline]
     pub(super) fn settle(&mut self) {
-        if let Some(policy) = &mut self.policy {
-            policy.settle();
-        }
+        self.budget.settle();
     }
 
     /// Notes that the reader is done with so many messages of what it took. Returns what to tell the writer, if there is
@@ -247,11 +272,7 @@ impl Queue {
         let paid = self.over.min(messages);
         self.over -= paid;
         self.free += messages - paid;
-        if let Some(policy) = &mut self.policy
-            && let Some(budget) = &mut policy.budget
-        {
-            budget.ration(&mut self.free, &self.open);
-        }
+        self.budget.ration(&mut self.free, &self.open);
         if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
             return self.writer.unpark();
         }
@@ -272,9 +293,7 @@ impl Queue {
                     kept.push_owned(message, self.by_reference);
                 }
             }
-            if let Some(policy) = &mut self.policy {
-                policy.let_go(before - kept.byte_len());
-            }
+            self.budget.let_go(before - kept.byte_len());
             if !kept.is_empty() {
                 let expires = queued.expires;
                 self.full.push_back(Queued {
@@ -305,8 +324,7 @@ impl Queue {
         if self.reader.gone || self.evicted.is_some() {
             return 0;
         }
-        let withheld = self.policy.as_deref().map_or(0, Policy::withheld);
-        self.hwm - self.free - withheld + self.over
+        self.hwm - self.free - self.budget.withheld() + self.over
     }
 
     /// Returns whether there are no messages, nor a mark that says that the peer left.
@@ -332,6 +350,7 @@ impl Queue {
         self.reader.gone = true;
         self.free = 0;
         self.policy = None;
+        self.budget = ByteBudget::new(None);
         (
             std::mem::take(&mut self.full),
             std::mem::take(&mut self.open),

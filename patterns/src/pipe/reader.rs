@@ -8,7 +8,6 @@ use super::ends::{Drive, deliver};
 use super::inbox::PipeEnd;
 use super::lane::Lane;
 use super::peers::{Mark, PeerMark};
-use super::policy::Policy;
 use super::{Linger, Origin, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
@@ -161,13 +160,14 @@ impl PipeReader {
                     Some(Popped::Mark(mark))
                 }
             }),
-            Some(batch) => {
+            Some(mut batch) => {
+                batch.begin_popping();
                 lane.peers.taken();
                 // Of an inproc pipe, nothing in between has counted them.
                 if !lane.writer.is_session() && std::mem::take(&mut lane.began) == 0 {
                     lane.counters.add_traffic(batch.len(), batch.byte_len());
                 }
-                if lane.policy.as_deref().is_some_and(Policy::looks_at_batches) {
+                if lane.looks_at_batch(&batch) {
                     // The writer hears at once that the batch is done with.
                     self.report_at = self.report_at.min(batch.len());
                 }

@@ -1,10 +1,11 @@
 //! Limits that change: a high-water mark that the application sets anew, and an inproc pipe that gets its second side.
 
 use super::PipeWriter;
+use super::byte_budget::ByteBudget;
 use super::ends::Wakeup;
 use super::limits::{Limits, Side};
 use super::policy::Policy;
-use super::queue::{Queue, close_at};
+use super::queue::Queue;
 
 impl Queue {
     /// Changes the high-water mark of one side. Returns what to tell the writer, if there is room now.
@@ -21,23 +22,16 @@ impl Queue {
         let used = self.queued();
         self.hwm = hwm;
         self.over = used.saturating_sub(hwm);
-        self.set_free(hwm.saturating_sub(used));
+        self.budget
+            .set_free(&mut self.free, hwm.saturating_sub(used));
+        // What the mark is worth in bytes has changed with it.
+        self.budget.set_limit(self.limits.together().most_bytes());
+        self.budget.give(&mut self.free, &self.open);
         // A raised mark is room at once, not only once the queue is low.
         if self.free > 0 {
             return self.writer.unpark();
         }
         None
-    }
-
-    fn set_free(&mut self, free: usize) {
-        let budget = self
-            .policy
-            .as_mut()
-            .and_then(|policy| policy.budget.as_mut());
-        match budget.and_then(|budget| budget.withheld.as_mut()) {
-            Some(withheld) => *withheld = free,
-            None => self.free = free,
-        }
     }
 
     /// Adds the limits of the second side to those of the first (R-HWM-4): of an inproc pipe, from which nothing has
@@ -54,9 +48,9 @@ impl Queue {
             self.close_last_values();
             self.conflate();
             if let Some(policy) = &mut self.policy {
-                policy.begin_with(&self.full, &self.open);
+                policy.begin_with(&self.open);
             }
-            self.close_at = close_at(self.policy.as_deref());
+            self.look_again();
             return;
         }
         let mut policy = Policy::new(&all);
@@ -65,10 +59,17 @@ impl Queue {
         }
         if let Some(policy) = &mut policy {
             // What has been queued by now is of this moment for the new limits.
-            policy.begin_with(&self.full, &self.open);
+            policy.begin_with(&self.open);
         }
-        self.close_at = close_at(policy.as_deref());
         self.policy = policy;
+        self.budget = ByteBudget::new(all.most_bytes());
+        for queued in &self.full {
+            self.budget.hold(queued.batch.byte_len());
+        }
+        if let Some(values) = self.policy.as_mut().and_then(|policy| policy.last_values()) {
+            self.budget.hold(values.bytes());
+        }
+        self.look_again();
         if conflated {
             return;
         }
@@ -83,9 +84,7 @@ impl Queue {
                     self.full.push_back(queued);
                     continue;
                 }
-                if let Some(policy) = &mut self.policy {
-                    policy.let_go(queued.batch.byte_len());
-                }
+                self.budget.let_go(queued.batch.byte_len());
                 self.keep_last_values(&mut queued.batch);
             }
         }

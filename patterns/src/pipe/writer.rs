@@ -72,7 +72,7 @@ impl PipeWriter {
         lane.free -= 1;
         let by_reference = lane.by_reference;
         encode(&mut lane.open, by_reference);
-        if lane.open.buffered() >= lane.close_at {
+        if lane.open.byte_len() >= lane.look_at {
             lane.batch_grown();
         }
         self.pushed(lane);

@@ -115,8 +115,14 @@ impl FanOut {
         if self.no_drop && !self.have_room() {
             return false;
         }
-        if self.matching.is_empty() {
-            return true;
+        match self.matching[..] {
+            [] => return true,
+            // Moving the buffer out and back costs as much as the message.
+            [only] => {
+                self.offer(only, &mut EncodeOnce::Single(message));
+                return true;
+            }
+            _ => {}
         }
         let mut encoded = std::mem::take(&mut self.encoded);
         let mut copies = EncodeOnce::new(message, self.matching.len(), &mut encoded);

@@ -34,6 +34,7 @@ use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::keeping::{COPY_BELOW, ChunkMark};
 use crate::message::{Frame, Message};
 
 const INLINE: usize = Frame::INLINE;
@@ -51,7 +52,7 @@ const INLINE: usize = Frame::INLINE;
 /// assert_eq!(batch.pop().unwrap(), Message::from(["two", "frames"]));
 /// assert!(batch.is_empty());
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Batch {
     wire: BytesMut,
     /// Bytes of `wire` that are popped or written.
@@ -73,7 +74,32 @@ pub struct Batch {
     cut: bool,
     /// `wire` is a slice of somebody's read chunk: let go of it as soon as it is empty.
     adopted: bool,
+    /// Payloads of fewer bytes are copied when they are popped.
+    copy_below: usize,
+    /// The chunk, if this is the first batch of it.
+    chunk: Option<ChunkMark>,
     form: Form,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            wire: BytesMut::new(),
+            head: 0,
+            base: 0,
+            refs: VecDeque::new(),
+            ref_head: 0,
+            ref_bytes: 0,
+            messages: 0,
+            frame_left: 0,
+            frame_last: false,
+            cut: false,
+            adopted: false,
+            copy_below: COPY_BELOW,
+            chunk: None,
+            form: Form::Canonical,
+        }
+    }
 }
 
 /// Says what the bytes are.
@@ -167,6 +193,7 @@ impl Batch {
         self.messages = 0;
         self.frame_left = 0;
         self.cut = false;
+        self.chunk = None;
     }
 
     /// Gives the buffer back if the batch is empty and the buffer holds more than `bytes`: so

@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 
 use super::Batch;
+use crate::keeping::ChunkMark;
 use crate::wire::frame::Header;
 
 impl Batch {
@@ -77,7 +78,24 @@ impl Batch {
         self.messages += messages;
     }
 
+    /// Returns whether it is the first of a chunk.
+    #[inline]
+    pub(crate) fn has_mark(&self) -> bool {
+        self.chunk.is_some()
+    }
+
+    /// Says what the chunk is that the batch was cut from, if it is the first of it, and below how many bytes payloads are
+    /// copied out of it.
+    #[inline]
+    pub(crate) fn cut_from(&mut self, chunk: Option<ChunkMark>, copy_below: usize) {
+        if chunk.is_some() {
+            self.chunk = chunk;
+        }
+        self.copy_below = self.copy_below.max(copy_below);
+    }
+
     fn join(&mut self, at: u64, other: Self) {
+        self.cut_from(other.chunk, other.copy_below);
         let other_base = other.base;
         self.wire.unsplit(other.wire);
         self.refs.extend(
@@ -107,6 +125,8 @@ impl Batch {
             refs: self.refs.drain(..refs).collect(),
             messages,
             adopted: self.adopted,
+            copy_below: self.copy_below,
+            chunk: self.chunk.take(),
             ..Self::default()
         };
         front.ref_bytes = front.refs.iter().map(|(_, payload)| payload.len()).sum();
@@ -159,6 +179,8 @@ impl Batch {
             refs: self.refs.drain(..refs).collect(),
             messages: self.messages,
             adopted: self.adopted,
+            copy_below: self.copy_below,
+            chunk: self.chunk.take(),
             ..Self::default()
         };
         front.ref_bytes = front.refs.iter().map(|(_, payload)| payload.len()).sum();

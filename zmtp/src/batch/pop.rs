@@ -4,15 +4,20 @@ use bytes::Bytes;
 
 use super::{Batch, INLINE};
 use crate::envelope::Envelope;
+use crate::keeping::{COPY_BELOW, ChunkMark};
 use crate::message::{Frame, Message};
 use crate::wire::frame::{self, Header};
 
-/// Bounds the payloads that [`Batch::pop`] copies out of the chunk, in bytes. That costs no more
-/// than slicing them out (`benches/batch.rs`), and a small message that is kept for long does not
-/// keep a whole chunk.
-const COPY_MAX: usize = 256;
-
 impl Batch {
+    /// Begins to pop: before the first message of a batch that has waited. By now it may be known that the application
+    /// keeps messages, so that those that are much smaller than the buffer they were read in are copied out of it.
+    #[inline]
+    pub fn begin_popping(&mut self) {
+        if let Some(copy_below) = self.chunk.as_ref().and_then(ChunkMark::copy_below) {
+            self.copy_below = copy_below;
+        }
+    }
+
     /// Takes the first message off. A message that was partly written before is dropped first.
     #[inline]
     pub fn pop(&mut self) -> Option<Message> {
@@ -57,7 +62,7 @@ impl Batch {
             }
             _ => return None,
         };
-        if len <= INLINE || len > COPY_MAX {
+        if len <= INLINE || len >= COPY_BELOW {
             return None;
         }
         let message = Message::from(Frame::boxed(rest.get(..len)?));
@@ -73,7 +78,7 @@ impl Batch {
             return None;
         }
         let header = Header::parse(self.wire.get(self.head..)?)?;
-        if header.more() || header.len <= COPY_MAX as u64 {
+        if header.more() || header.len < COPY_BELOW as u64 {
             return None;
         }
         self.head += header.size;
@@ -191,7 +196,7 @@ impl Batch {
             self.ref_bytes -= payload.len();
             return payload;
         }
-        if len <= COPY_MAX {
+        if len < self.copy_below {
             let payload = Bytes::copy_from_slice(&self.wire[self.head..self.head + len]);
             self.head += len;
             return payload;

@@ -22,14 +22,16 @@ mod scan;
 mod sealed;
 #[cfg(test)]
 mod tests;
+mod v1;
 
 use bytes::buf::Limit;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 use self::scan::{Open, Stop, frame_too_large, scan};
 use crate::batch::Batch;
 use crate::buffer_pool::BufferPool;
 use crate::error::{Error, LimitExceeded, Violation};
+use crate::keeping::Keeping;
 use crate::limits::Limits;
 use crate::wire::frame::{Header, V1Header};
 
@@ -39,7 +41,8 @@ const LARGE: usize = 32 * 1024;
 const BODY_STEP: usize = 64 * 1024;
 /// Sizes the first chunk, in bytes: enough for a handshake, and all that a connection without traffic holds.
 const FIRST_CHUNK: usize = 512;
-/// Sizes the smallest chunk after small reads, and the most that an idle connection may hold.
+/// Sizes the smallest chunk after small reads, and the most that an idle connection may hold of each: the chunk, and those
+/// before it.
 const MIN_CHUNK: usize = 8 * 1024;
 /// Sizes the largest chunk, in bytes.
 const MAX_CHUNK: usize = 256 * 1024;
@@ -66,6 +69,8 @@ pub(crate) struct Decoder {
     chunk_size: usize,
     /// Chunks and bodies before.
     pool: BufferPool,
+    /// Whether the application keeps messages, and with them, chunks.
+    keeping: Keeping,
     /// How large the next chunk will be.
     read_size: usize,
     small_reads: u8,
@@ -103,22 +108,25 @@ fn make_room(
     chunk: &mut BytesMut,
     chunk_size: &mut usize,
     pool: &mut BufferPool,
+    keeping: &mut Keeping,
     want: usize,
     read_size: usize,
 ) {
     if chunk.try_reclaim(want) {
+        keeping.begin_chunk();
         return;
     }
     let need = chunk.len() + want;
     // Twice what is there, so that a long command in small pieces is copied a few times only.
     let size = need.max(read_size).max(2 * chunk.len());
-    let (mut next, size) = pool.take(need, size);
+    let (mut next, size) = pool.take(need, size, keeping);
     next.extend_from_slice(chunk);
     let old = std::mem::replace(chunk, next);
     let old_size = std::mem::replace(chunk_size, size);
-    if old_size > MIN_CHUNK {
-        pool.give(old, old_size);
+    if old_size >= MIN_CHUNK {
+        pool.give(old, old_size, Some(keeping.chunk()), keeping);
     }
+    keeping.begin_chunk();
 }
 
 impl Decoder {
@@ -129,6 +137,7 @@ impl Decoder {
             chunk: BytesMut::new(),
             chunk_size: 0,
             pool: BufferPool::default(),
+            keeping: Keeping::default(),
             read_size: FIRST_CHUNK,
             small_reads: 0,
             seen: 0,
@@ -158,6 +167,7 @@ impl Decoder {
                     &mut self.chunk,
                     &mut self.chunk_size,
                     &mut self.pool,
+                    &mut self.keeping,
                     want,
                     self.read_size,
                 );
@@ -201,18 +211,26 @@ impl Decoder {
 
     /// Returns whether more memory is held than an idle connection should.
     pub(crate) fn is_large(&self) -> bool {
-        self.chunk_size > MIN_CHUNK || !self.pool.is_empty()
+        self.chunk_size > MIN_CHUNK || self.pool.bytes() > MIN_CHUNK
     }
 
     /// Lets go of what an idle connection need not hold.
     pub(crate) fn shrink(&mut self) {
-        self.pool.clear();
+        let mut is_held = self.pool.clear();
         self.proven = 0;
         self.read_size = FIRST_CHUNK;
         self.small_reads = 0;
         if self.chunk_size > MIN_CHUNK {
-            self.chunk = BytesMut::from(&self.chunk[..]);
-            self.chunk_size = self.chunk.len();
+            let small = BytesMut::from(&self.chunk[..]);
+            let mut old = std::mem::replace(&mut self.chunk, small);
+            let old_size = std::mem::replace(&mut self.chunk_size, self.chunk.len());
+            old.clear();
+            is_held |= !old.try_reclaim(old_size);
+            self.keeping.begin_chunk();
+        }
+        if is_held {
+            // Whoever has had a message for so long keeps it, or is slow enough to wait for copies.
+            self.keeping.note_held();
         }
     }
 
@@ -298,6 +316,20 @@ impl Decoder {
         self.out.take_until(mark)
     }
 
+    /// Adds what was cut from the chunk to what is handed over.
+    #[inline]
+    fn put_piece(&mut self, piece: BytesMut, messages: usize) {
+        self.out.adopt(piece, messages);
+        let copy_below = self.keeping.copy_below(self.chunk_size);
+        // A message that began in an earlier chunk has that one's mark.
+        let mark = if self.out.has_mark() {
+            None
+        } else {
+            self.keeping.mark(self.chunk_size)
+        };
+        self.out.cut_from(mark, copy_below);
+    }
+
     /// Goes on until the input is used up, a command is found, or `budget` messages are.
     /// Decrements `budget` by the messages it found.
     ///
@@ -347,8 +379,8 @@ impl Decoder {
         self.scanned = found.at - found.whole;
         *budget -= found.messages;
         if found.whole > 0 {
-            self.out
-                .adopt(self.chunk.split_to(found.whole), found.messages);
+            let piece = self.chunk.split_to(found.whole);
+            self.put_piece(piece, found.messages);
             self.mark = self.out.mark();
         }
         match found.stop {
@@ -384,7 +416,8 @@ impl Decoder {
     fn move_open(&mut self, header: usize) {
         let bytes = std::mem::take(&mut self.scanned) + header;
         if bytes > 0 {
-            self.out.adopt(self.chunk.split_to(bytes), 0);
+            let piece = self.chunk.split_to(bytes);
+            self.put_piece(piece, 0);
         }
     }
 
@@ -392,7 +425,7 @@ impl Decoder {
     fn begin_body(&mut self, len: usize, more: bool, command: bool) {
         let ahead = BODY_STEP.max(2 * self.chunk.len()).max(self.proven);
         let size = len.min(self.chunk.len() + ahead);
-        let (mut buffer, size) = self.pool.take(size, size);
+        let (mut buffer, size) = self.pool.take(size, size, &mut self.keeping);
         buffer.extend_from_slice(&self.chunk);
         self.chunk.clear();
         self.body = Some(Body {
@@ -418,7 +451,8 @@ impl Decoder {
         self.read_size = MIN_CHUNK;
         self.open = self.open.add(body.len as u64, &self.limits)?;
         let payload = body.buffer.split().freeze();
-        self.pool.give(body.buffer, body.size);
+        self.pool
+            .give(body.buffer, body.size, None, &mut self.keeping);
         self.out.put_body(payload);
         if !body.more {
             self.end_message(budget);
@@ -431,38 +465,5 @@ impl Decoder {
         self.out.count(1);
         self.mark = self.out.mark();
         *budget = budget.saturating_sub(1);
-    }
-
-    /// Rewrites ZMTP 1.0 frames one by one; peers of that age are too rare for more.
-    fn find_v1(&mut self, budget: &mut usize) -> Result<Found, Error> {
-        while *budget > 0 {
-            let Some(header) = V1Header::parse(&self.chunk) else {
-                return Ok(Found::Nothing);
-            };
-            let announced = header.len.ok_or(Violation::EmptyFrame)?;
-            let open = self.open.add(announced, &self.limits)?;
-            let len = announced as usize;
-            if self.chunk.len() - header.size < len {
-                if len >= LARGE {
-                    self.chunk.advance(header.size);
-                    self.out.put_header(header.more, len);
-                    self.begin_body(len, header.more, false);
-                }
-                return Ok(Found::Nothing);
-            }
-            self.open = open;
-            self.chunk.advance(header.size);
-            if len >= LARGE {
-                let payload: Bytes = self.chunk.split_to(len).freeze();
-                self.out.put_reference(header.more, payload);
-            } else {
-                self.out.put_frame(header.more, &self.chunk[..len]);
-                self.chunk.advance(len);
-            }
-            if !header.more {
-                self.end_message(budget);
-            }
-        }
-        Ok(Found::Full)
     }
 }

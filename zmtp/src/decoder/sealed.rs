@@ -148,11 +148,11 @@ impl Decoder {
             let mut opened = self.chunk.split_to(at);
             opened.truncate(end);
             if whole > 0 {
-                self.out.adopt(opened.split_to(whole), messages);
+                self.put_piece(opened.split_to(whole), messages);
                 self.mark = self.out.mark();
             }
             if !opened.is_empty() {
-                self.out.adopt(opened, 0);
+                self.put_piece(opened, 0);
             }
         }
         stop
@@ -172,7 +172,8 @@ impl Decoder {
         self.read_size = MIN_CHUNK;
         let mut payload = body.buffer.split();
         payload.advance(from);
-        self.pool.give(body.buffer, body.size);
+        self.pool
+            .give(body.buffer, body.size, None, &mut self.keeping);
         if flags & COMMAND != 0 {
             check_command(payload.len() as u64, &self.limits)?;
             return Ok(Some(payload));

@@ -3,6 +3,7 @@
 use bytes::{Buf, BufMut};
 
 use super::*;
+use crate::keeping::COPY_BELOW;
 
 fn read(decoder: &mut Decoder, mut bytes: &[u8]) -> Vec<Batch> {
     let mut batches = Vec::new();
@@ -113,4 +114,43 @@ fn a_large_body_is_the_payload_it_becomes() {
     assert_eq!(body.len(), 1 << 20);
     assert_eq!(messages[1], "b");
     assert!(decoder.chunk.capacity() <= MAX_CHUNK);
+}
+
+/// Receives messages of 3000 bytes, and keeps one of so many. Says whether any may have been copied.
+fn receive(decoder: &mut Decoder, keeps_one_of: Option<usize>) -> bool {
+    let message = [&[2][..], &3000_u64.to_be_bytes(), &[7; 3000]].concat();
+    let mut kept = Vec::new();
+    let mut copied = false;
+    for number in 0..200 {
+        for mut batch in read(decoder, &message.repeat(50)) {
+            copied |= decoder.keeping.copy_below(MAX_CHUNK) > COPY_BELOW;
+            batch.begin_popping();
+            while let Some(message) = batch.pop() {
+                if keeps_one_of.is_some_and(|one_of| kept.len() * one_of < number * 50) {
+                    kept.push(message);
+                }
+            }
+        }
+    }
+    copied
+}
+
+#[test]
+fn messages_are_copied_while_the_application_keeps_some() {
+    let mut decoder = Decoder::new(Limits::default());
+    assert!(!receive(&mut decoder, None));
+    assert!(receive(&mut decoder, Some(200)));
+    for _ in 0..40 {
+        receive(&mut decoder, None);
+    }
+    assert!(!receive(&mut decoder, None));
+}
+
+#[test]
+fn a_chunk_that_is_held_at_rest_makes_messages_be_copied() {
+    let mut decoder = Decoder::new(Limits::default());
+    let kept = read(&mut decoder, &b"\x00\x02hi".repeat(50_000));
+    decoder.shrink();
+    assert_eq!(decoder.keeping.copy_below(MAX_CHUNK), MAX_CHUNK / 4);
+    drop(kept);
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 /// The modules, from the ground up. Those of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
     &[
-        "buffer_pool",
+        "keeping",
         "message",
         "random",
         "socket_type",
@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "limits",
         "wire",
     ],
-    &["envelope", "error", "serde_impls"],
+    &["buffer_pool", "envelope", "error", "serde_impls"],
     &["batch", "mechanism"],
     &["decoder"],
     &["engine"],

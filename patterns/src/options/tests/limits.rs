@@ -40,8 +40,8 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let rows = [
         ("send_hwm", any_number()),
         ("recv_hwm", any_number()),
-        ("send_hwm_bytes", some_bytes()),
-        ("recv_hwm_bytes", some_bytes()),
+        ("send_hwm_bytes", number_or_none()),
+        ("recv_hwm_bytes", number_or_none()),
         ("send_ttl", millisecond_up()),
         ("conflate", switch()),
         ("conflate_topics", switch()),

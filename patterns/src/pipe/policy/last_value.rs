@@ -23,6 +23,19 @@ pub(in crate::pipe) struct LastValues {
     beyond: bool,
 }
 
+/// What has become of messages, of which each might have taken the place of an older one.
+#[derive(Debug, Default)]
+pub(in crate::pipe) struct Kept {
+    /// How many took such a place.
+    pub(in crate::pipe) conflated: usize,
+    /// How many were not let in.
+    pub(in crate::pipe) refused: usize,
+    /// Bytes of all of them.
+    pub(in crate::pipe) came: usize,
+    /// Bytes of those that were replaced or not let in.
+    pub(in crate::pipe) dropped: usize,
+}
+
 /// A topic's newest message.
 #[derive(Debug)]
 struct Waiting {
@@ -95,7 +108,7 @@ impl LastValues {
     }
 
     /// Returns the bytes of all that waits.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::pipe) fn bytes(&self) -> usize {
         self.waiting.iter().map(|waiting| waiting.bytes).sum()
     }
 
@@ -137,10 +150,9 @@ impl LastValues {
 }
 
 impl Policy {
-    /// Lets messages take the places of older ones of their topics. Returns how many were replaced, and how many were
-    /// not let in.
-    pub(in crate::pipe) fn keep_last_values(&mut self, batch: &mut Batch) -> (usize, usize) {
-        let (mut conflated, mut refused) = (0, 0);
+    /// Lets messages take the places of older ones of their topics.
+    pub(in crate::pipe) fn keep_last_values(&mut self, batch: &mut Batch) -> Kept {
+        let mut kept = Kept::default();
         loop {
             let before = batch.byte_len();
             let Some(message) = batch.pop() else {
@@ -151,21 +163,21 @@ impl Policy {
                 expires: self.ttl.as_ref().map(Ttl::expires),
                 bytes: before - batch.byte_len(),
             };
-            self.hold(new.bytes);
+            kept.came += new.bytes;
             let dropped = match self.last_values().map(|values| values.put(new)) {
                 None | Some(Ok(None)) => continue,
                 Some(Ok(Some(old))) => {
-                    conflated += 1;
+                    kept.conflated += 1;
                     old
                 }
                 Some(Err(new)) => {
-                    refused += 1;
+                    kept.refused += 1;
                     new
                 }
             };
-            self.let_go(dropped.bytes);
+            kept.dropped += dropped.bytes;
         }
-        (conflated, refused)
+        kept
     }
 }
 
