@@ -1,16 +1,26 @@
 //! The context: sockets of one context can meet by inproc names, and may share I/O threads.
 
+mod lingering;
+
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::{Sleep, timeout};
 
+pub(crate) use self::lingering::Lingering;
+use crate::error::CloseReport;
 use crate::inproc;
 use crate::io_threads::IoThreads;
 use crate::security::{Authenticator, Authority};
 use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
 use crate::transport::simulated::{Network, Simulated};
+
+/// How long the drop of the last blocking socket waits for what was sent. A peer that is not there may never come, and a
+/// program has to end.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
@@ -38,6 +48,7 @@ pub struct Context {
     names: Arc<inproc::Names>,
     io_threads: Option<Arc<IoThreads>>,
     authority: Arc<Authority>,
+    lingering: Arc<Lingering>,
     #[cfg(purezmq_simulation)]
     network: Option<Arc<dyn AnyTransport>>,
 }
@@ -51,6 +62,7 @@ impl Context {
             names,
             io_threads: None,
             authority,
+            lingering: Arc::default(),
             #[cfg(purezmq_simulation)]
             network: None,
         }
@@ -145,6 +157,61 @@ impl Context {
         }
     }
 
+    /// Waits until the sockets of this context that were closed or dropped have sent what they had, each for its linger
+    /// time, but no longer than `limit`. Returns how many messages those that lingered when this was called have not
+    /// sent: they may still be sent while the program runs. Sockets that are held are left as they are: drop them
+    /// before.
+    ///
+    /// A program that ends takes with it what has not been sent. Without async code,
+    /// [`blocking::wait`](crate::blocking::wait) waits for this.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use purezmq::{Context, PushSocket};
+    ///
+    /// let mut push = PushSocket::new();
+    /// push.connect("tcp://127.0.0.1:9")?;
+    /// push.send("nobody is there").await?;
+    /// drop(push);
+    /// let report = Context::global().flush(Duration::from_millis(10)).await;
+    /// assert_eq!(report.unsent, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future only doesn't wait.
+    pub async fn flush(&self, limit: Duration) -> CloseReport {
+        let sockets = self.lingering.all();
+        let limit = self.timer(0, limit);
+        tokio::select! {
+            biased;
+            () = lingering::ended(&sockets) => {}
+            () = limit => {}
+        }
+        CloseReport {
+            unsent: lingering::left(&sockets),
+        }
+    }
+
+    /// Returns the sockets that have ended, for one that does.
+    pub(crate) fn lingering(&self) -> &Lingering {
+        &self.lingering
+    }
+
+    /// Makes a timer, which belongs to the runtime in which sockets with this affinity have their tasks, whatever executor
+    /// polls it. Where there is none, it is that of the blocking sockets.
+    pub(crate) fn timer(&self, affinity: u64, time: Duration) -> Sleep {
+        let runtime = self.runtime(affinity);
+        let runtime = runtime.or_else(|| Context::global_with_io_thread().runtime(0));
+        let _inside = runtime.as_ref().map(Handle::enter);
+        tokio::time::sleep(time)
+    }
+
     /// Returns the context of all sockets that were not given one. A process that was forked from one that had sockets
     /// has another than that.
     pub fn global() -> Self {
@@ -192,6 +259,55 @@ impl OfProcess {
                     }));
                 }
             }
+        }
+    }
+}
+
+/// A blocking socket's hold on its context. When the last one of a context is dropped, it waits for what the context's
+/// sockets have sent: the I/O threads end with the program.
+pub(crate) struct Flush {
+    context: Context,
+    /// Where it was made: in a process that is forked, nobody sends.
+    process: u32,
+}
+
+impl Flush {
+    pub(crate) fn of(context: Context) -> Self {
+        context.lingering.blocking_begins();
+        Flush {
+            context,
+            process: std::process::id(),
+        }
+    }
+}
+
+impl Clone for Flush {
+    fn clone(&self) -> Self {
+        Flush::of(self.context.clone())
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        let sockets = self.context.lingering.blocking_ends();
+        let (false, Some(threads)) = (sockets.is_empty(), &self.context.io_threads) else {
+            return;
+        };
+        // This may be the end of a thread, whose thread-locals are gone: a runtime cannot be entered here.
+        let (done, is_done) = mpsc::channel();
+        threads.pick(0).spawn(async move {
+            let _ = timeout(FLUSH, lingering::ended(&sockets)).await;
+            let _ = done.send(lingering::left(&sockets));
+        });
+        // Longer than that, should this be the very thread: then nobody is served by it meanwhile.
+        if let Ok(unsent @ 1..) = is_done.recv_timeout(FLUSH + Duration::from_secs(1)) {
+            tracing::warn!(
+                unsent,
+                "the last blocking socket is dropped, and what was sent has not left"
+            );
         }
     }
 }

@@ -71,6 +71,7 @@ const PUBLISHER: Rules = Rules {
     sends: "to every peer with a matching subscription",
     mute: "drops the message",
     publishes: true,
+    linger: Some(Duration::from_secs(5)),
     write_timeout: Some(Duration::from_secs(60)),
     ..PLAIN
 };

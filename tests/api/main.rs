@@ -14,6 +14,7 @@ mod conflate_topics;
 mod counted;
 mod delivery;
 mod dialling_again;
+mod ends_of_programs;
 mod failures;
 mod fairness;
 mod gone;

@@ -31,8 +31,9 @@
 //! A blocking socket has every call of the async one. Whatever else is a future, [`wait`] waits for:
 //! `wait(socket.monitor().recv())`. Do not block in an async task: it would hold up its runtime's thread.
 //!
-//! A dropped socket lingers on its I/O thread; a program that ends at once should [`close`](Socket::close) it
-//! before, which waits.
+//! A dropped socket lingers on its I/O thread. When the last blocking socket of a context is dropped, that waits until
+//! what all of them have sent has left, up to their linger times and 5 s, so that a program may end then.
+//! [`close`](Socket::close) waits for as long as the socket lingers, and says what was left.
 
 mod shared_sender;
 mod socket;

@@ -1,9 +1,11 @@
 //! A [`SharedSender`](crate::SharedSender) whose calls block.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Socket, wait};
 use crate::capability::Sends as CanSend;
+use crate::context::Flush;
 use crate::core::Pattern;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -15,7 +17,7 @@ use crate::socket::{self, Direction, SendSide, Whole};
 use crate::stats::SocketStats;
 
 /// A [`SharedSender`](crate::SharedSender) whose calls block: a sending socket, or half, that many threads feed.
-pub struct SharedSender<P: Pattern, D: Direction = Whole>(socket::SharedSender<P, D>);
+pub struct SharedSender<P: Pattern, D: Direction = Whole>(socket::SharedSender<P, D>, Flush);
 
 impl<P: Pattern, D: Direction> fmt::Debug for SharedSender<P, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,13 +27,13 @@ impl<P: Pattern, D: Direction> fmt::Debug for SharedSender<P, D> {
 
 impl<P: Pattern, D: Direction> Clone for SharedSender<P, D> {
     fn clone(&self) -> Self {
-        SharedSender(self.0.clone())
+        SharedSender(self.0.clone(), self.1.clone())
     }
 }
 
 impl<P: CanSend, D: SendSide> SharedSender<P, D> {
-    pub(super) fn new(shared: socket::SharedSender<P, D>) -> Self {
-        SharedSender(shared)
+    pub(super) fn new(shared: socket::SharedSender<P, D>, flush: Flush) -> Self {
+        SharedSender(shared, flush)
     }
 
     /// Sends a message as the socket does, in turn with the other handles.
@@ -121,6 +123,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
         wait(self.0.close())
     }
 
+    /// Drops this handle; the last one closes the socket, and waits for no longer than `limit`.
+    pub fn close_within(self, limit: Duration) -> CloseReport {
+        wait(self.0.close_within(limit))
+    }
+
     /// Returns the socket, if this is the only handle.
     ///
     /// # Errors
@@ -129,7 +136,7 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     pub fn try_into_inner(self) -> Result<Socket<P, D>, Self> {
         match self.0.try_into_inner() {
             Ok(socket) => Ok(Socket::from(socket)),
-            Err(shared) => Err(SharedSender(shared)),
+            Err(shared) => Err(SharedSender(shared, self.1)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::capability::{
     Duplex, Publishes, Receives as CanRecv, Reserves, Sends as CanSend, Streams, Subscribes,
     TracksTopics,
 };
-use crate::context::Context;
+use crate::context::{Context, Flush};
 use crate::core::Pattern;
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -33,7 +33,7 @@ use crate::transport::OpenListener;
 
 /// A socket, or a half of one, whose calls block. Each call does what the [async one](crate::Socket) of the same name
 /// does.
-pub struct Socket<P: Pattern, D: Direction = Whole>(socket::Socket<P, D>);
+pub struct Socket<P: Pattern, D: Direction = Whole>(socket::Socket<P, D>, Flush);
 
 pub use crate::socket::Permit;
 
@@ -46,7 +46,8 @@ impl<P: Pattern, D: Direction> fmt::Debug for Socket<P, D> {
 /// A socket of a context with I/O threads, or one whose tasks run elsewhere.
 impl<P: Pattern, D: Direction> From<socket::Socket<P, D>> for Socket<P, D> {
     fn from(socket: socket::Socket<P, D>) -> Self {
-        Socket(socket)
+        let flush = Flush::of(socket.context_of());
+        Socket(socket, flush)
     }
 }
 
@@ -60,7 +61,7 @@ impl<P: Pattern> Open for Socket<P> {
     }
 
     fn open(context: &Context, options: Options) -> Self {
-        Socket(socket::Socket::open(context, options))
+        socket::Socket::open(context, options).into()
     }
 }
 
@@ -189,6 +190,12 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     pub fn close(self) -> CloseReport {
         wait(self.0.close())
     }
+
+    /// Closes the socket as [`close`](Self::close) does, with `limit` as the time to linger if that is shorter than the
+    /// socket's own.
+    pub fn close_within(self, limit: Duration) -> CloseReport {
+        wait(self.0.close_within(limit))
+    }
 }
 
 impl<P: CanSend, D: SendSide> Socket<P, D> {
@@ -285,7 +292,7 @@ impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
 impl<P: Streams + CanSend, D: SendSide> Socket<P, D> {
     /// Makes it a sender that can be cloned, for many threads.
     pub fn into_shared(self) -> SharedSender<P, D> {
-        SharedSender::new(self.0.into_shared())
+        SharedSender::new(self.0.into_shared(), self.1)
     }
 }
 
@@ -383,7 +390,7 @@ impl<P: Duplex> Socket<P> {
     /// Divides the socket into its two directions, for two threads.
     pub fn split(self) -> (Socket<P, SendHalf>, Socket<P, RecvHalf>) {
         let (sender, receiver) = self.0.split();
-        (Socket(sender), Socket(receiver))
+        (sender.into(), receiver.into())
     }
 }
 
@@ -399,9 +406,9 @@ impl<P: Duplex> Socket<P, SendHalf> {
         receiver: Socket<P, RecvHalf>,
     ) -> Result<Socket<P>, ReuniteError<Self, Socket<P, RecvHalf>>> {
         match self.0.reunite(receiver.0) {
-            Ok(whole) => Ok(Socket(whole)),
+            Ok(whole) => Ok(whole.into()),
             Err(ReuniteError(sender, receiver)) => {
-                Err(ReuniteError(Socket(sender), Socket(receiver)))
+                Err(ReuniteError(sender.into(), receiver.into()))
             }
         }
     }

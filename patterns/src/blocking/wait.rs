@@ -48,9 +48,11 @@ pub fn wait_within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
 
 /// Runs the future on, parked while it waits.
 fn wait_parked<F: Future>(future: Pin<&mut F>) -> F::Output {
-    let parker = PARKER.take().unwrap_or_else(Parker::new);
+    // At the end of a thread there is none to keep.
+    let kept = PARKER.try_with(Cell::take).ok().flatten();
+    let parker = kept.unwrap_or_else(Parker::new);
     let output = parker.wait(future);
-    PARKER.set(Some(parker));
+    let _ = PARKER.try_with(|place| place.set(Some(parker)));
     output
 }
 

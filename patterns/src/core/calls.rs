@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::time::Sleep;
 use zmtp::Message;
 
@@ -193,9 +192,7 @@ impl<P: Pattern> Core<P> {
 
     /// Makes a timer for a call. It belongs to the socket's runtime, whatever executor polls it.
     pub(crate) fn timer(&self, time: Duration) -> Sleep {
-        let runtime = self.runtime();
-        let _inside = runtime.as_ref().map(Handle::enter);
-        tokio::time::sleep(time)
+        self.table.context.timer(self.options().affinity, time)
     }
 
     /// Counts a call, and returns whether it may be served without yielding first.

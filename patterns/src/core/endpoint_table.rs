@@ -23,13 +23,14 @@ use crate::error::EndpointGone;
 use crate::inproc;
 use crate::pipe::Inbox;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
-use crate::state::{Liveness, Shared};
+use crate::state::{Liveness, Shared, State};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// One for each socket. Its end is the socket's.
 pub(crate) struct EndpointTable {
     pub(crate) context: Context,
+    state: Arc<State>,
     attachments: Mutex<Vec<Attachment>>,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
     coming: Mutex<Vec<Origin>>,
@@ -107,6 +108,7 @@ impl EndpointTable {
     pub(crate) fn of(context: &Context, shared: &Shared) -> Arc<Self> {
         Arc::new(EndpointTable {
             context: context.clone(),
+            state: shared.state.clone(),
             attachments: Mutex::default(),
             coming: Mutex::default(),
             origins: AtomicU32::new(1),
@@ -190,6 +192,7 @@ impl Drop for EndpointTable {
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.end(&self.context);
         }
+        self.context.lingering().enter(&self.state);
         self.writers.close();
         self.readers.close();
     }

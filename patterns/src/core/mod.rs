@@ -169,9 +169,27 @@ impl<P: Pattern> Core<P> {
     /// Drops this handle. If it is the last one, the socket ends: what waits for that says what was left.
     pub(crate) fn close(self) -> Closing {
         let shared = self.shared.clone();
-        let is_last = self.direction == Direction::Both || Arc::strong_count(&self.table) == 1;
+        let is_last = self.is_last();
         drop(self);
         Closing { shared, is_last }
+    }
+
+    /// Closes it with that time to linger, or the socket's own if that is shorter.
+    pub(crate) fn close_within(mut self, limit: Duration) -> Closing {
+        if self.is_last() {
+            let linger = self.options().linger;
+            self.set_linger(Some(linger.map_or(limit, |linger| linger.min(limit))));
+        }
+        self.close()
+    }
+
+    /// Returns whether the socket ends with this handle.
+    fn is_last(&self) -> bool {
+        self.direction == Direction::Both || Arc::strong_count(&self.table) == 1
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        self.table.context.clone()
     }
 }
 

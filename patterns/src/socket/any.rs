@@ -366,6 +366,15 @@ impl AnySocket {
         self.0.close().await
     }
 
+    /// Closes the socket, and waits for no longer than `limit`: [`Socket::close_within`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The socket is closed by the first poll.
+    pub async fn close_within(self, limit: Duration) -> CloseReport {
+        self.0.close_within(limit).await
+    }
+
     pub(crate) fn erased(&mut self) -> &mut dyn ErasedSocket {
         &mut *self.0
     }

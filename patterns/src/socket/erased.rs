@@ -62,6 +62,10 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
     fn subscriptions(&mut self) -> (usize, usize);
     fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>>;
+    fn close_within(
+        self: Box<Self>,
+        limit: Duration,
+    ) -> Pin<Box<dyn Future<Output = CloseReport> + Send>>;
     fn split(self: Box<Self>) -> Result<(AnySocket, AnySocket), AnySocket>;
     fn reunite(self: Box<Self>, receiver: AnySocket) -> Result<AnySocket, (AnySocket, AnySocket)>;
 }
@@ -211,6 +215,13 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>> {
         Box::pin(Socket::close(*self))
+    }
+
+    fn close_within(
+        self: Box<Self>,
+        limit: Duration,
+    ) -> Pin<Box<dyn Future<Output = CloseReport> + Send>> {
+        Box::pin(Socket::close_within(*self, limit))
     }
 
     fn split(self: Box<Self>) -> Result<(AnySocket, AnySocket), AnySocket> {

@@ -290,6 +290,24 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
             None => CloseReport::default(),
         }
     }
+
+    /// Closes the socket as [`close`](Self::close) does, with `limit` as the time to linger if that is shorter than the
+    /// socket's own.
+    ///
+    /// # Cancel safety
+    ///
+    /// The socket is closed by the first poll; a dropped future only doesn't wait for the rest.
+    pub async fn close_within(self, limit: Duration) -> CloseReport {
+        match self.handle.into_core() {
+            Some(core) => core.close_within(limit).wait().await,
+            None => CloseReport::default(),
+        }
+    }
+
+    /// Returns the context that it was made with.
+    pub(crate) fn context_of(&self) -> Context {
+        self.handle.peek(Core::context)
+    }
 }
 
 impl<P: CanSend, D: Direction> Socket<P, D> {

@@ -114,10 +114,11 @@ impl<P: Publishes, D: Direction> Socket<P, D> {
     pub async fn wait_for_subscribers(&mut self, count: usize) {
         poll_fn(|cx| {
             self.handle.poll(cx, |core, cx| {
-                let waited = core.poll_recv(cx, None, |core| match P::subscriptions(core).0 >= count {
-                    true => Poll::Ready(Ok(())),
-                    false => Poll::Pending,
-                });
+                let waited =
+                    core.poll_recv(cx, None, |core| match P::subscriptions(core).0 >= count {
+                        true => Poll::Ready(Ok(())),
+                        false => Poll::Pending,
+                    });
                 match waited {
                     Poll::Ready(Ok(())) => Poll::Ready(()),
                     // Also if all endpoints are gone: this call has no error to say it by.

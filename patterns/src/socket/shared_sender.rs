@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::{Direction, SendSide, Socket, Whole};
 use crate::capability::Sends as CanSend;
@@ -266,6 +267,18 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     pub async fn close(self) -> CloseReport {
         match self.try_into_inner() {
             Ok(socket) => socket.close().await,
+            Err(_) => CloseReport::default(),
+        }
+    }
+
+    /// Drops this handle; the last one closes the socket, and waits: [`Socket::close_within`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The handle is dropped by the first poll; a dropped future only doesn't wait for the rest.
+    pub async fn close_within(self, limit: Duration) -> CloseReport {
+        match self.try_into_inner() {
+            Ok(socket) => socket.close_within(limit).await,
             Err(_) => CloseReport::default(),
         }
     }

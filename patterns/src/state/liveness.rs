@@ -152,11 +152,7 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[one]), None);
         liveness.note_gone(one, gone(1));
-        assert_eq!(
-            of(&[one, two]),
-            None,
-            "the other may be of inproc"
-        );
+        assert_eq!(of(&[one, two]), None, "the other may be of inproc");
         liveness.note_gone(two, gone(2));
         assert_eq!(of(&[one, two]), Some(gone(2)));
         assert_eq!(of(&[one]), Some(gone(1)));

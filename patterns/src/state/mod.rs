@@ -15,6 +15,7 @@ mod peer_names;
 mod stats_registry;
 mod subscription_set;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -253,6 +254,18 @@ impl Shared {
     /// Returns how many messages were given up so far.
     pub(crate) fn unsent(&self) -> usize {
         self.state.unsent.load(Ordering::Relaxed)
+    }
+}
+
+impl State {
+    /// Returns how many messages a socket that has ended has not sent: given up, and those that still may be sent.
+    pub(crate) fn left(&self) -> usize {
+        let queued = match self.tasks.receiver_count() {
+            // What is queued is an inproc peer's.
+            0 => 0,
+            _ => self.stats.snapshot(&HashMap::new()).queued_to_send,
+        };
+        self.unsent.load(Ordering::Relaxed) + queued
     }
 }
 
