@@ -2,20 +2,13 @@
 //!
 //! tokio says that a runtime has no timers, or no I/O, by a panic, in whatever asks for them; there is no other way to
 //! know. So they are asked for here, once for each endpoint, and the panic is caught, where otherwise it would be met by
-//! the task that dials or listens. A panic hook would tell of it nevertheless: the first time that it may be needed, the
-//! hook is replaced by one that passes on all but that panic of this thread.
+//! the task that dials or listens. The program's panic hook tells of it before the error does: replacing the hook is not
+//! for a library.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-
-thread_local! {
-    /// A panic of this thread is caught, and means that the runtime lacks something.
-    static ASKING: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Returns what a runtime lacks of what an endpoint's tasks need: `timers`, or with `by_system` also `I/O`.
 pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {
@@ -23,7 +16,6 @@ pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {
         // It could not be caught.
         return None;
     }
-    quiet();
     let _inside = runtime.enter();
     if !answers(ask_for_timer) {
         return Some("timers");
@@ -34,24 +26,8 @@ pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {
     None
 }
 
-/// Has panics not told of while this thread asks.
-fn quiet() {
-    static REPLACED: Once = Once::new();
-    REPLACED.call_once(|| {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !ASKING.get() {
-                hook(panic);
-            }
-        }));
-    });
-}
-
 fn answers(ask: fn()) -> bool {
-    ASKING.set(true);
-    let answered = catch_unwind(AssertUnwindSafe(ask)).is_ok();
-    ASKING.set(false);
-    answered
+    catch_unwind(AssertUnwindSafe(ask)).is_ok()
 }
 
 fn ask_for_timer() {

@@ -91,8 +91,8 @@ macro_rules! publishing_options {
                 changed: NewPeers,
             }
 
-            /// Is there for programs that know it from libzmq, and changes nothing: a message whose first frame
-            /// does not begin with 00 or 01 is the user's, whole, with it and without it.
+            /// Takes at most the first frame of a message for a subscription; what follows is the user's. Without it, all
+            /// frames at the front of a message that begin with 00 or 01 are subscriptions.
             only_first_subscribe(on: bool = on) -> bool {
                 default: false,
                 zmq: ("ONLY_FIRST_SUBSCRIBE", 108, Flag),

@@ -227,7 +227,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     let limit = most;
     let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
-    let rest = take_subscriptions(message, |is_new, topic| {
+    let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
         let tell = if !sender.has(from) {
             // It has gone before it was heard: nothing begins, and nothing ends.
             false

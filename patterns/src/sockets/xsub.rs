@@ -55,7 +55,9 @@ impl Pattern for XSub {
 
     /// Takes what the message says of subscriptions, and gives the rest to all.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        let mut rest = take_subscriptions(std::mem::take(message), |subscribe, topic| {
+        let only_first = core.shared.config.options.only_first_subscribe;
+        let message = std::mem::take(message);
+        let mut rest = take_subscriptions(message, only_first, |subscribe, topic| {
             core.change_subscription(subscribe, topic);
         });
         if !rest.is_empty() {

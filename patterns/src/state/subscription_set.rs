@@ -46,15 +46,19 @@ pub(crate) fn is_subscription(message: &Message) -> bool {
         .is_some_and(|frame| parse_subscription(frame).is_some())
 }
 
-/// Takes the frames at a message's front that are notices off, and gives each to `each`. From the first other one on
-/// it is the user's, whole, whatever its frames begin with (R-XPUB-8, R-XSUB-4).
+/// Takes the frames at a message's front that are notices off, with `only_first` at most one, and gives each to `each`.
+/// From the first other one on it is the user's, whole, whatever its frames begin with (R-XPUB-8, R-XSUB-4).
 pub(crate) fn take_subscriptions(
     mut message: Message,
+    only_first: bool,
     mut each: impl FnMut(bool, &[u8]),
 ) -> Message {
     while let Some((subscribe, topic)) = message.first().and_then(parse_subscription) {
         each(subscribe, topic);
         message.pop_front();
+        if only_first {
+            break;
+        }
     }
     message
 }
@@ -104,5 +108,35 @@ impl SubscriptionSet {
             first.push_owned(subscription_message(true, topic), usize::MAX);
         }
         start(first);
+    }
+}
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_at_the_front_are_subscriptions_or_only_the_first() {
+        let taken = |frames: [&'static str; 4], only_first| {
+            let mut notices = Vec::new();
+            let rest = take_subscriptions(Message::from(frames), only_first, |is_new, topic| {
+                notices.push((is_new, topic.to_vec()));
+            });
+            (notices, rest)
+        };
+        let (a, b) = ((true, b"a".to_vec()), (false, b"b".to_vec()));
+        let message = ["\x01a", "\0b", "user", "\x01c"];
+        let (notices, rest) = taken(message, false);
+        assert_eq!(
+            (notices, rest),
+            (vec![a.clone(), b], Message::from(["user", "\x01c"]))
+        );
+        let (notices, rest) = taken(message, true);
+        assert_eq!(
+            (notices, rest),
+            (vec![a], Message::from(["\0b", "user", "\x01c"]))
+        );
+        let message = ["user", "\x01a", "\0b", ""];
+        assert_eq!(taken(message, false), (vec![], Message::from(message)));
     }
 }
