@@ -29,9 +29,9 @@ macro_rules! queue_options {
             /// libzmq. `None` is 32 KiB for each message that `send_hwm` allows, at least 31.25 MiB, and no limit
             /// if that has none: messages of 32 KiB or less are not limited by it. A message is taken while there
             /// are fewer bytes, so the last one may reach beyond, and one that is larger than the limit is taken
-            /// when nothing else waits; from 1 MiB on, small messages are counted 60 KiB at a time. A pipe that
-            /// was full by bytes takes messages again when half of them are gone. Frame headers are part of it.
-            /// To be full by bytes means what it means by messages: PUSH and REQ wait, PUB drops.
+            /// when nothing else waits; limits from 1 MiB on are looked at every 60 KiB or more. A pipe that was
+            /// full by bytes takes messages again when half of them are gone. Frame headers are part of it. To be
+            /// full by bytes means what it means by messages: PUSH and REQ wait, PUB drops.
             send_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
                 none: "32 KiB for each of `send_hwm`",

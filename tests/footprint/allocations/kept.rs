@@ -9,7 +9,7 @@ use purezmq::{Context, Message, PubSocket, PullSocket, PushSocket, SubSocket};
 use tokio::runtime::{Builder, Runtime};
 
 /// Read buffers that may be held before it is noticed that messages are kept.
-const CONSTANT: i64 = 3 * 1024 * 1024;
+const CONSTANT: i64 = 4 * 1024 * 1024;
 
 const MIB: usize = 1024 * 1024;
 
