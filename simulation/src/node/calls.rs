@@ -80,6 +80,7 @@ impl Actor {
             match self.socket().try_send(to, message) {
                 Ok(()) => Ok(()),
                 Err(error) if error.is_full() => return Sent::NotNow,
+                Err(SendError::Unroutable { .. }) => return Sent::Never,
                 Err(error) => Err(format!("{error:?}")),
             }
         } else {
@@ -96,7 +97,6 @@ impl Actor {
                 self.accepted += 1;
                 Sent::Yes
             }
-            Err(error) if error.starts_with("Unroutable") => Sent::Never,
             Err(error) => {
                 self.fail(format_args!("send: {error}"));
                 Sent::Never
