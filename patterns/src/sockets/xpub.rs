@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use zmtp::Message;
 
 use super::publisher::SUBSCRIPTIONS;
@@ -29,15 +31,18 @@ pub struct XPub;
 ///
 /// Peers are heard whenever the socket is used. When `recv_hwm` notices and messages wait for an application that also
 /// receives, the peers wait, too, until it has received some: no notice is lost, and what is subscribed to takes effect
-/// in its turn. Who sends 1,000 messages without trying to receive is taken for one that never will: then all
-/// subscriptions are followed at once, no more than `recv_hwm` notices are kept, and [`missed`](Socket::missed) counts
-/// the others. With `manual`, where a notice that is lost is a subscription
+/// in its turn. Who sends 1,000 messages without trying to receive, and for a second if it has received before, is taken
+/// for one that never will: then all subscriptions are followed at once, no more than `recv_hwm` notices are kept, and
+/// [`missed`](Socket::missed) counts the others. With `manual`, where a notice that is lost is a subscription
 /// that never takes effect, the peers are not heard beyond that, and wait.
 pub type XPubSocket = Socket<XPub>;
 
 /// How many messages an application sends, while as many notices wait as are kept, before it is taken for one that
 /// does not receive. A proxy moves 256 messages in one direction before it asks the other.
 const PATIENCE: usize = 1000;
+
+/// For how long it does so, if it has received before: a half that receives may wait for its thread meanwhile.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// What the peers say.
 #[derive(Default)]
@@ -52,10 +57,12 @@ pub struct Hearing {
     last: Option<PipeId>,
     /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
     only: Option<PipeId>,
-    /// The application has tried to receive.
+    /// The application has tried to receive, and not long ago.
     is_read: bool,
     /// How often it has used the socket, since it last tried to receive, while as much waited as is kept.
     unread_uses: usize,
+    /// When that had become many.
+    unread_since: Option<Instant>,
     /// With `manual`: what each peer has asked for.
     wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
 }
@@ -111,6 +118,7 @@ impl Pattern for XPub {
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
         core.state.is_read = true;
         core.state.unread_uses = 0;
+        core.state.unread_since = None;
         loop {
             if let Some(heard) = core.state.heard.pop_front() {
                 let options = &core.shared.config.options;
@@ -279,7 +287,14 @@ impl Hearing {
         if self.heard.len() >= limit {
             self.unread_uses += 1;
         }
-        self.unread_uses < PATIENCE
+        if self.unread_uses < PATIENCE {
+            return true;
+        }
+        if self.is_read {
+            let since = *self.unread_since.get_or_insert_with(Instant::now);
+            self.is_read = since.elapsed() < A_WHILE;
+        }
+        self.is_read
     }
 
     fn wish(&mut self, from: PipeId, is_new: bool, topic: &[u8]) {
