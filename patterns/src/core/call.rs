@@ -24,8 +24,10 @@ pub(crate) enum CallTimeout {
     /// The first attempt is still to be made.
     #[default]
     Fresh,
-    /// It waits, for ever or until the time-out.
-    Waiting(Option<Pin<Box<Sleep>>>),
+    /// It waits for as long as it takes.
+    Endless,
+    /// It waits until the time-out.
+    Until(Pin<Box<Sleep>>),
     /// It does not wait: the time-out is zero, and others have had their turn.
     Over,
 }
@@ -33,14 +35,14 @@ pub(crate) enum CallTimeout {
 impl CallTimeout {
     /// Makes the state of a call that knows no time-out.
     pub(crate) fn endless() -> Self {
-        CallTimeout::Waiting(None)
+        CallTimeout::Endless
     }
 
     /// Says how long this poll may ask the connections themselves, for a socket with `busy_poll`.
     fn spin(&self, busy_poll: Duration, timeout: Option<Duration>) -> Spin {
         let most = match self {
             CallTimeout::Fresh => timeout,
-            CallTimeout::Waiting(_) => None,
+            CallTimeout::Endless | CallTimeout::Until(_) => None,
             CallTimeout::Over => Some(Duration::ZERO),
         };
         Spin::new(busy_poll, most, matches!(self, CallTimeout::Fresh))
@@ -60,11 +62,14 @@ impl CallTimeout {
                 yield_to_others(cx);
                 return Poll::Pending;
             }
-            *self = CallTimeout::Waiting(timeout.map(|time| Box::pin(core.timer(time))));
+            *self = match timeout {
+                Some(time) => CallTimeout::Until(Box::pin(core.timer(time))),
+                None => CallTimeout::Endless,
+            };
         }
         match self {
-            CallTimeout::Waiting(Some(timer)) => timer.as_mut().poll(cx),
-            CallTimeout::Waiting(None) | CallTimeout::Fresh => Poll::Pending,
+            CallTimeout::Until(timer) => timer.as_mut().poll(cx),
+            CallTimeout::Endless | CallTimeout::Fresh => Poll::Pending,
             CallTimeout::Over => Poll::Ready(()),
         }
     }

@@ -9,6 +9,7 @@ use super::call::{CallTimeout, One};
 use super::endpoint_table::{Attachment, Role};
 use crate::error::{EndpointGone, GoneReason, RecvError};
 use crate::loom_tests::{block_on, check};
+use crate::pipe::Origin;
 use crate::state::Running;
 use crate::sync::thread;
 use crate::{Context, PullSocket};
@@ -22,7 +23,7 @@ fn a_call_that_waits_hears_that_nothing_is_left() {
         let context = Context::new();
         let socket = PullSocket::builder().context(&context).build();
         let mut core = socket.expect("the defaults are right").handle;
-        let coming = core.table.begin();
+        let coming = core.table.begin(Origin::bound);
         let (origin, state) = (coming.origin, core.shared.state.clone());
         let endpoint: crate::Endpoint = "tcp://127.0.0.1:1".parse().expect("one");
         let [listener, connection] = [(); 2].map(|()| Running::begin(&state, origin));
