@@ -32,7 +32,7 @@ macro_rules! debug_as_text {
 }
 
 debug_as_text! {
-    BindError ConnectError UnbindError DisconnectError SendError ReserveError RecvError OptionError
+    EndpointError BindError ConnectError UnbindError DisconnectError SendError ReserveError RecvError OptionError
 }
 
 /// `bind` failed; the socket is as it was before.

@@ -19,7 +19,7 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     let mut cx = std::task::Context::from_waker(Waker::noop());
     match future.as_mut().poll(&mut cx) {
         Poll::Ready(output) => output,
-        Poll::Pending => wait_parked(future),
+        Poll::Pending => with_parker(|parker| parker.wait(future)),
     }
 }
 
@@ -40,18 +40,15 @@ pub fn wait_within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let Some(until) = Instant::now().checked_add(limit) else {
         return Some(wait(future));
     };
-    let parker = PARKER.take().unwrap_or_else(Parker::new);
-    let output = parker.wait_until(pin!(future), until);
-    PARKER.set(Some(parker));
-    output
+    with_parker(|parker| parker.wait_until(pin!(future), until))
 }
 
-/// Runs the future on, parked while it waits.
-fn wait_parked<F: Future>(future: Pin<&mut F>) -> F::Output {
+/// Lends this thread's parker.
+fn with_parker<T>(wait: impl FnOnce(&Parker) -> T) -> T {
     // At the end of a thread there is none to keep.
     let kept = PARKER.try_with(Cell::take).ok().flatten();
     let parker = kept.unwrap_or_else(Parker::new);
-    let output = parker.wait(future);
+    let output = wait(&parker);
     let _ = PARKER.try_with(|place| place.set(Some(parker)));
     output
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::Listening;
-use super::{tell_ended, tell_failed};
 use crate::error::{EndpointGone, GoneReason};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Origin, Outstanding, SessionPipe};
@@ -184,13 +183,22 @@ impl ConnectionGuard {
         self.tell(reason);
     }
 
+    /// Tells of the end. It counts as expelled if we expelled the peer; before the handshake was through, as a failure of
+    /// that, unless we ended it.
     fn tell(&mut self, reason: DisconnectReason) {
         self.told = true;
+        let stats = &self.shared.state.stats;
         if self.greeted {
-            tell_ended(&self.shared, &self.subject, reason);
+            stats.expelled.add(reason.is_refusal().into());
         } else {
-            tell_failed(&self.shared, &self.subject, reason);
+            let is_ours = matches!(
+                reason,
+                DisconnectReason::Local | DisconnectReason::TaskEnded(_)
+            );
+            stats.handshake_failures.add((!is_ours).into());
+            self.emit(Kind::HandshakeFailed(reason.clone()));
         }
+        self.emit(Kind::Disconnected(reason));
     }
 }
 

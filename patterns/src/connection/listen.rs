@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::Session;
 use super::admission::{ConnectionLimiter, Permit};
 use super::guard::{ConnectionGuard, EndpointGuard};
-use super::{Session, tell_failed};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
@@ -82,12 +82,12 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                 pause = FIRST_PAUSE;
                 let (local, fd) = (stream.local_address(), stream.fd());
                 let subject = guard.subject.connection(peer.clone(), local, fd);
-                guard.shared.state.events.emit(&subject, Kind::Accepted);
+                let connection = ConnectionGuard::new(&guard.shared, subject);
+                connection.emit(Kind::Accepted);
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {
-                        let reason = DisconnectReason::TooManyConnections { option };
-                        tell_failed(&guard.shared, &subject, reason);
+                        connection.end(DisconnectReason::TooManyConnections { option });
                         continue;
                     }
                 };
@@ -98,7 +98,7 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                     lost,
                     origin: guard.origin,
                     ended: guard.ended.clone(),
-                    guard: ConnectionGuard::new(&guard.shared, subject),
+                    guard: connection,
                 };
                 let serving = serve(Box::new(arrival));
                 let shared = &guard.shared;

@@ -24,31 +24,3 @@ pub(crate) use dial::dial;
 pub(crate) use guard::EndpointGuard;
 pub(crate) use listen::{Listening, listen};
 use session::{Session, Turn};
-
-use crate::monitor::{DisconnectReason, MonitorEventKind, Subject};
-use crate::state::Shared;
-
-/// Tells of a connection that ends before its handshake is through, and counts it unless we ended it.
-fn tell_failed(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
-    let state = &shared.state;
-    if !matches!(
-        reason,
-        DisconnectReason::Local | DisconnectReason::TaskEnded(_)
-    ) {
-        state.stats.handshake_failures.add(1);
-    }
-    let failed = MonitorEventKind::HandshakeFailed(reason.clone());
-    state.events.emit(subject, failed);
-    state
-        .events
-        .emit(subject, MonitorEventKind::Disconnected(reason));
-}
-
-/// Tells of the end of a connection whose handshake was through, and counts it if we expelled the peer.
-fn tell_ended(shared: &Shared, subject: &Subject, reason: DisconnectReason) {
-    let state = &shared.state;
-    state.stats.expelled.add(reason.is_refusal().into());
-    state
-        .events
-        .emit(subject, MonitorEventKind::Disconnected(reason));
-}

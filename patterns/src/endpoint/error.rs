@@ -1,7 +1,5 @@
 //! What can be wrong with the text of an endpoint. Every variant names the part.
 
-use std::fmt;
-
 use thiserror::Error;
 
 /// An endpoint that cannot be used as written. Always the caller's mistake: retrying the same
@@ -128,11 +126,4 @@ pub enum EndpointError {
         /// The name, without `@`.
         name: String,
     },
-}
-
-/// The text, which is what `unwrap` and a `main` print.
-impl fmt::Debug for EndpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }

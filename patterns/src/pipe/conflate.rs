@@ -3,8 +3,7 @@
 
 use zmtp::Batch;
 
-use super::byte_budget::ByteBudget;
-use super::policy::{Keep, Policy};
+use super::policy::Keep;
 use super::queue::Queue;
 use super::queued::Queued;
 
@@ -107,9 +106,7 @@ impl Queue {
     /// Lets only the newest message count from now on.
     pub(super) fn conflate(&mut self) {
         let before = self.queued();
-        let all = self.limits.together();
-        self.policy = Policy::new(&all);
-        self.budget = ByteBudget::new(all.most_bytes());
+        self.renew_limits();
         let newest = |queued: &Queued| !queued.batch.is_empty();
         if self.open.is_empty()
             && let Some(at) = self.full.iter().rposition(newest)

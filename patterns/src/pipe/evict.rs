@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use zmtp::Batch;
 
 use super::PipeWriter;
-use super::byte_budget::ByteBudget;
 use super::ends::Wakeup;
-use super::policy::Policy;
 use super::queue::Queue;
 use super::queued::Queued;
 
@@ -43,9 +41,7 @@ impl Queue {
         self.evicted = None;
         self.free = self.hwm;
         self.over = 0;
-        let all = self.limits.together();
-        self.policy = Policy::new(&all);
-        self.budget = ByteBudget::new(all.most_bytes());
+        self.renew_limits();
         self.look_again();
         self.writer.unpark()
     }

@@ -11,6 +11,7 @@
 //! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::task::Waker;
 
 use crate::options::Options;
@@ -107,16 +108,9 @@ impl<E: PipeEnd> Inbox<E> {
             return;
         }
         // Only the newest counts: the half that reads this may rest for long.
-        match event {
-            PipeEvent::Configured(_) => {
-                let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::Configured(_));
-                state.events.retain(|one| !is_older(one));
-            }
-            PipeEvent::TaskEnded => {
-                let is_older = |one: &PipeEvent<E>| matches!(one, PipeEvent::TaskEnded);
-                state.events.retain(|one| !is_older(one));
-            }
-            _ => {}
+        if let PipeEvent::Configured(_) | PipeEvent::TaskEnded = event {
+            let kind = discriminant(&event);
+            state.events.retain(|one| discriminant(one) != kind);
         }
         state.events.push_back(event);
         self.notify(state);

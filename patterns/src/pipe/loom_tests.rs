@@ -18,7 +18,7 @@ fn wait<E: PipeEnd, T>(inbox: &Inbox<E>, mut attempt: impl FnMut(bool) -> Option
     let mut told = true;
     block_on(poll_fn(|cx| {
         loop {
-            // One load when there is nothing, as in `Core::read_notes`.
+            // One load when there is nothing, as in `Core::read_events`.
             if inbox.has_events() {
                 told |= !notes(inbox).is_empty();
             }

@@ -34,6 +34,13 @@ impl Queue {
         None
     }
 
+    /// Begins with policy and bytes as the limits have them, and nothing in either.
+    pub(super) fn renew_limits(&mut self) {
+        let all = self.limits.together();
+        self.policy = Policy::new(&all);
+        self.budget = ByteBudget::new(all.most_bytes());
+    }
+
     /// Adds the limits of the second side to those of the first (R-HWM-4): of an inproc pipe, from which nothing has
     /// been taken yet.
     pub(super) fn join(&mut self, side: Side, limits: Limits) {

@@ -1,7 +1,7 @@
 //! Exclusive: one peer at a time. Used by PAIR.
 //!
-//! The socket's peer names (`state/peer_names.rs`) let in one pipe after the other, so that a new one says that the one before has
-//! lost its peer. What that peer has sent is still read, to the end and first.
+//! The socket's peer names (`state/peer_names.rs`) let in one pipe after the other, so that a new one says that the one
+//! before has lost its peer. What that peer has sent is still read, to the end and first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -40,8 +40,8 @@ struct Leavings {
 }
 
 /// Turns over the readable pipes. What ended connections have left comes first, oldest end first: so a peer that
-/// connects again is not heard before it has been heard out. Empty ones stand aside until they have something; the ends of pipes are boxed,
-/// since an idle connection goes back and forth with each message.
+/// connects again is not heard before it has been heard out. Empty ones stand aside until they have something; the ends
+/// of pipes are boxed, since an idle connection goes back and forth with each message.
 #[derive(Default)]
 pub struct FairQueue {
     #[allow(clippy::vec_box)] // It moves from here to `empty` and back.
@@ -258,7 +258,9 @@ impl Before {
 
 impl RecvStrategy for FairQueue {
     fn pipes(&self) -> usize {
-        self.readers().count()
+        let leavings = self.leavings.as_ref();
+        let waiting = leavings.map_or(0, |one| one.ended.len() + one.living.len());
+        self.readable.len() + waiting + self.empty.len()
     }
 
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {

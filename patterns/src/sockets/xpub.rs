@@ -226,13 +226,12 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     if is_manual && state.heard.len() >= limit {
         return false;
     }
-    // One message may have several notices in it.
-    let most = if is_manual { usize::MAX } else { limit };
     let Some((from, message)) = core.receiver.recv_from() else {
         hear_departures(core, limit);
         return false;
     };
-    let limit = most;
+    // One message may have several notices in it.
+    let limit = if is_manual { usize::MAX } else { limit };
     let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
     let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {

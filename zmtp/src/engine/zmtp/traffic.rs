@@ -97,28 +97,32 @@ impl Connection {
 
     /// Returns whether batches go out in another form than they come in.
     pub(super) fn encodes(&self) -> bool {
+        self.rewriting().is_some() || self.mechanism.encrypts()
+    }
+
+    /// Returns what the peer's version asks to be rewritten.
+    fn rewriting(&self) -> Option<Rewriting> {
         let kind = self.config.socket_type;
-        let by_version = match self.version {
-            Version::V1_0 => true,
-            Version::V3_1 => kind.sends_subscriptions() || kind.sends_groups(),
-            Version::V3_0 => kind.sends_groups(),
-            _ => false,
-        };
-        by_version || self.mechanism.encrypts()
+        match self.version {
+            Version::V1_0 => Some(Rewriting::Headers),
+            Version::V3_1 if kind.sends_subscriptions() => Some(Rewriting::Subscriptions),
+            Version::V3_0 | Version::V3_1 if kind.sends_groups() => Some(Rewriting::Groups),
+            _ => None,
+        }
     }
 
     pub(super) fn encode_batch(&mut self, batch: &mut Batch) {
         if batch.is_encoded() || batch.is_empty() {
             return;
         }
-        let kind = self.config.socket_type;
+        let rewriting = self.rewriting();
         let spare = &mut self.spare;
-        match self.version {
-            Version::V1_0 => batch.rewrite(spare, |out, flags, payload, _| {
+        match rewriting {
+            Some(Rewriting::Headers) => batch.rewrite(spare, |out, flags, payload, _| {
                 frame::put_v1_header(out, flags & frame::MORE != 0, payload.len());
                 out.extend_from_slice(payload);
             }),
-            Version::V3_1 if kind.sends_subscriptions() => {
+            Some(Rewriting::Subscriptions) => {
                 batch.rewrite(spare, |out, more, payload, first| {
                     put_as_command(
                         out,
@@ -130,12 +134,12 @@ impl Connection {
                     );
                 });
             }
-            Version::V3_0 | Version::V3_1 if kind.sends_groups() => {
+            Some(Rewriting::Groups) => {
                 batch.rewrite(spare, |out, flags, payload, first| {
                     put_as_command(out, flags, payload, first, Command::Join, Command::Leave);
                 });
             }
-            _ => {}
+            None => {}
         }
         if self.mechanism.encrypts() {
             let mechanism = &mut self.mechanism;
@@ -159,6 +163,16 @@ impl Connection {
             rest = next;
         }
     }
+}
+
+/// What of a batch is written in another way, by the peer's version.
+enum Rewriting {
+    /// Each frame's header, as ZMTP 1.0 has it.
+    Headers,
+    /// Subscriptions, as commands.
+    Subscriptions,
+    /// Groups that are joined or left, as commands.
+    Groups,
 }
 
 /// Writes a message of one frame that begins with 01 or 00 as a command, all others as they are.
