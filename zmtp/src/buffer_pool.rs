@@ -6,6 +6,7 @@
 //! come back though what came later has been taken tells [`Keeping`] that the application keeps messages.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use bytes::BytesMut;
 
@@ -18,8 +19,12 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Bounds all buffers that are kept in view, in bytes.
 const MOST_IN_VIEW: usize = 64 * 1024 * 1024;
 
-/// Bounds how many buffers are looked at for one that is free: those that were not looked at for longest are the
-/// likeliest.
+/// Bounds how many of the newest buffers are looked at for one that is free: what was used last is still in the
+/// processor's cache.
+const NEWEST: usize = 2;
+
+/// Bounds how many buffers are looked at for one that is free, if none of the newest is: those that were not looked at for
+/// longest are the likeliest.
 const LOOKS: usize = 4;
 
 /// Bounds how often a buffer is looked at in vain before it is given up.
@@ -30,6 +35,8 @@ const MOST_IN_VAIN: usize = 16;
 pub(crate) struct BufferPool {
     buffers: VecDeque<Handle>,
     bytes: usize,
+    /// Which one is looked at next, wherever it is.
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -76,12 +83,18 @@ impl BufferPool {
         size: usize,
         keeping: &mut Keeping,
     ) -> (BytesMut, usize) {
+        // A buffer much larger than its use would be held by little.
+        let fitting = need..=need.max(size).saturating_mul(4);
+        self.look_at_next(keeping);
+        if let Some(free) = self.take_newest(&fitting, keeping) {
+            self.bytes -= free.size;
+            return (free.buffer, free.size);
+        }
         for _ in 0..self.buffers.len().min(LOOKS) {
             let Some(mut handle) = self.buffers.pop_front() else {
                 break;
             };
-            // A buffer much larger than its use would be held by little.
-            let fits = (need..=need.max(size).saturating_mul(4)).contains(&handle.size);
+            let fits = fitting.contains(&handle.size);
             match handle.look(keeping) {
                 Contents::Gone if fits => {
                     self.bytes -= handle.size;
@@ -109,6 +122,51 @@ impl BufferPool {
         }
         let size = size.max(need);
         (BytesMut::with_capacity(size), size)
+    }
+
+    /// Returns the newest buffer that is free, if it is among the last few.
+    fn take_newest(
+        &mut self,
+        fitting: &RangeInclusive<usize>,
+        keeping: &mut Keeping,
+    ) -> Option<Handle> {
+        let count = self.buffers.len();
+        let mut found = None;
+        for at in (count.saturating_sub(NEWEST)..count).rev() {
+            match self.buffers[at].look(keeping) {
+                Contents::Gone if found.is_none() && fitting.contains(&self.buffers[at].size) => {
+                    found = self.buffers.remove(at);
+                }
+                Contents::Held => self.note_held(at, keeping),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Looks at one buffer after the other, one a call: those that are held may lie behind others that nobody needs.
+    fn look_at_next(&mut self, keeping: &mut Keeping) {
+        self.next = if self.next < self.buffers.len() {
+            self.next
+        } else {
+            0
+        };
+        let Some(handle) = self.buffers.get_mut(self.next) else {
+            return;
+        };
+        if let Contents::Held = handle.look(keeping) {
+            self.note_held(self.next, keeping);
+        } else {
+            self.next += 1;
+        }
+    }
+
+    /// Puts one out of view whose contents the application keeps.
+    fn note_held(&mut self, at: usize, keeping: &mut Keeping) {
+        if let Some(held) = self.buffers.remove(at) {
+            self.bytes -= held.size;
+            keeping.note_held();
+        }
     }
 
     /// Keeps a buffer of `size` bytes in view that has been handed out: as a chunk, with its number, or as a body.
@@ -219,6 +277,26 @@ mod tests {
             &mut keeping,
         );
         assert!(pool.buffers.is_empty());
+    }
+
+    #[test]
+    fn of_several_that_are_free_the_newest_is_used_again() {
+        let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
+        let buffers: Vec<_> = (0..8)
+            .map(|_| pool.take(1000, 1000, &mut keeping).0)
+            .collect();
+        for buffer in buffers {
+            pool.give(buffer, 1000, None, &mut keeping);
+        }
+        let (first, size) = pool.take(1000, 1000, &mut keeping);
+        let memory = first.as_ptr();
+        pool.give(first, size, None, &mut keeping);
+        for _ in 0..10 {
+            let (again, size) = pool.take(1000, 1000, &mut keeping);
+            assert_eq!(again.as_ptr(), memory, "it is in the processor's cache");
+            pool.give(again, size, None, &mut keeping);
+        }
     }
 
     /// Hands a chunk out as the decoder does, and what was read into it.

@@ -48,7 +48,7 @@ pub(super) fn poll_write(
     cx: &mut Context<'_>,
     bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
-    poll(socket, cx, || Ok(send(socket, bytes, QUIET)?))
+    poll(socket, cx, bytes.len(), || Ok(send(socket, bytes, QUIET)?))
 }
 
 /// Writes several pieces, by one call of the system.
@@ -58,22 +58,38 @@ pub(super) fn poll_write_vectored(
     cx: &mut Context<'_>,
     pieces: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    poll(socket, cx, || {
+    let all = pieces.iter().map(|piece| piece.len()).sum();
+    poll(socket, cx, all, || {
         let mut nothing = SendAncillaryBuffer::default();
         Ok(sendmsg(socket, pieces, &mut nothing, QUIET)?)
     })
 }
 
+/// Writes as soon as the runtime says that there is room. A write that is cut has met the end of it: the next one waits
+/// for the system to say so, and does not ask in vain.
 #[inline]
 fn poll(
     socket: &impl Writable,
     cx: &mut Context<'_>,
+    all: usize,
     mut write: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
     use io::ErrorKind::{Interrupted, WouldBlock};
     loop {
         ready!(socket.poll_write_ready(cx))?;
-        match socket.try_write(&mut write) {
+        let mut cut = None;
+        let done = socket.try_write(|| {
+            let written = write()?;
+            if 0 < written && written < all {
+                cut = Some(written);
+                return Err(WouldBlock.into());
+            }
+            Ok(written)
+        });
+        if let Some(written) = cut {
+            return Poll::Ready(Ok(written));
+        }
+        match done {
             Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
             done => return Poll::Ready(done),
         }
