@@ -23,6 +23,7 @@ capabilities! {
     /// // A PULL socket only receives.
     /// let pull = purezmq::PullSocket::builder().send_hwm(10).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not send")]
     Sends;
     /// A socket that receives messages, and so has a high-water mark and a timeout for it, and a
     /// limit to their size.
@@ -31,16 +32,22 @@ capabilities! {
     /// // A PUSH socket only sends.
     /// let push = purezmq::PushSocket::builder().recv_hwm(10).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not receive")]
     Receives;
     /// A socket whose calls come in any order: all but REQ and REP. It can be a stream, a sink, and shared by tasks.
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket asks or answers in turn")]
     Streams;
     /// A socket that sends and receives independently, and can be divided into halves.
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot be divided")]
     Duplex;
     /// A socket that waits until any peer has room, and can reserve that room.
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not wait for room")]
     Reserves;
     /// A socket that subscribes by method: SUB, XSUB, and XPUB for its peers.
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not subscribe")]
     Subscribes;
     /// A socket that knows topics: PUB, SUB, XPUB and XSUB.
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket knows no topics")]
     TracksTopics;
     /// A socket that tells its peers who it is: REQ, REP, DEALER and ROUTER.
     ///
@@ -48,6 +55,7 @@ capabilities! {
     /// // Subscribers are nobody in particular.
     /// let sub = purezmq::SubSocket::builder().routing_id("me").build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no routing id of its own")]
     Identifies;
     /// A socket whose requests wait for replies: REQ.
     ///
@@ -55,6 +63,7 @@ capabilities! {
     /// // A REP socket asks nobody.
     /// let rep = purezmq::RepSocket::builder().relaxed(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket asks nothing")]
     Requests;
     /// A socket that can make itself known to a ROUTER: REQ, DEALER and ROUTER.
     ///
@@ -62,6 +71,7 @@ capabilities! {
     /// // A REP socket waits to be asked.
     /// let rep = purezmq::RepSocket::builder().probe_router(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket makes itself known to no ROUTER")]
     Probes;
     /// A socket that sends to peers by their routing ids: ROUTER.
     ///
@@ -69,6 +79,7 @@ capabilities! {
     /// // A DEALER sends to the next peer, whoever it is.
     /// let dealer = purezmq::DealerSocket::builder().mandatory(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not send by routing id")]
     Routes;
     /// A socket that sends each message to all who subscribed to it: PUB and XPUB.
     ///
@@ -76,6 +87,7 @@ capabilities! {
     /// // A PUSH socket never drops anything.
     /// let push = purezmq::PushSocket::builder().no_drop(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not publish")]
     Publishes;
     /// A socket that compares messages with subscriptions: PUB, XPUB and SUB.
     ///
@@ -83,6 +95,7 @@ capabilities! {
     /// // An XSUB socket passes on all that comes.
     /// let xsub = purezmq::XSubSocket::builder().invert_matching(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket compares nothing with subscriptions")]
     Matches;
     /// A socket that gives its peers' subscriptions to the application: XPUB.
     ///
@@ -90,6 +103,7 @@ capabilities! {
     /// // A PUB socket keeps them to itself.
     /// let publisher = purezmq::PubSocket::builder().verbose(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket gives no subscriptions to the application")]
     HearsSubscriptions;
     /// A socket whose messages may be subscriptions: XPUB and XSUB.
     ///
@@ -97,6 +111,7 @@ capabilities! {
     /// // A SUB socket subscribes by a method.
     /// let sub = purezmq::SubSocket::builder().only_first_subscribe(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no subscriptions among its messages")]
     PassesSubscriptions;
     /// A socket that can keep the newest message alone: PUSH, PULL, PUB, SUB and DEALER.
     ///
@@ -104,6 +119,7 @@ capabilities! {
     /// // A reply must not take the place of another one.
     /// let router = purezmq::RouterSocket::builder().conflate(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot keep the newest message alone")]
     Conflates;
     /// A socket that can keep the newest message of each topic alone: PUB, XPUB, SUB and XSUB.
     ///
@@ -111,5 +127,6 @@ capabilities! {
     /// // The first frame of work to be done is no topic.
     /// let push = purezmq::PushSocket::builder().conflate_topics(true).build();
     /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot keep the newest message of each topic alone")]
     ConflatesTopics;
 }

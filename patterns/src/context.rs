@@ -13,6 +13,7 @@ pub(crate) use self::lingering::Lingering;
 use crate::error::CloseReport;
 use crate::inproc;
 use crate::io_threads::IoThreads;
+use crate::logs;
 use crate::security::{Authenticator, Authority};
 use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
@@ -305,6 +306,7 @@ impl Drop for Flush {
         // Longer than that, should this be the very thread: then nobody is served by it meanwhile.
         if let Ok(unsent @ 1..) = is_done.recv_timeout(FLUSH + Duration::from_secs(1)) {
             tracing::warn!(
+                target: logs::CONTEXT,
                 unsent,
                 "the last blocking socket is dropped, and what was sent has not left"
             );

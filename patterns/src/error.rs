@@ -301,6 +301,9 @@ pub enum SendError {
         /// The message.
         message: Message,
     },
+    /// The subscriber that an XPUB was to send to has gone. Forget it.
+    #[error("the subscriber has gone")]
+    SubscriberGone(Message),
     /// It is not this socket's turn to send.
     #[error("this socket cannot send now: {expected}")]
     State {
@@ -353,6 +356,7 @@ impl SendError {
             SendError::Full(message)
             | SendError::Timeout(message)
             | SendError::Unroutable { message, .. }
+            | SendError::SubscriberGone(message)
             | SendError::State { message, .. }
             | SendError::NoFrames(message)
             | SendError::Multipart(message)

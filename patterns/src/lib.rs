@@ -35,8 +35,8 @@
 //! Sockets belong to one task at a time (`&mut self`), can be sent to another thread, and need no lock.
 //! Their sessions run as tasks of the tokio runtime in which `bind` or `connect` was called, and end with it: what is
 //! kept beyond a runtime (in a `static`, or by a library that has one of its own) connects again, or is of a
-//! [`Context::with_io_threads`]. Calls that would wait for an endpoint that went with its runtime fail, and say so. Log
-//! lines of all of this have targets that begin with `purezmq`.
+//! [`Context::with_io_threads`]. Calls that would wait for an endpoint that went with its runtime fail, and say so. What
+//! is logged of all of this, [`logs`] says.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -50,6 +50,7 @@ pub mod endpoint;
 pub mod error;
 mod inproc;
 mod io_threads;
+pub mod logs;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
 pub mod monitor;
@@ -93,9 +94,10 @@ pub use rules::{Capability, Rules};
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use security::PeerSelector;
 pub use socket::{AnySocket, SharedSender, Socket};
 pub use sockets::all::*;
-pub use sockets::{Routed, RouterEvent};
+pub use sockets::{Routed, RouterEvent, Subscriber, XPubEvent};
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub use transport::simulated::Network;

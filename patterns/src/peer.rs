@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+#[cfg(feature = "curve")]
+use zmtp::mechanism::PublicKey;
 use zmtp::{Metadata, PeerInfo, SocketType};
 
 use crate::peer_address::PeerAddress;
@@ -57,6 +59,10 @@ pub struct Peer {
     /// Over TLS: the certificate that it has shown and that the configuration has accepted, in DER. Servers always show one,
     /// clients if the server asks for it.
     pub certificate: Option<Bytes>,
+    /// With CURVE: the permanent public key that it has proven to have the secret of.
+    #[cfg(feature = "curve")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
+    pub public_key: Option<PublicKey>,
 }
 
 impl Peer {
@@ -77,6 +83,8 @@ impl Peer {
                 Metadata::new()
             },
             certificate: None,
+            #[cfg(feature = "curve")]
+            public_key: info.public_key,
         }
     }
 
@@ -89,6 +97,8 @@ impl Peer {
             user_id: None,
             properties: Metadata::new(),
             certificate: None,
+            #[cfg(feature = "curve")]
+            public_key: None,
         }
     }
 

@@ -60,6 +60,57 @@ pub struct SocketStats {
     pub expelled: u64,
     /// The peers that are there now, and the endpoints that are being connected to, oldest first.
     pub peers: Vec<PeerStats>,
+    /// What the socket is called (option `name`).
+    pub name: Option<String>,
+    /// The endpoints that the socket is bound and connected to, oldest first.
+    pub endpoints: Vec<EndpointStats>,
+}
+
+/// What has become of one endpoint, since it was bound or connected.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use purezmq::{MonitorEventKind, PushSocket};
+///
+/// let mut push = PushSocket::builder().name("orders").build()?;
+/// let mut monitor = push.monitor();
+/// push.connect("tcp://127.0.0.1:9")?; // nobody listens there
+/// while !matches!(
+///     monitor.recv().await.expect("the socket is open").kind,
+///     MonitorEventKind::ConnectFailed(_)
+/// ) {}
+///
+/// let stats = push.stats();
+/// assert_eq!(stats.name.as_deref(), Some("orders"));
+/// let endpoint = &stats.endpoints[0];
+/// assert_eq!(endpoint.handshakes, 0, "it was never reached");
+/// assert!(endpoint.failed_attempts > 0);
+/// assert!(endpoint.last_error.as_ref().is_some_and(|text| text.contains("127.0.0.1:9")));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// As `bind` returned it, or as it was connected.
+    pub endpoint: Option<Endpoint>,
+    /// Whether the socket is bound there. Otherwise it is connected.
+    pub is_bound: bool,
+    /// Connections whose handshake was through. 0 at a connecting endpoint: it was never reached.
+    pub handshakes: u64,
+    /// How often a peer could not be reached, or a connection not be accepted: there was no connection then.
+    pub failed_attempts: u64,
+    /// Connections that ended before their handshake was through, on either side.
+    pub handshake_failures: u64,
+    /// Why the last of all these failed, or the last connection was ended here because of what the peer did, or the
+    /// endpoint is gone. One line, of at most 256 characters. It stays when things go well
+    /// again.
+    pub last_error: Option<String>,
+    /// Whether the endpoint is gone: its task has ended, though the socket has not let go of it.
+    pub is_gone: bool,
 }
 
 /// The counters of one peer: of one connection if it was accepted, of one endpoint, over all connections to it, if

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
         "coop",
         "simulation",
         "sealed",
+        "logs",
         "routing_id",
         "rules",
     ],

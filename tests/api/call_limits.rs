@@ -3,6 +3,7 @@
 //! A limit is looked at by tokio's paused clock, which moves only while everything waits, so the sockets have no peers.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use common::within;
 use futures::{SinkExt, StreamExt};
 use purezmq::blocking;
 use purezmq::{
-    AnySocket, DealerSocket, GatherSocket, Message, PairSocket, PullSocket, PushSocket, RecvError,
-    RepSocket, ReqSocket, RouterSocket, ScatterSocket, SendError, SubSocket, XPubSocket,
+    AnySocket, BindError, DealerSocket, GatherSocket, Message, PairSocket, PullSocket, PushSocket,
+    RecvError, RepSocket, ReqSocket, RouterSocket, ScatterSocket, SendError, SubSocket, XPubSocket,
     XSubSocket,
 };
 use tokio::time::{Instant, timeout};
@@ -294,7 +295,13 @@ fn a_limit_ends_a_call_of_a_blocking_socket() {
 #[test]
 fn every_blocking_wait_has_a_limit() {
     let mut publisher = blocking::PubSocket::new();
-    let endpoint = publisher.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = publisher.bind_within("tcp://localhost:*", common::PATIENCE);
+    let endpoint = endpoint.unwrap();
+    match blocking::PubSocket::new().bind_within("tcp://127.0.0.1:*", Duration::ZERO) {
+        Ok(_) => {}
+        Err(BindError::Io { source, .. }) => assert_eq!(source.kind(), ErrorKind::TimedOut),
+        Err(other) => panic!("{other}"),
+    }
     assert!(!publisher.wait_for_subscribers_within(1, Duration::from_millis(20)));
     assert!(!publisher.wait_for_subscribers_within(1, Duration::ZERO));
     let mut monitor = publisher.monitor();

@@ -14,6 +14,7 @@ mod conflate_topics;
 mod counted;
 mod delivery;
 mod dialling_again;
+mod disconnect_peer;
 mod ends_of_programs;
 mod failures;
 mod fairness;
@@ -31,13 +32,16 @@ mod messages;
 mod monitor;
 mod monitor_details;
 mod notices;
+mod poller;
 mod proxy;
 mod queue_limits;
 #[cfg(unix)]
 mod quiet_writes;
 mod regressions;
+mod seen_from_outside;
 mod slow_subscribers;
 mod stats;
 mod system_options;
 #[cfg(target_os = "linux")]
 mod vsock;
+mod xpub_events;

@@ -28,17 +28,21 @@
 //!
 //! # What else is there
 //!
-//! A blocking socket has every call of the async one. Whatever else is a future, [`wait`] waits for:
+//! A blocking socket has every call of the async one. A [`Poller`] waits for several sockets at once. Whatever else is a future, [`wait`] waits for:
 //! `wait(socket.monitor().recv())`. Do not block in an async task: it would hold up its runtime's thread.
 //!
 //! A dropped socket lingers on its I/O thread. When the last blocking socket of a context is dropped, that waits until
 //! what all of them have sent has left, up to their linger times and 5 s, so that a program may end then.
 //! [`close`](Socket::close) waits for as long as the socket lingers, and says what was left.
 
+#[cfg(not(purezmq_loom))]
+mod poller;
 mod shared_sender;
 mod socket;
 mod wait;
 
+#[cfg(not(purezmq_loom))]
+pub use self::poller::{Interest, Key, PollAlarm, Pollable, Poller, Ready};
 pub use self::shared_sender::SharedSender;
 pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;

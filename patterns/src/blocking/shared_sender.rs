@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::{Socket, wait};
 use crate::capability::Sends as CanSend;
 use crate::context::Flush;
-use crate::core::Pattern;
+use crate::core::{IntoSent, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
 };
 use crate::monitor::Monitor;
+use crate::security::PeerSelector;
 use crate::socket::Builder;
 use crate::socket::{self, Direction, SendSide, Whole};
 use crate::stats::SocketStats;
@@ -41,7 +42,7 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// # Errors
     ///
     /// As [`SharedSender::send`](crate::SharedSender::send). The message comes back.
-    pub fn send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+    pub fn send(&self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
         wait(self.0.send(message))
     }
 
@@ -50,7 +51,7 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// # Errors
     ///
     /// As [`SharedSender::try_send`](crate::SharedSender::try_send). The message comes back.
-    pub fn try_send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+    pub fn try_send(&self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
         self.0.try_send(message)
     }
 
@@ -94,6 +95,12 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// The socket is not connected there.
     pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         self.0.disconnect(endpoint)
+    }
+
+    /// Ends the living connections of a peer, and returns how many there were:
+    /// [`Socket::disconnect_peer`](crate::Socket::disconnect_peer).
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        self.0.disconnect_peer(peer)
     }
 
     /// Changes options of the socket.

@@ -12,7 +12,7 @@ use crate::capability::{
     TracksTopics,
 };
 use crate::context::{Context, Flush};
-use crate::core::Pattern;
+use crate::core::{IntoSent, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, ReserveError,
@@ -23,11 +23,12 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::sealed::Sealed;
+use crate::security::PeerSelector;
 use crate::socket::{
     self, Builder, Direction, Open, RecvHalf, RecvSide, ReuniteError, SendHalf, SendSide,
     SubscribesFor, Whole,
 };
-use crate::sockets::{Routed, Router, XPub};
+use crate::sockets::{Routed, Router, Subscriber, XPub, XPubEvent};
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;
 
@@ -129,6 +130,20 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         ///
         /// As [`Socket::bind`](crate::Socket::bind).
         bind(this, endpoint: impl ToEndpoint) -> Result<Endpoint, BindError> = wait(this.bind(endpoint));
+        /// Listens at an endpoint as [`bind`](Self::bind) does, and gives up after `limit`: looking up a host name may take
+        /// long.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::bind`](crate::Socket::bind), and [`BindError::Io`] of the kind `TimedOut`: it is not bound.
+        #[cfg(not(purezmq_loom))]
+        bind_within(this, endpoint: impl ToEndpoint, limit: Duration) -> Result<Endpoint, BindError> = {
+            let endpoint = endpoint.to_endpoint()?;
+            super::wait_within(limit, this.bind(&endpoint)).unwrap_or_else(|| {
+                let source = std::io::ErrorKind::TimedOut.into();
+                Err(BindError::Io { endpoint, source })
+            })
+        };
         /// Listens with a socket of the system that is listening already.
         ///
         /// # Errors
@@ -163,6 +178,12 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         set_options(
             this, change: impl FnOnce(Builder<socket::Socket<P>>) -> Builder<socket::Socket<P>>
         ) -> Result<(), OptionError> = this.set_options(change);
+    }
+
+    /// Ends the living connections of a peer, and returns how many there were:
+    /// [`Socket::disconnect_peer`](crate::Socket::disconnect_peer).
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        self.0.disconnect_peer(peer)
     }
 
     /// Returns the endpoint of the last successful `bind` (resolved) or `connect` (as given).
@@ -205,7 +226,7 @@ impl<P: CanSend, D: SendSide> Socket<P, D> {
     ///
     /// As [`Socket::send`](crate::Socket::send). The message comes back.
     #[inline]
-    pub fn send(&mut self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+    pub fn send(&mut self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
         wait(self.0.send(message))
     }
 
@@ -215,7 +236,7 @@ impl<P: CanSend, D: SendSide> Socket<P, D> {
         /// # Errors
         ///
         /// As [`Socket::try_send`](crate::Socket::try_send). The message comes back.
-        try_send(this, message: impl Into<P::Sent>) -> Result<(), SendError> = this.try_send(message);
+        try_send(this, message: impl IntoSent<P::Sent>) -> Result<(), SendError> = this.try_send(message);
     }
 
     /// Counts the messages that were given to `send` and dropped.
@@ -343,6 +364,42 @@ impl<D: Direction> Socket<XPub, D> {
     }
 }
 
+impl<D: RecvSide> Socket<XPub, D> {
+    calls! {
+        /// Receives the next notice or message, told apart; blocks while there is none.
+        ///
+        /// # Errors
+        ///
+        /// `recv_timeout` passed.
+        recv_event(this) -> Result<XPubEvent, RecvError> = wait(this.recv_event());
+        /// Receives the next notice or message, told apart, if one is there.
+        ///
+        /// # Errors
+        ///
+        /// None is there.
+        try_recv_event(this) -> Result<XPubEvent, RecvError> = this.try_recv_event();
+    }
+}
+
+impl<D: SendSide> Socket<XPub, D> {
+    calls! {
+        /// Sends a message to one peer alone, whatever it has subscribed to.
+        ///
+        /// # Errors
+        ///
+        /// As [`Socket::send_to`](crate::Socket#method.send_to-1). The message comes back.
+        send_to(this, subscriber: Subscriber, message: impl IntoSent<Message>) -> Result<(), SendError> =
+            wait(this.send_to(subscriber, message));
+        /// Sends a message to one peer alone, if that needs no waiting.
+        ///
+        /// # Errors
+        ///
+        /// As [`send_to`](Self::send_to); instead of waiting, [`SendError::Full`].
+        try_send_to(this, subscriber: Subscriber, message: impl IntoSent<Message>) -> Result<(), SendError> =
+            this.try_send_to(subscriber, message);
+    }
+}
+
 impl<D: RecvSide> Socket<Router, D> {
     calls! {
         /// Receives the next message; blocks while there is none. What is told of peers is passed over.
@@ -367,7 +424,7 @@ impl<D: SendSide> Socket<Router, D> {
         /// # Errors
         ///
         /// As [`send`](Self::send). The message comes back.
-        send_to(this, peer: impl Into<RoutingId>, message: impl Into<Message>) -> Result<(), SendError> =
+        send_to(this, peer: impl Into<RoutingId>, message: impl IntoSent<Message>) -> Result<(), SendError> =
             wait(this.send_to(peer, message));
         /// Returns the routing ids of all peers that messages can be sent to, in no order.
         peers(this) -> Vec<RoutingId> = this.peers();

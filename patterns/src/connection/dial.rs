@@ -15,7 +15,7 @@ use crate::error::GoneReason;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
 use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
 use crate::rng;
-use crate::state::PeerRecord;
+use crate::state::{ConnectionPlace, PeerRecord};
 use crate::transport::{self, ByteStream};
 
 /// How an attempt ended.
@@ -132,6 +132,7 @@ impl Dial {
         let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
         let mut connection = ConnectionGuard::new(shared, subject);
         connection.emit(Kind::Connected);
+        let place = ConnectionPlace::arriving(&shared.state);
         let mut session = Session::new(stream, shared);
         let greeted = tokio::select! {
             biased;
@@ -141,6 +142,7 @@ impl Dial {
         let info = match greeted {
             Ok(info) => info,
             Err(reason) => {
+                connection.subject.refused(session.refused());
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.record.handshake_failures += 1;
@@ -168,11 +170,14 @@ impl Dial {
         // With `immediate`, or for a peer that the socket has no place for, one of its own.
         let lent = kept.unwrap_or_else(|| shared.pipe_for(*origin, Some(&peer)));
         connection.pipe = (!is_kept).then(|| lent.outstanding());
+        place.known(&peer, &lent);
         self.enter(Some(&lent), history);
         connection.subject.met(&info, lent.name());
         connection.greeted = true;
         connection.emit(Kind::HandshakeSucceeded);
-        let (lent, reason) = session.run(shared, lent, ended).await;
+        let (mut lent, reason) = session.run(shared, lent, ended).await;
+        drop(place);
+        lent.outgoing.begin_again();
         history.record.is_connected = false;
         if is_kept {
             self.enter(Some(&lent), history);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen::Listening;
 use crate::error::{EndpointGone, GoneReason};
+use crate::logs;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::pipe::{Origin, Outstanding, SessionPipe};
 use crate::state::Shared;
@@ -96,14 +97,16 @@ impl EndpointGuard {
 
     /// Notes that the endpoint is gone, and logs it.
     fn note_gone(&self, reason: GoneReason, unsent: usize) {
-        let endpoint = self.subject.endpoint();
+        let state = &self.shared.state;
+        let (endpoint, socket) = (self.subject.endpoint(), state.events.name());
+        let socket = socket.as_deref();
+        let socket_type = self.shared.config.rules.socket_type;
         if unsent == 0 && reason == GoneReason::RuntimeEnded {
             // A program that ends has its sockets and their tasks dropped in whatever order.
-            tracing::debug!(%endpoint, %reason, "endpoint is gone");
+            tracing::debug!(target: logs::ENDPOINT, %socket_type, socket, %endpoint, %reason, "endpoint is gone");
         } else {
-            tracing::warn!(%endpoint, unsent, %reason, "endpoint is gone");
+            tracing::warn!(target: logs::ENDPOINT, %socket_type, socket, %endpoint, unsent, %reason, "endpoint is gone");
         }
-        let state = &self.shared.state;
         if self.listening.is_none()
             && let Some(names) = &state.peer_names
         {
@@ -124,7 +127,7 @@ impl Drop for EndpointGuard {
             Some(Done::LetGo) if is_wanted => self.note_gone(GoneReason::Replaced, unsent),
             Some(Done::Gone(reason)) if is_wanted => self.note_gone(reason, unsent),
             None if is_wanted => self.note_gone(cut_short(), unsent),
-            None => warn_unsent(&self.subject, unsent),
+            None => warn_unsent(&self.shared, &self.subject, unsent),
             Some(_) => {}
         }
         match &self.listening {
@@ -191,11 +194,8 @@ impl ConnectionGuard {
         if self.greeted {
             stats.expelled.add(reason.is_refusal().into());
         } else {
-            let is_ours = matches!(
-                reason,
-                DisconnectReason::Local | DisconnectReason::TaskEnded(_)
-            );
-            stats.handshake_failures.add((!is_ours).into());
+            let is_failure = !reason.is_of_this_side();
+            stats.handshake_failures.add(is_failure.into());
             self.emit(Kind::HandshakeFailed(reason.clone()));
         }
         self.emit(Kind::Disconnected(reason));
@@ -207,16 +207,21 @@ impl Drop for ConnectionGuard {
         if !self.told {
             let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
             self.shared.count_unsent(unsent);
-            warn_unsent(&self.subject, unsent);
+            warn_unsent(&self.shared, &self.subject, unsent);
             self.tell(DisconnectReason::TaskEnded(cut_short()));
         }
     }
 }
 
 /// Warns of messages that go with a task that was cut short.
-fn warn_unsent(subject: &Subject, unsent: usize) {
+fn warn_unsent(shared: &Shared, subject: &Subject, unsent: usize) {
     if unsent > 0 {
         let (endpoint, reason) = (subject.endpoint(), cut_short());
-        tracing::warn!(%endpoint, peer = ?subject.peer(), unsent, %reason, "messages are given up");
+        let (socket, socket_type) = (shared.state.events.name(), shared.config.rules.socket_type);
+        let (socket, peer) = (
+            socket.as_deref(),
+            subject.peer().map(tracing::field::display),
+        );
+        tracing::warn!(target: logs::ENDPOINT, %socket_type, socket, %endpoint, peer, unsent, %reason, "messages are given up");
     }
 }

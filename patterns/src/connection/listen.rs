@@ -15,7 +15,7 @@ use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
-use crate::state::Shared;
+use crate::state::{ConnectionPlace, Shared};
 use crate::sync::Mutex;
 use crate::transport::{ByteStream, Listener, Stream};
 
@@ -149,6 +149,7 @@ async fn serve(arrival: Box<Arrival>) {
         ended,
         mut guard,
     } = unbox(arrival);
+    let place = ConnectionPlace::arriving(&guard.shared.state);
     let mut session = Session::new(stream, &guard.shared);
     let greeting = async {
         if !guard.shared.has_place() {
@@ -166,6 +167,7 @@ async fn serve(arrival: Box<Arrival>) {
         let known = session.peer(peer, &info);
         let pipe = guard.shared.pipe_for(origin, Some(&known));
         guard.pipe = Some(pipe.outstanding());
+        place.known(&known, &pipe);
         guard.shared.state.stats.update(pipe.id(), |entry| {
             entry.endpoint = Some(guard.subject.endpoint().clone());
             entry.peer = Some(known);
@@ -177,6 +179,7 @@ async fn serve(arrival: Box<Arrival>) {
     let pipe = match Box::pin(greeting).await {
         Ok(pipe) => pipe,
         Err(reason) => {
+            guard.subject.refused(session.refused());
             drop(session);
             return guard.end(reason);
         }

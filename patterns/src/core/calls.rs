@@ -185,6 +185,19 @@ impl<P: Pattern> Core<P> {
         self.poll_send(cx, room)
     }
 
+    /// Becomes ready when `recv` would not wait, or, with `send`, `send` would not. What would fail at once is ready, too.
+    pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>, send: bool) -> Poll<()> {
+        let ready = |is_ready| match is_ready {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        };
+        let polled = match send {
+            true => self.poll_send(cx, |core| ready(P::is_writable(core))),
+            false => self.poll_recv(cx, None, |core| ready(P::is_readable(core))),
+        };
+        polled.map(drop)
+    }
+
     /// Counts what a call has served beyond the first message.
     pub(crate) fn count_served(&mut self, messages: usize) {
         self.served += messages.saturating_sub(1);

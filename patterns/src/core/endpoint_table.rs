@@ -21,9 +21,11 @@ use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::EndpointGone;
 use crate::inproc;
+use crate::monitor::EndpointRecord;
 use crate::pipe::Inbox;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
 use crate::state::{Liveness, Shared, State};
+use crate::stats::EndpointStats;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
@@ -53,6 +55,8 @@ pub(crate) struct Attachment {
     pub(crate) role: Role,
     /// As its tasks have it.
     pub(crate) shared: Shared,
+    /// What has become of it so far. inproc has none.
+    pub(crate) record: Option<Arc<EndpointRecord>>,
 }
 
 pub(crate) enum Role {
@@ -90,6 +94,19 @@ impl Attachment {
     /// Returns whether its task has ended, though the socket has not let go of it.
     pub(crate) fn gone(&self) -> Option<Arc<EndpointGone>> {
         self.shared.state.liveness.gone(self.origin)
+    }
+
+    fn stats(&self) -> EndpointStats {
+        let mut stats = EndpointStats {
+            endpoint: Some(self.endpoint.clone()),
+            is_bound: self.is_bound(),
+            is_gone: self.gone().is_some(),
+            ..EndpointStats::default()
+        };
+        if let Some(record) = &self.record {
+            record.put(&mut stats);
+        }
+        stats
     }
 
     /// Tells its tasks that it goes, and frees its address. What was sent may linger.
@@ -148,6 +165,12 @@ impl EndpointTable {
     pub(crate) fn all_gone(&self, liveness: &Liveness) -> Option<Arc<EndpointGone>> {
         let attachments = self.attachments.lock();
         liveness.last_gone(attachments.iter().map(|one| one.origin))
+    }
+
+    /// Returns what has become of each endpoint on the list.
+    pub(crate) fn stats(&self) -> Vec<EndpointStats> {
+        let attachments = self.attachments.lock();
+        attachments.iter().map(Attachment::stats).collect()
     }
 
     /// Takes an endpoint off the list.

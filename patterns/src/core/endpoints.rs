@@ -12,7 +12,8 @@ use crate::core::endpoint_table::{Attachment, Coming, Role};
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError, DisconnectError, EndpointGone, UnbindError};
 use crate::inproc;
-use crate::monitor::{MonitorEventKind, Subject};
+use crate::logs;
+use crate::monitor::{EndpointRecord, MonitorEventKind, Subject};
 use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
@@ -71,7 +72,7 @@ impl<P: Pattern> Core<P> {
                 name,
                 coming.origin,
             )?;
-            self.attached(&endpoint, None, coming, ended, Role::Bound(None));
+            self.attached(&endpoint, None, coming, ended, (Role::Bound(None), None));
             return Ok(Binding::Bound(endpoint));
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
@@ -137,7 +138,8 @@ impl<P: Pattern> Core<P> {
         let listen = connection::listen(guard, listening.clone());
         self.shared.spawn(origin, listen, &opening.runtime);
         let given = Some(opening.endpoint).filter(Endpoint::is_definite);
-        let role = Role::Bound(Some(listening));
+        let record = listening.subject().record().clone();
+        let role = (Role::Bound(Some(listening)), Some(record));
         self.attached(&endpoint, given, coming, ended, role);
         Ok(endpoint)
     }
@@ -171,7 +173,8 @@ impl<P: Pattern> Core<P> {
                 endpoint: endpoint.clone(),
             });
         }
-        tracing::warn!(%endpoint, "everybody who can reach this address can come in: the socket has no authentication");
+        let (socket, socket_type) = (&self.options().name, P::RULES.socket_type);
+        tracing::warn!(target: logs::ENDPOINT, socket, %socket_type, %endpoint, "everybody who can reach this address can come in: the socket has no authentication");
         Ok(())
     }
 
@@ -222,7 +225,7 @@ impl<P: Pattern> Core<P> {
         ended: CancellationToken,
     ) -> Result<(), ConnectError> {
         let origin = coming.origin;
-        let mut by_name = None;
+        let (mut by_name, mut record) = (None, None);
         if let Some(name) = endpoint.inproc() {
             by_name = inproc::connect(self.table.context.names(), &self.shared, name, origin);
             if by_name.is_none() {
@@ -248,6 +251,7 @@ impl<P: Pattern> Core<P> {
                 Some(self.shared.pipe(origin))
             };
             let subject = Subject::connecting(&endpoint);
+            record = Some(subject.record().clone());
             let guard =
                 EndpointGuard::connecting(&self.shared, subject, origin, &ended, pipe.as_ref());
             let dial = connection::dial(pipe, guard);
@@ -263,7 +267,8 @@ impl<P: Pattern> Core<P> {
             // What the endpoint has received, should it have been here before, is known before it is here anew.
             self.read_events();
         }
-        self.attached(&endpoint, None, coming, ended, Role::Connected(by_name));
+        let role = (Role::Connected(by_name), record);
+        self.attached(&endpoint, None, coming, ended, role);
         Ok(())
     }
 
@@ -299,7 +304,7 @@ impl<P: Pattern> Core<P> {
         given: Option<Endpoint>,
         coming: Coming,
         ended: CancellationToken,
-        role: Role,
+        (role, record): (Role, Option<Arc<EndpointRecord>>),
     ) {
         self.last_endpoint = Some(endpoint.clone());
         self.table.attached(Attachment {
@@ -309,6 +314,7 @@ impl<P: Pattern> Core<P> {
             ended,
             role,
             shared: self.shared.clone(),
+            record,
         });
     }
 

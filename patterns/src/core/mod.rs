@@ -32,7 +32,7 @@ use tokio::time::Sleep;
 pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
-pub(crate) use self::pattern::{Incoming, Outgoing, Pattern};
+pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern};
 use crate::context::Context;
 use crate::core::endpoint_table::EndpointTable;
 use crate::endpoint::Endpoint;
@@ -43,6 +43,7 @@ use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeReader, PipeWriter};
 pub(crate) use crate::routing::Refusal;
 use crate::routing::{RecvStrategy, SendStrategy};
+use crate::security::PeerSelector;
 use crate::state::Shared;
 use crate::stats::SocketStats;
 
@@ -157,7 +158,15 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn stats(&self) -> SocketStats {
         let popped = |reader: &PipeReader| (reader.id(), reader.popped());
         let popped = self.receiver.readers().map(popped).collect();
-        self.shared.state.stats.snapshot(&popped)
+        let mut stats = self.shared.state.stats.snapshot(&popped);
+        stats.name = self.options().name.clone();
+        stats.endpoints = self.table.stats();
+        stats
+    }
+
+    /// Ends the connections of the peers that are selected, and counts them.
+    pub(crate) fn disconnect_peer(&self, selector: PeerSelector) -> usize {
+        self.shared.state.connections.end(selector)
     }
 
     /// Counts messages that were given to `send` and dropped: their peer's pipe was full, or there was no such peer.

@@ -73,6 +73,19 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         None
     }
 
+    /// Returns whether `recv` would give something now, or fail. Where only reading a message shows that it makes no sense,
+    /// it counts as something.
+    #[doc(hidden)]
+    fn is_readable(core: &mut Core<Self>) -> bool {
+        core.receiver.has_next()
+    }
+
+    /// Returns whether `send` would not wait now.
+    #[doc(hidden)]
+    fn is_writable(core: &mut Core<Self>) -> bool {
+        core.sender.has_room()
+    }
+
     /// Hears that nothing can come any more: all endpoints are gone.
     #[doc(hidden)]
     fn bereft(_core: &mut Core<Self>) {}
@@ -108,6 +121,35 @@ pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
     fn is_empty(&self) -> bool;
     /// Returns the message, and the peer that it is for if one is named.
     fn into_parts(self) -> (Option<RoutingId>, Message);
+}
+
+/// What can be sent: all that can be made into what the socket sends, by [`Into`]. Implement [`From`] for types of your
+/// own.
+///
+/// The compiler says what is missing:
+///
+/// ```compile_fail,E0277
+/// # async fn send(push: &mut purezmq::PushSocket) -> Result<(), purezmq::SendError> {
+/// push.send(5).await // error[E0277]: `{integer}` is nothing that this socket can send
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that this socket can send",
+    label = "cannot be made into a `{M}`",
+    note = "a message is made from text or bytes, from an array, vector or tuple of those, or from frames: a number as `n.to_string()` or `n.to_be_bytes()`",
+    note = "what a ROUTER sends is made from a routing id and a message: `(peer, message)`"
+)]
+pub trait IntoSent<M> {
+    /// Makes it.
+    fn into_sent(self) -> M;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<M>, M> IntoSent<M> for T {
+    #[inline(always)]
+    fn into_sent(self) -> M {
+        self.into()
+    }
 }
 
 /// What a socket receives. Its message form is libzmq's.

@@ -8,10 +8,13 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use zmtp::{PeerInfo, SocketType};
 
+use super::record::{EndpointRecord, Loudness, Side};
 use super::{Monitor, MonitorEvent, MonitorEventKind};
 use crate::endpoint::Endpoint;
+use crate::logs;
 use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
+use crate::sync::Mutex;
 
 /// Events that a monitor may lag behind before it loses the oldest.
 const CAPACITY: usize = 1024;
@@ -24,13 +27,8 @@ pub(crate) struct Subject {
     side: Side,
     fd: Option<i32>,
     connection: Option<Connection>,
-}
-
-/// Who began.
-#[derive(Clone, Copy)]
-enum Side {
-    Bound,
-    Connecting,
+    /// What is kept of the endpoint's failures.
+    record: Arc<EndpointRecord>,
 }
 
 #[derive(Clone)]
@@ -41,6 +39,10 @@ struct Connection {
     routing_id: Option<RoutingId>,
     socket_type: Option<SocketType>,
     user_id: Option<Arc<str>>,
+    /// As whom a peer wanted to come in that was refused.
+    claim: Option<Arc<str>>,
+    /// The handshake is through.
+    greeted: bool,
 }
 
 impl Subject {
@@ -51,6 +53,7 @@ impl Subject {
             side: Side::Bound,
             fd: None,
             connection: None,
+            record: Arc::default(),
         }
     }
 
@@ -87,7 +90,10 @@ impl Subject {
                 routing_id: None,
                 socket_type: None,
                 user_id: None,
+                claim: None,
+                greeted: false,
             }),
+            record: self.record.clone(),
         }
     }
 
@@ -100,6 +106,18 @@ impl Subject {
         self.connection.as_ref().map(|one| &one.peer)
     }
 
+    /// Returns what is kept of the endpoint's failures.
+    pub(crate) fn record(&self) -> &Arc<EndpointRecord> {
+        &self.record
+    }
+
+    /// Notes as whom the peer wanted to come in, whom the authenticator has refused.
+    pub(crate) fn refused(&mut self, claim: Option<Box<str>>) {
+        if let Some(connection) = &mut self.connection {
+            connection.claim = claim.map(Into::into);
+        }
+    }
+
     /// Notes that the peer's handshake is through. `name` is by what the socket knows it, where it names its peers.
     pub(crate) fn met(&mut self, info: &PeerInfo, name: Option<RoutingId>) {
         if let Some(connection) = &mut self.connection {
@@ -107,11 +125,12 @@ impl Subject {
                 (!info.routing_id.is_empty()).then(|| RoutingId::from(info.routing_id.clone()));
             connection.routing_id = name.or(announced);
             connection.socket_type = info.socket_type;
+            connection.greeted = true;
             connection.user_id = (!info.user_id.is_empty()).then(|| info.user_id.as_str().into());
         }
     }
 
-    fn event(&self, kind: MonitorEventKind) -> MonitorEvent {
+    fn event(&self, kind: MonitorEventKind, socket: Option<Arc<str>>) -> MonitorEvent {
         let at = |address| self.endpoint.at(address);
         let connection = self.connection.as_ref();
         let own = connection.and_then(|one| one.local).map(at);
@@ -129,19 +148,42 @@ impl Subject {
             routing_id: connection.and_then(|one| one.routing_id.clone()),
             socket_type: connection.and_then(|one| one.socket_type),
             user_id: connection.and_then(|one| one.user_id.clone()),
+            claim: connection.and_then(|one| one.claim.clone()),
+            socket,
             fd: self.fd,
         }
     }
 }
 
 /// Where a socket's tasks put their events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Events {
-    /// Made by the first monitor: without one, events cost nothing.
+    /// Made by the first monitor: without one, events cost little.
     sender: OnceLock<broadcast::Sender<Arc<MonitorEvent>>>,
+    socket_type: SocketType,
+    /// What the socket is called.
+    name: Mutex<Option<Arc<str>>>,
 }
 
 impl Events {
+    pub(crate) fn new(socket_type: SocketType, name: Option<&str>) -> Self {
+        Events {
+            sender: OnceLock::new(),
+            socket_type,
+            name: Mutex::new(name.map(Into::into)),
+        }
+    }
+
+    /// Calls the socket something else.
+    pub(crate) fn set_name(&self, name: Option<&str>) {
+        *self.name.lock() = name.map(Into::into);
+    }
+
+    /// Returns what the socket is called.
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.name.lock().clone()
+    }
+
     pub(crate) fn monitor(&self) -> Monitor {
         let sender = self.sender.get_or_init(|| broadcast::Sender::new(CAPACITY));
         Monitor {
@@ -151,10 +193,38 @@ impl Events {
     }
 
     pub(crate) fn emit(&self, subject: &Subject, kind: MonitorEventKind) {
-        tracing::debug!(endpoint = %subject.endpoint, peer = ?subject.peer(), event = ?kind, "connection event");
+        self.log(subject, &kind);
         if let Some(sender) = self.sender.get() {
             // An error only says that nobody listens now.
-            let _ = sender.send(Arc::new(subject.event(kind)));
+            let _ = sender.send(Arc::new(subject.event(kind, self.name())));
+        }
+    }
+
+    /// Notes the event in the endpoint's record, and logs it.
+    fn log(&self, subject: &Subject, kind: &MonitorEventKind) {
+        let connection = subject.connection.as_ref();
+        let greeted = connection.is_some_and(|one| one.greeted);
+        let (loudness, failures) = subject.record.note(kind, subject.side, greeted);
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    target: logs::CONNECTION,
+                    socket_type = %self.socket_type,
+                    socket = self.name().as_deref(),
+                    endpoint = %subject.endpoint,
+                    peer = connection.map(|one| tracing::field::display(&one.peer)),
+                    claim = connection.and_then(|one| one.claim.as_deref()),
+                    failures,
+                    event = ?kind,
+                    $message
+                )
+            };
+        }
+        match loudness {
+            Loudness::Failure => log!(warn, "a connection failed"),
+            Loudness::Away => log!(info, "a peer cannot be reached"),
+            Loudness::Back => log!(info, "a peer is reached again"),
+            Loudness::Plain => log!(debug, "connection event"),
         }
     }
 }

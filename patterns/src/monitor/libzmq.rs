@@ -93,7 +93,9 @@ impl MonitorEvent {
             MonitorEventKind::Disconnected(DisconnectReason::Local) => return None,
             MonitorEventKind::Disconnected(_) => (DISCONNECTED, fd),
             MonitorEventKind::HandshakeSucceeded => (HANDSHAKE_SUCCEEDED, 0),
-            MonitorEventKind::HandshakeFailed(DisconnectReason::Local) => return None,
+            MonitorEventKind::HandshakeFailed(
+                DisconnectReason::Local | DisconnectReason::ByRequest,
+            ) => return None,
             MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(error)) => failure(error),
             MonitorEventKind::HandshakeFailed(_) => (HANDSHAKE_FAILED_NO_DETAIL, errno),
             MonitorEventKind::Gone(_) | MonitorEventKind::Missed(_) => return None,
@@ -127,6 +129,7 @@ impl MonitorEvent {
                     #[cfg(feature = "tls")]
                     DisconnectReason::Tls(_) => None,
                     DisconnectReason::Local
+                    | DisconnectReason::ByRequest
                     | DisconnectReason::TaskEnded(_)
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied

@@ -8,6 +8,7 @@
 
 mod events;
 mod libzmq;
+mod record;
 
 use std::future::poll_fn;
 use std::io;
@@ -28,6 +29,7 @@ use crate::routing_id::RoutingId;
 
 pub(crate) use events::{Events, Subject};
 pub use libzmq::LibzmqEvent;
+pub(crate) use record::EndpointRecord;
 
 /// Something happened to one of the socket's endpoints or connections.
 ///
@@ -54,6 +56,11 @@ pub struct MonitorEvent {
     pub socket_type: Option<SocketType>,
     /// The user that the server's authentication handler took the peer for. `None` without authentication.
     pub user_id: Option<Arc<str>>,
+    /// As whom a peer wanted to come in that the authenticator has refused: `user "joe"`, or `key` and the CURVE key in
+    /// Z85. The name is escaped, and cut after 64 bytes. `None` for all others.
+    pub claim: Option<Arc<str>>,
+    /// What the socket is called (option `name`).
+    pub socket: Option<Arc<str>>,
     /// The system's number of the connection's or the listener's socket, for telling connections apart:
     /// numbers are used again. `None` on systems that number sockets in another way.
     pub fd: Option<i32>,
@@ -112,6 +119,9 @@ pub enum DisconnectReason {
     /// The socket was closed, or the endpoint unbound or disconnected, here.
     #[error("ended by this side")]
     Local,
+    /// `disconnect_peer` was called here.
+    #[error("ended by this side, which asked for it by name")]
+    ByRequest,
     /// The peer closed the connection.
     #[error("closed by the peer")]
     Peer,
@@ -171,6 +181,7 @@ impl DisconnectReason {
             | DisconnectReason::HandshakeTimeout(_)
             | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local
+            | DisconnectReason::ByRequest
             | DisconnectReason::Peer
             | DisconnectReason::Io(_)
             | DisconnectReason::TaskEnded(_) => false,
@@ -209,6 +220,8 @@ impl MonitorEvent {
             routing_id: None,
             socket_type: None,
             user_id: None,
+            claim: None,
+            socket: None,
             fd: None,
         }
     }

@@ -1,8 +1,23 @@
-//! The options that say how long the calls of a socket wait.
+//! The options that say what a socket is called, and how long its calls wait.
 
 macro_rules! call_options {
     ([$($more:ident)*] $($before:tt)*) => {
         gather_options! { [$($more)*] $($before)*
+            /// Sets what the socket is called where people look at it: in log lines, monitor events,
+            /// statistics and `Debug`. Peers are not told.
+            name(name: impl Into<String> = Some(name.into())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: (),
+                unit: "text",
+                allowed: "at most 255 bytes, without control characters; empty is none" if |name| {
+                    name.as_ref().is_none_or(|name| name.len() <= 255 && !name.contains(char::is_control))
+                },
+                stored: |name: Option<String>| name.filter(|name| !name.is_empty()),
+                on: Any,
+                changed: AtOnce,
+            }
+
             /// Limits how long `send` waits for a peer that can take the message; `None` is for ever, zero is
             /// not at all: its task yields once, and tries again.
             send_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {

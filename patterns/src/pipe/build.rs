@@ -54,6 +54,7 @@ impl Party<'_> {
             popped: 0,
             report_at: 1,
             peer: None,
+            news: None,
         }));
     }
 }

@@ -35,6 +35,7 @@
 //! policy/, expire conflate evict resize   what a queue does beside counting
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
+//! ender.rs                            ending a connection from outside
 //! writer.rs reader.rs session_end.rs  the ends, as their holders have them
 //! build.rs                            making pipes
 //! counters.rs view.rs                 what the statistics see
@@ -44,6 +45,7 @@ mod build;
 mod byte_budget;
 mod conflate;
 mod counters;
+mod ender;
 mod ends;
 mod evict;
 mod expire;
@@ -68,6 +70,7 @@ use tokio::time::Instant;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
+pub(crate) use ender::{Ender, Ending};
 pub(crate) use ends::Drive;
 pub(crate) use evict::EvictReason;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};

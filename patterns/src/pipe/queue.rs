@@ -55,6 +55,8 @@ pub(super) struct Queue {
     pub(super) policy: Option<Box<Policy>>,
     /// The writer wants the reader gone.
     pub(super) evicted: Option<EvictReason>,
+    /// The reader's connection is to end. What is queued stays.
+    pub(super) is_ending: bool,
     pub(super) limits: Sides,
     /// Who sends what is in the queue.
     pub(super) peers: Peers,
@@ -100,6 +102,7 @@ impl Queue {
             budget: ByteBudget::new(all.most_bytes()),
             policy: Policy::new(&all),
             evicted: None,
+            is_ending: false,
             limits,
             peers: Peers::default(),
             writer: End::new(writer),

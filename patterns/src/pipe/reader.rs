@@ -40,6 +40,8 @@ pub(crate) struct PipeReader {
     pub(super) report_at: usize,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
+    /// What was looked at, and is not taken yet.
+    pub(super) news: Option<Box<PeerMark>>,
 }
 
 impl PipeReader {
@@ -128,6 +130,23 @@ impl PipeReader {
         }
     }
 
+    /// Returns whether there is something to take now, that stays where it is. `None`: nor ever more.
+    pub(crate) fn look(&mut self) -> Option<bool> {
+        loop {
+            if !self.batch.is_empty() || self.news.is_some() {
+                return Some(true);
+            }
+            match self.refill::<()>() {
+                None | Some(Popped::Message(())) => {}
+                // Nothing but the name, which is noted.
+                Some(Popped::Mark(PeerMark::Joined { tell: false, .. })) => {}
+                Some(Popped::Mark(mark)) => self.news = Some(Box::new(mark)),
+                Some(Popped::Empty) => return Some(false),
+                Some(Popped::Ended) => return None,
+            }
+        }
+    }
+
     /// Throws away what is waiting.
     pub(crate) fn discard(&mut self) {
         loop {
@@ -141,6 +160,9 @@ impl PipeReader {
 
     /// Takes the next batch. `Some`: there is something else, or nothing.
     fn refill<T>(&mut self) -> Option<Popped<T>> {
+        if let Some(mark) = self.news.take() {
+            return Some(Popped::Mark(*mark));
+        }
         let mut lane = self.lane.lock();
         let expired = lane.expire();
         lane.settle();

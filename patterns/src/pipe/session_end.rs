@@ -119,7 +119,7 @@ pub(crate) struct OutgoingEnd {
 pub(crate) enum Taken {
     /// The oldest batch.
     Batch(Batch),
-    /// The socket is gone and everything it sent is taken.
+    /// The socket is gone and everything it sent is taken, or the connection was asked to end.
     Finished,
 }
 
@@ -128,6 +128,9 @@ impl OutgoingEnd {
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut lane = self.lane.lock();
         lane.reader.set_task(cx.waker());
+        if lane.is_ending {
+            return Poll::Ready(Taken::Finished);
+        }
         let wakeup = lane.expire();
         let taken = match lane.take() {
             Some(batch) => Poll::Ready(Taken::Batch(batch)),
@@ -199,9 +202,8 @@ impl OutgoingEnd {
     pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
-        lane.evicted
-            .is_none()
-            .then(|| (lane.deadline(), lane.spares.are_worth_a_timer()))
+        let is_wanted = lane.evicted.is_none() && !lane.is_ending;
+        is_wanted.then(|| (lane.deadline(), lane.spares.are_worth_a_timer()))
     }
 
     /// Returns why the socket wants the peer gone, if it does.

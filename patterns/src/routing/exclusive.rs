@@ -107,6 +107,17 @@ impl RecvStrategy for ExclusiveReceiver {
         self.readers.iter()
     }
 
+    fn has_next(&mut self) -> bool {
+        while let Some(reader) = self.readers.front_mut() {
+            if let Some(has_next) = reader.look() {
+                return has_next;
+            }
+            self.before = self.last_sender();
+            self.readers.pop_front();
+        }
+        false
+    }
+
     fn attach(&mut self, reader: PipeReader) {
         self.readers.push_back(reader);
     }

@@ -133,20 +133,30 @@ impl FairQueue {
                     self.pass_on();
                     return Some(Err(news));
                 }
-                // The one that takes its place in `readable` has the turn.
-                Popped::Empty => {
-                    self.settle_last();
-                    let reader = self.readable.swap_remove(self.turn);
-                    self.empty.insert(reader.id(), reader);
-                }
-                Popped::Ended => {
-                    self.settle_last();
-                    let reader = self.readable.swap_remove(self.turn);
-                    self.before.forget(&reader);
-                    self.end_leaving();
-                }
+                Popped::Empty => self.stand_aside(),
+                Popped::Ended => self.end_turn(),
             }
         }
+    }
+
+    /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
+    fn stand_aside(&mut self) {
+        self.settle_last();
+        let reader = self.readable.swap_remove(self.turn);
+        self.empty.insert(reader.id(), reader);
+    }
+
+    /// The pipe whose turn it is has ended.
+    fn end_turn(&mut self) {
+        self.settle_last();
+        let reader = self.readable.swap_remove(self.turn);
+        self.before.forget(&reader);
+        self.end_leaving();
+    }
+
+    /// Returns the first frame of the message that is next, if `has_next`, and as far as that is seen without taking it.
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        self.readable.get(self.turn)?.front()
     }
 
     #[inline]
@@ -269,6 +279,23 @@ impl RecvStrategy for FairQueue {
         let waiting = leavings.flat_map(|one| one.ended.iter().chain(&one.living));
         let readers = self.readable.iter().chain(waiting).chain(empty);
         readers.map(AsRef::as_ref)
+    }
+
+    /// Has it be the turn of a pipe that has something.
+    fn has_next(&mut self) -> bool {
+        loop {
+            if self.turn >= self.readable.len() {
+                self.turn = 0;
+            }
+            let Some(reader) = self.readable.get_mut(self.turn) else {
+                return false;
+            };
+            match reader.look() {
+                Some(true) => return true,
+                Some(false) => self.stand_aside(),
+                None => self.end_turn(),
+            }
+        }
     }
 
     fn attach(&mut self, reader: PipeReader) {

@@ -13,6 +13,7 @@ use zmtp::{Batch, Message};
 use super::SendStrategy;
 use super::encode_once::EncodeOnce;
 use super::prefix_trie::{NodeId, PrefixTrie};
+use crate::logs;
 use crate::options::{Options, SlowSubscriber};
 use crate::pipe::PipeEnd;
 use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
@@ -43,6 +44,8 @@ pub struct FanOut {
     expiring: bool,
     /// Messages go to those who do not match (R-PUB-8).
     invert: bool,
+    /// What the socket is called.
+    name: Option<String>,
     /// Who has subscribed to too much since `is_expelled` was asked last.
     expelled: Option<PipeId>,
     /// What left with the peers that went, for a socket that tells of it.
@@ -132,6 +135,24 @@ impl FanOut {
         encoded.clear();
         self.encoded = encoded;
         true
+    }
+
+    /// Sends the message to one peer, whatever it has subscribed to. `false`: it has no room, and `no_drop` is set; the
+    /// message is untouched. `None`: there is no such peer.
+    pub(crate) fn send_to(&mut self, to: PipeId, message: &mut Message) -> Option<bool> {
+        let slot = *self.slots.get(&to)?;
+        let subscriber = self.subscribers[slot as usize].as_mut()?;
+        if subscriber.writer.is_spent() {
+            self.remove(slot);
+            return None;
+        }
+        self.matching.clear();
+        self.matching.push(slot);
+        if self.no_drop && !self.have_room() {
+            return Some(false);
+        }
+        self.offer(slot, &mut EncodeOnce::Single(message));
+        Some(true)
     }
 
     /// How many were offered the last message.
@@ -266,7 +287,6 @@ impl FanOut {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
-        tracing::warn!("a subscriber is disconnected: it has subscribed to too much");
         subscriber.excessive = true;
         self.expelled = Some(subscriber.writer.id());
         subscriber.topic_bytes = 0;
@@ -275,6 +295,8 @@ impl FanOut {
         let pipe = subscriber.writer.id();
         self.take_off(slot, pipe, topics);
         if !stays {
+            // Connections tell of it themselves.
+            tracing::warn!(target: logs::CONNECTION, socket = self.name, "a subscriber is disconnected: it has subscribed to too much");
             self.remove(slot);
         }
     }
@@ -353,6 +375,7 @@ impl SendStrategy for FanOut {
         self.max_topic_bytes = options.max_subscription_bytes;
         self.expiring = options.send_ttl.is_some();
         self.invert = options.invert_matching;
+        self.name.clone_from(&options.name);
     }
 
     fn attach(&mut self, writer: PipeWriter) {

@@ -81,6 +81,8 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
             reader.conclude();
         }
     }
+    /// Returns whether something is to be had now. It stays where it is.
+    fn has_next(&mut self) -> bool;
     /// Returns who has sent the message that was received last; `None` if none was.
     fn last_sender(&self) -> Option<Arc<Peer>>;
     /// Iterates over all pipes.

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use zmtp::mechanism::{Admission, Credentials, Password, Refusal};
 
 use super::{AuthRequest, Authenticator, Decision};
+use crate::logs;
 use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
 
@@ -97,7 +98,7 @@ impl std::str::FromStr for Place {
 }
 
 impl Place {
-    fn has(&self, peer: &PeerAddress) -> bool {
+    pub(super) fn has(&self, peer: &PeerAddress) -> bool {
         let (ip, process) = (peer.ip(), peer.process());
         match self {
             Place::Net(net) => ip.is_some_and(|ip| net.contains(&ip)),
@@ -273,7 +274,7 @@ pub(super) async fn look<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot read the file or directory of an authenticator");
+            tracing::warn!(target: logs::SECURITY, %error, "cannot read the file or directory of an authenticator");
             Err(Refusal::Temporary)
         }
         Err(_) => Err(Refusal::Internal),

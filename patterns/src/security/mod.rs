@@ -58,6 +58,7 @@
 mod curve;
 mod handlers;
 mod policy;
+mod selector;
 mod zap;
 
 use std::future::Future;
@@ -78,6 +79,7 @@ pub use self::curve::{
 };
 pub use self::handlers::{Addresses, And, Place, PlaceError, PlainUsers};
 pub(crate) use self::policy::Authority;
+pub use self::selector::PeerSelector;
 pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
 

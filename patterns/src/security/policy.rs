@@ -8,6 +8,7 @@ use zmtp::mechanism::{Asks, Credentials};
 
 use super::zap::{self, ZapClient};
 use super::{AnyAuthenticator, AuthRequest, Decision, Refusal};
+use crate::logs;
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
@@ -73,12 +74,15 @@ impl Authority {
             credentials,
         };
         let mechanism = request.credentials.mechanism();
+        let claim = request.credentials.claim();
         let decision = if let Some(authenticator) = self.authenticator() {
             authenticator.decide(request).await
         } else if self.zap.is_bound() {
             zap::ask(self, &request).await
         } else {
             tracing::warn!(
+                target: logs::SECURITY,
+                socket = options.name,
                 %address,
                 mechanism,
                 "peer refused: the socket's context has no authenticator"
@@ -88,9 +92,24 @@ impl Authority {
         };
         match &decision {
             Ok(admission) => {
-                tracing::debug!(%address, mechanism, user_id = %admission.user_id, "peer admitted");
+                tracing::debug!(
+                    target: logs::SECURITY,
+                    socket = options.name,
+                    %address,
+                    mechanism,
+                    user_id = ?admission.user_id,
+                    "peer admitted"
+                );
             }
-            Err(refusal) => tracing::debug!(%address, mechanism, %refusal, "peer refused"),
+            Err(refusal) => tracing::debug!(
+                target: logs::SECURITY,
+                socket = options.name,
+                %address,
+                mechanism,
+                claim,
+                %refusal,
+                "peer refused"
+            ),
         }
         decision
     }

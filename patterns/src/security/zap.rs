@@ -16,6 +16,7 @@ use zmtp::mechanism::{Admission, Refusal};
 use zmtp::{Message, Metadata};
 
 use super::{AuthRequest, Authority, Decision};
+use crate::logs;
 
 /// The inproc name that handlers bind.
 pub(crate) const NAME: &str = "zeromq.zap.01";
@@ -42,7 +43,7 @@ pub(super) async fn ask(authority: &Arc<Authority>, request: &AuthRequest) -> De
     let reply = authority.zap.ask(authority.clone(), question).await;
     let understood = reply.as_ref().and_then(|reply| from_message(reply, &id));
     understood.unwrap_or_else(|| {
-        tracing::warn!(?reply, "the ZAP handler's reply is malformed");
+        tracing::warn!(target: logs::SECURITY, ?reply, "the ZAP handler's reply is malformed");
         Err(Refusal::Temporary)
     })
 }

@@ -9,9 +9,9 @@ use zmtp::{Message, SocketType};
 
 use super::{Direction, ErasedSocket, Socket, Whole};
 use crate::context::Context;
-use crate::core::Pattern;
 use crate::core::call::CallTimeout;
 use crate::core::check;
+use crate::core::{IntoSent, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
@@ -22,6 +22,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::rules::Rules;
+use crate::security::PeerSelector;
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;
 
@@ -75,6 +76,7 @@ impl fmt::Debug for AnySocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnySocket")
             .field("type", &self.socket_type())
+            .field("name", &self.options().name)
             .field("last_endpoint", &self.last_endpoint())
             .finish_non_exhaustive()
     }
@@ -218,6 +220,11 @@ impl AnySocket {
         self.0.disconnect(endpoint.to_endpoint()?)
     }
 
+    /// Ends the living connections of a peer, and returns how many there were: [`Socket::disconnect_peer`].
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        self.0.disconnect_peer(peer.into())
+    }
+
     /// Returns the endpoint of the last successful `bind` (resolved) or `connect` (as given).
     pub fn last_endpoint(&self) -> Option<Endpoint> {
         self.0.last_endpoint()
@@ -262,8 +269,8 @@ impl AnySocket {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let (mut message, mut timeout) = (Some(message.into()), CallTimeout::default());
+    pub async fn send(&mut self, message: impl IntoSent<Message>) -> Result<(), SendError> {
+        let (mut message, mut timeout) = (Some(message.into_sent()), CallTimeout::default());
         poll_fn(|cx| self.0.poll_send(cx, &mut message, &mut timeout)).await
     }
 
@@ -272,8 +279,8 @@ impl AnySocket {
     /// # Errors
     ///
     /// As there, or the type does not send. The message comes back.
-    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.0.try_send(message.into())
+    pub fn try_send(&mut self, message: impl IntoSent<Message>) -> Result<(), SendError> {
+        self.0.try_send(message.into_sent())
     }
 
     /// Receives the next message: [`Socket::recv`].

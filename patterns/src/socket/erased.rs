@@ -22,6 +22,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 use crate::rules::{Capability, Rules};
+use crate::security::PeerSelector;
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;
 
@@ -35,6 +36,7 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError>;
     fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError>;
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError>;
+    fn disconnect_peer(&self, peer: PeerSelector) -> usize;
     fn last_endpoint(&self) -> Option<Endpoint>;
     fn options(&self) -> Options;
     fn set_options(&mut self, options: Options) -> Result<(), OptionError>;
@@ -113,6 +115,10 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError> {
         Socket::disconnect(self, endpoint)
+    }
+
+    fn disconnect_peer(&self, peer: PeerSelector) -> usize {
+        Socket::disconnect_peer(self, peer)
     }
 
     fn last_endpoint(&self) -> Option<Endpoint> {

@@ -36,7 +36,7 @@ pub use self::shared_sender::SharedSender;
 pub use self::stream::{MessageSink, Messages, Permit};
 use crate::capability::Sends as CanSend;
 use crate::context::Context;
-pub use crate::core::pattern::{Incoming, Outgoing, Pattern};
+pub use crate::core::pattern::{Incoming, IntoSent, Outgoing, Pattern};
 use crate::core::{Access, Binding, Core};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
@@ -44,6 +44,7 @@ use crate::error::{
 };
 use crate::monitor::Monitor;
 use crate::options::Options;
+use crate::security::PeerSelector;
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;
 
@@ -63,6 +64,10 @@ impl<P: Pattern, D: Direction> fmt::Debug for Socket<P, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
             .field("type", &self.socket_type())
+            .field(
+                "name",
+                &self.handle.peek(|core| core.options().name.clone()),
+            )
             .field("last_endpoint", &self.last_endpoint())
             .finish_non_exhaustive()
     }
@@ -231,6 +236,39 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     pub fn disconnect(&mut self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         let endpoint = endpoint.to_endpoint()?;
         self.handle.with(|core| core.disconnect(endpoint))
+    }
+
+    /// Ends the living connections of a peer, whoever began them, and returns how many there were: for one that
+    /// misbehaves, or whose password or key is revoked (take it from the authenticator first). Also a peer whose handshake
+    /// is under way, and which is not counted, is sent away as soon as it is known who it is.
+    ///
+    /// It is as if the connections had broken. What has come is still to be received. What waits for a peer that has
+    /// connected to this socket goes with its connection, and is counted in [`stats`](Self::stats). What waits at an endpoint
+    /// that this socket is connected to stays for the next connection, which is made after `reconnect_interval`:
+    /// [`disconnect`](Self::disconnect) ends that. The peer, too, may connect again, and is let in if the authenticator
+    /// lets it in. The monitor tells of [`ByRequest`](crate::DisconnectReason::ByRequest).
+    ///
+    /// Peers by inproc have no connection, and stay.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use purezmq::{DealerSocket, PeerSelector, RouterSocket};
+    ///
+    /// let mut router = RouterSocket::new();
+    /// let endpoint = router.bind("tcp://127.0.0.1:*").await?;
+    /// let mut dealer = DealerSocket::builder().routing_id("worker 1").build()?;
+    /// dealer.connect(&endpoint)?;
+    /// dealer.send("ready").await?;
+    /// assert_eq!(router.recv_message().await?.peer, "worker 1");
+    ///
+    /// assert_eq!(router.disconnect_peer(PeerSelector::routing_id("worker 1")), 1);
+    /// assert_eq!(router.disconnect_peer(PeerSelector::user("nobody")), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        self.handle.peek(|core| core.disconnect_peer(peer.into()))
     }
 
     /// Returns the endpoint of the last successful `bind` (resolved) or `connect` (as given) of this handle.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{Direction, MessageSink, Permit, SendSide, SharedSender, Socket};
 use crate::capability::{Reserves, Sends as CanSend, Streams};
 use crate::core::call::{CallTimeout, Sending};
-use crate::core::{Access, Pattern, Refusal};
+use crate::core::{Access, IntoSent, Pattern, Refusal};
 use crate::error::{ReserveError, SendError};
 
 impl<P: CanSend, D: SendSide> Socket<P, D> {
@@ -24,9 +24,9 @@ impl<P: CanSend, D: SendSide> Socket<P, D> {
     #[inline]
     pub fn send(
         &mut self,
-        message: impl Into<P::Sent>,
+        message: impl IntoSent<P::Sent>,
     ) -> impl Future<Output = Result<(), SendError>> + Send {
-        Sending::<P, _>::new(&mut self.handle, message.into())
+        Sending::<P, _>::new(&mut self.handle, message.into_sent())
     }
 
     /// Sends a message if that needs no waiting.
@@ -34,8 +34,8 @@ impl<P: CanSend, D: SendSide> Socket<P, D> {
     /// # Errors
     ///
     /// As [`send`](Self::send); instead of waiting, [`SendError::Full`].
-    pub fn try_send(&mut self, message: impl Into<P::Sent>) -> Result<(), SendError> {
-        let message = message.into();
+    pub fn try_send(&mut self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
+        let message = message.into_sent();
         self.handle.with(|core| core.try_send(message))
     }
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::{Direction, SendSide, Socket, Whole};
 use crate::capability::Sends as CanSend;
 use crate::core::call::CallTimeout;
-use crate::core::{Outgoing, Pattern};
+use crate::core::{IntoSent, Outgoing, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, SendError, UnbindError,
 };
 use crate::monitor::Monitor;
+use crate::security::PeerSelector;
 use crate::socket::Builder;
 use crate::stats::SocketStats;
 use crate::sync::Mutex;
@@ -112,9 +113,9 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// # Cancel safety
     ///
     /// A dropped future has not sent the message, and has left the line.
-    pub async fn send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+    pub async fn send(&self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
         let shared = &*self.shared;
-        let mut message = Some(message.into());
+        let mut message = Some(message.into_sent());
         let mut timeout = CallTimeout::default();
         // The place in the line is given up after the turn.
         let mut place = None;
@@ -179,8 +180,8 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// # Errors
     ///
     /// As [`Socket::try_send`]. The message comes back.
-    pub fn try_send(&self, message: impl Into<P::Sent>) -> Result<(), SendError> {
-        let message = message.into();
+    pub fn try_send(&self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
+        let message = message.into_sent();
         self.with(|socket| socket.try_send(message))
     }
 
@@ -235,6 +236,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     /// As there.
     pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> {
         self.with(|socket| socket.disconnect(endpoint))
+    }
+
+    /// Ends the living connections of a peer, and returns how many there were: [`Socket::disconnect_peer`].
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        self.with(|socket| socket.disconnect_peer(peer))
     }
 
     /// Changes options of the socket: [`Socket::set_options`].

@@ -12,8 +12,8 @@ use zmtp::Message;
 
 use super::{Direction, SendSide, Socket, Whole};
 use crate::capability::Sends as CanSend;
-use crate::core::Pattern;
 use crate::core::call::CallTimeout;
+use crate::core::{IntoSent, Pattern};
 use crate::error::{RecvError, ReserveError, SendError};
 
 /// The messages of a socket as a [`Stream`]: made by the socket's `stream` or `into_stream`.
@@ -170,7 +170,7 @@ impl<'a, P: CanSend, D: SendSide> Permit<'a, P, D> {
     ///
     /// The message has no frames; or the peer with the room has gone meanwhile, and no other has any. The
     /// message comes back.
-    pub fn send(self, message: impl Into<P::Sent>) -> Result<(), SendError> {
+    pub fn send(self, message: impl IntoSent<P::Sent>) -> Result<(), SendError> {
         self.socket.try_send(message)
     }
 }

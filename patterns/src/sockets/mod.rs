@@ -56,7 +56,7 @@ pub use req::{Req, ReqSocket};
 pub use router::{Routed, Router, RouterEvent, RouterSocket};
 pub use scatter::{Gather, GatherSocket, Scatter, ScatterSocket};
 pub use sub::{Sub, SubSocket};
-pub use xpub::{XPub, XPubSocket};
+pub use xpub::{Subscriber, XPub, XPubEvent, XPubSocket};
 pub use xsub::{XSub, XSubSocket};
 
 use crate::capability;

@@ -6,7 +6,7 @@ use zmtp::{Envelope, Message};
 
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
-use crate::routing::{ByPeer, FairQueue, Undelivered};
+use crate::routing::{ByPeer, FairQueue, RecvStrategy, Undelivered};
 use crate::socket::Socket;
 
 /// The pattern of [`RepSocket`].
@@ -53,6 +53,14 @@ impl Pattern for Rep {
             Err(Undelivered::Unknown) => core.shared.state.stats.unroutable.add(1),
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn is_readable(core: &mut Core<Self>) -> bool {
+        core.state.asker.is_none() && core.receiver.has_next()
+    }
+
+    fn is_writable(core: &mut Core<Self>) -> bool {
+        core.state.asker.is_some()
     }
 
     /// Takes the next well-formed request.

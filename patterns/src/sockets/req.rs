@@ -7,7 +7,7 @@ use zmtp::{Envelope, Message};
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::rng;
-use crate::routing::{FairQueue, LoadBalance, SendStrategy};
+use crate::routing::{FairQueue, LoadBalance, RecvStrategy, SendStrategy};
 use crate::socket::Socket;
 
 /// The pattern of [`ReqSocket`].
@@ -110,6 +110,15 @@ impl Pattern for Req {
         state.asked = Some(Asked { peer: Some(peer) });
         std::mem::swap(&mut state.envelope, &mut state.draft);
         Poll::Ready(Ok(()))
+    }
+
+    fn is_readable(core: &mut Core<Self>) -> bool {
+        core.state.asked.is_some() && core.receiver.has_next()
+    }
+
+    fn is_writable(core: &mut Core<Self>) -> bool {
+        let is_its_turn = core.state.asked.is_none() || core.shared.config.options.relaxed;
+        is_its_turn && core.sender.has_room()
     }
 
     /// The request went down with its endpoint: another one may be sent, once there is an endpoint again.

@@ -5,7 +5,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use crate::core::call::{Receiving, RecvOp};
-use crate::core::{Access, Core, Incoming, Outgoing, Pattern, Refusal};
+use crate::core::{Access, Core, Incoming, IntoSent, Outgoing, Pattern, Refusal};
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::pipe::PeerMark;
@@ -122,8 +122,8 @@ impl From<RouterEvent> for Message {
 impl Routed {
     /// Makes a message of exactly these frames to the peer that this comes from. A REQ takes no answer without an
     /// envelope: [`respond`](Self::respond) sends that back, too.
-    pub fn reply(&self, message: impl Into<Message>) -> Self {
-        Routed::from((&self.peer, message))
+    pub fn reply(&self, message: impl IntoSent<Message>) -> Self {
+        Routed::from((&self.peer, message.into_sent()))
     }
 
     /// Makes an answer to a request (RFC 28): in front of `body` stands the envelope that the request came in, which
@@ -139,12 +139,12 @@ impl Routed {
     /// let answer = request.respond("answer");
     /// assert_eq!(answer, Routed::from(("proxy", ["client", "", "answer"])));
     /// ```
-    pub fn respond(&self, body: impl Into<Message>) -> Self {
+    pub fn respond(&self, body: impl IntoSent<Message>) -> Self {
         let mut message = self.message.clone();
         while message.len() > self.envelope_len() {
             message.pop_back();
         }
-        for frame in body.into().into_frames() {
+        for frame in body.into_sent().into_frames() {
             message.push_back(frame);
         }
         Routed::from((&self.peer, message))
@@ -302,9 +302,9 @@ impl<D: SendSide> Socket<Router, D> {
     pub fn send_to(
         &mut self,
         peer: impl Into<RoutingId>,
-        message: impl Into<Message>,
+        message: impl IntoSent<Message>,
     ) -> impl Future<Output = Result<(), SendError>> + Send {
-        self.send((peer.into(), message.into()))
+        self.send((peer.into(), message.into_sent()))
     }
 
     /// Returns the routing ids of all peers that messages can be sent to, in no order.

@@ -5,7 +5,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use crate::core::{Core, Pattern, Refusal};
-use crate::routing::{Broadcast, FairQueue, PrefixTrie};
+use crate::routing::{Broadcast, FairQueue, PrefixTrie, RecvStrategy};
 use crate::socket::Socket;
 
 /// The pattern of [`SubSocket`].
@@ -38,6 +38,24 @@ impl Pattern for Sub {
             core.shared.state.stats.discarded.add(1);
         }
         Poll::Pending
+    }
+
+    /// What is not wanted is thrown away here as in `recv`.
+    fn is_readable(core: &mut Core<Self>) -> bool {
+        let invert = core.shared.config.options.invert_matching;
+        while core.receiver.has_next() {
+            let topics = &core.state;
+            let is_wanted = core
+                .receiver
+                .front()
+                .is_none_or(|topic| topics.matches(topic) != invert);
+            if is_wanted {
+                return true;
+            }
+            core.shared.state.stats.discarded.add(1);
+            drop(core.receiver.recv());
+        }
+        false
     }
 
     #[inline(always)]

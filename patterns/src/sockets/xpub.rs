@@ -1,21 +1,27 @@
 //! XPUB (RFC 29): a publisher that hears what is subscribed to.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::poll_fn;
+use std::mem::take;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use zmtp::Message;
 
 use super::publisher::SUBSCRIPTIONS;
-use crate::core::{Access, Core, Joint, Pattern, Refusal};
+use crate::core::call::{CallTimeout, Receiving, RecvOp};
+use crate::core::pattern::send_error;
+use crate::core::{Access, Core, IntoSent, Joint, Pattern, Refusal};
+use crate::error::{RecvError, SendError};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::routing::{Departure, FairQueue, FanOut, RecvStrategy};
-use crate::socket::{Direction, RecvHalf, SendHalf, Socket, SubscribesFor};
-use crate::state::{StatsRegistry, parse_subscription, subscription_message, take_subscriptions};
+use crate::socket::{Direction, RecvHalf, RecvSide, SendHalf, SendSide, Socket, SubscribesFor};
+use crate::state::{StatsRegistry, subscription_message, take_subscriptions};
 
 /// The pattern of [`XPubSocket`].
 #[derive(Clone, Copy, Debug)]
@@ -69,11 +75,56 @@ pub struct Hearing {
 
 /// A notice or message.
 struct Heard {
-    /// The peer, if it is a notice.
-    notice_of: Option<PipeId>,
+    kind: Kind,
+    from: PipeId,
     /// `None`: a notice of ours, about a peer that has gone.
     sender: Option<Arc<Peer>>,
+    /// As libzmq has it.
     message: Message,
+}
+
+/// What was heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Subscribed,
+    Unsubscribed,
+    /// A topic was unsubscribed by a peer's departure.
+    Departed,
+    Message,
+}
+
+/// One of an XPUB's peers, as long as its connection lives: of one that comes back, it is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subscriber(PipeId);
+
+/// What an [`XPubSocket`] receives, told apart: made by its [`recv_event`](Socket::recv_event).
+///
+/// Whatever a peer has sent as a message is a [`Message`](Self::Message), also if it looks like a notice. Which notices are
+/// told, the options `verbose`, `verboser` and `manual` say, as for `recv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum XPubEvent {
+    /// A peer has subscribed to a topic.
+    Subscribed {
+        /// What messages have to begin with.
+        topic: Bytes,
+        /// Who it is: [`send_to`](Socket::send_to) sends to it alone.
+        subscriber: Subscriber,
+    },
+    /// A peer has taken a subscription back, or has gone.
+    Unsubscribed {
+        /// What it had subscribed to.
+        topic: Bytes,
+        /// Who it was.
+        subscriber: Subscriber,
+    },
+    /// A peer has sent a message.
+    Message {
+        /// The message.
+        message: Message,
+        /// Who has sent it.
+        subscriber: Subscriber,
+    },
 }
 
 impl SubscribesFor<XPub> for SendHalf {}
@@ -94,18 +145,7 @@ impl Pattern for XPub {
 
     /// Sends a message, after hearing who wants it.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        let limit = most_kept(core);
-        let is_patient = core.state.is_patient(limit);
-        for _ in 0..SUBSCRIPTIONS {
-            if is_patient && core.state.heard.len() >= limit {
-                break;
-            }
-            // One that has more than one notice in it is kept whole.
-            let limit = if is_patient { usize::MAX } else { limit };
-            if !hear(core, limit) {
-                break;
-            }
-        }
+        hear_first(core);
         let only = core.state.only.filter(|&peer| core.sender.has(peer));
         let sent = core.publish(message, only);
         if sent.is_ready() && core.state.only.take().is_some() {
@@ -116,26 +156,12 @@ impl Pattern for XPub {
 
     /// Takes the next that was heard.
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        core.state.is_read = true;
-        core.state.unread_uses = 0;
-        core.state.unread_since = None;
-        loop {
-            if let Some(heard) = core.state.heard.pop_front() {
-                let options = &core.shared.config.options;
-                if is_manual(options)
-                    && let Some((begins, _)) = heard.message.first().and_then(parse_subscription)
-                {
-                    core.state.last = heard.notice_of;
-                    let alone = begins && options.manual_last_value;
-                    core.state.only = heard.notice_of.filter(|_| alone);
-                }
-                core.state.sender = heard.sender;
-                return Poll::Ready(Ok(heard.message));
-            }
-            if !hear(core, usize::MAX) && core.state.heard.is_empty() {
-                return Poll::Pending;
-            }
-        }
+        next(core).map(|heard| Ok(heard.message))
+    }
+
+    fn is_readable(core: &mut Core<Self>) -> bool {
+        while core.state.heard.is_empty() && hear(core, usize::MAX) {}
+        !core.state.heard.is_empty()
     }
 
     fn last_peer(core: &Core<Self>) -> Option<Arc<Peer>> {
@@ -175,6 +201,191 @@ impl<D: Direction> Socket<XPub, D> {
     }
 }
 
+/// The next that was heard, told apart.
+struct EventOp;
+
+impl RecvOp<XPub> for EventOp {
+    type Item = XPubEvent;
+
+    fn take(&mut self, core: &mut Core<XPub>) -> Poll<Result<XPubEvent, Refusal>> {
+        next(core).map(|heard| Ok(heard.into()))
+    }
+}
+
+impl<D: RecvSide> Socket<XPub, D> {
+    /// Receives the next notice or message, told apart; waits while there is none.
+    ///
+    /// A last-value cache answers each new subscriber alone, whatever prefix it has subscribed to:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use purezmq::{SubSocket, XPubEvent, XPubSocket};
+    ///
+    /// let cache = ["weather/rome", "weather/oslo", "sports/chess"];
+    /// let mut publisher = XPubSocket::builder().verbose(true).build()?;
+    /// let endpoint = publisher.bind("tcp://127.0.0.1:*").await?;
+    /// let mut subscriber = SubSocket::new();
+    /// subscriber.connect(&endpoint)?;
+    /// subscriber.subscribe("weather/");
+    ///
+    /// if let XPubEvent::Subscribed { topic, subscriber } = publisher.recv_event().await? {
+    ///     for value in cache.iter().filter(|value| value.as_bytes().starts_with(&topic)) {
+    ///         publisher.send_to(subscriber, *value).await?;
+    ///     }
+    /// }
+    /// assert_eq!(subscriber.recv().await?, "weather/rome");
+    /// assert_eq!(subscriber.recv().await?, "weather/oslo");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `recv_timeout` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken nothing.
+    pub fn recv_event(&mut self) -> impl Future<Output = Result<XPubEvent, RecvError>> + Send {
+        Receiving::<XPub, _, _>::new(&mut self.handle, EventOp)
+    }
+
+    /// Receives the next notice or message, told apart, if one is there.
+    ///
+    /// # Errors
+    ///
+    /// None is there.
+    pub fn try_recv_event(&mut self) -> Result<XPubEvent, RecvError> {
+        self.handle.with(|core| core.try_recv(EventOp))
+    }
+}
+
+impl<D: SendSide> Socket<XPub, D> {
+    /// Sends a message to one peer alone, whatever it has subscribed to: a snapshot to a new subscriber, for one, as
+    /// [`recv_event`](Self::recv_event) shows. A SUB that has not subscribed to it throws it away. If the peer's pipe is full,
+    /// it misses the message, which is counted; with `no_drop` this waits.
+    ///
+    /// # Errors
+    ///
+    /// The peer has gone, `send_timeout` passed, or the message has no frames. It comes back.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has not sent the message.
+    pub async fn send_to(
+        &mut self,
+        subscriber: Subscriber,
+        message: impl IntoSent<Message>,
+    ) -> Result<(), SendError> {
+        let (mut message, mut timeout) = (message.into_sent(), CallTimeout::default());
+        poll_fn(|cx| {
+            self.handle.poll(cx, |core, cx| {
+                let sent = core.poll_send(cx, |core| offer(core, subscriber, &mut message));
+                let error = match sent {
+                    Poll::Ready(Ok(Some(()))) => return Poll::Ready(Ok(())),
+                    Poll::Ready(Ok(None)) => refused,
+                    Poll::Ready(Err(refusal)) => {
+                        return Poll::Ready(Err(send_error::<XPub>(refusal, take(&mut message))));
+                    }
+                    Poll::Pending => {
+                        ready!(core.poll_send_timeout(cx, &mut timeout));
+                        SendError::Timeout
+                    }
+                };
+                Poll::Ready(Err(error(take(&mut message))))
+            })
+        })
+        .await
+    }
+
+    /// Sends a message to one peer alone, if that needs no waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); instead of waiting, [`SendError::Full`].
+    pub fn try_send_to(
+        &mut self,
+        subscriber: Subscriber,
+        message: impl IntoSent<Message>,
+    ) -> Result<(), SendError> {
+        let mut message = message.into_sent();
+        self.handle.with(|core| {
+            core.read_events();
+            match offer(core, subscriber, &mut message) {
+                Poll::Ready(Ok(Some(()))) => Ok(()),
+                Poll::Ready(Ok(None)) => Err(refused(message)),
+                Poll::Ready(Err(refusal)) => Err(send_error::<XPub>(refusal, message)),
+                Poll::Pending => Err(SendError::Full(message)),
+            }
+        })
+    }
+}
+
+/// Says why a message is not for one peer.
+fn refused(message: Message) -> SendError {
+    match message.is_empty() {
+        true => SendError::NoFrames(message),
+        false => SendError::SubscriberGone(message),
+    }
+}
+
+/// Offers a message to one peer. `None`: it has gone, or there is no message. Pending: not now.
+fn offer(
+    core: &mut Core<XPub>,
+    to: Subscriber,
+    message: &mut Message,
+) -> Poll<Result<Option<()>, Refusal>> {
+    hear_first(core);
+    if message.is_empty() {
+        return Poll::Ready(Ok(None));
+    }
+    match core.sender.send_to(to.0, message) {
+        Some(true) => Poll::Ready(Ok(Some(()))),
+        Some(false) => Poll::Pending,
+        None => Poll::Ready(Ok(None)),
+    }
+}
+
+/// Hears who wants what, before something is sent.
+fn hear_first(core: &mut Core<XPub>) {
+    let limit = most_kept(core);
+    let is_patient = core.state.is_patient(limit);
+    for _ in 0..SUBSCRIPTIONS {
+        if is_patient && core.state.heard.len() >= limit {
+            break;
+        }
+        // One that has more than one notice in it is kept whole.
+        let limit = if is_patient { usize::MAX } else { limit };
+        if !hear(core, limit) {
+            break;
+        }
+    }
+}
+
+/// Takes the next that was heard. Pending: nothing was.
+fn next(core: &mut Core<XPub>) -> Poll<Heard> {
+    core.state.is_read = true;
+    core.state.unread_uses = 0;
+    core.state.unread_since = None;
+    loop {
+        if let Some(heard) = core.state.heard.pop_front() {
+            let options = &core.shared.config.options;
+            if is_manual(options) && heard.kind != Kind::Message {
+                let asks = (heard.kind != Kind::Departed).then_some(heard.from);
+                core.state.last = asks;
+                let alone = heard.kind == Kind::Subscribed && options.manual_last_value;
+                core.state.only = asks.filter(|_| alone);
+            }
+            core.state.sender.clone_from(&heard.sender);
+            return Poll::Ready(heard);
+        }
+        if !hear(core, usize::MAX) && core.state.heard.is_empty() {
+            return Poll::Pending;
+        }
+    }
+}
+
 /// Returns how much of what peers say is kept when the application does not receive.
 fn most_kept(core: &Core<XPub>) -> usize {
     match core.shared.config.options.recv_hwm {
@@ -196,21 +407,22 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize) {
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
     while let Some(departure) = state.departed.front() {
-        if core.receiver.has(departure.pipe) {
+        let pipe = departure.pipe;
+        if core.receiver.has(pipe) {
             return;
         }
         if is_manual(options) {
-            let wishes = state.wishes.remove(&departure.pipe);
+            let wishes = state.wishes.remove(&pipe);
             state.departed.pop_front();
             for topic in wishes.unwrap_or_default() {
-                state.keep(stats, Heard::departure(&topic), limit);
+                state.keep(stats, Heard::departure(pipe, &topic), limit);
             }
             continue;
         }
         let topics = state.departed.pop_front().map(|departure| departure.topics);
         for (topic, last) in topics.unwrap_or_default() {
             if last || options.verboser {
-                state.keep(stats, Heard::departure(&topic), limit);
+                state.keep(stats, Heard::departure(pipe, &topic), limit);
             }
         }
     }
@@ -248,8 +460,13 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
             sender.unsubscribe(from, topic) == Some(true) || options.verboser
         };
         if tell {
+            let kind = match is_new {
+                true => Kind::Subscribed,
+                false => Kind::Unsubscribed,
+            };
             let heard = Heard {
-                notice_of: Some(from),
+                kind,
+                from,
                 sender: heard_from.clone(),
                 message: subscription_message(is_new, topic),
             };
@@ -261,7 +478,8 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     }
     if !rest.is_empty() {
         let heard = Heard {
-            notice_of: None,
+            kind: Kind::Message,
+            from,
             sender: heard_from,
             message: rest,
         };
@@ -271,11 +489,37 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
 }
 
 impl Heard {
-    fn departure(topic: &[u8]) -> Self {
+    fn departure(from: PipeId, topic: &[u8]) -> Self {
         Heard {
-            notice_of: None,
+            kind: Kind::Departed,
+            from,
             sender: None,
             message: subscription_message(false, topic),
+        }
+    }
+}
+
+impl From<Heard> for XPubEvent {
+    fn from(heard: Heard) -> Self {
+        let Heard {
+            kind,
+            from,
+            mut message,
+            ..
+        } = heard;
+        let subscriber = Subscriber(from);
+        if kind == Kind::Message {
+            return XPubEvent::Message {
+                message,
+                subscriber,
+            };
+        }
+        // Behind the octet that says which notice it is.
+        let notice = Bytes::from(message.pop_front().unwrap_or_default());
+        let topic = notice.slice(1.min(notice.len())..);
+        match kind {
+            Kind::Subscribed => XPubEvent::Subscribed { topic, subscriber },
+            _ => XPubEvent::Unsubscribed { topic, subscriber },
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and the state that is the same for all of them.
 //!
 //! ```text
+//! connections.rs       who is at the other ends of its connections, and the way to end them
 //! liveness.rs          which endpoints have tasks that run, and which are gone
 //! peer_names.rs        which peers a socket takes, and under which names
 //! subscription_set.rs  what a subscribing socket has subscribed to
@@ -10,6 +11,7 @@
 //!
 //! Made by the core of a socket; read and written by `connection/` and by `inproc`.
 
+mod connections;
 mod liveness;
 mod peer_names;
 mod stats_registry;
@@ -34,6 +36,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
+pub(crate) use connections::{ConnectionPlace, Connections};
 pub(crate) use liveness::{Liveness, Running};
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
@@ -69,6 +72,7 @@ pub(crate) struct State {
     pub(crate) tasks: watch::Sender<()>,
     /// What of its endpoints is left.
     pub(crate) liveness: Liveness,
+    pub(crate) connections: Connections,
     /// Messages that were accepted and never sent.
     unsent: AtomicUsize,
     /// Who decides about peers.
@@ -107,10 +111,11 @@ impl Shared {
             } else {
                 Inbox::new()
             }),
-            events: Events::default(),
+            events: Events::new(rules.socket_type, options.name.as_deref()),
             stats: StatsRegistry::default(),
             tasks: watch::Sender::default(),
             liveness: Liveness::default(),
+            connections: Connections::default(),
             unsent: AtomicUsize::new(0),
             authority,
             network,
@@ -125,6 +130,7 @@ impl Shared {
     pub(crate) fn set_options(&mut self, options: Options) {
         let (state, rules) = (&self.state, self.config.rules);
         state.linger.set(options.linger);
+        state.events.set_name(options.name.as_deref());
         *state.first_messages.lock() = first_messages(&options);
         *state.limits.lock() = limits(rules, &options);
         let old = &self.config.options;

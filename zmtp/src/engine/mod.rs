@@ -198,4 +198,8 @@ pub struct PeerInfo {
     pub mechanism: &'static str,
     /// As whom the peer was admitted; empty when nobody was asked, or had no name for it.
     pub user_id: String,
+    /// The permanent public key that the peer has proven to have the secret of. `None` without CURVE.
+    #[cfg(feature = "curve")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
+    pub public_key: Option<crate::mechanism::PublicKey>,
 }

@@ -85,6 +85,15 @@ impl Config {
         }
     }
 
+    /// Returns the public key that the peer has to prove to have the secret of, where this side knows it.
+    #[cfg(feature = "curve")]
+    pub(crate) const fn peer_key(&self) -> Option<PublicKey> {
+        match self {
+            Self::CurveClient { server, .. } => Some(*server),
+            _ => None,
+        }
+    }
+
     /// Returns the name in the greeting.
     #[must_use]
     pub const fn name(&self) -> &'static str {

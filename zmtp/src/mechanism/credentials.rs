@@ -8,6 +8,9 @@ use super::password::Password;
 use super::{null, plain};
 use crate::wire::metadata::Metadata;
 
+/// Bounds how many bytes of a name are shown.
+const CLAIM: usize = 64;
+
 /// Says who the peer claims to be (PLAIN) or has proven to be (CURVE).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +53,35 @@ impl Credentials {
             Self::Curve(key) => vec![key.as_bytes()],
         }
     }
+
+    /// Returns as whom the peer wants to come in, as text for people: the name, escaped, of which at most 64 bytes are
+    /// shown, or the key in Z85. `None` for NULL. There is no secret in it.
+    #[must_use]
+    pub fn claim(&self) -> Option<String> {
+        match self {
+            Self::Null => None,
+            Self::Plain { username, .. } => {
+                let shown = &username[..username.len().min(CLAIM)];
+                let cut = if shown.len() < username.len() {
+                    "..."
+                } else {
+                    ""
+                };
+                Some(format!("user \"{}\"{cut}", shown.escape_ascii()))
+            }
+            #[cfg(feature = "curve")]
+            Self::Curve(key) => Some(format!("key {key}")),
+        }
+    }
+
+    /// Returns the public key that the peer has proven to have the secret of.
+    #[cfg(feature = "curve")]
+    pub(crate) const fn public_key(&self) -> Option<PublicKey> {
+        match self {
+            Self::Curve(key) => Some(*key),
+            _ => None,
+        }
+    }
 }
 
 /// Says as whom a peer may come in.
@@ -89,6 +121,30 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("104, 117"), "{shown}");
+    }
+
+    #[test]
+    fn a_claim_is_one_short_line_without_the_password() {
+        let plain = |username: &str| {
+            let credentials = Credentials::Plain {
+                username: username.to_owned().into(),
+                password: "hunter2".into(),
+            };
+            credentials.claim().expect("a name")
+        };
+        assert_eq!(plain("joe"), "user \"joe\"");
+        assert_eq!(plain("joe\n\"root\""), "user \"joe\\n\\\"root\\\"\"");
+        assert_eq!(
+            plain(&"x".repeat(200)),
+            format!("user \"{}\"...", "x".repeat(64))
+        );
+        assert_eq!(Credentials::Null.claim(), None);
+        #[cfg(feature = "curve")]
+        {
+            let key = PublicKey::from([0; 32]);
+            let claim = Credentials::Curve(key).claim().expect("a key");
+            assert_eq!(claim, format!("key {key}"));
+        }
     }
 
     #[test]

@@ -47,8 +47,12 @@ impl Session {
                     // The peer is not read from before that is decided.
                     let Config { rules, options } = &*shared.config;
                     let authority = &shared.state.authority;
+                    let claim = credentials.claim();
                     let decision = authority.decide(options, rules.socket_type, peer, credentials);
                     let answer = Box::pin(decision).await;
+                    if answer.is_err() {
+                        self.refused = claim.map(Into::into);
+                    }
                     let now = Instant::now().into_std();
                     self.engine.authenticated(answer, now)?;
                 }
@@ -71,6 +75,11 @@ impl Session {
             self.stream.push_out(cx)?;
             ready!(self.poll_read(cx, 0))?;
         }
+    }
+
+    /// Returns as whom the peer wanted to come in, if it was refused.
+    pub(crate) fn refused(&mut self) -> Option<Box<str>> {
+        self.refused.take()
     }
 
     /// Returns who the peer is, after the handshake.

@@ -82,7 +82,7 @@ impl Session {
             return Poll::Ready(Err(reason));
         }
         for _ in 0..TURNS {
-            if pipe.outgoing.evicted().is_some() {
+            if pipe.outgoing.evicted().is_some() || pipe.outgoing.is_ending() {
                 return Poll::Ready(Ok(()));
             }
             let Poll::Ready(room) = pipe.incoming.poll_room(cx) else {

@@ -78,6 +78,8 @@ pub(crate) struct Session {
     stall: Option<Stall>,
     /// The stream took nothing when it was last asked.
     is_blocked: bool,
+    /// As whom the peer wanted to come in, whom the authenticator has refused.
+    refused: Option<Box<str>>,
 }
 
 /// What a turn in one direction came to.
@@ -115,6 +117,7 @@ impl Session {
                 .filter(|_| !shared.config.options.no_drop),
             stall: None,
             is_blocked: false,
+            refused: None,
         })
     }
 
@@ -129,6 +132,11 @@ impl Session {
             let reason = Box::pin(self.turn_away(shared, &mut pipe, ended)).await;
             return (pipe, reason);
         }
+        if pipe.outgoing.is_ending() {
+            // Unwanted before it was known.
+            pipe.peer_left(shared.config.options.notify);
+            return (pipe, DisconnectReason::ByRequest);
+        }
         shared.begin(|first| {
             if shared.state.subscriptions.is_some() {
                 pipe.outgoing.begin_live(is_subscription);
@@ -137,14 +145,16 @@ impl Session {
             self.batch = first;
         });
         let (mut session, mut pipe, result) = driver::run(self, pipe).await;
-        let evicted = pipe.outgoing.evicted();
-        session.return_batch(shared, &mut pipe, result.is_ok() && evicted.is_none());
+        let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
+        let is_last = result.is_ok() && evicted.is_none() && !is_ending;
+        session.return_batch(shared, &mut pipe, is_last);
         pipe.peer_left(shared.config.options.notify);
         let reason = match (result, evicted) {
             (Ok(()), Some(why)) => {
                 pipe.outgoing.clear_eviction();
                 why.into()
             }
+            (Ok(()), None) if is_ending => DisconnectReason::ByRequest,
             (Ok(()), None) => {
                 let linger = pipe.outgoing.linger();
                 Box::pin(session.farewell(linger)).await;
@@ -172,6 +182,7 @@ impl Session {
         let ignored = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx));
         match ended.run_until_cancelled(ignored).await {
             Some(Err(reason)) => reason,
+            Some(Ok(())) if pipe.outgoing.is_ending() => DisconnectReason::ByRequest,
             Some(Ok(())) | None => DisconnectReason::Local,
         }
     }

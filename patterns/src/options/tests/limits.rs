@@ -47,6 +47,13 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("conflate_topics", switch()),
         ("immediate", switch()),
         ("linger", zero_up()),
+        (
+            "name",
+            (
+                vec![length(1), length(255)],
+                vec![length(256), "line\nbreak".into()],
+            ),
+        ),
         ("send_timeout", zero_up()),
         ("recv_timeout", zero_up()),
         ("busy_poll", time(Duration::ZERO, second(1))),

@@ -15,6 +15,8 @@ use bytes::{BufMut, Bytes};
 
 use super::{Connection, Event, PeerInfo};
 use crate::error::{Error, Incompatible, Refusal};
+#[cfg(feature = "curve")]
+use crate::mechanism::Credentials;
 use crate::mechanism::{Admission, Asks, Progress};
 use crate::socket_type::SocketType;
 use crate::version::Version;
@@ -187,6 +189,8 @@ impl Connection {
                 properties: Metadata::new(),
                 mechanism: self.config.mechanism.name(),
                 user_id: String::new(),
+                #[cfg(feature = "curve")]
+                public_key: None,
             },
             now,
         );
@@ -213,7 +217,12 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Phase>, Error> {
         let asks = self.config.authenticate || self.config.mechanism.asks() == Asks::Always;
-        match self.mechanism.credentials() {
+        let credentials = self.mechanism.credentials();
+        #[cfg(feature = "curve")]
+        if let Some(key) = credentials.as_ref().and_then(Credentials::public_key) {
+            self.peer_key = Some(Box::new(key));
+        }
+        match credentials {
             Some(credentials) if asks => {
                 self.held = Some(progress);
                 self.event = Some(Event::Authenticate(credentials));
@@ -267,6 +276,8 @@ impl Connection {
                     .cloned()
                     .unwrap_or_default();
                 let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
+                #[cfg(feature = "curve")]
+                let public_key = self.peer_key.take().map(|key| *key);
                 properties.replace(&metadata);
                 self.ready(
                     version,
@@ -277,6 +288,8 @@ impl Connection {
                         properties,
                         mechanism: self.config.mechanism.name(),
                         user_id,
+                        #[cfg(feature = "curve")]
+                        public_key,
                     },
                     now,
                 );

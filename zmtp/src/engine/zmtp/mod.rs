@@ -29,6 +29,8 @@ use super::{Engine, Event, PeerInfo};
 use crate::batch::Batch;
 use crate::decoder::Decoder;
 use crate::error::{Error, Incompatible, Refusal, Silence};
+#[cfg(feature = "curve")]
+use crate::mechanism::PublicKey;
 use crate::mechanism::{Admission, Mechanism, Progress};
 use crate::version::Version;
 use crate::wire::command::Command;
@@ -79,6 +81,9 @@ pub struct Connection {
     held: Option<Progress>,
     /// What the peer was admitted with.
     admission: Admission,
+    /// Whose secret the peer has proven to have, or will have before the handshake is through.
+    #[cfg(feature = "curve")]
+    peer_key: Option<Box<PublicKey>>,
     /// Where batches are encoded to.
     spare: BytesMut,
     decoder: Decoder,
@@ -106,6 +111,8 @@ impl Connection {
             mechanism: config.mechanism.start(&config.random),
             held: None,
             admission: Admission::default(),
+            #[cfg(feature = "curve")]
+            peer_key: config.mechanism.peer_key().map(Box::new),
             spare: BytesMut::new(),
             decoder: Decoder::new(config.limits),
             control,
