@@ -73,6 +73,13 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket makes itself known to no ROUTER")]
     Probes;
+    /// A socket whose messages go to the peer that asked: REP and ROUTER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A DEALER sends to the next peer, whoever it is.
+    /// let dealer = purezmq::DealerSocket::builder().same_connection(true).build();
+    /// ```
+    Answers;
     /// A socket that sends to peers by their routing ids: ROUTER.
     ///
     /// ```compile_fail,E0599

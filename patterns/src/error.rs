@@ -292,7 +292,7 @@ pub enum SendError {
     /// Of `send`: no peer could take the message within `send_timeout`. Send it again, or drop it.
     #[error("no peer took the message in time")]
     Timeout(Message),
-    /// No peer has this routing id, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
+    /// No peer has this routing id, or another one than it was learned from, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
     /// of it), or give up.
     #[error("no peer has the routing id {peer:?}")]
     Unroutable {

@@ -10,7 +10,7 @@ use zmtp::mechanism::PublicKey;
 use zmtp::{Metadata, PeerInfo, SocketType};
 
 use crate::peer_address::PeerAddress;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
 /// The other end of a connection: who has sent a message. The receiving sockets' `last_peer` gives it for the message
 /// that was received last; [`stats`](crate::stats) and the [`monitor`](crate::monitor) tell the same of connections.
@@ -63,10 +63,21 @@ pub struct Peer {
     #[cfg(feature = "curve")]
     #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
     pub public_key: Option<PublicKey>,
+    /// Its user or key.
+    pub(crate) owner: Identity,
+    /// Whom an answer reaches.
+    pub(crate) identity: Identity,
 }
 
 impl Peer {
-    pub(crate) fn new(address: PeerAddress, info: &PeerInfo) -> Self {
+    /// Makes what is known of a peer after its handshake. `is_lasting`: it is the same when it comes back.
+    pub(crate) fn new(
+        address: PeerAddress,
+        info: &PeerInfo,
+        certificate: Option<Bytes>,
+        is_lasting: bool,
+    ) -> Self {
+        let owner = owner(info, certificate.as_deref());
         let properties = &info.properties;
         let says_more = properties
             .iter()
@@ -82,14 +93,16 @@ impl Peer {
             } else {
                 Metadata::new()
             },
-            certificate: None,
+            certificate,
             #[cfg(feature = "curve")]
             public_key: info.public_key,
+            owner,
+            identity: identity(owner, &info.routing_id, is_lasting),
         }
     }
 
     /// A socket of the same context.
-    pub(crate) fn inproc(socket_type: SocketType, routing_id: &[u8]) -> Self {
+    pub(crate) fn inproc(socket_type: SocketType, routing_id: &[u8], is_lasting: bool) -> Self {
         Peer {
             address: PeerAddress::INPROC,
             socket_type: Some(socket_type),
@@ -99,6 +112,8 @@ impl Peer {
             certificate: None,
             #[cfg(feature = "curve")]
             public_key: None,
+            owner: Identity::UNTOLD,
+            identity: identity(Identity::UNTOLD, routing_id, is_lasting),
         }
     }
 
@@ -118,6 +133,28 @@ impl Peer {
             _ => self.properties.get(property).map(Cow::from),
         }
     }
+}
+
+/// Returns as whom the peer was let in: the user, or else the key.
+fn owner(info: &PeerInfo, certificate: Option<&[u8]>) -> Identity {
+    let (kind, shown): (&[u8], &[u8]) = match certificate {
+        _ if !info.user_id.is_empty() => (b"user", info.user_id.as_bytes()),
+        _ if !info.credential.is_empty() => (info.mechanism.as_bytes(), &info.credential),
+        Some(certificate) => (b"certificate", certificate),
+        None => return Identity::UNTOLD,
+    };
+    Identity::of(&[kind, shown])
+}
+
+/// Returns who the peer is: the user or key, under the name that it gives itself. Not `is_lasting`: this connection.
+fn identity(owner: Identity, routing_id: &[u8], is_lasting: bool) -> Identity {
+    if !is_lasting {
+        return Identity::unique();
+    }
+    if routing_id.is_empty() {
+        return owner;
+    }
+    Identity::of(&[b"name", &owner.number().to_le_bytes(), routing_id])
 }
 
 fn named(routing_id: &[u8]) -> Option<RoutingId> {

@@ -1,8 +1,13 @@
-//! [`RoutingId`]: the name of a peer.
+//! [`RoutingId`]: the name of a peer, and whose it was when the socket heard of it.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 
 use bytes::Bytes;
 use zmtp::Frame;
@@ -11,6 +16,11 @@ use zmtp::Frame;
 ///
 /// It is what the peer has set as its `routing_id`, what [`RouterSocket::connect_as`] gave it, or five bytes
 /// that the socket made up, of which the first is zero. Cheap to clone and to compare.
+///
+/// A name is the peer's who has it, and may be somebody else's later. One that a socket gives (with a message, say)
+/// remembers whose it was: what is sent to it reaches that peer, or one that has come back as the same, and else nobody. One
+/// that is made of bytes reaches whoever has the name, and so does [`name_only`](Self::name_only). That is no part of
+/// the name: names are equal whose bytes are.
 ///
 /// ```
 /// use purezmq::RoutingId;
@@ -21,25 +31,106 @@ use zmtp::Frame;
 /// ```
 ///
 /// [`RouterSocket::connect_as`]: crate::RouterSocket::connect_as
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoutingId(Frame);
+#[derive(Clone, Default)]
+pub struct RoutingId {
+    name: Frame,
+    whose: Identity,
+}
+
+/// Tells who is at the other end of a connection, as far as that can be told: a user or a key, and what the peer calls
+/// itself (`peer.rs`). Two connections of one identity are of one peer, which has come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    /// Whoever it is: nobody has come yet, or nobody in particular is meant.
+    pub(crate) const ANY: Identity = Identity(0);
+    /// Nothing is known: a peer without user, key and name.
+    pub(crate) const UNTOLD: Identity = Identity(1);
+
+    /// Makes the identity of who has these properties, and no other. Nobody can make properties to a given identity: it
+    /// is a keyed hash, whose key is this process's own.
+    pub(crate) fn of(properties: &[&[u8]]) -> Self {
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        let mut hasher = KEY.get_or_init(RandomState::new).build_hasher();
+        for property in properties {
+            hasher.write_usize(property.len());
+            hasher.write(property);
+        }
+        Identity(hasher.finish().max(2))
+    }
+
+    /// Returns it as a number, to make another one of.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Makes an identity that no other connection has.
+    pub(crate) fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Atomic::Relaxed);
+        Self::of(&[b"connection", &number.to_le_bytes()])
+    }
+}
 
 impl RoutingId {
     /// The name of a peer without one of its own (R-ROUTER-2).
     pub(crate) fn generated(number: u32) -> Self {
         let mut id = [0; 5];
         id[1..].copy_from_slice(&number.to_be_bytes());
-        RoutingId(Frame::from(id))
+        RoutingId::from(id)
+    }
+
+    /// The same name, of a certain peer.
+    pub(crate) fn of(self, whose: Identity) -> Self {
+        RoutingId { whose, ..self }
+    }
+
+    /// Whose it is.
+    pub(crate) fn whose(&self) -> Identity {
+        self.whose
+    }
+
+    /// The name, whoever has it: what is sent to it goes to a peer that has taken it since, too.
+    #[must_use]
+    pub fn name_only(&self) -> Self {
+        self.clone().of(Identity::ANY)
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
-        &self.0
+        &self.name
     }
 
     /// The bytes as a message's frame.
     pub fn into_frame(self) -> Frame {
-        self.0
+        self.name
+    }
+}
+
+impl PartialEq for RoutingId {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for RoutingId {}
+
+impl PartialOrd for RoutingId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RoutingId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
+impl Hash for RoutingId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
     }
 }
 
@@ -53,19 +144,19 @@ impl Deref for RoutingId {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.name
     }
 }
 
 impl AsRef<[u8]> for RoutingId {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.name
     }
 }
 
 impl Borrow<[u8]> for RoutingId {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        &self.name
     }
 }
 
@@ -77,7 +168,7 @@ impl From<&RoutingId> for RoutingId {
 
 impl From<RoutingId> for Frame {
     fn from(id: RoutingId) -> Self {
-        id.0
+        id.name
     }
 }
 
@@ -85,7 +176,7 @@ macro_rules! from_bytes {
     ($([$($param:tt)*] $type:ty),+ $(,)?) => {$(
         impl<$($param)*> From<$type> for RoutingId {
             fn from(id: $type) -> Self {
-                RoutingId(Frame::from(id))
+                RoutingId::from(Frame::from(id))
             }
         }
     )+};
@@ -96,8 +187,11 @@ from_bytes! {
 }
 
 impl From<Frame> for RoutingId {
-    fn from(id: Frame) -> Self {
-        RoutingId(id)
+    fn from(name: Frame) -> Self {
+        RoutingId {
+            name,
+            whose: Identity::ANY,
+        }
     }
 }
 

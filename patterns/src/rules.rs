@@ -44,6 +44,8 @@ pub struct Rules {
     pub publishes: bool,
     /// Has no use for what a peer has sent, once that peer has gone.
     pub forgets_departed: bool,
+    /// What is sent is for one peer and nobody else: REP's replies, and ROUTER's messages.
+    pub sends_to_one: bool,
     /// The option `linger` that a socket begins with.
     pub linger: Option<Duration>,
     /// The option `write_timeout` that a socket begins with.
@@ -62,6 +64,7 @@ const PLAIN: Rules = Rules {
     subscribes: false,
     publishes: false,
     forgets_departed: false,
+    sends_to_one: false,
     linger: None,
     write_timeout: None,
 };
@@ -96,9 +99,9 @@ macro_rules! each_socket_type {
                 sends: "a request to the next peer in turn", receives: "its reply", mute: "waits",
                 connects_once: true, ..PLAIN
             }
-            Rep RepSocket: Sends Receives Identifies {
+            Rep RepSocket: Sends Receives Identifies Answers {
                 sends: "the reply to the one who asked", receives: "requests from all peers in turn",
-                mute: "drops the reply", ..PLAIN
+                mute: "drops the reply", sends_to_one: true, ..PLAIN
             }
             Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, forgets_departed: true, ..PUBLISHER
@@ -111,9 +114,10 @@ macro_rules! each_socket_type {
             Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", connects_once: true, ..PLAIN
             }
-            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Routes {
+            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes {
                 sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
-                mute: "drops the message; an error if `mandatory`", naming: PeerNaming::ByRoutingId, ..PLAIN
+                mute: "drops the message; an error if `mandatory`", naming: PeerNaming::ByRoutingId,
+                sends_to_one: true, ..PLAIN
             }
             XPub XPubSocket: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
                 PassesSubscriptions ConflatesTopics {
@@ -163,6 +167,7 @@ pub enum Capability {
     Identifies,
     Requests,
     Probes,
+    Answers,
     Routes,
     Publishes,
     Matches,
@@ -184,6 +189,12 @@ impl Rules {
             at += 1;
         }
         None
+    }
+
+    /// Returns whether what waits in a pipe is for the peer that was there, and for nobody who comes in its place: what it
+    /// has asked for, or subscribed to.
+    pub(crate) const fn is_addressed(&self) -> bool {
+        self.sends_to_one || self.publishes
     }
 
     /// Returns whether the type has a capability.

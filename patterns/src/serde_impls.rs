@@ -120,6 +120,9 @@ fn put_kind<M: SerializeMap>(kind: &MonitorEventKind, map: &mut M) -> Result<(),
             "ConnectRetried"
         }
         Kind::HandshakeSucceeded => "HandshakeSucceeded",
+        Kind::Ignored => "Ignored",
+        Kind::LetIn => "LetIn",
+        Kind::HandedOver => "HandedOver",
         Kind::HandshakeFailed(why) => {
             reason = Some(why);
             "HandshakeFailed"

@@ -58,6 +58,10 @@ pub struct SocketStats {
     /// Connections that were ended here, after their handshake, because of what the peer did: it went over a limit, broke
     /// the protocol, or did not keep up. The monitor says which.
     pub expelled: u64,
+    /// Connections that had to wait for their routing id, because another connection of a ROUTER had it.
+    pub duplicates: u64,
+    /// How often a connection has taken its routing id from another one that was still there (`handover`).
+    pub handovers: u64,
     /// The peers that are there now, and the endpoints that are being connected to, oldest first.
     pub peers: Vec<PeerStats>,
     /// What the socket is called (option `name`).
@@ -175,7 +179,7 @@ pub struct Dropped {
     /// The peer's pipe had no room: for a slow subscriber, and for replies and messages of REP, ROUTER and XSUB. A
     /// message counts once for each peer that misses it.
     pub full: u64,
-    /// Nobody had the name that ROUTER was to send to, or the peer that REP was to answer had gone.
+    /// Nobody had the name that ROUTER was to send to, or somebody else, or the peer that REP was to answer had gone.
     pub unroutable: u64,
     /// They waited longer than `send_ttl`.
     pub expired: u64,
@@ -183,7 +187,8 @@ pub struct Dropped {
     pub conflated: u64,
     /// They were partly written when a connection broke.
     pub lost: u64,
-    /// They were queued for a peer when it went for good or the time to linger was over.
+    /// They were queued for a peer when it went for good, when somebody else came in its place, or the time to linger was
+    /// over.
     pub unsent: u64,
     /// They were received, and dropped before the application took them: the endpoint was disconnected, or a
     /// publisher that does not receive was told too much.

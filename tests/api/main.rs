@@ -42,6 +42,9 @@ mod seen_from_outside;
 mod slow_subscribers;
 mod stats;
 mod system_options;
+mod trust;
 #[cfg(target_os = "linux")]
 mod vsock;
 mod xpub_events;
+mod whose_answer;
+mod whose_place;

@@ -79,8 +79,8 @@ async fn correlated_requests_are_numbered_and_other_replies_skipped() {
 // ---------------------------------------------------------------- ROUTER
 
 #[tokio::test]
-async fn a_second_peer_of_a_name_is_ignored_for_ever() {
-    // R-ROUTER-3
+async fn a_second_peer_of_a_name_is_ignored_while_the_first_is_there() {
+    // R-ROUTER-3. We let it in then; libzmq never does.
     let mut server = RouterSocket::builder().mandatory(true).build().unwrap();
     let endpoint = server.bind(ANY_PORT).await.unwrap();
     let mut events = server.monitor();
@@ -88,29 +88,32 @@ async fn a_second_peer_of_a_name_is_ignored_for_ever() {
     connected(&mut events).await;
     let mut second = dealer("same", &endpoint);
     connected(&mut events).await;
-    second.send("never read").await.unwrap();
+    second.send("read later").await.unwrap();
     first.send("read").await.unwrap();
     assert_eq!(take(&mut server).await.message, "read");
     server.send_to("same", "to the first").await.unwrap();
     assert_eq!(within("first", first.recv()).await.unwrap(), "to the first");
     first.close().await;
-    event(&mut events, "the end of the first", |kind| {
+    assert_eq!(take(&mut server).await.message, "read later");
+    server.send_to("same", "to the second").await.unwrap();
+    let heard = within("second", second.recv()).await.unwrap();
+    assert_eq!(heard, "to the second");
+    second.close().await;
+    event(&mut events, "the end of the second", |kind| {
+        matches!(kind, MonitorEventKind::LetIn)
+    })
+    .await;
+    event(&mut events, "the end of the second", |kind| {
         matches!(kind, MonitorEventKind::Disconnected(_))
     })
     .await;
     let error = server.send_to("same", "to nobody").await.unwrap_err();
     assert!(matches!(error, SendError::Unroutable { .. }));
-    assert!(server.try_recv().is_err() && second.try_recv().is_err());
-
-    // The name is free, for who comes now.
-    let mut third = dealer("same", &endpoint);
-    third.send("here").await.unwrap();
-    assert_eq!(take(&mut server).await.message, "here");
 }
 
 #[tokio::test]
 async fn with_handover_the_newcomer_takes_the_name() {
-    // R-ROUTER-4. We end the old connection; libzmq leaves it open.
+    // R-ROUTER-4. The old connection stays open under a made-up name; libzmq hears it no more.
     let mut server = RouterSocket::builder().handover(true).build().unwrap();
     let endpoint = server.bind(ANY_PORT).await.unwrap();
     let mut old = RawPeer::connect(&endpoint).await;
@@ -124,7 +127,10 @@ async fn with_handover_the_newcomer_takes_the_name() {
     assert_eq!(take(&mut server).await.message, "hello");
     server.send_to("same", "for the new one").await.unwrap();
     assert_eq!(within("new", new.recv()).await.unwrap(), "for the new one");
-    old.await_close().await;
+    old.send(&short_frame(b"still here")).await;
+    let still_here = take(&mut server).await;
+    assert_eq!(still_here.message, "still here");
+    assert_ne!(still_here.peer, "same");
 }
 
 #[tokio::test]
@@ -363,7 +369,9 @@ async fn peers_that_fight_for_a_name_never_have_it_at_once() {
             biased;
             routed = server.recv() => {
                 let event = routed.unwrap();
-                assert_eq!(*event.peer(), "same");
+                let is_made_up = event.peer().first() == Some(&0);
+                // What is unread when the next one takes the name comes under another.
+                assert!(*event.peer() == "same" || is_made_up);
                 match event {
                     RouterEvent::Connected(_) => came += 1,
                     RouterEvent::Disconnected(_) => left += 1,

@@ -1,7 +1,8 @@
 //! How long a connecting session waits before it tries again.
 //!
-//! The session's dialler asks for [`next_delay`](Backoff::next_delay) after each failure and calls
-//! [`restart`](Backoff::restart) after a success. Half of every delay is random: when a server
+//! The session's dialler asks for [`next_delay`](Backoff::next_delay) after each failure and tells
+//! [`lasted`](Backoff::lasted) after a success: only a connection that has lasted makes delays start over, so that two
+//! peers that are in each other's way do not come back for ever as fast as they can. Half of every delay is random: when a server
 //! restarts, its clients must not come back in step.
 //!
 //! ```text
@@ -51,8 +52,15 @@ impl Backoff {
         floor.saturating_add(above).min(ceiling)
     }
 
+    /// A connection stood for this long. Starts over if that is longer than the next delay can be.
+    pub(crate) fn lasted(&mut self, time: Duration) {
+        if time > self.ceiling {
+            self.restart();
+        }
+    }
+
     /// Starts over: the next failure is the first again.
-    pub(crate) fn restart(&mut self) {
+    fn restart(&mut self) {
         let first = self.interval.saturating_mul(2);
         self.ceiling = self.max.map_or(first, |max| first.min(max));
     }
@@ -109,15 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn a_success_restarts_it() {
+    fn a_connection_that_lasted_restarts_it() {
         let mut rng = rng();
         let mut backoff = Backoff::new(100 * MS, Some(60_000 * MS));
         for _ in 0..20 {
             backoff.next_delay(&mut rng);
         }
         assert!(backoff.next_delay(&mut rng) >= 30_000 * MS);
-        backoff.restart();
+        backoff.lasted(60_000 * MS);
+        assert!(backoff.next_delay(&mut rng) >= 30_000 * MS, "not for long");
+        backoff.lasted(60_001 * MS);
         assert!(backoff.next_delay(&mut rng) <= 200 * MS);
+        backoff.lasted(300 * MS);
+        assert!(backoff.next_delay(&mut rng) >= 200 * MS, "not for long");
     }
 
     #[test]

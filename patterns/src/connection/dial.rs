@@ -6,7 +6,9 @@
 //! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, unless the option
 //! `reconnect_after_refusal` has it asked again. What is to be said of the end, the guard says.
 
-use tokio::time::{sleep, sleep_until};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Session;
 use super::backoff::Backoff;
@@ -15,7 +17,7 @@ use crate::error::GoneReason;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
 use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
 use crate::rng;
-use crate::state::{ConnectionPlace, PeerRecord};
+use crate::state::{Admitted, ConnectionPlace, PeerRecord, Unplaced};
 use crate::transport::{self, ByteStream};
 
 /// How an attempt ended.
@@ -26,8 +28,8 @@ enum Ended {
     Refused(String),
     /// Before the handshake was through, for this reason.
     Early(String),
-    /// After the handshake, for this reason.
-    Late(String),
+    /// After the handshake, for this reason, when the connection had stood for this long.
+    Late(String, Duration),
 }
 
 /// Dials until the socket has no more use for it.
@@ -56,9 +58,9 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
             }
             Ended::Refused(reason) => (&mut after_refusal, GoneReason::Refused { reason }),
             Ended::Early(last) => (&mut backoff, GoneReason::NotReconnecting { last }),
-            Ended::Late(last) => {
+            Ended::Late(last, time) => {
                 if let Some(backoff) = &mut backoff {
-                    backoff.restart();
+                    backoff.lasted(time);
                 }
                 (&mut backoff, GoneReason::NotReconnecting { last })
             }
@@ -158,24 +160,63 @@ impl Dial {
                 };
             }
         };
-        let peer = session.peer(peer, &info);
+        let peer = session.peer(shared, peer, &info);
         history.record.peer = Some(peer.clone());
         history.record.is_connected = true;
         if std::mem::replace(&mut history.reached, true) {
             history.record.reconnects += 1;
             shared.state.stats.reconnects.add(1);
         }
-        let kept = pipe.take_if(|pipe| shared.admit(pipe, *origin, Some(&peer)));
+        let mut admitted = Err(Unplaced::Taken);
+        let kept = pipe.take_if(|pipe| {
+            admitted = shared.admit(pipe, *origin, Some(&peer));
+            admitted.is_ok()
+        });
         let is_kept = kept.is_some();
         // With `immediate`, or for a peer that the socket has no place for, one of its own.
-        let lent = kept.unwrap_or_else(|| shared.pipe_for(*origin, Some(&peer)));
+        let mut lent = match kept {
+            Some(kept) => kept,
+            None => {
+                let (own, is_admitted) = shared.pipe_for(*origin, Some(&peer));
+                admitted = is_admitted;
+                own
+            }
+        };
         connection.pipe = (!is_kept).then(|| lent.outstanding());
         place.known(&peer, &lent);
         self.enter(Some(&lent), history);
         connection.subject.met(&info, lent.name());
         connection.greeted = true;
         connection.emit(Kind::HandshakeSucceeded);
-        let (mut lent, reason) = session.run(shared, lent, ended).await;
+        let begun = Instant::now();
+        let placed = match admitted {
+            Ok(Admitted { took_over }) => {
+                if took_over {
+                    connection.emit(Kind::HandedOver);
+                }
+                Ok(())
+            }
+            Err(unplaced) => match connection.ignore(unplaced) {
+                Ok(()) => {
+                    let who = (*origin, &peer);
+                    let name = session.wait_for_name(shared, &mut lent, who, ended);
+                    let named = Box::pin(name).await;
+                    if named.is_ok() {
+                        self.enter(Some(&lent), history);
+                        connection.emit(Kind::LetIn);
+                    }
+                    named
+                }
+                refused => refused,
+            },
+        };
+        let (mut lent, reason) = match placed {
+            Ok(()) => session.run(shared, lent).await,
+            Err(reason) => {
+                drop(session);
+                (lent, reason)
+            }
+        };
         drop(place);
         lent.outgoing.begin_again();
         history.record.is_connected = false;
@@ -191,7 +232,7 @@ impl Dial {
         if local {
             Ended::Abandoned
         } else {
-            Ended::Late(last)
+            Ended::Late(last, begun.elapsed())
         }
     }
 

@@ -13,8 +13,9 @@ use super::listen::Listening;
 use crate::error::{EndpointGone, GoneReason};
 use crate::logs;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
-use crate::pipe::{Origin, Outstanding, SessionPipe};
-use crate::state::Shared;
+use crate::peer::Peer;
+use crate::pipe::{Origin, Outstanding, PipeId, SessionPipe};
+use crate::state::{Shared, Unplaced};
 
 /// Returns why a task goes that is not done.
 fn cut_short() -> GoneReason {
@@ -169,6 +170,31 @@ impl ConnectionGuard {
 
     pub(super) fn emit(&self, kind: Kind) {
         self.shared.state.events.emit(&self.subject, kind);
+    }
+
+    /// Writes down who the peer of an accepted connection is.
+    pub(super) fn enter(&self, pipe: PipeId, peer: &Arc<Peer>) {
+        self.shared.state.stats.update(pipe, |entry| {
+            entry.endpoint = Some(self.subject.endpoint().clone());
+            entry.peer = Some(peer.clone());
+            entry.is_connected = true;
+        });
+    }
+
+    /// Tells that the socket has no place for the peer, and how it is to wait for its name.
+    ///
+    /// # Errors
+    /// It is not to wait: PAIR has its peer (R-PAIR-1), or the name is for somebody else for good.
+    pub(super) fn ignore(&self, unplaced: Unplaced) -> Result<(), DisconnectReason> {
+        if self.shared.is_exclusive() {
+            return Err(DisconnectReason::Occupied);
+        }
+        if unplaced == Unplaced::Tied {
+            return Err(DisconnectReason::NameTied);
+        }
+        self.shared.state.stats.duplicates.add(1);
+        self.emit(Kind::Ignored);
+        Ok(())
     }
 
     /// Lets go of the connection's own pipe.

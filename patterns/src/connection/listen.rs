@@ -15,7 +15,7 @@ use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
-use crate::state::{ConnectionPlace, Shared};
+use crate::state::{Admitted, ConnectionPlace, Shared};
 use crate::sync::Mutex;
 use crate::transport::{ByteStream, Listener, Stream};
 
@@ -164,16 +164,27 @@ async fn serve(arrival: Box<Arrival>) {
         };
         let info = greeted?;
         permit.greeted();
-        let known = session.peer(peer, &info);
-        let pipe = guard.shared.pipe_for(origin, Some(&known));
+        let known = session.peer(&guard.shared, peer, &info);
+        let (mut pipe, admitted) = guard.shared.pipe_for(origin, Some(&known));
         guard.pipe = Some(pipe.outstanding());
         place.known(&known, &pipe);
-        guard.shared.state.stats.update(pipe.id(), |entry| {
-            entry.endpoint = Some(guard.subject.endpoint().clone());
-            entry.peer = Some(known);
-            entry.is_connected = true;
-        });
+        guard.greeted = true;
         guard.subject.met(&info, pipe.name());
+        guard.enter(pipe.id(), &known);
+        guard.emit(Kind::HandshakeSucceeded);
+        match admitted {
+            Ok(Admitted { took_over: true }) => guard.emit(Kind::HandedOver),
+            Ok(Admitted { took_over: false }) => {}
+            Err(unplaced) => {
+                guard.ignore(unplaced)?;
+                let who = (origin, &known);
+                session
+                    .wait_for_name(&guard.shared, &mut pipe, who, &ended)
+                    .await?;
+                guard.enter(pipe.id(), &known);
+                guard.emit(Kind::LetIn);
+            }
+        }
         Ok(pipe)
     };
     let pipe = match Box::pin(greeting).await {
@@ -184,9 +195,7 @@ async fn serve(arrival: Box<Arrival>) {
             return guard.end(reason);
         }
     };
-    guard.greeted = true;
-    guard.emit(Kind::HandshakeSucceeded);
-    let (pipe, reason) = session.run(&guard.shared, pipe, &ended).await;
+    let (pipe, reason) = session.run(&guard.shared, pipe).await;
     guard.give_up(pipe);
     guard.end(reason);
 }

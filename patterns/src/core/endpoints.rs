@@ -242,8 +242,8 @@ impl<P: Pattern> Core<P> {
                 None
             } else if self.shared.knows(origin) {
                 // The peer has its place, and its name, before it is reached.
-                let pipe = self.shared.pipe_for(origin, None);
-                if !pipe.is_attached() {
+                let (pipe, admitted) = self.shared.pipe_for(origin, None);
+                if admitted.is_err() {
                     return Err(ConnectError::Occupied { endpoint });
                 }
                 Some(pipe)

@@ -91,10 +91,11 @@ impl Events {
                 PipeEvent::Attached(_) => {}
                 PipeEvent::Changed(id) => sender.changed(id),
                 PipeEvent::Named(id, name) => sender.named(id, name),
+                PipeEvent::Met(id, identity) => sender.met(id, identity),
                 PipeEvent::Detached(origin) => sender.detach(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
                 // Whoever waits looks when it finds nothing.
-                PipeEvent::TaskEnded => {}
+                PipeEvent::TaskEnded | PipeEvent::Renamed(_) => {}
             }
         }
         for event in self.readers.drain(..) {
@@ -107,7 +108,11 @@ impl Events {
                     reader.conclude();
                     receiver.attach(reader);
                 }
-                PipeEvent::Attached(_) | PipeEvent::Named(..) | PipeEvent::TaskEnded => {}
+                PipeEvent::Attached(_)
+                | PipeEvent::Named(..)
+                | PipeEvent::Met(..)
+                | PipeEvent::TaskEnded => {}
+                PipeEvent::Renamed(id) => receiver.renamed(id),
                 PipeEvent::Changed(id) => receiver.changed(id),
                 PipeEvent::Detached(origin) => receiver.let_go(origin),
                 PipeEvent::Configured(options) => configured = Some(options),

@@ -13,7 +13,7 @@ use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::peer::Peer;
 use crate::pipe::{self, Origin, PipeId, Unbound};
-use crate::state::{Config, Shared, State};
+use crate::state::{Applicant, Config, Shared, State, Unplaced};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The names of a context.
@@ -95,11 +95,18 @@ pub(crate) fn connect(
     if let Some(peer_names) = &connector.state.peer_names
         && peer_names.knows(origin)
     {
-        let Some(place) = peer_names.claim(pipe.id(), origin, b"", None) else {
+        let applicant = Applicant {
+            pipe: id,
+            origin,
+            peer: None,
+            before: None,
+        };
+        let Ok(placed) = peer_names.claim(applicant) else {
             pipe.refuse();
             return None;
         };
-        pipe.name_binder(Box::new(place), connector.config.options.notify);
+        let (place, _) = connector.place(id, placed);
+        pipe.name_binder(place, connector.config.options.notify);
     }
     let mut names = names.lock();
     let known = names
@@ -132,34 +139,38 @@ pub(crate) fn connect(
 }
 
 fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), name: &InprocName) {
+    let [connecting, bound] = [(connector, binder), (binder, connector)].map(|(one, other)| {
+        let announced = one.config.options.routing_id.as_deref().unwrap_or_default();
+        let is_lasting = !other.config.options.same_connection;
+        let socket_type = one.config.rules.socket_type;
+        Arc::new(Peer::inproc(socket_type, announced, is_lasting))
+    });
     // Each side decides whether it takes the other, as sessions do after a handshake.
-    let claim = |one: &Shared, other: &Shared, origin: Origin| match &one.state.peer_names {
+    let claim = |one: &Shared, other: &Peer, origin: Origin| match &one.state.peer_names {
         None => Ok(None),
         Some(peer_names) => {
-            let announced = other
-                .config
-                .options
-                .routing_id
-                .as_deref()
-                .unwrap_or_default();
-            let place = peer_names.claim(pipe.id(), origin, announced, None);
-            place.map(Some).ok_or(())
+            let placed = peer_names.claim(Applicant {
+                pipe: pipe.id(),
+                origin,
+                peer: Some(other),
+                before: None,
+            })?;
+            Ok(Some(one.place(pipe.id(), placed).0))
         }
     };
-    let claimed = claim(connector, binder, pipe.origin())
-        .and_then(|binder_place| Ok((binder_place, claim(binder, connector, origin)?)));
-    let Ok((binder_place, connector_place)) = claimed else {
-        pipe.refuse();
-        return;
+    let claimed = claim(connector, &bound, pipe.origin())
+        .and_then(|binder_place| Ok((binder_place, claim(binder, &connecting, origin)?)));
+    let (binder_place, connector_place) = match claimed {
+        Ok(claimed) => claimed,
+        Err(Unplaced::Taken | Unplaced::Tied) => {
+            pipe.refuse();
+            return;
+        }
     };
     if let Some(place) = binder_place {
-        pipe.name_binder(Box::new(place), connector.config.options.notify);
+        pipe.name_binder(place, connector.config.options.notify);
     }
     let pipe = pipe.join(&binder.party(origin));
-    let [connecting, bound] = [connector, binder].map(|one| {
-        let announced = one.config.options.routing_id.as_deref().unwrap_or_default();
-        Arc::new(Peer::inproc(one.config.rules.socket_type, announced))
-    });
     for (one, peer) in [(connector, &bound), (binder, &connecting)] {
         one.state.stats.update(pipe.id(), |known| {
             known.endpoint = Some(Endpoint::new(InprocName::SCHEME, name.clone()));
@@ -169,7 +180,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     }
     pipe.set_peers(connecting, bound);
     if let Some(place) = connector_place {
-        pipe.name_connector(Box::new(place), binder.config.options.notify);
+        pipe.name_connector(place, binder.config.options.notify);
     }
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));

@@ -71,7 +71,7 @@ impl MonitorEvent {
     /// | `HandshakeFailed`, the peer is at fault or does not fit | `HANDSHAKE_FAILED_PROTOCOL` 0x2000 | `ZMQ_PROTOCOL_ERROR_...` |
     /// | `HandshakeFailed`, one side refused the other | `HANDSHAKE_FAILED_AUTH` 0x4000 | 300, 400 or 500 |
     ///
-    /// A descriptor that is not known is -1, an errno 0. libzmq has nothing for `Missed` and `Gone`, for a connection that
+    /// A descriptor that is not known is -1, an errno 0. libzmq has nothing for `Missed`, `Gone`, `Ignored`, `LetIn` and `HandedOver`, for a connection that
     /// this side ended, for the end of a connecting endpoint (`Closed`), and for a name that could not
     /// be resolved; nothing but `DISCONNECTED` for peers of a wrong type or with malformed metadata.
     pub fn libzmq(&self) -> Option<LibzmqEvent> {
@@ -98,7 +98,11 @@ impl MonitorEvent {
             ) => return None,
             MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(error)) => failure(error),
             MonitorEventKind::HandshakeFailed(_) => (HANDSHAKE_FAILED_NO_DETAIL, errno),
-            MonitorEventKind::Gone(_) | MonitorEventKind::Missed(_) => return None,
+            MonitorEventKind::Ignored
+            | MonitorEventKind::LetIn
+            | MonitorEventKind::HandedOver
+            | MonitorEventKind::Gone(_)
+            | MonitorEventKind::Missed(_) => return None,
             MonitorEventKind::Stopped => (MONITOR_STOPPED, 0),
         };
         Some(LibzmqEvent { number, value })
@@ -133,6 +137,7 @@ impl MonitorEvent {
                     | DisconnectReason::TaskEnded(_)
                     | DisconnectReason::Protocol(_)
                     | DisconnectReason::Occupied
+                    | DisconnectReason::NameTied
                     | DisconnectReason::TooManyConnections { .. }
                     | DisconnectReason::SlowSubscriber
                     | DisconnectReason::TooManySubscriptions { .. } => None,

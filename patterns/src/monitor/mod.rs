@@ -94,6 +94,13 @@ pub enum MonitorEventKind {
     },
     /// The peer speaks ZMTP and fits: messages can flow.
     HandshakeSucceeded,
+    /// The peer's routing id is another connection's, which this ROUTER has: it is not heard, nor sent to, until that one
+    /// has gone. Then `LetIn` follows, or `Disconnected` before that.
+    Ignored,
+    /// A peer that was ignored has its routing id now; what it has sent meanwhile is received.
+    LetIn,
+    /// The peer has taken its routing id from another connection, which goes by a made-up one from here on (`handover`).
+    HandedOver,
     /// The connection ends before messages could flow; `Disconnected` follows.
     HandshakeFailed(DisconnectReason),
     /// The connection has ended, after the handshake or before it was through.
@@ -139,6 +146,9 @@ pub enum DisconnectReason {
     /// This is a PAIR socket, and has a peer already.
     #[error("this PAIR socket has a peer already")]
     Occupied,
+    /// The peer's routing id was another user's, or came with another key, before (`tied_names`).
+    #[error("the routing id is another user's")]
+    NameTied,
     /// The peer did not keep up, and this publisher disconnects slow subscribers.
     #[error("slow subscriber")]
     SlowSubscriber,
@@ -175,6 +185,7 @@ impl DisconnectReason {
             #[cfg(feature = "tls")]
             DisconnectReason::Tls(error) => !matches!(error, rustls::Error::AlertReceived(_)),
             DisconnectReason::Occupied
+            | DisconnectReason::NameTied
             | DisconnectReason::SlowSubscriber
             | DisconnectReason::TooManySubscriptions { .. }
             | DisconnectReason::TooManyConnections { .. }

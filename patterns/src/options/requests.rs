@@ -61,9 +61,34 @@ macro_rules! request_options {
                 changed: AtOnce,
             }
 
-            /// Gives the place of a connected peer to another one that comes with the same routing id, and
-            /// ends the older connection. Without it the newcomer is ignored as long as the older one stays
-            /// connected.
+            /// Lets an answer reach the very connection that has asked, and no other. Without it, it also reaches
+            /// one that has come back since: under the same routing id and as the same user or with the same key;
+            /// where there are neither, under the same routing id. An answer that reaches nobody is counted as
+            /// `unroutable`.
+            same_connection(on: bool = on) -> bool {
+                default: false,
+                zmq: (),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Answers,
+                changed: NewEndpoints,
+            }
+
+            /// Ties a routing id that a peer gives itself to the user or key that came with it first, so that
+            /// nobody else can take it when its peer is away: others are disconnected. 100,000 ties are kept;
+            /// beyond that, those end that were used longest ago.
+            tied_names(on: bool = on) -> bool {
+                default: false,
+                zmq: (),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Routes,
+                changed: AtOnce,
+            }
+
+            /// Gives the routing id of a connected peer to another one that comes with it. The older connection
+            /// stays, under a made-up one. Without it the newcomer is ignored until the older one has gone, and
+            /// then let in with what it has sent.
             handover(on: bool = on) -> bool {
                 default: false,
                 zmq: ("ROUTER_HANDOVER", 56, Flag),

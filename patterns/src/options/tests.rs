@@ -10,8 +10,8 @@ use std::fmt::Write;
 use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
 use crate::capability::{
-    Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
-    Probes, Publishes, Receives, Requests, Routes, Sends,
+    Answers, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
+    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends,
 };
 use crate::context::Context;
 use crate::core::{Core, Pattern};
@@ -49,7 +49,7 @@ macro_rules! has {
         $(impl $capability for Everything {})*
     };
 }
-has!(Sends Receives Identifies Requests Probes Routes Publishes Matches HearsSubscriptions);
+has!(Sends Receives Identifies Requests Probes Answers Routes Publishes Matches HearsSubscriptions);
 has!(PassesSubscriptions Conflates ConflatesTopics);
 
 impl Open for Probe {

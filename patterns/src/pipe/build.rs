@@ -7,7 +7,7 @@ use zmtp::Batch;
 use super::ends::{Holder, deliver, name_receiver};
 use super::lane::Lane;
 use super::limits::{Side, Sides};
-use super::peers::PeerName;
+use super::peers::{Author, PeerName};
 use super::view::{LaneView, PipeRegistry};
 use super::{
     IncomingEnd, Limits, Linger, Origin, OutgoingEnd, PipeId, PipeReader, PipeWriter, SessionPipe,
@@ -33,7 +33,7 @@ impl Party<'_> {
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
         lane.writer.holder = Holder::Socket(self.writers.clone());
-        let counters = lane.counters.clone();
+        let (counters, identity) = (lane.counters.clone(), lane.identity);
         drop(lane);
         incoming.lock().reader.holder = Holder::Socket(self.readers.clone());
         // Writers first: a socket reads both inboxes when the readers' one has an event.
@@ -41,6 +41,7 @@ impl Party<'_> {
             id,
             origin: self.origin,
             counters,
+            identity,
             lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
@@ -55,6 +56,9 @@ impl Party<'_> {
             report_at: 1,
             peer: None,
             news: None,
+            name: None,
+            told: None,
+            author: Author::default(),
         }));
     }
 }
@@ -146,8 +150,8 @@ impl Unbound {
     }
 
     /// Gives whoever binds the name by which the connector knows it.
-    pub(crate) fn name_binder(&self, claim: Box<dyn PeerName>, tell: bool) {
-        name_receiver(self.id, &self.to_binder, claim.name().clone());
+    pub(crate) fn name_binder(&self, claim: Arc<dyn PeerName>, tell: bool) {
+        name_receiver(self.id, &self.to_binder, claim.name());
         self.to_connector.set_name(self.id, claim, tell, true);
     }
 
@@ -186,6 +190,10 @@ impl Joined {
 
     /// Says who is at either end.
     pub(crate) fn set_peers(&self, connector: Arc<Peer>, binder: Arc<Peer>) {
+        // A pipe of this kind has one connection: nothing is another's.
+        self.to_connector
+            .set_receiver(self.id, connector.identity, false);
+        self.to_binder.set_receiver(self.id, binder.identity, false);
         self.to_binder.set_sender(connector);
         self.to_connector.set_sender(binder);
     }
@@ -201,8 +209,8 @@ impl Joined {
     }
 
     /// Gives the connector the name by which the binder knows it.
-    pub(crate) fn name_connector(&self, claim: Box<dyn PeerName>, tell: bool) {
-        name_receiver(self.id, &self.to_connector, claim.name().clone());
+    pub(crate) fn name_connector(&self, claim: Arc<dyn PeerName>, tell: bool) {
+        name_receiver(self.id, &self.to_connector, claim.name());
         self.to_binder.set_name(self.id, claim, tell, true);
     }
 }

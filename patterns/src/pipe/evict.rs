@@ -1,4 +1,5 @@
-//! Evicting a peer, and dropping the oldest messages for one that is slow.
+//! Evicting a peer, giving up what was for one whose place another has taken, and dropping the oldest messages for one that
+//! is slow.
 
 use std::collections::VecDeque;
 
@@ -8,6 +9,7 @@ use super::PipeWriter;
 use super::ends::Wakeup;
 use super::queue::Queue;
 use super::queued::Queued;
+use crate::routing_id::Identity;
 
 /// Why a socket wants a peer gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ impl Queue {
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
         self.counters.full.add(dropped);
         self.evicted = Some(why);
+        self.is_shut = true;
         self.free = 0;
         self.writer.parked = true;
         (full, open)
@@ -39,6 +42,38 @@ impl Queue {
     /// another one.
     pub(super) fn clear_eviction(&mut self) -> Option<Wakeup<PipeWriter>> {
         self.evicted = None;
+        self.open_again()
+    }
+
+    /// Drops all that is queued for a peer whose place another has taken, and takes nothing until the writer has heard of
+    /// it: [`Queue::acknowledge`]. Between two connections, so that the reader has nothing in its hands. Returns what was
+    /// dropped, for the caller to drop without the lock, and what to tell a writer that waits.
+    pub(super) fn give_up(&mut self) -> (VecDeque<Queued>, Batch, Option<Wakeup<PipeWriter>>) {
+        self.close_last_values();
+        let full = std::mem::take(&mut self.full);
+        let open = std::mem::take(&mut self.open);
+        let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
+        self.counters.left.add(dropped);
+        self.is_strange = true;
+        self.is_shut = true;
+        self.free = 0;
+        (full, open, self.writer.unpark())
+    }
+
+    /// Takes messages again: the writer knows that this is who reads.
+    pub(super) fn acknowledge(&mut self, identity: Identity) {
+        if self.is_strange && self.identity == identity {
+            self.is_strange = false;
+            self.open_again();
+        }
+    }
+
+    /// Takes messages again, if nothing else is in the way: there are none.
+    fn open_again(&mut self) -> Option<Wakeup<PipeWriter>> {
+        self.is_shut = self.is_strange || self.evicted.is_some();
+        if self.is_shut || self.reader.gone {
+            return None;
+        }
         self.free = self.hwm;
         self.over = 0;
         self.renew_limits();

@@ -16,7 +16,7 @@ use std::task::Waker;
 
 use crate::options::Options;
 use crate::pipe::{Origin, PipeId};
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -36,6 +36,10 @@ pub(crate) enum PipeEvent<E> {
     Changed(PipeId),
     /// The peer at the other end is known by this name from now on. Only senders have use for it.
     Named(PipeId, RoutingId),
+    /// Who is at the other end has changed. Only senders have use for it.
+    Met(PipeId, Identity),
+    /// Another connection has taken the name under which messages of this pipe have come. Only receivers have use for it.
+    Renamed(PipeId),
     /// The other half of the socket has let go of an endpoint.
     Detached(Origin),
     /// The other half of the socket has changed the options.
@@ -52,7 +56,10 @@ impl<E> PipeEvent<E> {
             | PipeEvent::Detached(_)
             | PipeEvent::Configured(_)
             | PipeEvent::TaskEnded => false,
-            PipeEvent::Changed(pipe) | PipeEvent::Named(pipe, _) => *pipe == id,
+            PipeEvent::Changed(pipe)
+            | PipeEvent::Named(pipe, _)
+            | PipeEvent::Met(pipe, _)
+            | PipeEvent::Renamed(pipe) => *pipe == id,
         }
     }
 }

@@ -7,10 +7,11 @@ use zmtp::Batch;
 
 use super::ends::{Holder, deliver};
 use super::limits::Sides;
-use super::peers::{Mark, PeerMark, PeerName};
+use super::peers::{Mark, PeerName};
 use super::queue::Queue;
-use super::{Deadline, Linger, PipeId, PipeReader, PipeWriter};
+use super::{Deadline, Linger, PipeEvent, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
+use crate::routing_id::Identity;
 use crate::sync::{Mutex, MutexGuard};
 
 /// One direction of a pipe.
@@ -75,27 +76,56 @@ impl Lane {
         let name = queue.peers.name.take();
         if queue.peers.is_announced && !queue.reader.gone {
             // Of an inproc pipe: sessions tell it themselves.
-            queue.mark(Mark::Peer(PeerMark::Left), false);
+            queue.mark(Mark::Left, false);
         }
         let wakeup = queue.reader.notify_closed();
         drop(queue);
-        drop(name);
+        if let Some(name) = name {
+            name.leave();
+        }
         deliver(wakeup, id);
     }
 
     /// Gives the writer the name by which the reader knows it. `ahead`: for what is queued already, too.
-    pub(super) fn set_name(&self, id: PipeId, name: Box<dyn PeerName>, tell: bool, ahead: bool) {
+    pub(super) fn set_name(&self, id: PipeId, name: Arc<dyn PeerName>, tell: bool, ahead: bool) {
         let mut queue = self.lock();
-        let joined = PeerMark::Joined {
-            name: name.name().clone(),
+        let joined = Mark::Joined {
+            name: name.clone(),
             tell,
         };
-        queue.mark(Mark::Peer(joined), ahead);
+        queue.mark(joined, ahead);
         queue.peers.is_announced = tell;
-        let old = queue.peers.name.replace(name);
+        let old = queue.peers.name.replace(name.clone());
         let wakeup = queue.reader.unpark();
         drop(queue);
-        drop(old);
+        if let Some(old) = old
+            && !Arc::ptr_eq(&old, &name)
+        {
+            old.leave();
+        }
         deliver(wakeup, id);
+    }
+
+    /// Notes who reads what is queued from here on, and tells the writer. If that is somebody else than before, and
+    /// `is_addressed`, what was queued for the one before is dropped, and nothing is taken until the writer knows.
+    pub(super) fn set_receiver(&self, id: PipeId, identity: Identity, is_addressed: bool) {
+        let mut queue = self.lock();
+        if queue.identity == identity {
+            return;
+        }
+        let before = std::mem::replace(&mut queue.identity, identity);
+        let given_up = (is_addressed && before != Identity::ANY).then(|| queue.give_up());
+        let inbox = match &queue.writer.holder {
+            Holder::Socket(inbox) => Some(inbox.clone()),
+            Holder::Session(_) | Holder::Nobody => None,
+        };
+        drop(queue);
+        if let Some(inbox) = inbox {
+            inbox.post(PipeEvent::Met(id, identity));
+        }
+        if let Some((full, open, wakeup)) = given_up {
+            drop((full, open));
+            deliver(wakeup, id);
+        }
     }
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
-/// A peer's name in a socket that names its peers. Dropped, it is free for another one.
-pub(crate) trait PeerName: Send {
-    /// Returns the name.
-    fn name(&self) -> &RoutingId;
+/// A peer's name in a socket that names its peers. Held by the lane, and by its reader for as long as it has messages that
+/// came under that name.
+pub(crate) trait PeerName: Send + Sync {
+    /// Returns the name; a made-up one, once another connection has taken it.
+    fn name(&self) -> RoutingId;
+    /// Ends the connection that has the name, which is free then.
+    fn leave(&self);
 }
 
 /// What a socket hears of its peer, between the messages before and after it.
@@ -24,11 +27,35 @@ pub(crate) enum PeerMark {
 }
 
 /// What stands between two messages.
-#[derive(Debug)]
 pub(super) enum Mark {
-    Peer(PeerMark),
+    /// A connection began: see [`PeerMark::Joined`].
+    Joined { name: Arc<dyn PeerName>, tell: bool },
+    /// The connection ended.
+    Left,
     /// What follows is sent by somebody else.
     Sender(Arc<Peer>),
+}
+
+/// Who has sent what a reader takes.
+#[derive(Default)]
+pub(super) struct Author {
+    pub(super) identity: Identity,
+    /// Not all that came through the lane is by the same connection.
+    pub(super) is_one_of_several: bool,
+}
+
+impl Author {
+    /// Notes who has sent what is taken now.
+    #[inline]
+    pub(super) fn meet(&mut self, peers: &mut Peers) {
+        if peers.next_sender.is_some() {
+            self.is_one_of_several = peers.are_several;
+            peers.sender = peers.next_sender.take();
+            if let Some(peer) = &peers.sender {
+                self.identity = peer.identity;
+            }
+        }
+    }
 }
 
 /// The peers at the writing end of a lane.
@@ -40,8 +67,10 @@ pub(super) struct Peers {
     pub(super) sender: Option<Arc<Peer>>,
     /// Who sends what the reader takes next, if that is somebody else.
     pub(super) next_sender: Option<Arc<Peer>>,
+    /// More than one connection has sent by this lane.
+    are_several: bool,
     /// The name by which the reader's socket knows the writer: given up when the writer goes.
-    pub(super) name: Option<Box<dyn PeerName>>,
+    pub(super) name: Option<Arc<dyn PeerName>>,
     /// The reader's application has been told that the writer came, and wants to hear that it goes.
     pub(super) is_announced: bool,
 }
@@ -49,31 +78,29 @@ pub(super) struct Peers {
 impl Peers {
     /// Returns the name by which the writer is known.
     pub(super) fn name(&self) -> Option<RoutingId> {
-        self.name.as_ref().map(|name| name.name().clone())
+        self.name.as_ref().map(|name| name.name())
     }
 
     /// Returns who sends what comes now.
     fn newest(&self) -> Option<&Arc<Peer>> {
         let newest = self.marks.iter().rev().find_map(|mark| match mark {
             Mark::Sender(peer) => Some(peer),
-            Mark::Peer(_) => None,
+            Mark::Joined { .. } | Mark::Left => None,
         });
         newest
             .or(self.next_sender.as_ref())
             .or(self.sender.as_ref())
     }
 
-    /// Says that what is taken now is by whoever sends it.
-    #[inline]
-    pub(super) fn taken(&mut self) {
-        if self.next_sender.is_some() {
-            self.sender = self.next_sender.take();
-        }
+    /// Returns whether somebody else sends what comes behind what is queued.
+    pub(super) fn has_another(&self) -> bool {
+        let sender = |mark: &Mark| matches!(mark, Mark::Sender(_));
+        self.marks.iter().any(sender)
     }
 
     /// Returns whether the reader has yet to hear that the peer left.
     pub(super) fn has_departure(&self) -> bool {
-        let left = |mark: &Mark| matches!(mark, Mark::Peer(PeerMark::Left));
+        let left = |mark: &Mark| matches!(mark, Mark::Left);
         self.marks.iter().any(left)
     }
 }
@@ -89,6 +116,7 @@ impl Queue {
             self.peers.next_sender = Some(peer);
             return;
         }
+        self.peers.are_several = true;
         // A message of one peer does not take the place of another's.
         self.close_last_values();
         self.close_open();

@@ -19,6 +19,7 @@ use super::policy::Policy;
 use super::queued::{BY_REFERENCE, Queued};
 use super::spares::Spares;
 use super::{Deadline, PipeReader, PipeWriter};
+use crate::routing_id::Identity;
 
 /// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
 /// is what one write carries best, and small enough for the buffer to be kept.
@@ -57,6 +58,13 @@ pub(super) struct Queue {
     pub(super) evicted: Option<EvictReason>,
     /// The reader's connection is to end. What is queued stays.
     pub(super) is_ending: bool,
+    /// Nothing is taken: the reader is evicted, or the writer has yet to hear who reads now.
+    pub(super) is_shut: bool,
+    /// Somebody else reads than the writer knows.
+    pub(super) is_strange: bool,
+    /// Who reads, and who has been given the batch that was taken last.
+    pub(super) identity: Identity,
+    pub(super) given: Identity,
     pub(super) limits: Sides,
     /// Who sends what is in the queue.
     pub(super) peers: Peers,
@@ -103,6 +111,10 @@ impl Queue {
             policy: Policy::new(&all),
             evicted: None,
             is_ending: false,
+            is_shut: false,
+            is_strange: false,
+            identity: Identity::ANY,
+            given: Identity::ANY,
             limits,
             peers: Peers::default(),
             writer: End::new(writer),
@@ -269,7 +281,7 @@ impl Queue {
     /// room again.
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
-        if self.evicted.is_some() {
+        if self.is_shut {
             return None;
         }
         let paid = self.over.min(messages);
@@ -324,7 +336,7 @@ impl Queue {
 
     /// Returns the messages in the queue, and those that the reader has taken and is not done with.
     pub(super) fn queued(&self) -> usize {
-        if self.reader.gone || self.evicted.is_some() {
+        if self.reader.gone || self.is_shut {
             return 0;
         }
         self.hwm - self.free - self.budget.withheld() + self.over

@@ -7,10 +7,10 @@ use zmtp::{Batch, Message};
 use super::ends::{Drive, deliver};
 use super::inbox::PipeEnd;
 use super::lane::Lane;
-use super::peers::{Mark, PeerMark};
+use super::peers::{Author, Mark, PeerMark, PeerName};
 use super::{Linger, Origin, PipeId};
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
 /// What a pipe has for the socket.
 pub(crate) enum Popped<T = Message> {
@@ -42,6 +42,12 @@ pub(crate) struct PipeReader {
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
     pub(super) news: Option<Box<PeerMark>>,
+    /// What keeps the name for what was sent under it.
+    pub(super) name: Option<Arc<dyn PeerName>>,
+    /// The name by which the application was told that the peer came.
+    pub(super) told: Option<Box<RoutingId>>,
+    /// Who has sent what is popped.
+    pub(super) author: Author,
 }
 
 impl PipeReader {
@@ -67,6 +73,38 @@ impl PipeReader {
     /// Returns the name of whoever sent the message that was popped last.
     pub(crate) fn peer(&self) -> Option<&RoutingId> {
         self.peer.as_ref()
+    }
+
+    /// Returns who has sent the message that was popped last, as far as it matters for answers.
+    #[inline]
+    pub(crate) fn identity(&self) -> Identity {
+        self.author.identity
+    }
+
+    /// Looks up the name: another connection has taken it.
+    pub(crate) fn rename(&mut self) {
+        if let Some(name) = &self.name {
+            self.peer = Some(name.name());
+        }
+    }
+
+    /// Returns whether the newest message to the peer was given to whoever has sent what was popped last.
+    pub(crate) fn was_given(&self) -> bool {
+        if !self.author.is_one_of_several {
+            return true;
+        }
+        let lane = self.outgoing.lock();
+        lane.given == self.author.identity && lane.is_empty()
+    }
+
+    /// Returns whether a peer whose place another has taken has left something that is not popped yet.
+    pub(crate) fn is_behind(&self, identity: Identity) -> bool {
+        if !self.batch.is_empty() {
+            return self.author.identity == identity;
+        }
+        let lane = self.lane.lock();
+        let is_mark = lane.full.front().is_some_and(|one| one.batch.is_empty());
+        lane.peers.has_another() && !is_mark
     }
 
     /// Returns who has sent the message that was popped last. `None`: none was.
@@ -168,23 +206,32 @@ impl PipeReader {
         lane.settle();
         let wakeup = lane.release(std::mem::take(&mut self.popped)).or(expired);
         self.report_at = lane.hwm - lane.hwm / 2;
+        let mut old = None;
         let nothing = match lane.take() {
             Some(mark) if mark.is_empty() => lane.take_mark().and_then(|mark| match mark {
                 Mark::Sender(peer) => {
                     lane.peers.next_sender = Some(peer);
                     None
                 }
-                Mark::Peer(mark) => {
-                    lane.peers.taken();
-                    if let PeerMark::Joined { name, .. } = &mark {
-                        self.peer = Some(name.clone());
+                Mark::Joined { name, tell } => {
+                    self.author.meet(&mut lane.peers);
+                    let peer = name.name();
+                    old = self.name.replace(name);
+                    self.told = tell.then(|| Box::new(peer.clone()));
+                    self.peer = Some(peer.clone());
+                    Some(Popped::Mark(PeerMark::Joined { name: peer, tell }))
+                }
+                Mark::Left => {
+                    self.author.meet(&mut lane.peers);
+                    if let Some(told) = self.told.take() {
+                        self.peer = Some(*told);
                     }
-                    Some(Popped::Mark(mark))
+                    Some(Popped::Mark(PeerMark::Left))
                 }
             }),
             Some(mut batch) => {
                 batch.begin_popping();
-                lane.peers.taken();
+                self.author.meet(&mut lane.peers);
                 // Of an inproc pipe, nothing in between has counted them.
                 if !lane.writer.is_session() && std::mem::take(&mut lane.began) == 0 {
                     lane.counters.add_traffic(batch.len(), batch.byte_len());
@@ -206,6 +253,8 @@ impl PipeReader {
             }
         };
         drop(lane);
+        // It may free a name, and is dropped without the lock.
+        drop(old);
         deliver(wakeup, self.id);
         nothing
     }

@@ -9,7 +9,7 @@ use zmtp::{Batch, Message};
 use super::ends::{Drive, deliver, name_receiver};
 use super::evict::EvictReason;
 use super::lane::Lane;
-use super::peers::{Mark, PeerMark, PeerName};
+use super::peers::{Mark, PeerName};
 use super::policy::look_every;
 use super::{Deadline, Party, PipeId};
 use crate::peer::Peer;
@@ -61,10 +61,6 @@ impl SessionPipe {
         }
     }
 
-    pub(crate) fn is_attached(&self) -> bool {
-        self.attached
-    }
-
     /// Lets the pipe serve one connection after the other.
     pub(crate) fn set_lasting(&mut self) {
         self.lasting = true;
@@ -81,12 +77,14 @@ impl SessionPipe {
         };
         drop(lane);
         // Before it is told: who hears of it may count on the name.
-        drop(given_up);
+        if let Some(name) = given_up {
+            name.leave();
+        }
         if !tell || !was_known {
             return;
         }
         let mut lane = self.incoming.lane.lock();
-        lane.mark(Mark::Peer(PeerMark::Left), false);
+        lane.mark(Mark::Left, false);
         let wakeup = lane.reader.unpark();
         drop(lane);
         deliver(wakeup, self.id());
@@ -97,15 +95,21 @@ impl SessionPipe {
         self.incoming.lane.lock().peers.name()
     }
 
-    /// Begins a connection, whose peer this is.
-    pub(crate) fn set_peer(&self, peer: &Arc<Peer>) {
+    /// Begins a connection, whose peer this is. `is_addressed`: what is sent is for the peer that it is sent to, and for no
+    /// other one that comes in its place.
+    pub(crate) fn set_peer(&self, peer: &Arc<Peer>, is_addressed: bool) {
         self.incoming.lane.set_sender(peer.clone());
+        self.outgoing
+            .lane
+            .set_receiver(self.id(), peer.identity, is_addressed);
     }
 
     /// Gives the peer the name by which the socket knows it from here on. `tell`: and the application hears of it.
-    pub(crate) fn set_name(&self, claim: Box<dyn PeerName>, tell: bool) {
-        name_receiver(self.id(), &self.outgoing.lane, claim.name().clone());
-        self.incoming.lane.set_name(self.id(), claim, tell, false);
+    /// A pipe that has waited for the name has messages already: those come under it, too.
+    pub(crate) fn set_name(&self, claim: Arc<dyn PeerName>, tell: bool) {
+        name_receiver(self.id(), &self.outgoing.lane, claim.name());
+        let ahead = !self.attached && !self.lasting;
+        self.incoming.lane.set_name(self.id(), claim, tell, ahead);
     }
 }
 
@@ -133,7 +137,10 @@ impl OutgoingEnd {
         }
         let wakeup = lane.expire();
         let taken = match lane.take() {
-            Some(batch) => Poll::Ready(Taken::Batch(batch)),
+            Some(batch) => {
+                lane.given = lane.identity;
+                Poll::Ready(Taken::Batch(batch))
+            }
             None if lane.writer.gone => Poll::Ready(Taken::Finished),
             None => {
                 lane.reader.parked = true;
@@ -337,7 +344,9 @@ impl Drop for IncomingEnd {
         let name = lane.peers.name.take();
         let wakeup = lane.reader.notify_closed();
         drop(lane);
-        drop(name);
+        if let Some(name) = name {
+            name.leave();
+        }
         deliver(wakeup, self.id);
     }
 }

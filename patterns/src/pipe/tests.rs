@@ -9,8 +9,9 @@ use zmtp::{Batch, Message};
 
 use super::*;
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeEnd, PipeEvent};
-use crate::state::{PeerNames, StatsRegistry};
+use crate::state::{Applicant, PeerNames, StatsRegistry};
 
 /// A socket's inboxes and limits.
 pub(crate) struct Socket {
@@ -410,17 +411,22 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
         &Options::default(),
     )
     .unwrap();
-    let claim = |pipe: &SessionPipe, name: &str| {
-        names
-            .claim(pipe.id(), Origin::connected(1), name.as_bytes(), None)
-            .unwrap()
+    let claim = |pipe: PipeId, name: &str| {
+        let peer = Peer::inproc(SocketType::Dealer, name.as_bytes(), true);
+        let placed = names.claim(Applicant {
+            pipe,
+            origin: Origin::connected(1),
+            peer: Some(&peer),
+            before: None,
+        });
+        placed.ok().map(|placed| placed.claim)
     };
     let socket = Socket::new(2);
     let mut session = socket.pipe();
     session.set_lasting();
     let (writer, mut reader) = socket.ends();
     for name in ["one", "two"] {
-        session.set_name(Box::new(claim(&session, name)), true);
+        session.set_name(claim(session.id(), name).unwrap(), true);
         session.incoming.push(incoming(0..1));
         session.peer_left(true);
     }
@@ -443,26 +449,12 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
 
     // A lasting pipe keeps its name until it goes, another one until its connection ends.
     let other = socket.pipe();
-    assert!(
-        names
-            .claim(other.id(), Origin::connected(1), b"two", None)
-            .is_none()
-    );
+    assert!(claim(other.id(), "two").is_none());
     let session_id = session.id();
     drop(session);
-    other.set_name(
-        names
-            .claim(other.id(), Origin::connected(1), b"two", None)
-            .map(Box::new)
-            .unwrap(),
-        true,
-    );
+    other.set_name(claim(other.id(), "two").unwrap(), true);
     other.peer_left(true);
-    assert!(
-        names
-            .claim(session_id, Origin::connected(1), b"two", None)
-            .is_some()
-    );
+    assert!(claim(session_id, "two").is_some());
     drop((writer, reader));
 }
 

@@ -11,6 +11,7 @@ use super::inbox::PipeEnd;
 use super::lane::Lane;
 use super::queue::Queue;
 use super::{Linger, Origin, PipeId};
+use crate::routing_id::Identity;
 use crate::sync::MutexGuard;
 
 /// Why a message did not go into a pipe.
@@ -20,6 +21,8 @@ pub(crate) enum Refused {
     Full,
     /// The peer is gone for good.
     Gone,
+    /// Somebody else has come in the place of the peer that it is meant for. An event says so, too.
+    Strange,
 }
 
 /// The socket's sending end of a pipe.
@@ -29,11 +32,24 @@ pub(crate) struct PipeWriter {
     pub(super) lane: Arc<Lane>,
     pub(super) linger: Arc<Linger>,
     pub(super) counters: Arc<Counters>,
+    /// Who is at the other end, as the socket knows.
+    pub(super) identity: Identity,
 }
 
 impl PipeWriter {
     pub(crate) fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// Returns who is at the other end.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Knows who is at the other end from here on.
+    pub(crate) fn meet(&mut self, identity: Identity) {
+        self.identity = identity;
+        self.lane.lock().acknowledge(identity);
     }
 
     /// Counts a message that was dropped because the pipe is full.
@@ -95,7 +111,7 @@ impl PipeWriter {
             // Whoever asks needs no event.
             lane.expire();
         }
-        if lane.free > 0 || (lane.conflates() && !lane.reader.gone) {
+        if lane.free > 0 || (lane.conflates() && !lane.reader.gone && !lane.is_strange) {
             return Ok(());
         }
         Err(Self::refuse(&mut lane))
@@ -158,6 +174,9 @@ impl PipeWriter {
     #[cold]
     fn make_room(lane: &mut Queue) -> Result<(), Refused> {
         lane.expire();
+        if lane.is_strange {
+            return Err(Self::refuse(lane));
+        }
         if lane.free > 0 || lane.make_room() {
             Ok(())
         } else {
@@ -168,6 +187,8 @@ impl PipeWriter {
     fn refuse(lane: &mut Queue) -> Refused {
         if lane.reader.gone {
             Refused::Gone
+        } else if lane.is_strange {
+            Refused::Strange
         } else {
             lane.writer.parked = true;
             Refused::Full

@@ -9,13 +9,20 @@ use zmtp::Message;
 use super::SendStrategy;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
 /// The pipes by their ids, and those that have names by these.
 #[derive(Default)]
 pub struct ByPeer {
     pipes: FxHashMap<PipeId, Addressee>,
-    names: HashMap<RoutingId, PipeId>,
+    names: HashMap<RoutingId, Named>,
+}
+
+/// Who has a name.
+#[derive(Clone, Copy)]
+struct Named {
+    pipe: PipeId,
+    identity: Identity,
 }
 
 struct Addressee {
@@ -26,7 +33,7 @@ struct Addressee {
 /// Why a message did not go to its addressee. It is untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undelivered {
-    /// Nobody has this name.
+    /// Nobody has this name, or somebody else.
     Unknown,
     /// The pipe is full.
     Full,
@@ -50,6 +57,7 @@ impl ByPeer {
         match push(&mut addressee.writer) {
             Ok(()) => Ok(()),
             Err(Refused::Full) => Err(Undelivered::Full),
+            Err(Refused::Strange) => Err(Undelivered::Unknown),
             Err(Refused::Gone) => {
                 self.remove(to);
                 Err(Undelivered::Unknown)
@@ -57,18 +65,38 @@ impl ByPeer {
         }
     }
 
-    /// Queues the message to the peer of this name.
-    pub(crate) fn send_to(&mut self, to: &[u8], message: &mut Message) -> Result<(), Undelivered> {
+    /// Queues a message with `push` to this peer, if it is still at the other end of the pipe.
+    pub(crate) fn answer(
+        &mut self,
+        (pipe, identity): (PipeId, Identity),
+        push: impl FnOnce(&mut PipeWriter) -> Result<(), Refused>,
+    ) -> Result<(), Undelivered> {
+        let addressee = self.pipes.get(&pipe);
+        if addressee.is_some_and(|one| one.writer.identity() != identity) {
+            return Err(Undelivered::Unknown);
+        }
+        self.send_with(pipe, push)
+    }
+
+    /// Queues the message to the peer of this name: to the one whose it was when the name was learned, or who has come
+    /// back as the same.
+    pub(crate) fn send_to(
+        &mut self,
+        to: &RoutingId,
+        message: &mut Message,
+    ) -> Result<(), Undelivered> {
         match self.names.get(to) {
-            Some(&pipe) => self.send(pipe, message),
-            None => Err(Undelivered::Unknown),
+            Some(&Named { pipe, identity }) if [Identity::ANY, identity].contains(&to.whose()) => {
+                self.send(pipe, message)
+            }
+            _ => Err(Undelivered::Unknown),
         }
     }
 
     /// A message to the peer of this name was dropped because its pipe is full.
     pub(crate) fn count_dropped(&self, to: &[u8]) {
-        if let Some(pipe) = self.names.get(to) {
-            self.count_dropped_by(*pipe);
+        if let Some(named) = self.names.get(to) {
+            self.count_dropped_by(named.pipe);
         }
     }
 
@@ -91,7 +119,7 @@ impl ByPeer {
 
     fn forget(&mut self, name: Option<RoutingId>, id: PipeId) {
         if let Some(name) = name
-            && self.names.get(&name) == Some(&id)
+            && self.names.get(&name).is_some_and(|one| one.pipe == id)
         {
             self.names.remove(&name);
         }
@@ -116,16 +144,34 @@ impl SendStrategy for ByPeer {
             return;
         };
         let before = addressee.name.replace(name.clone());
+        addressee.writer.meet(name.whose());
         self.forget(before, id);
-        // Whoever had the name before ends: its connection is closed once what was sent to it is through.
-        if let Some(old) = self.names.insert(name, id) {
-            self.pipes.remove(&old);
+        let named = Named {
+            pipe: id,
+            identity: name.whose(),
+        };
+        // The key knows whose it is, too, and is not replaced.
+        let old = self.names.remove(&name);
+        self.names.insert(name, named);
+        // Whoever had it, and has no other one, has gone.
+        if let Some(old) = old {
+            self.pipes.remove(&old.pipe);
+        }
+    }
+
+    fn met(&mut self, id: PipeId, identity: Identity) {
+        // One that has a name gets another one with the next event: until then, the old one is nobody's.
+        if let Some(addressee) = self.pipes.get_mut(&id)
+            && addressee.name.is_none()
+        {
+            addressee.writer.meet(identity);
         }
     }
 
     fn detach(&mut self, origin: Origin) {
         let pipes = &mut self.pipes;
         pipes.retain(|_, addressee| addressee.writer.origin() != origin);
-        self.names.retain(|_, pipe| pipes.contains_key(pipe));
+        self.names
+            .retain(|_, named| pipes.contains_key(&named.pipe));
     }
 }

@@ -30,7 +30,7 @@ impl ExclusiveSender {
         };
         match writer.push(message) {
             Ok(()) => true,
-            Err(Refused::Full) => false,
+            Err(Refused::Full | Refused::Strange) => false,
             Err(Refused::Gone) => {
                 self.writer = None;
                 false

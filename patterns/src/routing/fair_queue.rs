@@ -11,7 +11,7 @@ use super::{RecvStrategy, Refusal};
 use crate::peer::Peer;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PeerMark, PipeId, PipeReader, Popped};
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
 /// Messages thrown away in one call.
 const MOST_DISCARDED: usize = 10_000;
@@ -230,6 +230,24 @@ impl FairQueue {
         }
     }
 
+    /// Who has sent the last message.
+    pub(crate) fn last_identity(&self) -> Identity {
+        let last = self.readable.get(self.last);
+        last.map_or(Identity::ANY, |reader| reader.identity())
+    }
+
+    /// Whether who has sent the last message had been given the newest message to its pipe.
+    pub(crate) fn last_was_given(&self) -> bool {
+        let last = self.readable.get(self.last);
+        last.is_some_and(|reader| reader.was_given())
+    }
+
+    /// Whether a pipe still has something of a peer whose place another one has taken.
+    pub(crate) fn is_behind(&self, id: PipeId, identity: Identity) -> bool {
+        let reader = self.readers().find(|reader| reader.id() == id);
+        reader.is_some_and(|reader| reader.is_behind(identity))
+    }
+
     /// The name of the peer that the last `recv` was about.
     pub(crate) fn last_name(&self) -> Option<&RoutingId> {
         self.readable.get(self.last)?.peer()
@@ -316,6 +334,19 @@ impl RecvStrategy for FairQueue {
             self.settle_last();
             let reader = self.living().swap_remove(at);
             self.begin_leaving(reader);
+        }
+    }
+
+    fn renamed(&mut self, id: PipeId) {
+        let leavings = self.leavings.iter_mut();
+        let waiting = leavings.flat_map(|one| one.ended.iter_mut().chain(&mut one.living));
+        let mut readers = self.readable.iter_mut().chain(waiting);
+        let reader = match self.empty.get_mut(&id) {
+            Some(reader) => Some(reader),
+            None => readers.find(|reader| reader.id() == id),
+        };
+        if let Some(reader) = reader {
+            reader.rename();
         }
     }
 

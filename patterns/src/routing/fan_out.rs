@@ -17,6 +17,7 @@ use crate::logs;
 use crate::options::{Options, SlowSubscriber};
 use crate::pipe::PipeEnd;
 use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
+use crate::routing_id::Identity;
 
 /// The subscribers and what they subscribed to.
 #[derive(Default)]
@@ -82,7 +83,7 @@ impl Subscriber {
             }
             SlowSubscriber::DropOldest => {
                 self.writer.drop_oldest();
-                copies.push(&mut self.writer).is_err()
+                copies.push(&mut self.writer) == Err(Refused::Gone)
             }
             SlowSubscriber::Disconnect => {
                 self.mute = true;
@@ -96,6 +97,9 @@ impl Subscriber {
 /// A peer has gone.
 pub(crate) struct Departure {
     pub(crate) pipe: PipeId,
+    pub(crate) identity: Identity,
+    /// Somebody else has come in its place.
+    pub(crate) has_successor: bool,
     /// Its topics, each with whether nobody else has it.
     pub(crate) topics: Vec<(Box<[u8]>, bool)>,
 }
@@ -224,12 +228,16 @@ impl FanOut {
                 }
             }
             Err(Refused::Gone) => self.remove(slot),
+            // It was for somebody who is there no more.
+            Err(Refused::Strange) => {}
         }
     }
 
-    /// Whether the peer is there.
-    pub(crate) fn has(&self, peer: PipeId) -> bool {
-        self.slots.contains_key(&peer)
+    /// Whether this peer is at the other end of the pipe now.
+    pub(crate) fn is_there(&self, pipe: PipeId, identity: Identity) -> bool {
+        let slot = self.slots.get(&pipe);
+        let subscriber = slot.and_then(|&slot| self.subscribers[slot as usize].as_ref());
+        subscriber.is_some_and(|one| one.writer.identity() == identity)
     }
 
     /// Subscribes a peer to a topic. `Some(true)`: it is the topic's first. `None`: there is no such peer.
@@ -292,8 +300,8 @@ impl FanOut {
         subscriber.topic_bytes = 0;
         let topics = std::mem::take(&mut subscriber.topics);
         let stays = subscriber.writer.evict(why);
-        let pipe = subscriber.writer.id();
-        self.take_off(slot, pipe, topics);
+        let who = (subscriber.writer.id(), subscriber.writer.identity());
+        self.take_off(slot, who, topics, false);
         if !stays {
             // Connections tell of it themselves.
             tracing::warn!(target: logs::CONNECTION, socket = self.name, "a subscriber is disconnected: it has subscribed to too much");
@@ -318,14 +326,20 @@ impl FanOut {
         let Some(subscriber) = self.subscribers[slot as usize].take() else {
             return;
         };
-        let pipe = subscriber.writer.id();
-        self.slots.remove(&pipe);
+        let who = (subscriber.writer.id(), subscriber.writer.identity());
+        self.slots.remove(&who.0);
         self.free.push(slot);
-        self.take_off(slot, pipe, subscriber.topics);
+        self.take_off(slot, who, subscriber.topics, false);
     }
 
     /// Takes all of a peer's subscriptions back, and tells of it.
-    fn take_off(&mut self, slot: u32, pipe: PipeId, ids: FxHashSet<NodeId>) {
+    fn take_off(
+        &mut self,
+        slot: u32,
+        (pipe, identity): (PipeId, Identity),
+        ids: FxHashSet<NodeId>,
+        has_successor: bool,
+    ) {
         self.subscribed -= usize::from(!ids.is_empty());
         let tell = self.departures.is_some();
         let mut topics = Vec::new();
@@ -335,7 +349,12 @@ impl FanOut {
             topics.extend(topic.map(|topic| (topic, last)));
         }
         if let Some(departures) = &mut self.departures {
-            departures.push_back(Departure { pipe, topics });
+            departures.push_back(Departure {
+                pipe,
+                identity,
+                has_successor,
+                topics,
+            });
         }
     }
 
@@ -413,6 +432,26 @@ impl SendStrategy for FanOut {
                 self.remove(slot);
             }
         }
+    }
+
+    /// What the one before has subscribed to ends with it.
+    fn met(&mut self, id: PipeId, identity: Identity) {
+        let Some(&slot) = self.slots.get(&id) else {
+            return;
+        };
+        let Some(subscriber) = &mut self.subscribers[slot as usize] else {
+            return;
+        };
+        let before = subscriber.writer.identity();
+        subscriber.writer.meet(identity);
+        if before == identity || before == Identity::ANY {
+            return;
+        }
+        subscriber.mute = false;
+        subscriber.excessive = false;
+        subscriber.topic_bytes = 0;
+        let topics = std::mem::take(&mut subscriber.topics);
+        self.take_off(slot, (id, before), topics, true);
     }
 
     fn detach(&mut self, origin: Origin) {

@@ -10,6 +10,7 @@ use super::{Refusal, SendStrategy};
 use crate::options::Options;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
+use crate::routing_id::Identity;
 
 /// Turns over the writable pipes. Full ones stand aside until they have room.
 #[derive(Default)]
@@ -89,7 +90,7 @@ impl LoadBalance {
             let writer = self.writable.get_mut(self.turn)?;
             match attempt(writer) {
                 Ok(()) => return Some(writer.id()),
-                Err(Refused::Full) => {
+                Err(Refused::Full | Refused::Strange) => {
                     let writer = self.writable.swap_remove(self.turn);
                     self.full.insert(writer.id(), writer);
                 }
@@ -125,6 +126,13 @@ impl SendStrategy for LoadBalance {
             None => self
                 .writable
                 .retain(|writer| writer.id() != id || !writer.is_spent()),
+        }
+    }
+
+    fn met(&mut self, id: PipeId, identity: Identity) {
+        let writable = self.writable.iter_mut().find(|writer| writer.id() == id);
+        if let Some(writer) = writable.or_else(|| self.full.get_mut(&id)) {
+            writer.meet(identity);
         }
     }
 

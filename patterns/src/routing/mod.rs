@@ -28,7 +28,7 @@ use crate::error::EndpointGone;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 
 /// What every sending strategy does with the pipes it is given.
 pub(crate) trait SendStrategy: Default + Send + 'static {
@@ -56,6 +56,8 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     fn changed(&mut self, id: PipeId);
     /// Knows the peer at the other end of a pipe by this name from now on.
     fn named(&mut self, _id: PipeId, _name: RoutingId) {}
+    /// Knows who is at the other end of a pipe from now on: what is meant for somebody else does not go there.
+    fn met(&mut self, _id: PipeId, _identity: Identity) {}
     /// Drops the pipes of an endpoint: without their writers, the sessions linger and end.
     fn detach(&mut self, origin: Origin);
 }
@@ -70,6 +72,8 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn attach(&mut self, reader: PipeReader);
     /// Looks at a pipe that was empty and has messages again, or has ended.
     fn changed(&mut self, id: PipeId);
+    /// Looks at the name of a pipe's peer: another connection has taken it.
+    fn renamed(&mut self, _id: PipeId) {}
     /// Drops the pipes of an endpoint, with what they hold.
     fn detach(&mut self, origin: Origin);
     /// Lets go of the pipes of an endpoint. What came through a bound one is still to be had.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use zmtp::mechanism::Config as Security;
 
 use crate::capability::{
-    Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches, PassesSubscriptions,
-    Probes, Publishes, Receives, Requests, Routes, Sends,
+    Answers, Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
+    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends,
 };
 use crate::context::Context;
 use crate::core::{Pattern, check};

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::Context;
 use crate::loom_tests::{block_on, check, check_within};
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::tests::Socket;
 use crate::pipe::{Origin, PipeId};
 use crate::rules::Rules;
-use crate::state::{NameClaim, PeerNames};
+use crate::state::{Applicant, NameClaim, PeerNames};
 use crate::sync::thread;
 use crate::{DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, SubSocket, XPubSocket};
 
@@ -197,6 +198,13 @@ fn who_leaves_gives_up_no_name_but_its_own() {
     });
 }
 
-fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<NameClaim> {
-    names.claim(pipe, Origin::connected(1), b"same", None)
+fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<Arc<NameClaim>> {
+    let peer = Peer::inproc(zmtp::SocketType::Dealer, b"same", true);
+    let placed = names.claim(Applicant {
+        pipe,
+        origin: Origin::connected(1),
+        peer: Some(&peer),
+        before: None,
+    });
+    placed.ok().map(|placed| placed.claim)
 }

@@ -81,6 +81,14 @@ fn read_subscription(core: &mut Core<Pub>) -> bool {
     let Some((from, message)) = core.receiver.recv_from() else {
         return false;
     };
+    let identity = core.receiver.last_identity();
+    if !core.sender.is_there(from, identity) {
+        // It has come a moment ago, or gone: then nothing begins, and nothing ends.
+        core.read_events();
+        if !core.sender.is_there(from, identity) {
+            return true;
+        }
+    }
     for frame in &message {
         match parse_subscription(frame) {
             Some((true, topic)) => core.sender.subscribe(from, topic),

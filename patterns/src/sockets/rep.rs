@@ -7,7 +7,9 @@ use zmtp::{Envelope, Message};
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::routing::{ByPeer, FairQueue, RecvStrategy, Undelivered};
+use crate::routing_id::Identity;
 use crate::socket::Socket;
+use crate::state::StatsRegistry;
 
 /// The pattern of [`RepSocket`].
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +18,8 @@ pub struct Rep;
 /// Receives requests from all of its peers, one from each in turn, and replies to each (RFC 28).
 ///
 /// Strictly: receive, send, receive, send. Malformed requests are discarded. A reply to a peer that has gone, or that
-/// does not read its replies, is dropped and counted (R-REP-5). See [`ReqSocket`](crate::ReqSocket) for an example.
+/// does not read its replies, is dropped and counted (R-REP-5); one that has a `routing_id` and has come back under it as
+/// the same user, or with the same key, is given it. See [`ReqSocket`](crate::ReqSocket) for an example.
 pub type RepSocket = Socket<Rep>;
 
 const REPLY_DUE: &str = "a request has been received: send its reply first";
@@ -25,7 +28,7 @@ const NO_QUESTION: &str = "no request has been received: receive one first";
 /// The request that is to be answered.
 #[derive(Default)]
 pub struct Request {
-    asker: Option<PipeId>,
+    asker: Option<(PipeId, Identity)>,
     /// Where the reply goes: the request's envelope.
     envelope: Envelope,
 }
@@ -44,12 +47,20 @@ impl Pattern for Rep {
             return Poll::Ready(Err(Refusal::State(NO_QUESTION)));
         };
         let envelope = &core.state.envelope;
-        let sent = core
-            .sender
-            .send_with(to, |writer| writer.push_enveloped(envelope, reply));
+        let mut answer = |sender: &mut ByPeer, to| {
+            sender.answer(to, |writer| writer.push_enveloped(envelope, reply))
+        };
+        let mut sent = answer(&mut core.sender, to);
+        let mut to = to;
+        if sent == Err(Undelivered::Unknown)
+            && let Some(back) = come_back(&core.receiver, &core.shared.state.stats)
+        {
+            to.0 = back;
+            sent = answer(&mut core.sender, to);
+        }
         match sent {
             Ok(()) => {}
-            Err(Undelivered::Full) => core.sender.count_dropped_by(to),
+            Err(Undelivered::Full) => core.sender.count_dropped_by(to.0),
             Err(Undelivered::Unknown) => core.shared.state.stats.unroutable.add(1),
         }
         Poll::Ready(Ok(()))
@@ -70,11 +81,19 @@ impl Pattern for Rep {
         }
         while let Some((from, body)) = core.receiver.recv_enveloped(&mut core.state.envelope) {
             if let Some(body) = body {
-                core.state.asker = Some(from);
+                core.state.asker = Some((from, core.receiver.last_identity()));
                 return Poll::Ready(Ok(body));
             }
             core.shared.state.stats.discarded.add(1);
         }
         Poll::Pending
     }
+}
+
+/// Returns the pipe of the one whose request is to be answered, if it has come back by another connection.
+#[cold]
+fn come_back(receiver: &FairQueue, stats: &StatsRegistry) -> Option<PipeId> {
+    let asker = receiver.last_sender()?;
+    asker.routing_id.as_ref()?;
+    stats.find(asker.identity)
 }

@@ -8,6 +8,7 @@ use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::rng;
 use crate::routing::{FairQueue, LoadBalance, RecvStrategy, SendStrategy};
+use crate::routing_id::Identity;
 use crate::socket::Socket;
 
 /// The pattern of [`ReqSocket`].
@@ -19,7 +20,9 @@ pub struct Req;
 /// Strictly: send, receive, send, receive. A request waits in the pipe while the peer is away, and `send`
 /// waits when no peer can take it. A peer that ends with a request in its hands never answers: give `recv`
 /// a `recv_timeout`, and the socket the option `relaxed` (with `correlate`), to be able to ask again. Replies of peers
-/// that were not asked, and malformed ones, are discarded.
+/// that were not asked, and malformed ones, are discarded. One that has been asked and comes back may answer: as the same
+/// user, with the same key, under the same routing id. Where there is none of these, one peer cannot be told from
+/// another.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -55,8 +58,17 @@ pub struct Asking {
 }
 
 struct Asked {
-    /// Who was asked. `None`: that pipe has ended, and anyone may answer (R-REQ-4).
-    peer: Option<PipeId>,
+    /// By which pipe. `None`: it has ended, and who was asked may have come back by another one (R-REQ-4).
+    pipe: Option<PipeId>,
+    /// Who was at its other end.
+    identity: Identity,
+}
+
+impl Asked {
+    /// Returns whether somebody on another pipe may be who was asked.
+    fn may_be(&self, other: Identity) -> bool {
+        other == self.identity || [other, self.identity] == [Identity::UNTOLD, Identity::ANY]
+    }
 }
 
 impl Default for Asking {
@@ -100,14 +112,19 @@ impl Pattern for Req {
         if stale > 0 {
             core.shared.state.stats.discarded.add(stale);
         }
-        let sent = core
-            .sender
-            .send_with(|writer| writer.push_enveloped(draft, request));
-        let Some(peer) = sent else {
+        let mut identity = Identity::ANY;
+        let sent = core.sender.send_with(|writer| {
+            identity = writer.identity();
+            writer.push_enveloped(draft, request)
+        });
+        if sent.is_none() {
             return Poll::Pending;
-        };
+        }
         state.last_id = id;
-        state.asked = Some(Asked { peer: Some(peer) });
+        state.asked = Some(Asked {
+            pipe: sent,
+            identity,
+        });
         std::mem::swap(&mut state.envelope, &mut state.draft);
         Poll::Ready(Ok(()))
     }
@@ -133,7 +150,12 @@ impl Pattern for Req {
             return Poll::Ready(Err(Refusal::State(NO_REQUEST)));
         };
         while let Some((from, body)) = core.receiver.recv_enveloped(&mut state.draft) {
-            if asked.peer.is_none_or(|peer| peer == from)
+            let is_asked = match asked.pipe {
+                Some(pipe) if pipe == from => core.receiver.last_was_given(),
+                Some(pipe) if core.receiver.has(pipe) => false,
+                _ => asked.may_be(core.receiver.last_identity()),
+            };
+            if is_asked
                 && state.draft == state.envelope
                 && let Some(body) = body
             {
@@ -142,8 +164,8 @@ impl Pattern for Req {
             }
             core.shared.state.stats.discarded.add(1);
         }
-        if asked.peer.is_some_and(|peer| !core.receiver.has(peer)) {
-            asked.peer = None;
+        if asked.pipe.is_some_and(|pipe| !core.receiver.has(pipe)) {
+            asked.pipe = None;
         }
         Poll::Pending
     }

@@ -21,8 +21,14 @@ pub struct Router;
 /// peer that is named (RFC 28).
 ///
 /// A peer's routing id is what the peer calls itself (its option `routing_id`), or what
-/// [`connect_as`](Socket::connect_as) calls it, or made up. A newcomer with one that is in use is ignored
-/// as long as it stays connected, unless the socket does `handover`. A message for nobody known, or
+/// [`connect_as`](Socket::connect_as) calls it, or made up. A newcomer with one that is in use is ignored until the other
+/// one has gone, unless the socket does `handover`. What a peer has left unread when another connection takes its name
+/// comes under a made-up one.
+///
+/// A message to a [`RoutingId`] that came with a message goes to that peer: to its connection, or to one that has come back
+/// under the name, as the same user or with the same key (where there are neither, under the same name), unless the option
+/// `same_connection` asks for the very connection. One to a name that the application has made of bytes, as a proxy
+/// does, goes to whoever has it; `tied_names` keeps a name for who had it first. A message for nobody known, or
 /// for a peer that does not read, is dropped and counted, unless the socket is `mandatory`: then it is an error, or
 /// waits. A message without frames beside the routing id is ignored (R-ROUTER-8).
 ///

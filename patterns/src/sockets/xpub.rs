@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::routing::{Departure, FairQueue, FanOut, RecvStrategy};
+use crate::routing_id::Identity;
 use crate::socket::{Direction, RecvHalf, RecvSide, SendHalf, SendSide, Socket, SubscribesFor};
 use crate::state::{StatsRegistry, subscription_message, take_subscriptions};
 
@@ -60,9 +61,9 @@ pub struct Hearing {
     /// Peers that have gone, in order, of which the application has not been told: what they said comes first.
     departed: VecDeque<Departure>,
     /// The peer whose notice was received last (R-XPUB-5).
-    last: Option<PipeId>,
+    last: Option<Place>,
     /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
-    only: Option<PipeId>,
+    only: Option<Place>,
     /// The application has tried to receive, and not long ago.
     is_read: bool,
     /// How often it has used the socket, since it last tried to receive, while as much waited as is kept.
@@ -73,10 +74,13 @@ pub struct Hearing {
     wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
 }
 
+/// A pipe, and who was at its other end.
+type Place = (PipeId, Identity);
+
 /// A notice or message.
 struct Heard {
     kind: Kind,
-    from: PipeId,
+    from: Place,
     /// `None`: a notice of ours, about a peer that has gone.
     sender: Option<Arc<Peer>>,
     /// As libzmq has it.
@@ -95,7 +99,7 @@ enum Kind {
 
 /// One of an XPUB's peers, as long as its connection lives: of one that comes back, it is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Subscriber(PipeId);
+pub struct Subscriber(Place);
 
 /// What an [`XPubSocket`] receives, told apart: made by its [`recv_event`](Socket::recv_event).
 ///
@@ -146,7 +150,8 @@ impl Pattern for XPub {
     /// Sends a message, after hearing who wants it.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
         hear_first(core);
-        let only = core.state.only.filter(|&peer| core.sender.has(peer));
+        let is_there = |place: &Place| core.sender.is_there(place.0, place.1);
+        let only = core.state.only.filter(is_there).map(|place| place.0);
         let sent = core.publish(message, only);
         if sent.is_ready() && core.state.only.take().is_some() {
             core.state.last = None;
@@ -170,7 +175,9 @@ impl Pattern for XPub {
 
     fn subscribe(core: &mut Core<Self>, subscribe: bool, topic: &[u8]) -> bool {
         core.read_events();
-        let done = core.state.last.and_then(|peer| match subscribe {
+        let is_there = |place: &Place| core.sender.is_there(place.0, place.1);
+        let last = core.state.last.filter(is_there);
+        let done = last.and_then(|(peer, _)| match subscribe {
             true => core.sender.subscribe(peer, topic),
             false => core.sender.unsubscribe(peer, topic),
         });
@@ -340,7 +347,11 @@ fn offer(
     if message.is_empty() {
         return Poll::Ready(Ok(None));
     }
-    match core.sender.send_to(to.0, message) {
+    let Subscriber((pipe, identity)) = to;
+    if !core.sender.is_there(pipe, identity) {
+        return Poll::Ready(Ok(None));
+    }
+    match core.sender.send_to(pipe, message) {
         Some(true) => Poll::Ready(Ok(Some(()))),
         Some(false) => Poll::Pending,
         None => Poll::Ready(Ok(None)),
@@ -407,22 +418,27 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize) {
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
     while let Some(departure) = state.departed.front() {
-        let pipe = departure.pipe;
-        if core.receiver.has(pipe) {
+        let place = (departure.pipe, departure.identity);
+        let is_unheard = if departure.has_successor {
+            core.receiver.is_behind(place.0, place.1)
+        } else {
+            core.receiver.has(place.0)
+        };
+        if is_unheard {
             return;
         }
         if is_manual(options) {
-            let wishes = state.wishes.remove(&pipe);
+            let wishes = state.wishes.remove(&place.0);
             state.departed.pop_front();
             for topic in wishes.unwrap_or_default() {
-                state.keep(stats, Heard::departure(pipe, &topic), limit);
+                state.keep(stats, Heard::departure(place, &topic), limit);
             }
             continue;
         }
         let topics = state.departed.pop_front().map(|departure| departure.topics);
         for (topic, last) in topics.unwrap_or_default() {
             if last || options.verboser {
-                state.keep(stats, Heard::departure(pipe, &topic), limit);
+                state.keep(stats, Heard::departure(place, &topic), limit);
             }
         }
     }
@@ -431,23 +447,31 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize) {
 /// Hears one message, and who has gone. `false`: nobody has said anything.
 fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     hear_departures(core, limit);
-    let state = &mut core.state;
-    let stats = &core.shared.state.stats;
-    let options = &core.shared.config.options;
-    let is_manual = is_manual(options);
-    if is_manual && state.heard.len() >= limit {
+    let is_manual = is_manual(&core.shared.config.options);
+    if is_manual && core.state.heard.len() >= limit {
         return false;
     }
     let Some((from, message)) = core.receiver.recv_from() else {
         hear_departures(core, limit);
         return false;
     };
+    let place = (from, core.receiver.last_identity());
+    let heard_from = core.receiver.last_sender();
+    let mut is_there = core.sender.is_there(from, place.1);
+    if !is_there {
+        // It may have come a moment ago, in the place of another one.
+        core.read_events();
+        hear_departures(core, limit);
+        is_there = core.sender.is_there(from, place.1);
+    }
+    let state = &mut core.state;
+    let stats = &core.shared.state.stats;
+    let options = &core.shared.config.options;
     // One message may have several notices in it.
     let limit = if is_manual { usize::MAX } else { limit };
-    let heard_from = core.receiver.last_sender();
     let sender = &mut core.sender;
     let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
-        let tell = if !sender.has(from) {
+        let tell = if !is_there {
             // It has gone before it was heard: nothing begins, and nothing ends.
             false
         } else if is_manual {
@@ -466,7 +490,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
             };
             let heard = Heard {
                 kind,
-                from,
+                from: place,
                 sender: heard_from.clone(),
                 message: subscription_message(is_new, topic),
             };
@@ -479,7 +503,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
     if !rest.is_empty() {
         let heard = Heard {
             kind: Kind::Message,
-            from,
+            from: place,
             sender: heard_from,
             message: rest,
         };
@@ -489,7 +513,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
 }
 
 impl Heard {
-    fn departure(from: PipeId, topic: &[u8]) -> Self {
+    fn departure(from: Place, topic: &[u8]) -> Self {
         Heard {
             kind: Kind::Departed,
             from,

@@ -5,6 +5,7 @@
 //! connections.rs       who is at the other ends of its connections, and the way to end them
 //! liveness.rs          which endpoints have tasks that run, and which are gone
 //! peer_names.rs        which peers a socket takes, and under which names
+//! name_ties.rs         whose those names are
 //! subscription_set.rs  what a subscribing socket has subscribed to
 //! stats_registry.rs    the counters of its pipes, and who is at their other ends
 //! ```
@@ -13,12 +14,14 @@
 
 mod connections;
 mod liveness;
+mod name_ties;
 mod peer_names;
 mod stats_registry;
 mod subscription_set;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -28,7 +31,8 @@ use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{
-    self, Inbox, Limits, Linger, Origin, Party, PipeReader, PipeWriter, SessionPipe,
+    self, Inbox, Limits, Linger, Origin, Party, PeerName, PipeEvent, PipeId, PipeReader,
+    PipeWriter, SessionPipe,
 };
 use crate::rules::{PeerNaming, Rules};
 use crate::security::Authority;
@@ -40,7 +44,7 @@ pub(crate) use connections::{ConnectionPlace, Connections};
 pub(crate) use liveness::{Liveness, Running};
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
-pub(crate) use peer_names::PeerNames;
+pub(crate) use peer_names::{Applicant, PeerNames, Placed, Unplaced};
 pub(crate) use stats_registry::{PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
     SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
@@ -89,6 +93,13 @@ pub(crate) struct State {
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) state: Arc<State>,
+}
+
+/// How a peer has come in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admitted {
+    /// It has taken its name from another connection.
+    pub(crate) took_over: bool,
 }
 
 impl Shared {
@@ -188,13 +199,18 @@ impl Shared {
     }
 
     /// Makes a pipe for a peer, which may be yet to be reached. If the socket does not take it, it gets no ends.
-    pub(crate) fn pipe_for(&self, origin: Origin, peer: Option<&Arc<Peer>>) -> SessionPipe {
+    pub(crate) fn pipe_for(
+        &self,
+        origin: Origin,
+        peer: Option<&Arc<Peer>>,
+    ) -> (SessionPipe, Result<Admitted, Unplaced>) {
         let party = self.party(origin);
         let mut pipe = pipe::to_session(&party);
-        if self.admit(&pipe, origin, peer) {
+        let admitted = self.admit(&pipe, origin, peer);
+        if admitted.is_ok() {
             pipe.attach(&party);
         }
-        pipe
+        (pipe, admitted)
     }
 
     /// Returns whether an endpoint's peer has its place before it is reached.
@@ -225,23 +241,80 @@ impl Shared {
         pipe: &SessionPipe,
         origin: Origin,
         peer: Option<&Arc<Peer>>,
-    ) -> bool {
-        let mut name = None;
-        if let Some(names) = &self.state.peer_names {
-            let announced = peer.and_then(|peer| peer.routing_id.as_deref());
-            let (announced, before) = (announced.unwrap_or_default(), pipe.name());
-            name = names.claim(pipe.id(), origin, announced, before.as_ref());
-            if name.is_none() {
-                return false;
+    ) -> Result<Admitted, Unplaced> {
+        let place = match &self.state.peer_names {
+            None => None,
+            Some(names) => {
+                let before = pipe.name();
+                let placed = names.claim(Applicant {
+                    pipe: pipe.id(),
+                    origin,
+                    peer: peer.map(AsRef::as_ref),
+                    before: before.as_ref(),
+                })?;
+                Some(self.place(pipe.id(), placed))
             }
-        }
+        };
+        Ok(self.let_in(pipe, peer, place))
+    }
+
+    /// Lets in a peer that has waited for its name, as soon as nobody has that.
+    pub(crate) fn poll_admit(
+        &self,
+        pipe: &mut SessionPipe,
+        origin: Origin,
+        peer: &Arc<Peer>,
+        cx: &TaskContext<'_>,
+    ) -> Poll<Result<(), Unplaced>> {
+        let Some(names) = &self.state.peer_names else {
+            return Poll::Ready(Ok(()));
+        };
+        let applicant = Applicant {
+            pipe: pipe.id(),
+            origin,
+            peer: Some(peer),
+            before: None,
+        };
+        let placed = match names.claim_free(applicant, cx.waker()) {
+            Ok(placed) => placed,
+            Err(Unplaced::Taken) => return Poll::Pending,
+            Err(Unplaced::Tied) => return Poll::Ready(Err(Unplaced::Tied)),
+        };
+        let place = self.place(pipe.id(), placed);
+        self.let_in(pipe, Some(peer), Some(place));
+        pipe.attach(&self.party(origin));
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says that a peer has its name, to whoever knows another connection by it.
+    pub(crate) fn place(&self, pipe: PipeId, placed: Placed) -> (Arc<dyn PeerName>, Admitted) {
+        let Some(before) = placed.before else {
+            return (placed.claim, Admitted::default());
+        };
+        let state = &self.state;
+        // First the receiver: what it has read before it hears of this was read in time.
+        state.readers.post(PipeEvent::Renamed(before.pipe));
+        let name = before.name.clone();
+        state.writers.post(PipeEvent::Named(before.pipe, name));
+        let took_over = before.is_there && before.pipe != pipe;
+        state.stats.handovers.add(took_over.into());
+        (placed.claim, Admitted { took_over })
+    }
+
+    fn let_in(
+        &self,
+        pipe: &SessionPipe,
+        peer: Option<&Arc<Peer>>,
+        place: Option<(Arc<dyn PeerName>, Admitted)>,
+    ) -> Admitted {
         if let Some(peer) = peer {
-            pipe.set_peer(peer);
+            pipe.set_peer(peer, self.config.rules.is_addressed());
         }
-        if let Some(name) = name {
-            pipe.set_name(Box::new(name), self.config.options.notify);
-        }
-        true
+        let Some((name, admitted)) = place else {
+            return Admitted::default();
+        };
+        pipe.set_name(name, self.config.options.notify);
+        admitted
     }
 
     /// Begins a connection: `start` gets what the peer has to hear first, before anything can change it.

@@ -2,15 +2,22 @@
 //! has one peer.
 //!
 //! It is decided once, at the handshake, by the session, for both halves of the socket: a name belongs to
-//! one pipe at a time. PAIR is the case in which all peers have the same name.
+//! one connection at a time. PAIR is the case in which all peers have the same name.
+//!
+//! What a connection has sent comes under its name, also when it has ended, for as long as no other connection takes that
+//! name. Then what is still unread, and what else comes of a connection that is still there, comes under a made-up one
+//! ([026](../../../docs/decisions/026-whose-answer.md)).
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
 
+use super::name_ties::NameTies;
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::pipe::{Origin, PeerName, PipeId};
 use crate::rng;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{Identity, RoutingId};
 use crate::rules::{PeerNaming, Rules};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -22,29 +29,88 @@ pub(crate) struct PeerNames {
     exclusive: bool,
     /// A newcomer takes a name from whoever has it (R-ROUTER-4).
     handover: AtomicBool,
+    /// A name is for the user or key that had it first.
+    tied: AtomicBool,
 }
 
 struct Names {
     held: HashMap<RoutingId, Holder>,
     /// Names given to peers that are yet to be reached.
     reserved: HashMap<RoutingId, Origin>,
+    /// Who waits for a name that another one has.
+    waiting: HashMap<RoutingId, Vec<(PipeId, Waker)>>,
+    ties: NameTies,
     /// The next name for a peer without one.
     next: u32,
     claims: u64,
 }
 
+/// Who has a name, or had it last and has left what is not read yet.
 struct Holder {
     pipe: PipeId,
     origin: Origin,
+    identity: Identity,
     /// Tells the holder's place from those that it had before.
-    claim: u64,
+    number: u64,
+    claim: Weak<NameClaim>,
+    /// Its connection has ended: the name is free.
+    has_left: bool,
 }
 
-/// A peer's place among the others, given up when dropped.
+/// A peer's place among the others.
 pub(crate) struct NameClaim {
     names: Arc<PeerNames>,
-    name: RoutingId,
-    claim: u64,
+    number: u64,
+    name: Mutex<RoutingId>,
+}
+
+/// A peer has its place.
+pub(crate) struct Placed {
+    pub(crate) claim: Arc<NameClaim>,
+    /// Another connection had the name before, and is known by a made-up one from now on.
+    pub(crate) before: Option<Renamed>,
+}
+
+/// A connection that has lost its name to another one.
+pub(crate) struct Renamed {
+    pub(crate) pipe: PipeId,
+    /// The made-up name.
+    pub(crate) name: RoutingId,
+    /// The connection is still there.
+    pub(crate) is_there: bool,
+    /// Dropped by whoever gets this, without the lock.
+    _claim: Option<Arc<NameClaim>>,
+}
+
+/// Why a peer has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unplaced {
+    /// Another connection has the name.
+    Taken,
+    /// The name is another user's.
+    Tied,
+}
+
+/// A peer that asks for its place.
+#[derive(Clone, Copy)]
+pub(crate) struct Applicant<'a> {
+    pub(crate) pipe: PipeId,
+    pub(crate) origin: Origin,
+    /// Who it is; nobody yet, if it is still to be reached.
+    pub(crate) peer: Option<&'a Peer>,
+    /// The name by which the pipe's peer was known when it was here last.
+    pub(crate) before: Option<&'a RoutingId>,
+}
+
+impl Applicant<'_> {
+    fn identity(&self) -> Identity {
+        self.peer.map_or(Identity::ANY, |peer| peer.identity)
+    }
+
+    /// Returns what it calls itself, if anything.
+    fn announced(&self) -> Option<&RoutingId> {
+        self.peer.and_then(|peer| peer.routing_id.as_ref())
+    }
 }
 
 impl PeerNames {
@@ -58,6 +124,8 @@ impl PeerNames {
         let names = Names {
             held: HashMap::new(),
             reserved: HashMap::new(),
+            waiting: HashMap::new(),
+            ties: NameTies::default(),
             next: rng::rng().u32(..),
             claims: 0,
         };
@@ -65,67 +133,134 @@ impl PeerNames {
             names: Mutex::new(names),
             exclusive,
             handover: AtomicBool::new(options.handover),
+            tied: AtomicBool::new(options.tied_names),
         }))
     }
 
     pub(crate) fn set_options(&self, options: &Options) {
         self.handover.store(options.handover, Ordering::Relaxed);
+        self.tied.store(options.tied_names, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Names> {
         self.names.lock()
     }
 
-    /// Gives a name to a peer that calls itself `announced`, and was known as `before` when it was here last.
-    /// `None`: its name is taken.
-    pub(crate) fn claim(
+    /// Gives a peer its name.
+    pub(crate) fn claim(self: &Arc<Self>, who: Applicant<'_>) -> Result<Placed, Unplaced> {
+        let handover = self.handover.load(Ordering::Relaxed);
+        self.claim_under(&mut self.lock(), who, handover)
+    }
+
+    /// Gives a peer its name as soon as nobody has it; until then, `waker` is woken when it may be free.
+    pub(crate) fn claim_free(
         self: &Arc<Self>,
-        pipe: PipeId,
-        origin: Origin,
-        announced: &[u8],
-        before: Option<&RoutingId>,
-    ) -> Option<NameClaim> {
+        who: Applicant<'_>,
+        waker: &Waker,
+    ) -> Result<Placed, Unplaced> {
         let mut names = self.lock();
+        let placed = self.claim_under(&mut names, who, false);
+        if let (Err(Unplaced::Taken), Some(name)) = (&placed, who.announced()) {
+            let waiting = names.waiting.entry(name.clone()).or_default();
+            match waiting.iter_mut().find(|one| one.0 == who.pipe) {
+                Some(known) => known.1.clone_from(waker),
+                None => waiting.push((who.pipe, waker.clone())),
+            }
+        }
+        placed
+    }
+
+    /// Forgets one that waited for a name.
+    pub(crate) fn stop_waiting(&self, pipe: PipeId, name: &RoutingId) {
+        let mut names = self.lock();
+        if let Some(waiting) = names.waiting.get_mut(name) {
+            waiting.retain(|one| one.0 != pipe);
+            if waiting.is_empty() {
+                names.waiting.remove(name);
+            }
+        }
+    }
+
+    fn claim_under(
+        self: &Arc<Self>,
+        names: &mut Names,
+        who: Applicant<'_>,
+        handover: bool,
+    ) -> Result<Placed, Unplaced> {
+        let Applicant { pipe, origin, .. } = who;
+        let identity = who.identity();
         let name = if self.exclusive {
             RoutingId::default()
         } else {
-            names.name_of(origin, announced, before)
+            names.name_of(who)
         };
         let is_elsewhere = |by: &Origin| *by != origin;
         if names.reserved.get(&name).is_some_and(is_elsewhere) {
-            return None;
+            return Err(Unplaced::Taken);
         }
-        let other = names.held.get(&name).is_some_and(|one| one.pipe != pipe);
-        if other && !self.handover.load(Ordering::Relaxed) {
-            return None;
+        let holder = names.held.get(&name);
+        if holder.is_some_and(|one| one.pipe != pipe && !one.has_left) && !handover {
+            return Err(Unplaced::Taken);
         }
+        if self.tied.load(Ordering::Relaxed)
+            && let (Some(peer), Some(_)) = (who.peer, who.announced())
+        {
+            let held = &names.held;
+            let is_held = |name: &RoutingId| held.get(name).is_some_and(|one| !one.has_left);
+            if !names.ties.tie(&name, peer.owner, is_held) {
+                return Err(Unplaced::Tied);
+            }
+        }
+        if let Some(holder) = names.held.get_mut(&name)
+            && holder.pipe == pipe
+            && (holder.identity == identity || holder.identity == Identity::ANY)
+            && let Some(claim) = holder.claim.upgrade()
+        {
+            // Who was here before comes back, or is reached at last.
+            holder.has_left = false;
+            holder.identity = identity;
+            *claim.name.lock() = name.of(identity);
+            return Ok(Placed {
+                claim,
+                before: None,
+            });
+        }
+        let before = names.held.remove(&name);
+        let before = before.and_then(|before| (!self.exclusive).then(|| names.rename(before)));
         names.claims += 1;
-        let claim = names.claims;
+        let claim = Arc::new(NameClaim {
+            names: self.clone(),
+            number: names.claims,
+            name: Mutex::new(name.clone().of(identity)),
+        });
         let holder = Holder {
             pipe,
             origin,
-            claim,
+            identity,
+            number: claim.number,
+            claim: Arc::downgrade(&claim),
+            has_left: false,
         };
-        names.held.insert(name.clone(), holder);
-        Some(NameClaim {
-            names: self.clone(),
-            name,
-            claim,
-        })
+        names.held.insert(name, holder);
+        Ok(Placed { claim, before })
     }
 
     /// Returns whether another peer may come, whoever it is.
     pub(crate) fn has_place(&self) -> bool {
-        !self.exclusive || self.handover.load(Ordering::Relaxed) || self.lock().held.is_empty()
+        let is_there = |holder: &Holder| !holder.has_left;
+        !self.exclusive
+            || self.handover.load(Ordering::Relaxed)
+            || !self.lock().held.values().any(is_there)
     }
 
     /// Keeps a name for the peer of an endpoint. `false`: it is taken (R-ROUTER-9).
     pub(crate) fn reserve(&self, name: &RoutingId, origin: Origin) -> bool {
         let mut names = self.lock();
-        if names.held.contains_key(name) || names.reserved.contains_key(name) {
+        let is_held = names.held.get(name).is_some_and(|one| !one.has_left);
+        if is_held || names.reserved.contains_key(name) {
             return false;
         }
-        names.reserved.insert(name.clone(), origin);
+        names.reserved.insert(name.name_only(), origin);
         true
     }
 
@@ -136,29 +271,45 @@ impl PeerNames {
 
     /// Frees the names of an endpoint's peers: it goes, though what was sent to them may linger.
     pub(crate) fn release(&self, origin: Origin) {
+        let mut free = Vec::new();
         let mut names = self.lock();
-        names.reserved.retain(|_, by| *by != origin);
-        names.held.retain(|_, holder| holder.origin != origin);
+        names.reserved.retain(|name, by| {
+            if *by == origin {
+                free.push(name.clone());
+            }
+            *by != origin
+        });
+        for (name, holder) in &mut names.held {
+            if holder.origin == origin && !holder.has_left {
+                holder.has_left = true;
+                free.push(name.clone());
+            }
+        }
+        let waiting: Vec<Waker> = free.iter().flat_map(|name| names.wake(name)).collect();
+        drop(names);
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Names {
     /// Returns the name given to the peer here, or that it gives itself, or that it had, or a new one.
-    fn name_of(
-        &mut self,
-        origin: Origin,
-        announced: &[u8],
-        before: Option<&RoutingId>,
-    ) -> RoutingId {
-        if let Some((name, _)) = self.reserved.iter().find(|(_, by)| **by == origin) {
+    fn name_of(&mut self, who: Applicant<'_>) -> RoutingId {
+        if let Some((name, _)) = self.reserved.iter().find(|(_, by)| **by == who.origin) {
             return name.clone();
         }
-        if !announced.is_empty() {
-            return RoutingId::from(announced);
+        if let Some(announced) = who.announced() {
+            return announced.clone();
         }
-        if let Some(before) = before {
+        if let Some(before) = who.before
+            && [who.identity(), Identity::ANY].contains(&before.whose())
+        {
             return before.clone();
         }
+        self.make_up()
+    }
+
+    /// Makes up a name that nobody has.
+    fn make_up(&mut self) -> RoutingId {
         loop {
             let name = RoutingId::generated(self.next);
             self.next = self.next.wrapping_add(1);
@@ -167,21 +318,75 @@ impl Names {
             }
         }
     }
+
+    /// Gives a made-up name to one that has lost its own.
+    fn rename(&mut self, mut holder: Holder) -> Renamed {
+        let name = self.make_up().of(holder.identity);
+        let claim = holder.claim.upgrade();
+        if let Some(claim) = &claim {
+            *claim.name.lock() = name.clone();
+        }
+        let renamed = Renamed {
+            pipe: holder.pipe,
+            name: name.clone(),
+            is_there: !holder.has_left,
+            _claim: claim,
+        };
+        // Given to it alone, it is nobody else's afterwards.
+        holder.claim = renamed
+            ._claim
+            .as_ref()
+            .map_or_else(Weak::new, Arc::downgrade);
+        if renamed._claim.is_some() {
+            self.held.insert(name, holder);
+        }
+        renamed
+    }
+
+    /// Takes those who wait for a name, to be woken without the lock.
+    fn wake(&mut self, name: &RoutingId) -> Vec<Waker> {
+        let waiting = self.waiting.remove(name).unwrap_or_default();
+        waiting.into_iter().map(|one| one.1).collect()
+    }
+}
+
+impl NameClaim {
+    /// Ends the claim, or only its connection.
+    fn give_up(&self, is_last: bool) {
+        let mut names = self.names.lock();
+        let name = self.name.lock().clone();
+        let Some(holder) = names.held.get_mut(&name) else {
+            return;
+        };
+        if holder.number != self.number {
+            return;
+        }
+        let was_there = !std::mem::replace(&mut holder.has_left, true);
+        if is_last {
+            names.held.remove(&name);
+        }
+        let waiting = if was_there {
+            names.wake(&name)
+        } else {
+            Vec::new()
+        };
+        drop(names);
+        waiting.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl PeerName for NameClaim {
-    fn name(&self) -> &RoutingId {
-        &self.name
+    fn name(&self) -> RoutingId {
+        self.name.lock().clone()
+    }
+
+    fn leave(&self) {
+        self.give_up(false);
     }
 }
 
 impl Drop for NameClaim {
     fn drop(&mut self) {
-        let mut names = self.names.lock();
-        if let Some(holder) = names.held.get(&self.name)
-            && holder.claim == self.claim
-        {
-            names.held.remove(&self.name);
-        }
+        self.give_up(true);
     }
 }

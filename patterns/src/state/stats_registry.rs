@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
 use crate::pipe::{LaneView, PipeId, PipeRegistry};
+use crate::routing_id::Identity;
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
@@ -29,6 +30,8 @@ pub(crate) struct StatsRegistry {
     pub(crate) reconnects: Counter,
     pub(crate) handshake_failures: Counter,
     pub(crate) expelled: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) handovers: Counter,
 }
 
 /// A number that several threads may add to.
@@ -96,6 +99,18 @@ impl StatsRegistry {
         }
     }
 
+    /// Returns a pipe to a peer of this identity, which is there now and has a name.
+    pub(crate) fn find(&self, identity: Identity) -> Option<PipeId> {
+        let entries = self.entries.lock();
+        let found = entries.pipes.iter().find(|(_, entry)| {
+            let record = &entry.record;
+            let peer = record.peer.as_ref().filter(|_| record.is_connected);
+            peer.is_some_and(|peer| peer.identity == identity && peer.routing_id.is_some())
+                && entry.outgoing.is_read()
+        });
+        found.map(|(id, _)| *id)
+    }
+
     /// Returns whether somebody reads what is sent by a pipe, or may come to read it.
     pub(crate) fn is_read(&self, id: PipeId) -> bool {
         let entries = self.entries.lock();
@@ -149,6 +164,8 @@ impl StatsRegistry {
         stats.reconnects = self.reconnects.get();
         stats.handshake_failures = self.handshake_failures.get();
         stats.expelled = self.expelled.get();
+        stats.duplicates = self.duplicates.get();
+        stats.handovers = self.handovers.get();
         stats
     }
 }

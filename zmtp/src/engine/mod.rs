@@ -202,4 +202,7 @@ pub struct PeerInfo {
     #[cfg(feature = "curve")]
     #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
     pub public_key: Option<crate::mechanism::PublicKey>,
+    /// By what the peer can be told from others: its permanent public key (CURVE), or the user's name that was let in with
+    /// its password (PLAIN). Empty if the mechanism has nothing of the kind, and at the end that dials as a client.
+    pub credential: Bytes,
 }

@@ -42,6 +42,16 @@ impl Credentials {
         }
     }
 
+    /// Returns what tells the peer from others: its user name or its key; empty for NULL.
+    pub(crate) fn own(&self) -> Bytes {
+        match self {
+            Self::Null => Bytes::new(),
+            Self::Plain { username, .. } => username.clone(),
+            #[cfg(feature = "curve")]
+            Self::Curve(key) => Bytes::copy_from_slice(key.as_bytes()),
+        }
+    }
+
     /// Returns the frames that follow the mechanism's name in a ZAP request (RFC 27): none for NULL, name and password
     /// for PLAIN, the 32 octets of the public key for CURVE.
     #[must_use]

@@ -83,9 +83,9 @@ impl Session {
     }
 
     /// Returns who the peer is, after the handshake.
-    pub(crate) fn peer(&self, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
-        let mut peer = Peer::new(address, info);
-        peer.certificate = self.stream.certificate();
-        Arc::new(peer)
+    pub(crate) fn peer(&self, shared: &Shared, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
+        let is_lasting = !shared.config.options.same_connection;
+        let certificate = self.stream.certificate();
+        Arc::new(Peer::new(address, info, certificate, is_lasting))
     }
 }

@@ -27,6 +27,8 @@ mod timers;
 mod traffic;
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -36,7 +38,9 @@ use zmtp::{Batch, Connection, Engine};
 use self::timers::Stall;
 use super::driver::{self, Flow};
 use crate::monitor::DisconnectReason;
-use crate::pipe::SessionPipe;
+use crate::peer::Peer;
+use crate::pipe::{Origin, PipeId, SessionPipe};
+use crate::routing_id::RoutingId;
 use crate::state::{Shared, is_subscription};
 use crate::transport::Stream;
 
@@ -80,6 +84,21 @@ pub(crate) struct Session {
     is_blocked: bool,
     /// As whom the peer wanted to come in, whom the authenticator has refused.
     refused: Option<Box<str>>,
+}
+
+/// Among those who wait for a name. Given up when dropped.
+struct PlaceInLine<'a> {
+    shared: &'a Shared,
+    pipe: PipeId,
+    name: Option<&'a RoutingId>,
+}
+
+impl Drop for PlaceInLine<'_> {
+    fn drop(&mut self) {
+        if let (Some(names), Some(name)) = (&self.shared.state.peer_names, self.name) {
+            names.stop_waiting(self.pipe, name);
+        }
+    }
 }
 
 /// What a turn in one direction came to.
@@ -126,12 +145,7 @@ impl Session {
         mut self: Box<Self>,
         shared: &Shared,
         mut pipe: SessionPipe,
-        ended: &CancellationToken,
     ) -> (SessionPipe, DisconnectReason) {
-        if !pipe.is_attached() {
-            let reason = Box::pin(self.turn_away(shared, &mut pipe, ended)).await;
-            return (pipe, reason);
-        }
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
             pipe.peer_left(shared.config.options.notify);
@@ -168,23 +182,37 @@ impl Session {
         (pipe, reason)
     }
 
-    /// Serves a peer that the socket has no place for: PAIR closes the connection, ROUTER leaves it open
-    /// and hears nothing (R-PAIR-1, R-ROUTER-3).
-    async fn turn_away(
+    /// Serves a peer whose name another one has: the connection stays open, and is not heard until the name is free
+    /// (R-ROUTER-3). What the peer has sent until then is in its pipe.
+    pub(super) async fn wait_for_name(
         &mut self,
         shared: &Shared,
         pipe: &mut SessionPipe,
+        (origin, peer): (Origin, &Arc<Peer>),
         ended: &CancellationToken,
-    ) -> DisconnectReason {
-        if shared.is_exclusive() {
-            return DisconnectReason::Occupied;
-        }
-        let ignored = std::future::poll_fn(|cx| self.poll_traffic(pipe, cx));
-        match ended.run_until_cancelled(ignored).await {
-            Some(Err(reason)) => reason,
-            Some(Ok(())) if pipe.outgoing.is_ending() => DisconnectReason::ByRequest,
-            Some(Ok(())) | None => DisconnectReason::Local,
-        }
+    ) -> Result<(), DisconnectReason> {
+        let _place = PlaceInLine {
+            shared,
+            pipe: pipe.id(),
+            name: peer.routing_id.as_ref(),
+        };
+        let place = std::future::poll_fn(|cx| {
+            match shared.poll_admit(pipe, origin, peer, cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(DisconnectReason::NameTied)),
+                Poll::Pending => {}
+            }
+            // Nothing is sent to it: that this is done means that it is unwanted, or that there is no socket any more.
+            let ended = ready!(self.poll_traffic(pipe, cx));
+            let reason = match ended {
+                Err(reason) => reason,
+                Ok(()) if pipe.outgoing.is_ending() => DisconnectReason::ByRequest,
+                Ok(()) => DisconnectReason::Local,
+            };
+            Poll::Ready(Err(reason))
+        });
+        let placed = ended.run_until_cancelled(place).await;
+        placed.unwrap_or(Err(DisconnectReason::Local))
     }
 }
 

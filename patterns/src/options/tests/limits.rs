@@ -77,6 +77,8 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("correlate", switch()),
         ("probe_router", switch()),
         ("mandatory", switch()),
+        ("same_connection", switch()),
+        ("tied_names", switch()),
         ("handover", switch()),
         ("notify", switch()),
         ("no_drop", switch()),

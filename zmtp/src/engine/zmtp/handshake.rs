@@ -191,6 +191,7 @@ impl Connection {
                 user_id: String::new(),
                 #[cfg(feature = "curve")]
                 public_key: None,
+                credential: Bytes::new(),
             },
             now,
         );
@@ -218,6 +219,9 @@ impl Connection {
     ) -> Result<Option<Phase>, Error> {
         let asks = self.config.authenticate || self.config.mechanism.asks() == Asks::Always;
         let credentials = self.mechanism.credentials();
+        if let Some(credentials) = &credentials {
+            self.credential = credentials.own();
+        }
         #[cfg(feature = "curve")]
         if let Some(key) = credentials.as_ref().and_then(Credentials::public_key) {
             self.peer_key = Some(Box::new(key));
@@ -279,6 +283,7 @@ impl Connection {
                 #[cfg(feature = "curve")]
                 let public_key = self.peer_key.take().map(|key| *key);
                 properties.replace(&metadata);
+                let credential = std::mem::take(&mut self.credential);
                 self.ready(
                     version,
                     PeerInfo {
@@ -290,6 +295,7 @@ impl Connection {
                         user_id,
                         #[cfg(feature = "curve")]
                         public_key,
+                        credential,
                     },
                     now,
                 );

@@ -21,7 +21,7 @@ mod traffic;
 use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 pub use self::config::{Config, Heartbeat};
 use self::handshake::{Phase, Sent};
@@ -84,6 +84,8 @@ pub struct Connection {
     /// Whose secret the peer has proven to have, or will have before the handshake is through.
     #[cfg(feature = "curve")]
     peer_key: Option<Box<PublicKey>>,
+    /// What tells the peer from others.
+    credential: Bytes,
     /// Where batches are encoded to.
     spare: BytesMut,
     decoder: Decoder,
@@ -113,6 +115,7 @@ impl Connection {
             admission: Admission::default(),
             #[cfg(feature = "curve")]
             peer_key: config.mechanism.peer_key().map(Box::new),
+            credential: Bytes::new(),
             spare: BytesMut::new(),
             decoder: Decoder::new(config.limits),
             control,
