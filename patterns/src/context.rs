@@ -196,6 +196,7 @@ impl Context {
         }
         CloseReport {
             unsent: lingering::left(&sockets),
+            unread: 0,
         }
     }
 

@@ -397,6 +397,9 @@ pub enum RecvError {
     /// could ever come from. Connect or bind again.
     #[error("nothing is left that a message could come from: {0}")]
     Gone(Arc<EndpointGone>),
+    /// The socket [drains](crate::Socket::drain), and what had come has been received, or the limit is over: close it.
+    #[error("the socket drains, and nothing more comes")]
+    Drained,
 }
 
 /// An option cannot be set so; nothing was changed, and no socket was made.
@@ -460,6 +463,9 @@ pub struct CloseReport {
     /// to an inproc peer, when `linger` ended or their endpoint was gone: they are gone. What was left for peers that went
     /// of their own accord is in [`stats`](crate::Socket::stats) only.
     pub unsent: usize,
+    /// Messages that had been received and that nobody took before the close: they are gone. Of an inproc pipe, only what
+    /// this side had taken out of it: the rest is unsent, at the peer.
+    pub unread: usize,
 }
 
 #[cfg(test)]

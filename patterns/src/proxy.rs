@@ -24,7 +24,8 @@ pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
 
 use crate::blocking;
 use crate::coop::yield_to_others;
-use crate::rules::Capability;
+use crate::rules::{Capability, PeerNaming};
+use crate::socket::ErasedSocket;
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST: usize = 256;
@@ -103,6 +104,8 @@ pub struct Proxy<F, B, C = (), S = ()> {
     to_backend: Option<Message>,
     /// An answer that the control socket has no room for.
     answer: Option<Message>,
+    /// The sockets have been told to drain.
+    drains: bool,
     handle: ProxyHandle,
 }
 
@@ -117,6 +120,7 @@ impl<F: ProxyEnd, B: ProxyEnd> Proxy<F, B> {
             to_frontend: None,
             to_backend: None,
             answer: None,
+            drains: false,
             handle: ProxyHandle::default(),
         }
     }
@@ -134,6 +138,7 @@ impl<F: ProxyEnd, B: ProxyEnd, S: ProxyEnd> Proxy<F, B, (), S> {
             to_frontend: self.to_frontend,
             to_backend: self.to_backend,
             answer: self.answer,
+            drains: self.drains,
             handle: self.handle,
         }
     }
@@ -153,6 +158,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd> Proxy<F, B, C, ()> {
             to_frontend: self.to_frontend,
             to_backend: self.to_backend,
             answer: self.answer,
+            drains: self.drains,
             handle: self.handle,
         }
     }
@@ -164,7 +170,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         self.handle.clone()
     }
 
-    /// Moves messages until the proxy is told to terminate. It can be run again then.
+    /// Moves messages until the proxy is told to terminate, or has been drained. It can be run again then.
     ///
     /// # Cancel safety
     ///
@@ -207,6 +213,49 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         (self.frontend, self.backend)
     }
 
+    /// Has the sockets drain, if they do not yet. `false`: the limit is over.
+    fn begin_drain(&mut self, cx: &mut Context<'_>) -> bool {
+        let limit = self.handle.limit();
+        let begins = !std::mem::replace(&mut self.drains, true);
+        let (front, back) = (self.frontend.end(), self.backend.end());
+        let subscribes = |end: &&mut dyn ErasedSocket| end.rules().subscribes;
+        // Work comes to the frontend, publications to whoever subscribes.
+        let back = back.filter(subscribes);
+        let takes_work = match back {
+            Some(back) => Some(back),
+            None => front,
+        };
+        let Some(socket) = takes_work else {
+            return true;
+        };
+        if begins {
+            socket.drain(limit);
+        }
+        socket.poll_drain_limit(cx).is_pending()
+    }
+
+    /// Returns whether nothing more comes, and what was asked is answered. `there` and `back_again`: what was moved last.
+    fn is_drained(&mut self, there: Moved, back_again: Moved) -> bool {
+        if self.to_frontend.is_some() || self.to_backend.is_some() {
+            return false;
+        }
+        let (Some(front), Some(back)) = (self.frontend.end(), self.backend.end()) else {
+            return true;
+        };
+        if back.rules().subscribes {
+            return back_again == Moved::All && back.is_drained();
+        }
+        if there != Moved::All || !front.is_drained() {
+            return false;
+        }
+        let answers = front.rules().naming == PeerNaming::ByRoutingId;
+        if !answers || !back.rules().has(Capability::Receives) {
+            return true;
+        }
+        // Of the questions that went with a worker, there is no answer to wait for.
+        self.handle.meters().unanswered().min(back.owed()) == 0
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.handle.watch(cx);
         for _ in 0..TURNS {
@@ -214,8 +263,9 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
             match self.handle.state() {
                 State::Running => {}
                 State::Paused => return Poll::Pending,
-                State::Terminating => {
-                    self.handle.terminated();
+                State::Draining if self.begin_drain(cx) => {}
+                State::Draining | State::Terminating => {
+                    self.handle.ended();
                     return Poll::Ready(());
                 }
             }
@@ -237,7 +287,11 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 &meters.back(),
                 cx,
             );
-            if !there && !back_again {
+            if there != Moved::Burst && back_again != Moved::Burst {
+                if self.drains && self.is_drained(there, back_again) {
+                    self.handle.ended();
+                    return Poll::Ready(());
+                }
                 return Poll::Pending;
             }
         }
@@ -268,7 +322,18 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
     }
 }
 
-/// Moves a burst of messages one way. `false`: there is nothing more to move now.
+/// What a turn in one direction came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    /// There may be more.
+    Burst,
+    /// All that there was.
+    All,
+    /// There is no room for more.
+    NoRoom,
+}
+
+/// Moves a burst of messages one way.
 fn forward(
     from: &mut impl ProxyEnd,
     to: &mut impl ProxyEnd,
@@ -276,24 +341,24 @@ fn forward(
     capture: &mut impl ProxyEnd,
     (taken, put): &(&Meter, &Meter),
     cx: &mut Context<'_>,
-) -> bool {
+) -> Moved {
     let (Some(from), Some(to)) = (from.end(), to.end()) else {
-        return false;
+        return Moved::All;
     };
     let mut capture = capture.end();
     let mut size = in_hand.as_ref().map_or(0, Message::byte_len);
     for _ in 0..BURST {
         if in_hand.is_none() {
             if to.poll_room(cx).is_pending() {
-                return false;
+                return Moved::NoRoom;
             }
             if let Some(capture) = &mut capture
                 && capture.poll_room(cx).is_pending()
             {
-                return false;
+                return Moved::NoRoom;
             }
             let Poll::Ready(message) = end::take(from, cx) else {
-                return false;
+                return Moved::All;
             };
             size = message.byte_len();
             taken.add(size);
@@ -304,9 +369,9 @@ fn forward(
             *in_hand = Some(message);
         }
         if end::put(to, cx, in_hand).is_pending() {
-            return false;
+            return Moved::NoRoom;
         }
         put.add(size);
     }
-    true
+    Moved::Burst
 }

@@ -19,6 +19,17 @@ pub enum PeerNaming {
     Exclusive,
 }
 
+/// What a socket does about a peer that drains: one that takes no new work ([`Socket::drain`](crate::Socket::drain)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It sends nothing more there: its messages wait for any peer.
+    HeldBack,
+    /// It sends answers, which a peer that drains waits for.
+    Answers,
+    /// It goes on: the peer has unsubscribed, or is sent nothing anyway.
+    Goes,
+}
+
 /// What a socket type is.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -42,6 +53,8 @@ pub struct Rules {
     pub subscribes: bool,
     /// Receives subscriptions, and sends to those who subscribed.
     pub publishes: bool,
+    /// What it does about a peer that takes no new work.
+    pub work: Work,
     /// Has no use for what a peer has sent, once that peer has gone.
     pub forgets_departed: bool,
     /// What is sent is for one peer and nobody else: REP's replies, and ROUTER's messages.
@@ -63,6 +76,7 @@ const PLAIN: Rules = Rules {
     connects_once: false,
     subscribes: false,
     publishes: false,
+    work: Work::Goes,
     forgets_departed: false,
     sends_to_one: false,
     linger: None,
@@ -97,11 +111,11 @@ macro_rules! each_socket_type {
         $with! {
             Req ReqSocket: Sends Receives Identifies Requests Probes {
                 sends: "a request to the next peer in turn", receives: "its reply", mute: "waits",
-                connects_once: true, ..PLAIN
+                work: Work::HeldBack, connects_once: true, ..PLAIN
             }
             Rep RepSocket: Sends Receives Identifies Answers {
                 sends: "the reply to the one who asked", receives: "requests from all peers in turn",
-                mute: "drops the reply", sends_to_one: true, ..PLAIN
+                mute: "drops the reply", work: Work::Answers, sends_to_one: true, ..PLAIN
             }
             Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, forgets_departed: true, ..PUBLISHER
@@ -109,14 +123,17 @@ macro_rules! each_socket_type {
             Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, ..SUBSCRIBER
             }
-            Push PushSocket: Sends Streams Reserves Conflates { sends: NEXT_PEER, mute: "waits", ..PLAIN }
+            Push PushSocket: Sends Streams Reserves Conflates {
+                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, ..PLAIN
+            }
             Pull PullSocket: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
             Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
-                sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", connects_once: true, ..PLAIN
+                sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack,
+                connects_once: true, ..PLAIN
             }
             Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes {
                 sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
-                mute: "drops the message; an error if `mandatory`", naming: PeerNaming::ByRoutingId,
+                mute: "drops the message; an error if `mandatory`", work: Work::Answers, naming: PeerNaming::ByRoutingId,
                 sends_to_one: true, ..PLAIN
             }
             XPub XPubSocket: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
@@ -128,9 +145,11 @@ macro_rules! each_socket_type {
             }
             Pair PairSocket: Sends Receives Streams Duplex Reserves {
                 sends: "to its one peer", receives: "from its one peer", mute: "waits",
-                naming: PeerNaming::Exclusive, ..PLAIN
+                work: Work::HeldBack, naming: PeerNaming::Exclusive, ..PLAIN
             }
-            Scatter ScatterSocket: Sends Streams Reserves { sends: NEXT_PEER, mute: "waits", ..PLAIN }
+            Scatter ScatterSocket: Sends Streams Reserves {
+                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, ..PLAIN
+            }
             Gather GatherSocket: Receives Streams { receives: ALL_PEERS, ..PLAIN }
         }
     };

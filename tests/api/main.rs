@@ -15,6 +15,7 @@ mod counted;
 mod delivery;
 mod dialling_again;
 mod disconnect_peer;
+mod draining;
 mod ends_of_programs;
 mod failures;
 mod fairness;

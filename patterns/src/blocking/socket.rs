@@ -170,6 +170,8 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         disconnect(this, endpoint: impl ToEndpoint) -> Result<(), DisconnectError> = this.disconnect(endpoint);
         /// Sets how long unsent messages are still tried after the socket or an endpoint of it is closed.
         set_linger(this, linger: Option<Duration>) -> () = this.set_linger(linger);
+        /// Begins to drain: [`Socket::drain`](crate::Socket::drain).
+        drain(this, limit: Duration) -> () = this.drain(limit);
         /// Changes options of the socket.
         ///
         /// # Errors
@@ -270,7 +272,8 @@ impl<P: CanRecv, D: RecvSide> Socket<P, D> {
         self.0.last_peer()
     }
 
-    /// Returns the messages, one after the other. Never ends: a `recv_timeout` that passed is an item, too.
+    /// Returns the messages, one after the other. A `recv_timeout` that passed is an item, too. Ends only when the socket
+    /// has been [drained](Self::drain).
     ///
     /// ```
     /// use purezmq::blocking::{PullSocket, PushSocket};
@@ -293,7 +296,10 @@ impl<P: CanRecv, D: RecvSide> Socket<P, D> {
     /// # }
     /// ```
     pub fn messages(&mut self) -> impl Iterator<Item = Result<P::Received, RecvError>> {
-        std::iter::repeat_with(|| self.recv())
+        std::iter::from_fn(|| match self.recv() {
+            Err(RecvError::Drained) => None,
+            received => Some(received),
+        })
     }
 }
 
@@ -426,6 +432,9 @@ impl<D: SendSide> Socket<Router, D> {
         /// As [`send`](Self::send). The message comes back.
         send_to(this, peer: impl Into<RoutingId>, message: impl IntoSent<Message>) -> Result<(), SendError> =
             wait(this.send_to(peer, message));
+        /// Returns whether the peer of this routing id takes no new work:
+        /// [`Socket::peer_drains`](crate::Socket::peer_drains).
+        peer_drains(this, peer: impl AsRef<[u8]>) -> bool = this.peer_drains(peer);
         /// Returns the routing ids of all peers that messages can be sent to, in no order.
         peers(this) -> Vec<RoutingId> = this.peers();
     }

@@ -70,14 +70,23 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
             break;
         };
         let delay = backoff.next_delay(&mut rng::rng());
-        dial.guard.emit(Kind::ConnectRetried { delay });
-        tokio::select! {
-            biased;
-            () = dial.abandoned(pipe.as_mut()) => {
-                dial.guard.let_go();
-                break;
+        let draining = &dial.guard.shared.state.draining;
+        if !dial.only_takes(pipe.as_ref()) {
+            dial.guard.emit(Kind::ConnectRetried { delay });
+            tokio::select! {
+                biased;
+                () = dial.abandoned(pipe.as_mut()) => {
+                    dial.guard.let_go();
+                    break;
+                }
+                () = draining.begun(), if !draining.has_begun() => {}
+                () = sleep(delay) => {}
             }
-            () = sleep(delay) => {}
+        }
+        if dial.only_takes(pipe.as_ref()) {
+            dial.abandoned(pipe.as_mut()).await;
+            dial.guard.let_go();
+            break;
         }
     }
 }
@@ -222,6 +231,7 @@ impl Dial {
         history.record.is_connected = false;
         if is_kept {
             self.enter(Some(&lent), history);
+            shared.state.drain_changed();
             *pipe = Some(lent);
         } else {
             connection.give_up(lent);
@@ -234,6 +244,12 @@ impl Dial {
         } else {
             Ended::Late(last, begun.elapsed())
         }
+    }
+
+    /// Returns whether a connection would bring new work, which the socket takes none of, and carry nothing else.
+    fn only_takes(&self, pipe: Option<&SessionPipe>) -> bool {
+        self.guard.shared.state.draining.has_begun()
+            && pipe.is_none_or(|pipe| pipe.outgoing.unsent() == 0)
     }
 
     /// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is

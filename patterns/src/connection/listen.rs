@@ -77,7 +77,11 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
             accepted = listening.accept() => accepted,
         };
         match accepted {
-            None => break,
+            None => {
+                // Of a socket that drains: those who came stay.
+                guard.ended.cancelled().await;
+                break;
+            }
             Some(Ok((stream, peer))) => {
                 pause = FIRST_PAUSE;
                 let (local, fd) = (stream.local_address(), stream.fd());
@@ -155,6 +159,9 @@ async fn serve(arrival: Box<Arrival>) {
         if !guard.shared.has_place() {
             // Told READY, it would send what it has.
             return Err(DisconnectReason::Occupied);
+        }
+        if guard.shared.state.draining.has_begun() {
+            return Err(DisconnectReason::Local);
         }
         let greeted = tokio::select! {
             biased;

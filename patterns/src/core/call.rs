@@ -318,6 +318,7 @@ impl<P: Pattern> Core<P> {
             Poll::Ready(received) => received.map_err(recv_error::<P>),
             Poll::Pending => Err(match self.all_gone() {
                 Some(last) => self.not_received(Refusal::Gone(last)),
+                None if self.is_drained() => RecvError::Drained,
                 None => RecvError::Empty,
             }),
         }

@@ -45,7 +45,7 @@ impl Spin {
 }
 
 /// What an attempt comes to. Pending: nothing to be done now.
-type Attempt<T> = Poll<Result<T, Refusal>>;
+pub(super) type Attempt<T> = Poll<Result<T, Refusal>>;
 
 impl<P: Pattern> Core<P> {
     /// Lets `attempt` send, and again each time a pipe may have become writable.
@@ -93,10 +93,13 @@ impl<P: Pattern> Core<P> {
         spin: Option<Spin>,
         attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
+        if self.shared.state.draining.has_begun() {
+            return self.poll_recv_draining(cx, spin, attempt);
+        }
         self.poll(cx, |core| &core.readers, spin, attempt)
     }
 
-    fn poll<E: PipeEnd, T>(
+    pub(super) fn poll<E: PipeEnd, T>(
         &mut self,
         cx: &mut TaskContext<'_>,
         inbox: impl Fn(&Self) -> &Inbox<E>,

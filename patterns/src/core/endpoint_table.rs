@@ -113,6 +113,11 @@ impl Attachment {
     pub(crate) fn end(&self, context: &Context) {
         self.ended.cancel();
         self.shared.state.liveness.forget(self.origin);
+        self.stop_accepting(context);
+    }
+
+    /// Frees its address, if it is bound. Whoever has come stays.
+    fn stop_accepting(&self, context: &Context) {
         match (&self.role, self.endpoint.inproc()) {
             (Role::Bound(Some(listening)), _) => listening.close(&self.shared),
             (Role::Bound(None), Some(name)) => inproc::unbind(context.names(), &self.shared, name),
@@ -157,6 +162,13 @@ impl EndpointTable {
         drop(attachments);
         for one in replaced {
             one.end(&self.context);
+        }
+    }
+
+    /// Closes the listeners. Whoever has come stays.
+    pub(crate) fn stop_accepting(&self) {
+        for attachment in self.attachments.lock().iter() {
+            attachment.stop_accepting(&self.context);
         }
     }
 

@@ -95,7 +95,7 @@ impl Events {
                 PipeEvent::Detached(origin) => sender.detach(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
                 // Whoever waits looks when it finds nothing.
-                PipeEvent::TaskEnded | PipeEvent::Renamed(_) => {}
+                PipeEvent::Look | PipeEvent::Renamed(_) => {}
             }
         }
         for event in self.readers.drain(..) {
@@ -111,7 +111,7 @@ impl Events {
                 PipeEvent::Attached(_)
                 | PipeEvent::Named(..)
                 | PipeEvent::Met(..)
-                | PipeEvent::TaskEnded => {}
+                | PipeEvent::Look => {}
                 PipeEvent::Renamed(id) => receiver.renamed(id),
                 PipeEvent::Changed(id) => receiver.changed(id),
                 PipeEvent::Detached(origin) => receiver.let_go(origin),

@@ -9,12 +9,14 @@
 //! endpoints.rs    bind, connect, and their ends
 //! call.rs         a call of the application: send, recv, and what they are polled with
 //! calls.rs        trying, waiting, yielding
+//! draining.rs     taking no new work
 //! events.rs       what connections have to tell
 //! halves.rs       a socket divided, and whole again
 //! ```
 
 pub(crate) mod call;
 mod calls;
+mod draining;
 pub(crate) mod endpoint_table;
 mod endpoints;
 mod events;
@@ -43,6 +45,7 @@ use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeReader, PipeWriter};
 pub(crate) use crate::routing::Refusal;
 use crate::routing::{RecvStrategy, SendStrategy};
+use crate::rules::Capability;
 use crate::security::PeerSelector;
 use crate::state::Shared;
 use crate::stats::SocketStats;
@@ -70,6 +73,8 @@ pub struct Core<P: Pattern> {
     budget: usize,
     /// How long the call that waits has asked the connections themselves, with `busy_poll`.
     spun: Duration,
+    /// The wait for the end, if the socket drains.
+    draining: Option<Box<draining::Wait>>,
     /// A half that has become part of the whole again.
     rejoined: bool,
 }
@@ -116,6 +121,7 @@ impl<P: Pattern> Core<P> {
             served: 0,
             budget: P::Send::BUDGET,
             spun: Duration::ZERO,
+            draining: None,
             rejoined: false,
         }
     }
@@ -175,21 +181,41 @@ impl<P: Pattern> Core<P> {
         dropped.full + dropped.unroutable
     }
 
-    /// Drops this handle. If it is the last one, the socket ends: what waits for that says what was left.
-    pub(crate) fn close(self) -> Closing {
+    /// Drops this handle. If it is the last one, the socket ends: what waits for that says what was left. One that drains
+    /// lingers no longer than its limit.
+    pub(crate) fn close(mut self) -> Closing {
         let shared = self.shared.clone();
         let is_last = self.is_last();
+        if let Some(left) = self.drain_left() {
+            self.shorten_linger(left);
+        }
+        let stats = &shared.state.stats;
+        stats.unheard.add(P::unread(&self));
+        let before = stats.dropped().unread;
         drop(self);
-        Closing { shared, is_last }
+        let unread = match shared.config.rules.has(Capability::Receives) {
+            true => stats.dropped().unread - before,
+            // What a publisher is told of subscriptions is nothing to be read.
+            false => 0,
+        };
+        Closing {
+            unread: usize::try_from(unread).unwrap_or(usize::MAX),
+            is_last,
+            shared,
+        }
     }
 
     /// Closes it with that time to linger, or the socket's own if that is shorter.
     pub(crate) fn close_within(mut self, limit: Duration) -> Closing {
+        self.shorten_linger(limit);
+        self.close()
+    }
+
+    fn shorten_linger(&mut self, limit: Duration) {
         if self.is_last() {
             let linger = self.options().linger;
             self.set_linger(Some(linger.map_or(limit, |linger| linger.min(limit))));
         }
-        self.close()
     }
 
     /// Returns whether the socket ends with this handle.
@@ -206,6 +232,7 @@ impl<P: Pattern> Core<P> {
 pub(crate) struct Closing {
     shared: Shared,
     is_last: bool,
+    unread: usize,
 }
 
 impl Closing {
@@ -216,6 +243,7 @@ impl Closing {
         }
         CloseReport {
             unsent: self.shared.unsent(),
+            unread: self.unread,
         }
     }
 }

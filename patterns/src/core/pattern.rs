@@ -108,6 +108,12 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         (0, 0)
     }
 
+    /// Counts what the handle keeps of what has come, and the application has not received.
+    #[doc(hidden)]
+    fn unread(_core: &Core<Self>) -> usize {
+        0
+    }
+
     /// Returns whether sending has heard something that `recv` has to give.
     #[doc(hidden)]
     fn has_heard(_core: &Core<Self>) -> bool {
@@ -183,7 +189,8 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
             message,
         },
         Refusal::Multipart => SendError::Multipart(message),
-        Refusal::Unsupported => SendError::Unsupported {
+        // Only who receives is told that nothing comes.
+        Refusal::Unsupported | Refusal::Drained => SendError::Unsupported {
             message,
             socket_type: P::RULES.socket_type,
         },
@@ -196,6 +203,7 @@ pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
     match refusal {
         Refusal::State(expected) => RecvError::State { expected },
         Refusal::Gone(last) => RecvError::Gone(last),
+        Refusal::Drained => RecvError::Drained,
         Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart => RecvError::Unsupported {
             socket_type: P::RULES.socket_type,
         },

@@ -185,6 +185,11 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));
     binder.begin(|first| pipe.begin_binder(first));
+    for one in [connector, binder] {
+        if one.state.draining.has_begun() {
+            one.state.stats.drain_one(pipe.id());
+        }
+    }
 }
 
 /// Frees a name. The pipes made by it live on (R-CONN-16).

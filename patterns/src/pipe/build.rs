@@ -14,6 +14,7 @@ use super::{
 };
 use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeEvent};
+use crate::rules::Work;
 
 /// What a socket brings to a new pipe.
 pub(crate) struct Party<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Party<'a> {
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
     pub(crate) origin: Origin,
+    /// What the socket does about a peer that drains.
+    pub(crate) work: Work,
 }
 
 impl Party<'_> {
@@ -33,6 +36,7 @@ impl Party<'_> {
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
         lane.writer.holder = Holder::Socket(self.writers.clone());
+        lane.drain.work = self.work;
         let (counters, identity) = (lane.counters.clone(), lane.identity);
         drop(lane);
         incoming.lock().reader.holder = Holder::Socket(self.readers.clone());

@@ -97,6 +97,15 @@ impl<E: PipeEnd> End<E> {
         }
     }
 
+    /// Returns what to tell this end so that it looks at the lane, parked or not.
+    pub(super) fn notify(&self) -> Option<Wakeup<E>> {
+        match &self.holder {
+            Holder::Session(waker) => waker.clone().map(Wakeup::Task),
+            Holder::Socket(inbox) => Some(Wakeup::Ready(inbox.clone())),
+            Holder::Nobody => None,
+        }
+    }
+
     pub(super) fn is_session(&self) -> bool {
         matches!(self.holder, Holder::Session(_))
     }

@@ -44,8 +44,9 @@ pub(crate) enum PipeEvent<E> {
     Detached(Origin),
     /// The other half of the socket has changed the options.
     Configured(Box<Options>),
-    /// A task of an endpoint has ended that was not told to: whoever waits looks whether anything is left.
-    TaskEnded,
+    /// Whoever waits looks whether anything is left to wait for: a task of an endpoint has ended that was not told to, or
+    /// the socket drains.
+    Look,
 }
 
 impl<E> PipeEvent<E> {
@@ -55,7 +56,7 @@ impl<E> PipeEvent<E> {
             PipeEvent::Attached(_)
             | PipeEvent::Detached(_)
             | PipeEvent::Configured(_)
-            | PipeEvent::TaskEnded => false,
+            | PipeEvent::Look => false,
             PipeEvent::Changed(pipe)
             | PipeEvent::Named(pipe, _)
             | PipeEvent::Met(pipe, _)
@@ -115,7 +116,7 @@ impl<E: PipeEnd> Inbox<E> {
             return;
         }
         // Only the newest counts: the half that reads this may rest for long.
-        if let PipeEvent::Configured(_) | PipeEvent::TaskEnded = event {
+        if let PipeEvent::Configured(_) | PipeEvent::Look = event {
             let kind = discriminant(&event);
             state.events.retain(|one| discriminant(one) != kind);
         }

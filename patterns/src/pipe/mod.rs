@@ -35,6 +35,7 @@
 //! policy/, expire conflate evict resize   what a queue does beside counting
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
+//! drain.rs                            a reader that takes no more
 //! ender.rs                            ending a connection from outside
 //! writer.rs reader.rs session_end.rs  the ends, as their holders have them
 //! build.rs                            making pipes
@@ -45,6 +46,7 @@ mod build;
 mod byte_budget;
 mod conflate;
 mod counters;
+mod drain;
 mod ender;
 mod ends;
 mod evict;
@@ -70,6 +72,7 @@ use tokio::time::Instant;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
+pub(crate) use drain::Coming;
 pub(crate) use ender::{Ender, Ending};
 pub(crate) use ends::Drive;
 pub(crate) use evict::EvictReason;
@@ -79,7 +82,7 @@ pub(crate) use peers::{PeerMark, PeerName};
 pub(crate) use policy::look_every;
 pub(crate) use queued::BY_REFERENCE;
 pub(crate) use reader::{PipeReader, Popped};
-pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Outstanding, SessionPipe, Taken};
+pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Outstanding, Rest, SessionPipe, Taken};
 pub(crate) use view::{LaneView, PipeRegistry};
 pub(crate) use writer::{PipeWriter, Refused};
 

@@ -11,6 +11,7 @@ use zmtp::{Batch, Message};
 
 use super::byte_budget::ByteBudget;
 use super::counters::Counters;
+use super::drain::Drain;
 use super::ends::{Drive, End, Holder, Wakeup};
 use super::evict::EvictReason;
 use super::limits::Sides;
@@ -82,6 +83,7 @@ pub(super) struct Queue {
     /// Until when the session may go on sending, once the writer is gone.
     pub(super) linger: Deadline,
     pub(super) counters: Arc<Counters>,
+    pub(super) drain: Drain,
 }
 
 impl Queue {
@@ -125,6 +127,7 @@ impl Queue {
             drive: None,
             linger: Deadline::Never,
             counters: Arc::default(),
+            drain: Drain::default(),
         };
         queue.look_again();
         queue

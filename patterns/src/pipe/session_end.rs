@@ -119,6 +119,16 @@ pub(crate) struct OutgoingEnd {
     pub(super) lane: Arc<Lane>,
 }
 
+/// What a session has to know that goes to rest.
+pub(crate) struct Rest {
+    /// Until when what is queued may still be sent, when the socket is gone.
+    pub(crate) linger: Option<Deadline>,
+    /// Buffers worth a timer are kept.
+    pub(crate) keeps_buffers: bool,
+    /// The socket takes no new work.
+    pub(crate) drains: bool,
+}
+
 /// What the socket has for the session.
 pub(crate) enum Taken {
     /// The oldest batch.
@@ -203,14 +213,17 @@ impl OutgoingEnd {
         lane.sift(is_change);
     }
 
-    /// Lets the next message be sent by its sender: the session's task goes to rest. Returns until when what is queued
-    /// may still be sent, when the socket is gone, and whether buffers worth a timer are kept. `None`: the socket wants
-    /// the connection closed.
-    pub(crate) fn rest(&mut self) -> Option<(Option<Deadline>, bool)> {
+    /// Lets the next message be sent by its sender: the session's task goes to rest. `None`: the socket wants the
+    /// connection closed.
+    pub(crate) fn rest(&mut self) -> Option<Rest> {
         let mut lane = self.lane.lock();
         lane.drive_next = true;
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;
-        is_wanted.then(|| (lane.deadline(), lane.spares.are_worth_a_timer()))
+        is_wanted.then(|| Rest {
+            linger: lane.deadline(),
+            keeps_buffers: lane.spares.are_worth_a_timer(),
+            drains: lane.drain.writer_drains,
+        })
     }
 
     /// Returns why the socket wants the peer gone, if it does.

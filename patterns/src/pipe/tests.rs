@@ -11,6 +11,7 @@ use super::*;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeEnd, PipeEvent};
+use crate::rules::Work;
 use crate::state::{Applicant, PeerNames, StatsRegistry};
 
 /// A socket's inboxes and limits.
@@ -45,6 +46,7 @@ impl Socket {
             send: self.limits,
             recv: self.limits,
             origin: Origin::connected(1),
+            work: Work::HeldBack,
         }
     }
 

@@ -30,6 +30,10 @@ impl LaneView {
         }
     }
 
+    pub(super) fn upgrade(&self) -> Option<Arc<Lane>> {
+        self.lane.upgrade()
+    }
+
     /// Returns whether anybody has one of its ends.
     pub(crate) fn is_there(&self) -> bool {
         self.lane.strong_count() > 0
@@ -52,6 +56,25 @@ impl LaneView {
         drop(lane);
         deliver(wakeup, id);
         queued
+    }
+
+    /// Counts the messages that were put into it, as far as the reader has not refused them.
+    pub(crate) fn given(&self) -> u64 {
+        let Some(lane) = self.lane.upgrade() else {
+            return 0;
+        };
+        let lane = lane.lock();
+        lane.counters.traffic().messages + lane.queued() as u64
+    }
+
+    /// Counts the messages that its reader has taken and is done with.
+    pub(crate) fn received(&self) -> u64 {
+        let Some(lane) = self.lane.upgrade() else {
+            return self.counters.traffic().messages;
+        };
+        let lane = lane.lock();
+        let came = lane.counters.traffic().messages;
+        came.saturating_sub(lane.queued() as u64)
     }
 
     /// Changes the HWM of its writer.

@@ -111,7 +111,8 @@ impl PipeWriter {
             // Whoever asks needs no event.
             lane.expire();
         }
-        if lane.free > 0 || (lane.conflates() && !lane.reader.gone && !lane.is_strange) {
+        let takes = !lane.reader.gone && !lane.is_strange && !lane.budget.is_shut();
+        if lane.free > 0 || (lane.conflates() && takes) {
             return Ok(());
         }
         Err(Self::refuse(&mut lane))
@@ -177,7 +178,7 @@ impl PipeWriter {
         if lane.is_strange {
             return Err(Self::refuse(lane));
         }
-        if lane.free > 0 || lane.make_room() {
+        if lane.free > 0 || (!lane.budget.is_shut() && lane.make_room()) {
             Ok(())
         } else {
             Err(Self::refuse(lane))

@@ -27,9 +27,12 @@ pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<
     loop {
         match ready!(socket.poll_recv(cx, &mut CallTimeout::endless(), false)) {
             Ok(message) => return Poll::Ready(message),
-            Err(RecvError::State { .. } | RecvError::Unsupported { .. } | RecvError::Gone(_)) => {
-                return Poll::Pending;
-            }
+            Err(
+                RecvError::State { .. }
+                | RecvError::Unsupported { .. }
+                | RecvError::Gone(_)
+                | RecvError::Drained,
+            ) => return Poll::Pending,
             Err(RecvError::Timeout | RecvError::Empty) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Duration;
 
 use zmtp::{Frame, Message};
 
@@ -17,6 +18,8 @@ pub struct ProxyHandle {
 #[derive(Debug, Default)]
 struct Shared {
     state: AtomicU8,
+    /// How long draining takes at most, in milliseconds.
+    limit: AtomicU64,
     task: AtomicWaker,
     meters: Meters,
 }
@@ -26,6 +29,7 @@ pub(super) enum State {
     Running = 0,
     Paused = 1,
     Terminating = 2,
+    Draining = 3,
 }
 
 /// What went over one side of a proxy, and in all.
@@ -86,6 +90,11 @@ impl Meter {
 }
 
 impl Meters {
+    /// Counts what went to the back and has no counterpart that came from there.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.back_out.read().0.saturating_sub(self.back_in.read().0)
+    }
+
     /// Of the way from front to back.
     pub(super) fn there(&self) -> (&Meter, &Meter) {
         (&self.front_in, &self.back_out)
@@ -125,6 +134,17 @@ impl ProxyHandle {
         self.set(State::Terminating);
     }
 
+    /// Ends [`run`](crate::Proxy::run), or the next one, without losing what is under way: the frontend, or whichever
+    /// socket subscribes, [drains](crate::Socket::drain), what it still brings goes on, and where requests go the one way
+    /// and answers the other, one for each, they are waited for, as long as their workers are there. After `limit` it
+    /// ends anyway. Close the sockets then. A paused proxy goes on.
+    pub fn drain(&self, limit: Duration) {
+        let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.shared.limit.store(millis, Ordering::Relaxed);
+        self.change(State::Paused, State::Draining);
+        self.change(State::Running, State::Draining);
+    }
+
     /// What has been moved so far.
     pub fn statistics(&self) -> ProxyStatistics {
         let meters = &self.shared.meters;
@@ -156,13 +176,20 @@ impl ProxyHandle {
         match self.shared.state.load(Ordering::Acquire) {
             0 => State::Running,
             1 => State::Paused,
+            3 => State::Draining,
             _ => State::Terminating,
         }
     }
 
+    /// Returns how long draining takes at most.
+    pub(super) fn limit(&self) -> Duration {
+        Duration::from_millis(self.shared.limit.load(Ordering::Relaxed))
+    }
+
     /// The proxy has ended, and may run again.
-    pub(super) fn terminated(&self) {
+    pub(super) fn ended(&self) {
         self.change(State::Terminating, State::Running);
+        self.change(State::Draining, State::Running);
     }
 
     /// Wakes the proxy's task from now on.

@@ -107,6 +107,12 @@ impl ByPeer {
         }
     }
 
+    /// Whether the peer of this name takes no new work. `None`: there is no such peer.
+    pub(crate) fn is_drained_to(&self, to: &[u8]) -> Option<bool> {
+        let addressee = self.pipes.get(&self.names.get(to)?.pipe)?;
+        Some(addressee.writer.is_drained_to())
+    }
+
     /// The names of all peers that have one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &RoutingId> {
         self.names.keys()

@@ -106,4 +106,6 @@ pub enum Refusal {
     Unsupported,
     /// All of its endpoints are gone.
     Gone(Arc<EndpointGone>),
+    /// It drains, and nothing more comes.
+    Drained,
 }

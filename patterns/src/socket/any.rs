@@ -364,6 +364,11 @@ impl AnySocket {
         self.0.reunite(receiver)
     }
 
+    /// Begins to drain: [`Socket::drain`].
+    pub fn drain(&mut self, limit: Duration) {
+        self.0.drain(limit);
+    }
+
     /// Closes the socket, and waits: [`Socket::close`].
     ///
     /// # Cancel safety

@@ -63,6 +63,13 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn last_peer(&self) -> Option<Arc<Peer>>;
     fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
     fn subscriptions(&mut self) -> (usize, usize);
+    fn drain(&mut self, limit: Duration);
+    /// Returns whether nothing more comes to a socket that drains.
+    fn is_drained(&self) -> bool;
+    /// Becomes ready at the limit of a socket that drains.
+    fn poll_drain_limit(&mut self, cx: &mut TaskContext<'_>) -> Poll<()>;
+    /// Counts what peers were given beyond what has come from them.
+    fn owed(&self) -> u64;
     fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>>;
     fn close_within(
         self: Box<Self>,
@@ -217,6 +224,22 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn subscriptions(&mut self) -> (usize, usize) {
         self.handle.with(P::subscriptions)
+    }
+
+    fn drain(&mut self, limit: Duration) {
+        Socket::drain(self, limit);
+    }
+
+    fn is_drained(&self) -> bool {
+        self.handle.peek(crate::core::Core::is_drained)
+    }
+
+    fn poll_drain_limit(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.handle.poll(cx, |core, cx| core.poll_drain_limit(cx))
+    }
+
+    fn owed(&self) -> u64 {
+        self.handle.peek(crate::core::Core::owed)
     }
 
     fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = CloseReport> + Send>> {

@@ -314,6 +314,48 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         self.handle.peek(Core::stats)
     }
 
+    /// Begins to drain, for a close in which nothing is lost: takes no new work, while all that is in can be received and
+    /// answered. Returns at once.
+    ///
+    /// Listeners close, and connections stay. Endpoints that are connected to are not reached again, unless something is
+    /// to be sent there. SUB and XSUB take their subscriptions back. Peers that are of this library hear of it: PUSH,
+    /// DEALER, REQ, PAIR and SCATTER send nothing more here, and their messages wait for another peer, or for this
+    /// endpoint to be reached again; answers of REP and ROUTER still come. Others cannot be told, and may send on.
+    ///
+    /// `recv` gives what was under way, and then fails with [`RecvError::Drained`](crate::RecvError::Drained): when all
+    /// peers have said that no more comes, or have gone; when those that cannot be told have been quiet for 100 ms; or at
+    /// the limit. From there on a loop that receives and answers closes the socket, which lingers until the limit at most:
+    /// what was received and not read then, [`CloseReport::unread`] tells. Who waits for answers of REP or ROUTER peers
+    /// knows itself when it has all: they do not say.
+    ///
+    /// Draining again changes the limit. A half drains the whole socket.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use purezmq::{PullSocket, PushSocket, RecvError};
+    ///
+    /// let mut pull = PullSocket::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+    /// let mut push = PushSocket::new();
+    /// push.connect(&endpoint)?;
+    /// push.send("the last work").await?;
+    /// assert_eq!(pull.recv().await?, "the last work");
+    ///
+    /// pull.drain(Duration::from_secs(10));
+    /// assert_eq!(pull.recv().await, Err(RecvError::Drained));
+    /// // It waits for another to do it.
+    /// assert!(push.try_send("more").is_err());
+    /// assert_eq!(pull.close().await.unread, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&mut self, limit: Duration) {
+        self.handle.with(|core| core.drain(limit));
+    }
+
     /// Closes the socket, waits until its messages are sent or the linger time is over, and says
     /// what was left. Dropping the socket does the same in the background.
     ///

@@ -67,7 +67,8 @@ impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
         Receiving::<P, _, _>::new(&mut self.handle, Many { buffer, limit })
     }
 
-    /// Returns the messages as a [`Stream`](futures_core::Stream) that never ends.
+    /// Returns the messages as a [`Stream`](futures_core::Stream) that ends only when the socket has been
+    /// [drained](Self::drain).
     pub fn stream(&mut self) -> Messages<P, D, &mut Self> {
         Messages::new(self)
     }

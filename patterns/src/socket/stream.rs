@@ -18,7 +18,7 @@ use crate::error::{RecvError, ReserveError, SendError};
 
 /// The messages of a socket as a [`Stream`]: made by the socket's `stream` or `into_stream`.
 ///
-/// It never ends. An error, a `recv_timeout` that passed, does not end it either. It holds no message: whatever
+/// It ends only when the socket has been [drained](Socket::drain). An error, a `recv_timeout` that passed, does not end it either. It holds no message: whatever
 /// is dropped when, nothing is lost. `recv_timeout` is counted from the first poll that waits for the message; whoever
 /// polls again after an error waits anew.
 ///
@@ -66,7 +66,11 @@ impl<P: Pattern, D: Direction, S: BorrowMut<Socket<P, D>> + Unpin> Stream for Me
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let socket = this.socket.borrow_mut();
-        socket.poll_recv(cx, &mut this.timeout).map(Some)
+        let received = socket.poll_recv(cx, &mut this.timeout);
+        received.map(|received| match received {
+            Err(RecvError::Drained) => None,
+            received => Some(received),
+        })
     }
 }
 

@@ -313,6 +313,16 @@ impl<D: SendSide> Socket<Router, D> {
         self.send((peer.into(), message.into_sent()))
     }
 
+    /// Returns whether the peer of this routing id [drains](Self::drain): it takes no new work, while answers are welcome.
+    /// Messages to it are sent all the same, since only the application knows which they are. `false` also if there is no
+    /// such peer.
+    pub fn peer_drains(&mut self, peer: impl AsRef<[u8]>) -> bool {
+        self.handle.with(|core| {
+            core.read_events();
+            core.sender.is_drained_to(peer.as_ref()) == Some(true)
+        })
+    }
+
     /// Returns the routing ids of all peers that messages can be sent to, in no order.
     pub fn peers(&mut self) -> Vec<RoutingId> {
         self.handle.with(|core| {

@@ -88,8 +88,8 @@ impl State {
     /// Has calls that wait look whether anything is left to wait for.
     pub(crate) fn look_again(&self) {
         if self.liveness.is_any_gone() {
-            self.writers.post(PipeEvent::TaskEnded);
-            self.readers.post(PipeEvent::TaskEnded);
+            self.writers.post(PipeEvent::Look);
+            self.readers.post(PipeEvent::Look);
         }
     }
 }

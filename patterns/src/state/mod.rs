@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! connections.rs       who is at the other ends of its connections, and the way to end them
+//! draining.rs          whether it takes new work
 //! liveness.rs          which endpoints have tasks that run, and which are gone
 //! peer_names.rs        which peers a socket takes, and under which names
 //! name_ties.rs         whose those names are
@@ -13,6 +14,7 @@
 //! Made by the core of a socket; read and written by `connection/` and by `inproc`.
 
 mod connections;
+mod draining;
 mod liveness;
 mod name_ties;
 mod peer_names;
@@ -41,6 +43,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
 pub(crate) use connections::{ConnectionPlace, Connections};
+pub(crate) use draining::{Draining, Greeting};
 pub(crate) use liveness::{Liveness, Running};
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
@@ -77,6 +80,7 @@ pub(crate) struct State {
     /// What of its endpoints is left.
     pub(crate) liveness: Liveness,
     pub(crate) connections: Connections,
+    pub(crate) draining: Draining,
     /// Messages that were accepted and never sent.
     unsent: AtomicUsize,
     /// Who decides about peers.
@@ -127,6 +131,7 @@ impl Shared {
             tasks: watch::Sender::default(),
             liveness: Liveness::default(),
             connections: Connections::default(),
+            draining: Draining::default(),
             unsent: AtomicUsize::new(0),
             authority,
             network,
@@ -187,6 +192,7 @@ impl Shared {
             send,
             recv,
             origin,
+            work: self.config.rules.work,
         }
     }
 

@@ -8,9 +8,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use zmtp::Message;
+
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::pipe::{LaneView, PipeId, PipeRegistry};
+use crate::pipe::{Coming, LaneView, PipeId, PipeRegistry};
 use crate::routing_id::Identity;
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
@@ -126,6 +128,41 @@ impl StatsRegistry {
         }
     }
 
+    /// Has all pipes take no new work. Ahead of that, peers hear of changes of the subscriptions.
+    pub(crate) fn drain(&self, changes: &[Message]) {
+        for (id, entry) in &self.entries.lock().pipes {
+            entry.drain(*id, changes);
+        }
+    }
+
+    /// Has one pipe take no new work.
+    pub(crate) fn drain_one(&self, id: PipeId) {
+        if let Some(entry) = self.entries.lock().pipes.get(&id) {
+            entry.drain(id, &[]);
+        }
+    }
+
+    /// Returns what may still come to a socket that takes no new work, and a number that changes with what has come.
+    pub(crate) fn coming(&self) -> (Coming, u64) {
+        let entries = self.entries.lock();
+        let mut all = (Coming::Nothing, entries.gone.received.messages);
+        for entry in entries.pipes.values() {
+            if entry.record.is_connected {
+                all.0 = all.0.max(entry.incoming.coming());
+            }
+            all.1 += entry.incoming.counters.traffic().messages;
+        }
+        all
+    }
+
+    /// Counts what the peers that are there were given beyond what has come from them and was received.
+    pub(crate) fn owed(&self) -> u64 {
+        let entries = self.entries.lock();
+        let live = entries.pipes.values().filter(|one| one.outgoing.is_read());
+        live.map(|one| one.outgoing.given().saturating_sub(one.incoming.received()))
+            .sum()
+    }
+
     /// Returns what was dropped so far.
     pub(crate) fn dropped(&self) -> Dropped {
         let entries = self.entries.lock();
@@ -190,6 +227,11 @@ impl Entries {
 }
 
 impl Entry {
+    fn drain(&self, id: PipeId, changes: &[Message]) {
+        self.outgoing.tell_draining(id, changes);
+        self.incoming.hold_back(id);
+    }
+
     fn dropped(&self) -> Dropped {
         let mut dropped = self.outgoing.counters.dropped_of_sender();
         dropped += self.incoming.counters.dropped_of_receiver();

@@ -95,6 +95,17 @@ impl SubscriptionSet {
         true
     }
 
+    /// Takes all subscriptions back, and `tell`s the peers.
+    pub(crate) fn clear(&self, tell: impl FnOnce(&[Message])) {
+        let mut topics = self.lock();
+        let cancelled = topics
+            .keys()
+            .map(|topic| subscription_message(false, topic));
+        let cancelled: Vec<_> = cancelled.collect();
+        topics.clear();
+        tell(&cancelled);
+    }
+
     /// Returns the number of distinct topics.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()

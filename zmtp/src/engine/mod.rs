@@ -104,6 +104,9 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// Takes the next event, if there is one.
     fn poll_event(&mut self) -> Option<Event>;
 
+    /// Returns whether [`Engine::poll_event`] would give one.
+    fn has_event(&self) -> bool;
+
     // ---- output
 
     /// Returns the bytes to write before the next batch, or between two messages of one that is not encoded: never
@@ -151,6 +154,17 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// once, and not within a batch.
     fn explain(&mut self, error: &Error) -> bool;
 
+    // ---- draining
+
+    /// Queues in [`Engine::control`] that this side takes no new work over the connection. Only to be called when the
+    /// handshake is complete. Returns `false`, and queues nothing, if the peer does not understand.
+    fn drain(&mut self) -> bool {
+        false
+    }
+
+    /// Queues in [`Engine::control`] the answer to [`Event::Drain`], behind the last work that was sent.
+    fn drained(&mut self) {}
+
     // ---- time
 
     /// Returns when to call [`Engine::handle_timeout`].
@@ -170,7 +184,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error>;
 }
 
-/// Tells the session what a handshake has come to.
+/// Tells the session what a handshake has come to, and later that one of both sides drains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -179,6 +193,10 @@ pub enum Event {
     /// The peer has said or proven who it is: [`Engine::authenticated`] goes on with the handshake. Until
     /// then, nothing is taken in.
     Authenticate(Credentials),
+    /// The peer takes no new work. Once no more is sent to it, [`Engine::drained`] says so.
+    Drain,
+    /// The peer sends no more work: what it had sent has come.
+    Drained,
 }
 
 /// Holds what the handshake said about the peer.

@@ -7,7 +7,10 @@
 //! READY      properties (metadata.rs)      SUBSCRIBE  topic       PING  ttl(2) context(0..16)
 //! ERROR      reason-size(1) reason         CANCEL     topic       PONG  context(0..16)
 //!                                          JOIN       group       LEAVE group
+//!                                          DRAIN                  DRAINED
 //! ```
+//! The last two are this library's own, and sent only to who has announced `X-Drain` in READY.
+//!
 //! Names are case-sensitive. The TTL counts tenths of a second. Parsing never allocates and
 //! never panics.
 
@@ -43,6 +46,10 @@ pub enum Command<'a> {
     Join(&'a [u8]),
     /// A DISH leaves a group.
     Leave(&'a [u8]),
+    /// The sender takes no new work over this connection.
+    Drain,
+    /// The answer to DRAIN: no more work comes after it.
+    Drained,
     /// Any other command.
     Unknown {
         /// Its name.
@@ -92,6 +99,8 @@ impl<'a> Command<'a> {
             b"PONG" => Self::Pong(data),
             b"JOIN" => Self::Join(data),
             b"LEAVE" => Self::Leave(data),
+            b"DRAIN" => Self::Drain,
+            b"DRAINED" => Self::Drained,
             _ => Self::Unknown { name, data },
         })
     }
@@ -113,6 +122,8 @@ impl<'a> Command<'a> {
             Self::Pong(context) => put_frame(out, b"PONG", &[], cut(context)),
             Self::Join(group) => put_frame(out, b"JOIN", &[], group),
             Self::Leave(group) => put_frame(out, b"LEAVE", &[], group),
+            Self::Drain => put_frame(out, b"DRAIN", &[], &[]),
+            Self::Drained => put_frame(out, b"DRAINED", &[], &[]),
             Self::Unknown { name, data } => put_frame(out, &name[..name.len().min(255)], &[], data),
         }
     }
@@ -160,6 +171,8 @@ mod tests {
             Command::Pong(b"ctx"),
             Command::Join(b"grp"),
             Command::Leave(b"grp"),
+            Command::Drain,
+            Command::Drained,
             Command::Unknown {
                 name: b"HELLO",
                 data: b"data",

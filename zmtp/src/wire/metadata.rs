@@ -15,6 +15,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub const SOCKET_TYPE: &str = "Socket-Type";
 /// Names the property with a REQ, DEALER or ROUTER socket's routing id.
 pub const IDENTITY: &str = "Identity";
+/// Names the property that says that its sender understands the commands DRAIN and DRAINED.
+pub const DRAIN: &str = "X-Drain";
 
 /// Holds properties in the order they were sent or added.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -108,6 +110,14 @@ impl Metadata {
         self.properties
             .retain(|(name, _)| others.get(name).is_none());
         self.extend(others);
+    }
+
+    /// Takes the properties called `name` out. Returns whether there were any.
+    pub(crate) fn take(&mut self, name: &str) -> bool {
+        let before = self.properties.len();
+        self.properties
+            .retain(|(candidate, _)| !candidate.eq_ignore_ascii_case(name));
+        self.properties.len() < before
     }
 
     /// Returns the values of all properties called `name`.

@@ -41,8 +41,11 @@ impl Session {
     ) -> Result<PeerInfo, DisconnectReason> {
         std::future::poll_fn(|cx| self.stream.poll_open(cx)).await?;
         loop {
-            match std::future::poll_fn(|cx| self.poll_handshake(cx)).await? {
-                Event::Ready(info) => return Ok(info),
+            match std::future::poll_fn(|cx| self.poll_handshake(shared, cx)).await? {
+                Event::Ready(info) => {
+                    self.meet(shared, &info);
+                    return Ok(info);
+                }
                 Event::Authenticate(credentials) => {
                     // The peer is not read from before that is decided.
                     let Config { rules, options } = &*shared.config;
@@ -62,7 +65,11 @@ impl Session {
     }
 
     /// Writes and reads until the engine has an event.
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, DisconnectReason>> {
+    fn poll_handshake(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Event, DisconnectReason>> {
         loop {
             // Not being able to write, yet or at all, is no reason not to read.
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {
@@ -74,6 +81,8 @@ impl Session {
             }
             self.stream.push_out(cx)?;
             ready!(self.poll_read(cx, 0))?;
+            let greeting = &mut self.draining.greeting;
+            greeting.get_or_insert_with(|| shared.greeting());
         }
     }
 

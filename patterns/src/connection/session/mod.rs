@@ -17,9 +17,11 @@
 //! traffic.rs    both directions
 //! hearing.rs    whether a peer that was quiet is still there, and what one has left that takes nothing more
 //! timers.rs     lingering, heartbeats, peers that take nothing
+//! draining.rs   who takes no new work
 //! ending.rs     what was not sent, and the farewell
 //! ```
 
+mod draining;
 mod ending;
 mod handshake;
 mod hearing;
@@ -84,6 +86,7 @@ pub(crate) struct Session {
     is_blocked: bool,
     /// As whom the peer wanted to come in, whom the authenticator has refused.
     refused: Option<Box<str>>,
+    draining: draining::Draining,
 }
 
 /// Among those who wait for a name. Given up when dropped.
@@ -137,6 +140,7 @@ impl Session {
             stall: None,
             is_blocked: false,
             refused: None,
+            draining: draining::Draining::default(),
         })
     }
 
@@ -146,6 +150,7 @@ impl Session {
         shared: &Shared,
         mut pipe: SessionPipe,
     ) -> (SessionPipe, DisconnectReason) {
+        self.begin_drain(shared, &pipe);
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
             pipe.peer_left(shared.config.options.notify);
@@ -230,6 +235,7 @@ fn config(shared: &Shared) -> zmtp::Config {
     // The session's own timer covers the handshake.
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();
+    config.drain = true;
     config.authenticate = shared.state.authority.asks(options);
     config.heartbeat = options
         .heartbeat()

@@ -30,10 +30,14 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let Some((linger, keeps_buffers)) = pipe.outgoing.rest() else {
+            let Some(rest) = pipe.outgoing.rest() else {
                 return Poll::Ready(Ok(()));
             };
-            let linger = match linger {
+            if let Poll::Ready(Err(error)) = self.poll_drain(&rest, pipe, cx) {
+                return self.poll_left(error.into(), pipe, cx);
+            }
+            let keeps_buffers = rest.keeps_buffers;
+            let linger = match rest.linger {
                 Some(Deadline::At(end)) => Some(end),
                 Some(Deadline::Never) | None => None,
             };

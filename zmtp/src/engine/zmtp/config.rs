@@ -35,6 +35,8 @@ pub struct Config {
     pub handshake_timeout: Option<Duration>,
     /// Heartbeats. Default: none are sent; the peer's are answered always.
     pub heartbeat: Option<Heartbeat>,
+    /// Whether the peer is told that this side handles [`Event::Drain`](crate::Event::Drain). Default: no.
+    pub drain: bool,
     /// Further properties for the peer, by convention with names that begin with `X-`. Default:
     /// none.
     pub metadata: Metadata,
@@ -54,6 +56,7 @@ impl Config {
             limits: Limits::default(),
             handshake_timeout: Some(Duration::from_secs(30)),
             heartbeat: None,
+            drain: false,
             metadata: Metadata::new(),
         }
     }

@@ -279,6 +279,8 @@ impl Connection {
                     .last()
                     .cloned()
                     .unwrap_or_default();
+                let understands = properties.take(metadata::DRAIN);
+                self.draining.is_understood = understands && self.config.drain;
                 let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
                 #[cfg(feature = "curve")]
                 let public_key = self.peer_key.take().map(|key| *key);
@@ -330,6 +332,9 @@ impl Connection {
         );
         if kind.announces_identity() {
             properties.add(metadata::IDENTITY, self.config.routing_id.clone());
+        }
+        if self.config.drain {
+            properties.add(metadata::DRAIN, Bytes::from_static(b"1"));
         }
         properties.extend(&self.config.metadata);
         properties

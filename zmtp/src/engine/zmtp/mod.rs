@@ -9,9 +9,11 @@
 //! handshake.rs   greeting, mechanism, socket types, until it is ready
 //! traffic.rs     messages and commands after that
 //! heartbeat.rs   PING, PONG and the silence between them
+//! draining.rs    DRAIN and DRAINED
 //! ```
 
 mod config;
+mod draining;
 mod handshake;
 mod heartbeat;
 #[cfg(test)]
@@ -92,6 +94,7 @@ pub struct Connection {
     control: BytesMut,
     timers: heartbeat::Timers,
     event: Option<Event>,
+    draining: draining::Draining,
     failure: Option<Error>,
     handshake_ends: Option<Instant>,
     last_input: Instant,
@@ -121,6 +124,7 @@ impl Connection {
             control,
             timers: heartbeat::Timers::default(),
             event: None,
+            draining: draining::Draining::default(),
             failure: None,
             handshake_ends: config
                 .handshake_timeout
@@ -217,7 +221,11 @@ impl Engine for Connection {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.event.take()
+        self.event.take().or_else(|| self.draining.poll_event())
+    }
+
+    fn has_event(&self) -> bool {
+        self.event.is_some() || self.draining.has_event()
     }
 
     /// Returns what waits of greeting, handshake, PING and PONG.
@@ -286,6 +294,19 @@ impl Engine for Connection {
             | Error::Refused { .. }
             | Error::Limit(_)
             | Error::Silent(_) => false,
+        }
+    }
+
+    fn drain(&mut self) -> bool {
+        if self.draining.is_understood {
+            self.put_command(&Command::Drain);
+        }
+        self.draining.is_understood
+    }
+
+    fn drained(&mut self) {
+        if self.draining.is_understood {
+            self.put_command(&Command::Drained);
         }
     }
 

@@ -73,8 +73,23 @@ impl Connection {
                 self.encrypt_control(waiting);
                 Ok(())
             }
+            Ok(Command::Drain) if self.draining.is_understood => {
+                self.draining.hears_drain = true;
+                Ok(())
+            }
+            Ok(Command::Drained) if self.draining.is_understood => {
+                self.draining.hears_drained = true;
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Queues a command, encrypted if this connection needs it.
+    pub(super) fn put_command(&mut self, command: &Command<'_>) {
+        let waiting = self.control.len();
+        command.put(&mut self.control);
+        self.encrypt_control(waiting);
     }
 
     /// Hands over a subscription. `body` is a command whose topic begins at `from`; the octet before it, the end of the

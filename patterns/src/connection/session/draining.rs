@@ -1,0 +1,88 @@
+//! Draining: tells the peer that the socket takes no new work, hears the same of the peer, and says when no more work goes
+//! to it (`zmtp::Event::Drain`). All of it when the session goes to rest, and now and then while it is busy.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use zmtp::{Event, PeerInfo};
+
+use super::Session;
+use crate::pipe::{Coming, Rest, SessionPipe};
+use crate::rules::{Rules, Work};
+use crate::state::{Greeting, Shared};
+
+/// What a session knows of it.
+#[derive(Default)]
+pub(super) struct Draining {
+    /// The socket waits for this handshake, should it drain: the peer may take it for the beginning of work.
+    pub(super) greeting: Option<Greeting>,
+    /// The peer sends answers.
+    peer_answers: bool,
+    /// The socket does.
+    answers: bool,
+    /// The peer has been told, or cannot be.
+    told: bool,
+    /// The peer waits to hear that no more work comes.
+    owes: bool,
+}
+
+impl Session {
+    /// Notes what the peer is.
+    pub(super) fn meet(&mut self, shared: &Shared, info: &PeerInfo) {
+        let peer = info.socket_type.and_then(Rules::of);
+        self.draining.peer_answers = peer.is_some_and(|peer| peer.work == Work::Answers);
+        self.draining.answers = shared.config.rules.work == Work::Answers;
+    }
+
+    /// Begins the traffic of a connection.
+    pub(super) fn begin_drain(&mut self, shared: &Shared, pipe: &SessionPipe) {
+        pipe.begin_drain(shared.state.draining.has_begun());
+        self.draining.greeting = None;
+    }
+
+    /// Says and hears what is to be said and heard, and writes it.
+    pub(super) fn poll_drain(
+        &mut self,
+        rest: &Rest,
+        pipe: &SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let event = self.engine.poll_event();
+        let tells = rest.drains && !self.draining.told;
+        if event.is_none() && !tells && !self.draining.owes {
+            return Poll::Ready(Ok(()));
+        }
+        self.see_to_drain(event, tells, pipe);
+        if self.mid_batch {
+            return Poll::Pending;
+        }
+        self.poll_control(cx)
+    }
+
+    #[cold]
+    fn see_to_drain(&mut self, event: Option<Event>, tells: bool, pipe: &SessionPipe) {
+        match event {
+            Some(Event::Drain) => {
+                pipe.peer_drains();
+                // Whoever answers cannot say that it has no answer left.
+                self.draining.owes = !self.draining.answers;
+            }
+            Some(Event::Drained) => pipe.set_coming(Coming::Nothing),
+            _ => {}
+        }
+        if tells {
+            self.draining.told = true;
+            if !self.engine.drain() && !self.draining.peer_answers {
+                pipe.set_coming(Coming::Perhaps);
+            }
+        }
+        if self.draining.owes
+            && self.batch.is_empty()
+            && self.rest.is_none()
+            && pipe.outgoing.unsent() == 0
+        {
+            self.draining.owes = false;
+            self.engine.drained();
+        }
+    }
+}
