@@ -160,8 +160,8 @@ impl Context {
 
     /// Waits until the sockets of this context that were closed or dropped have sent what they had, each for its linger
     /// time, but no longer than `limit`. Returns how many messages those that lingered when this was called have not
-    /// sent: they may still be sent while the program runs. Sockets that are held are left as they are: drop them
-    /// before.
+    /// sent: they may still be sent while the program runs. Those for an inproc name that nobody has bound are not waited
+    /// for. Sockets that are held are left as they are: drop them before.
     ///
     /// A program that ends takes with it what has not been sent. Without async code,
     /// [`blocking::wait`](crate::blocking::wait) waits for this.
@@ -195,7 +195,7 @@ impl Context {
             () = limit => {}
         }
         CloseReport {
-            unsent: lingering::left(&sockets),
+            unsent: lingering::left(&sockets) + self.names.left_behind(),
             unread: 0,
         }
     }

@@ -459,9 +459,12 @@ impl OptionError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Messages that were accepted by `send` and had not been handed to the operating system whole, or
-    /// to an inproc peer, when `linger` ended or their endpoint was gone: they are gone. What was left for peers that went
-    /// of their own accord is in [`stats`](crate::Socket::stats) only.
+    /// Messages that were accepted by `send`, and had not been handed to the operating system whole, or to an inproc peer,
+    /// when `linger` ended or their endpoint was gone. They are gone; but for those that wait for somebody to bind an inproc
+    /// name, who still gets them. So each message that was [queued](crate::stats::SocketStats::queued_to_send) at the
+    /// close has been sent, or is counted here, whatever has become of its peer. What was dropped before is in
+    /// [`stats`](crate::Socket::stats) only: what peers had left that went of their own accord, and what was left of
+    /// endpoints that were disconnected or unbound.
     pub unsent: usize,
     /// Messages that had been received and that nobody took before the close: they are gone. Of an inproc pipe, only what
     /// this side had taken out of it: the rest is unsent, at the peer.

@@ -17,6 +17,11 @@ use crate::routing_id::RoutingId;
 /// Counted are whole messages as they cross a connection, so subscriptions of SUB and XSUB, and what a connection
 /// begins with (a probe, a welcome), are among them, and envelopes are part of the bytes.
 ///
+/// No message is in two places, or in none. What `send` has taken, once for each peer that it is for, is `sent`,
+/// `queued_to_send`, or dropped: `full`, `unroutable`, `expired`, `conflated`, `lost`, `unsent`. What was `received` was given to the
+/// application, is `queued_to_receive`, or dropped: `conflated`, `unread`, `discarded`. Of an inproc pipe, both sockets
+/// count what is queued or conflated in it. Socket types that answer or pass on subscriptions give more, or less, than they have received.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +52,7 @@ pub struct SocketStats {
     pub received: Traffic,
     /// Messages that wait to be sent now, with those that are being written.
     pub queued_to_send: usize,
-    /// Messages that wait now for the application to receive them.
+    /// Messages that wait now for the application to receive them; of an XPUB with what it has heard while it sent.
     pub queued_to_receive: usize,
     /// Messages dropped, by reason.
     pub dropped: Dropped,
@@ -179,7 +184,8 @@ pub struct Dropped {
     /// The peer's pipe had no room: for a slow subscriber, and for replies and messages of REP, ROUTER and XSUB. A
     /// message counts once for each peer that misses it.
     pub full: u64,
-    /// Nobody had the name that ROUTER was to send to, or somebody else, or the peer that REP was to answer had gone.
+    /// Nobody had the name that ROUTER was to send to, or somebody else, or there was no message beside the name; or the
+    /// peer that REP was to answer had gone.
     pub unroutable: u64,
     /// They waited longer than `send_ttl`.
     pub expired: u64,
@@ -190,11 +196,12 @@ pub struct Dropped {
     /// They were queued for a peer when it went for good, when somebody else came in its place, or the time to linger was
     /// over.
     pub unsent: u64,
-    /// They were received, and dropped before the application took them: the endpoint was disconnected, or a
-    /// publisher that does not receive was told too much.
+    /// They were received, and dropped before the application took them: the endpoint was disconnected (those count, too,
+    /// that come while the last messages to the peer are sent), the peer's routing id was another's, or a publisher
+    /// was told too much.
     pub unread: u64,
-    /// They were received and make no sense here: malformed envelopes, replies that nobody waits for any more, and
-    /// messages that a SUB is not subscribed to.
+    /// They were received and make no sense here: malformed envelopes, replies that nobody waits for any more, messages
+    /// that a SUB is not subscribed to, and what a PUB is sent that is no subscription.
     pub discarded: u64,
 }
 

@@ -234,7 +234,7 @@ impl Dial {
             shared.state.drain_changed();
             *pipe = Some(lent);
         } else {
-            connection.give_up(lent);
+            drop(lent);
         }
         let last = reason.to_string();
         let local = matches!(reason, DisconnectReason::Local);

@@ -122,8 +122,10 @@ impl EndpointGuard {
 impl Drop for EndpointGuard {
     fn drop(&mut self) {
         let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
-        self.shared.count_unsent(unsent);
         let is_wanted = !self.ended.is_cancelled();
+        if is_wanted {
+            self.shared.count_given_up(unsent);
+        }
         match self.done.take() {
             Some(Done::LetGo) if is_wanted => self.note_gone(GoneReason::Replaced, unsent),
             Some(Done::Gone(reason)) if is_wanted => self.note_gone(reason, unsent),
@@ -151,8 +153,6 @@ pub(super) struct ConnectionGuard {
     pub(super) pipe: Option<Outstanding>,
     /// Its handshake is through.
     pub(super) greeted: bool,
-    /// The socket has closed the pipe: what is left then is what `close` could not send.
-    is_closing: bool,
     told: bool,
 }
 
@@ -163,7 +163,6 @@ impl ConnectionGuard {
             subject,
             pipe: None,
             greeted: false,
-            is_closing: false,
             told: false,
         }
     }
@@ -197,18 +196,9 @@ impl ConnectionGuard {
         Ok(())
     }
 
-    /// Lets go of the connection's own pipe.
-    pub(super) fn give_up(&mut self, pipe: SessionPipe) {
-        self.is_closing = pipe.outgoing.linger().is_some();
-        drop(pipe);
-    }
-
     /// Ends the connection, whose session and pipe have been dropped.
     pub(super) fn end(mut self, reason: DisconnectReason) {
-        let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
-        if self.is_closing {
-            self.shared.count_unsent(unsent);
-        }
+        self.pipe = None;
         self.tell(reason);
     }
 
@@ -232,7 +222,7 @@ impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         if !self.told {
             let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
-            self.shared.count_unsent(unsent);
+            self.shared.count_given_up(unsent);
             warn_unsent(&self.shared, &self.subject, unsent);
             self.tell(DisconnectReason::TaskEnded(cut_short()));
         }

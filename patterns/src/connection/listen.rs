@@ -203,6 +203,6 @@ async fn serve(arrival: Box<Arrival>) {
         }
     };
     let (pipe, reason) = session.run(&guard.shared, pipe).await;
-    guard.give_up(pipe);
+    drop(pipe);
     guard.end(reason);
 }

@@ -224,6 +224,7 @@ impl EndpointTable {
 
 impl Drop for EndpointTable {
     fn drop(&mut self) {
+        self.state.note_end();
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.end(&self.context);
         }

@@ -203,7 +203,7 @@ impl<P: Pattern> Joint<P> {
     fn act<T>(&self, act: impl FnOnce(&mut Core<P>) -> T) -> T {
         let mut core = self.shared.core.lock();
         let done = act(&mut core);
-        let heard = P::has_heard(&core);
+        let heard = P::heard(&core) > 0;
         drop(core);
         match self.direction {
             Direction::Recv => self.shared.tasks.sender.wake(),

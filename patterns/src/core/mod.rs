@@ -44,7 +44,7 @@ use crate::options::Options;
 use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeReader, PipeWriter};
 pub(crate) use crate::routing::Refusal;
-use crate::routing::{RecvStrategy, SendStrategy};
+use crate::routing::SendStrategy;
 use crate::rules::Capability;
 use crate::security::PeerSelector;
 use crate::state::Shared;
@@ -162,9 +162,8 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn stats(&self) -> SocketStats {
-        let popped = |reader: &PipeReader| (reader.id(), reader.popped());
-        let popped = self.receiver.readers().map(popped).collect();
-        let mut stats = self.shared.state.stats.snapshot(&popped);
+        let mut stats = self.shared.state.stats.snapshot();
+        stats.queued_to_receive += P::heard(self);
         stats.name = self.options().name.clone();
         stats.endpoints = self.table.stats();
         stats
@@ -190,7 +189,7 @@ impl<P: Pattern> Core<P> {
             self.shorten_linger(left);
         }
         let stats = &shared.state.stats;
-        stats.unheard.add(P::unread(&self));
+        stats.unheard.add(P::heard(&self));
         let before = stats.dropped().unread;
         drop(self);
         let unread = match shared.config.rules.has(Capability::Receives) {
@@ -238,11 +237,13 @@ pub(crate) struct Closing {
 impl Closing {
     /// Waits for the socket's end, if it ends.
     pub(crate) async fn wait(self) -> CloseReport {
-        if self.is_last {
-            self.shared.state.tasks.closed().await;
+        if !self.is_last {
+            return CloseReport::default();
         }
+        let state = &self.shared.state;
+        state.tasks.closed().await;
         CloseReport {
-            unsent: self.shared.unsent(),
+            unsent: state.unsent() + state.stats.waiting().1,
             unread: self.unread,
         }
     }

@@ -46,9 +46,12 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         Poll::Ready(Err(Refusal::Unsupported))
     }
 
-    /// Answers a message without frames: an error here, and nothing for ROUTER.
+    /// Answers a message without frames: an error here, and a drop for ROUTER.
     #[doc(hidden)]
-    fn refuse_empty(item: &mut Self::Sent) -> Option<Result<(), SendError>> {
+    fn refuse_empty(
+        _core: &mut Core<Self>,
+        item: &mut Self::Sent,
+    ) -> Option<Result<(), SendError>> {
         item.is_empty()
             .then(|| Err(SendError::NoFrames(std::mem::take(item).into())))
     }
@@ -108,16 +111,10 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         (0, 0)
     }
 
-    /// Counts what the handle keeps of what has come, and the application has not received.
+    /// Counts what was heard beside `recv`, and is for it to give.
     #[doc(hidden)]
-    fn unread(_core: &Core<Self>) -> usize {
+    fn heard(_core: &Core<Self>) -> usize {
         0
-    }
-
-    /// Returns whether sending has heard something that `recv` has to give.
-    #[doc(hidden)]
-    fn has_heard(_core: &Core<Self>) -> bool {
-        false
     }
 }
 

@@ -42,6 +42,19 @@ impl Names {
         self.lock().len()
     }
 
+    /// Counts the messages of sockets that have ended which wait for somebody to bind a name.
+    pub(crate) fn left_behind(&self) -> usize {
+        let names = self.lock();
+        let waiting = names.values().filter_map(|name| match name {
+            Name::Awaited(waiting) => Some(waiting),
+            Name::Bound { .. } => None,
+        });
+        let ended = waiting
+            .flatten()
+            .filter(|(connector, _)| connector.state.has_ended());
+        ended.map(|(_, pipe)| pipe.unsent()).sum()
+    }
+
     /// Returns whether a socket is bound to a name.
     fn is_bound(&self, name: &str) -> bool {
         let names = self.lock();

@@ -39,7 +39,10 @@ impl Party<'_> {
         lane.drain.work = self.work;
         let (counters, identity) = (lane.counters.clone(), lane.identity);
         drop(lane);
-        incoming.lock().reader.holder = Holder::Socket(self.readers.clone());
+        let mut lane = incoming.lock();
+        lane.reader.holder = Holder::Socket(self.readers.clone());
+        let received = lane.counters.clone();
+        drop(lane);
         // Writers first: a socket reads both inboxes when the readers' one has an event.
         self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
@@ -56,7 +59,7 @@ impl Party<'_> {
             outgoing,
             linger: self.linger.clone(),
             batch: Batch::new(),
-            popped: 0,
+            counters: received,
             report_at: 1,
             peer: None,
             news: None,
@@ -171,6 +174,11 @@ impl Unbound {
                 lane: self.to_connector,
             },
         ));
+    }
+
+    /// Returns how many messages wait for whoever binds.
+    pub(crate) fn unsent(&self) -> usize {
+        self.to_binder.lock().unsent()
     }
 
     /// Returns whether the connector has gone, and nothing waits for whoever binds.

@@ -74,6 +74,7 @@ impl Queue {
         }
         if self.evicted.is_some() {
             self.counters.full.add(batch.len());
+            self.release(batch.len());
             return;
         }
         let mut expires = None;

@@ -20,6 +20,9 @@ pub(crate) struct Counters {
     pub(super) left: Count,
     /// Received, and not taken by the application when it went.
     pub(super) unread: Count,
+    /// Popped by the application, and still in `Queue::queued`: the lane has not been told. Last, since it changes with
+    /// each message, on the reader's thread.
+    pub(super) popped: Count,
 }
 
 /// A number that one thread at a time adds to, and any may read: no locked instruction is needed.
@@ -35,6 +38,21 @@ impl Count {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds one, and returns the sum.
+    #[inline(always)]
+    pub(super) fn add_one(&self) -> usize {
+        let sum = self.0.load(Ordering::Relaxed) + 1;
+        self.0.store(sum, Ordering::Relaxed);
+        sum as usize // Messages are counted by `usize` everywhere.
+    }
+
+    /// Begins anew, and returns what was counted.
+    pub(super) fn take(&self) -> usize {
+        let sum = self.0.load(Ordering::Relaxed);
+        self.0.store(0, Ordering::Relaxed);
+        sum as usize
     }
 }
 
@@ -55,6 +73,11 @@ impl Counters {
     /// Returns how many messages were in the queue when the reader went.
     pub(super) fn left(&self) -> usize {
         usize::try_from(self.left.get()).unwrap_or(usize::MAX)
+    }
+
+    /// Returns how many messages the application has popped that the lane has not been told of.
+    pub(super) fn popped(&self) -> usize {
+        usize::try_from(self.popped.get()).unwrap_or(usize::MAX)
     }
 
     /// Returns what was dropped, as the one who sends sees it.

@@ -27,13 +27,17 @@ impl Queue {
     /// caller to drop without the lock.
     pub(super) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
         self.close_last_values();
+        let in_hands = self.queued();
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
-        self.counters.full.add(dropped);
+        // What an inproc connection begins with is counted already.
+        let counted = std::mem::take(&mut self.began);
+        self.counters.full.add(dropped.saturating_sub(counted));
         self.evicted = Some(why);
         self.is_shut = true;
         self.free = 0;
+        self.over = in_hands.saturating_sub(dropped);
         self.writer.parked = true;
         (full, open)
     }
@@ -53,7 +57,10 @@ impl Queue {
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
-        self.counters.left.add(dropped);
+        // What an inproc connection begins with is counted already.
+        let counted = std::mem::take(&mut self.began);
+        self.counters.left.add(dropped.saturating_sub(counted));
+        self.over = 0;
         self.is_strange = true;
         self.is_shut = true;
         self.free = 0;
@@ -82,10 +89,12 @@ impl Queue {
     }
 
     /// Drops the oldest messages until there is room, or lets one in beyond the limits if all are in the reader's
-    /// hands.
+    /// hands. What an inproc connection begins with stays.
     pub(super) fn drop_oldest(&mut self) {
         while self.free == 0 {
-            let at = self.full.iter().position(|one| !one.batch.is_empty());
+            let stays = usize::from(self.began > 0);
+            let mut filled = (0..self.full.len()).filter(|at| !self.full[*at].batch.is_empty());
+            let at = filled.nth(stays);
             let batch = match at {
                 Some(at) => &mut self.full[at].batch,
                 None => &mut self.open,

@@ -43,7 +43,7 @@ impl Lane {
         self.queue.lock()
     }
 
-    /// Puts what a connection begins with in front of the queue, beyond the HWM.
+    /// Puts what a connection begins with in front of the queue, behind the word of who begins it, beyond the HWM.
     pub(super) fn begin(&self, id: PipeId, first: Batch) {
         let mut queue = self.lock();
         queue.live = true;
@@ -53,7 +53,7 @@ impl Lane {
         queue.counters.add_traffic(first.len(), first.byte_len());
         queue.began = first.len();
         queue.over += first.len();
-        queue.put_first(first.into());
+        queue.put_begin(first);
         let wakeup = queue.reader.unpark();
         drop(queue);
         deliver(wakeup, id);

@@ -83,7 +83,7 @@ pub(crate) use policy::look_every;
 pub(crate) use queued::BY_REFERENCE;
 pub(crate) use reader::{PipeReader, Popped};
 pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Outstanding, Rest, SessionPipe, Taken};
-pub(crate) use view::{LaneView, PipeRegistry};
+pub(crate) use view::{LaneCounts, LaneView, PipeRegistry};
 pub(crate) use writer::{PipeWriter, Refused};
 
 /// Names a pipe within the process.

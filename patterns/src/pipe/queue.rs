@@ -47,7 +47,8 @@ pub(super) struct Queue {
     pub(super) open: Batch,
     /// What `free` is when nothing is there.
     pub(super) hwm: usize,
-    /// Messages that were let in beyond the HWM: what the reader is done with pays for them first.
+    /// Messages that were let in beyond the HWM: what the reader is done with pays for them first. While the peer is
+    /// being evicted, what its session has in its hands: then there is nothing else.
     pub(super) over: usize,
     /// Batches before the open one, oldest first. An empty one stands for a mark of `peers`.
     pub(super) full: VecDeque<Queued>,
@@ -232,6 +233,14 @@ impl Queue {
         self.full.push_front(queued);
     }
 
+    /// Puts a batch behind the marks that stand in front of all messages.
+    pub(super) fn put_begin(&mut self, batch: Batch) {
+        self.budget.hold(batch.byte_len());
+        let is_mark = |queued: &&Queued| queued.batch.is_empty();
+        let at = self.full.iter().take_while(is_mark).count();
+        self.full.insert(at, batch.into());
+    }
+
     /// Closes the open batch if there is something in it, so that what follows is apart.
     pub(super) fn close_open(&mut self) {
         if !self.open.is_empty() {
@@ -284,10 +293,11 @@ impl Queue {
     /// room again.
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
+        let paid = self.over.min(messages);
         if self.is_shut {
+            self.over -= paid;
             return None;
         }
-        let paid = self.over.min(messages);
         self.over -= paid;
         self.free += messages - paid;
         self.budget.ration(&mut self.free, &self.open);
@@ -339,10 +349,25 @@ impl Queue {
 
     /// Returns the messages in the queue, and those that the reader has taken and is not done with.
     pub(super) fn queued(&self) -> usize {
-        if self.reader.gone || self.is_shut {
+        if self.reader.gone {
             return 0;
         }
+        if self.is_shut {
+            return self.over;
+        }
         self.hwm - self.free - self.budget.withheld() + self.over
+    }
+
+    /// Returns the messages that have not been sent yet. Of an inproc pipe, what its reader has taken is sent, as is what
+    /// the connection began with.
+    pub(super) fn unsent(&self) -> usize {
+        if self.reader.is_session() {
+            return self.queued();
+        }
+        let closed = self.full.iter().map(|queued| queued.batch.len());
+        let waiting =
+            closed.sum::<usize>() + self.open.len() + self.policy.as_deref().map_or(0, Policy::len);
+        waiting.saturating_sub(self.began)
     }
 
     /// Returns whether there are no messages, nor a mark that says that the peer left.

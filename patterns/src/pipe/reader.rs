@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use zmtp::{Batch, Message};
 
+use super::counters::Counters;
 use super::ends::{Drive, deliver};
 use super::inbox::PipeEnd;
 use super::lane::Lane;
@@ -34,8 +35,8 @@ pub(crate) struct PipeReader {
     pub(super) linger: Arc<Linger>,
     /// The batch that messages are popped from, without a lock.
     pub(super) batch: Batch,
-    /// Messages popped since the lane was last told.
-    pub(super) popped: usize,
+    /// Where messages are counted that were popped since the lane was last told.
+    pub(super) counters: Arc<Counters>,
     /// Tell the lane after so many.
     pub(super) report_at: usize,
     /// Who sends, for a socket that names its peers.
@@ -63,11 +64,6 @@ impl PipeReader {
     /// Returns whether nothing comes any more, but for what has come.
     pub(crate) fn has_ended(&self) -> bool {
         self.lane.lock().writer.gone
-    }
-
-    /// Returns how many popped messages the lane has not been told of.
-    pub(crate) fn popped(&self) -> usize {
-        self.popped
     }
 
     /// Returns the name of whoever sent the message that was popped last.
@@ -141,8 +137,7 @@ impl PipeReader {
 
     #[inline(always)]
     fn count(&mut self) {
-        self.popped += 1;
-        if self.popped >= self.report_at {
+        if self.counters.popped.add_one() >= self.report_at {
             self.report();
         }
     }
@@ -185,10 +180,11 @@ impl PipeReader {
         }
     }
 
-    /// Throws away what is waiting.
+    /// Throws away what is waiting, which nobody reads.
     pub(crate) fn discard(&mut self) {
         loop {
-            self.popped += self.batch.len();
+            self.counters.popped.add(self.batch.len());
+            self.counters.unread.add(self.batch.len());
             self.batch.clear();
             if let Some(Popped::Empty | Popped::Ended) = self.refill::<()>() {
                 return;
@@ -204,7 +200,7 @@ impl PipeReader {
         let mut lane = self.lane.lock();
         let expired = lane.expire();
         lane.settle();
-        let wakeup = lane.release(std::mem::take(&mut self.popped)).or(expired);
+        let wakeup = lane.release(self.counters.popped.take()).or(expired);
         self.report_at = lane.hwm - lane.hwm / 2;
         let mut old = None;
         let nothing = match lane.take() {
@@ -265,7 +261,7 @@ impl PipeReader {
         if self.batch.is_empty() {
             lane.settle();
         }
-        let wakeup = lane.release(std::mem::take(&mut self.popped));
+        let wakeup = lane.release(self.counters.popped.take());
         drop(lane);
         deliver(wakeup, self.id);
     }
@@ -286,7 +282,7 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         // The writer is told by what follows.
-        lane.release(std::mem::take(&mut self.popped));
+        lane.release(self.counters.popped.take());
         if lane.writer.is_session() {
             let unread = lane.queued();
             lane.counters.unread.add(unread);

@@ -11,7 +11,7 @@ use super::evict::EvictReason;
 use super::lane::Lane;
 use super::peers::{Mark, PeerName};
 use super::policy::look_every;
-use super::{Deadline, Party, PipeId};
+use super::{Deadline, LaneCounts, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 
@@ -58,6 +58,18 @@ impl SessionPipe {
         party.attach(self.id(), outgoing.clone(), incoming.clone());
         if let Some(name) = self.name() {
             name_receiver(self.id(), outgoing, name);
+        }
+    }
+
+    /// Returns what has come by a pipe that no socket was given: nobody will read it.
+    pub(crate) fn ignored(&self) -> LaneCounts {
+        let lane = self.incoming.lane.lock();
+        let mut dropped = lane.counters.dropped_of_receiver();
+        dropped.unread += lane.queued() as u64;
+        LaneCounts {
+            traffic: lane.counters.traffic(),
+            queued: 0,
+            dropped,
         }
     }
 
@@ -341,6 +353,9 @@ impl IncomingEnd {
         }
         let mut lane = self.lane.lock();
         if lane.reader.gone {
+            // What is queued for the peer is still being sent, and the peer sends on.
+            lane.counters.add_traffic(batch.len(), batch.byte_len());
+            lane.counters.unread.add(batch.len());
             return;
         }
         lane.append(batch);

@@ -4,10 +4,13 @@ use std::sync::{Arc, Weak};
 
 use super::PipeId;
 use super::counters::Counters;
-use super::ends::deliver;
+use super::ends::{Holder, deliver};
 use super::lane::Lane;
 use super::limits::Side;
+use super::queue::Queue;
 use crate::routing_id::RoutingId;
+use crate::stats::{Dropped, Traffic};
+use crate::sync::atomic::{Ordering, fence};
 
 /// Where a socket's pipes are written down when they are made.
 pub(crate) trait PipeRegistry {
@@ -15,11 +18,19 @@ pub(crate) trait PipeRegistry {
     fn add(&self, id: PipeId, outgoing: LaneView, incoming: LaneView);
 }
 
+/// The numbers of a lane, as one of its ends sees them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LaneCounts {
+    pub(crate) traffic: Traffic,
+    pub(crate) queued: usize,
+    pub(crate) dropped: Dropped,
+}
+
 /// A lane as the registry sees it, also when it is gone.
 #[derive(Debug)]
 pub(crate) struct LaneView {
     lane: Weak<Lane>,
-    pub(crate) counters: Arc<Counters>,
+    counters: Arc<Counters>,
 }
 
 impl LaneView {
@@ -45,17 +56,58 @@ impl LaneView {
         lane.is_some_and(|lane| !lane.lock().reader.gone)
     }
 
-    /// Returns the messages in the queue, and those that the reader has taken and is not done with.
-    pub(crate) fn queued(&self, id: PipeId) -> usize {
+    /// Returns what its writer sees of it.
+    pub(crate) fn sent(&self, id: PipeId) -> LaneCounts {
+        self.look(id, Queue::unsent, Counters::dropped_of_sender)
+    }
+
+    /// Returns what its reader sees of it.
+    pub(crate) fn received(&self, id: PipeId) -> LaneCounts {
+        let unread = |lane: &Queue| lane.queued().saturating_sub(lane.counters.popped());
+        self.look(id, unread, Counters::dropped_of_receiver)
+    }
+
+    /// Looks at all of its numbers at one moment: each message is in one of them.
+    fn look(
+        &self,
+        id: PipeId,
+        queued: impl FnOnce(&Queue) -> usize,
+        dropped: impl FnOnce(&Counters) -> Dropped,
+    ) -> LaneCounts {
+        let counters = &self.counters;
         let Some(lane) = self.lane.upgrade() else {
-            return 0;
+            // What its last holder has counted is seen from here on.
+            fence(Ordering::Acquire);
+            return LaneCounts {
+                traffic: counters.traffic(),
+                queued: 0,
+                dropped: dropped(counters),
+            };
         };
         let mut lane = lane.lock();
         let wakeup = lane.expire();
-        let queued = lane.queued();
+        let counts = LaneCounts {
+            traffic: counters.traffic(),
+            queued: queued(&lane),
+            dropped: dropped(counters),
+        };
         drop(lane);
         deliver(wakeup, id);
-        queued
+        counts
+    }
+
+    /// Returns how many of its messages wait for a session to send them, and for somebody to bind the inproc name that it
+    /// leads to.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let Some(lane) = self.lane.upgrade() else {
+            return (0, 0);
+        };
+        let lane = lane.lock();
+        match lane.reader.holder {
+            Holder::Session(_) => (lane.unsent(), 0),
+            Holder::Nobody => (0, lane.unsent()),
+            Holder::Socket(_) => (0, 0),
+        }
     }
 
     /// Counts the messages that were put into it, as far as the reader has not refused them.
@@ -68,7 +120,7 @@ impl LaneView {
     }
 
     /// Counts the messages that its reader has taken and is done with.
-    pub(crate) fn received(&self) -> u64 {
+    pub(crate) fn done(&self) -> u64 {
         let Some(lane) = self.lane.upgrade() else {
             return self.counters.traffic().messages;
         };

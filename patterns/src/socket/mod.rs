@@ -309,7 +309,7 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     }
 
     /// Returns the socket's counters as they stand: messages and bytes, queues, drops, for the socket and for each of
-    /// its peers. What the other half has just taken may still be counted as queued.
+    /// its peers. Both halves see the same.
     pub fn stats(&self) -> SocketStats {
         self.handle.peek(Core::stats)
     }

@@ -93,7 +93,10 @@ fn read_subscription(core: &mut Core<Pub>) -> bool {
         match parse_subscription(frame) {
             Some((true, topic)) => core.sender.subscribe(from, topic),
             Some((false, topic)) => core.sender.unsubscribe(from, topic),
-            None => break,
+            None => {
+                core.shared.state.stats.discarded.add(1);
+                break;
+            }
         };
     }
     if core.sender.is_expelled(from) {

@@ -195,12 +195,8 @@ impl Pattern for XPub {
         (core.sender.subscribed(), core.sender.topics())
     }
 
-    fn unread(core: &Core<Self>) -> usize {
+    fn heard(core: &Core<Self>) -> usize {
         core.state.heard.len()
-    }
-
-    fn has_heard(core: &Core<Self>) -> bool {
-        !core.state.heard.is_empty()
     }
 }
 

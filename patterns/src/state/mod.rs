@@ -21,8 +21,7 @@ mod peer_names;
 mod stats_registry;
 mod subscription_set;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
 use tokio::runtime::Handle;
@@ -81,8 +80,10 @@ pub(crate) struct State {
     pub(crate) liveness: Liveness,
     pub(crate) connections: Connections,
     pub(crate) draining: Draining,
-    /// Messages that were accepted and never sent.
-    unsent: AtomicUsize,
+    /// Messages that were accepted, and went with endpoints that are gone.
+    given_up: AtomicUsize,
+    /// What had been dropped when the socket ended, without those.
+    at_end: OnceLock<u64>,
     /// Who decides about peers.
     pub(crate) authority: Arc<Authority>,
     /// In place of the system's.
@@ -132,7 +133,8 @@ impl Shared {
             liveness: Liveness::default(),
             connections: Connections::default(),
             draining: Draining::default(),
-            unsent: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
+            at_end: OnceLock::new(),
             authority,
             network,
         };
@@ -331,26 +333,37 @@ impl Shared {
         }
     }
 
-    /// Counts messages that nobody will send.
-    pub(crate) fn count_unsent(&self, messages: usize) {
-        self.state.unsent.fetch_add(messages, Ordering::Relaxed);
-    }
-
-    /// Returns how many messages were given up so far.
-    pub(crate) fn unsent(&self) -> usize {
-        self.state.unsent.load(Ordering::Relaxed)
+    /// Counts messages that go with an endpoint which is gone before the socket has let go of it.
+    pub(crate) fn count_given_up(&self, messages: usize) {
+        self.state.given_up.fetch_add(messages, Ordering::Relaxed);
     }
 }
 
 impl State {
+    /// Notes that the socket ends. What is dropped from here on of what was to be sent is unsent.
+    pub(crate) fn note_end(&self) {
+        let given_up = self.given_up.load(Ordering::Relaxed) as u64;
+        let _ = self
+            .at_end
+            .set(self.stats.not_sent().saturating_sub(given_up));
+    }
+
+    /// Returns whether the socket has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.at_end.get().is_some()
+    }
+
+    /// Returns how many messages a socket that has ended will not send, because of its end or that of an endpoint. What
+    /// peers had left before is not among them, nor what an inproc peer has yet to take.
+    pub(crate) fn unsent(&self) -> usize {
+        let at_end = self.at_end.get().copied().unwrap_or_default();
+        let unsent = self.stats.not_sent().saturating_sub(at_end);
+        usize::try_from(unsent).unwrap_or(usize::MAX)
+    }
+
     /// Returns how many messages a socket that has ended has not sent: given up, and those that still may be sent.
     pub(crate) fn left(&self) -> usize {
-        let queued = match self.tasks.receiver_count() {
-            // What is queued is an inproc peer's.
-            0 => 0,
-            _ => self.stats.snapshot(&HashMap::new()).queued_to_send,
-        };
-        self.unsent.load(Ordering::Relaxed) + queued
+        self.unsent() + self.stats.waiting().0
     }
 }
 

@@ -5,18 +5,18 @@
 //! whenever a snapshot is taken. Entries of pipes that are gone are summed up now and then, before they are more
 //! than those that are there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zmtp::Message;
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::pipe::{Coming, LaneView, PipeId, PipeRegistry};
+use crate::pipe::{Coming, LaneCounts, LaneView, PipeId, PipeRegistry};
 use crate::routing_id::Identity;
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Entries of pipes that are gone may be as many as those that are there, and these.
 const SLACK: usize = 16;
@@ -56,6 +56,8 @@ struct Entries {
     pipes: BTreeMap<PipeId, Entry>,
     /// The sum of those that were here and are gone.
     gone: SocketStats,
+    /// What of that was dropped of what was to be sent.
+    gone_unsent: u64,
     /// With so many, it is time to look which are gone.
     look_at: usize,
 }
@@ -146,11 +148,11 @@ impl StatsRegistry {
     pub(crate) fn coming(&self) -> (Coming, u64) {
         let entries = self.entries.lock();
         let mut all = (Coming::Nothing, entries.gone.received.messages);
-        for entry in entries.pipes.values() {
+        for (id, entry) in &entries.pipes {
             if entry.record.is_connected {
                 all.0 = all.0.max(entry.incoming.coming());
             }
-            all.1 += entry.incoming.counters.traffic().messages;
+            all.1 += entry.incoming.received(*id).traffic.messages;
         }
         all
     }
@@ -159,7 +161,7 @@ impl StatsRegistry {
     pub(crate) fn owed(&self) -> u64 {
         let entries = self.entries.lock();
         let live = entries.pipes.values().filter(|one| one.outgoing.is_read());
-        live.map(|one| one.outgoing.given().saturating_sub(one.incoming.received()))
+        live.map(|one| one.outgoing.given().saturating_sub(one.incoming.done()))
             .sum()
     }
 
@@ -167,12 +169,35 @@ impl StatsRegistry {
     pub(crate) fn dropped(&self) -> Dropped {
         let entries = self.entries.lock();
         let mut dropped = entries.gone.dropped;
-        for entry in entries.pipes.values() {
-            dropped += entry.dropped();
+        for (id, entry) in &entries.pipes {
+            dropped += entry.outgoing.sent(*id).dropped;
+            dropped += entry.incoming.received(*id).dropped;
         }
         drop(entries);
         self.complete(&mut dropped);
         dropped
+    }
+
+    /// Counts what pipes have dropped of what was to be sent by them, for whatever reason.
+    pub(crate) fn not_sent(&self) -> u64 {
+        let entries = self.entries.lock();
+        let pipes = entries.pipes.iter();
+        let dropped = pipes.map(|(id, entry)| entry.outgoing.sent(*id).dropped.total());
+        entries.gone_unsent + dropped.sum::<u64>()
+    }
+
+    /// Counts the messages that wait for a session to send them, and those that wait for somebody to bind an inproc name.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let entries = self.entries.lock();
+        let pipes = entries.pipes.values().map(|entry| entry.outgoing.waiting());
+        pipes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    }
+
+    /// Adds what a pipe has received that no socket was given.
+    pub(crate) fn add_ignored(&self, ignored: LaneCounts) {
+        let gone = &mut self.entries.lock().gone;
+        gone.received += ignored.traffic;
+        gone.dropped += ignored.dropped;
     }
 
     fn complete(&self, dropped: &mut Dropped) {
@@ -181,12 +206,12 @@ impl StatsRegistry {
         dropped.unread += self.unheard.get();
     }
 
-    /// Returns all counters. `popped` are the messages of each pipe that the handle has received and not yet told it of.
-    pub(crate) fn snapshot(&self, popped: &HashMap<PipeId, usize>) -> SocketStats {
+    /// Returns all counters.
+    pub(crate) fn snapshot(&self) -> SocketStats {
         let entries = self.entries.lock();
         let mut stats = entries.gone.clone();
         for (id, entry) in &entries.pipes {
-            let peer = entry.stats(*id, popped.get(id).copied().unwrap_or_default());
+            let peer = entry.stats(*id);
             stats.sent += peer.sent;
             stats.received += peer.received;
             stats.queued_to_send += peer.queued_to_send;
@@ -211,15 +236,16 @@ impl Entries {
     /// Adds up the entries of pipes that are gone.
     fn sum_up(&mut self) {
         let gone = &mut self.gone;
-        self.pipes.retain(|_, entry| {
+        self.pipes.retain(|id, entry| {
             if entry.outgoing.is_there() || entry.incoming.is_there() {
                 return true;
             }
-            // What the last holders of the lanes have counted is seen from here on.
-            fence(Ordering::Acquire);
-            gone.sent += entry.outgoing.counters.traffic();
-            gone.received += entry.incoming.counters.traffic();
-            gone.dropped += entry.dropped();
+            let (sent, received) = (entry.outgoing.sent(*id), entry.incoming.received(*id));
+            gone.sent += sent.traffic;
+            gone.received += received.traffic;
+            gone.dropped += sent.dropped;
+            gone.dropped += received.dropped;
+            self.gone_unsent += sent.dropped.total();
             false
         });
         self.look_at = 2 * self.pipes.len() + SLACK;
@@ -232,13 +258,10 @@ impl Entry {
         self.incoming.hold_back(id);
     }
 
-    fn dropped(&self) -> Dropped {
-        let mut dropped = self.outgoing.counters.dropped_of_sender();
-        dropped += self.incoming.counters.dropped_of_receiver();
-        dropped
-    }
-
-    fn stats(&self, id: PipeId, popped: usize) -> PeerStats {
+    fn stats(&self, id: PipeId) -> PeerStats {
+        let (sent, received) = (self.outgoing.sent(id), self.incoming.received(id));
+        let mut dropped = sent.dropped;
+        dropped += received.dropped;
         let record = &self.record;
         let peer = record.peer.as_ref();
         let name = self.incoming.writer().filter(|name| !name.is_empty());
@@ -250,11 +273,11 @@ impl Entry {
             routing_id: name.or_else(|| peer?.routing_id.clone()),
             user_id: peer.and_then(|peer| peer.user_id.clone()),
             properties: peer.map(|peer| peer.properties.clone()).unwrap_or_default(),
-            sent: self.outgoing.counters.traffic(),
-            received: self.incoming.counters.traffic(),
-            queued_to_send: self.outgoing.queued(id),
-            queued_to_receive: self.incoming.queued(id).saturating_sub(popped),
-            dropped: self.dropped(),
+            sent: sent.traffic,
+            received: received.traffic,
+            queued_to_send: sent.queued,
+            queued_to_receive: received.queued,
+            dropped,
             reconnects: record.reconnects,
             handshake_failures: record.handshake_failures,
         }

@@ -179,7 +179,11 @@ impl Session {
                 Box::pin(session.farewell(linger)).await;
                 DisconnectReason::Local
             }
-            (Err(reason), _) => {
+            (Err(reason), evicted) => {
+                if evicted.is_some() {
+                    // It went by itself meanwhile.
+                    pipe.outgoing.clear_eviction();
+                }
                 session.explain(&reason).await;
                 reason
             }
@@ -217,7 +221,11 @@ impl Session {
             Poll::Ready(Err(reason))
         });
         let placed = ended.run_until_cancelled(place).await;
-        placed.unwrap_or(Err(DisconnectReason::Local))
+        let placed = placed.unwrap_or(Err(DisconnectReason::Local));
+        if placed.is_err() {
+            shared.state.stats.add_ignored(pipe.ignored());
+        }
+        placed
     }
 }
 

@@ -50,6 +50,10 @@ impl LastValues {
         self.waiting.is_empty()
     }
 
+    pub(in crate::pipe) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Lets the next message in beyond the HWM, in case that it takes the place of another one.
     pub(in crate::pipe) fn let_one_beyond(&mut self) {
         self.beyond = true;

@@ -74,6 +74,14 @@ impl Policy {
         }
     }
 
+    /// Counts what waits here.
+    pub(super) fn len(&self) -> usize {
+        match &self.keep {
+            Keep::NewestOfTopic(values) => values.len(),
+            Keep::All | Keep::Newest => 0,
+        }
+    }
+
     /// Looks at the message that was added to the open batch. Returns the others, if they are too old for it.
     pub(super) fn stamp(&mut self, open: &mut Batch) -> Option<Queued> {
         self.ttl.as_mut()?.stamp(open)

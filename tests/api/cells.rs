@@ -1,0 +1,349 @@
+//! Two sockets of any types, joined over any transport, and the sum of what one of them has sent: what the tables of
+//! counts and of ends (`counted.rs`, `sums.rs`, `ends.rs`) are made of.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::events::connected;
+use common::place::{Place, Role, Transport};
+use common::within;
+use purezmq::SocketType::{
+    Dealer, Gather, Pair, Pub, Pull, Push, Rep, Req, Router, Scatter, Sub, XPub, XSub,
+};
+use purezmq::options::{OptionId, Options, Value};
+use purezmq::stats::SocketStats;
+use purezmq::{AnySocket, Context, Message, SocketType};
+use tokio::runtime::{Builder, Runtime};
+
+/// Those who send before they have received anything, and to whom.
+pub const PAIRINGS: [(SocketType, SocketType); 9] = [
+    (Push, Pull),
+    (Scatter, Gather),
+    (Dealer, Dealer),
+    (Dealer, Router),
+    (Router, Dealer),
+    (Pair, Pair),
+    (Pub, Sub),
+    (XPub, XSub),
+    (XSub, XPub),
+];
+
+/// Those who ask, and who answer what was asked before.
+pub const REQUESTS: [(SocketType, SocketType); 2] = [(Req, Router), (Rep, Dealer)];
+
+/// How many requests a REP is asked, to be answered.
+pub const ASKED: usize = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Tcp,
+    Ipc,
+    Inproc,
+}
+
+pub const WAYS: [Way; 3] = [Way::Tcp, Way::Ipc, Way::Inproc];
+
+impl Way {
+    /// An endpoint that nobody else uses, and what keeps it.
+    pub fn place(self) -> (String, Option<Place>) {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let transport = match self {
+            Way::Tcp => Transport::Tcp4,
+            Way::Ipc => Transport::Ipc,
+            Way::Inproc => {
+                let number = NEXT.fetch_add(1, Ordering::Relaxed);
+                return (format!("inproc://cell {number}"), None);
+            }
+        };
+        let place = Place::fixed(transport);
+        (place.endpoint.clone(), Some(place))
+    }
+}
+
+/// Who sends to whom, over what, and who binds.
+#[derive(Clone, Copy)]
+pub struct Cell {
+    pub pairing: (SocketType, SocketType),
+    pub way: Way,
+    pub role: Role,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sender, receiver) = self.pairing;
+        let verb = match self.role {
+            Role::WeBind => "binds",
+            Role::WeConnect => "connects",
+        };
+        write!(f, "{sender} {verb}, to {receiver} over {:?}", self.way)
+    }
+}
+
+/// A runtime of one socket's own, which ends at will, and does not hold up the test.
+#[derive(Default)]
+pub struct Home(Option<Runtime>);
+
+impl Home {
+    pub fn new() -> Self {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build();
+        Home(Some(runtime.expect("a runtime")))
+    }
+
+    /// Ends it with all tasks in it: to others, the process is gone.
+    pub fn end(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Binds, or connects, in it.
+    pub async fn join(&self, mut socket: AnySocket, endpoint: String, role: Role) -> AnySocket {
+        let joining = async move {
+            match role {
+                Role::WeBind => drop(socket.bind(endpoint.as_str()).await.expect("bind")),
+                Role::WeConnect => socket.connect(endpoint.as_str()).expect("connect"),
+            }
+            socket
+        };
+        match &self.0 {
+            Some(runtime) => runtime.spawn(joining).await.expect("no panic"),
+            None => joining.await,
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Two sockets that are joined, and know all that is said first.
+pub struct Joined {
+    pub sender: AnySocket,
+    pub receiver: AnySocket,
+    pub context: Context,
+    pub endpoint: String,
+    pub place: Option<Place>,
+    /// The sender's counters before it has sent anything of its own.
+    pub before: SocketStats,
+}
+
+pub fn open(socket_type: SocketType, context: &Context, chosen: &[(&str, Value)]) -> AnySocket {
+    let mut options = Options::of(socket_type);
+    let always = [
+        ("relaxed", Value::from(true)),
+        ("correlate", Value::from(true)),
+    ];
+    for (name, value) in always.iter().chain(chosen) {
+        let id = OptionId::by_name(name).expect("an option");
+        // Not every type has each of them.
+        let _ = options.set(id, value.clone());
+    }
+    let socket = AnySocket::with_options(socket_type, context, options);
+    let mut socket = socket.expect("the options are within their ranges");
+    if matches!(socket_type, Sub | XSub) {
+        socket.subscribe("");
+    }
+    socket
+}
+
+/// The options of a socket that is called `name`, with `chosen` ones.
+pub fn named(name: &'static str, chosen: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
+    let mut all = chosen.to_vec();
+    all.push(("routing_id", Value::from(name.as_bytes())));
+    all
+}
+
+impl Joined {
+    /// Joins two sockets with the same options, each in a home of its own if it has one.
+    pub async fn new(cell: Cell, chosen: &[(&'static str, Value)], homes: (&Home, &Home)) -> Self {
+        let Cell { pairing, way, role } = cell;
+        let context = Context::new();
+        let mut sender = open(pairing.0, &context, &named("sender", chosen));
+        let mut receiver = open(pairing.1, &context, &named("receiver", chosen));
+        let (mut at_sender, mut at_receiver) = (sender.monitor(), receiver.monitor());
+        let (endpoint, place) = way.place();
+        // Who binds comes first.
+        if role == Role::WeBind {
+            sender = homes.0.join(sender, endpoint.clone(), role).await;
+        }
+        let other = match role {
+            Role::WeBind => Role::WeConnect,
+            Role::WeConnect => Role::WeBind,
+        };
+        receiver = homes.1.join(receiver, endpoint.clone(), other).await;
+        if role == Role::WeConnect {
+            sender = homes.0.join(sender, endpoint.clone(), role).await;
+        }
+        if way != Way::Inproc {
+            connected(&mut at_sender).await;
+            connected(&mut at_receiver).await;
+        }
+        if matches!(pairing.0, Pub | XPub) {
+            until("a subscriber", || sender.subscriber_count() > 0).await;
+        }
+        if pairing.0 == XSub {
+            until("a subscription", || sender.stats().sent.messages > 0).await;
+        }
+        if pairing.0 == Rep {
+            for _ in 0..ASKED {
+                let asked = within("ask", receiver.send(["", "what?"])).await;
+                asked.expect("ask");
+            }
+            until("requests", || {
+                sender.stats().received.messages == ASKED as u64
+            })
+            .await;
+        }
+        let before = sender.stats();
+        Joined {
+            sender,
+            receiver,
+            context,
+            endpoint,
+            place,
+            before,
+        }
+    }
+
+    /// What has become so far of what was sent.
+    pub fn counts(&self) -> Counts {
+        Counts::of(&self.before, &self.sender.stats())
+    }
+}
+
+/// Waits until something is so. What tells of it may come from another thread, without a wake-up.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    within(what, async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Numbered, and longer than all buffers together when there are several.
+fn message(number: usize, length: usize) -> Message {
+    let mut text = number.to_string().into_bytes();
+    text.resize(length.max(text.len()), b' ');
+    Message::from(text)
+}
+
+/// Message `number`, as the socket sends it to the one peer.
+pub fn addressed(socket: &AnySocket, number: usize, length: usize) -> Message {
+    let mut message = message(number, length);
+    if socket.socket_type() == Router {
+        message.push_front("receiver");
+    }
+    message
+}
+
+/// Sends message `number`, to the one peer.
+pub async fn send(socket: &mut AnySocket, number: usize, length: usize) {
+    if socket.socket_type() == Rep {
+        within("a request", socket.recv()).await.expect("recv");
+    }
+    let message = addressed(socket, number, length);
+    within("send", socket.send(message)).await.expect("send");
+}
+
+/// Counts the numbered messages that come, until `enough` have, or nothing follows the end of the sender.
+pub async fn count(receiver: &mut AnySocket, enough: usize) -> usize {
+    let mut count = 0;
+    let quiet = Duration::from_secs(5);
+    while count < enough {
+        let Ok(Ok(message)) = tokio::time::timeout(quiet, receiver.recv()).await else {
+            break;
+        };
+        count += usize::from(is_numbered(&message));
+    }
+    count
+}
+
+/// Counts the numbered messages that are there.
+pub fn count_more(receiver: &mut AnySocket) -> usize {
+    let mut count = 0;
+    while let Ok(message) = receiver.try_recv() {
+        count += usize::from(is_numbered(&message));
+    }
+    count
+}
+
+/// Says whether it is one of those that were sent, and not what an XPUB is told of its subscribers.
+pub fn is_numbered(message: &Message) -> bool {
+    let text = std::str::from_utf8(message.last().unwrap_or_default());
+    text.is_ok_and(|text| text.trim_end().parse::<usize>().is_ok())
+}
+
+/// What has become of messages that a socket has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub sent: u64,
+    pub queued: u64,
+    pub full: u64,
+    pub unroutable: u64,
+    pub expired: u64,
+    pub conflated: u64,
+    pub lost: u64,
+    pub unsent: u64,
+}
+
+impl Counts {
+    pub fn of(before: &SocketStats, now: &SocketStats) -> Self {
+        let (was, is) = (&before.dropped, &now.dropped);
+        Counts {
+            sent: now.sent.messages - before.sent.messages,
+            queued: now.queued_to_send as u64,
+            full: is.full - was.full,
+            unroutable: is.unroutable - was.unroutable,
+            expired: is.expired - was.expired,
+            conflated: is.conflated - was.conflated,
+            lost: is.lost - was.lost,
+            unsent: is.unsent - was.unsent,
+        }
+    }
+
+    /// All of them: each message is one.
+    pub fn total(&self) -> u64 {
+        let Counts {
+            sent,
+            queued,
+            full,
+            unroutable,
+            expired,
+            conflated,
+            lost,
+            unsent,
+        } = self;
+        sent + queued + full + unroutable + expired + conflated + lost + unsent
+    }
+}
+
+/// Waits until the counts are as wanted, and sees at each look that no message is missing among them, or there twice.
+pub async fn settled(
+    what: &str,
+    taken: u64,
+    counts: impl Fn() -> Counts,
+    wanted: impl Fn(&Counts) -> bool,
+) -> Counts {
+    let look = || {
+        let counts = counts();
+        assert_eq!(counts.total(), taken, "{what}: {counts:?}");
+        wanted(&counts).then_some(counts)
+    };
+    let waited = tokio::time::timeout(common::PATIENCE, async {
+        loop {
+            if let Some(counts) = look() {
+                return counts;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    match waited.await {
+        Ok(counts) => counts,
+        Err(_) => panic!("{what}: these counts do not change: {:?}", counts()),
+    }
+}

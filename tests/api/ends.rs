@@ -1,0 +1,615 @@
+//! Ends: who ends what, by socket type, transport and side; what of twenty large messages is delivered then, and where the
+//! others are counted. The table in `docs/reliability.md` is made of what is asserted here; to write it anew:
+//! `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test api ends`.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use common::events::event;
+use common::place::Role;
+use common::within;
+use futures::StreamExt;
+use purezmq::SocketType::{Pair, Pub, Push, Rep, XPub};
+use purezmq::options::Value;
+use purezmq::{AnySocket, Context, MonitorEventKind as Kind, SocketType};
+
+use super::cells::{
+    Cell, Counts, Home, Joined, PAIRINGS, REQUESTS, Way, addressed, count, count_more, named, open,
+    send, settled,
+};
+
+/// Who ends what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    PeerCloses,
+    PeerIsCut,
+    WeDisconnect(Linger),
+    WeUnbind(Linger),
+    WeClose(Linger),
+    OurRuntime,
+    NobodyThenDisconnect,
+    NobodyThenClose,
+    Refused,
+}
+
+/// The time to linger, and whether the peer reads meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Linger {
+    /// None, and it does not.
+    Zero,
+    /// For ever, and it does.
+    Long,
+}
+
+/// What is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivered {
+    Nothing,
+    /// What was handed over before.
+    Sent,
+    /// That, and the rest to whoever comes next.
+    Next,
+    All,
+}
+
+/// Where the rest is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// There is none.
+    Nowhere,
+    Queued,
+    Unsent,
+    /// The report of `close` only, since there are no statistics any more.
+    Report,
+    /// `unsent`, and the report of a `close` that follows says so, too.
+    Both,
+}
+
+/// A row of the table.
+struct Row {
+    end: End,
+    /// Who of both has bound. `None`: whoever.
+    role: Option<Role>,
+    ways: &'static [Way],
+    delivered: Delivered,
+    /// The message that is half written is lost.
+    loses: bool,
+    rest: Rest,
+}
+
+const WIRE: &[Way] = &[Way::Tcp, Way::Ipc];
+const INPROC: &[Way] = &[Way::Inproc];
+
+const fn row(
+    end: End,
+    role: Option<Role>,
+    ways: &'static [Way],
+    delivered: Delivered,
+    rest: Rest,
+) -> Row {
+    let loses = matches!(end, End::PeerCloses | End::PeerIsCut) && ways.len() > 1;
+    Row {
+        end,
+        role,
+        ways,
+        delivered,
+        loses,
+        rest,
+    }
+}
+
+const ROWS: &[Row] = &{
+    use End::*;
+    use Linger::{Long, Zero};
+    use Role::{WeBind, WeConnect};
+    [
+        row(
+            PeerCloses,
+            Some(WeConnect),
+            WIRE,
+            Delivered::Next,
+            Rest::Queued,
+        ),
+        row(
+            PeerCloses,
+            Some(WeBind),
+            WIRE,
+            Delivered::Sent,
+            Rest::Unsent,
+        ),
+        row(PeerCloses, None, INPROC, Delivered::Sent, Rest::Unsent),
+        row(
+            PeerIsCut,
+            Some(WeConnect),
+            WIRE,
+            Delivered::Next,
+            Rest::Queued,
+        ),
+        row(PeerIsCut, Some(WeBind), WIRE, Delivered::Sent, Rest::Unsent),
+        row(PeerIsCut, None, INPROC, Delivered::All, Rest::Nowhere),
+        row(
+            WeDisconnect(Zero),
+            Some(WeConnect),
+            WIRE,
+            Delivered::Sent,
+            Rest::Unsent,
+        ),
+        row(
+            WeDisconnect(Long),
+            Some(WeConnect),
+            WIRE,
+            Delivered::All,
+            Rest::Nowhere,
+        ),
+        row(
+            WeDisconnect(Zero),
+            Some(WeConnect),
+            INPROC,
+            Delivered::All,
+            Rest::Nowhere,
+        ),
+        row(
+            WeUnbind(Zero),
+            Some(WeBind),
+            WIRE,
+            Delivered::Sent,
+            Rest::Unsent,
+        ),
+        row(
+            WeUnbind(Long),
+            Some(WeBind),
+            WIRE,
+            Delivered::All,
+            Rest::Nowhere,
+        ),
+        row(
+            WeUnbind(Zero),
+            Some(WeBind),
+            INPROC,
+            Delivered::All,
+            Rest::Nowhere,
+        ),
+        row(WeClose(Zero), None, WIRE, Delivered::Sent, Rest::Report),
+        row(WeClose(Long), None, WIRE, Delivered::All, Rest::Nowhere),
+        row(WeClose(Zero), None, INPROC, Delivered::All, Rest::Nowhere),
+        row(OurRuntime, None, WIRE, Delivered::Sent, Rest::Both),
+        row(OurRuntime, None, INPROC, Delivered::All, Rest::Nowhere),
+        row(
+            NobodyThenDisconnect,
+            Some(WeConnect),
+            WIRE,
+            Delivered::Nothing,
+            Rest::Unsent,
+        ),
+        row(
+            NobodyThenDisconnect,
+            Some(WeConnect),
+            INPROC,
+            Delivered::Next,
+            Rest::Queued,
+        ),
+        row(
+            NobodyThenClose,
+            Some(WeConnect),
+            WIRE,
+            Delivered::Nothing,
+            Rest::Report,
+        ),
+        row(
+            NobodyThenClose,
+            Some(WeConnect),
+            INPROC,
+            Delivered::Next,
+            Rest::Report,
+        ),
+        row(
+            Refused,
+            Some(WeConnect),
+            WIRE,
+            Delivered::Nothing,
+            Rest::Both,
+        ),
+    ]
+};
+
+impl Row {
+    /// Who can have sent something before that end.
+    fn pairings(&self) -> Vec<(SocketType, SocketType)> {
+        let without_peer = matches!(
+            self.end,
+            End::NobodyThenDisconnect | End::NobodyThenClose | End::Refused
+        );
+        let all = PAIRINGS.into_iter().chain(REQUESTS);
+        // Without a peer, nobody has subscribed or asked.
+        all.filter(|(sender, _)| !without_peer || !matches!(sender, Pub | XPub | Rep))
+            .collect()
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for pairing in self.pairings() {
+            for &way in self.ways {
+                for role in [Role::WeBind, Role::WeConnect] {
+                    if self.role.is_none_or(|one| one == role) {
+                        cells.push(Cell { pairing, way, role });
+                    }
+                }
+            }
+        }
+        cells
+    }
+}
+
+/// More than all buffers together hold.
+const SENT: usize = 20;
+const LENGTH: usize = 200_000;
+const TAKEN: u64 = SENT as u64;
+
+/// What came of a cell.
+struct Outcome {
+    /// At the last moment at which there were statistics.
+    counts: Counts,
+    /// What the peer has received, if it could, and whoever came next.
+    received: Option<u64>,
+    next: Option<u64>,
+    /// What `close` has reported, if that was the end, or came after it.
+    report: Option<u64>,
+}
+
+fn linger_of(end: End) -> Value {
+    match end {
+        End::WeDisconnect(Linger::Long)
+        | End::WeUnbind(Linger::Long)
+        | End::WeClose(Linger::Long) => Value::None,
+        _ => Value::from(Duration::ZERO),
+    }
+}
+
+/// Each end, at a connection on which twenty messages have been sent, and of which nothing was read.
+async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
+    let mut ours = Home::default();
+    let mut theirs = Home::default();
+    match row.end {
+        End::PeerIsCut => theirs = Home::new(),
+        End::OurRuntime => ours = Home::new(),
+        _ => {}
+    }
+    let options = [
+        ("send_buffer", Value::from(16usize << 10)),
+        ("recv_buffer", Value::from(16usize << 10)),
+        ("recv_hwm", Value::from(1usize)),
+        ("linger", linger_of(row.end)),
+        // Nobody comes before the test has looked.
+        ("reconnect_interval", Value::from(Duration::from_millis(50))),
+    ];
+    let mut joined = Joined::new(cell, &options, (&ours, &theirs)).await;
+    for number in 0..SENT {
+        send(&mut joined.sender, number, LENGTH).await;
+    }
+    assert_eq!(joined.counts().total(), TAKEN, "{what}, before");
+    let endpoint = joined.endpoint.clone();
+    match row.end {
+        End::PeerCloses | End::PeerIsCut => {
+            let mut monitor = joined.sender.monitor();
+            let mut receiver = Some(joined.receiver);
+            match row.end {
+                End::PeerCloses => drop(receiver.take()),
+                _ => theirs.end(),
+            }
+            if cell.way != Way::Inproc {
+                event(&mut monitor, "the peer's end", |kind| {
+                    matches!(kind, Kind::Disconnected(_))
+                })
+                .await;
+            }
+            let counts = || Counts::of(&joined.before, &joined.sender.stats());
+            let is_over = |counts: &Counts| match row.rest {
+                Rest::Unsent => counts.queued == 0,
+                _ => true,
+            };
+            let counts = settled(what, TAKEN, counts, is_over).await;
+            let mut next = None;
+            if row.delivered == Delivered::Next {
+                drop(receiver.take());
+                let mut later = open(cell.pairing.1, &joined.context, &named("receiver", &[]));
+                later = Home::default().join(later, endpoint, Role::WeBind).await;
+                next = Some(count(&mut later, counts.queued as usize).await as u64);
+            }
+            let mut received = None;
+            if row.delivered == Delivered::All {
+                let mut receiver = receiver.take().expect("it is there");
+                received = Some(count(&mut receiver, SENT).await as u64);
+            }
+            Outcome {
+                counts,
+                received,
+                next,
+                report: None,
+            }
+        }
+        End::WeClose(_) => {
+            let Joined {
+                sender,
+                mut receiver,
+                ..
+            } = joined;
+            let before_close = sender.stats();
+            let (report, read) = tokio::join!(within(what, sender.close()), async {
+                match row.delivered {
+                    Delivered::All => count(&mut receiver, SENT).await,
+                    _ => 0,
+                }
+            });
+            let report = report.unsent as u64;
+            let arrived = SENT.saturating_sub(report as usize + read);
+            let received = read + count(&mut receiver, arrived).await + count_more(&mut receiver);
+            // What was still queued has been sent, or is in the report.
+            let mut counts = Counts::of(&joined.before, &before_close);
+            counts.sent += counts.queued - report;
+            counts.queued = 0;
+            Outcome {
+                counts,
+                received: Some(received as u64),
+                next: None,
+                report: Some(report),
+            }
+        }
+        _ => {
+            match row.end {
+                End::WeDisconnect(_) => {
+                    joined
+                        .sender
+                        .disconnect(endpoint.as_str())
+                        .expect("disconnect");
+                }
+                End::WeUnbind(_) => {
+                    let unbound = joined.sender.unbind(endpoint.as_str()).await;
+                    unbound.expect("unbind");
+                }
+                _ => ours.end(),
+            }
+            let (sender, before) = (&joined.sender, &joined.before);
+            let counts = || Counts::of(before, &sender.stats());
+            let settling = settled(what, TAKEN, counts, |counts| counts.queued == 0);
+            let (counts, read) = tokio::join!(settling, async {
+                match row.delivered {
+                    Delivered::All => count(&mut joined.receiver, SENT).await,
+                    _ => 0,
+                }
+            });
+            let arrived = (counts.sent as usize).saturating_sub(read);
+            let received = read
+                + count(&mut joined.receiver, arrived).await
+                + count_more(&mut joined.receiver);
+            let mut report = None;
+            if row.rest == Rest::Both {
+                report = Some(within(what, joined.sender.close()).await.unsent as u64);
+            }
+            Outcome {
+                counts,
+                received: Some(received as u64),
+                next: None,
+                report,
+            }
+        }
+    }
+}
+
+/// Each end of an endpoint that has never had a connection.
+async fn without_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
+    let context = Context::new();
+    let (endpoint, _place) = cell.way.place();
+    let mut sender = open(
+        cell.pairing.0,
+        &context,
+        &named("sender", &[("linger", linger_of(row.end))]),
+    );
+    let mut monitor = sender.monitor();
+    // Of a type that does not fit.
+    let mut other = open(
+        if cell.pairing.0 == Pair { Push } else { Pair },
+        &context,
+        &[],
+    );
+    if row.end == End::Refused {
+        other.bind(endpoint.as_str()).await.expect("bind");
+    }
+    let before = sender.stats();
+    sender
+        .connect_as(endpoint.as_str(), "receiver")
+        .expect("connect");
+    for number in 0..SENT {
+        let message = addressed(&sender, number, 1);
+        sender.try_send(message).expect("there is room");
+    }
+    assert_eq!(Counts::of(&before, &sender.stats()).queued, TAKEN, "{what}");
+    if row.end == End::Refused {
+        event(&mut monitor, "a refusal", |kind| {
+            matches!(kind, Kind::Gone(_))
+        })
+        .await;
+    }
+    let mut report = None;
+    let mut counts = Counts::of(&before, &sender.stats());
+    let mut kept: Option<AnySocket> = None;
+    match row.end {
+        End::NobodyThenDisconnect => {
+            sender.disconnect(endpoint.as_str()).expect("disconnect");
+            let is_over = |counts: &Counts| row.rest == Rest::Queued || counts.queued == 0;
+            let look = || Counts::of(&before, &sender.stats());
+            counts = settled(what, TAKEN, look, is_over).await;
+            kept = Some(sender);
+        }
+        _ => {
+            counts.queued = 0;
+            report = Some(within(what, sender.close()).await.unsent as u64);
+        }
+    }
+    let mut next = None;
+    if row.delivered == Delivered::Next {
+        let mut later = open(cell.pairing.1, &context, &named("receiver", &[]));
+        later.bind(endpoint.as_str()).await.expect("bind");
+        next = Some(count(&mut later, SENT).await as u64);
+        if let Some(sender) = &kept {
+            let counts = Counts::of(&before, &sender.stats());
+            assert_eq!((counts.sent, counts.total()), (TAKEN, TAKEN), "{what}");
+        }
+    }
+    Outcome {
+        counts,
+        received: None,
+        next,
+        report,
+    }
+}
+
+fn check(row: &Row, what: &str, outcome: &Outcome) {
+    let Outcome {
+        counts,
+        received,
+        next,
+        report,
+    } = outcome;
+    let what = format!("{what}: {counts:?}, report {report:?}");
+    let reported = report.unwrap_or_default();
+    let in_report_only = if row.rest == Rest::Report {
+        reported
+    } else {
+        0
+    };
+    assert_eq!(counts.total() + in_report_only, TAKEN, "{what}");
+    assert!(counts.lost <= u64::from(row.loses), "{what}");
+    let rest = TAKEN - counts.sent - counts.lost;
+    let expected = match row.rest {
+        Rest::Nowhere => (0, 0, 0),
+        Rest::Queued => (rest, 0, 0),
+        Rest::Unsent => (0, rest, 0),
+        Rest::Report => (0, 0, rest),
+        Rest::Both => (0, rest, rest),
+    };
+    assert_eq!((counts.queued, counts.unsent, reported), expected, "{what}");
+    assert!(
+        row.rest == Rest::Nowhere || rest > 0,
+        "{what}: too little was sent"
+    );
+    if let Some(received) = received {
+        assert_eq!(*received, counts.sent, "{what}: received");
+    }
+    match row.delivered {
+        Delivered::Nothing => assert_eq!(counts.sent, 0, "{what}"),
+        Delivered::Sent => {}
+        Delivered::Next => assert_eq!(next.unwrap_or_default(), rest, "{what}: the next one"),
+        Delivered::All => assert_eq!(*received, Some(TAKEN), "{what}"),
+    }
+}
+
+async fn run(row: &Row, cell: Cell) {
+    let what = format!("{:?}: {cell}", row.end);
+    let outcome = match row.end {
+        End::NobodyThenDisconnect | End::NobodyThenClose | End::Refused => {
+            without_a_connection(row, cell, &what).await
+        }
+        _ => at_a_connection(row, cell, &what).await,
+    };
+    check(row, &what, &outcome);
+}
+
+/// What `send` has taken is delivered, or counted in one place.
+#[tokio::test]
+async fn each_end_delivers_and_counts_as_the_table_says() {
+    let cells = ROWS.iter().flat_map(|row| {
+        let cells = row.cells();
+        cells.into_iter().map(move |cell| run(row, cell))
+    });
+    let mut running = futures::stream::iter(cells).buffer_unordered(6);
+    while running.next().await.is_some() {}
+}
+
+impl End {
+    fn in_words(self) -> &'static str {
+        match self {
+            End::PeerCloses => "the peer closes its socket",
+            End::PeerIsCut => "the peer's process, runtime or connection ends",
+            End::WeDisconnect(Linger::Zero) => "we `disconnect`, and linger is over",
+            End::WeDisconnect(Linger::Long) => "we `disconnect`, and the peer reads within linger",
+            End::WeUnbind(Linger::Zero) => "we `unbind`, and linger is over",
+            End::WeUnbind(Linger::Long) => "we `unbind`, and the peer reads within linger",
+            End::WeClose(Linger::Zero) => "we `close`, and linger is over",
+            End::WeClose(Linger::Long) => "we `close`, and the peer reads within linger",
+            End::OurRuntime => "our runtime ends",
+            End::NobodyThenDisconnect => "nobody was there, and we `disconnect`",
+            End::NobodyThenClose => "nobody was there, and we `close`",
+            End::Refused => "the peer refuses us in the handshake",
+        }
+    }
+}
+
+impl Row {
+    fn in_words(&self) -> [String; 6] {
+        let sockets = match self.pairings().len() {
+            all if all == PAIRINGS.len() + REQUESTS.len() => "all that send".to_owned(),
+            _ => "all but PUB, XPUB, REP, which send nothing then".to_owned(),
+        };
+        let side = match self.role {
+            None => "either",
+            Some(Role::WeBind) => "bound",
+            Some(Role::WeConnect) => "connecting",
+        };
+        let ways = match self.ways {
+            WIRE => "tcp, ipc",
+            INPROC => "inproc",
+            _ => "all",
+        };
+        let delivered = match self.delivered {
+            Delivered::Nothing => "nothing",
+            Delivered::Sent => "what was handed over",
+            Delivered::Next => "what was handed over; the rest to whoever comes next",
+            Delivered::All => "all",
+        };
+        let rest = match self.rest {
+            Rest::Nowhere => "",
+            Rest::Queued => "`queued_to_send`",
+            Rest::Unsent => "`dropped.unsent`",
+            Rest::Report => "`CloseReport::unsent`",
+            Rest::Both => "`dropped.unsent`, and `CloseReport::unsent` of a `close` that follows",
+        };
+        let lost = match self.loses {
+            true => "; one that is half written `dropped.lost`",
+            false => "",
+        };
+        [
+            self.end.in_words().to_owned(),
+            side.to_owned(),
+            ways.to_owned(),
+            sockets,
+            delivered.to_owned(),
+            format!("{rest}{lost}"),
+        ]
+    }
+}
+
+const BEGIN: &str = "<!-- Written by tests/api/ends.rs -->\n";
+const AFTER: &str = "<!-- To here -->\n";
+
+/// The document says what is asserted here.
+#[test]
+fn the_table_of_ends_is_what_is_tested() {
+    let mut table = String::from(
+        "| what ends | we are | transport | sockets | delivered | the rest is counted as |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for row in ROWS {
+        writeln!(table, "| {} |", row.in_words().join(" | ")).expect("text grows");
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md");
+    let document = std::fs::read_to_string(&path).expect("the document");
+    let (before, rest) = document.split_once(BEGIN).expect("where it begins");
+    let (written, after) = rest.split_once(AFTER).expect("where it ends");
+    if std::env::var_os("PUREZMQ_WRITE_DOCS").is_some() {
+        let anew = format!("{before}{BEGIN}{table}{AFTER}{after}");
+        std::fs::write(&path, anew).expect("write");
+    } else {
+        assert_eq!(written, table, "PUREZMQ_WRITE_DOCS=1 writes it");
+    }
+}
