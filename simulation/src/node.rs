@@ -2,6 +2,7 @@
 
 mod audit;
 mod calls;
+mod sums;
 mod unusual;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -12,12 +12,13 @@ use purezmq::SocketType::{
     Dealer, Gather, Pair, Pub, Pull, Push, Rep, Req, Router, Scatter, Sub, XPub, XSub,
 };
 use purezmq::options::{OptionId, Options, Value};
+use purezmq::security::Security;
 use purezmq::stats::SocketStats;
 use purezmq::{AnySocket, Context, Message, SocketType};
 use tokio::runtime::{Builder, Runtime};
 
 /// Those who send before they have received anything, and to whom.
-pub const PAIRINGS: [(SocketType, SocketType); 9] = [
+pub(crate) const PAIRINGS: [(SocketType, SocketType); 9] = [
     (Push, Pull),
     (Scatter, Gather),
     (Dealer, Dealer),
@@ -30,23 +31,23 @@ pub const PAIRINGS: [(SocketType, SocketType); 9] = [
 ];
 
 /// Those who ask, and who answer what was asked before.
-pub const REQUESTS: [(SocketType, SocketType); 2] = [(Req, Router), (Rep, Dealer)];
+pub(crate) const REQUESTS: [(SocketType, SocketType); 2] = [(Req, Router), (Rep, Dealer)];
 
 /// How many requests a REP is asked, to be answered.
-pub const ASKED: usize = 20;
+pub(crate) const ASKED: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     Tcp,
     Ipc,
     Inproc,
 }
 
-pub const WAYS: [Way; 3] = [Way::Tcp, Way::Ipc, Way::Inproc];
+pub(crate) const WAYS: [Way; 3] = [Way::Tcp, Way::Ipc, Way::Inproc];
 
 impl Way {
     /// An endpoint that nobody else uses, and what keeps it.
-    pub fn place(self) -> (String, Option<Place>) {
+    pub(crate) fn place(self) -> (String, Option<Place>) {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let transport = match self {
             Way::Tcp => Transport::Tcp4,
@@ -63,10 +64,10 @@ impl Way {
 
 /// Who sends to whom, over what, and who binds.
 #[derive(Clone, Copy)]
-pub struct Cell {
-    pub pairing: (SocketType, SocketType),
-    pub way: Way,
-    pub role: Role,
+pub(crate) struct Cell {
+    pub(crate) pairing: (SocketType, SocketType),
+    pub(crate) way: Way,
+    pub(crate) role: Role,
 }
 
 impl fmt::Display for Cell {
@@ -82,24 +83,30 @@ impl fmt::Display for Cell {
 
 /// A runtime of one socket's own, which ends at will, and does not hold up the test.
 #[derive(Default)]
-pub struct Home(Option<Runtime>);
+pub(crate) struct Home(Option<Runtime>);
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut runtime = Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build();
         Home(Some(runtime.expect("a runtime")))
     }
 
     /// Ends it with all tasks in it: to others, the process is gone.
-    pub fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+            let end = move || runtime.shutdown_timeout(common::PATIENCE);
+            tokio::task::spawn_blocking(end).await.expect("no panic");
         }
     }
 
     /// Binds, or connects, in it.
-    pub async fn join(&self, mut socket: AnySocket, endpoint: String, role: Role) -> AnySocket {
+    pub(crate) async fn join(
+        &self,
+        mut socket: AnySocket,
+        endpoint: String,
+        role: Role,
+    ) -> AnySocket {
         let joining = async move {
             match role {
                 Role::WeBind => drop(socket.bind(endpoint.as_str()).await.expect("bind")),
@@ -116,23 +123,39 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        self.end();
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// Two sockets that are joined, and know all that is said first.
-pub struct Joined {
-    pub sender: AnySocket,
-    pub receiver: AnySocket,
-    pub context: Context,
-    pub endpoint: String,
-    pub place: Option<Place>,
+pub(crate) struct Joined {
+    pub(crate) sender: AnySocket,
+    pub(crate) receiver: AnySocket,
+    pub(crate) context: Context,
+    pub(crate) endpoint: String,
+    pub(crate) place: Option<Place>,
     /// The sender's counters before it has sent anything of its own.
-    pub before: SocketStats,
+    pub(crate) before: SocketStats,
 }
 
-pub fn open(socket_type: SocketType, context: &Context, chosen: &[(&str, Value)]) -> AnySocket {
+pub(crate) fn open(
+    socket_type: SocketType,
+    context: &Context,
+    chosen: &[(&str, Value)],
+) -> AnySocket {
+    open_secured(socket_type, context, chosen, Security::Null)
+}
+
+pub(crate) fn open_secured(
+    socket_type: SocketType,
+    context: &Context,
+    chosen: &[(&str, Value)],
+    security: Security,
+) -> AnySocket {
     let mut options = Options::of(socket_type);
+    options.set_security(security);
     let always = [
         ("relaxed", Value::from(true)),
         ("correlate", Value::from(true)),
@@ -151,7 +174,10 @@ pub fn open(socket_type: SocketType, context: &Context, chosen: &[(&str, Value)]
 }
 
 /// The options of a socket that is called `name`, with `chosen` ones.
-pub fn named(name: &'static str, chosen: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
+pub(crate) fn named(
+    name: &'static str,
+    chosen: &[(&'static str, Value)],
+) -> Vec<(&'static str, Value)> {
     let mut all = chosen.to_vec();
     all.push(("routing_id", Value::from(name.as_bytes())));
     all
@@ -159,11 +185,20 @@ pub fn named(name: &'static str, chosen: &[(&'static str, Value)]) -> Vec<(&'sta
 
 impl Joined {
     /// Joins two sockets with the same options, each in a home of its own if it has one.
-    pub async fn new(cell: Cell, chosen: &[(&'static str, Value)], homes: (&Home, &Home)) -> Self {
+    pub(crate) async fn new(
+        cell: Cell,
+        chosen: &[(&'static str, Value)],
+        homes: (&Home, &Home),
+    ) -> Self {
         let Cell { pairing, way, role } = cell;
         let context = Context::new();
         let mut sender = open(pairing.0, &context, &named("sender", chosen));
-        let mut receiver = open(pairing.1, &context, &named("receiver", chosen));
+        let mut of_receiver = named("receiver", chosen);
+        if pairing.0 == Rep {
+            // It asks all that it has to ask.
+            of_receiver.retain(|(name, _)| !matches!(*name, "send_hwm" | "send_ttl"));
+        }
+        let mut receiver = open(pairing.1, &context, &of_receiver);
         let (mut at_sender, mut at_receiver) = (sender.monitor(), receiver.monitor());
         let (endpoint, place) = way.place();
         // Who binds comes first.
@@ -193,10 +228,6 @@ impl Joined {
                 let asked = within("ask", receiver.send(["", "what?"])).await;
                 asked.expect("ask");
             }
-            until("requests", || {
-                sender.stats().received.messages == ASKED as u64
-            })
-            .await;
         }
         let before = sender.stats();
         Joined {
@@ -210,13 +241,13 @@ impl Joined {
     }
 
     /// What has become so far of what was sent.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         Counts::of(&self.before, &self.sender.stats())
     }
 }
 
 /// Waits until something is so. What tells of it may come from another thread, without a wake-up.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     within(what, async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -233,7 +264,7 @@ fn message(number: usize, length: usize) -> Message {
 }
 
 /// Message `number`, as the socket sends it to the one peer.
-pub fn addressed(socket: &AnySocket, number: usize, length: usize) -> Message {
+pub(crate) fn addressed(socket: &AnySocket, number: usize, length: usize) -> Message {
     let mut message = message(number, length);
     if socket.socket_type() == Router {
         message.push_front("receiver");
@@ -242,7 +273,7 @@ pub fn addressed(socket: &AnySocket, number: usize, length: usize) -> Message {
 }
 
 /// Sends message `number`, to the one peer.
-pub async fn send(socket: &mut AnySocket, number: usize, length: usize) {
+pub(crate) async fn send(socket: &mut AnySocket, number: usize, length: usize) {
     if socket.socket_type() == Rep {
         within("a request", socket.recv()).await.expect("recv");
     }
@@ -251,9 +282,9 @@ pub async fn send(socket: &mut AnySocket, number: usize, length: usize) {
 }
 
 /// Counts the numbered messages that come, until `enough` have, or nothing follows the end of the sender.
-pub async fn count(receiver: &mut AnySocket, enough: usize) -> usize {
+pub(crate) async fn count(receiver: &mut AnySocket, enough: usize) -> usize {
     let mut count = 0;
-    let quiet = Duration::from_secs(5);
+    let quiet = common::PATIENCE;
     while count < enough {
         let Ok(Ok(message)) = tokio::time::timeout(quiet, receiver.recv()).await else {
             break;
@@ -264,7 +295,7 @@ pub async fn count(receiver: &mut AnySocket, enough: usize) -> usize {
 }
 
 /// Counts the numbered messages that are there.
-pub fn count_more(receiver: &mut AnySocket) -> usize {
+pub(crate) fn count_more(receiver: &mut AnySocket) -> usize {
     let mut count = 0;
     while let Ok(message) = receiver.try_recv() {
         count += usize::from(is_numbered(&message));
@@ -273,26 +304,26 @@ pub fn count_more(receiver: &mut AnySocket) -> usize {
 }
 
 /// Says whether it is one of those that were sent, and not what an XPUB is told of its subscribers.
-pub fn is_numbered(message: &Message) -> bool {
+pub(crate) fn is_numbered(message: &Message) -> bool {
     let text = std::str::from_utf8(message.last().unwrap_or_default());
     text.is_ok_and(|text| text.trim_end().parse::<usize>().is_ok())
 }
 
 /// What has become of messages that a socket has sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub sent: u64,
-    pub queued: u64,
-    pub full: u64,
-    pub unroutable: u64,
-    pub expired: u64,
-    pub conflated: u64,
-    pub lost: u64,
-    pub unsent: u64,
+pub(crate) struct Counts {
+    pub(crate) sent: u64,
+    pub(crate) queued: u64,
+    pub(crate) full: u64,
+    pub(crate) unroutable: u64,
+    pub(crate) expired: u64,
+    pub(crate) conflated: u64,
+    pub(crate) lost: u64,
+    pub(crate) unsent: u64,
 }
 
 impl Counts {
-    pub fn of(before: &SocketStats, now: &SocketStats) -> Self {
+    pub(crate) fn of(before: &SocketStats, now: &SocketStats) -> Self {
         let (was, is) = (&before.dropped, &now.dropped);
         Counts {
             sent: now.sent.messages - before.sent.messages,
@@ -307,7 +338,7 @@ impl Counts {
     }
 
     /// All of them: each message is one.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         let Counts {
             sent,
             queued,
@@ -323,7 +354,7 @@ impl Counts {
 }
 
 /// Waits until the counts are as wanted, and sees at each look that no message is missing among them, or there twice.
-pub async fn settled(
+pub(crate) async fn settled(
     what: &str,
     taken: u64,
     counts: impl Fn() -> Counts,

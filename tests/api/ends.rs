@@ -1,4 +1,4 @@
-//! Ends: who ends what, by socket type, transport and side; what of twenty large messages is delivered then, and where the
+//! Ends: who ends what, by socket type, transport and side; what of ten large messages is delivered then, and where the
 //! others are counted. The table in `docs/reliability.md` is made of what is asserted here; to write it anew:
 //! `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test api ends`.
 
@@ -10,13 +10,14 @@ use common::events::event;
 use common::place::Role;
 use common::within;
 use futures::StreamExt;
-use purezmq::SocketType::{Pair, Pub, Push, Rep, XPub};
+use purezmq::SocketType::{Pub, Rep, XPub, XSub};
 use purezmq::options::Value;
+use purezmq::security::{AuthRequest, Refusal, Security};
 use purezmq::{AnySocket, Context, MonitorEventKind as Kind, SocketType};
 
 use super::cells::{
     Cell, Counts, Home, Joined, PAIRINGS, REQUESTS, Way, addressed, count, count_more, named, open,
-    send, settled,
+    open_secured, send, settled,
 };
 
 /// Who ends what.
@@ -50,6 +51,8 @@ enum Delivered {
     Sent,
     /// That, and the rest to whoever comes next.
     Next,
+    /// All, to whoever comes.
+    Later,
     All,
 }
 
@@ -186,7 +189,7 @@ const ROWS: &[Row] = &{
             NobodyThenDisconnect,
             Some(WeConnect),
             INPROC,
-            Delivered::Next,
+            Delivered::Later,
             Rest::Queued,
         ),
         row(
@@ -200,7 +203,7 @@ const ROWS: &[Row] = &{
             NobodyThenClose,
             Some(WeConnect),
             INPROC,
-            Delivered::Next,
+            Delivered::Later,
             Rest::Report,
         ),
         row(
@@ -242,8 +245,8 @@ impl Row {
 }
 
 /// More than all buffers together hold.
-const SENT: usize = 20;
-const LENGTH: usize = 200_000;
+const SENT: usize = 10;
+const LENGTH: usize = 100_000;
 const TAKEN: u64 = SENT as u64;
 
 /// What came of a cell.
@@ -266,7 +269,7 @@ fn linger_of(end: End) -> Value {
     }
 }
 
-/// Each end, at a connection on which twenty messages have been sent, and of which nothing was read.
+/// Each end, at a connection on which ten messages have been sent, and of which nothing was read.
 async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
     let mut ours = Home::default();
     let mut theirs = Home::default();
@@ -295,7 +298,7 @@ async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
             let mut receiver = Some(joined.receiver);
             match row.end {
                 End::PeerCloses => drop(receiver.take()),
-                _ => theirs.end(),
+                _ => theirs.end().await,
             }
             if cell.way != Way::Inproc {
                 event(&mut monitor, "the peer's end", |kind| {
@@ -303,23 +306,20 @@ async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
                 })
                 .await;
             }
-            let counts = || Counts::of(&joined.before, &joined.sender.stats());
-            let is_over = |counts: &Counts| match row.rest {
-                Rest::Unsent => counts.queued == 0,
-                _ => true,
-            };
-            let counts = settled(what, TAKEN, counts, is_over).await;
-            let mut next = None;
-            if row.delivered == Delivered::Next {
-                drop(receiver.take());
-                let mut later = open(cell.pairing.1, &joined.context, &named("receiver", &[]));
-                later = Home::default().join(later, endpoint, Role::WeBind).await;
-                next = Some(count(&mut later, counts.queued as usize).await as u64);
-            }
             let mut received = None;
             if row.delivered == Delivered::All {
                 let mut receiver = receiver.take().expect("it is there");
                 received = Some(count(&mut receiver, SENT).await as u64);
+            }
+            let counts = || Counts::of(&joined.before, &joined.sender.stats());
+            let is_over = |counts: &Counts| row.rest == Rest::Queued || counts.queued == 0;
+            let counts = settled(what, TAKEN, counts, is_over).await;
+            let mut next = None;
+            if row.delivered == Delivered::Next {
+                drop(receiver.take());
+                let later = open(cell.pairing.1, &joined.context, &named("receiver", &[]));
+                let mut later = Home::default().join(later, endpoint, Role::WeBind).await;
+                next = Some(count(&mut later, counts.queued as usize).await as u64);
             }
             Outcome {
                 counts,
@@ -367,7 +367,7 @@ async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
                     let unbound = joined.sender.unbind(endpoint.as_str()).await;
                     unbound.expect("unbind");
                 }
-                _ => ours.end(),
+                _ => ours.end().await,
             }
             let (sender, before) = (&joined.sender, &joined.before);
             let counts = || Counts::of(before, &sender.stats());
@@ -400,18 +400,19 @@ async fn at_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
 async fn without_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
     let context = Context::new();
     let (endpoint, _place) = cell.way.place();
-    let mut sender = open(
-        cell.pairing.0,
-        &context,
-        &named("sender", &[("linger", linger_of(row.end))]),
-    );
+    let [client, server] = match row.end {
+        End::Refused => [
+            Security::plain_client("joe", "secret").expect("short"),
+            Security::plain_server(),
+        ],
+        _ => [Security::Null, Security::Null],
+    };
+    let linger = named("sender", &[("linger", linger_of(row.end))]);
+    let mut sender = open_secured(cell.pairing.0, &context, &linger, client);
     let mut monitor = sender.monitor();
-    // Of a type that does not fit.
-    let mut other = open(
-        if cell.pairing.0 == Pair { Push } else { Pair },
-        &context,
-        &[],
-    );
+    let elsewhere = Context::new();
+    elsewhere.set_authenticator(|_: AuthRequest| async { Err(Refusal::Denied) });
+    let mut other = open_secured(cell.pairing.1, &elsewhere, &[], server);
     if row.end == End::Refused {
         other.bind(endpoint.as_str()).await.expect("bind");
     }
@@ -447,13 +448,15 @@ async fn without_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
         }
     }
     let mut next = None;
-    if row.delivered == Delivered::Next {
+    if row.delivered == Delivered::Later {
         let mut later = open(cell.pairing.1, &context, &named("receiver", &[]));
         later.bind(endpoint.as_str()).await.expect("bind");
         next = Some(count(&mut later, SENT).await as u64);
         if let Some(sender) = &kept {
             let counts = Counts::of(&before, &sender.stats());
-            assert_eq!((counts.sent, counts.total()), (TAKEN, TAKEN), "{what}");
+            // Its subscription is sent now, too.
+            let all = TAKEN + u64::from(cell.pairing.0 == XSub);
+            assert_eq!((counts.sent, counts.total()), (all, all), "{what}");
         }
     }
     Outcome {
@@ -499,7 +502,9 @@ fn check(row: &Row, what: &str, outcome: &Outcome) {
     match row.delivered {
         Delivered::Nothing => assert_eq!(counts.sent, 0, "{what}"),
         Delivered::Sent => {}
-        Delivered::Next => assert_eq!(next.unwrap_or_default(), rest, "{what}: the next one"),
+        Delivered::Next | Delivered::Later => {
+            assert_eq!(next.unwrap_or_default(), rest, "{what}: the next one");
+        }
         Delivered::All => assert_eq!(*received, Some(TAKEN), "{what}"),
     }
 }
@@ -565,6 +570,7 @@ impl Row {
             Delivered::Nothing => "nothing",
             Delivered::Sent => "what was handed over",
             Delivered::Next => "what was handed over; the rest to whoever comes next",
+            Delivered::Later => "all, once somebody binds",
             Delivered::All => "all",
         };
         let rest = match self.rest {

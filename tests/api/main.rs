@@ -44,6 +44,7 @@ mod regressions;
 mod seen_from_outside;
 mod slow_subscribers;
 mod stats;
+mod sums;
 mod system_options;
 mod trust;
 #[cfg(target_os = "linux")]

@@ -21,6 +21,7 @@ impl Actor {
         self.shared.world.note("audit", numbers, || {
             format!("host {}: {stats:?}", self.plan.host)
         });
+        self.check_directions(&stats);
         if self.shared.inproc.is_some() {
             // What is in a pipe between two sockets is counted by both, and the marks of both hold together.
             return;

@@ -48,9 +48,7 @@ impl Actor {
         };
         match self.rng.random_range(0..3) {
             0 => drop(socket),
-            1 => {
-                socket.together().close().await;
-            }
+            1 => self.close(socket).await,
             _ => {
                 let polls = self.rng.random_range(1..4);
                 let closing = socket.together().close();
@@ -219,7 +217,7 @@ impl Actor {
         if self.rng.random() {
             drop(socket);
         } else {
-            socket.together().close().await;
+            self.close(socket).await;
         }
     }
 }
