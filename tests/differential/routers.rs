@@ -33,7 +33,7 @@ async fn peers_have_names_or_get_one() {
 
 /// R-ROUTER-3
 #[tokio::test]
-async fn a_second_peer_of_a_name_is_never_heard() {
+async fn a_second_peer_of_a_name_is_not_heard_while_the_first_is_there() {
     compare(
         TCP_IPC,
         r#"
@@ -55,6 +55,7 @@ async fn a_second_peer_of_a_name_is_never_heard() {
         router await DISCONNECTED
         second send three
         router idle
+          when router is ours: x | two -- R-ROUTER-3: the name is free, and the second has it now
         "#,
     )
     .await;

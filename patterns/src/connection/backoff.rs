@@ -16,6 +16,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+/// A connection that stood for longer than this has lasted, however long delays are.
+const LONG: Duration = Duration::from_secs(10);
+
 /// The delays of one endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
@@ -52,9 +55,9 @@ impl Backoff {
         floor.saturating_add(above).min(ceiling)
     }
 
-    /// A connection stood for this long. Starts over if that is longer than the next delay can be.
+    /// A connection stood for this long. Starts over if that is longer than the next delay can be, or long in any case.
     pub(crate) fn lasted(&mut self, time: Duration) {
-        if time > self.ceiling {
+        if time > self.ceiling.min(LONG) {
             self.restart();
         }
     }
@@ -124,9 +127,9 @@ mod tests {
             backoff.next_delay(&mut rng);
         }
         assert!(backoff.next_delay(&mut rng) >= 30_000 * MS);
-        backoff.lasted(60_000 * MS);
+        backoff.lasted(10_000 * MS);
         assert!(backoff.next_delay(&mut rng) >= 30_000 * MS, "not for long");
-        backoff.lasted(60_001 * MS);
+        backoff.lasted(10_001 * MS);
         assert!(backoff.next_delay(&mut rng) <= 200 * MS);
         backoff.lasted(300 * MS);
         assert!(backoff.next_delay(&mut rng) >= 200 * MS, "not for long");
