@@ -315,3 +315,55 @@ fn every_blocking_wait_has_a_limit() {
     let event = blocking::wait_within(common::PATIENCE, monitor.recv());
     assert!(event.is_some());
 }
+
+/// A ROUTER that is to receive messages, told again and again of peers that come.
+#[tokio::test(start_paused = true)]
+async fn what_is_passed_over_does_not_begin_a_limit_anew() {
+    let open = |name: &'static str| async move {
+        let router = RouterSocket::builder().notify(true).recv_timeout(SHORT);
+        let mut router = router.build().unwrap();
+        router.bind(name).await.unwrap();
+        router
+    };
+    let coming = |name: &'static str| async move {
+        let mut dealers = Vec::new();
+        loop {
+            tokio::time::sleep(SHORT / 2).await;
+            let mut dealer = DealerSocket::new();
+            dealer.connect(name).unwrap();
+            dealers.push(dealer);
+        }
+    };
+    let calls: [(&'static str, Outcome); 4] = [
+        ("inproc://passed-over-typed", {
+            let mut router = open("inproc://passed-over-typed").await;
+            Box::pin(async move { router.recv_message().await == Err(RecvError::Timeout) })
+        }),
+        ("inproc://passed-over-half", {
+            let (_, mut half) = open("inproc://passed-over-half").await.split();
+            Box::pin(async move { half.recv_message().await == Err(RecvError::Timeout) })
+        }),
+        ("inproc://passed-over-any", {
+            let mut any = AnySocket::from(open("inproc://passed-over-any").await);
+            Box::pin(async move { any.recv_message().await == Err(RecvError::Timeout) })
+        }),
+        ("inproc://passed-over-any-half", {
+            let any = AnySocket::from(open("inproc://passed-over-any-half").await);
+            let (_, mut half) = any.split().unwrap();
+            Box::pin(async move { half.recv_message().await == Err(RecvError::Timeout) })
+        }),
+    ];
+    for (name, call) in calls {
+        let from = Instant::now();
+        let ended = tokio::select! {
+            ended = timeout(LONG, call) => ended,
+            () = coming(name) => unreachable!("they come for ever"),
+        };
+        assert_eq!(ended, Ok(true), "{name}");
+        assert!(
+            from.elapsed() <= SHORT + GRAIN,
+            "{name} {:?}",
+            from.elapsed()
+        );
+    }
+}

@@ -9,9 +9,9 @@ use std::time::Duration;
 use zmtp::Message;
 
 use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
-use crate::core::call::{CallTimeout, One};
+use crate::core::call::{CallTimeout, One, RecvOp};
 use crate::core::pattern::recv_error;
-use crate::core::{Access, Binding, Incoming, Pattern, Refusal};
+use crate::core::{Access, Binding, Core, Incoming, Pattern, Refusal};
 use crate::endpoint::Endpoint;
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
@@ -77,6 +77,22 @@ pub(crate) trait ErasedSocket: Any + Send {
     ) -> Pin<Box<dyn Future<Output = CloseReport> + Send>>;
     fn split(self: Box<Self>) -> Result<(AnySocket, AnySocket), AnySocket>;
     fn reunite(self: Box<Self>, receiver: AnySocket) -> Result<AnySocket, (AnySocket, AnySocket)>;
+}
+
+/// One message; what is told of peers is passed over, within the same call and its limit.
+struct MessagesOnly;
+
+impl<P: Pattern> RecvOp<P> for MessagesOnly {
+    type Item = P::Received;
+
+    fn take(&mut self, core: &mut Core<P>) -> Poll<Result<P::Received, Refusal>> {
+        loop {
+            match P::recv(core) {
+                Poll::Ready(Ok(event)) if event.is_event() => {}
+                received => return received,
+            }
+        }
+    }
 }
 
 impl<P: Pattern, D: Direction> Socket<P, D> {
@@ -187,12 +203,11 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         if !D::RECEIVES {
             return Poll::Ready(Err(recv_error::<P>(Refusal::Unsupported)));
         }
-        loop {
-            match ready!(Socket::poll_recv(self, cx, timeout)) {
-                Ok(event) if messages_only && event.is_event() => {}
-                received => return Poll::Ready(received.map(Into::into)),
-            }
-        }
+        let received = match messages_only {
+            true => ready!(self.poll_recv_of(cx, &mut MessagesOnly, timeout)),
+            false => ready!(Socket::poll_recv(self, cx, timeout)),
+        };
+        Poll::Ready(received.map(Into::into))
     }
 
     fn try_send(&mut self, message: Message) -> Result<(), SendError> {

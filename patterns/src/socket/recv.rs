@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::{Direction, Messages, RecvSide, Socket, SubscribesFor};
 use crate::capability::{Publishes, Receives as CanRecv, Streams, Subscribes, TracksTopics};
-use crate::core::call::{CallTimeout, Many, One, Receiving};
+use crate::core::call::{CallTimeout, Many, One, Receiving, RecvOp};
 use crate::core::{Access, Pattern};
 use crate::error::RecvError;
 use crate::peer::Peer;
@@ -143,9 +143,19 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         cx: &mut Context<'_>,
         timeout: &mut CallTimeout,
     ) -> Poll<Result<P::Received, RecvError>> {
+        self.poll_recv_of(cx, &mut One, timeout)
+    }
+
+    /// `poll_recv` of something else than one message.
+    pub(crate) fn poll_recv_of<W: RecvOp<P>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        op: &mut W,
+        timeout: &mut CallTimeout,
+    ) -> Poll<Result<W::Item, RecvError>> {
         let received = self
             .handle
-            .poll(cx, |core, cx| core.poll_recv_call(cx, &mut One, timeout));
+            .poll(cx, |core, cx| core.poll_recv_call(cx, op, timeout));
         if received.is_ready() {
             *timeout = CallTimeout::Fresh;
         }
