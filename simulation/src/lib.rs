@@ -11,16 +11,21 @@
 //!          world: a hash of all that happens, and what the oracles say
 //! ```
 //!
-//! What the oracles are is in `book` (single messages), `node/audit` (counters) and at the end of `run` (what is left).
+//! Some worlds are of relays in place of nodes (`relay`), and in some more can end than connections (`hazards`).
+//!
+//! What the oracles are is in `book` (single messages), `node/audit` (counters), `node/ends` (ends), `node/forms` (limits),
+//! `relay` (subscriptions) and at the end of `run` (what is left).
 //! `scripts/simulate` runs seeds by the thousand, and builds all of this with `--cfg purezmq_simulation`; without that
 //! this crate is empty.
 #![cfg(purezmq_simulation)]
 
 mod book;
+mod hazards;
 mod letter;
 mod network;
 mod node;
 mod plan;
+mod relay;
 mod sockets;
 mod tap;
 mod world;
@@ -30,6 +35,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use purezmq::Context;
 use purezmq::simulation::{begin, end, shuffled};
@@ -39,6 +45,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
 use book::Book;
+use hazards::{Gate, OnPurpose};
 use network::{Network, Weather};
 use node::{Actor, Shared, Stage, Stages};
 use plan::Plan;
@@ -128,9 +135,11 @@ fn watch_panics() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let noted = PANICS.with_borrow_mut(|panics| {
-                panics
-                    .as_mut()
-                    .map(|panics| panics.push(format!("a panic: {panic}")))
+                panics.as_mut().map(|panics| {
+                    if !panic.payload().is::<OnPurpose>() {
+                        panics.push(format!("a panic: {panic}"));
+                    }
+                })
             });
             if noted.is_none() {
                 before(panic);
@@ -173,7 +182,7 @@ async fn live(
 ) {
     let rng = &mut SmallRng::seed_from_u64(seed.wrapping_add(1) << 20);
     let shared = Arc::new(Shared {
-        stages: Stages::new(plan.nodes.len()),
+        stages: Stages::default(),
         world: world.clone(),
         network: network.clone(),
         book: book.clone(),
@@ -184,20 +193,31 @@ async fn live(
             .map(|node| (node.host, node.kind))
             .collect(),
         encrypted: plan.encrypted,
+        healthy: plan.healthy,
+        refuses: plan.nodes.iter().any(|node| node.gate != Gate::Open),
         inproc: plan.inproc.then(Context::new),
     });
     let stages = &shared.stages;
-    let mut actors = Vec::new();
-    for node in &plan.nodes {
-        let actor = Actor::new(node.clone(), &shared, rng.random());
-        actors.push(tokio::spawn(shuffled(actor.run())));
-    }
+    let applications: Vec<BoxFuture<'static, ()>> = match &plan.relays {
+        Some(relays) => relays.actors(&shared, rng),
+        None => {
+            let nodes = plan.nodes.iter();
+            let actors = nodes.map(|node| Actor::new(node.clone(), &shared, rng.random()));
+            actors.map(|actor| Box::pin(actor.run()) as _).collect()
+        }
+    };
+    stages.expect(applications.len());
+    let actors: Vec<_> = applications
+        .into_iter()
+        .map(|application| tokio::spawn(shuffled(application)))
+        .collect();
 
     trouble(plan, network, rng).await;
 
     let calm = Weather {
         delay: Duration::from_millis(2),
         capacity: 1 << 20,
+        rate: None,
         piece: 1 << 16,
         put_off: plan.weather.put_off,
     };
@@ -264,7 +284,10 @@ async fn nothing_is_left(world: &World, network: &Network) {
 /// Lets things go wrong for a while.
 async fn trouble(plan: &Plan, network: &Network, rng: &mut SmallRng) {
     let end = Instant::now() + plan.chaos;
-    let hosts = plan.nodes.len() as u8;
+    let hosts = match &plan.relays {
+        Some(relays) => relays.hosts(),
+        None => plan.nodes.len() as u8,
+    };
     while !plan.faults_every.is_zero() {
         let mean = plan.faults_every.as_millis() as u64;
         sleep(Duration::from_millis(rng.random_range(1..2 * mean))).await;

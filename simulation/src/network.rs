@@ -35,6 +35,8 @@ pub(crate) struct Weather {
     pub(crate) delay: Duration,
     /// Bytes that are on their way in one direction of a connection at most.
     pub(crate) capacity: usize,
+    /// Bytes that pass in a second in one direction of a connection, if that is limited.
+    pub(crate) rate: Option<u64>,
     /// The largest piece that is written or read at once.
     pub(crate) piece: usize,
     /// Of so many reads and writes, one finds nothing though there is something.
@@ -106,6 +108,8 @@ struct Way {
     pieces: VecDeque<(Instant, Vec<u8>)>,
     /// When the last one does.
     last: Instant,
+    /// When the link has taken all that was written.
+    free: Instant,
     arrived: VecDeque<u8>,
     /// Bytes in both.
     bytes: usize,
@@ -406,6 +410,7 @@ impl Way {
         Way {
             pieces: VecDeque::new(),
             last: Instant::now(),
+            free: Instant::now(),
             arrived: VecDeque::new(),
             bytes: 0,
             closes: None,

@@ -2,6 +2,9 @@
 
 mod audit;
 mod calls;
+mod ends;
+mod forms;
+mod stages;
 mod sums;
 mod unusual;
 
@@ -10,82 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use purezmq::security::{Admission, AuthRequest};
-use purezmq::{Context, Endpoint, Message, RoutingId, SocketType};
+use purezmq::simulation::Runtime;
+use purezmq::{Context, Endpoint, Message, Monitor, RoutingId, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::Notify;
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::ends::{Known, Place};
+pub(crate) use self::stages::{Stage, Stages};
 use crate::book::{Book, Spread};
+use crate::hazards;
 use crate::letter::{self, Name};
 use crate::network::{Host, Network, address};
 use crate::plan::{Node, Part};
 use crate::sockets::{self, Socket};
 use crate::world::World;
-
-/// What a world is going through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// Things go wrong.
-    Chaos,
-    /// Nothing goes wrong any more, and nothing new is sent.
-    Heal,
-    /// Messages are sent that must arrive.
-    Quiet,
-    /// All is over.
-    End,
-}
-
-/// Which stage it is, and how many applications are not through with it. (tokio's `watch` wakes in a random order.)
-pub(crate) struct Stages {
-    state: Mutex<(Stage, usize)>,
-    changed: Notify,
-}
-
-impl Stages {
-    pub(crate) fn new(busy: usize) -> Self {
-        Stages {
-            state: Mutex::new((Stage::Chaos, busy)),
-            changed: Notify::new(),
-        }
-    }
-
-    pub(crate) fn begin(&self, stage: Stage) {
-        self.state.lock().0 = stage;
-        self.changed.notify_waiters();
-    }
-
-    pub(crate) fn now(&self) -> Stage {
-        self.state.lock().0
-    }
-
-    /// Waits for the end of a stage.
-    pub(crate) async fn end_of(&self, stage: Stage) {
-        self.wait_for(|state| state.0 != stage).await;
-    }
-
-    fn is_through(&self) {
-        self.state.lock().1 -= 1;
-        self.changed.notify_waiters();
-    }
-
-    /// Waits until all are through.
-    pub(crate) async fn all_through(&self) {
-        self.wait_for(|state| state.1 == 0).await;
-    }
-
-    async fn wait_for(&self, is_it: impl Fn((Stage, usize)) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            if is_it(*self.state.lock()) {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
 
 /// What all nodes of a world share.
 pub(crate) struct Shared {
@@ -99,6 +42,10 @@ pub(crate) struct Shared {
     pub(crate) kinds: BTreeMap<u8, SocketType>,
     /// What is on the network cannot be read.
     pub(crate) encrypted: bool,
+    /// Nothing breaks, so nobody is to be taken for dead.
+    pub(crate) healthy: bool,
+    /// Somebody's peers may be refused.
+    pub(crate) refuses: bool,
     /// The context of all hosts, which have no network then.
     pub(crate) inproc: Option<Context>,
 }
@@ -137,6 +84,13 @@ pub(crate) struct Actor {
     /// When to connect anew where nothing reconnects by itself.
     mend_at: tokio::time::Instant,
     is_mended: bool,
+    /// Where the endpoints' tasks run, if that may end.
+    home: Option<Runtime>,
+    /// Who decides about peers by ZAP.
+    _handler: Option<JoinSet<()>>,
+    /// Of this socket, which is on a network.
+    monitor: Option<Monitor>,
+    known: Known,
 }
 
 /// A message under way to the network.
@@ -165,6 +119,10 @@ impl Actor {
             topics: Vec::new(),
             mend_at: tokio::time::Instant::now(),
             is_mended: false,
+            home: None,
+            _handler: None,
+            monitor: None,
+            known: Known::default(),
         }
     }
 
@@ -229,8 +187,13 @@ impl Actor {
                 life: self.life.into(),
             })),
         };
-        context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("joe")) });
-        self.socket = Some(sockets::open(self.plan.kind, &context, &self.plan.settings));
+        let seed = self.rng.random();
+        self._handler = hazards::guard(self.plan.gate, &context, &self.shared, seed);
+        self.home = self.plan.has_home.then(Runtime::default);
+        self.known = Known::default();
+        let mut socket = sockets::open(self.plan.kind, &context, &self.plan.settings);
+        self.monitor = self.shared.inproc.is_none().then(|| socket.monitor());
+        self.socket = Some(socket);
         (self.accepted, self.received, self.written) = (0, 0, 0);
         self.asking = false;
         self.highest = (0, 0);
@@ -286,8 +249,14 @@ impl Actor {
 
     fn connect(&mut self, peer: u8) {
         let to = self.endpoint_of(peer);
-        if let Err(error) = self.socket().connect(to) {
-            self.fail(format_args!("connect to host {peer}: {error}"));
+        let home = self.home.clone();
+        let connected = match &home {
+            Some(home) => home.enter(|| self.socket().connect(to)),
+            None => self.socket().connect(to),
+        };
+        match connected {
+            Ok(()) => self.known.begins(Place::Peer(peer)),
+            Err(error) => self.fail(format_args!("connect to host {peer}: {error}")),
         }
     }
 
@@ -297,11 +266,17 @@ impl Actor {
             return;
         }
         let at = self.endpoint_of(self.plan.host);
+        let home = self.home.clone();
         for _ in 0..2000 {
             let polls = self.rng.random_range(1..5);
             let time = Duration::from_millis(10);
-            match calls::patiently(polls, time, self.socket().bind(at.clone())).await {
-                Some(Ok(_)) => return,
+            let binding = self.socket().bind(at.clone());
+            let bound = match &home {
+                Some(home) => calls::patiently(polls, time, home.inside(binding)).await,
+                None => calls::patiently(polls, time, binding).await,
+            };
+            match bound {
+                Some(Ok(_)) => return self.known.begins(Place::Own),
                 // Given up, which has bound nothing; or not free yet.
                 None | Some(Err(purezmq::BindError::AddressInUse { .. })) => {}
                 Some(Err(error)) => return self.fail(format_args!("bind: {error}")),
@@ -316,6 +291,10 @@ impl Actor {
         if self.plan.restless > 0 && self.rng.random_ratio(1, self.plan.restless) {
             self.do_something_unusual().await;
         }
+        if self.plan.formal > 0 && self.rng.random_ratio(1, self.plan.formal) {
+            self.call_in_form().await;
+        }
+        self.look_after_endpoints().await;
         match self.rng.random_range(0..10) {
             0..4 => self.send().await,
             4..8 => self.receive().await,
@@ -333,6 +312,7 @@ impl Actor {
 
     /// One turn when all is well: whoever is asked answers, and what comes is received.
     async fn serve(&mut self) {
+        self.renew_all().await;
         if self.has_to_send() {
             self.send().await;
         }
@@ -357,6 +337,7 @@ impl Actor {
         if self.plan.kind == SocketType::XSub && !self.speaks_upstream() {
             return;
         }
+        self.renew_all().await;
         let letter = match self.unsent.take() {
             Some(letter) => letter,
             None => self.write(false),
@@ -464,6 +445,9 @@ impl Actor {
     }
 
     fn size(&mut self, is_wild: bool) -> usize {
+        if is_wild && self.plan.large && self.rng.random_ratio(1, 6) {
+            return self.rng.random_range(5000..=60_000);
+        }
         match self.rng.random_range(0..200) {
             0 if is_wild && !self.plan.small => self.rng.random_range(50_000..=300_000),
             1..4 if is_wild && !self.plan.small => self.rng.random_range(3000..=20_000),

@@ -8,13 +8,17 @@ use purezmq::security::{KeyPair, Security};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use crate::hazards::{self, Gate};
 use crate::network::Weather;
+use crate::relay::Relays;
 use crate::sockets::Settings;
 
 /// One world.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
+    /// In place of the nodes.
+    pub(crate) relays: Option<Relays>,
     pub(crate) weather: Weather,
     /// How long things go wrong.
     pub(crate) chaos: Duration,
@@ -26,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) encrypted: bool,
     /// All sockets are in one context, and their endpoints are inproc.
     pub(crate) inproc: bool,
+    /// Nothing breaks, however slow it is: nobody is to be taken for dead.
+    pub(crate) healthy: bool,
 }
 
 /// One host with one socket.
@@ -52,6 +58,14 @@ pub(crate) struct Node {
     pub(crate) restless: u32,
     /// Messages are small.
     pub(crate) small: bool,
+    /// Many messages are large.
+    pub(crate) large: bool,
+    /// Of so many turns, one is a call with a limit, or in another form. 0: none.
+    pub(crate) formal: u32,
+    /// Its endpoints' tasks have a runtime of their own, which may end.
+    pub(crate) has_home: bool,
+    /// Who decides about its peers.
+    pub(crate) gate: Gate,
 }
 
 /// What an application does with its socket.
@@ -95,7 +109,7 @@ fn millis(rng: &mut SmallRng, range: std::ops::RangeInclusive<u64>) -> Duration 
     Duration::from_millis(rng.random_range(range))
 }
 
-fn one_of<T: Copy>(rng: &mut SmallRng, choices: &[T]) -> T {
+pub(crate) fn one_of<T: Copy>(rng: &mut SmallRng, choices: &[T]) -> T {
     choices[rng.random_range(0..choices.len())]
 }
 
@@ -115,6 +129,7 @@ impl Plan {
         let weather = Weather {
             delay: millis(rng, 0..=30),
             capacity: one_of(rng, &[100, 4000, 65_536, 300_000]),
+            rate: None,
             piece: one_of(rng, &[7, 100, 3000, 100_000]),
             put_off: one_of(rng, &[0, 3, 10]),
         };
@@ -130,15 +145,28 @@ impl Plan {
         if weather.capacity < 65_536 || weather.piece < 3000 {
             nodes.iter_mut().for_each(|node| node.small = true);
         }
-        Plan {
+        let mut plan = Plan {
             nodes,
+            relays: None,
             weather,
             chaos: millis(rng, 500..=2500),
             faults_every: Duration::from_millis(one_of(rng, &[0, 60, 200, 700])),
             put_off: one_of(rng, &[0, 2, 6]),
             encrypted: matches!(secured, Secured::Curve(..)),
             inproc,
+            healthy: false,
+        };
+        match rng.random_range(0..12) {
+            _ if inproc => {}
+            0 => hazards::slow_down(&mut plan, rng),
+            1..5 => hazards::endanger(&mut plan, rng),
+            5 => {
+                plan.relays = Some(Relays::draw(rng));
+                plan.nodes.clear();
+            }
+            _ => {}
         }
+        plan
     }
 }
 
@@ -181,6 +209,10 @@ fn nodes(
             pause: millis(rng, 1..=20),
             restless: one_of(rng, &[0, 0, 20, 60, 200]),
             small: false,
+            large: false,
+            formal: one_of(rng, &[0, 0, 8, 20]),
+            has_home: false,
+            gate: Gate::Open,
         });
     }
     let style = rng.random_range(0..3);
@@ -253,7 +285,8 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
             ],
         ),
         linger: Duration::from_millis(one_of(rng, &[0, 30, 500])),
-        reconnect_interval: Duration::from_millis(interval),
+        reconnect_interval: Some(Duration::from_millis(interval)),
+        reconnect_after_refusal: None,
         reconnect_interval_max: one_of(rng, &[None, Some(Duration::from_millis(800))]),
         heartbeat: one_of(
             rng,
@@ -264,6 +297,8 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
                 Some(Duration::from_millis(400)),
             ],
         ),
+        heartbeat_timeout: None,
+        heartbeat_ttl: None,
         handshake_timeout: one_of(
             rng,
             &[
@@ -309,6 +344,7 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
         probe_router: false,
         manual: rng.random_ratio(1, 4),
         welcome: rng.random_ratio(1, 3),
+        zap_domain: false,
         security: Security::Null,
     }
 }

@@ -1,5 +1,7 @@
 //! The sockets of the simulated applications: one face for whole sockets and those in halves.
 
+mod forms;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,8 +11,10 @@ use purezmq::security::Security;
 use purezmq::stats::SocketStats;
 use purezmq::{
     AnySocket, BindError, CloseReport, ConnectError, Context, DisconnectError, Endpoint, Message,
-    RecvError, RoutingId, SendError, SocketType, UnbindError,
+    Monitor, RecvError, RoutingId, SendError, SocketType, UnbindError,
 };
+
+pub(crate) use self::forms::{Receiving, Sending};
 
 /// The options of a socket, as far as its type has them.
 #[derive(Clone, Debug)]
@@ -21,9 +25,12 @@ pub(crate) struct Settings {
     pub(crate) recv_hwm_bytes: Option<usize>,
     pub(crate) send_ttl: Option<Duration>,
     pub(crate) linger: Duration,
-    pub(crate) reconnect_interval: Duration,
+    pub(crate) reconnect_interval: Option<Duration>,
+    pub(crate) reconnect_after_refusal: Option<Duration>,
     pub(crate) reconnect_interval_max: Option<Duration>,
     pub(crate) heartbeat: Option<Duration>,
+    pub(crate) heartbeat_timeout: Option<Duration>,
+    pub(crate) heartbeat_ttl: Option<Duration>,
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
@@ -42,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) probe_router: bool,
     pub(crate) manual: bool,
     pub(crate) welcome: bool,
+    /// Peers of NULL are asked about, too.
+    pub(crate) zap_domain: bool,
     pub(crate) security: Security,
 }
 
@@ -83,7 +92,13 @@ impl Settings {
         set("linger", self.linger.into());
         set("reconnect_interval", self.reconnect_interval.into());
         set("reconnect_interval_max", self.reconnect_interval_max.into());
+        set(
+            "reconnect_after_refusal",
+            self.reconnect_after_refusal.into(),
+        );
         set("heartbeat_interval", self.heartbeat.into());
+        set("heartbeat_timeout", self.heartbeat_timeout.into());
+        set("heartbeat_ttl", self.heartbeat_ttl.into());
         set("handshake_timeout", self.handshake_timeout.into());
         set("write_timeout", self.write_timeout.into());
         set("connect_timeout", self.connect_timeout.into());
@@ -105,6 +120,9 @@ impl Settings {
         }
         if self.welcome {
             set("welcome", WELCOME.as_bytes().into());
+        }
+        if self.zap_domain {
+            set("zap_domain", "simulated".to_owned().into());
         }
         options.set_security(self.security.clone());
         options
@@ -163,6 +181,10 @@ impl Socket {
         changed.expect("the context has all that they ask for");
     }
 
+    pub(crate) fn monitor(&mut self) -> Monitor {
+        self.receiver().monitor()
+    }
+
     pub(crate) fn stats(&self) -> SocketStats {
         match &self.parts {
             Parts::Whole(socket) | Parts::Halves(_, socket) => socket.stats(),
@@ -179,7 +201,8 @@ impl Socket {
         }
     }
 
-    fn addressed(&self, to: Option<&RoutingId>, mut message: Message) -> Message {
+    /// A message to the peer of that name, if the socket sends by names.
+    pub(crate) fn addressed(&self, to: Option<&RoutingId>, mut message: Message) -> Message {
         if self.by_name {
             message.push_front(to.cloned().unwrap_or_default());
         }

@@ -169,14 +169,15 @@ impl Shared {
         task: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
     ) {
-        #[cfg(purezmq_simulation)]
-        let task = crate::simulation::shuffled(task);
         let running = Running::begin(&self.state, origin);
-        runtime.spawn(async move {
+        let task = async move {
             // In this order, also if it is never polled: what the task leaves is counted before it has ended.
             task.await;
             drop(running);
-        });
+        };
+        #[cfg(purezmq_simulation)]
+        let task = crate::simulation::task(task);
+        runtime.spawn(task);
     }
 
     /// Returns what this socket brings to a pipe.

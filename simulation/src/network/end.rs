@@ -4,13 +4,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use purezmq::ByteStream;
 use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::{Event, Network, State};
+use super::{Event, Network, State, Weather};
 
 pub(crate) struct End {
     network: Arc<Network>,
@@ -115,8 +116,8 @@ impl End {
         let (number, side) = (self.connection, self.side);
         let total = pieces.iter().map(|piece| piece.len()).sum();
         let most = state.piece(total);
-        let arrives = now + state.delay();
-        let capacity = state.weather.capacity;
+        let delay = state.delay();
+        let Weather { capacity, rate, .. } = state.weather;
         let Some(connection) = state.connections.get_mut(&number) else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
@@ -134,6 +135,11 @@ impl End {
             return Poll::Pending;
         }
         let size = most.min(capacity - way.bytes);
+        if let Some(rate) = rate {
+            let takes = Duration::from_micros(1_000_000 * size as u64 / rate);
+            way.free = way.free.max(now) + takes;
+        }
+        let arrives = way.free.max(now) + delay;
         let mut written = Vec::with_capacity(size);
         for piece in pieces {
             let rest = size - written.len();

@@ -39,15 +39,23 @@ impl Actor {
     /// Sends something, if it can be sent soon.
     pub(super) async fn send(&mut self) {
         match self.plan.part {
-            Part::Sink => {}
             Part::Echo => self.send_back().await,
-            Part::Both if self.plan.kind == SocketType::XSub && !self.speaks_upstream() => {}
-            Part::Source | Part::Asker | Part::Both => self.send_own().await,
+            _ => self.send_own().await,
         }
     }
 
+    /// Whether it is to send something of its own now, if its part is to send.
+    pub(super) fn may_send_own(&self) -> bool {
+        let sends = match self.plan.part {
+            Part::Sink | Part::Echo => false,
+            Part::Both => self.plan.kind != SocketType::XSub || self.speaks_upstream(),
+            Part::Source | Part::Asker => true,
+        };
+        sends && self.stage() == Stage::Chaos && (!self.asking || self.plan.settings.relaxed)
+    }
+
     async fn send_own(&mut self) {
-        if self.stage() != Stage::Chaos || (self.asking && !self.plan.settings.relaxed) {
+        if !self.may_send_own() {
             return;
         }
         let letter = match self.unsent.take() {
@@ -80,6 +88,10 @@ impl Actor {
             match self.socket().try_send(to, message) {
                 Ok(()) => Ok(()),
                 Err(error) if error.is_full() => return Sent::NotNow,
+                Err(SendError::Gone { .. }) => {
+                    self.expect_all_gone("try_send");
+                    return Sent::NotNow;
+                }
                 Err(SendError::Unroutable { .. }) => return Sent::Never,
                 Err(error) => Err(format!("{error:?}")),
             }
@@ -88,6 +100,10 @@ impl Actor {
             let time = Duration::from_millis(self.rng.random_range(0..30));
             match patiently(polls, time, self.socket().send(to, message)).await {
                 None => return Sent::NotNow,
+                Some(Err(SendError::Gone { .. })) => {
+                    self.expect_all_gone("send");
+                    return Sent::NotNow;
+                }
                 Some(Err(SendError::Unroutable { .. })) => return Sent::Never,
                 Some(sent) => sent.map_err(|error| format!("{error:?}")),
             }
@@ -126,19 +142,22 @@ impl Actor {
             return sleep(Duration::from_millis(20)).await;
         }
         let socket = self.socket.as_mut().expect("it is made in begin");
-        let received = socket.recv().await;
-        self.received += 1;
-        self.asking = false;
-        match received {
+        match socket.recv().await {
             Ok((from, message)) => self.take(from, message),
-            Err(error @ (RecvError::Timeout | RecvError::State { .. })) => {
-                self.fail(format_args!("recv: {error}"))
+            Err(RecvError::Gone(_)) => {
+                self.expect_all_gone("recv");
+                // The question went down with the endpoint.
+                self.asking = false;
+                sleep(Duration::from_millis(20)).await;
             }
             Err(error) => self.fail(format_args!("recv: {error}")),
         }
     }
 
-    fn take(&mut self, from: Option<RoutingId>, message: Message) {
+    /// A message was received.
+    pub(super) fn take(&mut self, from: Option<RoutingId>, message: Message) {
+        self.received += 1;
+        self.asking = false;
         if self.plan.kind == SocketType::XPub
             && let Some([what @ (0 | 1), topic @ ..]) = message.first()
         {

@@ -7,18 +7,20 @@ use rand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::calls::patiently;
-use super::{Actor, Stage, TOPICS};
+use super::{Actor, Place, Stage, TOPICS};
 use crate::plan::mark;
 use crate::sockets::Socket;
 
 impl Actor {
     pub(super) async fn do_something_unusual(&mut self) {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..13) {
+            12 => self.be_away().await,
+            10 | 11 if self.home.is_some() => self.end_runtime().await,
             9 => self.change_marks(),
             8 => self.divide(),
             0 => self.restart().await,
             1 => self.crash().await,
-            2 => self.connect_anew(),
+            2 => self.connect_anew().await,
             3 => self.bind_anew().await,
             4 | 5 if self.is_subscriber() => self.change_topics(),
             _ => {
@@ -74,17 +76,35 @@ impl Actor {
     }
 
     /// Disconnects from a peer and connects again.
-    fn connect_anew(&mut self) {
+    async fn connect_anew(&mut self) {
         if self.plan.connects.is_empty() {
             return;
         }
         let peer = self.plan.connects[self.rng.random_range(0..self.plan.connects.len())];
         self.note("reconnect", peer.into(), "disconnects, and connects again");
-        let from = self.endpoint_of(peer);
-        if let Err(error) = self.socket().disconnect(from) {
-            self.fail(format_args!("disconnect: {error}"));
-        }
+        self.let_go(Place::Peer(peer)).await;
         self.connect(peer);
+    }
+
+    /// Lets go of one of its endpoints, goes on for a while, and comes back.
+    async fn be_away(&mut self) {
+        if self.shared.inproc.is_some() || self.known.places.is_empty() {
+            return;
+        }
+        let at = self.rng.random_range(0..self.known.places.len());
+        let mut places = self.known.places.iter().copied();
+        let place = places.nth(at).expect("there are so many");
+        self.note("away", at as u64, "lets go of an endpoint for a while");
+        self.socket = self.socket.take().map(Socket::together);
+        self.let_go(place).await;
+        for _ in 0..self.rng.random_range(0..6) {
+            if self.rng.random() {
+                self.send().await;
+            } else {
+                self.receive().await;
+            }
+        }
+        self.make(place).await;
     }
 
     /// Other high-water marks, at once.
@@ -141,12 +161,7 @@ impl Actor {
         }
         self.socket = self.socket.take().map(Socket::together);
         self.note("rebind", 0, "unbinds, and binds again");
-        let at = self.endpoint_of(self.plan.host);
-        let polls = self.rng.random_range(1..10);
-        let time = Duration::from_millis(10);
-        if let Some(Err(error)) = patiently(polls, time, self.socket().unbind(at)).await {
-            self.fail(format_args!("unbind: {error}"));
-        }
+        self.let_go(Place::Own).await;
         self.bind().await;
     }
 
@@ -181,6 +196,7 @@ impl Actor {
                 self.get_answer_or_restart(time).await;
             }
             self.mend();
+            self.renew_all().await;
             let letter = match self.unsent.take() {
                 Some(letter) => letter,
                 None => self.write(false),
@@ -211,6 +227,7 @@ impl Actor {
     pub(super) async fn finish(&mut self) {
         self.audit();
         self.audit_at_rest();
+        self.watch();
         let Some(socket) = self.socket.take() else {
             return;
         };
@@ -219,5 +236,6 @@ impl Actor {
         } else {
             self.close(socket).await;
         }
+        self.hear_out().await;
     }
 }
