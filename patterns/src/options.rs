@@ -104,6 +104,7 @@ impl Options {
             socket_type: Some(socket_type),
             linger: rules.and_then(|rules| rules.linger),
             write_timeout: rules.and_then(|rules| rules.write_timeout),
+            max_message_size: rules.and_then(|rules| rules.max_message_size),
             ..Options::default()
         }
     }

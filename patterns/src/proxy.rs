@@ -259,7 +259,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.handle.watch(cx);
         for _ in 0..TURNS {
-            self.poll_control(cx);
+            let was_told = self.poll_control(cx);
             match self.handle.state() {
                 State::Running => {}
                 State::Paused => return Poll::Pending,
@@ -287,7 +287,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 &meters.back(),
                 cx,
             );
-            if there != Moved::Burst && back_again != Moved::Burst {
+            if there != Moved::Burst && back_again != Moved::Burst && !was_told {
                 if self.drains && self.is_drained(there, back_again) {
                     self.handle.ended();
                     return Poll::Ready(());
@@ -299,19 +299,19 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         Poll::Pending
     }
 
-    /// Does what the control socket says.
-    fn poll_control(&mut self, cx: &mut Context<'_>) {
+    /// Does what the control socket says. Returns whether it may have more to say.
+    fn poll_control(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(control) = self.control.end() else {
-            return;
+            return false;
         };
         // One that takes turns waits for an answer to each.
         let answers_all = !control.rules().has(Capability::Streams);
-        loop {
+        for _ in 0..BURST {
             if self.answer.is_some() && end::put(control, cx, &mut self.answer).is_pending() {
-                return;
+                return false;
             }
             let Poll::Ready(message) = end::take(control, cx) else {
-                return;
+                return false;
             };
             let command = Command::read(&message);
             self.answer = command.and_then(|command| self.handle.obey(command));
@@ -319,6 +319,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 self.answer = Some(Message::from(""));
             }
         }
+        true
     }
 }
 

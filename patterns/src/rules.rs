@@ -63,6 +63,8 @@ pub struct Rules {
     pub linger: Option<Duration>,
     /// The option `write_timeout` that a socket begins with.
     pub write_timeout: Option<Duration>,
+    /// The option `max_message_size` that a socket begins with.
+    pub max_message_size: Option<usize>,
 }
 
 /// The row of a type with any number of unnamed peers, and nothing special about it.
@@ -81,6 +83,7 @@ const PLAIN: Rules = Rules {
     sends_to_one: false,
     linger: None,
     write_timeout: None,
+    max_message_size: None,
 };
 
 /// A row that all publishers share. They do not wait for ever for a subscriber that takes nothing.
@@ -101,6 +104,12 @@ const SUBSCRIBER: Rules = Rules {
     ..PLAIN
 };
 
+/// What a peer may send at most that has nothing to send.
+const LITTLE: Option<usize> = Some(64 * 1024);
+
+/// What it may send at most to subscribe: as much as in a command.
+const SUBSCRIPTION: Option<usize> = Some(1024 * 1024);
+
 const NEXT_PEER: &str = "to the next peer in turn";
 const ALL_PEERS: &str = "from all peers in turn";
 
@@ -118,13 +127,13 @@ macro_rules! each_socket_type {
                 mute: "drops the reply", work: Work::Answers, sends_to_one: true, ..PLAIN
             }
             Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
-                connects_once: true, forgets_departed: true, ..PUBLISHER
+                connects_once: true, forgets_departed: true, max_message_size: SUBSCRIPTION, ..PUBLISHER
             }
             Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
                 connects_once: true, ..SUBSCRIBER
             }
             Push PushSocket: Sends Streams Reserves Conflates {
-                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, ..PLAIN
+                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
             Pull PullSocket: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
             Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
@@ -148,7 +157,7 @@ macro_rules! each_socket_type {
                 work: Work::HeldBack, naming: PeerNaming::Exclusive, ..PLAIN
             }
             Scatter ScatterSocket: Sends Streams Reserves {
-                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, ..PLAIN
+                sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
             Gather GatherSocket: Receives Streams { receives: ALL_PEERS, ..PLAIN }
         }
@@ -214,6 +223,12 @@ impl Rules {
     /// has asked for, or subscribed to.
     pub(crate) const fn is_addressed(&self) -> bool {
         self.sends_to_one || self.publishes
+    }
+
+    /// Returns whether what peers send means anything: messages, or subscriptions.
+    #[must_use]
+    pub fn hears_peers(&self) -> bool {
+        self.has(Capability::Receives) || self.publishes
     }
 
     /// Returns whether the type has a capability.

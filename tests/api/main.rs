@@ -6,6 +6,7 @@
 
 mod addresses;
 mod blocking;
+mod bounded_calls;
 mod byte_limits;
 mod call_limits;
 mod cancellation;
@@ -47,8 +48,9 @@ mod stats;
 mod sums;
 mod system_options;
 mod trust;
+mod unread;
 #[cfg(target_os = "linux")]
 mod vsock;
-mod xpub_events;
 mod whose_answer;
 mod whose_place;
+mod xpub_events;

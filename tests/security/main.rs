@@ -8,5 +8,6 @@ mod history;
 mod interop;
 mod interop_refusals;
 mod interop_traffic;
+mod subscriptions;
 mod tls;
 mod tls_refusals;

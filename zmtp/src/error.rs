@@ -151,6 +151,12 @@ pub enum LimitExceeded {
         /// The limit in bytes.
         max: u64,
     },
+    /// The system has no memory for a frame, part of which has come.
+    #[error("no memory for {size} bytes of a frame")]
+    Memory {
+        /// What could not be had, in bytes.
+        size: u64,
+    },
     /// See [`crate::Limits::max_command`].
     #[error("command of {size} bytes, allowed are {max}")]
     Command {

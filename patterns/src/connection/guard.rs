@@ -198,8 +198,20 @@ impl ConnectionGuard {
 
     /// Ends the connection, whose session and pipe have been dropped.
     pub(super) fn end(mut self, reason: DisconnectReason) {
-        self.pipe = None;
+        let _unsent = self.end_pipe();
         self.tell(reason);
+    }
+
+    /// Ends the connection's own pipe, if it has one. Returns what was unsent of it.
+    fn end_pipe(&mut self) -> usize {
+        self.pipe.take().map_or(0, |pipe| {
+            // What the peer has said of itself goes with it; what was counted stays.
+            self.shared
+                .state
+                .stats
+                .update(pipe.id(), |record| record.peer = None);
+            pipe.give_up()
+        })
     }
 
     /// Tells of the end. It counts as expelled if we expelled the peer; before the handshake was through, as a failure of
@@ -221,7 +233,7 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         if !self.told {
-            let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
+            let unsent = self.end_pipe();
             self.shared.count_given_up(unsent);
             warn_unsent(&self.shared, &self.subject, unsent);
             self.tell(DisconnectReason::TaskEnded(cut_short()));

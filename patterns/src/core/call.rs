@@ -301,8 +301,7 @@ impl<P: Pattern> Core<P> {
         if let Some(error) = P::refuse_empty(self, &mut item) {
             return error;
         }
-        self.read_events();
-        match P::send(self, &mut item) {
+        match self.try_now(|core| P::send(core, &mut item)) {
             Poll::Ready(sent) => sent.map_err(|refusal| send_error::<P>(refusal, item)),
             Poll::Pending => Err(match self.all_gone() {
                 Some(last) => send_error::<P>(Refusal::Gone(last), item),
@@ -313,8 +312,7 @@ impl<P: Pattern> Core<P> {
 
     /// Receives without waiting.
     pub(crate) fn try_recv<W: RecvOp<P>>(&mut self, mut op: W) -> Result<W::Item, RecvError> {
-        self.read_events();
-        match op.take(self) {
+        match self.try_now(|core| op.take(core)) {
             Poll::Ready(received) => received.map_err(recv_error::<P>),
             Poll::Pending => Err(match self.all_gone() {
                 Some(last) => self.not_received(Refusal::Gone(last)),

@@ -17,6 +17,16 @@ use crate::routing::{Broadcast, FanOut, RecvStrategy, SendStrategy};
 /// Copies of a message that are as much work as another call.
 const COPIES_A_CALL: usize = 256;
 
+/// Messages thrown away and notices read, or as much work, before an attempt is cut short: what the connections have to
+/// tell is read then, and it counts as so many calls.
+const SHARE: usize = 1000;
+
+/// Shares of a call that cannot yield.
+const SHARES_AT_ONCE: usize = 8;
+
+/// Shares of one that counts subscriptions, which is to be right for as many as one peer may have.
+const SHARES_OF_COUNTING: usize = 50;
+
 /// How long a call with `busy_poll` asks the connections before its task yields. Only then do timers fire, the
 /// application's own `timeout` round the call among them. Letting the runtime look at the system once takes about a
 /// microsecond, so a round trip that is spun for becomes longer by about a fiftieth of that.
@@ -78,12 +88,65 @@ impl<P: Pattern> Core<P> {
                 self.expiry = Some(timer);
                 return Poll::Pending;
             }
-            self.read_events();
-            let done = attempt(self);
+            let done = self.try_once(&mut attempt);
             if done.is_ready() {
                 return done;
             }
         }
+    }
+
+    /// Reads what the connections have to tell, and lets `attempt` do its share.
+    fn try_once<T>(&mut self, attempt: &mut impl FnMut(&mut Self) -> Attempt<T>) -> Attempt<T> {
+        self.work = 0;
+        self.read_events();
+        let done = attempt(self);
+        self.served += self.work;
+        done
+    }
+
+    /// Counts work of an attempt that gives the application nothing. `false`: it has done its share, and stops.
+    #[inline]
+    pub(crate) fn goes_on(&mut self, work: usize) -> bool {
+        self.work += work;
+        self.work < SHARE
+    }
+
+    /// Returns whether the attempt has stopped before it had seen all there is.
+    #[inline]
+    fn is_cut_short(&self) -> bool {
+        self.work >= SHARE
+    }
+
+    /// Lets `attempt` do some shares at once, for a call that does not wait.
+    pub(crate) fn try_now<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
+        for _ in 1..SHARES_AT_ONCE {
+            let done = self.try_once(&mut attempt);
+            if done.is_ready() || !self.is_cut_short() {
+                return done;
+            }
+        }
+        self.try_once(&mut attempt)
+    }
+
+    /// Counts the peers with a subscription, and the distinct topics, after hearing what peers say of them; not for ever,
+    /// if they never stop.
+    pub(crate) fn subscriptions_now(&mut self) -> (usize, usize) {
+        for _ in 1..SHARES_OF_COUNTING {
+            let counted = self.count_subscriptions();
+            if !self.is_cut_short() {
+                return counted;
+            }
+        }
+        self.count_subscriptions()
+    }
+
+    fn count_subscriptions(&mut self) -> (usize, usize) {
+        self.work = 0;
+        self.read_events();
+        P::subscriptions(self)
     }
 
     /// Lets `attempt` receive, and again each time a pipe may have become readable.
@@ -108,10 +171,13 @@ impl<P: Pattern> Core<P> {
     ) -> Attempt<T> {
         ready!(self.poll_yield(cx));
         loop {
-            self.read_events();
-            let done = attempt(self);
+            let done = self.try_once(&mut attempt);
             if done.is_ready() {
                 return done;
+            }
+            if self.is_cut_short() {
+                ready!(self.poll_yield(cx));
+                continue;
             }
             if let Some(spin) = spin {
                 let done = self.busy_poll(spin, &mut attempt);
@@ -138,6 +204,9 @@ impl<P: Pattern> Core<P> {
     /// Returns the endpoint that went last, if nothing is left that could ever take or give a message.
     #[inline]
     pub(crate) fn all_gone(&self) -> Option<Arc<EndpointGone>> {
+        if self.is_cut_short() {
+            return None;
+        }
         let liveness = &self.shared.state.liveness;
         if !liveness.is_any_gone() {
             return None;
@@ -164,8 +233,7 @@ impl<P: Pattern> Core<P> {
                 moved |= connection.exchange();
             }
             if moved || self.has_read_events() {
-                self.read_events();
-                let done = attempt(self);
+                let done = self.try_once(attempt);
                 if done.is_ready() {
                     return done;
                 }

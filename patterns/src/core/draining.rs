@@ -143,8 +143,8 @@ impl<P: Pattern> Core<P> {
 
     fn drain_wait(&mut self) -> &mut Wait {
         let until = self.shared.state.draining.until();
-        let is_old = |wait: &Box<Wait>| wait.until != until;
-        if self.draining.as_ref().is_none_or(is_old) {
+        let is_old = |wait: &Wait| wait.until != until;
+        if self.draining.as_deref().is_none_or(is_old) {
             let left = until.map(|end| end.saturating_duration_since(Instant::now()));
             let wait = Wait {
                 until,

@@ -3,7 +3,7 @@
 //! ```text
 //!   whole:                         divided:
 //!   Core ── EndpointTable          Core (sends) ─────┐
-//!                                                    EndpointTable: endpoints; what a dropped half had
+//!                                                    EndpointTable: endpoints
 //!                                  Core (receives) ──┘
 //! ```
 //!
@@ -39,8 +39,6 @@ pub(crate) struct EndpointTable {
     origins: AtomicU32,
     writers: Arc<Inbox<PipeWriter>>,
     readers: Arc<Inbox<PipeReader>>,
-    /// The strategies of dropped halves, with their pipes. Dropped last.
-    left: Mutex<Vec<Box<dyn Left>>>,
 }
 
 /// A bound or connected endpoint.
@@ -78,12 +76,6 @@ impl Drop for Coming {
         let mut coming = self.table.coming.lock();
         coming.retain(|origin| *origin != self.origin);
     }
-}
-
-/// What a dropped half had.
-pub(crate) trait Left: Send {
-    /// Lets go of an endpoint's pipes.
-    fn detach(&mut self, table: &EndpointTable, origin: Origin);
 }
 
 impl Attachment {
@@ -136,7 +128,6 @@ impl EndpointTable {
             origins: AtomicU32::new(1),
             writers: shared.state.writers.clone(),
             readers: shared.state.readers.clone(),
-            left: Mutex::default(),
         })
     }
 
@@ -209,16 +200,10 @@ impl EndpointTable {
             .any(|one| !one.is_bound() && one.endpoint == *endpoint && one.gone().is_none())
     }
 
-    /// Keeps what a dropped half had until the socket ends.
-    pub(crate) fn keep(&self, left: impl Left + 'static) {
-        self.left.lock().push(Box::new(left));
-    }
-
     /// Lets go of an endpoint's pipes that a dropped half had.
     pub(crate) fn detach(&self, origin: Origin) {
-        for left in self.left.lock().iter_mut() {
-            left.detach(self, origin);
-        }
+        self.readers.detach(origin);
+        self.writers.detach(origin);
     }
 }
 
@@ -229,7 +214,8 @@ impl Drop for EndpointTable {
             attachment.end(&self.context);
         }
         self.context.lingering().enter(&self.state);
-        self.writers.close();
+        // Of what ends, an inproc peer's readers hear last.
         self.readers.close();
+        self.writers.close();
     }
 }

@@ -37,6 +37,11 @@ impl<P: Pattern> Core<P> {
         }
     }
 
+    /// Has the next call come by here, though nothing has happened: something is left to be done.
+    pub(crate) fn come_again(&self) {
+        self.readers.call_again();
+    }
+
     #[cold]
     fn read_all_events(&mut self) {
         let configured = self.events.read(
@@ -90,12 +95,13 @@ impl Events {
                 // The endpoint went while the pipe came: its session ends when it sees this end drop.
                 PipeEvent::Attached(_) => {}
                 PipeEvent::Changed(id) => sender.changed(id),
+                PipeEvent::Ended(id) => sender.ended(id),
                 PipeEvent::Named(id, name) => sender.named(id, name),
                 PipeEvent::Met(id, identity) => sender.met(id, identity),
                 PipeEvent::Detached(origin) => sender.detach(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
                 // Whoever waits looks when it finds nothing.
-                PipeEvent::Look | PipeEvent::Renamed(_) => {}
+                PipeEvent::Look | PipeEvent::Nothing | PipeEvent::Renamed(_) => {}
             }
         }
         for event in self.readers.drain(..) {
@@ -111,9 +117,11 @@ impl Events {
                 PipeEvent::Attached(_)
                 | PipeEvent::Named(..)
                 | PipeEvent::Met(..)
-                | PipeEvent::Look => {}
+                | PipeEvent::Look
+                | PipeEvent::Nothing => {}
                 PipeEvent::Renamed(id) => receiver.renamed(id),
                 PipeEvent::Changed(id) => receiver.changed(id),
+                PipeEvent::Ended(id) => receiver.ended(id),
                 PipeEvent::Detached(origin) => receiver.let_go(origin),
                 PipeEvent::Configured(options) => configured = Some(options),
             }

@@ -3,10 +3,13 @@
 //! ```text
 //!   whole:                         divided:
 //!   Core ── EndpointTable          Core (sends) ─────┐
-//!    ├ sender   (writers' inbox)    └ sender          EndpointTable; what a dropped half had
+//!    ├ sender   (writers' inbox)    └ sender          EndpointTable
 //!    └ receiver (readers' inbox)   Core (receives) ──┘
 //!                                   └ receiver
 //! ```
+//!
+//! The pipes of a half that is dropped rest in its inbox, as long as their connections last: what was sent is still on its
+//! way, and what comes is thrown away.
 //!
 //! A half is a core whose other strategy has no pipes and whose other inbox stays empty. A pattern whose two
 //! directions need each other (XPUB: who sends has to hear subscriptions) is divided by [`Joint`] instead: both halves
@@ -15,11 +18,7 @@
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-use super::events::Events;
 use super::{Core, Pattern};
-use crate::core::endpoint_table::{EndpointTable, Left};
-use crate::pipe::Inbox;
-use crate::pipe::{Origin, PipeReader, PipeWriter};
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::sync::{AtomicWaker, Mutex};
 
@@ -136,33 +135,20 @@ impl<P: Pattern> Drop for Core<P> {
     fn drop(&mut self) {
         // A half leaves its pipes to the other one, whose connections end with them. The last handle ends the
         // endpoints, and then the pipes; their sessions linger in the background.
-        if self.direction != Direction::Both && !self.rejoined {
-            self.table.keep(LeftPipes::<P> {
-                sender: std::mem::take(&mut self.sender),
-                receiver: std::mem::take(&mut self.receiver),
-                writers: self.writers.clone(),
-                readers: self.readers.clone(),
-            });
+        if self.rejoined {
+            return;
         }
-    }
-}
-
-/// What is left of a dropped half.
-struct LeftPipes<P: Pattern> {
-    sender: P::Send,
-    receiver: P::Recv,
-    writers: Arc<Inbox<PipeWriter>>,
-    readers: Arc<Inbox<PipeReader>>,
-}
-
-impl<P: Pattern> Left for LeftPipes<P> {
-    fn detach(&mut self, table: &EndpointTable, origin: Origin) {
-        let inboxes = (&*self.writers, &*self.readers);
-        let (sender, receiver) = (&mut self.sender, &mut self.receiver);
-        // Options are nobody's any more.
-        Events::default().read(table, inboxes, sender, receiver);
-        sender.detach(origin);
-        receiver.detach(origin);
+        match self.direction {
+            Direction::Both => {}
+            Direction::Send => {
+                let writers = std::mem::take(&mut self.sender).into_writers();
+                self.writers.abandon(writers);
+            }
+            Direction::Recv => {
+                let readers = std::mem::take(&mut self.receiver).into_readers();
+                self.readers.abandon(readers);
+            }
+        }
     }
 }
 

@@ -44,7 +44,7 @@ use crate::options::Options;
 use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeReader, PipeWriter};
 pub(crate) use crate::routing::Refusal;
-use crate::routing::SendStrategy;
+use crate::routing::{RecvStrategy, SendStrategy};
 use crate::rules::Capability;
 use crate::security::PeerSelector;
 use crate::state::Shared;
@@ -71,6 +71,8 @@ pub struct Core<P: Pattern> {
     served: usize,
     /// How many of them are served before it yields.
     budget: usize,
+    /// What the attempt that is made, or was made last, has done that gives the application nothing.
+    work: usize,
     /// How long the call that waits has asked the connections themselves, with `busy_poll`.
     spun: Duration,
     /// The wait for the end, if the socket drains.
@@ -88,6 +90,7 @@ impl<P: Pattern> Core<P> {
         let table = EndpointTable::of(context, &shared);
         let mut core: Self = Core::of(table, shared, Direction::Both, None);
         core.sender.set_options(&core.shared.config.options);
+        core.receiver.set_options(&core.shared.config.options);
         P::opened(&mut core);
         core
     }
@@ -120,6 +123,7 @@ impl<P: Pattern> Core<P> {
             expiry: None,
             served: 0,
             budget: P::Send::BUDGET,
+            work: 0,
             spun: Duration::ZERO,
             draining: None,
             rejoined: false,
@@ -146,6 +150,7 @@ impl<P: Pattern> Core<P> {
     fn take_options(&mut self, options: Options) {
         self.shared.set_options(options);
         self.sender.set_options(&self.shared.config.options);
+        self.receiver.set_options(&self.shared.config.options);
     }
 
     pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {

@@ -125,6 +125,31 @@ macro_rules! publishing_options {
                 on: Publishes,
                 changed: AtOnce,
             }
+
+            /// Limits how many subscriptions all peers have together: a topic counts once for each peer that
+            /// has it; `None` is no limit. When there would be more, the peer that has most is disconnected.
+            max_all_subscriptions(topics: impl Into<Option<usize>> = topics.into()) -> Option<usize> {
+                default: Some(4_000_000),
+                none: "no limit",
+                zmq: (),
+                unit: "topics",
+                allowed: "None, or any number" if |_| true,
+                on: Publishes,
+                changed: AtOnce,
+            }
+
+            /// Limits how long the topics of all peers may be, all together, each topic counted once for each
+            /// peer that has it; `None` is no limit. When there would be more, the peer that has most is
+            /// disconnected.
+            max_all_subscription_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+                default: Some(256 * 1024 * 1024),
+                none: "no limit",
+                zmq: (),
+                unit: "bytes",
+                allowed: "None, or any number" if |_| true,
+                on: Publishes,
+                changed: AtOnce,
+            }
         }
     };
 }

@@ -56,6 +56,32 @@ macro_rules! queue_options {
                 changed: NewPeers,
             }
 
+            /// Limits how many messages of peers that have gone wait for the application, of all such peers
+            /// together; `None` is no limit. What more of them leave is dropped, and counted as `unread`. What
+            /// one peer has left alone is always kept.
+            departed_hwm(messages: impl Into<Option<usize>> = messages.into()) -> Option<usize> {
+                default: Some(1_000_000),
+                none: "no limit",
+                zmq: (),
+                unit: "messages",
+                allowed: "None, or any number" if |_| true,
+                on: Receives,
+                changed: AtOnce,
+            }
+
+            /// Limits how many bytes of messages of peers that have gone wait for the application, beside
+            /// `departed_hwm`; `None` is no limit. Each such peer counts as 4 KiB more, which is what its pipe
+            /// costs.
+            departed_hwm_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+                default: Some(256 * 1024 * 1024),
+                none: "no limit",
+                zmq: (),
+                unit: "bytes",
+                allowed: "None, or any number" if |_| true,
+                on: Receives,
+                changed: AtOnce,
+            }
+
             /// Limits how long a message waits for its peer: what is still queued then is dropped, and
             /// counted as `expired`; `None` is for ever. The time is kept by groups of messages, so a message
             /// may live a sixteenth longer. What is being written, or is in the buffers of the system, is on

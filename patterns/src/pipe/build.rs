@@ -24,6 +24,8 @@ pub(crate) struct Party<'a> {
     pub(crate) registry: &'a dyn PipeRegistry,
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
+    /// Nobody takes what peers send.
+    pub(crate) discards: bool,
     pub(crate) origin: Origin,
     /// What the socket does about a peer that drains.
     pub(crate) work: Work,
@@ -92,6 +94,9 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     let id = PipeId::next();
     let outgoing = Lane::new(sends(party), Holder::Nobody, Holder::Session(None));
     let incoming = Lane::new(receives(party), Holder::Session(None), Holder::Nobody);
+    if party.discards {
+        incoming.lock().discard();
+    }
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
         incoming: IncomingEnd { id, lane: incoming },
@@ -113,6 +118,9 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
     let to_binder = Lane::new(sends(connector), Holder::Nobody, Holder::Nobody);
     let to_connector = Lane::new(receives(connector), Holder::Nobody, Holder::Nobody);
+    if connector.discards {
+        to_connector.lock().discard();
+    }
     connector.attach(id, to_binder.clone(), to_connector.clone());
     Unbound {
         id,
@@ -136,6 +144,9 @@ impl Unbound {
         let writable = {
             let mut lane = to_binder.lock();
             lane.join(Side::Reader, binder.recv);
+            if binder.discards {
+                lane.discard();
+            }
             lane.writer.unpark()
         };
         deliver(writable, id);

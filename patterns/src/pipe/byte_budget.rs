@@ -72,6 +72,11 @@ impl ByteBudget {
         self.held = self.held.saturating_add(bytes);
     }
 
+    /// Returns the bytes of all closed batches, those in the reader's hands included.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes off the bytes of closed batches that are gone without having been taken.
     pub(super) fn let_go(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);

@@ -53,7 +53,7 @@ impl Queue {
         if self.conflates() {
             self.replace_by_newest(&mut batch);
         }
-        self.free = self.free.saturating_sub(batch.len());
+        self.fill(batch.len());
         if self.is_by_topic() {
             self.keep_last_values(&mut batch);
             return;

@@ -20,6 +20,8 @@ pub(crate) struct Counters {
     pub(super) left: Count,
     /// Received, and not taken by the application when it went.
     pub(super) unread: Count,
+    /// Received where nothing is ever taken.
+    pub(super) discarded: Count,
     /// Popped by the application, and still in `Queue::queued`: the lane has not been told. Last, since it changes with
     /// each message, on the reader's thread.
     pub(super) popped: Count,
@@ -97,6 +99,7 @@ impl Counters {
         Dropped {
             conflated: self.conflated.get(),
             unread: self.unread.get(),
+            discarded: self.discarded.get(),
             ..Dropped::default()
         }
     }

@@ -20,6 +20,10 @@ pub(crate) enum EvictReason {
     Topics,
     /// It has subscribed to more than `max_subscription_bytes` allows.
     TopicBytes,
+    /// All peers together have subscribed to more than `max_all_subscriptions` allows, and it to most.
+    AllTopics,
+    /// The same, and `max_all_subscription_bytes`.
+    AllTopicBytes,
 }
 
 impl Queue {

@@ -8,32 +8,49 @@
 //! There are two inboxes a socket, one for the writers and one for the readers of its pipes, so that its
 //! two directions can be driven from two tasks.
 //!
+//! What nobody reads is not kept: a pipe that the handle has not seen vanishes when its peer has left nothing, or more than
+//! is kept; and when the handle of a half has gone, its pipes rest here, where what comes through them is thrown away.
+//!
 //! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
 
 use std::collections::VecDeque;
-use std::mem::discriminant;
 use std::task::Waker;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::options::Options;
-use crate::pipe::{Origin, PipeId};
+use crate::pipe::{Left, Origin, PipeId};
 use crate::routing_id::{Identity, RoutingId};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
+
+/// Pipes that have vanished are swept out of the events from so many on.
+const SWEEP: usize = 16;
 
 /// The socket's end of a pipe, as far as the inbox has to know it.
 pub(crate) trait PipeEnd {
     /// Names the pipe.
     fn id(&self) -> PipeId;
+    /// Names the endpoint that it came from.
+    fn origin(&self) -> Origin;
     /// Returns whether the other side has left and nothing is to be had from this end any more.
     fn is_spent(&self) -> bool;
+    /// Returns what is to be had from this end when the other side has left.
+    fn left(&self) -> Left {
+        Left::default()
+    }
+    /// Hears that nobody uses this end any more.
+    fn abandon(&mut self) {}
 }
 
 /// What a socket is told of one of its pipes.
 pub(crate) enum PipeEvent<E> {
     /// A pipe begins.
     Attached(E),
-    /// A pipe that the socket had parked can be tried again, or has ended.
+    /// A pipe that the socket had parked can be tried again.
     Changed(PipeId),
+    /// The other side of a pipe has gone.
+    Ended(PipeId),
     /// The peer at the other end is known by this name from now on. Only senders have use for it.
     Named(PipeId, RoutingId),
     /// Who is at the other end has changed. Only senders have use for it.
@@ -47,27 +64,31 @@ pub(crate) enum PipeEvent<E> {
     /// Whoever waits looks whether anything is left to wait for: a task of an endpoint has ended that was not told to, or
     /// the socket drains.
     Look,
+    /// Stands where a pipe was that has vanished.
+    Nothing,
 }
 
 impl<E> PipeEvent<E> {
-    /// Returns whether it is about a pipe that the socket has been given.
-    fn is_about(&self, id: PipeId) -> bool {
+    /// Returns the pipe that it is about, if the socket has been given that before.
+    fn about(&self) -> Option<PipeId> {
         match self {
+            PipeEvent::Changed(id)
+            | PipeEvent::Ended(id)
+            | PipeEvent::Named(id, _)
+            | PipeEvent::Met(id, _)
+            | PipeEvent::Renamed(id) => Some(*id),
             PipeEvent::Attached(_)
             | PipeEvent::Detached(_)
             | PipeEvent::Configured(_)
-            | PipeEvent::Look => false,
-            PipeEvent::Changed(pipe)
-            | PipeEvent::Named(pipe, _)
-            | PipeEvent::Met(pipe, _)
-            | PipeEvent::Renamed(pipe) => *pipe == id,
+            | PipeEvent::Look
+            | PipeEvent::Nothing => None,
         }
     }
 }
 
 /// Events from many sessions to one socket handle.
 pub(crate) struct Inbox<E> {
-    /// Something is in `state.events`. Set and cleared under the lock, read without it.
+    /// Something is in `state`. Set and cleared under the lock, read without it.
     unread: AtomicBool,
     /// What a peer has sent is of no use once it has gone.
     forgets: bool,
@@ -76,9 +97,21 @@ pub(crate) struct Inbox<E> {
 
 struct State<E> {
     events: VecDeque<PipeEvent<E>>,
+    /// Where in `events` the pipes are that the handle has not seen.
+    unseen: FxHashMap<PipeId, usize>,
+    /// Those of them that have vanished, of which `events` may still tell.
+    vanished: FxHashSet<PipeId>,
+    /// What those of them have left that have ended, and how much may be.
+    left: Left,
+    most_left: Left,
+    /// Of these only the newest counts: the half that reads them may rest for long.
+    configured: Option<Box<Options>>,
+    look: bool,
     /// The handle's task, while it waits.
     waiting: Option<Waker>,
-    /// The handle is gone: events are dropped.
+    /// The handle is gone, and the socket is not: pipes rest here.
+    abandoned: bool,
+    /// The socket is gone: events are dropped.
     closed: bool,
 }
 
@@ -89,7 +122,14 @@ impl<E: PipeEnd> Inbox<E> {
             forgets: false,
             state: Mutex::new(State {
                 events: VecDeque::new(),
+                unseen: FxHashMap::default(),
+                vanished: FxHashSet::default(),
+                left: Left::default(),
+                most_left: Left::UNLIMITED,
+                configured: None,
+                look: false,
                 waiting: None,
+                abandoned: false,
                 closed: false,
             }),
         }
@@ -108,19 +148,29 @@ impl<E: PipeEnd> Inbox<E> {
         self.state.lock()
     }
 
+    /// Limits what peers may leave that come and go before the handle looks.
+    pub(crate) fn limit_left(&self, most: Left) {
+        self.lock().most_left = most;
+    }
+
     /// Leaves an event and wakes the handle if it waits.
     pub(crate) fn post(&self, event: PipeEvent<E>) {
         let mut state = self.lock();
-        if state.closed {
+        if state.abandoned || state.closed {
+            let is_closed = state.closed;
             drop(state); // the event may own a pipe's end, which takes the pipe's lock when it is dropped
+            if let PipeEvent::Attached(end) = event
+                && !is_closed
+            {
+                self.lay_to_rest(end);
+            }
             return;
         }
-        // Only the newest counts: the half that reads this may rest for long.
-        if let PipeEvent::Configured(_) | PipeEvent::Look = event {
-            let kind = discriminant(&event);
-            state.events.retain(|one| discriminant(one) != kind);
+        match event {
+            PipeEvent::Configured(options) => state.configured = Some(options),
+            PipeEvent::Look => state.look = true,
+            event => state.push(event),
         }
-        state.events.push_back(event);
         self.notify(state);
     }
 
@@ -131,22 +181,16 @@ impl<E: PipeEnd> Inbox<E> {
         if state.closed {
             return;
         }
-        let unseen = state
-            .events
-            .iter()
-            .position(|event| matches!(event, PipeEvent::Attached(end) if end.id() == id));
-        if let Some(at) = unseen {
-            let spent = self.forgets
-                || matches!(&state.events[at], PipeEvent::Attached(end) if end.is_spent());
-            if spent {
-                let end = state.events.remove(at);
-                state.events.retain(|event| !event.is_about(id));
-                drop(state);
-                drop(end);
-            }
+        if let Some(&at) = state.unseen.get(&id) {
+            let end = state.end(at, self.forgets);
+            drop(state);
+            drop(end);
             return;
         }
-        state.events.push_back(PipeEvent::Changed(id));
+        if state.abandoned {
+            return;
+        }
+        state.events.push_back(PipeEvent::Ended(id));
         self.notify(state);
     }
 
@@ -165,18 +209,32 @@ impl<E: PipeEnd> Inbox<E> {
         self.unread.load(Ordering::Acquire)
     }
 
+    /// Has `has_events` say so until they are taken next, though there may be none.
+    pub(crate) fn call_again(&self) {
+        self.unread.store(true, Ordering::Release);
+    }
+
     /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come.
     pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) {
         debug_assert!(read.is_empty());
         let mut state = self.lock();
         self.unread.store(false, Ordering::Release);
         std::mem::swap(&mut state.events, read);
+        if !state.unseen.is_empty() || !state.vanished.is_empty() {
+            state.unseen = FxHashMap::default();
+            state.vanished = FxHashSet::default();
+            state.left = Left::default();
+        }
+        read.extend(state.configured.take().map(PipeEvent::Configured));
+        if std::mem::take(&mut state.look) {
+            read.push_back(PipeEvent::Look);
+        }
     }
 
     /// Registers the handle's task to be woken by the next event. Returns `false` if there are events already.
     pub(crate) fn park(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.events.is_empty() {
+        if !state.events.is_empty() || state.configured.is_some() || state.look {
             return false;
         }
         match &mut state.waiting {
@@ -186,13 +244,129 @@ impl<E: PipeEnd> Inbox<E> {
         true
     }
 
+    /// Takes the pipes of a handle that has gone. They rest here as long as their connections last, with those to come.
+    pub(crate) fn abandon(&self, ends: impl IntoIterator<Item = E>) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.waiting = None;
+        (state.configured, state.look) = (None, false);
+        let (unseen, vanished) = (
+            std::mem::take(&mut state.unseen),
+            std::mem::take(&mut state.vanished),
+        );
+        let events = std::mem::take(&mut state.events);
+        drop(state);
+        drop((unseen, vanished));
+        for event in events {
+            if let PipeEvent::Attached(end) = event {
+                self.lay_to_rest(end);
+            }
+        }
+        for end in ends {
+            self.lay_to_rest(end);
+        }
+    }
+
+    /// Keeps the end of a pipe that nobody uses, for as long as its connection lasts.
+    fn lay_to_rest(&self, mut end: E) {
+        end.abandon();
+        let mut state = self.lock();
+        // Who goes from here on finds it.
+        if state.closed || end.is_spent() {
+            drop(state);
+            return;
+        }
+        state.push(PipeEvent::Attached(end));
+    }
+
+    /// Drops the pipes of an endpoint that rest here: without them, its connections end.
+    pub(crate) fn detach(&self, origin: Origin) {
+        let mut state = self.lock();
+        if !state.abandoned {
+            return;
+        }
+        let (gone, stay): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut state.events)
+            .into_iter()
+            .partition(|event| matches!(event, PipeEvent::Attached(end) if end.origin() == origin));
+        state.events = stay;
+        state.index();
+        drop(state);
+        drop(gone);
+    }
+
     /// Drops what is in here, and all that comes: the handle goes.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.waiting = None;
         let events = std::mem::take(&mut state.events);
+        let (unseen, vanished) = (
+            std::mem::take(&mut state.unseen),
+            std::mem::take(&mut state.vanished),
+        );
         drop(state);
-        drop(events);
+        drop((events, unseen, vanished));
+    }
+}
+
+impl<E: PipeEnd> State<E> {
+    fn push(&mut self, event: PipeEvent<E>) {
+        if let PipeEvent::Attached(end) = &event {
+            self.unseen.insert(end.id(), self.events.len());
+        }
+        self.events.push_back(event);
+    }
+
+    /// Ends a pipe that the handle has not seen. Returns its end if that is for nobody: nothing is to be had from it, or
+    /// nothing is wanted, or others have left too much.
+    fn end(&mut self, at: usize, forgets: bool) -> Option<PipeEvent<E>> {
+        let event = self.events.get_mut(at)?;
+        let PipeEvent::Attached(end) = event else {
+            return None;
+        };
+        let id = end.id();
+        if !forgets && !end.is_spent() {
+            let left = end.left();
+            if !self.left.exceeds_with(left, self.most_left) {
+                self.left += left;
+                return None;
+            }
+        }
+        let vanished = std::mem::replace(event, PipeEvent::Nothing);
+        self.unseen.remove(&id);
+        self.vanished.insert(id);
+        while let Some(PipeEvent::Nothing) = self.events.back() {
+            self.events.pop_back();
+        }
+        if self.events.is_empty() {
+            self.vanished.clear();
+        }
+        if self.vanished.len() >= SWEEP && 2 * self.vanished.len() >= self.events.len() {
+            self.sweep();
+        }
+        Some(vanished)
+    }
+
+    /// Takes what is about pipes that have vanished out of the events.
+    fn sweep(&mut self) {
+        let vanished = std::mem::take(&mut self.vanished);
+        let is_about_others = |event: &PipeEvent<E>| {
+            !matches!(event, PipeEvent::Nothing)
+                && event.about().is_none_or(|id| !vanished.contains(&id))
+        };
+        self.events.retain(is_about_others);
+        self.events.shrink_to(2 * self.events.len());
+        self.index();
+    }
+
+    /// Notes anew where the pipes are.
+    fn index(&mut self) {
+        self.unseen.clear();
+        for (at, event) in self.events.iter().enumerate() {
+            if let PipeEvent::Attached(end) = event {
+                self.unseen.insert(end.id(), at);
+            }
+        }
+        self.unseen.shrink_to(2 * self.unseen.len());
     }
 }

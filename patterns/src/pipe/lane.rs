@@ -50,6 +50,9 @@ impl Lane {
         if first.is_empty() {
             return;
         }
+        if queue.discards {
+            return queue.throw_away(&first);
+        }
         queue.counters.add_traffic(first.len(), first.byte_len());
         queue.began = first.len();
         queue.over += first.len();

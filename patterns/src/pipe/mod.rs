@@ -33,6 +33,7 @@
 //! queue.rs                            batches, and the credit that the HWM leaves
 //! limits.rs byte_budget.rs            what it may hold; the bytes
 //! policy/, expire conflate evict resize   what a queue does beside counting
+//! left.rs                             what is left when the writer has gone, or thrown away where nobody reads
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
 //! drain.rs                            a reader that takes no more
@@ -53,6 +54,7 @@ mod evict;
 mod expire;
 mod inbox;
 mod lane;
+mod left;
 mod limits;
 mod peers;
 mod policy;
@@ -77,6 +79,7 @@ pub(crate) use ender::{Ender, Ending};
 pub(crate) use ends::Drive;
 pub(crate) use evict::EvictReason;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
+pub(crate) use left::Left;
 pub(crate) use limits::Limits;
 pub(crate) use peers::{PeerMark, PeerName};
 pub(crate) use policy::look_every;

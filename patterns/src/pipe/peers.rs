@@ -98,6 +98,11 @@ impl Peers {
         self.marks.iter().any(sender)
     }
 
+    /// Forgets the marks: nobody reads what they stand between.
+    pub(super) fn forget_marks(&mut self) {
+        self.marks = VecDeque::new();
+    }
+
     /// Returns whether the reader has yet to hear that the peer left.
     pub(super) fn has_departure(&self) -> bool {
         let left = |mark: &Mark| matches!(mark, Mark::Left);
@@ -130,6 +135,9 @@ impl Queue {
 
     /// Puts a mark behind what is queued, or before it.
     pub(super) fn mark(&mut self, mark: Mark, ahead: bool) {
+        if self.discards {
+            return;
+        }
         if ahead {
             self.full.push_front(zmtp::Batch::new().into());
             self.peers.marks.push_front(mark);

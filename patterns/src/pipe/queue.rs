@@ -67,6 +67,8 @@ pub(super) struct Queue {
     /// Who reads, and who has been given the batch that was taken last.
     pub(super) identity: Identity,
     pub(super) given: Identity,
+    /// Nobody takes what comes: it is thrown away.
+    pub(super) discards: bool,
     pub(super) limits: Sides,
     /// Who sends what is in the queue.
     pub(super) peers: Peers,
@@ -118,6 +120,7 @@ impl Queue {
             is_strange: false,
             identity: Identity::ANY,
             given: Identity::ANY,
+            discards: false,
             limits,
             peers: Peers::default(),
             writer: End::new(writer),
@@ -156,7 +159,7 @@ impl Queue {
     pub(super) fn look_again(&mut self) {
         let (bytes, buffered) = (self.open.byte_len(), self.open.buffered());
         let room = BATCH - buffered.min(BATCH);
-        self.look_at = if self.looks_at_messages() {
+        self.look_at = if self.looks_at_messages() || self.discards {
             0
         } else if bytes / 16 > buffered {
             bytes + room.max(self.budget.step())
@@ -168,6 +171,9 @@ impl Queue {
     /// Closes the open batch when it is large enough, and shows the policy each message.
     #[cold]
     pub(super) fn batch_grown(&mut self) {
+        if self.discards {
+            return self.discard_open();
+        }
         if self.is_by_topic() {
             let mut open = std::mem::take(&mut self.open);
             self.keep_last_values(&mut open);
@@ -200,7 +206,7 @@ impl Queue {
             self.append_by_policy(batch);
             return;
         }
-        self.free = self.free.saturating_sub(batch.len());
+        self.fill(batch.len());
         if let Err(batch) = self.open.append(batch) {
             let before = std::mem::replace(&mut self.open, batch);
             self.budget.hold(before.byte_len());
@@ -209,13 +215,17 @@ impl Queue {
         self.check_bytes();
     }
 
+    /// Counts messages that come, also beyond the HWM: what a session brings may be more than there is room for, if the
+    /// mark was lowered meanwhile, or the protocol makes messages of its own.
+    pub(super) fn fill(&mut self, messages: usize) {
+        let within = self.free.min(messages);
+        self.free -= within;
+        self.over += messages - within;
+    }
+
     /// Adds one message, whatever the HWM, that does not expire.
     pub(super) fn push_change(&mut self, message: &Message) {
-        if self.free == 0 {
-            self.over += 1;
-        } else {
-            self.free -= 1;
-        }
+        self.fill(1);
         if self.has_ttl() {
             self.close_open();
             let mut change = Batch::new();
@@ -340,7 +350,7 @@ impl Queue {
     pub(super) fn room(&self) -> usize {
         // When nobody reads any more, the connection goes on until its outgoing lane ends it, and what
         // comes is thrown away. Where a message takes the place of another, there is always room.
-        if self.reader.gone || self.conflates() {
+        if self.reader.gone || self.discards || self.conflates() {
             usize::MAX
         } else {
             self.free

@@ -8,6 +8,7 @@ use super::counters::Counters;
 use super::ends::{Drive, deliver};
 use super::inbox::PipeEnd;
 use super::lane::Lane;
+use super::left::Left;
 use super::peers::{Author, Mark, PeerMark, PeerName};
 use super::{Linger, Origin, PipeId};
 use crate::peer::Peer;
@@ -180,9 +181,10 @@ impl PipeReader {
         }
     }
 
-    /// Throws away what is waiting, which nobody reads.
+    /// Throws away what is waiting, which nobody reads, but not what comes meanwhile.
     pub(crate) fn discard(&mut self) {
-        loop {
+        let batches = self.lane.lock().full.len() + 1;
+        for _ in 0..=batches {
             self.counters.popped.add(self.batch.len());
             self.counters.unread.add(self.batch.len());
             self.batch.clear();
@@ -272,9 +274,21 @@ impl PipeEnd for PipeReader {
         self.id
     }
 
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+
     fn is_spent(&self) -> bool {
         let lane = self.lane.lock();
         lane.writer.gone && lane.is_empty()
+    }
+
+    fn left(&self) -> Left {
+        self.left_in_lane().unwrap_or_default()
+    }
+
+    fn abandon(&mut self) {
+        self.throw_away();
     }
 }
 

@@ -305,6 +305,10 @@ pub(crate) struct Outstanding {
 }
 
 impl Outstanding {
+    pub(crate) fn id(&self) -> PipeId {
+        self.id
+    }
+
     /// Ends the outgoing direction, if it has not ended before, and returns how many messages were left in it.
     pub(crate) fn give_up(self) -> usize {
         let mut lane = self.lane.lock();
@@ -352,6 +356,9 @@ impl IncomingEnd {
             return;
         }
         let mut lane = self.lane.lock();
+        if lane.discards {
+            return lane.throw_away(&batch);
+        }
         if lane.reader.gone {
             // What is queued for the peer is still being sent, and the peer sends on.
             lane.counters.add_traffic(batch.len(), batch.byte_len());

@@ -45,6 +45,7 @@ impl Socket {
             registry: &self.stats,
             send: self.limits,
             recv: self.limits,
+            discards: false,
             origin: Origin::connected(1),
             work: Work::HeldBack,
         }

@@ -202,6 +202,10 @@ impl PipeEnd for PipeWriter {
         self.id
     }
 
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+
     fn is_spent(&self) -> bool {
         self.lane.lock().reader.gone
     }

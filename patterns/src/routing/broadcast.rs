@@ -5,13 +5,13 @@ use zmtp::{Batch, Message};
 
 use super::SendStrategy;
 use super::encode_once::EncodeOnce;
-use crate::pipe::PipeEnd;
+use super::row::Row;
 use crate::pipe::{Origin, PipeId, PipeWriter};
 
 /// All pipes of the socket.
 #[derive(Default)]
 pub struct Broadcast {
-    pipes: Vec<PipeWriter>,
+    pipes: Row<PipeWriter>,
     /// The message in hand, encoded. Kept for its buffer.
     encoded: Batch,
 }
@@ -19,7 +19,7 @@ pub struct Broadcast {
 impl Broadcast {
     /// Tells a change of the subscriptions to every live connection. The others begin with the whole set.
     pub(crate) fn tell(&mut self, change: &Message) {
-        for writer in &mut self.pipes {
+        for writer in self.pipes.iter_mut() {
             writer.push_if_live(change);
         }
     }
@@ -27,7 +27,7 @@ impl Broadcast {
     /// Sends a message to all peers. What does not fit is dropped for that peer alone.
     pub(crate) fn send(&mut self, message: &mut Message) {
         let mut copies = EncodeOnce::new(message, self.pipes.len(), &mut self.encoded);
-        for writer in &mut self.pipes {
+        for writer in self.pipes.iter_mut() {
             if copies.push(writer).is_err() {
                 writer.count_dropped();
             }
@@ -44,12 +44,17 @@ impl SendStrategy for Broadcast {
         self.pipes.push(writer);
     }
 
-    fn changed(&mut self, id: PipeId) {
-        self.pipes
-            .retain(|writer| writer.id() != id || !writer.is_spent());
+    fn changed(&mut self, _: PipeId) {}
+
+    fn ended(&mut self, id: PipeId) {
+        self.pipes.remove(id);
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.pipes.retain(|writer| writer.origin() != origin);
+        self.pipes.detach(origin);
+    }
+
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter> {
+        self.pipes.into_ends().into_iter()
     }
 }

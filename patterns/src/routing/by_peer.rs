@@ -138,7 +138,10 @@ impl SendStrategy for ByPeer {
         self.pipes.insert(id, Addressee { writer, name: None });
     }
 
-    fn changed(&mut self, id: PipeId) {
+    /// The next message finds out whether there is room.
+    fn changed(&mut self, _: PipeId) {}
+
+    fn ended(&mut self, id: PipeId) {
         let addressee = self.pipes.get(&id);
         if addressee.is_some_and(|addressee| addressee.writer.is_spent()) {
             self.remove(id);
@@ -179,5 +182,9 @@ impl SendStrategy for ByPeer {
         pipes.retain(|_, addressee| addressee.writer.origin() != origin);
         self.names
             .retain(|_, named| pipes.contains_key(&named.pipe));
+    }
+
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter> {
+        self.pipes.into_values().map(|addressee| addressee.writer)
     }
 }

@@ -9,10 +9,12 @@ use std::task::Poll;
 
 use zmtp::Message;
 
+use super::leftovers::Leftovers;
 use super::{RecvStrategy, Refusal, SendStrategy};
+use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeEnd;
-use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
+use crate::pipe::{Left, Origin, PipeId, PipeReader, PipeWriter, Popped, Refused};
 
 /// The way to the peer.
 #[derive(Default)]
@@ -60,78 +62,124 @@ impl SendStrategy for ExclusiveSender {
         self.writer = Some(writer);
     }
 
-    fn changed(&mut self, id: PipeId) {
-        self.writer
-            .take_if(|writer| writer.id() == id && writer.is_spent());
+    fn changed(&mut self, _: PipeId) {}
+
+    fn ended(&mut self, id: PipeId) {
+        self.writer.take_if(|writer| writer.id() == id);
     }
 
     fn detach(&mut self, origin: Origin) {
         self.writer.take_if(|writer| writer.origin() == origin);
+    }
+
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter> {
+        self.writer.into_iter()
     }
 }
 
 /// What comes from the peer, after what its predecessors have left.
 #[derive(Default)]
 pub struct ExclusiveReceiver {
-    readers: VecDeque<PipeReader>,
+    /// Each with what is kept of it, if it has ended.
+    readers: VecDeque<(PipeReader, Left)>,
     /// Who has sent the last message, if that was none of `readers`.
     before: Option<Arc<Peer>>,
+    leftovers: Leftovers,
 }
 
 impl ExclusiveReceiver {
     /// The next message, if it is at hand and a single frame.
     #[inline(always)]
     pub(crate) fn try_fast(&mut self) -> Option<Message> {
-        self.readers.front_mut()?.pop_at_hand()
+        self.readers.front_mut()?.0.pop_at_hand()
     }
 
     /// Takes the next message. Pending: there is none now.
     pub(crate) fn poll_recv(&mut self) -> Poll<Result<Message, Refusal>> {
-        while let Some(reader) = self.readers.front_mut() {
+        while let Some((reader, _)) = self.readers.front_mut() {
             match reader.pop() {
                 Popped::Message(message) => return Poll::Ready(Ok(message)),
                 Popped::Mark(_) => {}
                 Popped::Empty => break,
-                Popped::Ended => {
-                    self.before = self.last_sender();
-                    self.readers.pop_front();
-                }
+                Popped::Ended => self.remove(0),
             }
         }
         Poll::Pending
     }
+
+    fn remove(&mut self, at: usize) {
+        if at == 0 {
+            self.before = self.last_sender();
+        }
+        if let Some((_, left)) = self.readers.remove(at) {
+            self.leftovers.give_back(left);
+        }
+    }
 }
 
 impl RecvStrategy for ExclusiveReceiver {
+    fn set_options(&mut self, options: &Options) {
+        self.leftovers.set_options(options);
+    }
+
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
-        self.readers.iter()
+        self.readers.iter().map(|(reader, _)| reader)
+    }
+
+    fn into_readers(self) -> impl Iterator<Item = PipeReader> {
+        self.readers.into_iter().map(|(reader, _)| reader)
     }
 
     fn has_next(&mut self) -> bool {
-        while let Some(reader) = self.readers.front_mut() {
+        while let Some((reader, _)) = self.readers.front_mut() {
             if let Some(has_next) = reader.look() {
                 return has_next;
             }
-            self.before = self.last_sender();
-            self.readers.pop_front();
+            self.remove(0);
         }
         false
     }
 
     fn attach(&mut self, reader: PipeReader) {
-        self.readers.push_back(reader);
+        let (id, has_ended) = (reader.id(), reader.has_ended());
+        self.readers.push_back((reader, Left::default()));
+        if has_ended {
+            self.ended(id);
+        }
     }
 
     /// The next receive finds out.
     fn changed(&mut self, _: PipeId) {}
 
+    fn ended(&mut self, id: PipeId) {
+        // Mostly the last one: there is one peer at a time.
+        let Some(at) = self.readers.iter().rposition(|(one, _)| one.id() == id) else {
+            return;
+        };
+        let (reader, kept) = &mut self.readers[at];
+        if *kept != Left::default() {
+            return;
+        }
+        match self.leftovers.keep(reader) {
+            Some(left) => *kept = left,
+            None => self.remove(at),
+        }
+    }
+
     fn detach(&mut self, origin: Origin) {
         self.before = self.last_sender();
-        self.readers.retain(|reader| reader.origin() != origin);
+        let leftovers = &mut self.leftovers;
+        self.readers.retain(|(reader, left)| {
+            let stays = reader.origin() != origin;
+            if !stays {
+                leftovers.give_back(*left);
+            }
+            stays
+        });
     }
 
     fn last_sender(&self) -> Option<Arc<Peer>> {
-        let front = self.readers.front().and_then(PipeReader::sender);
+        let front = self.readers.front().and_then(|(front, _)| front.sender());
         front.or_else(|| self.before.clone())
     }
 }

@@ -7,13 +7,15 @@ use std::task::Poll;
 use rustc_hash::FxHashMap;
 use zmtp::{Batch, Envelope, Message};
 
+use super::leftovers::Leftovers;
 use super::{RecvStrategy, Refusal};
+use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeEnd;
-use crate::pipe::{Origin, PeerMark, PipeId, PipeReader, Popped};
+use crate::pipe::{Left, Origin, PeerMark, PipeId, PipeReader, Popped};
 use crate::routing_id::{Identity, RoutingId};
 
-/// Messages thrown away in one call.
+/// Frames thrown away in one call, or a few more if the last message has them.
 const MOST_DISCARDED: usize = 10_000;
 
 /// No place in `readable`.
@@ -32,23 +34,37 @@ enum Before {
 
 /// While something is to be had from connections that have ended.
 struct Leavings {
-    /// Younger ones than the one whose turn it is.
-    ended: VecDeque<Box<PipeReader>>,
+    /// What the one whose turn it is has left.
+    left: Left,
+    /// Younger ones.
+    ended: VecDeque<(Box<PipeReader>, Left)>,
     /// Those that may still bring something: they wait.
     #[allow(clippy::vec_box)] // It moves from here to `readable` and back.
     living: Vec<Box<PipeReader>>,
 }
 
+/// Where a pipe is.
+enum Place {
+    /// Among those that may have something and are not known to have ended, here.
+    Readable(usize),
+    /// It had nothing when it was asked last.
+    Empty(Box<PipeReader>),
+    /// It has ended, and something is left in it.
+    Leaving,
+}
+
 /// Turns over the readable pipes. What ended connections have left comes first, oldest end first: so a peer that
-/// connects again is not heard before it has been heard out. Empty ones stand aside until they have something; the ends
-/// of pipes are boxed, since an idle connection goes back and forth with each message.
+/// connects again is not heard before it has been heard out; all of them together leave no more than is allowed. Empty
+/// ones stand aside until they have something; the ends of pipes are boxed, since an idle connection goes back and forth
+/// with each message.
 #[derive(Default)]
 pub struct FairQueue {
-    #[allow(clippy::vec_box)] // It moves from here to `empty` and back.
+    #[allow(clippy::vec_box)] // It moves from here to `places` and back.
     readable: Vec<Box<PipeReader>>,
     /// If there are any, `readable` is the pipe of the connection that has ended first, alone.
     leavings: Option<Box<Leavings>>,
-    empty: FxHashMap<PipeId, Box<PipeReader>>,
+    places: FxHashMap<PipeId, Place>,
+    leftovers: Leftovers,
     /// Whose turn it is, in `readable`.
     turn: usize,
     /// Who had it last: whose message was the last one. `ELSEWHERE` if that one is not there any more.
@@ -141,16 +157,16 @@ impl FairQueue {
 
     /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
     fn stand_aside(&mut self) {
-        self.settle_last();
-        let reader = self.readable.swap_remove(self.turn);
-        self.empty.insert(reader.id(), reader);
+        let reader = self.take_readable(self.turn);
+        if let Some(place) = self.places.get_mut(&reader.id()) {
+            *place = Place::Empty(reader);
+        }
     }
 
     /// The pipe whose turn it is has ended.
     fn end_turn(&mut self) {
-        self.settle_last();
-        let reader = self.readable.swap_remove(self.turn);
-        self.before.forget(&reader);
+        let reader = self.take_readable(self.turn);
+        self.forget(&reader);
         self.end_leaving();
     }
 
@@ -188,16 +204,46 @@ impl FairQueue {
         }
     }
 
-    /// Has what a connection left that has ended taken before all else, but for what others left before.
+    /// Takes a pipe out of `readable`, where the last one takes its place.
+    fn take_readable(&mut self, at: usize) -> Box<PipeReader> {
+        self.settle_last();
+        let reader = self.readable.swap_remove(at);
+        if let Some(moved) = self.readable.get(at) {
+            self.places.insert(moved.id(), Place::Readable(at));
+        }
+        reader
+    }
+
+    /// Adds a pipe that may have something.
+    fn push_living(&mut self, reader: Box<PipeReader>) {
+        let (id, living) = (reader.id(), self.living());
+        let place = Place::Readable(living.len());
+        living.push(reader);
+        self.places.insert(id, place);
+    }
+
+    /// A pipe goes; who was at its other end is remembered if that matters.
+    fn forget(&mut self, reader: &PipeReader) {
+        self.places.remove(&reader.id());
+        self.before.forget(reader);
+    }
+
+    /// Has what a connection left that has ended taken before all else, but for what others left before. Nothing, or too
+    /// much: then the pipe goes.
     #[cold]
-    fn begin_leaving(&mut self, reader: Box<PipeReader>) {
+    fn begin_leaving(&mut self, mut reader: Box<PipeReader>) {
+        let Some(left) = self.leftovers.keep(&mut reader) else {
+            return self.forget(&reader);
+        };
+        self.places.insert(reader.id(), Place::Leaving);
         if let Some(leavings) = &mut self.leavings {
-            leavings.ended.push_back(reader);
+            leavings.ended.push_back((reader, left));
             return;
         }
         self.settle_last();
         let living = std::mem::replace(&mut self.readable, vec![reader]);
         self.leavings = Some(Box::new(Leavings {
+            left,
             ended: VecDeque::new(),
             living,
         }));
@@ -212,8 +258,12 @@ impl FairQueue {
         let Some(leavings) = &mut self.leavings else {
             return;
         };
+        self.leftovers.give_back(leavings.left);
         match leavings.ended.pop_front() {
-            Some(next) => self.readable.push(next),
+            Some((next, left)) => {
+                self.readable.push(next);
+                leavings.left = left;
+            }
             None => {
                 self.readable = std::mem::take(&mut leavings.living);
                 self.leavings = None;
@@ -244,8 +294,8 @@ impl FairQueue {
 
     /// Whether a pipe still has something of a peer whose place another one has taken.
     pub(crate) fn is_behind(&self, id: PipeId, identity: Identity) -> bool {
-        let reader = self.readers().find(|reader| reader.id() == id);
-        reader.is_some_and(|reader| reader.is_behind(identity))
+        self.find(id)
+            .is_some_and(|reader| reader.is_behind(identity))
     }
 
     /// The name of the peer that the last `recv` was about.
@@ -256,9 +306,14 @@ impl FairQueue {
     /// Throws away what is waiting (R-REQ-6), and says how much that was. Peers that never stop sending do not keep
     /// it busy for ever.
     pub(crate) fn discard_waiting(&mut self) -> usize {
-        (0..MOST_DISCARDED)
-            .take_while(|_| self.recv().is_some())
-            .count()
+        let (mut messages, mut frames) = (0, 0);
+        while frames < MOST_DISCARDED
+            && let Some(message) = self.recv()
+        {
+            messages += 1;
+            frames += message.len();
+        }
+        messages
     }
 
     /// Throws away what else the pipe holds that the last message came from.
@@ -271,7 +326,7 @@ impl FairQueue {
 
     /// Whether the pipe may still give messages.
     pub(crate) fn has(&self, id: PipeId) -> bool {
-        self.empty.contains_key(&id) || self.readers().any(|reader| reader.id() == id)
+        self.places.contains_key(&id)
     }
 }
 
@@ -285,16 +340,24 @@ impl Before {
 }
 
 impl RecvStrategy for FairQueue {
+    fn set_options(&mut self, options: &Options) {
+        self.leftovers.set_options(options);
+    }
+
     fn pipes(&self) -> usize {
-        let leavings = self.leavings.as_ref();
-        let waiting = leavings.map_or(0, |one| one.ended.len() + one.living.len());
-        self.readable.len() + waiting + self.empty.len()
+        self.places.len()
     }
 
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
-        let empty = self.empty.values();
         let leavings = self.leavings.iter();
-        let waiting = leavings.flat_map(|one| one.ended.iter().chain(&one.living));
+        let waiting = leavings.flat_map(|one| {
+            let ended = one.ended.iter().map(|(reader, _)| reader);
+            ended.chain(&one.living)
+        });
+        let empty = self.places.values().filter_map(|place| match place {
+            Place::Empty(reader) => Some(reader),
+            Place::Readable(_) | Place::Leaving => None,
+        });
         let readers = self.readable.iter().chain(waiting).chain(empty);
         readers.map(AsRef::as_ref)
     }
@@ -316,34 +379,75 @@ impl RecvStrategy for FairQueue {
         }
     }
 
+    fn into_readers(self) -> impl Iterator<Item = PipeReader> {
+        let leavings = self.leavings.into_iter();
+        let waiting = leavings.flat_map(|one| {
+            let ended = one.ended.into_iter().map(|(reader, _)| reader);
+            ended.chain(one.living)
+        });
+        let empty = self.places.into_values().filter_map(|place| match place {
+            Place::Empty(reader) => Some(reader),
+            Place::Readable(_) | Place::Leaving => None,
+        });
+        let readers = self.readable.into_iter().chain(waiting).chain(empty);
+        readers.map(|reader| *reader)
+    }
+
     fn attach(&mut self, reader: PipeReader) {
         let reader = Box::new(reader);
         match reader.has_ended() {
             true => self.begin_leaving(reader),
-            false => self.living().push(reader),
+            false => self.push_living(reader),
         }
     }
 
     fn changed(&mut self, id: PipeId) {
-        if let Some(reader) = self.empty.remove(&id) {
-            // Readable or ended: the next receive finds out.
+        let living = match &self.leavings {
+            Some(leavings) => leavings.living.len(),
+            None => self.readable.len(),
+        };
+        let Some(place @ Place::Empty(_)) = self.places.get_mut(&id) else {
+            return;
+        };
+        if let Place::Empty(reader) = std::mem::replace(place, Place::Readable(living)) {
             self.living().push(reader);
-        } else if let Some(at) = self.living().iter().position(|one| one.id() == id)
-            && self.living()[at].has_ended()
-        {
-            self.settle_last();
-            let reader = self.living().swap_remove(at);
-            self.begin_leaving(reader);
+        }
+    }
+
+    fn ended(&mut self, id: PipeId) {
+        match self.places.get(&id) {
+            Some(&Place::Readable(at)) if self.leavings.is_none() => {
+                let reader = self.take_readable(at);
+                self.begin_leaving(reader);
+            }
+            Some(&Place::Readable(at)) => {
+                let living = self.living();
+                let reader = living.swap_remove(at);
+                if let Some(moved) = living.get(at).map(|moved| moved.id()) {
+                    self.places.insert(moved, Place::Readable(at));
+                }
+                self.begin_leaving(reader);
+            }
+            Some(Place::Empty(_)) => {
+                if let Some(Place::Empty(reader)) = self.places.remove(&id) {
+                    self.begin_leaving(reader);
+                }
+            }
+            Some(Place::Leaving) | None => {}
         }
     }
 
     fn renamed(&mut self, id: PipeId) {
-        let leavings = self.leavings.iter_mut();
-        let waiting = leavings.flat_map(|one| one.ended.iter_mut().chain(&mut one.living));
-        let mut readers = self.readable.iter_mut().chain(waiting);
-        let reader = match self.empty.get_mut(&id) {
-            Some(reader) => Some(reader),
-            None => readers.find(|reader| reader.id() == id),
+        let reader = match self.places.get_mut(&id) {
+            Some(Place::Empty(reader)) => Some(reader),
+            Some(&mut Place::Readable(at)) => self.living().get_mut(at),
+            Some(Place::Leaving) => {
+                let leavings = self.leavings.iter_mut();
+                let ended = leavings.flat_map(|one| one.ended.iter_mut().map(|(reader, _)| reader));
+                let mut leaving = self.readable.iter_mut().chain(ended);
+                leaving.find(|reader| reader.id() == id)
+            }
+            None => None,
         };
         if let Some(reader) = reader {
             reader.rename();
@@ -352,20 +456,34 @@ impl RecvStrategy for FairQueue {
 
     fn detach(&mut self, origin: Origin) {
         self.settle_last();
-        let before = &mut self.before;
+        let (before, leftovers) = (&mut self.before, &mut self.leftovers);
         let mut stays = |reader: &PipeReader| {
             if reader.origin() == origin {
                 before.forget(reader);
             }
             reader.origin() != origin
         };
+        self.places.retain(|_, place| match place {
+            Place::Empty(reader) => stays(reader),
+            Place::Readable(_) | Place::Leaving => false,
+        });
+        let had_turn = !self.readable.is_empty();
         self.readable.retain(|reader| stays(reader));
-        self.empty.retain(|_, reader| stays(reader));
+        let is_empty = self.readable.is_empty();
         if let Some(leavings) = &mut self.leavings {
-            leavings.ended.retain(|reader| stays(reader));
+            leavings.ended.retain(|(reader, left)| {
+                let stays = stays(reader);
+                if !stays {
+                    leftovers.give_back(*left);
+                }
+                stays
+            });
             leavings.living.retain(|reader| stays(reader));
         }
-        self.end_leaving();
+        if had_turn && is_empty {
+            self.end_leaving();
+        }
+        self.place_anew();
     }
 
     fn last_sender(&self) -> Option<Arc<Peer>> {
@@ -374,8 +492,38 @@ impl RecvStrategy for FairQueue {
         }
         match &self.before {
             Before::Nobody => None,
-            Before::Pipe(id) => self.readers().find(|reader| reader.id() == *id)?.sender(),
+            Before::Pipe(id) => self.find(*id)?.sender(),
             Before::Gone(peer) => peer.clone(),
+        }
+    }
+}
+
+impl FairQueue {
+    /// Notes where the pipes are that are not empty, after many have gone.
+    fn place_anew(&mut self) {
+        let (living, leaving): (_, &[_]) = match &self.leavings {
+            Some(leavings) => (&leavings.living, &self.readable),
+            None => (&self.readable, &[]),
+        };
+        for (at, reader) in living.iter().enumerate() {
+            self.places.insert(reader.id(), Place::Readable(at));
+        }
+        let waiting = self.leavings.iter().flat_map(|one| &one.ended);
+        for reader in waiting.map(|(reader, _)| reader).chain(leaving) {
+            self.places.insert(reader.id(), Place::Leaving);
+        }
+    }
+
+    /// The end of a pipe.
+    fn find(&self, id: PipeId) -> Option<&PipeReader> {
+        match self.places.get(&id)? {
+            Place::Empty(reader) => Some(reader),
+            Place::Readable(at) => {
+                let leavings = self.leavings.as_ref();
+                let living = leavings.map_or(&self.readable, |one| &one.living);
+                living.get(*at).map(AsRef::as_ref)
+            }
+            Place::Leaving => self.readers().find(|reader| reader.id() == id),
         }
     }
 }

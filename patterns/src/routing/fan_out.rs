@@ -5,15 +5,18 @@
 //! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
 //! and the publisher nothing until its pipe has room again.
 
+mod leaving;
+
 use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::{Batch, Message};
 
+use self::leaving::Departing;
+pub(crate) use self::leaving::DepartureKind;
 use super::SendStrategy;
 use super::encode_once::EncodeOnce;
 use super::prefix_trie::{NodeId, PrefixTrie};
-use crate::logs;
 use crate::options::{Options, SlowSubscriber};
 use crate::pipe::PipeEnd;
 use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
@@ -41,6 +44,11 @@ pub struct FanOut {
     /// What one subscriber may subscribe to.
     max_topics: Option<usize>,
     max_topic_bytes: Option<usize>,
+    /// What all of them have subscribed to, each topic once for each, and may.
+    all_topics: usize,
+    all_topic_bytes: usize,
+    max_all_topics: Option<usize>,
+    max_all_topic_bytes: Option<usize>,
     /// Messages have a time to live: a pipe may have room without a word.
     expiring: bool,
     /// Messages go to those who do not match (R-PUB-8).
@@ -49,8 +57,10 @@ pub struct FanOut {
     name: Option<String>,
     /// Who has subscribed to too much since `is_expelled` was asked last.
     expelled: Option<PipeId>,
-    /// What left with the peers that went, for a socket that tells of it.
-    departures: Option<VecDeque<Departure>>,
+    /// Those who have gone, and whose subscriptions are to be taken off, oldest first.
+    departing: VecDeque<Departing>,
+    /// The socket tells of these, also if they had none.
+    tells: bool,
 }
 
 /// The subscribers of a topic, in order.
@@ -94,22 +104,16 @@ impl Subscriber {
     }
 }
 
-/// A peer has gone.
-pub(crate) struct Departure {
-    pub(crate) pipe: PipeId,
-    pub(crate) identity: Identity,
-    /// Somebody else has come in its place.
-    pub(crate) has_successor: bool,
-    /// Its topics, each with whether nobody else has it.
-    pub(crate) topics: Vec<(Box<[u8]>, bool)>,
+/// What a subscription or its end has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The peer had not subscribed to the topic before, or has until now.
+    pub(crate) own: bool,
+    /// Nobody else has.
+    pub(crate) alone: bool,
 }
 
 impl FanOut {
-    /// Keeps word of those who go, for `next_departure`.
-    pub(crate) fn tell_departures(&mut self) {
-        self.departures = Some(VecDeque::new());
-    }
-
     /// Sends the message to all whose subscriptions match, or to `only` one of them. `false`: one of them has no
     /// room, and `no_drop` is set; the message is untouched and has gone to nobody.
     pub(crate) fn send(&mut self, message: &mut Message, only: Option<PipeId>) -> bool {
@@ -240,73 +244,101 @@ impl FanOut {
         subscriber.is_some_and(|one| one.writer.identity() == identity)
     }
 
-    /// Subscribes a peer to a topic. `Some(true)`: it is the topic's first. `None`: there is no such peer.
-    pub(crate) fn subscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<bool> {
+    /// Subscribes a peer to a topic. `None`: there is no such peer.
+    pub(crate) fn subscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<Change> {
         let slot = *self.slots.get(&peer)?;
-        let subscriber = self.subscribers[slot as usize].as_mut()?;
+        let subscriber = self.subscribers[slot as usize].as_ref()?;
         if subscriber.excessive {
-            return Some(false);
+            return Some(Change::default());
         }
-        let too_many = subscriber.topics.len() >= self.max_topics.unwrap_or(usize::MAX);
-        let too_long =
-            subscriber.topic_bytes + topic.len() > self.max_topic_bytes.unwrap_or(usize::MAX);
-        if too_many || too_long {
-            let known = self.topics.find(topic);
-            if !known.is_some_and(|id| subscriber.topics.contains(&id)) {
-                let why = if too_many {
-                    EvictReason::Topics
-                } else {
-                    EvictReason::TopicBytes
-                };
+        let known = self.topics.find(topic);
+        if !known.is_some_and(|id| subscriber.topics.contains(&id)) {
+            let has = (subscriber.topics.len(), subscriber.topic_bytes);
+            if let Some(why) = self.is_too_much(has, topic.len()) {
                 self.expel(slot, why);
-                return Some(false);
+                return Some(Change::default());
+            }
+            if !self.make_place(slot, topic.len()) {
+                return Some(Change::default());
             }
         }
-        let id = self.topics.insert(topic);
+        let subscriber = self.subscribers[slot as usize].as_mut()?;
+        let id = known.unwrap_or_else(|| self.topics.insert(topic));
         let slots = self.topics.value_mut(id);
-        let first = slots.is_empty();
-        if subscriber.topics.insert(id) {
+        let alone = slots.is_empty();
+        let own = subscriber.topics.insert(id);
+        if own {
             subscriber.topic_bytes += topic.len();
+            self.all_topics += 1;
+            self.all_topic_bytes += topic.len();
             self.subscribed += usize::from(subscriber.topics.len() == 1);
             let place = slots.partition_point(|&other| other < slot);
             slots.insert(place, slot);
         }
-        Some(first)
+        Some(Change { own, alone })
     }
 
-    /// Takes a peer's subscription back. `Some(true)`: nobody has the topic now. `None`: there is no such peer.
-    pub(crate) fn unsubscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<bool> {
+    /// Says why a peer that has so many topics, of so many bytes, may not have one more of that length, if it may not.
+    pub(crate) fn is_too_much(
+        &self,
+        (topics, bytes): (usize, usize),
+        more: usize,
+    ) -> Option<EvictReason> {
+        if topics >= self.max_topics.unwrap_or(usize::MAX) {
+            Some(EvictReason::Topics)
+        } else if bytes + more > self.max_topic_bytes.unwrap_or(usize::MAX) {
+            Some(EvictReason::TopicBytes)
+        } else {
+            None
+        }
+    }
+
+    /// Makes place for one more topic of that length among all that there may be: whoever has most of them has to go.
+    /// `false`: that is the peer itself.
+    fn make_place(&mut self, slot: u32, more: usize) -> bool {
+        loop {
+            let too_many = self.all_topics >= self.max_all_topics.unwrap_or(usize::MAX);
+            let too_long =
+                self.all_topic_bytes + more > self.max_all_topic_bytes.unwrap_or(usize::MAX);
+            if !too_many && !too_long {
+                return true;
+            }
+            let why = match too_many {
+                true => EvictReason::AllTopics,
+                false => EvictReason::AllTopicBytes,
+            };
+            // Who has nothing makes no place for others.
+            let greediest = self.greediest(!too_many).filter(|slot| {
+                let subscriber = self.subscribers[*slot as usize].as_ref();
+                subscriber.is_some_and(|subscriber| !subscriber.topics.is_empty())
+            });
+            let greediest = greediest.unwrap_or(slot);
+            self.expel(greediest, why);
+            if greediest == slot {
+                return false;
+            }
+        }
+    }
+
+    /// Takes a peer's subscription back. `None`: there is no such peer.
+    pub(crate) fn unsubscribe(&mut self, peer: PipeId, topic: &[u8]) -> Option<Change> {
         let slot = *self.slots.get(&peer)?;
         let subscriber = self.subscribers[slot as usize].as_mut()?;
         let Some(id) = self.topics.find(topic) else {
-            return Some(true);
+            return Some(Change {
+                own: false,
+                alone: true,
+            });
         };
         if !subscriber.topics.remove(&id) {
-            return Some(false);
+            return Some(Change::default());
         }
         subscriber.topic_bytes -= topic.len();
+        self.all_topics -= 1;
+        self.all_topic_bytes -= topic.len();
         self.subscribed -= usize::from(subscriber.topics.is_empty());
-        Some(self.leave(id, slot))
-    }
-
-    /// A peer has subscribed to too much: its subscriptions go, and its connection.
-    #[cold]
-    fn expel(&mut self, slot: u32, why: EvictReason) {
-        let Some(subscriber) = &mut self.subscribers[slot as usize] else {
-            return;
-        };
-        subscriber.excessive = true;
-        self.expelled = Some(subscriber.writer.id());
-        subscriber.topic_bytes = 0;
-        let topics = std::mem::take(&mut subscriber.topics);
-        let stays = subscriber.writer.evict(why);
-        let who = (subscriber.writer.id(), subscriber.writer.identity());
-        self.take_off(slot, who, topics, false);
-        if !stays {
-            // Connections tell of it themselves.
-            tracing::warn!(target: logs::CONNECTION, socket = self.name, "a subscriber is disconnected: it has subscribed to too much");
-            self.remove(slot);
-        }
+        let alone = self.leave(id, slot);
+        Some(Change { own: true, alone })
     }
 
     /// Takes a subscriber off a topic's list, and the topic with the last one: then `true`.
@@ -322,51 +354,26 @@ impl FanOut {
         last
     }
 
-    fn remove(&mut self, slot: u32) {
-        let Some(subscriber) = self.subscribers[slot as usize].take() else {
-            return;
+    /// Gives a subscriber a slot.
+    fn place(&mut self, id: PipeId, subscriber: Subscriber) {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.subscribers[slot as usize] = Some(subscriber);
+                slot
+            }
+            None => {
+                self.subscribers.push(Some(subscriber));
+                u32::try_from(self.subscribers.len() - 1)
+                    .expect("2^32 connections do not fit into memory")
+            }
         };
-        let who = (subscriber.writer.id(), subscriber.writer.identity());
-        self.slots.remove(&who.0);
-        self.free.push(slot);
-        self.take_off(slot, who, subscriber.topics, false);
-    }
-
-    /// Takes all of a peer's subscriptions back, and tells of it.
-    fn take_off(
-        &mut self,
-        slot: u32,
-        (pipe, identity): (PipeId, Identity),
-        ids: FxHashSet<NodeId>,
-        has_successor: bool,
-    ) {
-        self.subscribed -= usize::from(!ids.is_empty());
-        let tell = self.departures.is_some();
-        let mut topics = Vec::new();
-        for id in ids {
-            let topic = tell.then(|| self.topics.topic(id).into());
-            let last = self.leave(id, slot);
-            topics.extend(topic.map(|topic| (topic, last)));
-        }
-        if let Some(departures) = &mut self.departures {
-            departures.push_back(Departure {
-                pipe,
-                identity,
-                has_successor,
-                topics,
-            });
-        }
+        self.slots.insert(id, slot);
     }
 
     /// Whether the peer that was heard last is not to be listened to any more.
     #[inline]
     pub(crate) fn is_expelled(&mut self, peer: PipeId) -> bool {
         self.expelled.take() == Some(peer)
-    }
-
-    /// The next peer that has gone since the last one was told of.
-    pub(crate) fn next_departure(&mut self) -> Option<Departure> {
-        self.departures.as_mut()?.pop_front()
     }
 
     /// Peers with a subscription.
@@ -392,6 +399,8 @@ impl SendStrategy for FanOut {
         self.slow = options.slow_subscriber;
         self.max_topics = options.max_subscriptions;
         self.max_topic_bytes = options.max_subscription_bytes;
+        self.max_all_topics = options.max_all_subscriptions;
+        self.max_all_topic_bytes = options.max_all_subscription_bytes;
         self.expiring = options.send_ttl.is_some();
         self.invert = options.invert_matching;
         self.name.clone_from(&options.name);
@@ -399,26 +408,15 @@ impl SendStrategy for FanOut {
 
     fn attach(&mut self, writer: PipeWriter) {
         let id = writer.id();
-        let subscriber = Some(Subscriber {
+        let subscriber = Subscriber {
             writer,
             topics: FxHashSet::default(),
             topic_bytes: 0,
             excessive: false,
             mute: false,
             turn: 0,
-        });
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.subscribers[slot as usize] = subscriber;
-                slot
-            }
-            None => {
-                self.subscribers.push(subscriber);
-                u32::try_from(self.subscribers.len() - 1)
-                    .expect("2^32 connections do not fit into memory")
-            }
         };
-        self.slots.insert(id, slot);
+        self.place(id, subscriber);
     }
 
     fn changed(&mut self, id: PipeId) {
@@ -428,9 +426,6 @@ impl SendStrategy for FanOut {
         if let Some(subscriber) = &mut self.subscribers[slot as usize] {
             subscriber.mute = false;
             subscriber.excessive = false;
-            if subscriber.writer.is_spent() {
-                self.remove(slot);
-            }
         }
     }
 
@@ -444,14 +439,22 @@ impl SendStrategy for FanOut {
         };
         let before = subscriber.writer.identity();
         subscriber.writer.meet(identity);
-        if before == identity || before == Identity::ANY {
-            return;
+        if before != identity && before != Identity::ANY {
+            subscriber.mute = false;
+            subscriber.excessive = false;
+            self.succeed(slot, before);
         }
-        subscriber.mute = false;
-        subscriber.excessive = false;
-        subscriber.topic_bytes = 0;
-        let topics = std::mem::take(&mut subscriber.topics);
-        self.take_off(slot, (id, before), topics, true);
+    }
+
+    fn ended(&mut self, id: PipeId) {
+        if let Some(&slot) = self.slots.get(&id) {
+            self.remove(slot);
+        }
+    }
+
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter> {
+        let subscribers = self.subscribers.into_iter().flatten();
+        subscribers.map(|subscriber| subscriber.writer)
     }
 
     fn detach(&mut self, origin: Origin) {

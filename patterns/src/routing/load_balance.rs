@@ -6,6 +6,7 @@ use std::task::Poll;
 use rustc_hash::FxHashMap;
 use zmtp::Message;
 
+use super::row::Row;
 use super::{Refusal, SendStrategy};
 use crate::options::Options;
 use crate::pipe::PipeEnd;
@@ -15,7 +16,7 @@ use crate::routing_id::Identity;
 /// Turns over the writable pipes. Full ones stand aside until they have room.
 #[derive(Default)]
 pub struct LoadBalance {
-    writable: Vec<PipeWriter>,
+    writable: Row<PipeWriter>,
     full: FxHashMap<PipeId, PipeWriter>,
     /// Whose turn it is, in `writable`.
     turn: usize,
@@ -42,8 +43,10 @@ impl LoadBalance {
     fn revive(&mut self) -> bool {
         if self.expiring {
             let has_room = |_: &PipeId, writer: &mut PipeWriter| writer.check_room().is_ok();
-            let revived = self.full.extract_if(has_room).map(|(_, writer)| writer);
-            self.writable.extend(revived);
+            let revived: Vec<_> = self.full.extract_if(has_room).collect();
+            for (_, writer) in revived {
+                self.writable.push(writer);
+            }
         }
         !self.writable.is_empty()
     }
@@ -120,12 +123,15 @@ impl SendStrategy for LoadBalance {
     }
 
     fn changed(&mut self, id: PipeId) {
-        match self.full.remove(&id) {
+        if let Some(writer) = self.full.remove(&id) {
             // Gone or writable: the next send finds out.
-            Some(writer) => self.writable.push(writer),
-            None => self
-                .writable
-                .retain(|writer| writer.id() != id || !writer.is_spent()),
+            self.writable.push(writer);
+        }
+    }
+
+    fn ended(&mut self, id: PipeId) {
+        if self.full.remove(&id).is_none() {
+            self.writable.remove(id);
         }
     }
 
@@ -137,7 +143,12 @@ impl SendStrategy for LoadBalance {
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.writable.retain(|writer| writer.origin() != origin);
+        self.writable.detach(origin);
         self.full.retain(|_, writer| writer.origin() != origin);
+    }
+
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter> {
+        let full = self.full.into_values();
+        self.writable.into_ends().into_iter().chain(full)
     }
 }

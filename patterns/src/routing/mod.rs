@@ -10,17 +10,21 @@ mod encode_once;
 mod exclusive;
 mod fair_queue;
 mod fan_out;
+mod leftovers;
 mod load_balance;
 mod prefix_trie;
+mod row;
+mod unread;
 
 pub(crate) use broadcast::Broadcast;
 pub(crate) use by_peer::ByPeer;
 pub(crate) use by_peer::Undelivered;
 pub(crate) use exclusive::{ExclusiveReceiver, ExclusiveSender};
 pub(crate) use fair_queue::FairQueue;
-pub(crate) use fan_out::{Departure, FanOut};
+pub(crate) use fan_out::{DepartureKind, FanOut};
 pub(crate) use load_balance::LoadBalance;
 pub(crate) use prefix_trie::PrefixTrie;
+pub(crate) use unread::Unread;
 
 use std::sync::Arc;
 
@@ -52,26 +56,34 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     }
     /// Adds a pipe.
     fn attach(&mut self, writer: PipeWriter);
-    /// Looks at a pipe that was full and has room again, or whose peer has gone.
+    /// Looks at a pipe that was full and has room again.
     fn changed(&mut self, id: PipeId);
+    /// Drops a pipe whose reader has gone, if it has.
+    fn ended(&mut self, id: PipeId);
     /// Knows the peer at the other end of a pipe by this name from now on.
     fn named(&mut self, _id: PipeId, _name: RoutingId) {}
     /// Knows who is at the other end of a pipe from now on: what is meant for somebody else does not go there.
     fn met(&mut self, _id: PipeId, _identity: Identity) {}
     /// Drops the pipes of an endpoint: without their writers, the sessions linger and end.
     fn detach(&mut self, origin: Origin);
+    /// Gives all of its pipes up.
+    fn into_writers(self) -> impl Iterator<Item = PipeWriter>;
 }
 
 /// What every receiving strategy does with the pipes it is given.
 pub(crate) trait RecvStrategy: Default + Send + 'static {
+    /// Takes on the socket's options, at its beginning and whenever they are changed.
+    fn set_options(&mut self, _options: &Options) {}
     /// Counts the pipes that take turns.
     fn pipes(&self) -> usize {
         1
     }
     /// Adds a pipe.
     fn attach(&mut self, reader: PipeReader);
-    /// Looks at a pipe that was empty and has messages again, or has ended.
+    /// Looks at a pipe that was empty and has messages again.
     fn changed(&mut self, id: PipeId);
+    /// Looks at a pipe whose writer has gone: it goes, too, unless something is left in it.
+    fn ended(&mut self, id: PipeId);
     /// Looks at the name of a pipe's peer: another connection has taken it.
     fn renamed(&mut self, _id: PipeId) {}
     /// Drops the pipes of an endpoint, with what they hold.
@@ -91,6 +103,8 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn last_sender(&self) -> Option<Arc<Peer>>;
     /// Iterates over all pipes.
     fn readers(&self) -> impl Iterator<Item = &PipeReader>;
+    /// Gives all of its pipes up.
+    fn into_readers(self) -> impl Iterator<Item = PipeReader>;
 }
 
 /// Why a socket does not do what it was asked for, and never will as it stands.

@@ -238,7 +238,7 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
     }
 
     fn subscriptions(&mut self) -> (usize, usize) {
-        self.handle.with(P::subscriptions)
+        self.handle.with(Core::subscriptions_now)
     }
 
     fn drain(&mut self, limit: Duration) {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::{Direction, Messages, RecvSide, Socket, SubscribesFor};
 use crate::capability::{Publishes, Receives as CanRecv, Streams, Subscribes, TracksTopics};
 use crate::core::call::{CallTimeout, Many, One, Receiving, RecvOp};
-use crate::core::{Access, Pattern};
+use crate::core::{Access, Core, Pattern};
 use crate::error::RecvError;
 use crate::peer::Peer;
 
@@ -101,7 +101,7 @@ impl<P: TracksTopics, D: Direction> Socket<P, D> {
     /// Counts the distinct topics: those that this subscriber has subscribed to, or that somebody has subscribed to at
     /// this publisher, as far as peers have been heard. In libzmq: `ZMQ_TOPICS_COUNT` (116).
     pub fn topics_count(&mut self) -> usize {
-        self.handle.with(P::subscriptions).1
+        self.handle.with(Core::subscriptions_now).1
     }
 }
 
@@ -132,7 +132,7 @@ impl<P: Publishes, D: Direction> Socket<P, D> {
 
     /// Counts the peers with a subscription, as far as they have been heard.
     pub fn subscriber_count(&mut self) -> usize {
-        self.handle.with(P::subscriptions).0
+        self.handle.with(Core::subscriptions_now).0
     }
 }
 

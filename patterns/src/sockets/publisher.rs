@@ -40,7 +40,7 @@ pub struct Pub;
 /// ```
 pub type PubSocket = Socket<Pub>;
 
-/// Subscription messages that a publisher reads before it sends the next message: a flood of them must not
+/// Subscriptions that a publisher reads, and takes off, before it sends the next message: a flood of them must not
 /// keep it from publishing.
 pub(super) const SUBSCRIPTIONS: usize = 1000;
 
@@ -61,46 +61,56 @@ impl Pattern for Pub {
     }
 
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        for _ in 0..SUBSCRIPTIONS {
-            if !read_subscription(core) {
-                break;
-            }
+        let mut done = 0;
+        while done < SUBSCRIPTIONS
+            && let Some(work) = read_subscription(core, SUBSCRIPTIONS - done)
+        {
+            done += work;
+        }
+        core.goes_on(done);
+        if core.sender.departing().is_some() {
+            core.come_again();
         }
         core.publish(message, None)
     }
 
     fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
-        core.read_events();
-        while read_subscription(core) {}
+        while let Some(work) = read_subscription(core, SUBSCRIPTIONS) {
+            if !core.goes_on(work) {
+                break;
+            }
+        }
         (core.sender.subscribed(), core.sender.topics())
     }
 }
 
-/// Reads a message of a subscriber, if there is one. What is no subscription means nothing (R-PUB-7).
-fn read_subscription(core: &mut Core<Pub>) -> bool {
-    let Some((from, message)) = core.receiver.recv_from() else {
-        return false;
-    };
+/// Reads a message of a subscriber, if there is one, or takes at most so many topics of one that has gone off. Returns
+/// how much work that was. What is no subscription means nothing (R-PUB-7).
+fn read_subscription(core: &mut Core<Pub>, most: usize) -> Option<usize> {
+    if core.sender.departing().is_some() {
+        return Some(core.sender.take_off(most, |_, _| {}));
+    }
+    let (from, message) = core.receiver.recv_from()?;
     let identity = core.receiver.last_identity();
     if !core.sender.is_there(from, identity) {
         // It has come a moment ago, or gone: then nothing begins, and nothing ends.
         core.read_events();
         if !core.sender.is_there(from, identity) {
-            return true;
+            return Some(message.len());
         }
     }
-    for frame in &message {
+    for (number, frame) in message.iter().enumerate() {
         match parse_subscription(frame) {
-            Some((true, topic)) => core.sender.subscribe(from, topic),
-            Some((false, topic)) => core.sender.unsubscribe(from, topic),
+            Some((true, topic)) => drop(core.sender.subscribe(from, topic)),
+            Some((false, topic)) => drop(core.sender.unsubscribe(from, topic)),
             None => {
-                core.shared.state.stats.discarded.add(1);
+                core.shared.state.stats.discarded.add((number == 0).into());
                 break;
             }
-        };
+        }
     }
     if core.sender.is_expelled(from) {
         core.receiver.discard_rest();
     }
-    true
+    Some(message.len())
 }

@@ -3,7 +3,7 @@
 use zmtp::Message;
 
 use crate::core::{Core, Pattern};
-use crate::routing::{FairQueue, LoadBalance};
+use crate::routing::{LoadBalance, Unread};
 use crate::socket::Socket;
 
 /// The pattern of [`PushSocket`].
@@ -36,7 +36,7 @@ impl Pattern for Push {
     type Sent = Message;
     type Received = Message;
     type Send = LoadBalance;
-    type Recv = FairQueue;
+    type Recv = Unread;
     type State = ();
     type Half = Core<Self>;
 

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use zmtp::{Envelope, Message};
 
+use super::FRAMES_A_CALL;
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::routing::{ByPeer, FairQueue, RecvStrategy, Undelivered};
@@ -85,6 +86,11 @@ impl Pattern for Rep {
                 return Poll::Ready(Ok(body));
             }
             core.shared.state.stats.discarded.add(1);
+            // It was all envelope.
+            let frames = core.state.envelope.frames().count();
+            if !core.goes_on(1 + frames / FRAMES_A_CALL) {
+                break;
+            }
         }
         Poll::Pending
     }

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use zmtp::{Envelope, Message};
 
+use super::FRAMES_A_CALL;
 use crate::core::{Core, Pattern, Refusal};
 use crate::pipe::PipeId;
 use crate::rng;
@@ -145,16 +146,16 @@ impl Pattern for Req {
 
     /// Takes the reply to the request, if it has come.
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        let state = &mut core.state;
-        let Some(asked) = &mut state.asked else {
+        if core.state.asked.is_none() {
             return Poll::Ready(Err(Refusal::State(NO_REQUEST)));
-        };
-        while let Some((from, body)) = core.receiver.recv_enveloped(&mut state.draft) {
-            let is_asked = match asked.pipe {
+        }
+        while let Some((from, body)) = core.receiver.recv_enveloped(&mut core.state.draft) {
+            let state = &mut core.state;
+            let is_asked = state.asked.as_ref().is_some_and(|asked| match asked.pipe {
                 Some(pipe) if pipe == from => core.receiver.last_was_given(),
                 Some(pipe) if core.receiver.has(pipe) => false,
                 _ => asked.may_be(core.receiver.last_identity()),
-            };
+            });
             if is_asked
                 && state.draft == state.envelope
                 && let Some(body) = body
@@ -163,8 +164,14 @@ impl Pattern for Req {
                 return Poll::Ready(Ok(body));
             }
             core.shared.state.stats.discarded.add(1);
+            let frames = state.draft.frames().count();
+            if !core.goes_on(1 + frames / FRAMES_A_CALL) {
+                return Poll::Pending;
+            }
         }
-        if asked.pipe.is_some_and(|pipe| !core.receiver.has(pipe)) {
+        if let Some(asked) = &mut core.state.asked
+            && asked.pipe.is_some_and(|pipe| !core.receiver.has(pipe))
+        {
             asked.pipe = None;
         }
         Poll::Pending

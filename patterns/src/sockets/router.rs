@@ -242,15 +242,18 @@ impl Pattern for Router {
     fn recv(core: &mut Core<Self>) -> Poll<Result<RouterEvent, Refusal>> {
         while let Some(next) = core.receiver.recv_or_mark() {
             // Nothing comes before the routing id: the session gives it first.
-            let Some(peer) = core.receiver.last_name().cloned() else {
-                continue;
-            };
-            return Poll::Ready(Ok(match next {
-                Ok(message) => RouterEvent::Message(Routed { peer, message }),
-                Err(PeerMark::Joined { tell: true, .. }) => RouterEvent::Connected(peer),
-                Err(PeerMark::Left) => RouterEvent::Disconnected(peer),
-                Err(PeerMark::Joined { tell: false, .. }) => continue,
-            }));
+            let peer = core.receiver.last_name().cloned();
+            let event = peer.and_then(|peer| match next {
+                Ok(message) => Some(RouterEvent::Message(Routed { peer, message })),
+                Err(PeerMark::Joined { tell: true, .. }) => Some(RouterEvent::Connected(peer)),
+                Err(PeerMark::Left) => Some(RouterEvent::Disconnected(peer)),
+                Err(PeerMark::Joined { tell: false, .. }) => None,
+            });
+            match event {
+                Some(event) => return Poll::Ready(Ok(event)),
+                None if core.goes_on(1) => {}
+                None => break,
+            }
         }
         Poll::Pending
     }
@@ -266,7 +269,8 @@ impl RecvOp<Router> for MessagesOnly {
         loop {
             match Router::recv(core) {
                 Poll::Ready(Ok(RouterEvent::Message(routed))) => return Poll::Ready(Ok(routed)),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) if core.goes_on(1) => {}
+                Poll::Ready(Ok(_)) => return Poll::Pending,
                 Poll::Ready(Err(refusal)) => return Poll::Ready(Err(refusal)),
                 Poll::Pending => return Poll::Pending,
             }

@@ -4,8 +4,9 @@ use std::task::Poll;
 
 use zmtp::Message;
 
+use super::work_of;
 use crate::core::{Core, Pattern, Refusal};
-use crate::routing::{Broadcast, FairQueue, LoadBalance};
+use crate::routing::{Broadcast, FairQueue, LoadBalance, Unread};
 use crate::socket::Socket;
 
 /// The pattern of [`ScatterSocket`].
@@ -37,7 +38,7 @@ impl Pattern for Scatter {
     type Sent = Message;
     type Received = Message;
     type Send = LoadBalance;
-    type Recv = FairQueue;
+    type Recv = Unread;
     type State = ();
     type Half = Core<Self>;
 
@@ -79,6 +80,9 @@ impl Pattern for Gather {
                 return Poll::Ready(Ok(message));
             }
             core.shared.state.stats.discarded.add(1);
+            if !core.goes_on(work_of(&message)) {
+                break;
+            }
         }
         Poll::Pending
     }

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use zmtp::Message;
 
+use super::work_of;
 use crate::core::{Core, Pattern, Refusal};
 use crate::routing::{Broadcast, FairQueue, PrefixTrie, RecvStrategy};
 use crate::socket::Socket;
@@ -36,6 +37,9 @@ impl Pattern for Sub {
                 return Poll::Ready(Ok(message));
             }
             core.shared.state.stats.discarded.add(1);
+            if !core.goes_on(work_of(&message)) {
+                break;
+            }
         }
         Poll::Pending
     }

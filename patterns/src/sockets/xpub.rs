@@ -1,6 +1,6 @@
 //! XPUB (RFC 29): a publisher that hears what is subscribed to.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::mem::take;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 use zmtp::Message;
 
@@ -19,7 +20,7 @@ use crate::error::{RecvError, SendError};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::PipeId;
-use crate::routing::{Departure, FairQueue, FanOut, RecvStrategy};
+use crate::routing::{DepartureKind, FairQueue, FanOut, RecvStrategy};
 use crate::routing_id::Identity;
 use crate::socket::{Direction, RecvHalf, RecvSide, SendHalf, SendSide, Socket, SubscribesFor};
 use crate::state::{StatsRegistry, subscription_message, take_subscriptions};
@@ -58,8 +59,6 @@ pub struct Hearing {
     heard: VecDeque<Heard>,
     /// Who has sent what was received last.
     sender: Option<Arc<Peer>>,
-    /// Peers that have gone, in order, of which the application has not been told: what they said comes first.
-    departed: VecDeque<Departure>,
     /// The peer whose notice was received last (R-XPUB-5).
     last: Option<Place>,
     /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
@@ -71,7 +70,15 @@ pub struct Hearing {
     /// When that had become many.
     unread_since: Option<Instant>,
     /// With `manual`: what each peer has asked for.
-    wishes: HashMap<PipeId, BTreeSet<Box<[u8]>>>,
+    wishes: FxHashMap<Place, Wishes>,
+}
+
+/// What a peer has asked for.
+#[derive(Default)]
+struct Wishes {
+    topics: BTreeSet<Box<[u8]>>,
+    /// The length of all of them.
+    bytes: usize,
 }
 
 /// A pipe, and who was at its other end.
@@ -165,7 +172,13 @@ impl Pattern for XPub {
     }
 
     fn is_readable(core: &mut Core<Self>) -> bool {
-        while core.state.heard.is_empty() && hear(core, usize::MAX) {}
+        while core.state.heard.is_empty()
+            && let Some(work) = hear(core, usize::MAX, SUBSCRIPTIONS)
+        {
+            if !core.goes_on(work) {
+                break;
+            }
+        }
         !core.state.heard.is_empty()
     }
 
@@ -185,13 +198,16 @@ impl Pattern for XPub {
     }
 
     fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
-        core.read_events();
         let mut limit = most_kept(core);
         // Counting is about all that came: it is heard, also beyond what is kept of it.
         if core.state.is_read && core.state.is_patient(limit) && !is_manual(core.options()) {
             limit = usize::MAX;
         }
-        while hear(core, limit) {}
+        while let Some(work) = hear(core, limit, SUBSCRIPTIONS) {
+            if !core.goes_on(work) {
+                break;
+            }
+        }
         (core.sender.subscribed(), core.sender.topics())
     }
 
@@ -362,16 +378,19 @@ fn offer(
 fn hear_first(core: &mut Core<XPub>) {
     let limit = most_kept(core);
     let is_patient = core.state.is_patient(limit);
-    for _ in 0..SUBSCRIPTIONS {
+    let mut done = 0;
+    while done < SUBSCRIPTIONS {
         if is_patient && core.state.heard.len() >= limit {
             break;
         }
         // One that has more than one notice in it is kept whole.
         let limit = if is_patient { usize::MAX } else { limit };
-        if !hear(core, limit) {
-            break;
+        match hear(core, limit, SUBSCRIPTIONS - done) {
+            Some(work) => done += work,
+            None => break,
         }
     }
+    core.goes_on(done);
 }
 
 /// Takes the next that was heard. Pending: nothing was.
@@ -391,7 +410,11 @@ fn next(core: &mut Core<XPub>) -> Poll<Heard> {
             core.state.sender.clone_from(&heard.sender);
             return Poll::Ready(heard);
         }
-        if !hear(core, usize::MAX) && core.state.heard.is_empty() {
+        let goes_on = match hear(core, usize::MAX, SUBSCRIPTIONS) {
+            Some(work) => core.goes_on(work),
+            None => false,
+        };
+        if !goes_on && core.state.heard.is_empty() {
             return Poll::Pending;
         }
     }
@@ -409,59 +432,70 @@ fn is_manual(options: &Options) -> bool {
     options.manual || options.manual_last_value
 }
 
-/// Hears who has gone: such peers take their subscriptions back (R-XPUB-3), once all that they said is heard.
-fn hear_departures(core: &mut Core<XPub>, limit: usize) {
-    let state = &mut core.state;
-    while let Some(departure) = core.sender.next_departure() {
-        state.departed.push_back(departure);
+/// Hears who has gone: such peers take their subscriptions back (R-XPUB-3), each once, when all that they said is heard;
+/// at most so many at a time. Returns how much work that was; `None`: there is none.
+fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
+    let departure = core.sender.departing()?;
+    let place = (departure.pipe, departure.identity);
+    let is_unheard = match departure.kind {
+        DepartureKind::Left => core.receiver.has(place.0),
+        DepartureKind::Succeeded => core.receiver.is_behind(place.0, place.1),
+        DepartureKind::Expelled => false,
+    };
+    if is_unheard {
+        return None;
     }
+    let state = &mut core.state;
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
-    while let Some(departure) = state.departed.front() {
-        let place = (departure.pipe, departure.identity);
-        let is_unheard = if departure.has_successor {
-            core.receiver.is_behind(place.0, place.1)
-        } else {
-            core.receiver.has(place.0)
-        };
-        if is_unheard {
-            return;
-        }
-        if is_manual(options) {
-            let wishes = state.wishes.remove(&place.0);
-            state.departed.pop_front();
-            for topic in wishes.unwrap_or_default() {
-                state.keep(stats, Heard::departure(place, &topic), limit);
-            }
-            continue;
-        }
-        let topics = state.departed.pop_front().map(|departure| departure.topics);
-        for (topic, last) in topics.unwrap_or_default() {
+    if !is_manual(options) {
+        return Some(core.sender.take_off(most, |topic, last| {
             if last || options.verboser {
-                state.keep(stats, Heard::departure(place, &topic), limit);
+                state.keep(stats, Heard::departure(place, topic), limit);
             }
-        }
+        }));
     }
+    let Some(wishes) = state.wishes.get_mut(&place) else {
+        return Some(core.sender.take_off(most, |_, _| {}));
+    };
+    let mut work = 1;
+    while work < most
+        && let Some(topic) = wishes.topics.pop_first()
+    {
+        keep(
+            &mut state.heard,
+            stats,
+            Heard::departure(place, &topic),
+            limit,
+        );
+        work += 1;
+    }
+    if wishes.topics.is_empty() {
+        state.wishes.remove(&place);
+    }
+    Some(work)
 }
 
-/// Hears one message, and who has gone. `false`: nobody has said anything.
-fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
-    hear_departures(core, limit);
+/// Hears who has gone, or one message. Returns how much work that was; `None`: nobody has said anything.
+fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
+    if let Some(work) = hear_departures(core, limit, most) {
+        return Some(work);
+    }
     let is_manual = is_manual(&core.shared.config.options);
     if is_manual && core.state.heard.len() >= limit {
-        return false;
+        return None;
     }
     let Some((from, message)) = core.receiver.recv_from() else {
-        hear_departures(core, limit);
-        return false;
+        // The pipe of one that went may have been the last.
+        return hear_departures(core, limit, most);
     };
+    let work = message.len();
     let place = (from, core.receiver.last_identity());
     let heard_from = core.receiver.last_sender();
     let mut is_there = core.sender.is_there(from, place.1);
     if !is_there {
         // It may have come a moment ago, in the place of another one.
         core.read_events();
-        hear_departures(core, limit);
         is_there = core.sender.is_there(from, place.1);
     }
     let state = &mut core.state;
@@ -475,13 +509,15 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
             // It has gone before it was heard: nothing begins, and nothing ends.
             false
         } else if is_manual {
-            state.wish(from, is_new, topic);
-            true
+            state.wish(sender, place, is_new, topic)
         } else if is_new {
-            sender.subscribe(from, topic) == Some(true) || options.verbose || options.verboser
+            let change = sender.subscribe(from, topic).unwrap_or_default();
+            // Who is told of each end is told of each begin once: an XSUB behind a proxy counts them.
+            change.own && (change.alone || options.verboser) || options.verbose
         } else {
-            // One that was never there is told, too (R-XPUB-4).
-            sender.unsubscribe(from, topic) == Some(true) || options.verboser
+            // One that was nobody's is told, too (R-XPUB-4). One that is another's is not this peer's to take back.
+            let change = sender.unsubscribe(from, topic).unwrap_or_default();
+            change.alone || (change.own && options.verboser)
         };
         if tell {
             let kind = match is_new {
@@ -509,7 +545,7 @@ fn hear(core: &mut Core<XPub>, limit: usize) -> bool {
         };
         state.keep(stats, heard, limit);
     }
-    true
+    Some(work)
 }
 
 impl Heard {
@@ -564,20 +600,42 @@ impl Hearing {
         self.is_read
     }
 
-    fn wish(&mut self, from: PipeId, is_new: bool, topic: &[u8]) {
+    /// Notes what a peer asks for, or takes back, as far as it may ask for more. Returns whether the application is told:
+    /// not of what is taken back without having been asked for, which may be another's.
+    fn wish(&mut self, sender: &mut FanOut, from: Place, is_new: bool, topic: &[u8]) -> bool {
         let wishes = self.wishes.entry(from).or_default();
-        if is_new {
-            wishes.insert(topic.into());
-        } else {
-            wishes.remove(topic);
+        if !is_new {
+            let was_there = wishes.topics.remove(topic);
+            if was_there {
+                wishes.bytes -= topic.len();
+            }
+            return was_there;
         }
+        if wishes.topics.contains(topic) {
+            return true;
+        }
+        if sender.is_excessive(from.0) {
+            return false;
+        }
+        let has = (wishes.topics.len(), wishes.bytes);
+        if let Some(why) = sender.is_too_much(has, topic.len()) {
+            sender.expel_peer(from.0, why);
+            return false;
+        }
+        wishes.bytes += topic.len();
+        wishes.topics.insert(topic.into());
+        true
     }
 
     fn keep(&mut self, stats: &StatsRegistry, heard: Heard, limit: usize) {
-        if self.heard.len() < limit {
-            self.heard.push_back(heard);
-        } else {
-            stats.unheard.add(1);
-        }
+        keep(&mut self.heard, stats, heard, limit);
+    }
+}
+
+fn keep(kept: &mut VecDeque<Heard>, stats: &StatsRegistry, heard: Heard, limit: usize) {
+    if kept.len() < limit {
+        kept.push_back(heard);
+    } else {
+        stats.unheard.add(1);
     }
 }

@@ -32,7 +32,7 @@ use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{
-    self, Inbox, Limits, Linger, Origin, Party, PeerName, PipeEvent, PipeId, PipeReader,
+    self, Inbox, Left, Limits, Linger, Origin, Party, PeerName, PipeEvent, PipeId, PipeReader,
     PipeWriter, SessionPipe,
 };
 use crate::rules::{PeerNaming, Rules};
@@ -138,6 +138,7 @@ impl Shared {
             authority,
             network,
         };
+        state.readers.limit_left(Left::most(&options));
         Shared {
             config: Arc::new(Config { rules, options }),
             state: Arc::new(state),
@@ -149,6 +150,7 @@ impl Shared {
         let (state, rules) = (&self.state, self.config.rules);
         state.linger.set(options.linger);
         state.events.set_name(options.name.as_deref());
+        state.readers.limit_left(Left::most(&options));
         *state.first_messages.lock() = first_messages(&options);
         *state.limits.lock() = limits(rules, &options);
         let old = &self.config.options;
@@ -194,6 +196,7 @@ impl Shared {
             registry: &self.state.stats,
             send,
             recv,
+            discards: !self.config.rules.hears_peers(),
             origin,
             work: self.config.rules.work,
         }

@@ -6,5 +6,6 @@
 
 mod announced_sizes;
 mod crashes;
+mod departed;
 mod kept;
 mod messages;

@@ -39,6 +39,8 @@ use crate::wire::frame::{Header, V1Header};
 const LARGE: usize = 32 * 1024;
 /// Bounds from below what the buffer of a body reserves, in bytes, if the body is that long.
 const BODY_STEP: usize = 64 * 1024;
+/// Makes an allocation of at least this many bytes one that may fail. Where less cannot be had, nothing goes on anyway.
+const MAY_FAIL: usize = 1024 * 1024;
 /// Sizes the first chunk, in bytes: enough for a handshake, and all that a connection without traffic holds.
 const FIRST_CHUNK: usize = 512;
 /// Sizes the smallest chunk after small reads, and the most that an idle connection may hold of each: the chunk, and those
@@ -102,6 +104,33 @@ struct Body {
     command: bool,
 }
 
+impl Body {
+    /// Returns how many bytes are reserved next, when the buffer is full: no more than have come.
+    fn ahead(&self) -> usize {
+        let missing = self.len - self.buffer.len();
+        missing.min(BODY_STEP.max(self.buffer.len()))
+    }
+
+    /// Fails if the buffer has to grow, and cannot.
+    fn check_memory(&self) -> Result<(), Error> {
+        if self.buffer.capacity() > self.buffer.len() {
+            return Ok(());
+        }
+        check_memory(self.buffer.len() + self.ahead())
+    }
+}
+
+/// Fails if so many bytes cannot be had: allocating them would end the process.
+fn check_memory(size: usize) -> Result<(), Error> {
+    if size < MAY_FAIL {
+        return Ok(());
+    }
+    let mut trial = Vec::<u8>::new();
+    trial
+        .try_reserve_exact(size)
+        .map_err(|_| LimitExceeded::Memory { size: size as u64 }.into())
+}
+
 /// Makes room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
 /// that of an earlier buffer, or a new one.
 fn make_room(
@@ -117,7 +146,7 @@ fn make_room(
         return;
     }
     let need = chunk.len() + want;
-    // Twice what is there, so that a long command in small pieces is copied a few times only.
+    // As much again as is there, so that a long command in small pieces is copied a few times only.
     let size = need.max(read_size).max(2 * chunk.len());
     let (mut next, size) = pool.take(need, size, keeping);
     next.extend_from_slice(chunk);
@@ -177,8 +206,7 @@ impl Decoder {
         };
         let missing = body.len - body.buffer.len();
         if body.buffer.capacity() == body.buffer.len() {
-            let ahead = BODY_STEP.max(2 * body.buffer.len());
-            body.buffer.reserve(missing.min(ahead));
+            body.buffer.reserve(body.ahead());
             body.size = body.buffer.capacity();
         }
         let spare = body.buffer.capacity() - body.buffer.len();
@@ -353,6 +381,7 @@ impl Decoder {
         }
         if let Some(body) = &self.body {
             if body.buffer.len() < body.len {
+                body.check_memory()?;
                 return Ok(Found::Nothing);
             }
             if let Some(command) = self.finish_body(budget)? {
@@ -406,7 +435,7 @@ impl Decoder {
                 } else {
                     self.move_open(header.size);
                 }
-                self.begin_body(header.len as usize, header.more(), apart);
+                self.begin_body(header.len as usize, header.more(), apart)?;
                 Ok(Found::Nothing)
             }
         }
@@ -422,9 +451,10 @@ impl Decoder {
     }
 
     /// Gives a body that is partly in the chunk, all of which is its own, a buffer.
-    fn begin_body(&mut self, len: usize, more: bool, command: bool) {
-        let ahead = BODY_STEP.max(2 * self.chunk.len()).max(self.proven);
+    fn begin_body(&mut self, len: usize, more: bool, command: bool) -> Result<(), Error> {
+        let ahead = BODY_STEP.max(self.chunk.len()).max(self.proven);
         let size = len.min(self.chunk.len() + ahead);
+        check_memory(size)?;
         let (mut buffer, size) = self.pool.take(size, size, &mut self.keeping);
         buffer.extend_from_slice(&self.chunk);
         self.chunk.clear();
@@ -435,6 +465,7 @@ impl Decoder {
             more,
             command,
         });
+        Ok(())
     }
 
     /// Puts a complete body where it belongs; gives it back if it is a command's.

@@ -56,6 +56,7 @@ impl Decoder {
         }
         if let Some(body) = &self.body {
             if body.buffer.len() < body.len {
+                body.check_memory()?;
                 return Ok(Found::Nothing);
             }
             if let Some(command) = self.open_body(budget, mechanism)? {
@@ -79,7 +80,7 @@ impl Decoder {
             Stop::Budget => Ok(Found::Full),
             Stop::Command(command) => Ok(Found::Command(command)),
             Stop::Large(len) => {
-                self.begin_body(len, false, true);
+                self.begin_body(len, false, true)?;
                 Ok(Found::Nothing)
             }
         }

@@ -20,7 +20,7 @@ impl Decoder {
                 if len >= LARGE {
                     self.chunk.advance(header.size);
                     self.out.put_header(header.more, len);
-                    self.begin_body(len, header.more, false);
+                    self.begin_body(len, header.more, false)?;
                 }
                 return Ok(Found::Nothing);
             }

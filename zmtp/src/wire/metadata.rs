@@ -18,13 +18,18 @@ pub const IDENTITY: &str = "Identity";
 /// Names the property that says that its sender understands the commands DRAIN and DRAINED.
 pub const DRAIN: &str = "X-Drain";
 
-/// Holds properties in the order they were sent or added.
+/// Bounds how many properties a peer's list may have: no peer has a use for so many.
+const MOST: usize = 1024;
+
+/// Holds properties in the order they were sent or added: one piece of memory, however many they are, which clones share.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
-    properties: Vec<(String, Bytes)>,
+    /// As on the wire. All names are text.
+    list: Bytes,
+    count: usize,
 }
 
-/// Says that a property list is cut short, or has a size that no property can have.
+/// Says that a property list is cut short, has a size that no property can have, or more than 1,024 properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed metadata")]
 pub struct MalformedMetadata;
@@ -46,7 +51,8 @@ impl Metadata {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            properties: Vec::new(),
+            list: Bytes::new(),
+            count: 0,
         }
     }
 
@@ -67,63 +73,102 @@ impl Metadata {
         if i32::try_from(value.len()).is_err() {
             return Err(PropertyError::Value);
         }
-        self.properties.push((name, value));
+        self.add(&name, value);
         Ok(())
     }
 
     /// Returns the value of the last property called `name`, whatever the case of its letters.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).last().map(|value| &value[..])
+        self.all(name).last()
     }
 
     /// Returns all properties, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.properties
-            .iter()
-            .map(|(name, value)| (name.as_str(), &value[..]))
+        Iter {
+            list: &self.list,
+            left: self.count,
+        }
     }
 
     /// Returns the number of properties.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.properties.len()
+        self.count
     }
 
     /// Returns whether there are no properties.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.properties.is_empty()
+        self.count == 0
     }
 
     /// Adds a property whose name is known to be legal.
     pub(crate) fn add(&mut self, name: &str, value: Bytes) {
-        self.properties.push((name.to_owned(), value));
+        let mut list = BytesMut::with_capacity(self.list.len() + 5 + name.len() + value.len());
+        list.put_slice(&self.list);
+        put(&mut list, name, &value);
+        self.list = list.freeze();
+        self.count += 1;
     }
 
     pub(crate) fn extend(&mut self, others: &Self) {
-        self.properties.extend_from_slice(&others.properties);
+        if self.is_empty() {
+            *self = others.clone();
+        } else if !others.is_empty() {
+            self.list = [&self.list[..], &others.list].concat().into();
+            self.count += others.count;
+        }
     }
 
     /// Adds properties, instead of those of the same name that are there.
     pub(crate) fn replace(&mut self, others: &Self) {
-        self.properties
-            .retain(|(name, _)| others.get(name).is_none());
+        if others.is_empty() {
+            return;
+        }
+        self.retain(|name, _| others.get(name).is_none());
         self.extend(others);
     }
 
     /// Takes the properties called `name` out. Returns whether there were any.
     pub(crate) fn take(&mut self, name: &str) -> bool {
-        let before = self.properties.len();
-        self.properties
-            .retain(|(candidate, _)| !candidate.eq_ignore_ascii_case(name));
-        self.properties.len() < before
+        let before = self.count;
+        self.retain(|candidate, _| !candidate.eq_ignore_ascii_case(name));
+        self.count < before
+    }
+
+    /// Keeps the properties, from the first on, that take no more than so many bytes, and room for no others.
+    pub(crate) fn keep_within(&mut self, mut bytes: usize) {
+        if self.list.len() <= bytes {
+            return;
+        }
+        self.retain(|name, value| {
+            let size = 5 + name.len() + value.len();
+            let fits = size <= bytes;
+            bytes = if fits { bytes - size } else { 0 };
+            fits
+        });
+    }
+
+    fn retain(&mut self, mut stays: impl FnMut(&str, &[u8]) -> bool) {
+        let (mut list, mut count) = (BytesMut::new(), 0);
+        for (name, value) in self.iter() {
+            if stays(name, value) {
+                put(&mut list, name, value);
+                count += 1;
+            }
+        }
+        if count < self.count {
+            *self = Self {
+                list: Bytes::copy_from_slice(&list),
+                count,
+            };
+        }
     }
 
     /// Returns the values of all properties called `name`.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Bytes> {
-        self.properties
-            .iter()
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.iter()
             .filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
@@ -132,34 +177,78 @@ impl Metadata {
     /// `?`, as libzmq lets any byte pass.
     ///
     /// # Errors
-    /// When the list ends within a property or a value is too long.
-    pub fn parse(mut list: &[u8]) -> Result<Self, MalformedMetadata> {
-        let mut properties = Vec::new();
-        while let Some((name_len, rest)) = list.split_first() {
-            let (name, rest) = rest
-                .split_at_checked(usize::from(*name_len))
-                .ok_or(MalformedMetadata)?;
-            let (value_len, rest) = rest.split_first_chunk::<4>().ok_or(MalformedMetadata)?;
-            let value_len =
-                i32::try_from(u32::from_be_bytes(*value_len)).map_err(|_| MalformedMetadata)?;
-            let (value, rest) = rest
-                .split_at_checked(value_len as usize)
-                .ok_or(MalformedMetadata)?;
-            properties.push((text(name), Bytes::copy_from_slice(value)));
-            list = rest;
+    /// When the list ends within a property, a value is too long, or there are more than 1,024 properties.
+    pub fn parse(list: &[u8]) -> Result<Self, MalformedMetadata> {
+        let (mut count, mut is_text) = (0, true);
+        let mut rest = list;
+        while !rest.is_empty() {
+            let (name, _, after) = first(rest).ok_or(MalformedMetadata)?;
+            is_text &= std::str::from_utf8(name).is_ok();
+            count += 1;
+            rest = after;
         }
-        Ok(Self { properties })
+        if count > MOST {
+            return Err(MalformedMetadata);
+        }
+        let list = if is_text {
+            Bytes::copy_from_slice(list)
+        } else {
+            let mut texts = BytesMut::with_capacity(list.len());
+            let mut rest = list;
+            while let Some((name, value, after)) = first(rest) {
+                put(&mut texts, &text(name), value);
+                rest = after;
+            }
+            Bytes::copy_from_slice(&texts)
+        };
+        Ok(Self { list, count })
     }
 
     /// Appends the list as it goes on the wire.
     pub fn put(&self, out: &mut BytesMut) {
-        for (name, value) in &self.properties {
-            out.put_u8(name.len() as u8);
-            out.put_slice(name.as_bytes());
-            out.put_u32(value.len() as u32);
-            out.put_slice(value);
-        }
+        out.put_slice(&self.list);
     }
+}
+
+struct Iter<'a> {
+    list: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value, rest) = first(self.list)?;
+        self.list = rest;
+        self.left -= 1;
+        // All of them are text.
+        Some((std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+/// Divides a list into the name and value of its first property, and the rest. `None`: it ends within that.
+fn first(list: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name_len, rest) = list.split_first()?;
+    let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
+    let (value_len, rest) = rest.split_first_chunk::<4>()?;
+    let value_len = i32::try_from(u32::from_be_bytes(*value_len)).ok()?;
+    let (value, rest) = rest.split_at_checked(value_len as usize)?;
+    Some((name, value, rest))
+}
+
+/// Appends a property.
+fn put(list: &mut BytesMut, name: &str, value: &[u8]) {
+    list.put_u8(name.len() as u8);
+    list.put_slice(name.as_bytes());
+    list.put_u32(value.len() as u32);
+    list.put_slice(value);
 }
 
 /// Makes a text of a name that is no longer than it was: what was read can be sent again.
@@ -175,7 +264,10 @@ fn text(name: &[u8]) -> String {
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.properties.iter().map(|(name, value)| (name, value)))
+            .entries(
+                self.iter()
+                    .map(|(name, value)| (name, Bytes::copy_from_slice(value))),
+            )
             .finish()
     }
 }
@@ -223,6 +315,36 @@ mod tests {
         read.put(&mut again);
         assert_eq!(Metadata::parse(&again).as_ref(), Ok(&read));
         assert_eq!(read.get(&"?".repeat(255)), Some(&b"v"[..]));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_long_list_is_whole_and_within_the_bound() {
+        let mut metadata = Metadata::new();
+        for number in 0..10 {
+            metadata
+                .push(format!("X-{number}"), vec![b'x'; 100])
+                .unwrap();
+        }
+        let whole = metadata.clone();
+        metadata.keep_within(10 * 108);
+        assert_eq!(metadata, whole);
+        metadata.keep_within(300);
+        let names: Vec<_> = metadata.iter().map(|(name, _)| name).collect();
+        assert_eq!((names, metadata.len()), (vec!["X-0", "X-1"], 2));
+        let mut other = Metadata::new();
+        other.push("x-1", "mine").unwrap();
+        metadata.replace(&other);
+        assert_eq!(metadata.get("X-1"), Some(&b"mine"[..]));
+        assert_eq!(metadata.iter().len(), 2);
+    }
+
+    #[test]
+    fn a_thousand_properties_are_enough() {
+        assert!(Metadata::parse(&[0; 5 * MOST]).is_ok());
+        assert_eq!(
+            Metadata::parse(&[0; 5 * (MOST + 1)]),
+            Err(MalformedMetadata)
+        );
     }
 
     #[test]

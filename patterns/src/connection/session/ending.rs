@@ -84,6 +84,8 @@ impl From<EvictReason> for DisconnectReason {
             EvictReason::Slow => return DisconnectReason::SlowSubscriber,
             EvictReason::Topics => "max_subscriptions",
             EvictReason::TopicBytes => "max_subscription_bytes",
+            EvictReason::AllTopics => "max_all_subscriptions",
+            EvictReason::AllTopicBytes => "max_all_subscription_bytes",
         };
         DisconnectReason::TooManySubscriptions { option }
     }

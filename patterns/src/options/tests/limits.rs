@@ -42,6 +42,8 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("recv_hwm", any_number()),
         ("send_hwm_bytes", number_or_none()),
         ("recv_hwm_bytes", number_or_none()),
+        ("departed_hwm", number_or_none()),
+        ("departed_hwm_bytes", number_or_none()),
         ("send_ttl", millisecond_up()),
         ("conflate", switch()),
         ("conflate_topics", switch()),
@@ -108,6 +110,8 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("only_first_subscribe", switch()),
         ("max_subscriptions", number_or_none()),
         ("max_subscription_bytes", number_or_none()),
+        ("max_all_subscriptions", number_or_none()),
+        ("max_all_subscription_bytes", number_or_none()),
         ("max_message_size", number_or_none()),
         (
             "max_frames",

@@ -24,6 +24,13 @@ use crate::wire::frame;
 use crate::wire::greeting::{self, Greeting, Peer};
 use crate::wire::metadata::{self, Metadata};
 
+/// Bounds what is kept of the properties that a peer has given itself, in bytes: as long as its connection lasts, and there
+/// may be thousands of these.
+const KEPT_PROPERTIES: usize = 4 * 1024;
+
+/// Bounds what an error quotes of a peer, in bytes.
+const QUOTED: usize = 64;
+
 /// Says what the connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -277,10 +284,11 @@ impl Connection {
                 let routing_id = properties
                     .all(metadata::IDENTITY)
                     .last()
-                    .cloned()
+                    .map(Bytes::copy_from_slice)
                     .unwrap_or_default();
                 let understands = properties.take(metadata::DRAIN);
                 self.draining.is_understood = understands && self.config.drain;
+                properties.keep_within(KEPT_PROPERTIES);
                 let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
                 #[cfg(feature = "curve")]
                 let public_key = self.peer_key.take().map(|key| *key);
@@ -316,7 +324,7 @@ impl Connection {
                 .and_then(|name| name.parse().ok())
                 .filter(|peer| local.accepts(*peer));
             if last.is_none() {
-                let peer = String::from_utf8_lossy(name).into_owned();
+                let peer = String::from_utf8_lossy(&name[..name.len().min(QUOTED)]).into_owned();
                 return Err(Incompatible::SocketType { peer, local }.into());
             }
         }

@@ -1,0 +1,167 @@
+//! Peers that go, or are expelled: what they have subscribed to is taken off in portions, since it may be millions, and
+//! all that is published waits for it.
+
+use std::collections::hash_set::IntoIter;
+
+use super::{FanOut, Subscriber};
+use crate::logs;
+use crate::pipe::{EvictReason, PipeEnd, PipeId};
+use crate::routing::prefix_trie::NodeId;
+use crate::routing_id::Identity;
+
+/// A peer whose subscriptions are still to be taken off. Nobody has its slot meanwhile.
+pub(super) struct Departing {
+    departure: Departure,
+    slot: u32,
+    topics: IntoIter<NodeId>,
+}
+
+/// Who has gone, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Departure {
+    pub(crate) pipe: PipeId,
+    pub(crate) identity: Identity,
+    pub(crate) kind: DepartureKind,
+}
+
+/// How a peer has gone: that says until when something of it may still be unheard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DepartureKind {
+    /// Its pipe has ended.
+    Left,
+    /// Somebody else has come to its pipe.
+    Succeeded,
+    /// It is not heard any more, though its pipe may be there.
+    Expelled,
+}
+
+impl FanOut {
+    /// Keeps those who go until `take_off` is called for them, for a socket that tells of it.
+    pub(crate) fn tell_departures(&mut self) {
+        self.tells = true;
+    }
+
+    /// The peer that went first, of those whose subscriptions are to be taken off.
+    pub(crate) fn departing(&self) -> Option<Departure> {
+        Some(self.departing.front()?.departure)
+    }
+
+    /// Takes at most so many subscriptions of the peer off that went first, and says of each whether nobody has it now.
+    /// Returns how much work that was.
+    pub(crate) fn take_off(&mut self, most: usize, mut taken: impl FnMut(&[u8], bool)) -> usize {
+        let Some(first) = self.departing.front_mut() else {
+            return 0;
+        };
+        let slot = first.slot;
+        let portion: Vec<NodeId> = first.topics.by_ref().take(most).collect();
+        if first.topics.len() == 0 {
+            self.departing.pop_front();
+            self.free.push(slot);
+        }
+        let work = 1 + portion.len();
+        for id in portion {
+            let topic = self.tells.then(|| self.topics.topic(id));
+            let last = self.leave(id, slot);
+            if let Some(topic) = topic {
+                taken(&topic, last);
+            }
+        }
+        work
+    }
+
+    /// A peer has subscribed to too much: its subscriptions go, and its connection.
+    #[cold]
+    pub(super) fn expel(&mut self, slot: u32, why: EvictReason) {
+        let Some(mut subscriber) = self.subscribers[slot as usize].take() else {
+            return;
+        };
+        subscriber.excessive = true;
+        let pipe = subscriber.writer.id();
+        self.expelled = Some(pipe);
+        let stays = subscriber.writer.evict(why);
+        let identity = subscriber.writer.identity();
+        self.depart(slot, &mut subscriber, identity, DepartureKind::Expelled);
+        self.slots.remove(&pipe);
+        if stays {
+            // The same pipe may lead to another peer later.
+            self.place(pipe, subscriber);
+        } else {
+            // Connections tell of it themselves.
+            tracing::warn!(target: logs::CONNECTION, socket = self.name, "a subscriber is disconnected: it has subscribed to too much");
+        }
+    }
+
+    /// Somebody else has come in a peer's place.
+    #[cold]
+    pub(super) fn succeed(&mut self, slot: u32, before: Identity) {
+        let Some(mut subscriber) = self.subscribers[slot as usize].take() else {
+            return;
+        };
+        self.depart(slot, &mut subscriber, before, DepartureKind::Succeeded);
+        self.place(subscriber.writer.id(), subscriber);
+    }
+
+    /// Says whether a peer has been expelled, and its connection is being closed.
+    pub(crate) fn is_excessive(&self, peer: PipeId) -> bool {
+        let slot = self.slots.get(&peer);
+        let subscriber = slot.and_then(|slot| self.subscribers[*slot as usize].as_ref());
+        subscriber.is_some_and(|subscriber| subscriber.excessive)
+    }
+
+    /// Expels a peer by its pipe.
+    pub(crate) fn expel_peer(&mut self, peer: PipeId, why: EvictReason) {
+        if let Some(&slot) = self.slots.get(&peer) {
+            self.expel(slot, why);
+        }
+    }
+
+    /// Drops a peer.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let Some(mut subscriber) = self.subscribers[slot as usize].take() else {
+            return;
+        };
+        self.slots.remove(&subscriber.writer.id());
+        let identity = subscriber.writer.identity();
+        self.depart(slot, &mut subscriber, identity, DepartureKind::Left);
+    }
+
+    /// Lets a peer have no subscriptions any more. Those that it had are still in the trie, under the slot.
+    fn depart(
+        &mut self,
+        slot: u32,
+        subscriber: &mut Subscriber,
+        identity: Identity,
+        kind: DepartureKind,
+    ) {
+        let topics = std::mem::take(&mut subscriber.topics);
+        self.all_topics -= topics.len();
+        self.all_topic_bytes -= std::mem::take(&mut subscriber.topic_bytes);
+        self.subscribed -= usize::from(!topics.is_empty());
+        if topics.is_empty() && !self.tells {
+            self.free.push(slot);
+            return;
+        }
+        let pipe = subscriber.writer.id();
+        self.departing.push_back(Departing {
+            departure: Departure {
+                pipe,
+                identity,
+                kind,
+            },
+            slot,
+            topics: topics.into_iter(),
+        });
+    }
+
+    /// Returns the slot of whoever has subscribed to most.
+    pub(super) fn greediest(&self, by_bytes: bool) -> Option<u32> {
+        let size = |slot: &u32| {
+            let subscriber = self.subscribers[*slot as usize].as_ref();
+            subscriber.map(|one| match by_bytes {
+                true => one.topic_bytes,
+                false => one.topics.len(),
+            })
+        };
+        self.slots.values().copied().max_by_key(size)
+    }
+}

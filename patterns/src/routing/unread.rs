@@ -1,0 +1,54 @@
+//! Unread: nothing is received. What peers send all the same is thrown away as it comes. Used by PUSH and SCATTER.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::RecvStrategy;
+use crate::peer::Peer;
+use crate::pipe::{Origin, PipeEnd, PipeId, PipeReader};
+
+/// The pipes, for as long as their connections last.
+#[derive(Default)]
+pub struct Unread {
+    readers: FxHashMap<PipeId, PipeReader>,
+}
+
+impl RecvStrategy for Unread {
+    fn pipes(&self) -> usize {
+        self.readers.len()
+    }
+
+    fn readers(&self) -> impl Iterator<Item = &PipeReader> {
+        self.readers.values()
+    }
+
+    fn into_readers(self) -> impl Iterator<Item = PipeReader> {
+        self.readers.into_values()
+    }
+
+    fn attach(&mut self, mut reader: PipeReader) {
+        reader.throw_away();
+        if !reader.has_ended() {
+            self.readers.insert(reader.id(), reader);
+        }
+    }
+
+    fn changed(&mut self, _: PipeId) {}
+
+    fn ended(&mut self, id: PipeId) {
+        self.readers.remove(&id);
+    }
+
+    fn detach(&mut self, origin: Origin) {
+        self.readers.retain(|_, reader| reader.origin() != origin);
+    }
+
+    fn has_next(&mut self) -> bool {
+        false
+    }
+
+    fn last_sender(&self) -> Option<Arc<Peer>> {
+        None
+    }
+}
