@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
+use common::events::{connected, ended};
+use common::place::{Place, Transport};
 use common::within;
-use purezmq::{Endpoint, Proxy, SubSocket, XPubSocket, XSubSocket};
+use purezmq::{
+    AnySocket, Context, Endpoint, Message, Proxy, SocketType, SubSocket, XPubSocket, XSubSocket,
+};
 use tokio::task::{JoinHandle, yield_now};
 
 const SUBSCRIBERS: usize = 4;
@@ -146,4 +150,121 @@ async fn an_xpub_that_is_never_read_follows_subscriptions_and_counts_the_notices
     };
     assert_eq!(within("the last of them", told).await, "099");
     assert_eq!(publisher.missed(), 90);
+}
+
+/// A subscriber leaves when another one has subscribed to its topic, and the publisher has not looked since. Nobody was
+/// the first then, and nobody the last.
+#[tokio::test]
+async fn a_topic_that_is_taken_over_neither_begins_nor_ends() {
+    for transport in [Some(Transport::Tcp4), Some(Transport::Ipc), None] {
+        let place = transport.map(Place::any);
+        let at = place
+            .as_ref()
+            .map_or("inproc://taken-over", |place| &place.endpoint);
+        let mut publisher = XPubSocket::new();
+        let mut monitor = publisher.monitor();
+        let at = publisher.bind(at).await.unwrap();
+        let open = || {
+            let mut subscriber = SubSocket::new();
+            subscriber.connect(&at).unwrap();
+            subscriber
+        };
+        let (mut one, mut other) = (open(), open());
+        if transport.is_some() {
+            connected(&mut monitor).await;
+            connected(&mut monitor).await;
+        }
+        // Both are known before it is about topics.
+        other.subscribe("other");
+        assert_eq!(
+            within("a notice", publisher.recv()).await.unwrap(),
+            "\x01other"
+        );
+        one.subscribe("topic");
+        assert_eq!(
+            within("a notice", publisher.recv()).await.unwrap(),
+            "\x01topic"
+        );
+        other.subscribe("topic");
+        if transport.is_some() {
+            within("it is there", async {
+                while publisher.stats().queued_to_receive == 0 {
+                    yield_now().await;
+                }
+            })
+            .await;
+        }
+        one.close().await;
+        if transport.is_some() {
+            ended(&mut monitor).await;
+        }
+        other.subscribe("last");
+        let next = within("a notice", publisher.recv()).await.unwrap();
+        assert_eq!(next, "\x01last", "{transport:?}");
+        assert_eq!(publisher.topics_count(), 3, "{transport:?}");
+        publisher.send("topic").await.unwrap();
+        assert_eq!(within("a message", other.recv()).await.unwrap(), "topic");
+    }
+}
+
+/// A publisher that connects has one pipe for all connections of an endpoint. What was subscribed to through the one
+/// before counts until the next one says what is wanted, and no longer.
+#[tokio::test]
+async fn a_publisher_that_connects_again_forgets_what_is_not_wanted_any_more() {
+    for transport in [Transport::Tcp4, Transport::Ipc] {
+        for (kind, its) in [
+            (SocketType::Pub, SocketType::Sub),
+            (SocketType::Pub, SocketType::XSub),
+            (SocketType::XPub, SocketType::Sub),
+            (SocketType::XPub, SocketType::XSub),
+        ] {
+            forgets(transport, kind, its).await;
+        }
+    }
+}
+
+async fn forgets(transport: Transport, kind: SocketType, its: SocketType) {
+    let what = format!("{transport:?} {kind} {its}");
+    let place = Place::fixed(transport);
+    let mut publisher = AnySocket::new(kind, &Context::new()).unwrap();
+    let mut monitor = publisher.monitor();
+    publisher.connect(&place.endpoint).unwrap();
+    let open = |topics: &'static [&'static str]| {
+        let mut subscriber = AnySocket::new(its, &Context::new()).unwrap();
+        topics.iter().for_each(|topic| {
+            subscriber.subscribe(topic);
+        });
+        subscriber
+    };
+    let mut first = open(&["dropped", "kept"]);
+    first.bind(&place.endpoint).await.unwrap();
+    until_topics(&mut publisher, 2).await;
+    first.close().await;
+    ended(&mut monitor).await;
+    // Sent while nobody is there: it waits for the next connection.
+    publisher.send("kept").await.unwrap();
+    let mut second = open(&["kept"]);
+    second.bind(&place.endpoint).await.unwrap();
+    let kept = within("what was sent meanwhile", second.recv()).await;
+    assert_eq!(kept.unwrap(), "kept", "{what}");
+    until_topics(&mut publisher, 1).await;
+    if kind != SocketType::XPub {
+        return;
+    }
+    let mut notices = Vec::new();
+    while let Ok(notice) = publisher.try_recv() {
+        notices.push(notice);
+    }
+    notices[2..4].sort_by_key(|notice| notice[0].to_vec());
+    let expected = ["\x01dropped", "\x01kept", "\0dropped", "\0kept", "\x01kept"];
+    assert_eq!(notices, expected.map(Message::from), "{what}");
+}
+
+async fn until_topics(publisher: &mut AnySocket, count: usize) {
+    within("the topics", async {
+        while publisher.topics_count() != count {
+            yield_now().await;
+        }
+    })
+    .await;
 }

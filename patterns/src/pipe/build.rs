@@ -99,7 +99,11 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     }
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
-        incoming: IncomingEnd { id, lane: incoming },
+        incoming: IncomingEnd {
+            id,
+            lane: incoming,
+            renews: false,
+        },
         attached: false,
         lasting: false,
     }
@@ -183,6 +187,7 @@ impl Unbound {
             IncomingEnd {
                 id: self.id,
                 lane: self.to_connector,
+                renews: false,
             },
         ));
     }

@@ -17,13 +17,16 @@ pub(crate) trait PeerName: Send + Sync {
     fn leave(&self);
 }
 
-/// What a socket hears of its peer, between the messages before and after it.
+/// What a socket hears of its peer, between the messages before and after it. A publisher hears of renewals, and of
+/// nothing else: what a peer subscribed to counts until it has said anew what it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PeerMark {
     /// A connection began: its peer goes by this name. `tell`: the application is to hear of it.
     Joined { name: RoutingId, tell: bool },
     /// The connection ended.
     Left,
+    /// What follows is the first that came through another connection than before.
+    Renewed,
 }
 
 /// What stands between two messages.
@@ -32,6 +35,8 @@ pub(super) enum Mark {
     Joined { name: Arc<dyn PeerName>, tell: bool },
     /// The connection ended.
     Left,
+    /// See [`PeerMark::Renewed`].
+    Renewed,
     /// What follows is sent by somebody else.
     Sender(Arc<Peer>),
 }
@@ -85,7 +90,7 @@ impl Peers {
     fn newest(&self) -> Option<&Arc<Peer>> {
         let newest = self.marks.iter().rev().find_map(|mark| match mark {
             Mark::Sender(peer) => Some(peer),
-            Mark::Joined { .. } | Mark::Left => None,
+            Mark::Joined { .. } | Mark::Left | Mark::Renewed => None,
         });
         newest
             .or(self.next_sender.as_ref())

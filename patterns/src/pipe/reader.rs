@@ -219,6 +219,10 @@ impl PipeReader {
                     self.peer = Some(peer.clone());
                     Some(Popped::Mark(PeerMark::Joined { name: peer, tell }))
                 }
+                Mark::Renewed => {
+                    self.author.meet(&mut lane.peers);
+                    Some(Popped::Mark(PeerMark::Renewed))
+                }
                 Mark::Left => {
                     self.author.meet(&mut lane.peers);
                     if let Some(told) = self.told.take() {

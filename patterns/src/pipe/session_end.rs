@@ -102,6 +102,11 @@ impl SessionPipe {
         deliver(wakeup, self.id());
     }
 
+    /// Has the socket hear where the messages of the next connection begin.
+    pub(crate) fn mark_next(&mut self) {
+        self.incoming.renews = self.lasting;
+    }
+
     /// Returns the name by which the peer is known so far.
     pub(crate) fn name(&self) -> Option<RoutingId> {
         self.incoming.lane.lock().peers.name()
@@ -329,6 +334,8 @@ impl Outstanding {
 pub(crate) struct IncomingEnd {
     pub(super) id: PipeId,
     pub(super) lane: Arc<Lane>,
+    /// What comes next is marked as that of another connection.
+    pub(super) renews: bool,
 }
 
 impl IncomingEnd {
@@ -364,6 +371,9 @@ impl IncomingEnd {
             lane.counters.add_traffic(batch.len(), batch.byte_len());
             lane.counters.unread.add(batch.len());
             return;
+        }
+        if std::mem::take(&mut self.renews) {
+            lane.mark(Mark::Renewed, false);
         }
         lane.append(batch);
         let wakeup = lane.reader.unpark();

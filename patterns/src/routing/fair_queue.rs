@@ -190,10 +190,17 @@ impl FairQueue {
         !self.readable.is_empty()
     }
 
-    /// `recv`, with the pipe that the message came from.
-    pub(crate) fn recv_from(&mut self) -> Option<(PipeId, Message)> {
-        let message = self.recv()?;
-        Some((self.readable.get(self.last)?.id(), message))
+    /// `recv`, with the pipe that the message came from. No message stands for the beginning of another connection of
+    /// the pipe, whose messages follow.
+    pub(crate) fn recv_or_renewal(&mut self) -> Option<(PipeId, Option<Message>)> {
+        loop {
+            let message = match self.recv_with(Batch::pop)? {
+                Ok(message) => Some(message),
+                Err(PeerMark::Renewed) => None,
+                Err(PeerMark::Joined { .. } | PeerMark::Left) => continue,
+            };
+            return Some((self.readable.get(self.last)?.id(), message));
+        }
     }
 
     /// The pipes are about to change places: remembers whose message was the last one.

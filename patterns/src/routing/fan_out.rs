@@ -442,7 +442,7 @@ impl SendStrategy for FanOut {
         if before != identity && before != Identity::ANY {
             subscriber.mute = false;
             subscriber.excessive = false;
-            self.succeed(slot, before);
+            self.begin_anew(slot, before, DepartureKind::Succeeded);
         }
     }
 

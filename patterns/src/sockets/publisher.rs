@@ -90,7 +90,11 @@ fn read_subscription(core: &mut Core<Pub>, most: usize) -> Option<usize> {
     if core.sender.departing().is_some() {
         return Some(core.sender.take_off(most, |_, _| {}));
     }
-    let (from, message) = core.receiver.recv_from()?;
+    let (from, message) = core.receiver.recv_or_renewal()?;
+    let Some(message) = message else {
+        core.sender.renew(from);
+        return Some(1);
+    };
     let identity = core.receiver.last_identity();
     if !core.sender.is_there(from, identity) {
         // It has come a moment ago, or gone: then nothing begins, and nothing ends.

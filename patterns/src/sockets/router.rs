@@ -247,7 +247,7 @@ impl Pattern for Router {
                 Ok(message) => Some(RouterEvent::Message(Routed { peer, message })),
                 Err(PeerMark::Joined { tell: true, .. }) => Some(RouterEvent::Connected(peer)),
                 Err(PeerMark::Left) => Some(RouterEvent::Disconnected(peer)),
-                Err(PeerMark::Joined { tell: false, .. }) => None,
+                Err(PeerMark::Joined { tell: false, .. } | PeerMark::Renewed) => None,
             });
             match event {
                 Some(event) => return Poll::Ready(Ok(event)),

@@ -440,7 +440,7 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
     let is_unheard = match departure.kind {
         DepartureKind::Left => core.receiver.has(place.0),
         DepartureKind::Succeeded => core.receiver.is_behind(place.0, place.1),
-        DepartureKind::Expelled => false,
+        DepartureKind::Heard => false,
     };
     if is_unheard {
         return None;
@@ -485,9 +485,13 @@ fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
     if is_manual && core.state.heard.len() >= limit {
         return None;
     }
-    let Some((from, message)) = core.receiver.recv_from() else {
+    let Some((from, message)) = core.receiver.recv_or_renewal() else {
         // The pipe of one that went may have been the last.
         return hear_departures(core, limit, most);
+    };
+    let Some(message) = message else {
+        core.sender.renew(from);
+        return Some(1);
     };
     let work = message.len();
     let place = (from, core.receiver.last_identity());

@@ -168,6 +168,9 @@ impl Session {
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
         session.return_batch(shared, &mut pipe, is_last);
         pipe.peer_left(shared.config.options.notify);
+        if shared.config.rules.publishes {
+            pipe.mark_next();
+        }
         let reason = match (result, evicted) {
             (Ok(()), Some(why)) => {
                 pipe.outgoing.clear_eviction();

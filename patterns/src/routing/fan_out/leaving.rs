@@ -31,8 +31,8 @@ pub(crate) enum DepartureKind {
     Left,
     /// Somebody else has come to its pipe.
     Succeeded,
-    /// It is not heard any more, though its pipe may be there.
-    Expelled,
+    /// All of it was heard, though its pipe is there, or will not be: it begins anew, or is expelled.
+    Heard,
 }
 
 impl FanOut {
@@ -80,7 +80,7 @@ impl FanOut {
         self.expelled = Some(pipe);
         let stays = subscriber.writer.evict(why);
         let identity = subscriber.writer.identity();
-        self.depart(slot, &mut subscriber, identity, DepartureKind::Expelled);
+        self.depart(slot, &mut subscriber, identity, DepartureKind::Heard);
         self.slots.remove(&pipe);
         if stays {
             // The same pipe may lead to another peer later.
@@ -91,13 +91,23 @@ impl FanOut {
         }
     }
 
-    /// Somebody else has come in a peer's place.
+    /// Lets a peer begin anew, which has come through another connection: what it has subscribed to goes.
+    pub(crate) fn renew(&mut self, peer: PipeId) {
+        if let Some(&slot) = self.slots.get(&peer)
+            && let Some(subscriber) = &self.subscribers[slot as usize]
+        {
+            let identity = subscriber.writer.identity();
+            self.begin_anew(slot, identity, DepartureKind::Heard);
+        }
+    }
+
+    /// Somebody else has come in a peer's place, or it has come again.
     #[cold]
-    pub(super) fn succeed(&mut self, slot: u32, before: Identity) {
+    pub(super) fn begin_anew(&mut self, slot: u32, before: Identity, kind: DepartureKind) {
         let Some(mut subscriber) = self.subscribers[slot as usize].take() else {
             return;
         };
-        self.depart(slot, &mut subscriber, before, DepartureKind::Succeeded);
+        self.depart(slot, &mut subscriber, before, kind);
         self.place(subscriber.writer.id(), subscriber);
     }
 
