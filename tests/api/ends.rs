@@ -553,8 +553,13 @@ impl End {
 impl Row {
     fn in_words(&self) -> [String; 6] {
         let sockets = match self.pairings().len() {
-            all if all == PAIRINGS.len() + REQUESTS.len() => "all that send".to_owned(),
-            _ => "all but PUB, XPUB, REP, which send nothing then".to_owned(),
+            all if all == PAIRINGS.len() + REQUESTS.len() => "all ten".to_owned(),
+            _ => {
+                let senders = self.pairings().into_iter().map(|(sender, _)| sender);
+                let mut names: Vec<_> = senders.map(|sender| sender.to_string()).collect();
+                names.dedup();
+                names.join(", ")
+            }
         };
         let side = match self.role {
             None => "either",
@@ -574,7 +579,7 @@ impl Row {
             Delivered::All => "all",
         };
         let rest = match self.rest {
-            Rest::Nowhere => "",
+            Rest::Nowhere => "nothing is left",
             Rest::Queued => "`queued_to_send`",
             Rest::Unsent => "`dropped.unsent`",
             Rest::Report => "`CloseReport::unsent`",

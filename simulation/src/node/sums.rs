@@ -54,7 +54,7 @@ impl Actor {
     }
 
     /// Closes a socket to its end, and checks what that reports.
-    pub(super) async fn close(&self, socket: Socket) {
+    pub(super) async fn close(&mut self, socket: Socket) {
         let before = socket.stats();
         let host = (self.plan.host, self.life.into());
         let unsent = socket.together().close().await.unsent as u64;
