@@ -283,3 +283,25 @@ async fn an_end_takes_nothing_away_from_what_had_come() {
     pull.bind("inproc://dialling-again").await.unwrap();
     assert!(matches!(pull.try_recv(), Err(RecvError::Empty)));
 }
+
+/// The task may have come to its end on another thread before `connect` returns.
+#[test]
+fn connecting_is_no_error_though_the_first_attempt_fails_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("tcp://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    for _ in 0..100 {
+        let push = purezmq::blocking::PushSocket::builder()
+            .reconnect_interval(None)
+            .build();
+        let mut push = push.expect("options");
+        push.connect(&endpoint).expect("connect");
+        let sent = push.send("nobody is there");
+        // Whether the message was queued before the attempt failed is a matter of chance.
+        assert!(
+            matches!(sent, Ok(()) | Err(SendError::Gone { .. })),
+            "{sent:?}"
+        );
+        push.close_within(Duration::ZERO);
+    }
+}

@@ -10,7 +10,9 @@ use super::{Core, Pattern};
 use crate::connection::{self, EndpointGuard, Listening};
 use crate::core::endpoint_table::{Attachment, Coming, Role};
 use crate::endpoint::Endpoint;
-use crate::error::{BindError, ConnectError, DisconnectError, EndpointGone, UnbindError};
+use crate::error::{
+    BindError, ConnectError, DisconnectError, EndpointGone, GoneReason, UnbindError,
+};
 use crate::inproc;
 use crate::logs;
 use crate::monitor::{EndpointRecord, MonitorEventKind, Subject};
@@ -257,8 +259,9 @@ impl<P: Pattern> Core<P> {
             let dial = connection::dial(pipe, guard);
             self.shared.spawn(origin, dial, &runtime);
             let liveness = &self.shared.state.liveness;
-            if liveness.gone(origin).is_some() {
-                // The runtime takes no tasks any more.
+            let gone = liveness.gone(origin);
+            if gone.is_some_and(|gone| gone.reason == GoneReason::RuntimeEnded) {
+                // The runtime takes no tasks any more. On another thread, the task may have come to its end already.
                 liveness.forget(origin);
                 return Err(ConnectError::NoRuntime { endpoint });
             }
