@@ -27,7 +27,7 @@
 //! | `purezmq::context` | `WARN` | `the last blocking socket is dropped, and what was sent has not left` | |
 //!
 //! Fields of the lines about connections and endpoints: `socket_type`; `socket`, the socket's option `name`, if it has
-//! one; `endpoint`; `peer`, its address; `claim`, as whom a peer wanted to come in that was refused; `event` or `reason`.
+//! one; `endpoint`; `peer`, its address; `refused`, as whom a peer wanted to come in that was refused; `event` or `reason`.
 //! What they quote of a peer is escaped, and cut.
 
 /// What happens to connections.

@@ -79,7 +79,7 @@ impl Serialize for MonitorEvent {
         put(&mut map, "routing_id", self.routing_id.as_ref())?;
         put(&mut map, "socket_type", self.socket_type)?;
         put(&mut map, "user_id", self.user_id.as_deref())?;
-        put(&mut map, "claim", self.claim.as_deref())?;
+        put(&mut map, "refused", self.refused.as_deref())?;
         put(&mut map, "socket", self.socket.as_deref())?;
         put(&mut map, "fd", self.fd)?;
         map.end()

@@ -9,7 +9,7 @@ use purezmq::blocking::{
     ReqSocket, RouterSocket, Socket, SubSocket, XPubSocket, XSubSocket,
 };
 use purezmq::capability::{Receives, Sends};
-use purezmq::{Message, MonitorEventKind, RouterEvent};
+use purezmq::{Message, MonitorEventKind, RecvError, RouterEvent};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
@@ -45,6 +45,7 @@ where
 
 #[test]
 fn every_type_that_receives_becomes_readable_by_a_message() {
+    // R-POLL-1
     let (pull, push) = linked!(PullSocket, PushSocket);
     becomes_readable(push, pull);
     let (one, two) = linked!(PairSocket, PairSocket);
@@ -121,6 +122,7 @@ fn a_sub_is_not_readable_by_what_it_does_not_want() {
 
 #[test]
 fn req_and_rep_are_ready_in_their_turn() {
+    // R-REQ-11
     let (rep, req) = linked!(RepSocket, ReqSocket);
     let both = Interest::READABLE | Interest::WRITABLE;
     let mut poller = Poller::new();
@@ -226,6 +228,23 @@ fn halves_are_waited_for_as_well() {
     other.send("hello").expect("send");
     let ready = poller.wait(PATIENCE);
     assert!(ready.len() == 1 && ready[0].is(receiver) && !ready[0].writable);
+}
+
+/// What would fail at once is ready: nobody waits for it for ever.
+#[test]
+fn a_socket_whose_endpoints_are_gone_is_ready() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let dealer = DealerSocket::builder().reconnect_interval(None).build();
+    let mut dealer = dealer.expect("options");
+    dealer.connect(format!("tcp://{address}")).expect("connect");
+    let mut poller = Poller::new();
+    let dealer = poller.add(dealer, Interest::READABLE);
+    let ready = poller.wait(PATIENCE);
+    assert!(ready.len() == 1 && ready[0].is(dealer));
+    let received = poller[dealer].try_recv();
+    assert!(matches!(received, Err(RecvError::Gone(_))), "{received:?}");
 }
 
 #[test]

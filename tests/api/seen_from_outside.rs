@@ -228,10 +228,10 @@ async fn the_refused_user_or_key_is_in_the_event_escaped_and_cut() {
                     .expect("connect");
             }
             let refused = event(&mut at_pull, "a refusal", is_refused).await;
-            assert_eq!(refused.claim.as_deref(), Some(expected.as_str()));
+            assert_eq!(refused.refused.as_deref(), Some(expected.as_str()));
             assert!(!format!("{refused:?}").contains("secret word"));
             let told = event(&mut at_push, "a refusal", is_refused).await;
-            assert_eq!(told.claim, None, "it is the other that wanted to come in");
+            assert_eq!(told.refused, None, "it is the other that wanted to come in");
         }
     }
 }
@@ -295,7 +295,7 @@ async fn a_refused_peer_is_a_warning_once_and_its_name_forges_no_line() {
     assert_eq!(warned.len(), 1, "{warned:?}");
     for part in [
         "socket=front door",
-        "claim=user \"eve\\nWARN forged\"",
+        "refused=user \"eve\\nWARN forged\"",
         "failures=1",
     ] {
         assert!(warned[0].contains(part), "{part}: {warned:?}");

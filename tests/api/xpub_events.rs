@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use common::raw::RawPeer;
 use common::within;
 use purezmq::{
     Context, SendError, SubSocket, Subscriber, XPubEvent, XPubSocket, XSubSocket, blocking,
@@ -76,10 +77,10 @@ async fn a_message_that_looks_like_a_notice_is_a_message() {
     let publisher = XPubSocket::builder().only_first_subscribe(true).build();
     let mut publisher = publisher.expect("options");
     let bound = publisher.bind(ANY_PORT).await.expect("bind");
-    let xsub = XSubSocket::builder().only_first_subscribe(true).build();
-    let mut xsub = xsub.expect("options");
-    xsub.connect(&bound).expect("connect");
-    xsub.send(["\u{1}a", "\u{1}b"]).await.expect("send");
+    let mut raw = RawPeer::connect(&bound).await;
+    raw.shake_hands("XSUB").await;
+    // One message of two frames.
+    raw.send(b"\x01\x02\x01a\x00\x02\x01b").await;
     let (topic, subscriber) = subscribed(&mut publisher).await;
     assert_eq!(topic, b"a");
     let expected = XPubEvent::Message {

@@ -257,6 +257,7 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Becomes ready when `recv` would not wait, or, with `send`, `send` would not. What would fail at once is ready, too.
+    #[cfg(not(purezmq_loom))]
     pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>, send: bool) -> Poll<()> {
         let ready = |is_ready| match is_ready {
             true => Poll::Ready(Ok(())),

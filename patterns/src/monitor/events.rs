@@ -40,7 +40,7 @@ struct Connection {
     socket_type: Option<SocketType>,
     user_id: Option<Arc<str>>,
     /// As whom a peer wanted to come in that was refused.
-    claim: Option<Arc<str>>,
+    refused: Option<Arc<str>>,
     /// The handshake is through.
     greeted: bool,
 }
@@ -90,7 +90,7 @@ impl Subject {
                 routing_id: None,
                 socket_type: None,
                 user_id: None,
-                claim: None,
+                refused: None,
                 greeted: false,
             }),
             record: self.record.clone(),
@@ -112,9 +112,9 @@ impl Subject {
     }
 
     /// Notes as whom the peer wanted to come in, whom the authenticator has refused.
-    pub(crate) fn refused(&mut self, claim: Option<Box<str>>) {
+    pub(crate) fn refused(&mut self, who: Option<Box<str>>) {
         if let Some(connection) = &mut self.connection {
-            connection.claim = claim.map(Into::into);
+            connection.refused = who.map(Into::into);
         }
     }
 
@@ -148,7 +148,7 @@ impl Subject {
             routing_id: connection.and_then(|one| one.routing_id.clone()),
             socket_type: connection.and_then(|one| one.socket_type),
             user_id: connection.and_then(|one| one.user_id.clone()),
-            claim: connection.and_then(|one| one.claim.clone()),
+            refused: connection.and_then(|one| one.refused.clone()),
             socket,
             fd: self.fd,
         }
@@ -213,7 +213,7 @@ impl Events {
                     socket = self.name().as_deref(),
                     endpoint = %subject.endpoint,
                     peer = connection.map(|one| tracing::field::display(&one.peer)),
-                    claim = connection.and_then(|one| one.claim.as_deref()),
+                    refused = connection.and_then(|one| one.refused.as_deref()),
                     failures,
                     event = ?kind,
                     $message

@@ -58,7 +58,7 @@ pub struct MonitorEvent {
     pub user_id: Option<Arc<str>>,
     /// As whom a peer wanted to come in that the authenticator has refused: `user "joe"`, or `key` and the CURVE key in
     /// Z85. The name is escaped, and cut after 64 bytes. `None` for all others.
-    pub claim: Option<Arc<str>>,
+    pub refused: Option<Arc<str>>,
     /// What the socket is called (option `name`).
     pub socket: Option<Arc<str>>,
     /// The system's number of the connection's or the listener's socket, for telling connections apart:
@@ -231,7 +231,7 @@ impl MonitorEvent {
             routing_id: None,
             socket_type: None,
             user_id: None,
-            claim: None,
+            refused: None,
             socket: None,
             fd: None,
         }

@@ -74,7 +74,7 @@ impl Authority {
             credentials,
         };
         let mechanism = request.credentials.mechanism();
-        let claim = request.credentials.claim();
+        let who = request.credentials.who();
         let decision = if let Some(authenticator) = self.authenticator() {
             authenticator.decide(request).await
         } else if self.zap.is_bound() {
@@ -106,7 +106,7 @@ impl Authority {
                 socket = options.name,
                 %address,
                 mechanism,
-                claim,
+                refused = who,
                 %refusal,
                 "peer refused"
             ),

@@ -9,7 +9,7 @@ use super::{null, plain};
 use crate::wire::metadata::Metadata;
 
 /// Bounds how many bytes of a name are shown.
-const CLAIM: usize = 64;
+const SHOWN: usize = 64;
 
 /// Says who the peer claims to be (PLAIN) or has proven to be (CURVE).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,11 @@ impl Credentials {
     /// Returns as whom the peer wants to come in, as text for people: the name, escaped, of which at most 64 bytes are
     /// shown, or the key in Z85. `None` for NULL. There is no secret in it.
     #[must_use]
-    pub fn claim(&self) -> Option<String> {
+    pub fn who(&self) -> Option<String> {
         match self {
             Self::Null => None,
             Self::Plain { username, .. } => {
-                let shown = &username[..username.len().min(CLAIM)];
+                let shown = &username[..username.len().min(SHOWN)];
                 let cut = if shown.len() < username.len() {
                     "..."
                 } else {
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_one_short_line_without_the_password() {
+    fn who_it_is_is_one_short_line_without_the_password() {
         let plain = |username: &str| {
             let credentials = Credentials::Plain {
                 username: username.to_owned().into(),
                 password: "hunter2".into(),
             };
-            credentials.claim().expect("a name")
+            credentials.who().expect("a name")
         };
         assert_eq!(plain("joe"), "user \"joe\"");
         assert_eq!(plain("joe\n\"root\""), "user \"joe\\n\\\"root\\\"\"");
@@ -148,12 +148,12 @@ mod tests {
             plain(&"x".repeat(200)),
             format!("user \"{}\"...", "x".repeat(64))
         );
-        assert_eq!(Credentials::Null.claim(), None);
+        assert_eq!(Credentials::Null.who(), None);
         #[cfg(feature = "curve")]
         {
             let key = PublicKey::from([0; 32]);
-            let claim = Credentials::Curve(key).claim().expect("a key");
-            assert_eq!(claim, format!("key {key}"));
+            let who = Credentials::Curve(key).who().expect("a key");
+            assert_eq!(who, format!("key {key}"));
         }
     }
 

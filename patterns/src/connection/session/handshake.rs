@@ -50,11 +50,11 @@ impl Session {
                     // The peer is not read from before that is decided.
                     let Config { rules, options } = &*shared.config;
                     let authority = &shared.state.authority;
-                    let claim = credentials.claim();
+                    let who = credentials.who();
                     let decision = authority.decide(options, rules.socket_type, peer, credentials);
                     let answer = Box::pin(decision).await;
                     if answer.is_err() {
-                        self.refused = claim.map(Into::into);
+                        self.refused = who.map(Into::into);
                     }
                     let now = Instant::now().into_std();
                     self.engine.authenticated(answer, now)?;
