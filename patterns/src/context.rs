@@ -1,7 +1,9 @@
 //! The context: sockets of one context can meet by inproc names, and may share I/O threads.
 
-mod lingering;
+mod closing;
+mod members;
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
@@ -9,11 +11,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, timeout};
 
-pub(crate) use self::lingering::Lingering;
-use crate::error::CloseReport;
+pub(crate) use self::members::{Member, Members};
+use crate::error::{CloseReport, ContextReport};
 use crate::inproc;
-use crate::io_threads::IoThreads;
+use crate::io_threads::{self, IoThreads, OfProcess};
 use crate::logs;
+use crate::runtime;
 use crate::security::{Authenticator, Authority};
 use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
@@ -22,6 +25,12 @@ use crate::transport::simulated::{Network, Simulated};
 /// How long the drop of the last blocking socket waits for what was sent. A peer that is not there may never come, and a
 /// program has to end.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// How long a runtime does not answer that is taken to be kept from running.
+const NO_ANSWER: Duration = Duration::from_millis(250);
+
+/// How long connections may still say goodbye when the time of `close` is over.
+const AFTER_LINGER: Duration = Duration::from_millis(100);
 
 /// A family of sockets that know each other's `inproc://` names.
 ///
@@ -49,7 +58,7 @@ pub struct Context {
     names: Arc<inproc::Names>,
     io_threads: Option<Arc<IoThreads>>,
     authority: Arc<Authority>,
-    lingering: Arc<Lingering>,
+    members: Arc<Members>,
     #[cfg(purezmq_simulation)]
     network: Option<Arc<dyn AnyTransport>>,
 }
@@ -63,7 +72,7 @@ impl Context {
             names,
             io_threads: None,
             authority,
-            lingering: Arc::default(),
+            members: Arc::default(),
             #[cfg(purezmq_simulation)]
             network: None,
         }
@@ -187,28 +196,88 @@ impl Context {
     ///
     /// A dropped future only doesn't wait.
     pub async fn flush(&self, limit: Duration) -> CloseReport {
-        let sockets = self.lingering.all();
+        let sockets = self.members.lingering();
         let limit = self.timer(0, limit);
         tokio::select! {
             biased;
-            () = lingering::ended(&sockets) => {}
+            () = members::ended(&sockets) => {}
+            () = stuck() => members::drive(&sockets),
             () = limit => {}
         }
         CloseReport {
-            unsent: lingering::left(&sockets) + self.names.left_behind(),
+            unsent: members::left(&sockets) + self.names.left_behind(),
             unread: 0,
         }
     }
 
-    /// Returns the sockets that have ended, for one that does.
-    pub(crate) fn lingering(&self) -> &Lingering {
-        &self.lingering
+    /// Ends all sockets of this context, wherever they are held, and those that were dropped and linger. Each lingers for
+    /// its own time, all together for `limit`. Returns what was left then, at most a tenth of a second later.
+    ///
+    /// From the first poll on, nothing begins in this context, and every call on a socket of its fails: `send`, `recv`,
+    /// `bind`, `connect` and so on with an error named `ContextClosed`, also those that are waiting at that moment, in
+    /// whatever task or thread. [`build`](crate::socket::Builder::build) fails, and a socket made by `new` is one whose
+    /// calls do. A proxy returns. Messages that have come and were not received are not to be had any more.
+    /// (libzmq: `zmq_ctx_shutdown` and `zmq_ctx_term`, but nobody has to drop a socket before.)
+    ///
+    /// It may be called from any task, several times, and at once: all calls wait for the same end, within the shortest
+    /// of their limits, and get the same report.
+    ///
+    /// The [`global`](Self::global) context is that of all sockets of the process that were not given another, those of
+    /// libraries among them: closing it is for the end of a program. Blocking sockets have another,
+    /// [`blocking::context`](crate::blocking::context); [`blocking::close`](crate::blocking::close) is this call for
+    /// programs without async code.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use purezmq::{Context, PushSocket, SendError};
+    ///
+    /// let context = Context::new();
+    /// let mut push = PushSocket::builder().context(&context).build()?;
+    /// push.connect("tcp://127.0.0.1:9")?;
+    /// push.send("nobody is there").await?;
+    /// let report = context.close(Duration::from_millis(10)).await;
+    /// assert_eq!(report.unsent, 1);
+    /// assert_eq!(report.peers[0].endpoint, push.last_endpoint());
+    /// assert!(matches!(push.send("more").await, Err(SendError::ContextClosed(_))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The context is closed by the first poll; a dropped future only doesn't wait for the rest.
+    pub async fn close(&self, limit: Duration) -> ContextReport {
+        let closing = self.members.close();
+        closing.hurry(limit);
+        let over = self.timer(0, limit.saturating_add(AFTER_LINGER));
+        tokio::select! {
+            biased;
+            () = closing.ended() => {}
+            () = stuck() => closing.drive(),
+            () = over => {}
+        }
+        closing.report()
+    }
+
+    /// Returns whether the context has been [closed](Self::close), or is being closed.
+    pub fn is_closed(&self) -> bool {
+        self.members.are_closed()
+    }
+
+    /// Returns the context's sockets.
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
     }
 
     /// Makes a timer, which belongs to the runtime in which sockets with this affinity have their tasks, whatever executor
     /// polls it. Where there is none, it is that of the blocking sockets.
     pub(crate) fn timer(&self, affinity: u64, time: Duration) -> Sleep {
-        let runtime = self.runtime(affinity);
+        // One that this thread keeps from running has no timers either.
+        let has_timers = self.has_io_threads() || runtime::blocked().is_none();
+        let runtime = has_timers.then(|| self.runtime(affinity)).flatten();
         let runtime = runtime.or_else(|| Context::global_with_io_thread().runtime(0));
         let _inside = runtime.as_ref().map(Handle::enter);
         tokio::time::sleep(time)
@@ -217,16 +286,21 @@ impl Context {
     /// Returns the context of all sockets that were not given one. A process that was forked from one that had sockets
     /// has another than that.
     pub fn global() -> Self {
-        static GLOBAL: OnceLock<Box<OfProcess>> = OnceLock::new();
-        OfProcess::find(&GLOBAL, std::process::id(), Context::new)
+        static GLOBAL: OnceLock<Box<OfProcess<Context>>> = OnceLock::new();
+        let found = OfProcess::find(&GLOBAL, std::process::id(), || Ok(Context::new()));
+        found.unwrap_or_else(|never: Infallible| match never {})
     }
 
     /// Returns the context of all blocking sockets that were not given one: with an I/O thread.
     pub(crate) fn global_with_io_thread() -> Self {
-        static GLOBAL: OnceLock<Box<OfProcess>> = OnceLock::new();
-        OfProcess::find(&GLOBAL, std::process::id(), || {
-            Context::with_io_threads(1).expect("the system has another thread")
-        })
+        static GLOBAL: OnceLock<Box<OfProcess<Context>>> = OnceLock::new();
+        let found = OfProcess::find(&GLOBAL, std::process::id(), || {
+            io_threads::of_process().map(|threads| Context {
+                io_threads: Some(threads),
+                ..Context::new()
+            })
+        });
+        found.expect("the system has another thread")
     }
 
     /// Returns the context's inproc names.
@@ -235,34 +309,23 @@ impl Context {
     }
 }
 
-/// The shared context of one process. A process that is forked gets none of the other's threads, and its locks as they
-/// were: so it makes a context of its own, and touches nothing of the one that it has inherited.
-struct OfProcess {
-    process: u32,
-    context: Context,
-    /// That of a process forked from this one, as that process sees it.
-    forked: OnceLock<Box<OfProcess>>,
-}
-
-impl OfProcess {
-    /// Returns the context of the process with that number, which is made first if there is none.
-    fn find(first: &OnceLock<Box<OfProcess>>, process: u32, make: impl Fn() -> Context) -> Context {
-        let mut place = first;
-        loop {
-            match place.get() {
-                Some(known) if known.process == process => return known.context.clone(),
-                Some(parent) => place = &parent.forked,
-                None => {
-                    // Another thread may be faster: then its context is found, and this one ends.
-                    let _ = place.set(Box::new(OfProcess {
-                        process,
-                        context: make(),
-                        forked: OnceLock::new(),
-                    }));
-                }
-            }
+/// Becomes ready if whoever polls this future keeps the runtime here from running, by [`blocking::wait`](crate::blocking::wait):
+/// what is waited for will not happen.
+pub(crate) async fn stuck() {
+    if let Some(runtime) = runtime::blocked()
+        && let Ok(threads) = io_threads::of_process()
+    {
+        let answer = runtime.spawn(async {});
+        let inside = threads.pick(0);
+        let limit = {
+            let _inside = inside.enter();
+            tokio::time::sleep(NO_ANSWER)
+        };
+        if tokio::select! { biased; _ = answer => false, () = limit => true } {
+            return;
         }
     }
+    std::future::pending().await
 }
 
 /// A blocking socket's hold on its context. When the last one of a context is dropped, it waits for what the context's
@@ -275,7 +338,7 @@ pub(crate) struct Flush {
 
 impl Flush {
     pub(crate) fn of(context: Context) -> Self {
-        context.lingering.blocking_begins();
+        context.members.blocking_begins();
         Flush {
             context,
             process: std::process::id(),
@@ -294,15 +357,15 @@ impl Drop for Flush {
         if self.process != std::process::id() {
             return;
         }
-        let sockets = self.context.lingering.blocking_ends();
+        let sockets = self.context.members.blocking_ends();
         let (false, Some(threads)) = (sockets.is_empty(), &self.context.io_threads) else {
             return;
         };
         // This may be the end of a thread, whose thread-locals are gone: a runtime cannot be entered here.
         let (done, is_done) = mpsc::channel();
         threads.pick(0).spawn(async move {
-            let _ = timeout(FLUSH, lingering::ended(&sockets)).await;
-            let _ = done.send(lingering::left(&sockets));
+            let _ = timeout(FLUSH, members::ended(&sockets)).await;
+            let _ = done.send(members::left(&sockets));
         });
         // Longer than that, should this be the very thread: then nobody is served by it meanwhile.
         if let Ok(unsent @ 1..) = is_done.recv_timeout(FLUSH + Duration::from_secs(1)) {
@@ -328,22 +391,5 @@ impl std::fmt::Debug for Context {
             .field("names", &self.names.len())
             .field("io_threads", &self.io_threads)
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_process_has_its_own_shared_context() {
-        let first = OnceLock::new();
-        let names = |process| OfProcess::find(&first, process, Context::new).names;
-        let (parent, child, grandchild) = (names(1), names(2), names(3));
-        assert!(!Arc::ptr_eq(&parent, &child));
-        assert!(!Arc::ptr_eq(&child, &grandchild));
-        assert!(Arc::ptr_eq(&parent, &names(1)));
-        assert!(Arc::ptr_eq(&child, &names(2)));
-        assert!(Arc::ptr_eq(&grandchild, &names(3)));
     }
 }

@@ -6,6 +6,7 @@
 //! [`ConnectFailure`], and the session dials again. Every failed send hands the message back.
 
 mod gone;
+mod report;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::routing_id::RoutingId;
 
 pub use gone::{EndpointGone, GoneReason};
+pub use report::{CloseReport, ContextReport, LeftAtPeer};
 
 /// Has an error show its text when it is debugged, too: that is what `unwrap` and a `main` print.
 macro_rules! debug_as_text {
@@ -89,6 +91,12 @@ pub enum BindError {
         /// What it has not: `timers` or `I/O`.
         lacks: &'static str,
     },
+    /// The socket's context has been [closed](crate::Context::close).
+    #[error("cannot bind {endpoint}: the socket's context is closed")]
+    ContextClosed {
+        /// Where it was to listen.
+        endpoint: Endpoint,
+    },
     /// The operating system refused for another reason: permissions, a missing directory, too
     /// many open files, an option that it does not support.
     #[error("cannot bind {endpoint}: {source}")]
@@ -108,7 +116,8 @@ impl BindError {
             | BindError::Unauthenticated { .. }
             | BindError::NoTls { .. }
             | BindError::NoRuntime { .. }
-            | BindError::RuntimeLacks { .. } => return None,
+            | BindError::RuntimeLacks { .. }
+            | BindError::ContextClosed { .. } => return None,
             BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
             BindError::AddressNotAvailable { reason, .. } => {
                 io::Error::new(io::ErrorKind::AddrNotAvailable, reason.clone())
@@ -167,6 +176,12 @@ pub enum ConnectError {
     #[error("cannot connect to {endpoint}: this PAIR socket has a peer already")]
     Occupied {
         /// The peer that it was to have.
+        endpoint: Endpoint,
+    },
+    /// The socket's context has been [closed](crate::Context::close).
+    #[error("cannot connect to {endpoint}: the socket's context is closed")]
+    ContextClosed {
+        /// The peer.
         endpoint: Endpoint,
     },
 }
@@ -262,6 +277,12 @@ pub enum UnbindError {
     /// The socket was bound there until the endpoint's task ended. It is forgotten now.
     #[error("no longer bound: {0}")]
     Gone(Arc<EndpointGone>),
+    /// The socket's context has been [closed](crate::Context::close), and with it all endpoints.
+    #[error("not bound to {endpoint}: the socket's context is closed")]
+    ContextClosed {
+        /// The endpoint asked for.
+        endpoint: Endpoint,
+    },
 }
 
 /// `disconnect` found nothing to disconnect.
@@ -280,6 +301,12 @@ pub enum DisconnectError {
     /// The socket was connected there until the endpoint's task ended. It is forgotten now.
     #[error("no longer connected: {0}")]
     Gone(Arc<EndpointGone>),
+    /// The socket's context has been [closed](crate::Context::close), and with it all endpoints.
+    #[error("not connected to {endpoint}: the socket's context is closed")]
+    ContextClosed {
+        /// The endpoint asked for.
+        endpoint: Endpoint,
+    },
 }
 
 /// `send` or `try_send` failed: nothing of the message was sent, and it is handed back.
@@ -335,6 +362,9 @@ pub enum SendError {
         /// The endpoint that went last.
         last: Arc<EndpointGone>,
     },
+    /// The socket's context has been [closed](crate::Context::close): the socket sends nothing any more.
+    #[error("the socket's context is closed")]
+    ContextClosed(Message),
 }
 
 /// `reserve` failed.
@@ -347,6 +377,9 @@ pub enum ReserveError {
     /// Every endpoint of the socket is gone: nothing is left that could ever take a message. Connect or bind again.
     #[error("nothing is left that could take a message: {0}")]
     Gone(Arc<EndpointGone>),
+    /// The socket's context has been [closed](crate::Context::close): the socket sends nothing any more.
+    #[error("the socket's context is closed")]
+    ContextClosed,
 }
 
 impl SendError {
@@ -361,7 +394,8 @@ impl SendError {
             | SendError::NoFrames(message)
             | SendError::Multipart(message)
             | SendError::Unsupported { message, .. }
-            | SendError::Gone { message, .. } => message,
+            | SendError::Gone { message, .. }
+            | SendError::ContextClosed(message) => message,
         }
     }
 
@@ -400,6 +434,9 @@ pub enum RecvError {
     /// The socket [drains](crate::Socket::drain), and what had come has been received, or the limit is over: close it.
     #[error("the socket drains, and nothing more comes")]
     Drained,
+    /// The socket's context has been [closed](crate::Context::close): the socket receives nothing any more.
+    #[error("the socket's context is closed")]
+    ContextClosed,
 }
 
 /// An option cannot be set so; nothing was changed, and no socket was made.
@@ -440,6 +477,9 @@ pub enum OptionError {
         /// The builder method's name.
         option: &'static str,
     },
+    /// The context that the socket was to be made in has been [closed](crate::Context::close).
+    #[error("the context is closed: it has no more sockets")]
+    ContextClosed,
 }
 
 impl OptionError {
@@ -451,24 +491,9 @@ impl OptionError {
             | OptionError::SocketType { option, .. }
             | OptionError::NoPlainValue { option }
             | OptionError::NotInLibzmq { option } => option,
+            OptionError::ContextClosed => "context",
         }
     }
-}
-
-/// What `close` left behind: its report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// Messages that were accepted by `send`, and had not been handed to the operating system whole, or to an inproc peer,
-    /// when `linger` ended or their endpoint was gone. They are gone; but for those that wait for somebody to bind an inproc
-    /// name, who still gets them. So each message that was [queued](crate::stats::SocketStats::queued_to_send) at the
-    /// close has been sent, or is counted here, whatever has become of its peer. What was dropped before is in
-    /// [`stats`](crate::Socket::stats) only: what peers had left that went of their own accord, and what was left of
-    /// endpoints that were disconnected or unbound.
-    pub unsent: usize,
-    /// Messages that had been received and that nobody took before the close: they are gone. Of an inproc pipe, only what
-    /// this side had taken out of it: the rest is unsent, at the peer.
-    pub unread: usize,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! their connections. The sockets are the same; only the pipe's other end lives on another thread.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,47 @@ impl IoThreads {
     }
 }
 
+/// Returns the thread that all blocking sockets share which were not given a context, and what goes on when its runtime ends.
+/// A process that was forked has another one.
+pub(crate) fn of_process() -> io::Result<Arc<IoThreads>> {
+    static THREADS: OnceLock<Box<OfProcess<Arc<IoThreads>>>> = OnceLock::new();
+    OfProcess::find(&THREADS, std::process::id(), || IoThreads::start(1))
+}
+
+/// What one process has one of. A process that is forked gets none of the other's threads, and its locks as they were: so
+/// it makes its own, and touches nothing of what it has inherited.
+pub(crate) struct OfProcess<T> {
+    process: u32,
+    value: T,
+    /// That of a process forked from this one, as that process sees it.
+    forked: OnceLock<Box<OfProcess<T>>>,
+}
+
+impl<T: Clone> OfProcess<T> {
+    /// Returns what the process with that number has, which is made first if there is none.
+    pub(crate) fn find<E>(
+        first: &OnceLock<Box<OfProcess<T>>>,
+        process: u32,
+        make: impl Fn() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut place = first;
+        loop {
+            match place.get() {
+                Some(known) if known.process == process => return Ok(known.value.clone()),
+                Some(parent) => place = &parent.forked,
+                None => {
+                    // Another thread may be faster: then its value is found, and this one ends.
+                    let _ = place.set(Box::new(OfProcess {
+                        process,
+                        value: make()?,
+                        forked: OnceLock::new(),
+                    }));
+                }
+            }
+        }
+    }
+}
+
 impl Drop for IoThreads {
     fn drop(&mut self) {
         // Perhaps on one of the threads, whose last task held the last reference: nothing may be waited for.
@@ -76,4 +117,26 @@ fn start(number: usize, ended: CancellationToken) -> io::Result<Handle> {
         .name(format!("purezmq-io-{number}"))
         .spawn(move || runtime.block_on(ended.cancelled()))?;
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn each_process_has_its_own() {
+        let first = OnceLock::new();
+        let of = |process| {
+            let made: Result<_, Infallible> =
+                OfProcess::find(&first, process, || Ok(Arc::new(process)));
+            made.unwrap()
+        };
+        let (parent, child, grandchild) = (of(1), of(2), of(3));
+        assert_eq!((*parent, *child, *grandchild), (1, 2, 3));
+        assert!(Arc::ptr_eq(&parent, &of(1)));
+        assert!(Arc::ptr_eq(&child, &of(2)));
+        assert!(Arc::ptr_eq(&grandchild, &of(3)));
+    }
 }

@@ -82,8 +82,9 @@ mod transport;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
-    BindError, CloseReport, ConnectError, ConnectFailure, DisconnectError, EndpointGone,
-    GoneReason, OptionError, RecvError, ReserveError, SendError, UnbindError,
+    BindError, CloseReport, ConnectError, ConnectFailure, ContextReport, DisconnectError,
+    EndpointGone, GoneReason, LeftAtPeer, OptionError, RecvError, ReserveError, SendError,
+    UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;

@@ -170,7 +170,8 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         self.handle.clone()
     }
 
-    /// Moves messages until the proxy is told to terminate, or has been drained. It can be run again then.
+    /// Moves messages until the proxy is told to terminate, or has been drained, or the context of one of its two sockets is
+    /// closed. It can be run again then.
     ///
     /// # Cancel safety
     ///
@@ -262,6 +263,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
             let was_told = self.poll_control(cx);
             match self.handle.state() {
                 State::Running => {}
+                State::Paused if self.has_ended() => return Poll::Ready(()),
                 State::Paused => return Poll::Pending,
                 State::Draining if self.begin_drain(cx) => {}
                 State::Draining | State::Terminating => {
@@ -287,6 +289,9 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 &meters.back(),
                 cx,
             );
+            if self.has_ended() {
+                return Poll::Ready(());
+            }
             if there != Moved::Burst && back_again != Moved::Burst && !was_told {
                 if self.drains && self.is_drained(there, back_again) {
                     self.handle.ended();
@@ -297,6 +302,13 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         }
         yield_to_others(cx);
         Poll::Pending
+    }
+
+    /// Returns whether one of the two sockets has ended with its context. Looked at when both have been asked: so what ends
+    /// after this wakes the task.
+    fn has_ended(&mut self) -> bool {
+        let ends = [self.frontend.end(), self.backend.end()];
+        ends.into_iter().flatten().any(|end| end.has_ended())
     }
 
     /// Does what the control socket says. Returns whether it may have more to say.

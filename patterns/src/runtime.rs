@@ -1,14 +1,46 @@
-//! What the runtime that is running here can do: asked by `bind` and `connect`, before tasks are given to it.
+//! What the runtime that is running here can do: asked by `bind` and `connect`, before tasks are given to it, and by calls
+//! that wait, whether they keep it from running.
 //!
 //! tokio says that a runtime has no timers, or no I/O, by a panic, in whatever asks for them; there is no other way to
 //! know. So they are asked for here, once for each endpoint, and the panic is caught, where otherwise it would be met by
 //! the task that dials or listens. The program's panic hook tells of it before the error does: replacing the hook is not
 //! for a library.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+thread_local! {
+    /// This thread waits in [`blocking`].
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `wait`, which blocks this thread while it polls a future.
+#[inline]
+pub(crate) fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            WAITS.set(self.0);
+        }
+    }
+
+    let _before = Before(WAITS.replace(true));
+    wait()
+}
+
+/// Returns the runtime that may be blocked by whoever polls the future that asks: it runs on one thread, and that may be
+/// this one.
+pub(crate) fn blocked() -> Option<Handle> {
+    if !WAITS.get() {
+        return None;
+    }
+    let runtime = Handle::try_current().ok()?;
+    (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then_some(runtime)
+}
 
 /// Returns what a runtime lacks of what an endpoint's tasks need: `timers`, or with `by_system` also `I/O`.
 pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {

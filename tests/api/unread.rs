@@ -1,6 +1,8 @@
 //! What nobody reads is not kept: what is sent to a socket that never receives, to a half that is alone, and what peers
 //! leave that have gone.
 
+use std::time::Duration;
+
 use common::events::{connected, ended};
 use common::place::{Place, Transport};
 use common::raw::{RawPeer, short_frame};
@@ -104,8 +106,8 @@ async fn met(socket: &mut AnySocket, endpoint: &purezmq::Endpoint, number: usize
     if peer_type == Dealer {
         let mut options = peer.options();
         let id = OptionId::by_name("routing_id").expect("an option");
-        let name = format!("peer {number}");
-        options.set(id, name.as_bytes()).expect("a name");
+        let name = format!("peer {number}").into_bytes();
+        options.set(id, Value::Bytes(name.into())).expect("a name");
         peer.set_options(options).expect("options");
     }
     peer.connect(endpoint).unwrap();

@@ -48,8 +48,46 @@ pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;
 #[cfg(not(purezmq_loom))]
 pub use self::wait::wait_within;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::ContextReport;
 use crate::rules::each_socket_type;
 use crate::sockets;
+
+/// Returns the context of all blocking sockets that were not given one. Async sockets have another,
+/// [`Context::global`].
+///
+/// # Panics
+///
+/// The system refuses the I/O thread, when it is the first use of blocking sockets in the process.
+pub fn context() -> Context {
+    Context::global_with_io_thread()
+}
+
+/// Closes a context, and waits: [`Context::close`], for programs without async code. May be called from any thread. Calls
+/// that block in other threads on sockets of the context fail.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use purezmq::blocking::{self, PullSocket};
+/// use purezmq::{Context, RecvError};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = Context::with_io_threads(1)?;
+/// let mut pull = PullSocket::builder().context(&context).build()?;
+/// pull.bind("tcp://127.0.0.1:*")?;
+/// let worker = std::thread::spawn(move || pull.recv());
+/// let report = blocking::close(&context, Duration::from_secs(1));
+/// assert_eq!(report.unsent, 0);
+/// assert_eq!(worker.join().unwrap(), Err(RecvError::ContextClosed));
+/// # Ok(())
+/// # }
+/// ```
+pub fn close(context: &Context, limit: Duration) -> ContextReport {
+    wait(context.close(limit))
+}
 
 macro_rules! names {
     ($($name:ident $socket:ident: $($capability:ident)+ { $($row:tt)+ })+) => {

@@ -80,9 +80,8 @@ impl<P: Pattern> Socket<P> {
     /// The system refuses the I/O thread, when it is the process' first blocking socket. Build one with
     /// [`Context::with_io_threads`] to get an error instead.
     pub fn new() -> Self {
-        Self::builder()
-            .build()
-            .expect("the default options are within their ranges")
+        // Not by the builder: a closed context has sockets, too, whose calls fail.
+        Self::open(&Self::context(), Options::of(P::RULES.socket_type))
     }
 
     /// Begins a socket with options of its own. Its context is that of all blocking sockets, unless it is given another,

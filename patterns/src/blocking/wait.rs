@@ -7,20 +7,28 @@ use std::task::{Poll, Wake, Waker};
 #[cfg(not(purezmq_loom))]
 use std::time::{Duration, Instant};
 
+use crate::runtime;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, Thread};
 
 /// Runs a future to its end on this thread, which parks while the future waits. For everything in this library
 /// that is a future: it needs no runtime around it, if its socket's connections run on I/O threads.
+///
+/// On the thread of a current-thread runtime, which nothing else runs on meanwhile, it waits in vain for connections that
+/// live there. Limits hold all the same; `close`, [`flush`](crate::Context::flush) and
+/// [`Context::close`](crate::Context::close) write what the system takes at once, notice within a quarter of a second that
+/// they keep their runtime from the rest, and return: what is left is sent afterwards, as after a drop.
 #[inline]
 pub fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    // Most calls are served at once: they need no parker. Others are polled again, and then with a waker of this thread.
-    let mut cx = std::task::Context::from_waker(Waker::noop());
-    match future.as_mut().poll(&mut cx) {
-        Poll::Ready(output) => output,
-        Poll::Pending => with_parker(|parker| parker.wait(future)),
-    }
+    runtime::blocking(|| {
+        // Most calls are served at once: they need no parker. Others are polled again, and then with a waker of this thread.
+        let mut cx = std::task::Context::from_waker(Waker::noop());
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => output,
+            Poll::Pending => with_parker(|parker| parker.wait(future)),
+        }
+    })
 }
 
 /// Runs a future on this thread until it ends or the limit is over, and then drops it. A limit of zero looks once. For
@@ -40,7 +48,7 @@ pub fn wait_within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let Some(until) = Instant::now().checked_add(limit) else {
         return Some(wait(future));
     };
-    with_parker(|parker| parker.wait_until(pin!(future), until))
+    runtime::blocking(|| with_parker(|parker| parker.wait_until(pin!(future), until)))
 }
 
 /// Lends this thread's parker.

@@ -6,6 +6,7 @@
 //! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, unless the option
 //! `reconnect_after_refusal` has it asked again. What is to be said of the end, the guard says.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Session;
 use super::backoff::Backoff;
 use super::guard::{ConnectionGuard, EndpointGuard};
+use super::handover;
 use crate::error::GoneReason;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
 use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
@@ -33,13 +35,18 @@ enum Ended {
 }
 
 /// Dials until the socket has no more use for it.
-pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
-    let mut dial = Dial { guard };
-    // Whatever ends this, the pipe goes before the guard: who hears of the end finds the pipe's name free.
-    let mut pipe = pipe;
+pub(crate) fn dial(
+    mut pipe: Option<SessionPipe>,
+    guard: EndpointGuard,
+) -> impl Future<Output = ()> + Send {
     if let Some(pipe) = &mut pipe {
         pipe.set_lasting();
     }
+    // Made before the task, which may go before it is polled.
+    run(Dial { pipe, guard })
+}
+
+async fn run(mut dial: Dial) {
     let options = &dial.guard.shared.config.options;
     let mut backoff = options
         .reconnect_interval
@@ -49,9 +56,9 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
         .map(|interval| Backoff::new(interval, None));
     let mut history = History::default();
     history.record.endpoint = Some(dial.guard.subject.endpoint().clone());
-    dial.enter(pipe.as_ref(), &history);
+    dial.enter(&history);
     loop {
-        let (backoff, gone) = match dial.attempt(&mut pipe, &mut history).await {
+        let (backoff, gone) = match dial.attempt(&mut history).await {
             Ended::Abandoned => {
                 dial.guard.let_go();
                 break;
@@ -71,11 +78,11 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
         };
         let delay = backoff.next_delay(&mut rng::rng());
         let draining = &dial.guard.shared.state.draining;
-        if !dial.only_takes(pipe.as_ref()) {
+        if !dial.only_takes() {
             dial.guard.emit(Kind::ConnectRetried { delay });
             tokio::select! {
                 biased;
-                () = dial.abandoned(pipe.as_mut()) => {
+                () = abandoned(&dial.guard, dial.pipe.as_mut()) => {
                     dial.guard.let_go();
                     break;
                 }
@@ -83,8 +90,8 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
                 () = sleep(delay) => {}
             }
         }
-        if dial.only_takes(pipe.as_ref()) {
-            dial.abandoned(pipe.as_mut()).await;
+        if dial.only_takes() {
+            abandoned(&dial.guard, dial.pipe.as_mut()).await;
             dial.guard.let_go();
             break;
         }
@@ -93,7 +100,36 @@ pub(crate) async fn dial(pipe: Option<SessionPipe>, guard: EndpointGuard) {
 
 /// One endpoint to keep connected.
 struct Dial {
+    /// The endpoint's own, while no connection has it. Whatever ends this, it goes before the guard: who hears of the end finds
+    /// the pipe's name free.
+    pipe: Option<SessionPipe>,
     guard: EndpointGuard,
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        if self.guard.is_cut_short_lingering()
+            && let Some(pipe) = self.pipe.take_if(|pipe| pipe.outgoing.unsent() > 0)
+        {
+            go_on(pipe, &mut self.guard);
+        }
+    }
+}
+
+/// Has the endpoint dialled anew where it may outlive its runtime.
+fn go_on(pipe: SessionPipe, guard: &mut EndpointGuard) {
+    let Some(home) = handover::home(&guard.shared, &pipe) else {
+        return;
+    };
+    let ticket = handover::begin(&home, guard.subject.endpoint(), &pipe);
+    let guard = guard.hand_over(&pipe);
+    let (shared, origin) = (guard.shared.clone(), guard.origin);
+    let dial = dial(Some(pipe), guard);
+    let going_on = async move {
+        dial.await;
+        drop(ticket);
+    };
+    shared.spawn(origin, going_on, &home);
 }
 
 /// What is known of the endpoint's connections.
@@ -105,49 +141,55 @@ struct History {
 
 impl Dial {
     /// Writes down what is known.
-    fn enter(&self, pipe: Option<&SessionPipe>, history: &History) {
-        if let Some(pipe) = pipe {
-            let known = history.record.clone();
-            let stats = &self.guard.shared.state.stats;
-            stats.update(pipe.id(), |entry| *entry = known);
+    fn enter(&self, history: &History) {
+        if let Some(pipe) = &self.pipe {
+            enter(&self.guard, pipe, history);
         }
     }
 
+    /// Returns whether a connection would bring new work, which the socket takes none of, and carry nothing else.
+    fn only_takes(&self) -> bool {
+        let pipe = self.pipe.as_ref();
+        self.guard.shared.state.draining.has_begun()
+            && pipe.is_none_or(|pipe| pipe.outgoing.unsent() == 0)
+    }
+
     /// Makes one connection: reaches the peer, greets it, moves messages.
-    async fn attempt(&self, pipe: &mut Option<SessionPipe>, history: &mut History) -> Ended {
+    async fn attempt(&mut self, history: &mut History) -> Ended {
+        let (pipe, guard) = (&mut self.pipe, &self.guard);
         let EndpointGuard {
             shared,
             subject,
             origin,
             ended,
             ..
-        } = &self.guard;
-        let delayed = || self.guard.emit(Kind::ConnectDelayed);
+        } = guard;
+        let delayed = || guard.emit(Kind::ConnectDelayed);
         // In boxes: what the longest part of a connection's life does not need shall not take memory for all of it.
         let (options, network) = (&shared.config.options, shared.network());
         let connect = transport::connect(subject.endpoint(), options, network, &delayed);
         let connect = Box::pin(connect);
         let reached = tokio::select! {
             biased;
-            () = self.abandoned(pipe.as_mut()) => return Ended::Abandoned,
+            () = abandoned(guard, pipe.as_mut()) => return Ended::Abandoned,
             reached = connect => reached,
         };
         let (stream, peer) = match reached {
             Ok(reached) => reached,
             Err(failure) => {
                 let last = failure.to_string();
-                self.guard.emit(Kind::ConnectFailed(failure));
+                guard.emit(Kind::ConnectFailed(failure));
                 return Ended::Early(last);
             }
         };
         let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
-        let mut connection = ConnectionGuard::new(shared, subject);
+        let mut connection = ConnectionGuard::new(shared, subject, *origin);
         connection.emit(Kind::Connected);
         let place = ConnectionPlace::arriving(&shared.state);
         let mut session = Session::new(stream, shared);
         let greeted = tokio::select! {
             biased;
-            () = self.abandoned(pipe.as_mut()) => Err(DisconnectReason::Local),
+            () = abandoned(guard, pipe.as_mut()) => Err(DisconnectReason::Local),
             greeted = Box::pin(session.handshake(shared, &peer)) => greeted,
         };
         let info = match greeted {
@@ -157,7 +199,7 @@ impl Dial {
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.record.handshake_failures += 1;
-                    self.enter(pipe.as_ref(), history);
+                    self.enter(history);
                 }
                 connection.end(reason.clone());
                 return match reason {
@@ -193,7 +235,7 @@ impl Dial {
         };
         connection.pipe = (!is_kept).then(|| lent.outstanding());
         place.known(&peer, &lent);
-        self.enter(Some(&lent), history);
+        enter(guard, &lent, history);
         connection.subject.met(&info, lent.name());
         connection.greeted = true;
         connection.emit(Kind::HandshakeSucceeded);
@@ -211,7 +253,7 @@ impl Dial {
                     let name = session.wait_for_name(shared, &mut lent, who, ended);
                     let named = Box::pin(name).await;
                     if named.is_ok() {
-                        self.enter(Some(&lent), history);
+                        enter(guard, &lent, history);
                         connection.emit(Kind::LetIn);
                     }
                     named
@@ -220,7 +262,7 @@ impl Dial {
             },
         };
         let (mut lent, reason) = match placed {
-            Ok(()) => session.run(shared, lent).await,
+            Ok(()) => session.run(&connection, lent).await,
             Err(reason) => {
                 drop(session);
                 (lent, reason)
@@ -230,7 +272,7 @@ impl Dial {
         lent.outgoing.begin_again();
         history.record.is_connected = false;
         if is_kept {
-            self.enter(Some(&lent), history);
+            enter(guard, &lent, history);
             shared.state.drain_changed();
             *pipe = Some(lent);
         } else {
@@ -245,32 +287,38 @@ impl Dial {
             Ended::Late(last, begun.elapsed())
         }
     }
+}
 
-    /// Returns whether a connection would bring new work, which the socket takes none of, and carry nothing else.
-    fn only_takes(&self, pipe: Option<&SessionPipe>) -> bool {
-        self.guard.shared.state.draining.has_begun()
-            && pipe.is_none_or(|pipe| pipe.outgoing.unsent() == 0)
-    }
+/// Writes down what is known of a pipe's other end.
+fn enter(guard: &EndpointGuard, pipe: &SessionPipe, history: &History) {
+    let known = history.record.clone();
+    let stats = &guard.shared.state.stats;
+    stats.update(pipe.id(), |entry| *entry = known);
+}
 
-    /// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is
-    /// left to send or the time to linger is over.
-    async fn abandoned(&self, pipe: Option<&mut SessionPipe>) {
-        match pipe {
-            None => self.guard.ended.cancelled().await,
-            Some(pipe) => lingered(&mut pipe.outgoing).await,
-        }
+/// Waits until nobody wants the endpoint connected: the socket is done with it, and either nothing is left to send or the
+/// time to linger is over.
+async fn abandoned(guard: &EndpointGuard, pipe: Option<&mut SessionPipe>) {
+    match pipe {
+        None => guard.ended.cancelled().await,
+        Some(pipe) => lingered(&mut pipe.outgoing).await,
     }
 }
 
 async fn lingered(outgoing: &mut OutgoingEnd) {
     std::future::poll_fn(|cx| outgoing.poll_closing(cx)).await;
-    let deadline = outgoing.linger();
     loop {
+        let deadline = outgoing.linger();
         // Messages that expire need not be waited for.
         let look_again = outgoing.expire();
         if outgoing.unsent() == 0 {
             return;
         }
+        // The task is woken when the time becomes shorter.
+        let hurried = std::future::poll_fn(|_| match outgoing.linger() == deadline {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        });
         let expired = async {
             match look_again {
                 Some(soon) => sleep(soon).await,
@@ -279,6 +327,7 @@ async fn lingered(outgoing: &mut OutgoingEnd) {
         };
         tokio::select! {
             biased;
+            () = hurried => {}
             () = expired => {}
             () = passed(deadline) => return,
         }

@@ -54,10 +54,12 @@ struct Traffic<F> {
     task: Waker,
 }
 
-/// Moves messages until the socket is done with the peer or the connection ends.
+/// Moves messages until the socket is done with the peer or the connection ends. If the task goes before, `cut` gets what it
+/// had.
 pub(super) async fn run<F: Flow>(
     session: Box<F>,
     mut pipe: SessionPipe,
+    cut: impl FnOnce(Box<F>, SessionPipe) + Send,
 ) -> (Box<F>, SessionPipe, Result<(), DisconnectReason>) {
     let driver = Arc::new_cyclic(|driver: &Weak<Driver<F>>| {
         pipe.offer(driver);
@@ -69,13 +71,31 @@ pub(super) async fn run<F: Flow>(
             })),
         }
     });
-    let result = std::future::poll_fn(|cx| driver.poll(cx)).await;
-    let traffic = driver.traffic.lock().take();
-    let Traffic {
-        session, mut pipe, ..
-    } = traffic.expect("taken here only");
-    pipe.withdraw();
+    let mut driven = Driven {
+        driver,
+        cut: Some(cut),
+    };
+    let result = std::future::poll_fn(|cx| driven.driver.poll(cx)).await;
+    driven.cut = None;
+    let (session, pipe) = driven.driver.end().expect("taken here only");
     (session, pipe, result)
+}
+
+/// A driver while its task runs.
+struct Driven<F: Flow, C: FnOnce(Box<F>, SessionPipe)> {
+    driver: Arc<Driver<F>>,
+    /// `None`: it is done.
+    cut: Option<C>,
+}
+
+impl<F: Flow, C: FnOnce(Box<F>, SessionPipe)> Drop for Driven<F, C> {
+    fn drop(&mut self) {
+        if let Some(cut) = self.cut.take()
+            && let Some((session, pipe)) = self.driver.end()
+        {
+            cut(session, pipe);
+        }
+    }
 }
 
 impl<F: Flow> Driver<F> {
@@ -87,6 +107,16 @@ impl<F: Flow> Driver<F> {
                 traffic.session.poll_traffic(&mut traffic.pipe, cx)
             }
         }
+    }
+
+    /// Takes what it drives away from it.
+    fn end(&self) -> Option<(Box<F>, SessionPipe)> {
+        let traffic = self.traffic.lock().take()?;
+        let Traffic {
+            session, mut pipe, ..
+        } = traffic;
+        pipe.withdraw();
+        Some((session, pipe))
     }
 
     /// Drives the driver from a handle: `turn` says what came of it, or nothing where the task has to look.

@@ -16,6 +16,7 @@ use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer::Peer;
 use crate::pipe::{Origin, Outstanding, PipeId, SessionPipe};
 use crate::state::{Shared, Unplaced};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Returns why a task goes that is not done.
 fn cut_short() -> GoneReason {
@@ -40,6 +41,8 @@ pub(crate) struct EndpointGuard {
     listening: Option<Arc<Listening>>,
     /// How the task came to its end, if it did.
     done: Option<Done>,
+    /// Another task goes on with the endpoint, and says what is to be said.
+    has_moved: bool,
 }
 
 /// How the task of an endpoint came to its end.
@@ -66,6 +69,7 @@ impl EndpointGuard {
             pipe: pipe.map(SessionPipe::outstanding),
             listening: None,
             done: None,
+            has_moved: false,
         }
     }
 
@@ -84,6 +88,18 @@ impl EndpointGuard {
 
     pub(super) fn emit(&self, kind: Kind) {
         self.shared.state.events.emit(&self.subject, kind);
+    }
+
+    /// Returns whether the task goes though it is not done, and the socket has let go of the endpoint.
+    pub(super) fn is_cut_short_lingering(&self) -> bool {
+        self.done.is_none() && self.ended.is_cancelled()
+    }
+
+    /// Makes the guard of another task, which goes on with the endpoint.
+    pub(super) fn hand_over(&mut self, pipe: &SessionPipe) -> Self {
+        self.has_moved = true;
+        let (shared, subject) = (&self.shared, self.subject.clone());
+        Self::connecting(shared, subject, self.origin, &self.ended, Some(pipe))
     }
 
     /// Notes that the task is done, since the socket wants no more of the endpoint.
@@ -121,6 +137,9 @@ impl EndpointGuard {
 
 impl Drop for EndpointGuard {
     fn drop(&mut self) {
+        if self.has_moved {
+            return;
+        }
         let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
         let is_wanted = !self.ended.is_cancelled();
         if is_wanted {
@@ -153,18 +172,31 @@ pub(super) struct ConnectionGuard {
     pub(super) pipe: Option<Outstanding>,
     /// Its handshake is through.
     pub(super) greeted: bool,
-    told: bool,
+    pub(super) origin: Origin,
+    /// Of the end; or another task goes on with the connection.
+    told: AtomicBool,
 }
 
 impl ConnectionGuard {
-    pub(super) fn new(shared: &Shared, subject: Subject) -> Self {
+    pub(super) fn new(shared: &Shared, subject: Subject, origin: Origin) -> Self {
         ConnectionGuard {
             shared: shared.clone(),
             subject,
             pipe: None,
             greeted: false,
-            told: false,
+            origin,
+            told: AtomicBool::new(false),
         }
+    }
+
+    /// Makes the guard of another task, which goes on with the connection after its handshake.
+    pub(super) fn hand_over(&self, pipe: &SessionPipe) -> Self {
+        self.told.store(true, Ordering::Relaxed);
+        pipe.hand_over();
+        let mut moved = Self::new(&self.shared, self.subject.clone(), self.origin);
+        moved.pipe = Some(pipe.outstanding());
+        moved.greeted = true;
+        moved
     }
 
     pub(super) fn emit(&self, kind: Kind) {
@@ -217,7 +249,7 @@ impl ConnectionGuard {
     /// Tells of the end. It counts as expelled if we expelled the peer; before the handshake was through, as a failure of
     /// that, unless we ended it.
     fn tell(&mut self, reason: DisconnectReason) {
-        self.told = true;
+        self.told.store(true, Ordering::Relaxed);
         let stats = &self.shared.state.stats;
         if self.greeted {
             stats.expelled.add(reason.is_refusal().into());
@@ -232,7 +264,7 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        if !self.told {
+        if !*self.told.get_mut() {
             let unsent = self.end_pipe();
             self.shared.count_given_up(unsent);
             warn_unsent(&self.shared, &self.subject, unsent);

@@ -86,7 +86,7 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                 pause = FIRST_PAUSE;
                 let (local, fd) = (stream.local_address(), stream.fd());
                 let subject = guard.subject.connection(peer.clone(), local, fd);
-                let connection = ConnectionGuard::new(&guard.shared, subject);
+                let connection = ConnectionGuard::new(&guard.shared, subject, guard.origin);
                 connection.emit(Kind::Accepted);
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
@@ -202,7 +202,7 @@ async fn serve(arrival: Box<Arrival>) {
             return guard.end(reason);
         }
     };
-    let (pipe, reason) = session.run(&guard.shared, pipe).await;
+    let (pipe, reason) = session.run(&guard, pipe).await;
     drop(pipe);
     guard.end(reason);
 }

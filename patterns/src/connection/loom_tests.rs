@@ -122,7 +122,7 @@ fn send_all(messages: usize, gate: Option<Arc<Gate>>, between: impl FnOnce(&Pipe
         all: (messages, all.clone()),
         ..Wire::default()
     });
-    let task = thread::spawn(move || block_on(driver::run(wire, pipe)).0.written);
+    let task = thread::spawn(move || block_on(driver::run(wire, pipe, |_, _| {})).0.written);
     writer.push(&mut text(0)).unwrap();
     between(&reader);
     for number in 1..messages {

@@ -4,6 +4,7 @@
 //! listen.rs     accepts, and gives each connection a session and a pipe of its own
 //! dial.rs       connects, and connects again
 //! guard.rs      says what is to be said when a task of an endpoint goes, whatever ended it
+//! handover.rs   what goes on when its runtime ends
 //! session/      one connection's life, from the greeting to its end
 //! driver.rs     who drives a session: its task, or a sender
 //! admission.rs  how many connections a listener takes
@@ -15,6 +16,7 @@ mod backoff;
 mod dial;
 mod driver;
 mod guard;
+mod handover;
 mod listen;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;

@@ -279,6 +279,9 @@ impl<P: Pattern> Core<P> {
             Poll::Ready(Err(Refusal::Gone(last))) => {
                 return Poll::Ready(Err(ReserveError::Gone(last)));
             }
+            Poll::Ready(Err(Refusal::ContextClosed)) => {
+                return Poll::Ready(Err(ReserveError::ContextClosed));
+            }
             Poll::Ready(_) => return Poll::Ready(Ok(())),
             Poll::Pending => {}
         }

@@ -98,7 +98,9 @@ impl<P: Pattern> Core<P> {
     /// Reads what the connections have to tell, and lets `attempt` do its share.
     fn try_once<T>(&mut self, attempt: &mut impl FnMut(&mut Self) -> Attempt<T>) -> Attempt<T> {
         self.work = 0;
-        self.read_events();
+        if self.read_events() {
+            return Poll::Ready(Err(Refusal::ContextClosed));
+        }
         let done = attempt(self);
         self.served += self.work;
         done

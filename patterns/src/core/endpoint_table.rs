@@ -12,12 +12,13 @@
 //! for that: it ends when either of its pipe's ends goes. So a half that is dropped leaves its pipes here: the other
 //! half goes on, and the last one closes the socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Listening;
-use crate::context::Context;
+use crate::context::{Context, Member};
 use crate::endpoint::Endpoint;
 use crate::error::EndpointGone;
 use crate::inproc;
@@ -27,13 +28,15 @@ use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
 use crate::state::{Liveness, Shared, State};
 use crate::stats::EndpointStats;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// One for each socket. Its end is the socket's.
 pub(crate) struct EndpointTable {
     pub(crate) context: Context,
     state: Arc<State>,
     attachments: Mutex<Vec<Attachment>>,
+    /// The socket has ended with its context. Changes under the lock of the attachments.
+    has_ended: AtomicBool,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
     coming: Mutex<Vec<Origin>>,
     origins: AtomicU32,
@@ -120,15 +123,27 @@ impl Attachment {
 
 impl EndpointTable {
     pub(crate) fn of(context: &Context, shared: &Shared) -> Arc<Self> {
-        Arc::new(EndpointTable {
+        let table = Arc::new(EndpointTable {
             context: context.clone(),
             state: shared.state.clone(),
             attachments: Mutex::default(),
+            has_ended: AtomicBool::new(false),
             coming: Mutex::default(),
             origins: AtomicU32::new(1),
             writers: shared.state.writers.clone(),
             readers: shared.state.readers.clone(),
-        })
+        });
+        let member: Weak<Self> = Arc::downgrade(&table);
+        let rules = shared.config.rules;
+        if !context.members().enter(member, &shared.state, rules) {
+            table.end(Duration::ZERO);
+        }
+        table
+    }
+
+    /// Returns whether the socket has ended with its context.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
     }
 
     /// Begins an endpoint, which is known until it is `attached`, or has failed.
@@ -141,9 +156,15 @@ impl EndpointTable {
         }
     }
 
-    /// Adds an endpoint to the list, where it takes the place of those that are gone.
-    pub(crate) fn attached(&self, attachment: Attachment) {
+    /// Adds an endpoint to the list, where it takes the place of those that are gone. `false`: the socket has ended with
+    /// its context meanwhile, and the endpoint with it.
+    pub(crate) fn attached(&self, attachment: Attachment) -> bool {
         let mut attachments = self.attachments.lock();
+        if self.has_ended() {
+            drop(attachments);
+            attachment.end(&self.context);
+            return false;
+        }
         let (endpoint, is_bound) = (attachment.endpoint.clone(), attachment.is_bound());
         let is_replaced = |one: &mut Attachment| {
             one.endpoint == endpoint && one.is_bound() == is_bound && one.gone().is_some()
@@ -154,6 +175,7 @@ impl EndpointTable {
         for one in replaced {
             one.end(&self.context);
         }
+        true
     }
 
     /// Closes the listeners. Whoever has come stays.
@@ -207,13 +229,29 @@ impl EndpointTable {
     }
 }
 
+impl Member for EndpointTable {
+    fn end(&self, limit: Duration) {
+        let mut attachments = self.attachments.lock();
+        self.has_ended.store(true, Ordering::Release);
+        self.state.note_end();
+        let ended = std::mem::take(&mut *attachments);
+        drop(attachments);
+        for attachment in ended {
+            attachment.end(&self.context);
+        }
+        // Before the pipes: one that comes later is dropped here, and nothing that is sent later goes by those that are.
+        self.writers.shut();
+        self.readers.shut();
+        self.state.hurry(limit);
+    }
+}
+
 impl Drop for EndpointTable {
     fn drop(&mut self) {
         self.state.note_end();
         for attachment in self.attachments.get_mut().drain(..) {
             attachment.end(&self.context);
         }
-        self.context.lingering().enter(&self.state);
         // Of what ends, an inproc peer's readers hear last.
         self.readers.close();
         self.writers.close();

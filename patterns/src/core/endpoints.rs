@@ -66,6 +66,9 @@ impl Binding {
 impl<P: Pattern> Core<P> {
     /// Begins to listen at an endpoint.
     pub(crate) fn begin_bind(&mut self, endpoint: Endpoint) -> Result<Binding, BindError> {
+        if self.table.has_ended() {
+            return Err(BindError::ContextClosed { endpoint });
+        }
         if let Some(name) = endpoint.inproc() {
             let (coming, ended) = self.begin_endpoint(Origin::bound);
             inproc::bind(
@@ -74,7 +77,10 @@ impl<P: Pattern> Core<P> {
                 name,
                 coming.origin,
             )?;
-            self.attached(&endpoint, None, coming, ended, (Role::Bound(None), None));
+            let role = (Role::Bound(None), None);
+            if !self.attached(&endpoint, None, coming, ended, role) {
+                return Err(BindError::ContextClosed { endpoint });
+            }
             return Ok(Binding::Bound(endpoint));
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
@@ -88,6 +94,9 @@ impl<P: Pattern> Core<P> {
     /// Begins to listen with a socket of the system that listens already.
     pub(crate) fn begin_adopt(&mut self, listener: OpenListener) -> Result<Binding, BindError> {
         let endpoint = listener.endpoint()?;
+        if self.table.has_ended() {
+            return Err(BindError::ContextClosed { endpoint });
+        }
         let (shared, its) = (self.shared.clone(), endpoint.clone());
         let adopt = async move { transport::adopt(listener, its, &shared.config.options) };
         self.begin_listening(endpoint, adopt)
@@ -127,6 +136,10 @@ impl<P: Pattern> Core<P> {
             unreachable!("a binding is finished once it is opened");
         };
         let listener = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
+        if self.table.has_ended() {
+            let endpoint = opening.endpoint;
+            return Err(BindError::ContextClosed { endpoint });
+        }
         self.guard(listener.endpoint())?;
         let endpoint = listener.endpoint().clone();
         let listening = Listening::new(listener);
@@ -142,7 +155,9 @@ impl<P: Pattern> Core<P> {
         let given = Some(opening.endpoint).filter(Endpoint::is_definite);
         let record = listening.subject().record().clone();
         let role = (Role::Bound(Some(listening)), Some(record));
-        self.attached(&endpoint, given, coming, ended, role);
+        if !self.attached(&endpoint, given, coming, ended, role) {
+            return Err(BindError::ContextClosed { endpoint });
+        }
         Ok(endpoint)
     }
 
@@ -190,12 +205,21 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn connect(&mut self, endpoint: Endpoint) -> Result<(), ConnectError> {
-        transport::check_connect(&endpoint, self.options())?;
+        self.check_connect(&endpoint)?;
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
         let (coming, ended) = self.begin_endpoint(Origin::connected);
         self.connect_endpoint(endpoint, coming, ended)
+    }
+
+    /// Checks what is known before anything is begun.
+    fn check_connect(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        if self.table.has_ended() {
+            let endpoint = endpoint.clone();
+            return Err(ConnectError::ContextClosed { endpoint });
+        }
+        transport::check_connect(endpoint, self.options())
     }
 
     /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
@@ -204,7 +228,7 @@ impl<P: Pattern> Core<P> {
         endpoint: Endpoint,
         name: RoutingId,
     ) -> Result<(), ConnectError> {
-        transport::check_connect(&endpoint, self.options())?;
+        self.check_connect(&endpoint)?;
         self.forget_left(&endpoint);
         let (coming, ended) = self.begin_endpoint(Origin::connected);
         let origin = coming.origin;
@@ -271,7 +295,9 @@ impl<P: Pattern> Core<P> {
             self.read_events();
         }
         let role = (Role::Connected(by_name), record);
-        self.attached(&endpoint, None, coming, ended, role);
+        if !self.attached(&endpoint, None, coming, ended, role) {
+            return Err(ConnectError::ContextClosed { endpoint });
+        }
         Ok(())
     }
 
@@ -301,6 +327,7 @@ impl<P: Pattern> Core<P> {
         (self.table.begin(origin), CancellationToken::new())
     }
 
+    /// Adds an endpoint. `false`: the context is closed.
     fn attached(
         &mut self,
         endpoint: &Endpoint,
@@ -308,9 +335,8 @@ impl<P: Pattern> Core<P> {
         coming: Coming,
         ended: CancellationToken,
         (role, record): (Role, Option<Arc<EndpointRecord>>),
-    ) {
-        self.last_endpoint = Some(endpoint.clone());
-        self.table.attached(Attachment {
+    ) -> bool {
+        let is_attached = self.table.attached(Attachment {
             endpoint: endpoint.clone(),
             given,
             origin: coming.origin,
@@ -319,6 +345,10 @@ impl<P: Pattern> Core<P> {
             shared: self.shared.clone(),
             record,
         });
+        if is_attached {
+            self.last_endpoint = Some(endpoint.clone());
+        }
+        is_attached
     }
 
     /// Stops listening at an endpoint, whose address is free when this returns. An endpoint that `bind` returned comes
@@ -328,8 +358,10 @@ impl<P: Pattern> Core<P> {
             .remove(|one| one.is_bound() && one.endpoint == *endpoint)
             .or_else(|| self.remove(|one| one.is_bound() && one.given.as_ref() == Some(endpoint)));
         let Some((attachment, gone)) = found else {
-            return Err(UnbindError::NotBound {
-                endpoint: endpoint.clone(),
+            let endpoint = endpoint.clone();
+            return Err(match self.table.has_ended() {
+                true => UnbindError::ContextClosed { endpoint },
+                false => UnbindError::NotBound { endpoint },
             });
         };
         if attachment.endpoint.inproc().is_none() {
@@ -352,6 +384,7 @@ impl<P: Pattern> Core<P> {
         }
         done.map_err(|gone| match gone {
             Some(gone) => DisconnectError::Gone(gone),
+            None if self.table.has_ended() => DisconnectError::ContextClosed { endpoint },
             None => DisconnectError::NotConnected { endpoint },
         })
     }

@@ -29,12 +29,10 @@ impl<P: Pattern> Core<P> {
         self.readers.has_events()
     }
 
-    /// Reads what the connections have to tell.
+    /// Reads what the connections have to tell. Returns `true` if the socket has ended with its context: its calls fail.
     #[inline]
-    pub(crate) fn read_events(&mut self) {
-        if self.has_write_events() || self.has_read_events() {
-            self.read_all_events();
-        }
+    pub(crate) fn read_events(&mut self) -> bool {
+        (self.has_write_events() || self.has_read_events()) && self.read_all_events()
     }
 
     /// Has the next call come by here, though nothing has happened: something is left to be done.
@@ -43,16 +41,24 @@ impl<P: Pattern> Core<P> {
     }
 
     #[cold]
-    fn read_all_events(&mut self) {
-        let configured = self.events.read(
+    fn read_all_events(&mut self) -> bool {
+        let read = self.events.read(
             &self.table,
             (&self.writers, &self.readers),
             &mut self.sender,
             &mut self.receiver,
         );
-        if let Some(options) = configured {
-            self.take_options(*options);
+        match read {
+            Some(Told::Configured(options)) => self.take_options(*options),
+            Some(Told::Ended) => {
+                // What is left in the pipes is counted.
+                self.sender = P::Send::default();
+                self.receiver = P::Recv::default();
+                return true;
+            }
+            None => {}
         }
+        false
     }
 
     /// Has the other half of a divided socket take on changed options.
@@ -73,20 +79,32 @@ impl<P: Pattern> Core<P> {
     }
 }
 
+/// What is for the core itself among the events.
+pub(super) enum Told {
+    /// The other half has changed the options.
+    Configured(Box<Options>),
+    /// The socket has ended with its context.
+    Ended,
+}
+
 impl Events {
-    /// Tells the strategies what the connections have to tell. Returns options that the other half has changed.
+    /// Tells the strategies what the connections have to tell. Returns what is for the core.
     pub(super) fn read(
         &mut self,
         table: &EndpointTable,
         (writers, readers): (&Inbox<PipeWriter>, &Inbox<PipeReader>),
         sender: &mut impl SendStrategy,
         receiver: &mut impl RecvStrategy,
-    ) -> Option<Box<Options>> {
+    ) -> Option<Told> {
         let mut configured = None;
         // A pipe's writer is posted before its reader: so whoever has the reader's event finds the writer's, too, and no
         // message of a peer is read that the sender does not know yet.
-        readers.take(&mut self.readers);
-        writers.take(&mut self.writers);
+        let has_ended = readers.take(&mut self.readers) | writers.take(&mut self.writers);
+        if has_ended {
+            self.readers.clear();
+            self.writers.clear();
+            return Some(Told::Ended);
+        }
         for event in self.writers.drain(..) {
             match event {
                 PipeEvent::Attached(writer) if table.knows(writer.origin()) => {
@@ -99,7 +117,7 @@ impl Events {
                 PipeEvent::Named(id, name) => sender.named(id, name),
                 PipeEvent::Met(id, identity) => sender.met(id, identity),
                 PipeEvent::Detached(origin) => sender.detach(origin),
-                PipeEvent::Configured(options) => configured = Some(options),
+                PipeEvent::Configured(options) => configured = Some(Told::Configured(options)),
                 // Whoever waits looks when it finds nothing.
                 PipeEvent::Look | PipeEvent::Nothing | PipeEvent::Renamed(_) => {}
             }
@@ -123,7 +141,7 @@ impl Events {
                 PipeEvent::Changed(id) => receiver.changed(id),
                 PipeEvent::Ended(id) => receiver.ended(id),
                 PipeEvent::Detached(origin) => receiver.let_go(origin),
-                PipeEvent::Configured(options) => configured = Some(options),
+                PipeEvent::Configured(options) => configured = Some(Told::Configured(options)),
             }
         }
         configured

@@ -35,7 +35,7 @@ pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
 pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern};
-use crate::context::Context;
+use crate::context::{Context, stuck};
 use crate::core::endpoint_table::EndpointTable;
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReport, OptionError};
@@ -227,6 +227,11 @@ impl<P: Pattern> Core<P> {
         self.direction == Direction::Both || Arc::strong_count(&self.table) == 1
     }
 
+    /// Returns whether the socket has ended with its context.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.table.has_ended()
+    }
+
     pub(crate) fn context(&self) -> Context {
         self.table.context.clone()
     }
@@ -246,9 +251,16 @@ impl Closing {
             return CloseReport::default();
         }
         let state = &self.shared.state;
-        state.tasks.closed().await;
+        let unsent = tokio::select! {
+            biased;
+            () = state.tasks.closed() => state.unsent(),
+            () = stuck() => {
+                state.stats.drive();
+                state.left()
+            }
+        };
         CloseReport {
-            unsent: state.unsent() + state.stats.waiting().1,
+            unsent: unsent + state.stats.waiting().1,
             unread: self.unread,
         }
     }
@@ -256,6 +268,9 @@ impl Closing {
 
 /// Says whether the context has what the options ask for.
 pub(crate) fn check(options: &Options, context: &Context) -> Result<(), OptionError> {
+    if context.is_closed() {
+        return Err(OptionError::ContextClosed);
+    }
     if context.has_threads(options.affinity) {
         return Ok(());
     }

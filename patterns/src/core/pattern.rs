@@ -192,6 +192,7 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
             socket_type: P::RULES.socket_type,
         },
         Refusal::Gone(last) => SendError::Gone { message, last },
+        Refusal::ContextClosed => SendError::ContextClosed(message),
     }
 }
 
@@ -201,6 +202,7 @@ pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
         Refusal::State(expected) => RecvError::State { expected },
         Refusal::Gone(last) => RecvError::Gone(last),
         Refusal::Drained => RecvError::Drained,
+        Refusal::ContextClosed => RecvError::ContextClosed,
         Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart => RecvError::Unsupported {
             socket_type: P::RULES.socket_type,
         },

@@ -49,7 +49,7 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
                 Popped::Message(reply) => return Poll::Ready(reply),
                 Popped::Mark(_) => {}
                 Popped::Empty if readers.park(cx.waker()) => return Poll::Pending,
-                Popped::Empty => readers.take(&mut VecDeque::new()),
+                Popped::Empty => drop(readers.take(&mut VecDeque::new())),
                 // The handler has gone. The time for the handshake ends the wait, and the peer tries again.
                 Popped::Ended => return Poll::Pending,
             }

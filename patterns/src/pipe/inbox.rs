@@ -88,7 +88,7 @@ impl<E> PipeEvent<E> {
 
 /// Events from many sessions to one socket handle.
 pub(crate) struct Inbox<E> {
-    /// Something is in `state`. Set and cleared under the lock, read without it.
+    /// Something is in `state`, or the inbox is shut. Set and cleared under the lock, read without it.
     unread: AtomicBool,
     /// What a peer has sent is of no use once it has gone.
     forgets: bool,
@@ -111,7 +111,7 @@ struct State<E> {
     waiting: Option<Waker>,
     /// The handle is gone, and the socket is not: pipes rest here.
     abandoned: bool,
-    /// The socket is gone: events are dropped.
+    /// The socket is gone, or has ended under its handle: events are dropped.
     closed: bool,
 }
 
@@ -214,11 +214,13 @@ impl<E: PipeEnd> Inbox<E> {
         self.unread.store(true, Ordering::Release);
     }
 
-    /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come.
-    pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) {
+    /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come. Returns `true`
+    /// if the inbox is shut.
+    pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) -> bool {
         debug_assert!(read.is_empty());
         let mut state = self.lock();
-        self.unread.store(false, Ordering::Release);
+        // Of one that is shut, each call hears.
+        self.unread.store(state.closed, Ordering::Release);
         std::mem::swap(&mut state.events, read);
         if !state.unseen.is_empty() || !state.vanished.is_empty() {
             state.unseen = FxHashMap::default();
@@ -229,12 +231,13 @@ impl<E: PipeEnd> Inbox<E> {
         if std::mem::take(&mut state.look) {
             read.push_back(PipeEvent::Look);
         }
+        state.closed
     }
 
     /// Registers the handle's task to be woken by the next event. Returns `false` if there are events already.
     pub(crate) fn park(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.events.is_empty() || state.configured.is_some() || state.look {
+        if !state.events.is_empty() || state.configured.is_some() || state.look || state.closed {
             return false;
         }
         match &mut state.waiting {
@@ -296,9 +299,22 @@ impl<E: PipeEnd> Inbox<E> {
 
     /// Drops what is in here, and all that comes: the handle goes.
     pub(crate) fn close(&self) {
+        drop(self.end());
+    }
+
+    /// Does so under a handle that stays, which is woken, and hears of it with each call.
+    pub(crate) fn shut(&self) {
+        let waiting = self.end();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    fn end(&self) -> Option<Waker> {
         let mut state = self.lock();
         state.closed = true;
-        state.waiting = None;
+        self.unread.store(true, Ordering::Release);
+        let waiting = state.waiting.take();
         let events = std::mem::take(&mut state.events);
         let (unseen, vanished) = (
             std::mem::take(&mut state.unseen),
@@ -306,6 +322,7 @@ impl<E: PipeEnd> Inbox<E> {
         );
         drop(state);
         drop((events, unseen, vanished));
+        waiting
     }
 }
 

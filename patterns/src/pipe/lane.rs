@@ -89,6 +89,23 @@ impl Lane {
         deliver(wakeup, id);
     }
 
+    /// Ends the lane whose writer stays, as `close_writer` does. If it had ended before, it lingers for no longer than this.
+    pub(super) fn hurry(&self, id: PipeId, linger: &Linger) {
+        self.close_writer(id, linger);
+        let mut queue = self.lock();
+        let deadline = Deadline::after(linger.get());
+        if !deadline.is_before(queue.linger) {
+            return;
+        }
+        queue.linger = deadline;
+        let wakeup = queue
+            .reader
+            .is_session()
+            .then(|| queue.reader.notify_closed());
+        drop(queue);
+        deliver(wakeup.flatten(), id);
+    }
+
     /// Gives the writer the name by which the reader knows it. `ahead`: for what is queued already, too.
     pub(super) fn set_name(&self, id: PipeId, name: Arc<dyn PeerName>, tell: bool, ahead: bool) {
         let mut queue = self.lock();

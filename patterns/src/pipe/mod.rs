@@ -164,7 +164,7 @@ impl Linger {
 }
 
 /// When lingering ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deadline {
     Never,
     At(Instant),
@@ -176,6 +176,19 @@ impl Deadline {
         match time.map(|time| Instant::now().checked_add(time)) {
             Some(Some(end)) => Deadline::At(end),
             Some(None) | None => Deadline::Never,
+        }
+    }
+
+    /// Returns whether nothing may be sent any more.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Deadline::At(end) if end <= Instant::now())
+    }
+
+    fn is_before(self, other: Deadline) -> bool {
+        match (self, other) {
+            (Deadline::At(this), Deadline::At(other)) => this < other,
+            (Deadline::At(_), Deadline::Never) => true,
+            (Deadline::Never, _) => false,
         }
     }
 }

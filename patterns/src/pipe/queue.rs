@@ -85,6 +85,8 @@ pub(super) struct Queue {
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// Until when the session may go on sending, once the writer is gone.
     pub(super) linger: Deadline,
+    /// Counts the tasks that have had the session's end one after the other.
+    pub(super) tenant: u32,
     pub(super) counters: Arc<Counters>,
     pub(super) drain: Drain,
 }
@@ -130,6 +132,7 @@ impl Queue {
             drive_next: false,
             drive: None,
             linger: Deadline::Never,
+            tenant: 0,
             counters: Arc::default(),
             drain: Drain::default(),
         };
@@ -304,7 +307,7 @@ impl Queue {
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
         let paid = self.over.min(messages);
-        if self.is_shut {
+        if self.is_shut || self.reader.gone {
             self.over -= paid;
             return None;
         }

@@ -47,8 +47,14 @@ impl SessionPipe {
     pub(crate) fn outstanding(&self) -> Outstanding {
         Outstanding {
             id: self.outgoing.id,
+            tenant: self.outgoing.lane.lock().tenant,
             lane: self.outgoing.lane.clone(),
         }
+    }
+
+    /// Gives the pipe to another task: who has been given its `outstanding` before has nothing more to do with it.
+    pub(crate) fn hand_over(&self) {
+        self.outgoing.lane.lock().tenant += 1;
     }
 
     /// Gives the socket its ends, which it finds in its inboxes.
@@ -306,6 +312,8 @@ impl Drop for OutgoingEnd {
 /// What is outstanding of a pipe whose task may go at any moment, and the pipe with it.
 pub(crate) struct Outstanding {
     id: PipeId,
+    /// Whose task that is.
+    tenant: u32,
     lane: Arc<Lane>,
 }
 
@@ -317,6 +325,9 @@ impl Outstanding {
     /// Ends the outgoing direction, if it has not ended before, and returns how many messages were left in it.
     pub(crate) fn give_up(self) -> usize {
         let mut lane = self.lane.lock();
+        if lane.tenant != self.tenant {
+            return 0;
+        }
         if lane.reader.gone {
             // The writer has been told, and told again would keep it in mind.
             return lane.counters.left();
@@ -327,6 +338,13 @@ impl Outstanding {
         drop((full, open));
         deliver(wakeup, self.id);
         left
+    }
+}
+
+impl Outstanding {
+    /// Returns how many messages are queued for the peer or in the session's hands.
+    pub(crate) fn queued(&self) -> usize {
+        self.lane.lock().queued()
     }
 }
 

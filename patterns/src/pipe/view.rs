@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
+use super::Linger;
 use super::PipeId;
 use super::counters::Counters;
-use super::ends::{Holder, deliver};
+use super::ends::{Drive, Holder, deliver};
 use super::lane::Lane;
 use super::limits::Side;
 use super::queue::Queue;
@@ -48,6 +49,13 @@ impl LaneView {
     /// Returns whether anybody has one of its ends.
     pub(crate) fn is_there(&self) -> bool {
         self.lane.strong_count() > 0
+    }
+
+    /// Returns the connection that it leads to, if there is one now.
+    pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
+        let lane = self.lane.upgrade()?;
+        let queue = lane.lock();
+        queue.drive.as_ref().and_then(Weak::upgrade)
     }
 
     /// Returns whether its reader is there.
@@ -127,6 +135,22 @@ impl LaneView {
         let lane = lane.lock();
         let came = lane.counters.traffic().messages;
         came.saturating_sub(lane.queued() as u64)
+    }
+
+    /// Ends it for its writer, which may stay: what is queued is still sent for the time of `linger`, or for what is left of
+    /// the time that it had already if that is less.
+    pub(crate) fn hurry(&self, id: PipeId, linger: &Linger) {
+        if let Some(lane) = self.lane.upgrade() {
+            lane.hurry(id, linger);
+        }
+    }
+
+    /// Returns whether it is of an inproc pipe that is there.
+    pub(crate) fn is_inproc(&self) -> bool {
+        self.lane.upgrade().is_some_and(|lane| {
+            let lane = lane.lock();
+            !lane.reader.is_session() && !lane.writer.is_session()
+        })
     }
 
     /// Changes the HWM of its writer.

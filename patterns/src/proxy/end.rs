@@ -31,7 +31,8 @@ pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<
                 RecvError::State { .. }
                 | RecvError::Unsupported { .. }
                 | RecvError::Gone(_)
-                | RecvError::Drained,
+                | RecvError::Drained
+                | RecvError::ContextClosed,
             ) => return Poll::Pending,
             Err(RecvError::Timeout | RecvError::Empty) => {}
         }

@@ -122,4 +122,6 @@ pub enum Refusal {
     Gone(Arc<EndpointGone>),
     /// It drains, and nothing more comes.
     Drained,
+    /// Its context is closed.
+    ContextClosed,
 }

@@ -38,6 +38,8 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError>;
     fn disconnect_peer(&self, peer: PeerSelector) -> usize;
     fn last_endpoint(&self) -> Option<Endpoint>;
+    /// Returns whether the socket has ended with its context.
+    fn has_ended(&self) -> bool;
     fn options(&self) -> Options;
     fn set_options(&mut self, options: Options) -> Result<(), OptionError>;
     fn set_linger(&mut self, linger: Option<Duration>);
@@ -146,6 +148,10 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn last_endpoint(&self) -> Option<Endpoint> {
         Socket::last_endpoint(self)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.handle.peek(Core::has_ended)
     }
 
     fn options(&self) -> Options {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::{Direction, Messages, RecvSide, Socket, SubscribesFor};
 use crate::capability::{Publishes, Receives as CanRecv, Streams, Subscribes, TracksTopics};
 use crate::core::call::{CallTimeout, Many, One, Receiving, RecvOp};
-use crate::core::{Access, Core, Pattern};
+use crate::core::{Access, Core, Pattern, Refusal};
 use crate::error::RecvError;
 use crate::peer::Peer;
 
@@ -121,7 +121,7 @@ impl<P: Publishes, D: Direction> Socket<P, D> {
                         false => Poll::Pending,
                     });
                 match waited {
-                    Poll::Ready(Ok(())) => Poll::Ready(()),
+                    Poll::Ready(Ok(()) | Err(Refusal::ContextClosed)) => Poll::Ready(()),
                     // Also if all endpoints are gone: this call has no error to say it by.
                     Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
                 }

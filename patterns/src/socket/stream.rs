@@ -132,7 +132,7 @@ where
         room.map(|room| match room {
             Err(ReserveError::Timeout) => Err(SendError::Timeout(Message::new())),
             // If nothing is left that could take the message, the message's own call says so, and hands it back.
-            Ok(()) | Err(ReserveError::Gone(_)) => Ok(()),
+            Ok(()) | Err(ReserveError::Gone(_) | ReserveError::ContextClosed) => Ok(()),
         })
     }
 

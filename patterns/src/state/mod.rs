@@ -23,6 +23,7 @@ mod subscription_set;
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -47,7 +48,7 @@ pub(crate) use liveness::{Liveness, Running};
 #[cfg(all(test, purezmq_loom))]
 pub(crate) use peer_names::NameClaim;
 pub(crate) use peer_names::{Applicant, PeerNames, Placed, Unplaced};
-pub(crate) use stats_registry::{PeerRecord, StatsRegistry};
+pub(crate) use stats_registry::{LeftInPipe, PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
     SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
 };
@@ -363,6 +364,14 @@ impl State {
         let at_end = self.at_end.get().copied().unwrap_or_default();
         let unsent = self.stats.not_sent().saturating_sub(at_end);
         usize::try_from(unsent).unwrap_or(usize::MAX)
+    }
+
+    /// Ends all pipes for the socket, which may still hold them: what is queued lingers, for no longer than `limit`.
+    pub(crate) fn hurry(&self, limit: Duration) {
+        let linger = self.linger.get();
+        self.linger
+            .set(Some(linger.map_or(limit, |linger| linger.min(limit))));
+        self.stats.hurry(&self.linger);
     }
 
     /// Returns how many messages a socket that has ended has not sent: given up, and those that still may be sent.

@@ -12,8 +12,9 @@ use zmtp::Message;
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::pipe::{Coming, LaneCounts, LaneView, PipeId, PipeRegistry};
-use crate::routing_id::Identity;
+use crate::peer_address::PeerAddress;
+use crate::pipe::{Coming, LaneCounts, LaneView, Linger, PipeId, PipeRegistry};
+use crate::routing_id::{Identity, RoutingId};
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +79,21 @@ pub(crate) struct PeerRecord {
     pub(crate) is_connected: bool,
     pub(crate) reconnects: u64,
     pub(crate) handshake_failures: u64,
+}
+
+/// What is left of one pipe's messages.
+#[derive(Debug)]
+pub(crate) struct LeftInPipe {
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Of a peer that was there.
+    pub(crate) address: Option<PeerAddress>,
+    pub(crate) routing_id: Option<RoutingId>,
+    /// In the queue when it ended, and in it now.
+    pub(crate) unsent: usize,
+    pub(crate) queued_to_send: usize,
+    /// Of a pipe of inproc, what is not read is the other side's, and unsent.
+    pub(crate) unread: usize,
+    pub(crate) queued_to_receive: usize,
 }
 
 impl PipeRegistry for StatsRegistry {
@@ -163,6 +179,37 @@ impl StatsRegistry {
         let live = entries.pipes.values().filter(|one| one.outgoing.is_read());
         live.map(|one| one.outgoing.given().saturating_sub(one.incoming.done()))
             .sum()
+    }
+
+    /// Ends all pipes for the socket, which may still hold them: what is queued lingers.
+    pub(crate) fn hurry(&self, linger: &Linger) {
+        for (id, entry) in &self.entries.lock().pipes {
+            entry.outgoing.hurry(*id, linger);
+        }
+    }
+
+    /// Has all connections write what they can at once.
+    pub(crate) fn drive(&self) {
+        let entries = self.entries.lock();
+        let connections = entries
+            .pipes
+            .values()
+            .filter_map(|one| one.outgoing.connection());
+        let connections: Vec<_> = connections.collect();
+        drop(entries);
+        for connection in connections {
+            connection.drive();
+        }
+    }
+
+    /// Returns what is left of each pipe.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (PipeId, LeftInPipe)> + use<> {
+        let entries = self.entries.lock();
+        let left = entries
+            .pipes
+            .iter()
+            .map(|(id, entry)| (*id, entry.left(*id)));
+        left.collect::<Vec<_>>().into_iter()
     }
 
     /// Returns what was dropped so far.
@@ -256,6 +303,26 @@ impl Entry {
     fn drain(&self, id: PipeId, changes: &[Message]) {
         self.outgoing.tell_draining(id, changes);
         self.incoming.hold_back(id);
+    }
+
+    fn left(&self, id: PipeId) -> LeftInPipe {
+        let stats = self.stats(id);
+        let count = |messages: u64| usize::try_from(messages).unwrap_or(usize::MAX);
+        LeftInPipe {
+            endpoint: stats.endpoint,
+            address: stats.address.or_else(|| {
+                let peer = self.record.peer.as_ref()?;
+                Some(peer.address.clone())
+            }),
+            routing_id: stats.routing_id,
+            unsent: count(stats.dropped.unsent),
+            queued_to_send: stats.queued_to_send,
+            unread: count(stats.dropped.unread),
+            queued_to_receive: match self.incoming.is_inproc() {
+                true => 0,
+                false => stats.queued_to_receive,
+            },
+        }
     }
 
     fn stats(&self, id: PipeId) -> PeerStats {

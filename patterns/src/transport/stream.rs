@@ -74,6 +74,9 @@ impl Stream {
     }
 }
 
+/// What is left of a stream that could not be moved: nothing.
+impl ByteStream for tokio::io::Empty {}
+
 impl ByteStream for Stream {
     #[inline]
     fn segment(&self) -> usize {
@@ -103,6 +106,19 @@ impl ByteStream for Stream {
     #[inline]
     fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         forward!(self, one => one.push_out(cx))
+    }
+
+    fn move_here(&mut self) -> io::Result<()> {
+        if let Stream::Other(one) = self {
+            return one.move_here();
+        }
+        *self = match std::mem::replace(self, Stream::other(tokio::io::empty())) {
+            Stream::Tcp(one) => Stream::Tcp(TcpStream::from_std(one.into_std()?)?),
+            #[cfg(unix)]
+            Stream::Ipc(one) => Stream::Ipc(UnixStream::from_std(one.into_std()?)?),
+            other => other,
+        };
+        Ok(())
     }
 
     fn says_goodbye(&self) -> bool {

@@ -238,6 +238,13 @@ impl ByteStream for Layer {
         }
     }
 
+    fn move_here(&mut self) -> io::Result<()> {
+        match self.open()?.get_mut() {
+            TlsStream::Server(stream) => stream.get_mut().0.move_here(),
+            TlsStream::Client(stream) => stream.get_mut().0.move_here(),
+        }
+    }
+
     fn says_goodbye(&self) -> bool {
         true
     }

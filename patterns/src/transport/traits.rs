@@ -155,6 +155,14 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
         Ok(())
     }
 
+    /// Moves from the runtime that it was made in to the one that is entered here.
+    ///
+    /// # Errors
+    /// It cannot, which is the default; or the system refused, and the stream has ended.
+    fn move_here(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Says whether the peer is told of the end by more than the end.
     fn says_goodbye(&self) -> bool {
         false

@@ -19,8 +19,10 @@
 //! timers.rs     lingering, heartbeats, peers that take nothing
 //! draining.rs   who takes no new work
 //! ending.rs     what was not sent, and the farewell
+//! cut.rs        what becomes of it when its task goes
 //! ```
 
+mod cut;
 mod draining;
 mod ending;
 mod handshake;
@@ -39,6 +41,7 @@ use zmtp::{Batch, Connection, Engine};
 
 use self::timers::Stall;
 use super::driver::{self, Flow};
+use super::guard::ConnectionGuard;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, SessionPipe};
@@ -147,9 +150,10 @@ impl Session {
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
     pub(crate) async fn run(
         mut self: Box<Self>,
-        shared: &Shared,
+        guard: &ConnectionGuard,
         mut pipe: SessionPipe,
     ) -> (SessionPipe, DisconnectReason) {
+        let shared = &guard.shared;
         self.begin_drain(shared, &pipe);
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
@@ -163,7 +167,18 @@ impl Session {
             self.first = first.len();
             self.batch = first;
         });
-        let (mut session, mut pipe, result) = driver::run(self, pipe).await;
+        self.go_on(guard, pipe).await
+    }
+
+    /// Goes on doing so.
+    async fn go_on(
+        self: Box<Self>,
+        guard: &ConnectionGuard,
+        pipe: SessionPipe,
+    ) -> (SessionPipe, DisconnectReason) {
+        let shared = &guard.shared;
+        let cut = |session: Box<Self>, pipe| session.cut_short(pipe, guard);
+        let (mut session, mut pipe, result) = driver::run(self, pipe, cut).await;
         let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
         session.return_batch(shared, &mut pipe, is_last);

@@ -1,0 +1,88 @@
+//! What becomes of a session whose task goes before it is done: because its runtime ends.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::AsyncWrite;
+
+use super::traffic::TURNS;
+use super::{Session, Turn};
+use crate::connection::driver::Flow;
+use crate::connection::guard::ConnectionGuard;
+use crate::connection::handover;
+use crate::pipe::SessionPipe;
+use crate::transport::ByteStream;
+
+impl Session {
+    /// Goes on elsewhere if its socket has been dropped and lingers. Otherwise what was sent is written as far as the system
+    /// takes it now; the rest is the guard's to count.
+    pub(super) fn cut_short(mut self: Box<Self>, mut pipe: SessionPipe, guard: &ConnectionGuard) {
+        if std::thread::panicking() || guard.shared.network().is_some() {
+            return;
+        }
+        let has_something = pipe.outgoing.unsent() > 0 || self.has_sent_lately;
+        if !has_something {
+            return;
+        }
+        if let Some(home) = handover::home(&guard.shared, &pipe) {
+            let inside = home.enter();
+            let moved = self.stream.move_here();
+            drop(inside);
+            if let Err(error) = &moved
+                && error.kind() != io::ErrorKind::Unsupported
+            {
+                // There is no stream any more.
+                return;
+            }
+            if moved.is_ok() {
+                let endpoint = guard.subject.endpoint();
+                let ticket = handover::begin(&home, endpoint, &pipe);
+                let guard = guard.hand_over(&pipe);
+                let (shared, origin) = (guard.shared.clone(), guard.origin);
+                // It belongs to the runtime that ends.
+                self.timer = None;
+                let going_on = async move {
+                    self.linger(guard, pipe).await;
+                    drop(ticket);
+                };
+                shared.spawn(origin, going_on, &home);
+                return;
+            }
+        }
+        self.write_now(&mut pipe);
+    }
+
+    /// Serves the connection to its end, in another task than before.
+    async fn linger(self: Box<Self>, guard: ConnectionGuard, pipe: SessionPipe) {
+        let (pipe, reason) = self.go_on(&guard, pipe).await;
+        let unsent = pipe.outgoing.unsent();
+        if unsent > 0 {
+            let endpoint = guard.subject.endpoint();
+            tracing::warn!(%endpoint, unsent, %reason, "messages are given up");
+        }
+        drop(pipe);
+        guard.end(reason);
+    }
+
+    /// Writes what is queued, as far as the system takes it without waiting, and ends the stream so that the peer gets it.
+    fn write_now(&mut self, pipe: &mut SessionPipe) {
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            match self.poll_send(pipe, &mut cx) {
+                Poll::Ready(Ok(Turn::Moved)) => {}
+                Poll::Ready(Err(_)) => return,
+                Poll::Ready(Ok(Turn::Finished)) | Poll::Pending => break,
+            }
+        }
+        let _ = self.stream.push_out(&mut cx);
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut cx);
+        // What lies unread when it is closed has the peer lose what it has not read.
+        for _ in 0..TURNS {
+            match self.stream.read_now(&mut self.scratch, usize::MAX) {
+                Ok(read) if !read.is_empty() => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The sockets of a context: each is entered when it is made. Of those that are held, the last handle's end is theirs, or
+//! the context's; those that have ended may still linger, and `Context::flush`, `Context::close` and the last of the
+//! blocking sockets wait for them.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::closing::Closing;
+use crate::rules::Rules;
+use crate::state::State;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+
+/// Entries of sockets that are done may be as many as those of sockets that are there or linger, and these.
+const SLACK: usize = 16;
+
+/// A socket that is held: what its handles share.
+pub(crate) trait Member: Send + Sync {
+    /// Ends the socket under its handles, whose calls fail from now on. What was sent lingers, for as long as the socket
+    /// does, and no longer than `limit`. A second call makes that shorter, if it does.
+    fn end(&self, limit: Duration);
+}
+
+/// One for each context.
+#[derive(Default)]
+pub(crate) struct Members {
+    sockets: Mutex<Sockets>,
+    /// Handles of blocking sockets that are there.
+    blocking: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Sockets {
+    known: Vec<Entry>,
+    /// With so many, it is time to look which are done.
+    look_at: usize,
+    /// The context is closed, or about to be.
+    closing: Option<Arc<Closing>>,
+}
+
+struct Entry {
+    /// Kept by its handles.
+    member: Weak<dyn Member>,
+    /// Kept by them, and by the socket's tasks.
+    state: Weak<State>,
+    rules: &'static Rules,
+    /// The drop of a blocking socket has waited for it. None does so twice.
+    is_waited_for: bool,
+}
+
+/// What a context that closes knows of a socket of its.
+pub(super) struct Found {
+    member: Weak<dyn Member>,
+    pub(super) state: Arc<State>,
+    pub(super) rules: &'static Rules,
+}
+
+impl Members {
+    /// Enters a socket. `false`: the context is closed.
+    pub(crate) fn enter(
+        &self,
+        member: Weak<dyn Member>,
+        state: &Arc<State>,
+        rules: &'static Rules,
+    ) -> bool {
+        let mut sockets = self.sockets.lock();
+        if sockets.closing.is_some() {
+            return false;
+        }
+        sockets.known.push(Entry {
+            member,
+            state: Arc::downgrade(state),
+            rules,
+            is_waited_for: false,
+        });
+        if sockets.known.len() >= sockets.look_at {
+            sockets
+                .known
+                .retain(|one| one.is_held() || one.lingers().is_some());
+            sockets.look_at = 2 * sockets.known.len() + SLACK;
+        }
+        true
+    }
+
+    /// Returns whether the context is closed, or about to be.
+    pub(super) fn are_closed(&self) -> bool {
+        self.sockets.lock().closing.is_some()
+    }
+
+    /// Lets no more sockets in. The first call begins to close those that are there.
+    pub(super) fn close(&self) -> Arc<Closing> {
+        let mut sockets = self.sockets.lock();
+        if let Some(closing) = &sockets.closing {
+            return closing.clone();
+        }
+        let known = std::mem::take(&mut sockets.known);
+        let found = known.into_iter().filter_map(|one| {
+            let state = match one.is_held() {
+                true => one.state.upgrade(),
+                false => one.lingers(),
+            };
+            Some(Found {
+                state: state?,
+                member: one.member,
+                rules: one.rules,
+            })
+        });
+        let closing = Arc::new(Closing::new(found.collect()));
+        sockets.closing = Some(closing.clone());
+        closing
+    }
+
+    /// Returns the sockets that have ended, and linger.
+    pub(super) fn lingering(&self) -> Vec<Arc<State>> {
+        let sockets = self.sockets.lock();
+        if let Some(closing) = &sockets.closing {
+            return closing.lingering();
+        }
+        let ended = sockets.known.iter().filter(|one| !one.is_held());
+        ended.filter_map(Entry::lingers).collect()
+    }
+
+    /// Returns those that have something to send, each of them once only.
+    fn unsent(&self) -> Vec<Arc<State>> {
+        let mut sockets = self.sockets.lock();
+        let known = sockets.known.iter_mut();
+        let ended = known.filter(|one| !one.is_held() && !one.is_waited_for);
+        let lingering = ended.filter_map(|one| {
+            one.is_waited_for = true;
+            one.lingers()
+        });
+        lingering.filter(|state| state.left() > 0).collect()
+    }
+
+    /// Counts another handle of a blocking socket.
+    pub(super) fn blocking_begins(&self) {
+        self.blocking.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one less. If it was the last, returns what there is to wait for.
+    pub(super) fn blocking_ends(&self) -> Vec<Arc<State>> {
+        match self.blocking.fetch_sub(1, Ordering::AcqRel) {
+            1 => self.unsent(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    /// Ends the socket, or has it end sooner.
+    pub(super) fn end(&self, limit: Duration) {
+        match self.member.upgrade() {
+            Some(member) => member.end(limit),
+            // It has ended, or does at this moment, and lingers.
+            None => self.state.hurry(limit),
+        }
+    }
+}
+
+impl Entry {
+    fn is_held(&self) -> bool {
+        self.member.strong_count() > 0
+    }
+
+    fn lingers(&self) -> Option<Arc<State>> {
+        let state = self.state.upgrade()?;
+        (state.tasks.receiver_count() > 0).then_some(state)
+    }
+}
+
+/// Waits until those sockets have sent what they had, or their times to linger are over.
+pub(super) async fn ended(sockets: &[Arc<State>]) {
+    for state in sockets {
+        state.tasks.closed().await;
+    }
+}
+
+/// Writes what those sockets have sent, as far as the system takes it at once: their runtimes do not run.
+pub(super) fn drive(sockets: &[Arc<State>]) {
+    for state in sockets {
+        state.stats.drive();
+    }
+}
+
+/// Counts what those sockets have not sent.
+pub(super) fn left(sockets: &[Arc<State>]) -> usize {
+    sockets.iter().map(|state| state.left()).sum()
+}
