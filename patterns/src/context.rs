@@ -172,8 +172,9 @@ impl Context {
     /// sent: they may still be sent while the program runs. Those for an inproc name that nobody has bound are not waited
     /// for. Sockets that are held are left as they are: drop them before.
     ///
-    /// A program that ends takes with it what has not been sent. Without async code,
-    /// [`blocking::wait`](crate::blocking::wait) waits for this.
+    /// A program that ends takes with it what has not been sent; the end of a runtime waits for a second. Without async
+    /// code, [`blocking::wait`](crate::blocking::wait) waits for this. [`close`](Self::close) ends the sockets that are
+    /// held, too.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

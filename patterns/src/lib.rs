@@ -37,6 +37,12 @@
 //! kept beyond a runtime (in a `static`, or by a library that has one of its own) connects again, or is of a
 //! [`Context::with_io_threads`]. Calls that would wait for an endpoint that went with its runtime fail, and say so. What
 //! is logged of all of this, [`logs`] says.
+//!
+//! # The end of a program
+//!
+//! What sockets have sent that are dropped leaves within their linger time, also when `main` returns: the end of a runtime
+//! waits for that, but no longer than a second. To wait for as long as it takes, and to hear what was left, `close` a
+//! socket, or with [`Context::close`] all there are, wherever they are held.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links)]
 

@@ -297,6 +297,22 @@ fn what_a_dropped_socket_sent_outlives_its_runtime() {
     }
 }
 
+/// The threads of a context end with it, but not over what its sockets have sent.
+#[tokio::test]
+async fn what_a_dropped_socket_sent_outlives_the_threads_of_its_context() {
+    let place = Place::fixed(Transport::Tcp4);
+    let context = Context::with_io_threads(1).expect("a thread");
+    let mut push = PushSocket::builder().context(&context).build().unwrap();
+    push.connect(place.endpoint.as_str()).expect("connect");
+    push.send("later").await.expect("send");
+    drop(push);
+    drop(context);
+    let mut pull = PullSocket::new();
+    pull.bind(place.endpoint.as_str()).await.expect("bind");
+    let message = within("a message", pull.recv()).await;
+    assert_eq!(message.expect("recv"), "later");
+}
+
 /// The linger time goes on where it was.
 #[test]
 fn what_outlives_its_runtime_lingers_no_longer_than_before() {

@@ -3,6 +3,7 @@
 
 mod authority;
 mod bounds;
+mod ends;
 mod files;
 mod history;
 mod interop;

@@ -6,6 +6,7 @@
 //! go of is *gone*: the socket knows it, and connecting or binding makes it anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -149,8 +150,8 @@ impl Drop for EndpointGuard {
             Some(Done::LetGo) if is_wanted => self.note_gone(GoneReason::Replaced, unsent),
             Some(Done::Gone(reason)) if is_wanted => self.note_gone(reason, unsent),
             None if is_wanted => self.note_gone(cut_short(), unsent),
-            None => warn_unsent(&self.shared, &self.subject, unsent),
-            Some(_) => {}
+            None => warn_unsent(&self.shared, &self.subject, unsent, &cut_short().to_string()),
+            Some(_) => tell_linger_over(&self.shared, &self.subject, unsent),
         }
         match &self.listening {
             Some(listening) => listening.close(&self.shared),
@@ -230,7 +231,13 @@ impl ConnectionGuard {
 
     /// Ends the connection, whose session and pipe have been dropped.
     pub(super) fn end(mut self, reason: DisconnectReason) {
-        let _unsent = self.end_pipe();
+        let unsent = self.end_pipe();
+        if self.shared.state.has_ended() {
+            match &reason {
+                DisconnectReason::Local => tell_linger_over(&self.shared, &self.subject, unsent),
+                reason => warn_unsent(&self.shared, &self.subject, unsent, &reason.to_string()),
+            }
+        }
         self.tell(reason);
     }
 
@@ -264,24 +271,33 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        if !*self.told.get_mut() {
+        if !self.told.load(Ordering::Relaxed) {
             let unsent = self.end_pipe();
             self.shared.count_given_up(unsent);
-            warn_unsent(&self.shared, &self.subject, unsent);
+            warn_unsent(&self.shared, &self.subject, unsent, &cut_short().to_string());
             self.tell(DisconnectReason::TaskEnded(cut_short()));
         }
     }
 }
 
-/// Warns of messages that go with a task that was cut short.
-fn warn_unsent(shared: &Shared, subject: &Subject, unsent: usize) {
+/// Warns of messages that go with their task.
+fn warn_unsent(shared: &Shared, subject: &Subject, unsent: usize, reason: &str) {
     if unsent > 0 {
-        let (endpoint, reason) = (subject.endpoint(), cut_short());
+        let endpoint = subject.endpoint();
         let (socket, socket_type) = (shared.state.events.name(), shared.config.rules.socket_type);
         let (socket, peer) = (
             socket.as_deref(),
             subject.peer().map(tracing::field::display),
         );
-        tracing::warn!(target: logs::ENDPOINT, %socket_type, socket, %endpoint, peer, unsent, %reason, "messages are given up");
+        tracing::warn!(target: logs::ENDPOINT, %socket_type, socket, %endpoint, peer, unsent, reason, "messages are given up");
+    }
+}
+
+/// Tells of messages that were not sent while a socket lingered: a socket that was dropped has no other way to say so.
+fn tell_linger_over(shared: &Shared, subject: &Subject, unsent: usize) {
+    match shared.state.linger.get() {
+        // That is what was asked for.
+        Some(Duration::ZERO) => {}
+        _ => warn_unsent(shared, subject, unsent, "the time to linger is over"),
     }
 }

@@ -102,8 +102,9 @@ pub(super) fn begin(home: &Handle, endpoint: &Endpoint, pipe: &SessionPipe) -> T
             .try_with(|place| place.borrow_mut().waits = Some(waits))
             .is_ok(),
     };
-    if !is_awaited {
-        tracing::warn!(%endpoint, "the runtime's end does not wait for what was sent");
+    let unsent = pipe.outgoing.unsent();
+    if !is_awaited && unsent > 0 {
+        tracing::warn!(%endpoint, unsent, "the runtime's end does not wait for what was sent");
     }
     let _ = MOVED.try_with(|place| place.borrow_mut().moved = Arc::downgrade(&moved));
     home.spawn(async move { moved.watch().await });

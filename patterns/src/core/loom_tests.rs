@@ -1,12 +1,14 @@
-//! A socket whose endpoints go while it waits, under loom (`loom_tests.rs`).
+//! A socket whose endpoints go while it waits, or its context, under loom (`loom_tests.rs`).
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::call::{CallTimeout, One};
 use super::endpoint_table::{Attachment, Role};
+use crate::context::Member;
 use crate::error::{EndpointGone, GoneReason, RecvError};
 use crate::loom_tests::{block_on, check};
 use crate::pipe::Origin;
@@ -50,5 +52,24 @@ fn a_call_that_waits_hears_that_nothing_is_left() {
         assert!(matches!(received, Err(RecvError::Gone(_))));
         serving.join().unwrap();
         listening.join().unwrap();
+    });
+}
+
+/// A call waits while the socket's context is closed.
+#[test]
+fn a_call_that_waits_hears_that_its_context_is_closed() {
+    check(|| {
+        let context = Context::new();
+        let socket = PullSocket::builder().context(&context).build();
+        let mut core = socket.expect("the defaults are right").handle;
+        let table = core.table.clone();
+        let closing = thread::spawn(move || table.end(Duration::ZERO));
+        let mut timeout = CallTimeout::endless();
+        let received = block_on(poll_fn(|cx| {
+            core.poll_recv_call(cx, &mut One, &mut timeout)
+        }));
+        assert_eq!(received.err(), Some(RecvError::ContextClosed));
+        closing.join().unwrap();
+        assert_eq!(core.try_recv(One).err(), Some(RecvError::ContextClosed));
     });
 }

@@ -56,11 +56,6 @@ impl Session {
     /// Serves the connection to its end, in another task than before.
     async fn linger(self: Box<Self>, guard: ConnectionGuard, pipe: SessionPipe) {
         let (pipe, reason) = self.go_on(&guard, pipe).await;
-        let unsent = pipe.outgoing.unsent();
-        if unsent > 0 {
-            let endpoint = guard.subject.endpoint();
-            tracing::warn!(%endpoint, unsent, %reason, "messages are given up");
-        }
         drop(pipe);
         guard.end(reason);
     }
