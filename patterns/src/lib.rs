@@ -95,6 +95,7 @@ pub use error::{
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
 pub use peer_address::{PeerAddress, PeerAddressError, PeerProcess};
+pub use proxy::{Broker, BrokerHandle, BrokerStatistics};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use routing_id::RoutingId;
 pub use rules::{Capability, Rules};

@@ -10,6 +10,7 @@
 //! moved in one direction before the other has its turn, so that they meet again in one write. Frames are passed
 //! on as they are, large ones by reference.
 
+mod broker;
 mod end;
 mod steering;
 
@@ -18,6 +19,7 @@ use std::task::{Context, Poll};
 
 use zmtp::Message;
 
+pub use broker::{Broker, BrokerHandle, BrokerStatistics};
 pub use end::ProxyEnd;
 use steering::{Command, Meter, State};
 pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
@@ -277,6 +279,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 front,
                 back,
                 &mut self.to_backend,
+                self.drains,
                 capture,
                 &meters.there(),
                 cx,
@@ -285,6 +288,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
                 back,
                 front,
                 &mut self.to_frontend,
+                self.drains,
                 capture,
                 &meters.back(),
                 cx,
@@ -351,6 +355,7 @@ fn forward(
     from: &mut impl ProxyEnd,
     to: &mut impl ProxyEnd,
     in_hand: &mut Option<Message>,
+    drains: bool,
     capture: &mut impl ProxyEnd,
     (taken, put): &(&Meter, &Meter),
     cx: &mut Context<'_>,
@@ -362,7 +367,8 @@ fn forward(
     let mut size = in_hand.as_ref().map_or(0, Message::byte_len);
     for _ in 0..BURST {
         if in_hand.is_none() {
-            if to.poll_room(cx).is_pending() {
+            // One that drains has to know whether there is anything, though nobody takes it now.
+            if !drains && to.poll_room(cx).is_pending() {
                 return Moved::NoRoom;
             }
             if let Some(capture) = &mut capture

@@ -19,6 +19,7 @@ mod delivery;
 mod dialling_again;
 mod disconnect_peer;
 mod draining;
+mod draining_proxies;
 mod ends;
 mod ends_of_programs;
 mod ends_of_runtimes;
@@ -43,7 +44,9 @@ mod proxy;
 mod queue_limits;
 #[cfg(unix)]
 mod quiet_writes;
+mod ready_workers;
 mod regressions;
+mod rolling;
 mod seen_from_outside;
 mod slow_subscribers;
 mod stats;

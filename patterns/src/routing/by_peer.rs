@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::Message;
 
 use super::SendStrategy;
@@ -16,6 +16,8 @@ use crate::routing_id::{Identity, RoutingId};
 pub struct ByPeer {
     pipes: FxHashMap<PipeId, Addressee>,
     names: HashMap<RoutingId, Named>,
+    /// Those that take no new work, since it was last asked for them.
+    draining: FxHashSet<PipeId>,
 }
 
 /// Who has a name.
@@ -118,7 +120,27 @@ impl ByPeer {
         self.names.keys()
     }
 
+    /// The peers that have said that they take no new work, each once or more.
+    pub(crate) fn take_draining(&mut self) -> Vec<RoutingId> {
+        if self.draining.is_empty() {
+            return Vec::new();
+        }
+        let draining = std::mem::take(&mut self.draining);
+        let names = draining
+            .iter()
+            .filter_map(|id| self.pipes.get(id)?.name.clone());
+        names.collect()
+    }
+
+    /// Lets go of the peer of this name: its connection is closed once what was sent to it is through.
+    pub(crate) fn dismiss(&mut self, peer: &[u8]) {
+        if let Some(&pipe) = self.names.get(peer) {
+            self.remove(pipe);
+        }
+    }
+
     fn remove(&mut self, id: PipeId) {
+        self.draining.remove(&id);
         let name = self.pipes.remove(&id).and_then(|addressee| addressee.name);
         self.forget(name, id);
     }
@@ -139,12 +161,20 @@ impl SendStrategy for ByPeer {
     }
 
     /// The next message finds out whether there is room.
-    fn changed(&mut self, _: PipeId) {}
+    fn changed(&mut self, id: PipeId) {
+        let addressee = self.pipes.get(&id);
+        if addressee.is_some_and(|addressee| addressee.writer.is_drained_to()) {
+            self.draining.insert(id);
+        }
+    }
 
     fn ended(&mut self, id: PipeId) {
         let addressee = self.pipes.get(&id);
         if addressee.is_some_and(|addressee| addressee.writer.is_spent()) {
             self.remove(id);
+            self.remove(id);
+        } else if addressee.writer.is_drained_to() {
+            self.draining.insert(id);
         }
     }
 
@@ -165,6 +195,7 @@ impl SendStrategy for ByPeer {
         // Whoever had it, and has no other one, has gone.
         if let Some(old) = old {
             self.pipes.remove(&old.pipe);
+            self.draining.remove(&old.pipe);
         }
     }
 
@@ -182,6 +213,7 @@ impl SendStrategy for ByPeer {
         pipes.retain(|_, addressee| addressee.writer.origin() != origin);
         self.names
             .retain(|_, named| pipes.contains_key(&named.pipe));
+        self.draining.retain(|pipe| pipes.contains_key(pipe));
     }
 
     fn into_writers(self) -> impl Iterator<Item = PipeWriter> {

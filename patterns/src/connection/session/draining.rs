@@ -24,6 +24,15 @@ pub(super) struct Draining {
     told: bool,
     /// The peer waits to hear that no more work comes.
     owes: bool,
+    /// Something was heard by a handle that drives the session.
+    is_heard: bool,
+}
+
+impl Draining {
+    /// Returns whether there is something for the task, which nothing else wakes.
+    pub(super) fn needs_task(&self) -> bool {
+        self.owes || self.is_heard
+    }
 }
 
 impl Session {
@@ -40,6 +49,11 @@ impl Session {
         self.draining.greeting = None;
     }
 
+    /// Notes what a handle has read that is no message.
+    pub(super) fn note_heard(&mut self) {
+        self.draining.is_heard = self.engine.has_event();
+    }
+
     /// Says and hears what is to be said and heard, and writes it.
     pub(super) fn poll_drain(
         &mut self,
@@ -48,6 +62,7 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let event = self.engine.poll_event();
+        self.draining.is_heard = false;
         let tells = rest.drains && !self.draining.told;
         if event.is_none() && !tells && !self.draining.owes {
             return Poll::Ready(Ok(()));

@@ -62,6 +62,7 @@ impl Session {
             }
             let result = self.engine.handle_input(self.heard.into_std(), room);
             pipe.incoming.push(self.engine.take_messages());
+            self.note_heard();
             if let Err(error) = result {
                 self.mute = Some(Box::new(error.into()));
                 return;

@@ -169,15 +169,16 @@ impl Flow for Session {
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
         pipe.outgoing.rest();
-        // What is no message, the task sees to.
-        let is_heard = !self.engine.has_event();
-        (result.is_ok() && is_quiet && is_heard && !self.needs_task()).then_some(true)
+        self.note_heard();
+        (result.is_ok() && is_quiet && !self.needs_task()).then_some(true)
     }
 
     /// Returns whether the stream has begun to take nothing, as only the task can see to the time, or the peer was seen
-    /// to be gone.
+    /// to be gone, or to drain.
     fn needs_task(&self) -> bool {
-        self.mute.is_some() || self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
+        self.draining.needs_task()
+            || self.mute.is_some()
+            || self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
     }
 }
 

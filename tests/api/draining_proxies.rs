@@ -1,0 +1,285 @@
+//! A proxy that drains: what came goes on, what was asked is answered, and then it ends.
+
+use std::time::Duration;
+
+use common::events::connected;
+use common::within;
+use purezmq::{
+    DealerSocket, Proxy, ProxyHandle, PubSocket, PullSocket, PushSocket, RecvError, RepSocket,
+    ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, blocking,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+const ANY_PORT: &str = "tcp://127.0.0.1:*";
+
+/// No test waits for this.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A broker that runs, and gives its sockets back when it has ended.
+struct Broker {
+    front: purezmq::Endpoint,
+    back: purezmq::Endpoint,
+    handle: ProxyHandle,
+    running: JoinHandle<(RouterSocket, DealerSocket)>,
+}
+
+async fn broker() -> Broker {
+    let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
+    let front = clients.bind(ANY_PORT).await.unwrap();
+    let back = workers.bind(ANY_PORT).await.unwrap();
+    let mut proxy = Proxy::new(clients, workers);
+    Broker {
+        front,
+        back,
+        handle: proxy.handle(),
+        running: tokio::spawn(async move {
+            proxy.run().await;
+            proxy.into_parts()
+        }),
+    }
+}
+
+impl Broker {
+    /// Waits for its end, in which nothing may be lost.
+    async fn ended(self) {
+        let (clients, workers) = within("it is drained", self.running).await.unwrap();
+        for report in [clients.close().await, workers.close().await] {
+            assert_eq!((report.unread, report.unsent), (0, 0));
+        }
+    }
+}
+
+fn echo(back: &purezmq::Endpoint) -> JoinHandle<()> {
+    let mut worker = RepSocket::new();
+    worker.connect(back).unwrap();
+    tokio::spawn(async move {
+        while let Ok(question) = worker.recv().await {
+            worker.send(question).await.unwrap();
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_asked_is_answered_and_the_others_wait() {
+    const CLIENTS: usize = 50;
+    let broker = broker().await;
+    let workers = [echo(&broker.back), echo(&broker.back)];
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let mut client = ReqSocket::builder()
+                .send_timeout(Duration::from_secs(1))
+                .build()
+                .unwrap();
+            client.connect(&broker.front).unwrap();
+            tokio::spawn(async move {
+                for question in 0.. {
+                    let question = format!("{number} {question}");
+                    // Once nobody takes questions any more, none goes out.
+                    if client.send(question.as_str()).await.is_err() {
+                        return question;
+                    }
+                    assert_eq!(client.recv().await.unwrap(), question.as_str());
+                }
+                unreachable!()
+            })
+        })
+        .collect();
+    let busy = async {
+        while broker.handle.statistics().frontend.messages_out < 1000 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    within("they are busy", busy).await;
+    broker.handle.drain(LONG);
+    broker.ended().await;
+    for client in clients {
+        within("all are answered", client).await.unwrap();
+    }
+    drop(workers);
+}
+
+#[tokio::test]
+async fn no_answer_is_waited_for_of_a_worker_that_went() {
+    let broker = broker().await;
+    let mut client = DealerSocket::new();
+    client.connect(&broker.front).unwrap();
+    let mut worker = RepSocket::new();
+    worker.connect(&broker.back).unwrap();
+    client.send(["", "question"]).await.unwrap();
+    assert_eq!(within("asked", worker.recv()).await.unwrap(), "question");
+    broker.handle.drain(LONG);
+    within("it hears", async {
+        while client.try_send(["", "another"]).is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            // Those that went before it heard are answered, or go with the worker, too.
+        }
+    })
+    .await;
+    assert!(!broker.running.is_finished());
+    drop(worker);
+    let (clients, _workers) = within("it ends", broker.running).await.unwrap();
+    clients.close().await;
+}
+
+#[tokio::test]
+async fn it_ends_at_the_limit() {
+    let broker = broker().await;
+    let mut client = DealerSocket::new();
+    client.connect(&broker.front).unwrap();
+    let mut worker = RepSocket::new();
+    worker.connect(&broker.back).unwrap();
+    client.send(["", "question"]).await.unwrap();
+    within("asked", worker.recv()).await.unwrap();
+    broker.handle.pause();
+    broker.handle.drain(Duration::from_millis(50));
+    within("it ends", broker.running).await.unwrap();
+}
+
+#[tokio::test]
+async fn work_goes_on_to_who_does_it() {
+    let (mut pull, mut push) = (PullSocket::new(), PushSocket::new());
+    let front = pull.bind(ANY_PORT).await.unwrap();
+    let back = push.bind(ANY_PORT).await.unwrap();
+    let mut proxy = Proxy::new(pull, push);
+    let handle = proxy.handle();
+    let running = tokio::spawn(async move {
+        proxy.run().await;
+        proxy.into_parts()
+    });
+    let mut source = PushSocket::new();
+    source.connect(&front).unwrap();
+    for number in 0..5000 {
+        // They wait in all queues on the way, since nobody takes them yet.
+        if source.try_send(number.to_string()).is_err() {
+            source.send(number.to_string()).await.unwrap();
+        }
+        if number == 1000 {
+            break;
+        }
+    }
+    handle.drain(LONG);
+    let mut sink = PullSocket::new();
+    sink.connect(&back).unwrap();
+    for number in 0..=1000 {
+        let message = within("it comes", sink.recv()).await.unwrap();
+        assert_eq!(message, number.to_string());
+    }
+    let (pull, push) = within("it ends", running).await.unwrap();
+    assert_eq!(pull.close().await.unread, 0);
+    assert_eq!(push.close().await.unsent, 0);
+    assert!(source.try_send("more").is_err());
+}
+
+#[tokio::test]
+async fn publications_under_way_arrive_whichever_side_subscribes() {
+    for subscribes_in_front in [true, false] {
+        let (mut xsub, mut xpub) = (XSubSocket::new(), XPubSocket::new());
+        let upstream = xsub.bind(ANY_PORT).await.unwrap();
+        let downstream = xpub.bind(ANY_PORT).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let running: JoinHandle<()>;
+        if subscribes_in_front {
+            let mut proxy = Proxy::new(xsub, xpub);
+            stop.send(proxy.handle()).unwrap();
+            running = tokio::spawn(async move { proxy.run().await });
+        } else {
+            let mut proxy = Proxy::new(xpub, xsub);
+            stop.send(proxy.handle()).unwrap();
+            running = tokio::spawn(async move { proxy.run().await });
+        }
+        let handle: ProxyHandle = stopped.await.unwrap();
+        let mut publisher = PubSocket::new();
+        publisher.connect(&upstream).unwrap();
+        let mut subscriber = SubSocket::new();
+        subscriber.subscribe("");
+        subscriber.connect(&downstream).unwrap();
+        within("subscribed", publisher.wait_for_subscribers(1)).await;
+        for number in 0..500 {
+            publisher.send(number.to_string()).await.unwrap();
+        }
+        handle.drain(LONG);
+        for number in 0..500 {
+            let message = within("it comes", subscriber.recv()).await.unwrap();
+            assert_eq!(message, number.to_string());
+        }
+        within("it ends", running).await.unwrap();
+        assert_eq!(publisher.subscriber_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_blocking_proxy_drains_as_well() {
+    let thread = std::thread::spawn(|| {
+        let (mut clients, mut workers) =
+            (blocking::RouterSocket::new(), blocking::DealerSocket::new());
+        let front = clients.bind(ANY_PORT).unwrap();
+        let back = workers.bind(ANY_PORT).unwrap();
+        let mut broker = Proxy::new(clients, workers);
+        let handle = broker.handle();
+        let running = std::thread::spawn(move || {
+            broker.run_blocking();
+            broker.into_parts().0.close()
+        });
+        let (mut worker, mut client) = (blocking::RepSocket::new(), blocking::ReqSocket::new());
+        worker.connect(&back).unwrap();
+        client.connect(&front).unwrap();
+        client.send("question").unwrap();
+        assert_eq!(worker.recv().unwrap(), "question");
+        handle.drain(LONG);
+        worker.send("answer").unwrap();
+        assert_eq!(client.recv().unwrap(), "answer");
+        assert_eq!(running.join().unwrap().unread, 0);
+    });
+    let joined = tokio::task::spawn_blocking(|| thread.join().unwrap());
+    within("the thread", joined).await.unwrap();
+}
+
+/// A worker that drains hands nothing back, and what follows goes to the others.
+#[tokio::test]
+async fn a_worker_that_drains_answers_what_it_has() {
+    let mut broker = broker().await;
+    let mut workers = Vec::new();
+    let mut client = DealerSocket::new();
+    client.connect(&broker.front).unwrap();
+    for _ in 0..2 {
+        let mut worker = RepSocket::new();
+        let mut monitor = worker.monitor();
+        worker.connect(&broker.back).unwrap();
+        connected(&mut monitor).await;
+        workers.push(worker);
+    }
+    let mut going = workers.remove(0);
+    for number in 0..10 {
+        client.send(["", &number.to_string()]).await.unwrap();
+    }
+    going.recv().await.unwrap();
+    going.send("first").await.unwrap();
+    going.drain(LONG);
+    let mut done = 1;
+    loop {
+        match within("it goes", going.recv()).await {
+            Ok(_) => going.send("first").await.unwrap(),
+            Err(RecvError::Drained) => break,
+            Err(error) => panic!("{error}"),
+        }
+        done += 1;
+    }
+    assert_eq!(going.close().await.unread, 0);
+    let mut staying = workers.remove(0);
+    client.send(["", "last"]).await.unwrap();
+    for _ in done..=10 {
+        within("the other is asked", staying.recv()).await.unwrap();
+        staying.send("second").await.unwrap();
+    }
+    for _ in 0..=10 {
+        within("answered", client.recv()).await.unwrap();
+    }
+    assert!(
+        tokio::time::timeout(Duration::ZERO, &mut broker.running)
+            .await
+            .is_err()
+    );
+    broker.handle.terminate();
+    within("it ends", broker.running).await.unwrap();
+}
