@@ -4,10 +4,11 @@
 //!
 //!     cargo run --example broker
 //!
-//! Other endpoints can be given: the clients' (tcp://*:5555) and the workers' (tcp://*:5556). Ends with Ctrl-C, and
-//! says what it has moved.
+//! Other endpoints can be given: the clients' (tcp://*:5555) and the workers' (tcp://*:5556). Ctrl-C drains it: what was
+//! asked is answered, and it says what it has moved.
 
 use std::error::Error;
+use std::time::Duration;
 
 use purezmq::{DealerSocket, Proxy, RepSocket, RouterSocket};
 
@@ -40,10 +41,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut broker = Proxy::new(clients, workers);
     let handle = broker.handle();
-    tokio::select! {
-        () = broker.run() => {}
-        ended = tokio::signal::ctrl_c() => ended?,
-    }
+    let steering = handle.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            steering.drain(Duration::from_secs(30));
+        }
+    });
+    broker.run().await;
+    let (clients, workers) = broker.into_parts();
+    clients.close().await;
+    workers.close().await;
     let moved = handle.statistics();
     println!(
         "{} questions, {} answers",

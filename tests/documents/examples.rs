@@ -262,9 +262,22 @@ async fn chat() {
 
 #[tokio::test]
 async fn broker() {
+    let output = asked("broker").await;
+    assert_eq!(output, "10 questions, 10 answers\n");
+}
+
+#[tokio::test]
+async fn ready_broker() {
+    let output = asked("ready_broker").await;
+    let expected = "10 questions, 10 answers, 0 lost with workers, 0 unread\n";
+    assert_eq!(output, expected);
+}
+
+/// Has a broker answer the hello_client, and ends it. Returns what it says then.
+async fn asked(name: &str) -> String {
     let folder = Folder::new();
     let (clients, workers) = (folder.ipc("clients"), folder.ipc("workers"));
-    let mut broker = Example::start("broker", &[&clients, &workers]);
+    let mut broker = Example::start(name, &[&clients, &workers]);
     assert_eq!(
         broker.line().await,
         format!("clients connect to {clients}, workers to {workers}")
@@ -275,5 +288,5 @@ async fn broker() {
     let id = broker.child.id().expect("it runs");
     let id = rustix::process::Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
-    assert_eq!(broker.rest().await, "10 questions, 10 answers\n");
+    broker.rest().await
 }

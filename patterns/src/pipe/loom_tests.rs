@@ -312,3 +312,34 @@ fn what_a_peer_said_before_it_went_is_read() {
         peer.join().unwrap();
     });
 }
+
+/// Nothing is put behind the last word to a peer that drains, however a sender meets it.
+///
+/// Seen to fail: `Queue::hold_back` that does not shut the lane.
+#[test]
+fn nothing_follows_the_last_word_to_a_peer_that_drains() {
+    check(|| {
+        let socket = Socket::new(2);
+        let mut session = socket.pipe();
+        let (mut writer, _reader) = socket.ends();
+        let session = thread::spawn(move || {
+            session.peer_drains();
+            let mut sent = 0;
+            while session.outgoing.unsent() > 0 {
+                let taken = block_on(poll_fn(|cx| session.outgoing.poll_take(cx)));
+                let Taken::Batch(batch) = taken else {
+                    panic!("there is a message");
+                };
+                session.outgoing.written(batch.len(), 0, batch.len(), None);
+                sent += batch.len();
+            }
+            // Here it is said. The pipe stays for the next connection.
+            (session, sent)
+        });
+        let taken = usize::from(writer.push(&mut message(0)).is_ok());
+        let (session, sent) = session.join().unwrap();
+        assert_eq!(sent, taken);
+        assert_eq!(session.outgoing.unsent(), 0);
+        assert_eq!(writer.push(&mut message(1)), Err(Refused::Full));
+    });
+}

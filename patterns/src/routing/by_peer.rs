@@ -172,9 +172,6 @@ impl SendStrategy for ByPeer {
         let addressee = self.pipes.get(&id);
         if addressee.is_some_and(|addressee| addressee.writer.is_spent()) {
             self.remove(id);
-            self.remove(id);
-        } else if addressee.writer.is_drained_to() {
-            self.draining.insert(id);
         }
     }
 
