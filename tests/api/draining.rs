@@ -587,3 +587,24 @@ async fn a_handshake_that_is_under_way_is_waited_for() {
     peer.send(b"\x04\x08\x07DRAINED").await;
     assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
 }
+
+/// The system tells the task of nothing that a handle has read before it.
+#[tokio::test]
+async fn what_a_handle_reads_on_its_way_is_seen_to() {
+    let mut push = PushSocket::new();
+    let endpoint = push.bind(ANY_PORT).await.unwrap();
+    let mut monitor = push.monitor();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    peer.send(&greeting()).await;
+    peer.send(&ready_that_understands("PULL")).await;
+    let theirs = ready_that_understands("PUSH").len();
+    peer.receive(64 + theirs).await;
+    connected(&mut monitor).await;
+    // Without a word to the runtime: it is there when the next message is sent, and after a while that is looked at.
+    let drain = b"\x04\x06\x05DRAIN";
+    assert_eq!(peer.stream.try_write(drain).unwrap(), drain.len());
+    std::thread::sleep(Duration::from_millis(10));
+    push.try_send("last").unwrap();
+    assert_eq!(peer.receive(6).await, short_frame(b"last"));
+    assert_eq!(peer.receive(10).await, b"\x04\x08\x07DRAINED");
+}
