@@ -11,6 +11,7 @@ mod byte_limits;
 mod call_limits;
 mod cancellation;
 mod cells;
+mod changed_marks;
 mod changed_options;
 mod closed_contexts;
 mod conflate_topics;

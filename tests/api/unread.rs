@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use common::events::{connected, ended};
 use common::place::{Place, Transport};
 use common::raw::{RawPeer, short_frame};
@@ -106,8 +107,8 @@ async fn met(socket: &mut AnySocket, endpoint: &purezmq::Endpoint, number: usize
     if peer_type == Dealer {
         let mut options = peer.options();
         let id = OptionId::by_name("routing_id").expect("an option");
-        let name = format!("peer {number}").into_bytes();
-        options.set(id, Value::Bytes(name.into())).expect("a name");
+        let name = Bytes::from(format!("peer {number}"));
+        options.set(id, name).expect("a name");
         peer.set_options(options).expect("options");
     }
     peer.connect(endpoint).unwrap();
@@ -189,10 +190,10 @@ async fn what_departed_peers_have_left_is_bounded_all_together() {
             for number in 0..10 {
                 let mut peer = met(&mut socket, &endpoint, number).await;
                 match role {
-                    // Of each, the pipe is seen; nobody takes the message, or it goes to the peer.
+                    // Its pipe is seen; nobody takes the message, or it goes to the peer.
                     Role::Sends => drop(socket.try_send(Message::from(["nobody", "x"]))),
-                    Role::Receives => assert!(socket.try_recv().is_err()),
-                    Role::Nothing => {}
+                    Role::Receives if number == 0 => assert!(socket.try_recv().is_err()),
+                    Role::Receives | Role::Nothing => {}
                 }
                 let mut monitor = socket.monitor();
                 for _ in 0..10 {

@@ -9,6 +9,7 @@ mod history;
 mod interop;
 mod interop_refusals;
 mod interop_traffic;
+mod message_sizes;
 mod subscriptions;
 mod tls;
 mod tls_refusals;

@@ -65,7 +65,7 @@ async fn a_peer_of_zmtp_1_gets_everything() {
 #[tokio::test]
 async fn a_repeated_subscription_of_a_peer_changes_nothing() {
     // R-PUB-5, R-SUB-2, R-SUB-3
-    let (mut xpub, endpoint) = xpub!(verboser(true));
+    let (mut xpub, endpoint) = xpub!(verbose(true));
     let mut sub = subscriber(&endpoint, &["a"]);
     assert_eq!(hear(&mut xpub).await, "\x01a");
     sub.subscribe("a");

@@ -344,8 +344,7 @@ impl<E: PipeEnd> State<E> {
         let id = end.id();
         if !forgets && !end.is_spent() {
             let left = end.left();
-            if !self.left.exceeds_with(left, self.most_left) {
-                self.left += left;
+            if self.left.keep(left, self.most_left) {
                 return None;
             }
         }

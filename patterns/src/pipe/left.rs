@@ -40,10 +40,17 @@ impl Left {
         }
     }
 
-    /// Returns whether this and `more` are more than `most` together.
-    pub(crate) fn exceeds_with(self, more: Left, most: Left) -> bool {
-        self.messages.saturating_add(more.messages) > most.messages
-            || self.bytes.saturating_add(more.bytes) > most.bytes
+    /// Adds what another one has left, unless that makes it more than `most`: then `false`. What one has left alone is
+    /// always kept.
+    pub(crate) fn keep(&mut self, more: Left, most: Left) -> bool {
+        let mut all = *self;
+        all += more;
+        let exceeds = all.messages > most.messages || all.bytes > most.bytes;
+        if exceeds && *self != Left::default() {
+            return false;
+        }
+        *self = all;
+        true
     }
 }
 

@@ -27,12 +27,7 @@ impl Leftovers {
     /// or others have left too much. What one has left alone is always kept.
     pub(super) fn keep(&mut self, reader: &mut PipeReader) -> Option<Left> {
         let left = reader.left()?;
-        let is_first = self.kept == Left::default();
-        if !is_first && self.kept.exceeds_with(left, self.most) {
-            return None;
-        }
-        self.kept += left;
-        Some(left)
+        self.kept.keep(left, self.most).then_some(left)
     }
 
     /// Notes that it has been taken, or dropped.

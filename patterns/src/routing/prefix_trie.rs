@@ -24,6 +24,8 @@ const ROOT: u32 = 0;
 const SHORT: usize = 41;
 /// Children that lie in the node.
 const FEW: usize = 16;
+/// Nodes for which there may be room that is not in use: half a megabyte.
+const SPARE: usize = 4096;
 /// In place of a length, or of a number of children: they lie elsewhere.
 const ELSEWHERE: u8 = u8::MAX;
 
@@ -304,11 +306,38 @@ impl<V> PrefixTrie<V> {
     fn release(&mut self, at: u32) {
         self.set_edge(at, &[]);
         self.free.push(at);
+        if at as usize + 1 == self.nodes.len() {
+            self.shorten();
+        }
+    }
+
+    /// Gives the memory back that is not in use and lies at the end.
+    #[cold]
+    fn shorten(&mut self) {
+        // Only the root, which stays, and what is not in use has no edge.
+        while let [_, .., last] = &self.nodes[..]
+            && last.edge_len == 0
+        {
+            self.nodes.pop();
+            self.values.pop();
+        }
+        let len = self.nodes.len();
+        if self.nodes.capacity() <= SPARE.max(4 * len) {
+            return;
+        }
+        self.nodes.shrink_to(2 * len);
+        self.values.shrink_to(2 * len);
+        self.free.retain(|&at| (at as usize) < len);
+        self.free.shrink_to_fit();
+        self.long.shrink_to_fit();
+        self.wide.shrink_to_fit();
     }
 
     fn allocate(&mut self, edge: &[u8], parent: u32) -> u32 {
         let node = Node::new(parent);
-        let at = match self.free.pop() {
+        // Those behind the end are not there any more.
+        let mut free = std::iter::from_fn(|| self.free.pop());
+        let at = match free.find(|&at| (at as usize) < self.nodes.len()) {
             Some(at) => {
                 self.nodes[at as usize] = node;
                 at

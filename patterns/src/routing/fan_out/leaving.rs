@@ -175,3 +175,79 @@ impl FanOut {
         self.slots.values().copied().max_by_key(size)
     }
 }
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests {
+    use crate::options::Options;
+    use crate::pipe::PipeEnd;
+    use crate::pipe::tests::Socket;
+    use crate::routing::{FanOut, SendStrategy};
+
+    #[test]
+    fn what_a_peer_had_is_taken_off_in_portions_and_its_slot_waits_for_that() {
+        for tells in [false, true] {
+            let mut fan_out = FanOut::default();
+            if tells {
+                fan_out.tell_departures();
+            }
+            let socket = Socket::new(10);
+            let _first_session = socket.pipe();
+            let (writer, _reader) = socket.ends();
+            let first = writer.id();
+            fan_out.attach(writer);
+            for number in 0..2500 {
+                fan_out.subscribe(first, number.to_string().as_bytes());
+            }
+            assert_eq!((fan_out.subscribed(), fan_out.topics()), (1, 2500));
+            fan_out.ended(first);
+            assert_eq!((fan_out.subscribed(), fan_out.topics()), (0, 2500));
+            // A newcomer has what it asks for, whatever is taken off.
+            let _second_session = socket.pipe();
+            let (writer, _reader) = socket.ends();
+            let second = writer.id();
+            fan_out.attach(writer);
+            let change = fan_out.subscribe(second, b"7").expect("it is there");
+            assert_eq!((change.own, change.alone), (true, false));
+            let mut told = Vec::new();
+            let mut portions = 0;
+            while let Some((peer, is_expelled)) = fan_out.departing() {
+                assert_eq!((peer, is_expelled), (first, false));
+                let work = fan_out.take_off(1000, |topic, last| told.push((topic.to_vec(), last)));
+                assert!(work <= 1001);
+                portions += 1;
+            }
+            assert_eq!(portions, 3);
+            assert_eq!(told.len(), if tells { 2500 } else { 0 });
+            let others = told.iter().filter(|(_, last)| !last);
+            assert!(others.eq(told.iter().filter(|(topic, _)| topic == b"7")));
+            assert_eq!((fan_out.subscribed(), fan_out.topics()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn when_all_have_too_much_together_the_one_with_most_goes() {
+        let mut fan_out = FanOut::default();
+        fan_out.set_options(&Options {
+            max_all_subscriptions: Some(10),
+            ..Options::default()
+        });
+        let sockets: Vec<_> = (0..3).map(|_| Socket::new(10)).collect();
+        let mut peers = Vec::new();
+        let mut sessions = Vec::new();
+        for (socket, topics) in sockets.iter().zip([3, 6, 1]) {
+            sessions.push(socket.pipe());
+            let (writer, reader) = socket.ends();
+            let id = writer.id();
+            fan_out.attach(writer);
+            for number in 0..topics {
+                fan_out.subscribe(id, &[number]);
+            }
+            peers.push((id, reader));
+        }
+        let change = fan_out.subscribe(peers[2].0, b"one more").expect("there");
+        assert_eq!((change.own, change.alone), (true, true));
+        assert!(fan_out.is_expelled(peers[1].0));
+        assert_eq!(fan_out.departing(), Some((peers[1].0, true)));
+        assert_eq!(fan_out.subscribed(), 2);
+    }
+}

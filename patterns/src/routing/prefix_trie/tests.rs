@@ -44,7 +44,7 @@ fn removal_leaves_no_nodes_behind() {
         assert!(trie.find(topic.as_bytes()).is_none());
     }
     assert_eq!(trie.len(), 0);
-    assert_eq!(trie.nodes.len() - trie.free.len(), 1, "only the root stays");
+    assert_eq!(trie.nodes.len(), 1, "only the root stays");
     assert!(trie.long.is_empty() && trie.wide.is_empty());
     assert!(!trie.matches(b"abcde"));
 }
@@ -78,7 +78,7 @@ fn nodes_get_wide_and_narrow_again() {
             assert_eq!(trie.matches(&[b'x', other]), other > byte);
         }
     }
-    assert_eq!(trie.nodes.len() - trie.free.len(), 1);
+    assert_eq!(trie.nodes.len(), 1);
 }
 
 #[test]
@@ -129,5 +129,32 @@ proptest! {
             prop_assert_eq!(trie.matches(text), !expected.is_empty());
             prop_assert_eq!(found(&trie, text), expected);
         }
+    }
+}
+
+/// Somebody comes with very many topics, and goes again.
+#[test]
+fn memory_goes_with_the_topics_that_needed_it() {
+    for others in [0, 10] {
+        let mut topics = PrefixTrie::<usize>::default();
+        let text = |number: usize| format!("{number:09}-{}", "x".repeat(number % 60));
+        for number in 0..others {
+            topics.insert(format!("other {number}").as_bytes());
+        }
+        let ids: Vec<_> = (0..50_000)
+            .map(|number| topics.insert(text(number).as_bytes()))
+            .collect();
+        assert!(topics.nodes.capacity() >= 50_000);
+        for id in ids {
+            topics.remove(id);
+        }
+        assert_eq!(topics.len(), others);
+        let left = topics.nodes.capacity().max(topics.values.capacity());
+        assert!(left <= SPARE + 100, "{left} for {others}");
+        for number in 0..others {
+            assert!(topics.matches(format!("other {number} and more").as_bytes()));
+        }
+        topics.insert(b"again");
+        assert!(topics.matches(b"again and again"));
     }
 }
