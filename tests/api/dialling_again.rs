@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::events::{connected, event};
 use common::place::{Place, Transport};
+use common::raw::RawPeer;
 use common::within;
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::rules::{RULES, Rules};
@@ -14,6 +15,7 @@ use purezmq::{
     PairSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, RouterSocket, SendError,
     SocketType,
 };
+use tokio::net::TcpListener;
 
 const TRANSPORTS: [Transport; 2] = [Transport::Tcp4, Transport::Ipc];
 const RECONNECT: OptionId = OptionId::by_name("reconnect_interval").unwrap();
@@ -303,5 +305,35 @@ fn connecting_is_no_error_though_the_first_attempt_fails_at_once() {
             "{sent:?}"
         );
         push.close_within(Duration::ZERO);
+    }
+}
+
+/// An endpoint is let go of before its handshake is through, and lingers: its place, or its peer's name, is free all the
+/// same when the handshake is done.
+#[tokio::test]
+async fn what_lingers_takes_no_place_again() {
+    for (kind, its, message) in [
+        (SocketType::Pair, "PAIR", vec![vec![7; 32 << 20]]),
+        (
+            SocketType::Router,
+            "DEALER",
+            vec![b"name".to_vec(), vec![7; 32 << 20]],
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        let mut socket = AnySocket::new(kind, &Context::new()).unwrap();
+        let mut monitor = socket.monitor();
+        socket.connect_as(&endpoint, "name").unwrap();
+        socket.send(message).await.unwrap();
+        let (stream, _) = within("a connection", listener.accept()).await.unwrap();
+        let mut peer = RawPeer { stream };
+        socket.disconnect(&endpoint).unwrap();
+        peer.shake_hands(its).await;
+        // The peer does not read, so it lingers from here on.
+        connected(&mut monitor).await;
+        let again = socket.connect_as(&endpoint, "name");
+        assert!(again.is_ok(), "{kind}: {again:?}");
+        socket.set_linger(Some(Duration::ZERO));
     }
 }

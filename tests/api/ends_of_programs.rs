@@ -258,3 +258,27 @@ fn a_blocking_socket_of_a_thread_local_ends_with_its_thread() {
         }
     }
 }
+
+/// Endpoints that were let go of before linger by the socket's own time, which is for ever here.
+#[tokio::test]
+async fn a_close_with_a_limit_does_not_wait_for_what_was_let_go_of_before() {
+    for transport in [Transport::Tcp4, Transport::Ipc] {
+        for kind in [
+            SocketType::Push,
+            SocketType::Dealer,
+            SocketType::Pair,
+            SocketType::Req,
+            SocketType::Scatter,
+        ] {
+            for limit in [Duration::ZERO, LIMIT] {
+                let place = Place::fixed(transport);
+                let mut socket = AnySocket::new(kind, &Context::new()).unwrap();
+                socket.connect(&place.endpoint).unwrap();
+                socket.send("it").await.unwrap();
+                socket.disconnect(&place.endpoint).unwrap();
+                let closed = within("a close", socket.close_within(limit)).await;
+                assert_eq!(closed.unsent, 1, "{kind} {transport:?} {limit:?}");
+            }
+        }
+    }
+}

@@ -218,11 +218,23 @@ impl Dial {
             history.record.reconnects += 1;
             shared.state.stats.reconnects.add(1);
         }
+        // What lingers needs no place, and has given up its own.
+        let is_wanted = !ended.is_cancelled();
         let mut admitted = Err(Unplaced::Taken);
         let kept = pipe.take_if(|pipe| {
-            admitted = shared.admit(pipe, *origin, Some(&peer));
+            admitted = match is_wanted {
+                true => shared.admit(pipe, *origin, Some(&peer)),
+                false => Ok(shared.let_in(pipe, Some(&peer), None)),
+            };
             admitted.is_ok()
         });
+        if ended.is_cancelled()
+            && is_wanted
+            && let Some(names) = &shared.state.peer_names
+        {
+            // It was let go of meanwhile.
+            names.release(*origin);
+        }
         let is_kept = kept.is_some();
         // With `immediate`, or for a peer that the socket has no place for, one of its own.
         let mut lent = match kept {

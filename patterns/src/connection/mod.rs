@@ -25,4 +25,5 @@ mod session;
 pub(crate) use dial::dial;
 pub(crate) use guard::EndpointGuard;
 pub(crate) use listen::{Listening, listen};
+pub(crate) use session::AFTER_LINGER;
 use session::{Session, Turn};

@@ -35,6 +35,7 @@ pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
 pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern};
+use crate::connection::AFTER_LINGER;
 use crate::context::{Context, stuck};
 use crate::core::endpoint_table::EndpointTable;
 use crate::endpoint::Endpoint;
@@ -222,6 +223,11 @@ impl<P: Pattern> Core<P> {
         }
     }
 
+    /// Makes the timer for a close within a limit. Endpoints that the socket has let go of before linger by its own time.
+    pub(crate) fn close_timer(&self, limit: Duration) -> Sleep {
+        self.timer(limit.saturating_add(AFTER_LINGER))
+    }
+
     /// Returns whether the socket ends with this handle.
     fn is_last(&self) -> bool {
         self.direction == Direction::Both || Arc::strong_count(&self.table) == 1
@@ -262,6 +268,21 @@ impl Closing {
         CloseReport {
             unsent: unsent + state.stats.waiting().1,
             unread: self.unread,
+        }
+    }
+}
+
+impl Closing {
+    /// Waits for the socket's end, and no longer than `timer`.
+    pub(crate) async fn wait_within(self, timer: Sleep) -> CloseReport {
+        let (state, unread) = (self.shared.state.clone(), self.unread);
+        tokio::select! {
+            biased;
+            report = self.wait() => report,
+            () = timer => CloseReport {
+                unsent: state.left() + state.stats.waiting().1,
+                unread,
+            },
         }
     }
 }

@@ -378,7 +378,10 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     /// The socket is closed by the first poll; a dropped future only doesn't wait for the rest.
     pub async fn close_within(self, limit: Duration) -> CloseReport {
         match self.handle.into_core() {
-            Some(core) => core.close_within(limit).wait().await,
+            Some(core) => {
+                let timer = core.close_timer(limit);
+                core.close_within(limit).wait_within(timer).await
+            }
             None => CloseReport::default(),
         }
     }

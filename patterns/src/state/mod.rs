@@ -314,7 +314,7 @@ impl Shared {
         (placed.claim, Admitted { took_over })
     }
 
-    fn let_in(
+    pub(crate) fn let_in(
         &self,
         pipe: &SessionPipe,
         peer: Option<&Arc<Peer>>,

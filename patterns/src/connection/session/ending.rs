@@ -16,7 +16,7 @@ use crate::transport::ByteStream;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long it may wait when the time to linger is over: `close` takes no longer than that time and this.
-const AFTER_LINGER: Duration = Duration::from_millis(100);
+pub(crate) const AFTER_LINGER: Duration = Duration::from_millis(100);
 
 impl Session {
     /// Gives whole messages that were not sent back to the pipe, for the next connection. The one that was partly sent

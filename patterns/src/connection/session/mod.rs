@@ -39,6 +39,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use zmtp::{Batch, Connection, Engine};
 
+pub(crate) use self::ending::AFTER_LINGER;
 use self::timers::Stall;
 use super::driver::{self, Flow};
 use super::guard::ConnectionGuard;
