@@ -139,6 +139,14 @@ fn set(options: &mut Options, name: &str, value: Value) {
 }
 
 impl Socket {
+    /// Closes a whole socket, within this time and a little.
+    pub(crate) fn close_within(self, limit: Duration) -> BoxFuture<'static, CloseReport> {
+        match self.together().parts {
+            Parts::Whole(socket) => Box::pin(socket.close_within(limit)),
+            Parts::Halves(..) => unreachable!("it is whole"),
+        }
+    }
+
     fn sender(&mut self) -> &mut AnySocket {
         match &mut self.parts {
             Parts::Whole(socket) | Parts::Halves(socket, _) => socket,

@@ -12,10 +12,16 @@ use purezmq::{
 };
 use rand::Rng;
 use tokio::task::unconstrained;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Actor;
+use super::forms::GRAIN;
 use crate::hazards::Gate;
+use crate::plan::one_of;
+use crate::sockets::Socket;
+
+/// How long a close may take beyond its limit.
+const AFTER_LINGER: Duration = Duration::from_millis(100);
 
 /// One of a socket's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -301,6 +307,23 @@ impl Actor {
             return 0;
         }
         self.socket().stats().queued_to_receive
+    }
+
+    /// Closes the socket, whatever it has left, within a limit. Its connections have ended then.
+    pub(super) async fn close_in_time(&mut self, socket: Socket) {
+        let limit = Duration::from_millis(one_of(&mut self.rng, &[0, 1, 20, 200]));
+        let begun = Instant::now();
+        let closing = socket.close_within(limit);
+        let most = limit.min(self.plan.settings.linger) + AFTER_LINGER;
+        if timeout(most + GRAIN, closing).await.is_err() {
+            return self.fail(format_args!("a close within {limit:?} takes longer"));
+        }
+        self.note(
+            "closed",
+            begun.elapsed().as_millis() as u64,
+            "has closed its socket in time",
+        );
+        self.hear_out().await;
     }
 
     /// The socket is closed: the monitor tells all of it, to the end.

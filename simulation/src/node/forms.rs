@@ -11,7 +11,7 @@ use crate::plan::one_of;
 use crate::sockets::{Receiving, Sending};
 
 /// The clock's grain, and some.
-const GRAIN: Duration = Duration::from_millis(5);
+pub(super) const GRAIN: Duration = Duration::from_millis(5);
 
 impl Actor {
     /// Sends or receives with a limit, in whatever form.

@@ -48,7 +48,8 @@ impl Actor {
         let Some(socket) = self.socket.take() else {
             return;
         };
-        match self.rng.random_range(0..3) {
+        match self.rng.random_range(0..4) {
+            3 => self.close_in_time(socket).await,
             0 => drop(socket),
             1 => self.close(socket).await,
             _ => {
