@@ -71,6 +71,9 @@ pub enum Violation {
     /// A CURVE command whose counter is not above that of the one before: it was sent once already.
     #[error("a CURVE command came twice or out of order")]
     Nonce,
+    /// A CURVE command whose counter is beyond the next one: those between were left out on the way.
+    #[error("CURVE commands are missing: somebody on the way has left them out")]
+    Gap,
     /// A CURVE client that took more than a minute to answer WELCOME.
     #[error("the CURVE cookie has expired")]
     Cookie,
@@ -109,6 +112,9 @@ pub enum Incompatible {
         /// The mechanism configured here.
         local: &'static str,
     },
+    /// The peer's greeting claims no server's role, and [`crate::Config::require_server_role`] wants one.
+    #[error("the peer does not claim to be a server, which is to be told a password")]
+    Role,
     /// The peer's socket type can't talk to this one.
     #[error("a {local} socket can't talk to a peer of type {peer:?}")]
     SocketType {

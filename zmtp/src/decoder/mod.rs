@@ -24,8 +24,11 @@ mod sealed;
 mod tests;
 mod v1;
 
+use std::fmt;
+
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
+use zeroize::Zeroize;
 
 use self::scan::{Open, Stop, frame_too_large, scan};
 use crate::batch::Batch;
@@ -62,7 +65,6 @@ pub(crate) enum Found {
     Command(BytesMut),
 }
 
-#[derive(Debug)]
 pub(crate) struct Decoder {
     limits: Limits,
     v1: bool,
@@ -94,7 +96,6 @@ pub(crate) struct Decoder {
 }
 
 /// Holds a large body on its way in.
-#[derive(Debug)]
 struct Body {
     buffer: BytesMut,
     /// The size of its allocation, at least.
@@ -178,6 +179,20 @@ impl Decoder {
             open: Open::default(),
             full: false,
         }
+    }
+
+    /// Makes a decoder whose first chunk has `bytes` bytes: so many come in without being moved.
+    pub(crate) fn with_room(limits: Limits, bytes: usize) -> Self {
+        Self {
+            chunk: BytesMut::with_capacity(bytes),
+            chunk_size: bytes,
+            ..Self::new(limits)
+        }
+    }
+
+    /// Wipes what has come and was not consumed. Only before traffic.
+    pub(crate) fn wipe(&mut self) {
+        self.chunk.zeroize();
     }
 
     // ---- reading
@@ -496,5 +511,16 @@ impl Decoder {
         self.out.count(1);
         self.mark = self.out.mark();
         *budget = budget.saturating_sub(1);
+    }
+}
+
+/// Shows how much there is, and nothing of it.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("chunk", &self.chunk.len())
+            .field("body", &self.body.as_ref().map(|body| body.buffer.len()))
+            .field("out", &self.out.len())
+            .finish_non_exhaustive()
     }
 }

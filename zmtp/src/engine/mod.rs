@@ -73,7 +73,8 @@ use crate::wire::metadata::Metadata;
 ///    batch that is not encoded it may write `control`; nothing else may come in between.
 /// 5. It sleeps until [`Engine::next_timeout`] at the latest, and calls [`Engine::handle_timeout`] then.
 ///
-/// [`Event::Authenticate`] is answered by [`Engine::authenticated`]; until then, the session reads nothing.
+/// [`Event::Authenticate`] is answered by [`Engine::authenticated`]. Until then, what the session reads is kept, and not
+/// looked at: it reads a little, so that it sees the peer leave.
 /// After an error of any call, the session may call [`Engine::explain`] and write `control` once more. Every further
 /// input gets the same error.
 pub trait Engine: fmt::Debug + Send + Sync {

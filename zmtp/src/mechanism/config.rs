@@ -69,19 +69,21 @@ impl Config {
         }
     }
 
-    /// Begins the handshake of one connection.
+    /// Begins the handshake of one connection; `gaps` is [`crate::Config::curve_gaps`].
     #[cfg_attr(not(feature = "curve"), expect(unused_variables))]
-    pub(crate) fn start(&self, random: &Random) -> Box<dyn Mechanism> {
+    pub(crate) fn start(&self, random: &Random, gaps: bool) -> Box<dyn Mechanism> {
         match self {
             Self::Null => Box::new(null::Null::default()),
             Self::PlainClient(client) => Box::new(plain::Client::new(client)),
             Self::PlainServer => Box::new(plain::Server::default()),
             #[cfg(feature = "curve")]
             Self::CurveClient { keys, server } => {
-                Box::new(curve::Client::new(keys, *server, random))
+                Box::new(curve::Client::new(keys, *server, random).with_gaps(gaps))
             }
             #[cfg(feature = "curve")]
-            Self::CurveServer { keys } => Box::new(curve::Server::new(keys, random)),
+            Self::CurveServer { keys } => {
+                Box::new(curve::Server::new(keys, random).with_gaps(gaps))
+            }
         }
     }
 
@@ -122,6 +124,18 @@ impl Config {
     #[must_use]
     pub const fn knows_peer(&self) -> bool {
         self.row().knows_peer
+    }
+
+    /// Returns whether the handshake carries a secret in the clear: a client tells it, and a server hears it.
+    #[must_use]
+    pub const fn tells_secrets(&self) -> bool {
+        self.row().tells_secrets
+    }
+
+    /// Returns whether traffic is encrypted.
+    #[must_use]
+    pub const fn encrypts(&self) -> bool {
+        self.row().encrypts
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a mechanism has found out about a peer, and with what the peer was admitted.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 
 #[cfg(feature = "curve")]
@@ -112,6 +114,37 @@ impl Admission {
             user_id: user_id.into(),
             metadata: Metadata::new(),
         }
+    }
+
+    /// Admits a peer as a user whose name may be no UTF-8. Each byte of it that is no part of a character stands in
+    /// [`user_id`](Self::user_id) as U+FFFD and two hexadecimal digits, and so do those of a U+FFFD itself: so two names
+    /// are never the same user.
+    ///
+    /// ```
+    /// use purezmq_zmtp::mechanism::Admission;
+    ///
+    /// assert_eq!(Admission::user_bytes(b"joe").user_id, "joe");
+    /// assert_eq!(Admission::user_bytes(b"j\xf8e").user_id, "j\u{fffd}f8e");
+    /// ```
+    #[must_use]
+    pub fn user_bytes(name: &[u8]) -> Self {
+        let mut user_id = String::with_capacity(name.len());
+        let escape = |user_id: &mut String, bytes: &[u8]| {
+            for byte in bytes {
+                let _ = write!(user_id, "{}{byte:02x}", char::REPLACEMENT_CHARACTER);
+            }
+        };
+        for chunk in name.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character == char::REPLACEMENT_CHARACTER {
+                    escape(&mut user_id, character.encode_utf8(&mut [0; 4]).as_bytes());
+                } else {
+                    user_id.push(character);
+                }
+            }
+            escape(&mut user_id, chunk.invalid());
+        }
+        Self::user(user_id)
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) const ROW: Row = Row {
     asks: Asks::InDomain,
     allows_downgrade: true,
     knows_peer: false,
+    tells_secrets: false,
+    encrypts: false,
 };
 
 /// Sends READY, and waits for the peer's.

@@ -34,6 +34,8 @@ pub(super) const CLIENT: Row = Row {
     asks: Asks::Never,
     allows_downgrade: false,
     knows_peer: false,
+    tells_secrets: true,
+    encrypts: false,
 };
 
 /// Describes the side that checks.
@@ -112,11 +114,10 @@ impl Mechanism for Client {
         match self.step {
             Step::Hello => {
                 let PlainClient { username, password } = &self.own;
-                frame::put_header(
-                    out,
-                    frame::COMMAND,
-                    6 + 2 + username.len() + password.as_bytes().len(),
-                );
+                let len = 6 + 2 + username.len() + password.as_bytes().len();
+                // So that it does not move, and leave a copy of the password behind.
+                out.reserve(9 + len);
+                frame::put_header(out, frame::COMMAND, len);
                 out.put_slice(b"\x05HELLO");
                 for text in [&username[..], password.as_bytes()] {
                     out.put_u8(text.len() as u8);

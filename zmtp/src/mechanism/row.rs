@@ -29,4 +29,8 @@ pub(super) struct Row {
     pub(super) allows_downgrade: bool,
     /// Whether the peer has to prove to be one that this side knows, without anybody being asked.
     pub(super) knows_peer: bool,
+    /// Whether the handshake carries a secret in the clear, from the client to the server.
+    pub(super) tells_secrets: bool,
+    /// Whether traffic is encrypted.
+    pub(super) encrypts: bool,
 }

@@ -18,6 +18,10 @@ pub const IDENTITY: &str = "Identity";
 /// Names the property that says that its sender understands the commands DRAIN and DRAINED.
 pub const DRAIN: &str = "X-Drain";
 
+/// Names what this side says of a peer, and no peer says of itself: as libzmq has it, each is asked for as the properties
+/// of a message are.
+const CLAIMS: [&str; 3] = ["User-Id", "Peer-Address", "Routing-Id"];
+
 /// Bounds how many properties a peer's list may have: no peer has a use for so many.
 const MOST: usize = 1024;
 
@@ -128,6 +132,11 @@ impl Metadata {
         }
         self.retain(|name, _| others.get(name).is_none());
         self.extend(others);
+    }
+
+    /// Removes what no peer may say of itself, in whatever spelling.
+    pub(crate) fn remove_claims(&mut self) {
+        self.retain(|name, _| !CLAIMS.iter().any(|claim| name.eq_ignore_ascii_case(claim)));
     }
 
     /// Takes the properties called `name` out. Returns whether there were any.
@@ -345,6 +354,22 @@ mod tests {
             Metadata::parse(&[0; 5 * (MOST + 1)]),
             Err(MalformedMetadata)
         );
+    }
+
+    #[test]
+    fn what_no_peer_says_of_itself_is_removed_in_any_spelling() {
+        let mut metadata = sample();
+        for name in [
+            "User-Id",
+            "user-id",
+            "USER-ID",
+            "peer-Address",
+            "routing-ID",
+        ] {
+            metadata.push(name, "root").unwrap();
+        }
+        metadata.remove_claims();
+        assert_eq!(metadata, sample());
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub struct Config {
     pub mechanism: mechanism::Config,
     /// Whether [`Event::Authenticate`](crate::Event::Authenticate) asks for a decision on the peer. PLAIN servers ask always. Default: no.
     pub authenticate: bool,
+    /// Whether a PLAIN client tells its password only to a peer whose greeting claims the server's role. libzmq's servers
+    /// never claim it. Default: no.
+    pub require_server_role: bool,
+    /// Whether the counters of a CURVE peer may leave numbers out, between messages and never within one: what somebody
+    /// on the way leaves out goes unnoticed then. Default: no.
+    pub curve_gaps: bool,
     /// Where keys and nonces come from. Default: the operating system.
     pub random: Random,
     /// The oldest version that is spoken. Default: 1.0.
@@ -51,6 +57,8 @@ impl Config {
             routing_id: Bytes::new(),
             mechanism: mechanism::Config::Null,
             authenticate: false,
+            require_server_role: false,
+            curve_gaps: false,
             random: Random::default(),
             min_version: Version::V1_0,
             limits: Limits::default(),

@@ -12,6 +12,7 @@
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes};
+use zeroize::Zeroize;
 
 use super::{Connection, Event, PeerInfo};
 use crate::error::{Error, Incompatible, Refusal};
@@ -154,6 +155,11 @@ impl Connection {
             }
             .into());
         }
+        let own = &self.config.mechanism;
+        let tells = own.tells_secrets() && !own.is_server();
+        if self.config.require_server_role && tells && !theirs.as_server {
+            return Err(Incompatible::Role.into());
+        }
         self.go_on(Progress::Waiting, version, now)
     }
 
@@ -210,11 +216,14 @@ impl Connection {
         version: Version,
         now: Instant,
     ) -> Result<Option<Phase>, Error> {
-        let Some(body) = self.decoder.take_frame(false)? else {
+        let Some(mut body) = self.decoder.take_frame(false)? else {
             return Ok(None);
         };
-        let progress = self.mechanism.on_command(&body, now)?;
-        self.go_on(progress, version, now)
+        let progress = self.mechanism.on_command(&body, now);
+        if self.config.mechanism.tells_secrets() {
+            body.zeroize();
+        }
+        self.go_on(progress?, version, now)
     }
 
     /// Goes on where the mechanism has come so far. If it knows who the peer is, the decision is made before anything else.
@@ -290,6 +299,7 @@ impl Connection {
                 self.draining.is_understood = understands && self.config.drain;
                 properties.keep_within(KEPT_PROPERTIES);
                 let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
+                properties.remove_claims();
                 #[cfg(feature = "curve")]
                 let public_key = self.peer_key.take().map(|key| *key);
                 properties.replace(&metadata);

@@ -20,10 +20,12 @@ mod heartbeat;
 mod tests;
 mod traffic;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
+use zeroize::Zeroize;
 
 pub use self::config::{Config, Heartbeat};
 use self::handshake::{Phase, Sent};
@@ -37,6 +39,10 @@ use crate::mechanism::{Admission, Mechanism, Progress};
 use crate::version::Version;
 use crate::wire::command::Command;
 use crate::wire::greeting;
+
+/// Sizes, in bytes, what a handshake that tells a secret is read into: it has room for the command that tells it, which so
+/// is never copied.
+const ROOM_FOR_SECRET: usize = 1024;
 
 /// Bounds how long a connection without input keeps its large buffers.
 const IDLE: Duration = Duration::from_secs(1);
@@ -73,7 +79,6 @@ const IDLE: Duration = Duration::from_secs(1);
 /// assert_eq!(pull.take_messages().pop().unwrap(), "hello");
 /// # Ok::<(), purezmq_zmtp::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Connection {
     config: Config,
     phase: Phase,
@@ -113,14 +118,18 @@ impl Connection {
                 sent: Sent::Signature,
             },
             version: Version::V3_1,
-            mechanism: config.mechanism.start(&config.random),
+            mechanism: config.mechanism.start(&config.random, config.curve_gaps),
             held: None,
             admission: Admission::default(),
             #[cfg(feature = "curve")]
             peer_key: config.mechanism.peer_key().map(Box::new),
             credential: Bytes::new(),
             spare: BytesMut::new(),
-            decoder: Decoder::new(config.limits),
+            decoder: if config.mechanism.tells_secrets() {
+                Decoder::with_room(config.limits, ROOM_FOR_SECRET)
+            } else {
+                Decoder::new(config.limits)
+            },
             control,
             timers: heartbeat::Timers::default(),
             event: None,
@@ -234,6 +243,9 @@ impl Engine for Connection {
     }
 
     fn control_written(&mut self, now: Instant) {
+        if self.phase != Phase::Traffic && self.config.mechanism.tells_secrets() {
+            wipe(&mut self.control);
+        }
         self.timers.on_written(now);
     }
 
@@ -276,20 +288,24 @@ impl Engine for Connection {
             return Err(failure.clone());
         }
         self.on_answer(answer, now)
-            .and_then(|()| self.advance_handshake(now))
-            .map_err(|error| self.fail(error))
+            .map_err(|error| self.fail(error))?;
+        // Messages may have come ahead: with no room for them, they are pending.
+        self.advance(now, 0, false)
     }
 
     /// Queues the ERROR command that the standard asks for when the peer's socket type is wrong. A refused peer's is
-    /// queued already.
+    /// queued already, and so is the greeting, by which a peer sees that the mechanisms do not fit.
     fn explain(&mut self, error: &Error) -> bool {
         match error {
             Error::Incompatible(Incompatible::SocketType { .. }) => {
                 Command::Error(b"Invalid socket type").put(&mut self.control);
                 true
             }
-            Error::Denied(_) => true,
-            Error::Incompatible(_)
+            Error::Denied(_)
+            | Error::Incompatible(Incompatible::Mechanism { .. } | Incompatible::Role) => {
+                !self.control.is_empty()
+            }
+            Error::Incompatible(Incompatible::Version { .. })
             | Error::Violation(_)
             | Error::Refused { .. }
             | Error::Limit(_)
@@ -349,4 +365,41 @@ impl Engine for Connection {
         }
         Ok(())
     }
+}
+
+/// What a handshake left that was broken off may be a secret.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.phase != Phase::Traffic && self.config.mechanism.tells_secrets() {
+            self.control.zeroize();
+            self.decoder.wipe();
+        }
+    }
+}
+
+/// Shows nothing of what has come or is to go: it may be a password.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("config", &self.config)
+            .field("phase", &self.phase)
+            .field("version", &self.version)
+            .field("mechanism", &self.mechanism)
+            .field("control", &self.control.len())
+            .field("decoder", &self.decoder)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wipes the memory of a buffer all of which has been written.
+fn wipe(written: &mut BytesMut) {
+    if !written.is_empty() {
+        return;
+    }
+    // What has been written lies in front of it, and comes back by asking for more than there is behind.
+    let _ = written.try_reclaim(written.capacity() + 1);
+    written.resize(written.capacity(), 0);
+    written.zeroize();
+    written.clear();
 }

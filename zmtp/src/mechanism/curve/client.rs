@@ -24,6 +24,8 @@ pub(in crate::mechanism) struct Client {
     random: Random,
     /// C' and c'.
     transient: KeyPair,
+    /// The server's counters may leave numbers out.
+    gaps: bool,
     step: Step,
 }
 
@@ -49,8 +51,14 @@ impl Client {
             server,
             random: random.clone(),
             transient: KeyPair::random(random),
+            gaps: false,
             step: Step::Start,
         }
+    }
+
+    /// Says whether the server's counters may leave numbers out between messages.
+    pub(in crate::mechanism) fn with_gaps(self, gaps: bool) -> Self {
+        Self { gaps, ..self }
     }
 
     #[cfg(test)]
@@ -98,7 +106,7 @@ impl Client {
         clear[COOKIE + 7] = 2;
         let nonce = boxes::nonce(b"CurveZMQINITIATE", &clear[COOKIE..]);
         put_boxed(out, b"INITIATE", &clear, &text, &nonce, &key);
-        Ok(Traffic::new(Role::Client, key, 2, 0))
+        Ok(Traffic::new(Role::Client, key, 2, 0, self.gaps))
     }
 
     fn on_welcome(&mut self, data: &[u8]) -> Result<Progress, Error> {

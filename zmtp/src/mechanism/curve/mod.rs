@@ -18,7 +18,8 @@
 //! | READY, properties | S' and C' | `CurveZMQREADY---` counter |
 //! | MESSAGE | C' and S' | `CurveZMQMESSAGEC` or `CurveZMQMESSAGES`, counter |
 //!
-//! Each direction has one counter for all of its commands, which only grows. Inside a MESSAGE, bit 0 of the flags
+//! Each direction has one counter for all of its commands, which grows by one from MESSAGE to MESSAGE: RFC 26 lets it grow
+//! by more, but whoever takes that cannot tell what somebody on the way has left out. Inside a MESSAGE, bit 0 of the flags
 //! is MORE, and bit 1 says that the payload is a command, which libzmq has added to the standard. MESSAGE itself
 //! goes into frames without flags: libzmq drops those that are command frames, as the standard wants them.
 
@@ -55,6 +56,8 @@ pub(super) const CLIENT: Row = Row {
     asks: Asks::Never,
     allows_downgrade: false,
     knows_peer: true,
+    tells_secrets: false,
+    encrypts: true,
 };
 
 /// Describes the side whose public key the other knows. It lets everybody in who does, unless somebody decides.
@@ -81,6 +84,10 @@ struct Traffic {
     received: Direction,
     /// The same of what came last.
     received_counter: u64,
+    /// The frame that came last has others of its message behind it.
+    within_message: bool,
+    /// Counters may leave numbers out, between messages.
+    gaps: bool,
 }
 
 /// Says whose prefixes are whose.
@@ -92,7 +99,7 @@ enum Role {
 
 impl Traffic {
     /// Begins traffic. The counters go on from the handshake's.
-    fn new(role: Role, key: Key, sent_counter: u64, received_counter: u64) -> Self {
+    fn new(role: Role, key: Key, sent_counter: u64, received_counter: u64, gaps: bool) -> Self {
         let (client, server) = (
             Direction::new(b"CurveZMQMESSAGEC", &key),
             Direction::new(b"CurveZMQMESSAGES", &key),
@@ -107,6 +114,8 @@ impl Traffic {
             sent_counter,
             received,
             received_counter,
+            within_message: false,
+            gaps,
         }
     }
 
@@ -150,8 +159,8 @@ impl Traffic {
             return Err(Violation::Malformed("MESSAGE").into());
         }
         let counter = counter(&head[MESSAGE.len()..]);
-        if counter <= self.received_counter {
-            return Err(Violation::Nonce.into());
+        if counter.wrapping_sub(self.received_counter) != 1 || counter == 0 {
+            self.check_gap(counter)?;
         }
         let opened = self
             .received
@@ -159,12 +168,24 @@ impl Traffic {
         // Only a box that is the peer's own moves the counter.
         self.received_counter = counter;
         let inner = opened.first().copied().unwrap_or_default();
-        let command = if inner & BOXED_COMMAND != 0 {
-            COMMAND
-        } else {
-            0
-        };
-        Ok((inner & MORE | command, HEAD + TAG + 1))
+        if inner & BOXED_COMMAND != 0 {
+            return Ok((inner & MORE | COMMAND, HEAD + TAG + 1));
+        }
+        self.within_message = inner & MORE != 0;
+        Ok((inner & MORE, HEAD + TAG + 1))
+    }
+
+    /// Checks a counter that is not the next one. What is missing within a message would make one message of two: the
+    /// first frames of one, and the last ones of another.
+    #[cold]
+    fn check_gap(&self, counter: u64) -> Result<(), Error> {
+        if counter <= self.received_counter {
+            return Err(Violation::Nonce.into());
+        }
+        if !self.gaps || self.within_message {
+            return Err(Violation::Gap.into());
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,8 @@ const HELLO: usize = 2 + 72 + KEY + 8 + TAG + 64;
 pub(in crate::mechanism) struct Server {
     keys: KeyPair,
     random: Random,
+    /// The client's counters may leave numbers out.
+    gaps: bool,
     step: Step,
     /// C, until somebody has asked.
     client: Option<PublicKey>,
@@ -60,9 +62,15 @@ impl Server {
         Self {
             keys: keys.clone(),
             random: random.clone(),
+            gaps: false,
             step: Step::Start,
             client: None,
         }
+    }
+
+    /// Says whether the client's counters may leave numbers out between messages.
+    pub(in crate::mechanism) fn with_gaps(self, gaps: bool) -> Self {
+        Self { gaps, ..self }
     }
 
     fn on_hello(&mut self, data: &[u8]) -> Result<(), Error> {
@@ -145,7 +153,8 @@ impl Server {
         }
         let properties = Metadata::parse(properties)?;
         self.client = Some(client);
-        Ok((Traffic::new(Role::Server, key, 0, counter), properties))
+        let traffic = Traffic::new(Role::Server, key, 0, counter, self.gaps);
+        Ok((traffic, properties))
     }
 }
 

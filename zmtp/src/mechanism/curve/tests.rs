@@ -63,15 +63,19 @@ impl Pair {
         self.client_says()
     }
 
-    fn ready() -> Self {
-        let mut pair = Self::new();
-        let initiate = pair.initiate();
+    fn shake_hands(&mut self) {
+        let initiate = self.initiate();
         assert_eq!(
-            pair.server_hears(&initiate),
+            self.server_hears(&initiate),
             Ok(Progress::Done(properties()))
         );
-        let ready = pair.server_says();
-        assert_eq!(pair.client_hears(&ready), Ok(Progress::Done(properties())));
+        let ready = self.server_says();
+        assert_eq!(self.client_hears(&ready), Ok(Progress::Done(properties())));
+    }
+
+    fn ready() -> Self {
+        let mut pair = Self::new();
+        pair.shake_hands();
         pair
     }
 }
@@ -194,9 +198,81 @@ fn messages_that_come_twice_or_out_of_order_are_refused() {
     let third = seal(&mut pair.client, 0, b"third");
     open(&mut pair.server, &first).unwrap();
     violation(open(&mut pair.server, &first), Violation::Nonce);
-    // A gap is allowed; what was left out cannot come later.
+    violation(open(&mut pair.server, &third), Violation::Gap);
+    open(&mut pair.server, &second).unwrap();
     open(&mut pair.server, &third).unwrap();
     violation(open(&mut pair.server, &second), Violation::Nonce);
+}
+
+/// Both sides, commands too, and the first frame after the handshake.
+#[test]
+fn what_was_left_out_is_noticed() {
+    for left_out in 0..3 {
+        for from_client in [true, false] {
+            let mut pair = Pair::ready();
+            let (from, to): (&mut dyn Mechanism, &mut dyn Mechanism) = match from_client {
+                true => (&mut pair.client, &mut pair.server),
+                false => (&mut pair.server, &mut pair.client),
+            };
+            let mut frames = [
+                seal(from, 0, b"a message"),
+                seal(from, COMMAND, b"\x04PING\0\0"),
+                seal(from, MORE, b"of two frames"),
+                seal(from, 0, b"the last"),
+            ]
+            .to_vec();
+            frames.remove(left_out);
+            for frame in &frames[..left_out] {
+                open(to, frame).unwrap();
+            }
+            violation(open(to, &frames[left_out]), Violation::Gap);
+        }
+    }
+}
+
+#[test]
+fn gaps_that_are_allowed_are_between_messages_only() {
+    for (left_out, noticed) in [(0, false), (1, false), (2, false), (3, true), (4, true)] {
+        for from_client in [true, false] {
+            let mut pair = Pair::new();
+            pair.client = pair.client.with_gaps(true);
+            pair.server = pair.server.with_gaps(true);
+            pair.shake_hands();
+            let (from, to): (&mut dyn Mechanism, &mut dyn Mechanism) = match from_client {
+                true => (&mut pair.client, &mut pair.server),
+                false => (&mut pair.server, &mut pair.client),
+            };
+            let mut frames = [
+                seal(from, 0, b"a message"),
+                seal(from, COMMAND, b"\x04PING\0\0"),
+                seal(from, MORE, b"pay"),
+                // A heartbeat may come between two frames, and ends no message.
+                seal(from, COMMAND, b"\x04PING\0\0"),
+                seal(from, 0, b"alice"),
+                seal(from, 0, b"another message"),
+            ]
+            .to_vec();
+            frames.remove(left_out);
+            for frame in &frames[..left_out] {
+                open(to, frame).unwrap();
+            }
+            let next = open(to, &frames[left_out]);
+            match noticed {
+                true => violation(next, Violation::Gap),
+                false => drop(next.unwrap()),
+            }
+        }
+    }
+}
+
+#[test]
+fn no_counter_comes_after_the_last() {
+    let mut pair = Pair::ready();
+    let mut sealed = seal(&mut pair.client, 0, b"x");
+    for counter in [0, u64::MAX] {
+        sealed[8..HEAD].copy_from_slice(&counter.to_be_bytes());
+        open(&mut pair.server, &sealed).unwrap_err();
+    }
 }
 
 #[test]
@@ -204,8 +280,10 @@ fn the_receive_nonce_moves_only_after_the_tag_was_checked() {
     let mut pair = Pair::ready();
     let honest = seal(&mut pair.client, 0, b"honest");
     let mut forged = honest.clone();
-    forged[8..HEAD].copy_from_slice(&u64::MAX.to_be_bytes());
+    forged[HEAD] ^= 1;
     violation(open(&mut pair.server, &forged), Violation::Box);
+    forged[8..HEAD].copy_from_slice(&u64::MAX.to_be_bytes());
+    violation(open(&mut pair.server, &forged), Violation::Gap);
     assert_eq!(open(&mut pair.server, &honest), Ok((0, b"honest".to_vec())));
 }
 
@@ -228,12 +306,11 @@ fn the_handshakes_nonces_count_for_traffic() {
 fn a_peers_own_messages_can_not_be_sent_back_to_it() {
     let mut pair = Pair::ready();
     let from_client = seal(&mut pair.client, 0, b"mirror");
+    violation(open(&mut pair.client, &from_client), Violation::Gap);
+    // Nor when its counter is the one that is waited for.
+    let first = seal(&mut pair.server, 0, b"whose counter is INITIATE's");
+    open(&mut pair.client, &first).unwrap();
     violation(open(&mut pair.client, &from_client), Violation::Box);
-    seal(
-        &mut pair.server,
-        0,
-        b"whose counter is not above INITIATE's",
-    );
     let from_server = seal(&mut pair.server, 0, b"mirror");
     violation(open(&mut pair.server, &from_server), Violation::Box);
 }
