@@ -150,7 +150,12 @@ impl Drop for EndpointGuard {
             Some(Done::LetGo) if is_wanted => self.note_gone(GoneReason::Replaced, unsent),
             Some(Done::Gone(reason)) if is_wanted => self.note_gone(reason, unsent),
             None if is_wanted => self.note_gone(cut_short(), unsent),
-            None => warn_unsent(&self.shared, &self.subject, unsent, &cut_short().to_string()),
+            None => warn_unsent(
+                &self.shared,
+                &self.subject,
+                unsent,
+                &cut_short().to_string(),
+            ),
             Some(_) => tell_linger_over(&self.shared, &self.subject, unsent),
         }
         match &self.listening {
@@ -274,7 +279,12 @@ impl Drop for ConnectionGuard {
         if !self.told.load(Ordering::Relaxed) {
             let unsent = self.end_pipe();
             self.shared.count_given_up(unsent);
-            warn_unsent(&self.shared, &self.subject, unsent, &cut_short().to_string());
+            warn_unsent(
+                &self.shared,
+                &self.subject,
+                unsent,
+                &cut_short().to_string(),
+            );
             self.tell(DisconnectReason::TaskEnded(cut_short()));
         }
     }

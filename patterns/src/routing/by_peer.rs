@@ -134,8 +134,8 @@ impl ByPeer {
 
     /// Lets go of the peer of this name: its connection is closed once what was sent to it is through.
     pub(crate) fn dismiss(&mut self, peer: &[u8]) {
-        if let Some(&pipe) = self.names.get(peer) {
-            self.remove(pipe);
+        if let Some(named) = self.names.get(peer) {
+            self.remove(named.pipe);
         }
     }
 

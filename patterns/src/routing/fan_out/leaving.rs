@@ -210,8 +210,11 @@ mod tests {
             assert_eq!((change.own, change.alone), (true, false));
             let mut told = Vec::new();
             let mut portions = 0;
-            while let Some((peer, is_expelled)) = fan_out.departing() {
-                assert_eq!((peer, is_expelled), (first, false));
+            while let Some(departure) = fan_out.departing() {
+                assert_eq!(
+                    (departure.pipe, departure.kind),
+                    (first, DepartureKind::Left)
+                );
                 let work = fan_out.take_off(1000, |topic, last| told.push((topic.to_vec(), last)));
                 assert!(work <= 1001);
                 portions += 1;
@@ -247,7 +250,9 @@ mod tests {
         let change = fan_out.subscribe(peers[2].0, b"one more").expect("there");
         assert_eq!((change.own, change.alone), (true, true));
         assert!(fan_out.is_expelled(peers[1].0));
-        assert_eq!(fan_out.departing(), Some((peers[1].0, true)));
+        let departure = fan_out.departing().expect("one goes");
+        let (who, kind) = (departure.pipe, departure.kind);
+        assert_eq!((who, kind), (peers[1].0, DepartureKind::Heard));
         assert_eq!(fan_out.subscribed(), 2);
     }
 }
