@@ -132,7 +132,7 @@ impl FanOut {
         };
         self.slots.remove(&subscriber.writer.id());
         let identity = subscriber.writer.identity();
-        self.depart(slot, &mut subscriber, identity, DepartureKind::Left);
+        self.depart(slot, &mut subscriber, identity, super::DepartureKind::Left);
     }
 
     /// Lets a peer have no subscriptions any more. Those that it had are still in the trie, under the slot.
@@ -213,7 +213,7 @@ mod tests {
             while let Some(departure) = fan_out.departing() {
                 assert_eq!(
                     (departure.pipe, departure.kind),
-                    (first, DepartureKind::Left)
+                    (first, super::DepartureKind::Left)
                 );
                 let work = fan_out.take_off(1000, |topic, last| told.push((topic.to_vec(), last)));
                 assert!(work <= 1001);
@@ -252,7 +252,7 @@ mod tests {
         assert!(fan_out.is_expelled(peers[1].0));
         let departure = fan_out.departing().expect("one goes");
         let (who, kind) = (departure.pipe, departure.kind);
-        assert_eq!((who, kind), (peers[1].0, DepartureKind::Heard));
+        assert_eq!((who, kind), (peers[1].0, super::DepartureKind::Heard));
         assert_eq!(fan_out.subscribed(), 2);
     }
 }
