@@ -20,7 +20,8 @@ use crate::routing_id::RoutingId;
 /// No message is in two places, or in none. What `send` has taken, once for each peer that it is for, is `sent`,
 /// `queued_to_send`, or dropped: `full`, `unroutable`, `expired`, `conflated`, `lost`, `unsent`. What was `received` was given to the
 /// application, is `queued_to_receive`, or dropped: `conflated`, `unread`, `discarded`. Of an inproc pipe, both sockets
-/// count what is queued or conflated in it. Socket types that answer or pass on subscriptions give more, or less, than they have received.
+/// count what is queued or conflated in it. A publisher follows the subscriptions that it receives, and gives none of
+/// them, or others, to the application.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

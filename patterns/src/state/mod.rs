@@ -358,11 +358,13 @@ impl State {
         self.at_end.get().is_some()
     }
 
-    /// Returns how many messages a socket that has ended will not send, because of its end or that of an endpoint. What
+    /// Returns how many messages will not be sent because of the socket's end, or that of an endpoint. What
     /// peers had left before is not among them, nor what an inproc peer has yet to take.
     pub(crate) fn unsent(&self) -> usize {
-        let at_end = self.at_end.get().copied().unwrap_or_default();
-        let unsent = self.stats.not_sent().saturating_sub(at_end);
+        let Some(at_end) = self.at_end.get() else {
+            return self.given_up.load(Ordering::Relaxed);
+        };
+        let unsent = self.stats.not_sent().saturating_sub(*at_end);
         usize::try_from(unsent).unwrap_or(usize::MAX)
     }
 
