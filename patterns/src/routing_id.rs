@@ -81,6 +81,11 @@ impl RoutingId {
         RoutingId::from(id)
     }
 
+    /// Whether it may be one that a socket has made up.
+    pub(crate) fn is_made_up(&self) -> bool {
+        matches!(*self.as_slice(), [0, _, _, _, _])
+    }
+
     /// The same name, of a certain peer.
     pub(crate) fn of(self, whose: Identity) -> Self {
         RoutingId { whose, ..self }

@@ -289,12 +289,23 @@ everywhere! {
         }
         assert_eq!(router.stats().handovers, 1);
         assert_eq!(router.peers().len(), 2);
+        // When the newer one goes, the name is the old one's again; what was asked under the other one is answered, too.
+        old.send("once more").await.unwrap();
+        let once_more = take(&mut router).await;
+        assert!(is_made_up(&once_more.peer), "{once_more:?}");
+        within("close", new.close()).await;
         // It goes as whoever was told to have come.
+        let left = within("an event", router.recv()).await.unwrap();
+        assert_eq!(left, RouterEvent::Disconnected("d".into()));
+        router.send_to("d", "it is yours").await.unwrap();
+        assert_eq!(within("a message", old.recv()).await.unwrap(), "it is yours");
+        router.send(once_more.reply("answer")).await.unwrap();
+        assert_eq!(within("the answer", old.recv()).await.unwrap(), "answer");
+        old.send("as before").await.unwrap();
+        assert_eq!(take(&mut router).await, Routed::from(("d", "as before")));
         within("close", old.close()).await;
         let left = within("an event", router.recv()).await.unwrap();
         assert_eq!(left, RouterEvent::Disconnected("d".into()));
-        router.send_to("d", "still there").await.unwrap();
-        assert_eq!(within("a message", new.recv()).await.unwrap(), "still there");
     }
 }
 
@@ -315,7 +326,7 @@ everywhere! {
             dealer.send(format!("{number} 1")).await.unwrap();
             dealer.send(format!("{number} 2")).await.unwrap();
             event(&mut monitor, "an ignored one", is_ignored).await;
-            waiting.push(dealer);
+            waiting.push((number.to_string(), dealer));
         }
         assert_eq!(router.stats().duplicates, 3);
         assert_eq!(router.stats().peers.len(), 1);
@@ -335,30 +346,10 @@ everywhere! {
             assert_eq!(which, "1");
             assert_eq!(take(&mut router).await, Routed::from(("same", format!("{number} 2"))));
             router.send(sent.reply(number)).await.unwrap();
-            let mut answered = Vec::new();
-            for at in 0..waiting.len() {
-                if let Ok(answer) = within("look", async { waiting[at].try_recv() }).await {
-                    answered.push((at, answer));
-                }
-            }
-            // The answer may still be on its way: it comes to one of them.
-            let (at, answer) = match answered.pop() {
-                Some(found) => found,
-                None => {
-                    let mut receiving: Vec<_> = waiting.iter_mut().map(|one| Box::pin(one.recv())).collect();
-                    let any = std::future::poll_fn(|cx| {
-                        for (at, one) in receiving.iter_mut().enumerate() {
-                            if let std::task::Poll::Ready(answer) = one.as_mut().poll(cx) {
-                                return std::task::Poll::Ready((at, answer.unwrap()));
-                            }
-                        }
-                        std::task::Poll::Pending
-                    });
-                    within("the answer", any).await
-                }
-            };
-            assert_eq!(answer, number);
-            within("close", waiting.remove(at).close()).await;
+            let at = waiting.iter().position(|one| one.0 == number).expect("it waited");
+            let (_, mut let_in) = waiting.remove(at);
+            assert_eq!(within("the answer", let_in.recv()).await.unwrap(), number);
+            within("close", let_in.close()).await;
         }
         assert_eq!(router.stats().handovers, 0);
     }

@@ -30,6 +30,8 @@ struct Named {
 struct Addressee {
     writer: PipeWriter,
     name: Option<RoutingId>,
+    /// A made-up one that it had for a while: answers to what came under it still go there.
+    alias: Option<RoutingId>,
 }
 
 /// Why a message did not go to its addressee. It is untouched.
@@ -117,7 +119,8 @@ impl ByPeer {
 
     /// The names of all peers that have one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &RoutingId> {
-        self.names.keys()
+        let all = self.pipes.values();
+        all.filter_map(|addressee| addressee.name.as_ref())
     }
 
     /// The peers that have said that they take no new work, each once or more.
@@ -141,8 +144,10 @@ impl ByPeer {
 
     fn remove(&mut self, id: PipeId) {
         self.draining.remove(&id);
-        let name = self.pipes.remove(&id).and_then(|addressee| addressee.name);
-        self.forget(name, id);
+        if let Some(addressee) = self.pipes.remove(&id) {
+            self.forget(addressee.name, id);
+            self.forget(addressee.alias, id);
+        }
     }
 
     fn forget(&mut self, name: Option<RoutingId>, id: PipeId) {
@@ -157,7 +162,12 @@ impl ByPeer {
 impl SendStrategy for ByPeer {
     fn attach(&mut self, writer: PipeWriter) {
         let id = writer.id();
-        self.pipes.insert(id, Addressee { writer, name: None });
+        let addressee = Addressee {
+            writer,
+            name: None,
+            alias: None,
+        };
+        self.pipes.insert(id, addressee);
     }
 
     /// The next message finds out whether there is room.
@@ -179,8 +189,13 @@ impl SendStrategy for ByPeer {
         let Some(addressee) = self.pipes.get_mut(&id) else {
             return;
         };
-        let before = addressee.name.replace(name.clone());
+        let mut before = addressee.name.replace(name.clone());
         addressee.writer.meet(name.whose());
+        let is_alias =
+            |one: &RoutingId| one.is_made_up() && one.whose() == name.whose() && *one != name;
+        if before.as_ref().is_some_and(is_alias) {
+            before = std::mem::replace(&mut addressee.alias, before);
+        }
         self.forget(before, id);
         let named = Named {
             pipe: id,
@@ -188,11 +203,16 @@ impl SendStrategy for ByPeer {
         };
         // The key knows whose it is, too, and is not replaced.
         let old = self.names.remove(&name);
-        self.names.insert(name, named);
-        // Whoever had it, and has no other one, has gone.
-        if let Some(old) = old {
-            self.pipes.remove(&old.pipe);
-            self.draining.remove(&old.pipe);
+        self.names.insert(name.clone(), named);
+        if let Some(old) = old
+            && let Some(addressee) = self.pipes.get_mut(&old.pipe)
+        {
+            if addressee.alias.as_ref() == Some(&name) {
+                addressee.alias = None;
+            } else {
+                // Whoever had it, and has no other one, has gone.
+                self.remove(old.pipe);
+            }
         }
     }
 

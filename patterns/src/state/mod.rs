@@ -21,8 +21,8 @@ mod peer_names;
 mod stats_registry;
 mod subscription_set;
 
-use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -36,6 +36,7 @@ use crate::pipe::{
     self, Inbox, Left, Limits, Linger, Origin, Party, PeerName, PipeEvent, PipeId, PipeReader,
     PipeWriter, SessionPipe,
 };
+use crate::routing_id::RoutingId;
 use crate::rules::{PeerNaming, Rules};
 use crate::security::Authority;
 use crate::sync::Mutex;
@@ -45,9 +46,7 @@ use crate::transport::AnyTransport;
 pub(crate) use connections::{ConnectionPlace, Connections};
 pub(crate) use draining::{Draining, Greeting};
 pub(crate) use liveness::{Liveness, Running};
-#[cfg(all(test, purezmq_loom))]
-pub(crate) use peer_names::NameClaim;
-pub(crate) use peer_names::{Applicant, PeerNames, Placed, Unplaced};
+pub(crate) use peer_names::{Applicant, NameClaim, PeerNames, Placed, Unplaced};
 pub(crate) use stats_registry::{LeftInPipe, PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
     SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
@@ -304,13 +303,12 @@ impl Shared {
         let Some(before) = placed.before else {
             return (placed.claim, Admitted::default());
         };
-        let state = &self.state;
-        // First the receiver: what it has read before it hears of this was read in time.
-        state.readers.post(PipeEvent::Renamed(before.pipe));
-        let name = before.name.clone();
-        state.writers.post(PipeEvent::Named(before.pipe, name));
+        self.state.tell_renamed(before.pipe, &before.name);
         let took_over = before.is_there && before.pipe != pipe;
-        state.stats.handovers.add(took_over.into());
+        if took_over && let Some(claim) = &before.claim {
+            self.state.stats.handovers.add(1);
+            Return::begin(&self.state, before.pipe, claim);
+        }
         (placed.claim, Admitted { took_over })
     }
 
@@ -344,7 +342,49 @@ impl Shared {
     }
 }
 
+/// Gives a connection the name back that another one has taken from it, when that one has gone.
+struct Return {
+    state: Weak<State>,
+    pipe: PipeId,
+    claim: Weak<NameClaim>,
+}
+
+impl Return {
+    fn begin(state: &Arc<State>, pipe: PipeId, claim: &Arc<NameClaim>) {
+        let one = Return {
+            state: Arc::downgrade(state),
+            pipe,
+            claim: Arc::downgrade(claim),
+        };
+        Arc::new(one).wake();
+    }
+}
+
+impl Wake for Return {
+    fn wake(self: Arc<Self>) {
+        let (Some(state), Some(claim)) = (self.state.upgrade(), self.claim.upgrade()) else {
+            return;
+        };
+        let pipe = self.pipe;
+        if let Some(names) = &state.peer_names
+            && let Some((name, before)) = names.take_back(&claim, pipe, &Waker::from(self))
+        {
+            if let Some(before) = before {
+                state.tell_renamed(before.pipe, &before.name);
+            }
+            state.tell_renamed(pipe, &name);
+        }
+    }
+}
+
 impl State {
+    /// Says that what comes through a pipe comes under this name from now on.
+    fn tell_renamed(&self, pipe: PipeId, name: &RoutingId) {
+        // First the receiver: what it has read before it hears of this was read in time.
+        self.readers.post(PipeEvent::Renamed(pipe));
+        self.writers.post(PipeEvent::Named(pipe, name.clone()));
+    }
+
     /// Notes that the socket ends. What is dropped from here on of what was to be sent is unsent.
     pub(crate) fn note_end(&self) {
         let given_up = self.given_up.load(Ordering::Relaxed) as u64;

@@ -6,7 +6,7 @@
 //!
 //! What a connection has sent comes under its name, also when it has ended, for as long as no other connection takes that
 //! name. Then what is still unread, and what else comes of a connection that is still there, comes under a made-up one
-//! ([026](../../../docs/decisions/026-whose-answer.md)).
+//! ([026](../../../docs/decisions/026-whose-answer.md)); such a connection has its name back as soon as nobody has it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -61,7 +61,20 @@ struct Holder {
 pub(crate) struct NameClaim {
     names: Arc<PeerNames>,
     number: u64,
-    name: Mutex<RoutingId>,
+    name: Mutex<Current>,
+}
+
+/// The name that a claim is for.
+struct Current {
+    name: RoutingId,
+    /// The one that another connection has taken.
+    lost: Option<Box<RoutingId>>,
+}
+
+impl Current {
+    fn new(name: RoutingId) -> Self {
+        Current { name, lost: None }
+    }
 }
 
 /// A peer has its place.
@@ -79,7 +92,7 @@ pub(crate) struct Renamed {
     /// The connection is still there.
     pub(crate) is_there: bool,
     /// Dropped by whoever gets this, without the lock.
-    _claim: Option<Arc<NameClaim>>,
+    pub(crate) claim: Option<Arc<NameClaim>>,
 }
 
 /// Why a peer has no place.
@@ -172,13 +185,37 @@ impl PeerNames {
 
     /// Forgets one that waited for a name.
     pub(crate) fn stop_waiting(&self, pipe: PipeId, name: &RoutingId) {
+        self.lock().stop_waiting(pipe, name);
+    }
+
+    /// Gives a connection the name back that it has lost, if nobody has it; until then, `waker` is woken when it may be
+    /// free. Returns the name, and whose messages have come under it since.
+    pub(crate) fn take_back(
+        &self,
+        claim: &NameClaim,
+        pipe: PipeId,
+        waker: &Waker,
+    ) -> Option<(RoutingId, Option<Renamed>)> {
         let mut names = self.lock();
-        if let Some(waiting) = names.waiting.get_mut(name) {
-            waiting.retain(|one| one.0 != pipe);
-            if waiting.is_empty() {
-                names.waiting.remove(name);
-            }
+        let mut current = claim.name.lock();
+        let lost = current.lost.as_deref()?.clone();
+        let holder = names.held.get(&current.name)?;
+        if holder.number != claim.number || holder.has_left {
+            return None;
         }
+        let is_held = names.held.get(&lost).is_some_and(|one| !one.has_left);
+        if is_held || names.reserved.contains_key(&lost) {
+            let waiting = names.waiting.entry(lost).or_default();
+            waiting.push((pipe, waker.clone()));
+            return None;
+        }
+        let holder = names.held.remove(&current.name)?;
+        *current = Current::new(lost.clone());
+        drop(current);
+        let before = names.held.remove(&lost);
+        let before = before.map(|before| names.rename(before));
+        names.held.insert(lost.clone(), holder);
+        Some((lost, before))
     }
 
     fn claim_under(
@@ -219,7 +256,7 @@ impl PeerNames {
             // Who was here before comes back, or is reached at last.
             holder.has_left = false;
             holder.identity = identity;
-            *claim.name.lock() = name.of(identity);
+            *claim.name.lock() = Current::new(name.of(identity));
             return Ok(Placed {
                 claim,
                 before: None,
@@ -231,7 +268,7 @@ impl PeerNames {
         let claim = Arc::new(NameClaim {
             names: self.clone(),
             number: names.claims,
-            name: Mutex::new(name.clone().of(identity)),
+            name: Mutex::new(Current::new(name.clone().of(identity))),
         });
         let holder = Holder {
             pipe,
@@ -320,27 +357,31 @@ impl Names {
     }
 
     /// Gives a made-up name to one that has lost its own.
-    fn rename(&mut self, mut holder: Holder) -> Renamed {
+    fn rename(&mut self, holder: Holder) -> Renamed {
         let name = self.make_up().of(holder.identity);
-        let claim = holder.claim.upgrade();
-        if let Some(claim) = &claim {
-            *claim.name.lock() = name.clone();
-        }
         let renamed = Renamed {
             pipe: holder.pipe,
             name: name.clone(),
             is_there: !holder.has_left,
-            _claim: claim,
+            claim: holder.claim.upgrade(),
         };
-        // Given to it alone, it is nobody else's afterwards.
-        holder.claim = renamed
-            ._claim
-            .as_ref()
-            .map_or_else(Weak::new, Arc::downgrade);
-        if renamed._claim.is_some() {
+        if let Some(claim) = &renamed.claim {
+            let mut current = claim.name.lock();
+            let lost = std::mem::replace(&mut current.name, name.clone());
+            current.lost = Some(Box::new(lost));
+            drop(current);
             self.held.insert(name, holder);
         }
         renamed
+    }
+
+    fn stop_waiting(&mut self, pipe: PipeId, name: &RoutingId) {
+        if let Some(waiting) = self.waiting.get_mut(name) {
+            waiting.retain(|one| one.0 != pipe);
+            if waiting.is_empty() {
+                self.waiting.remove(name);
+            }
+        }
     }
 
     /// Takes those who wait for a name, to be woken without the lock.
@@ -354,16 +395,22 @@ impl NameClaim {
     /// Ends the claim, or only its connection.
     fn give_up(&self, is_last: bool) {
         let mut names = self.names.lock();
-        let name = self.name.lock().clone();
+        let current = self.name.lock();
+        let (name, lost) = (current.name.clone(), current.lost.clone());
+        drop(current);
         let Some(holder) = names.held.get_mut(&name) else {
             return;
         };
         if holder.number != self.number {
             return;
         }
+        let pipe = holder.pipe;
         let was_there = !std::mem::replace(&mut holder.has_left, true);
         if is_last {
             names.held.remove(&name);
+        }
+        if let Some(lost) = lost {
+            names.stop_waiting(pipe, &lost);
         }
         let waiting = if was_there {
             names.wake(&name)
@@ -377,7 +424,7 @@ impl NameClaim {
 
 impl PeerName for NameClaim {
     fn name(&self) -> RoutingId {
-        self.name.lock().clone()
+        self.name.lock().name.clone()
     }
 
     fn leave(&self) {
