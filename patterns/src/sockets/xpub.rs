@@ -69,6 +69,8 @@ pub struct Hearing {
     unread_uses: usize,
     /// When that had become many.
     unread_since: Option<Instant>,
+    /// How many frames were heard while there was somebody who has left.
+    heard_meanwhile: usize,
     /// With `manual`: what each peer has asked for.
     wishes: FxHashMap<Place, Wishes>,
 }
@@ -478,7 +480,11 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
 
 /// Hears who has gone, or one message. Returns how much work that was; `None`: nobody has said anything.
 fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
-    if let Some(work) = hear_departures(core, limit, most) {
+    if core.sender.departing().is_some_and(|one| {
+        // What was said before somebody left is heard before that: a topic that is taken over is not given up first.
+        one.kind != DepartureKind::Left || core.state.heard_meanwhile >= SUBSCRIPTIONS
+    }) && let Some(work) = hear_departures(core, limit, most)
+    {
         return Some(work);
     }
     let is_manual = is_manual(&core.shared.config.options);
@@ -486,7 +492,7 @@ fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
         return None;
     }
     let Some((from, message)) = core.receiver.recv_or_renewal() else {
-        // The pipe of one that went may have been the last.
+        core.state.heard_meanwhile = 0;
         return hear_departures(core, limit, most);
     };
     let Some(message) = message else {
@@ -494,6 +500,10 @@ fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
         return Some(1);
     };
     let work = message.len();
+    core.state.heard_meanwhile = match core.sender.departing() {
+        Some(_) => core.state.heard_meanwhile + work,
+        None => 0,
+    };
     let place = (from, core.receiver.last_identity());
     let heard_from = core.receiver.last_sender();
     let mut is_there = core.sender.is_there(from, place.1);
