@@ -409,65 +409,6 @@ async fn proxies_end_with_the_context() {
     within("the forwarder", forwarder).await.expect("no panic");
 }
 
-/// Under traffic, from a worker of the runtime: whatever has been accepted has arrived, or is told.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_silently_when_a_context_closes_under_traffic() {
-    for transport in [Transport::Tcp4, Transport::Ipc] {
-        let place = Place::any(transport);
-        let mut pull = PullSocket::new();
-        let bound = pull.bind(place.endpoint.as_str()).await.expect("bind");
-        let context = Context::new();
-        let senders: Vec<_> = (0..4)
-            .map(|_| {
-                let push = PushSocket::builder().context(&context).build();
-                let mut push = push.expect("options");
-                push.connect(&bound).expect("connect");
-                tokio::spawn(async move {
-                    for accepted in 0.. {
-                        match push.send("traffic").await {
-                            Ok(()) => {}
-                            Err(SendError::ContextClosed(_)) => return accepted,
-                            Err(other) => panic!("{other:?}"),
-                        }
-                    }
-                    unreachable!()
-                })
-            })
-            .collect();
-        for _ in 0..1000 {
-            within("traffic", pull.recv()).await.expect("recv");
-        }
-        let mut received = 1000;
-        let mut closing = tokio::spawn(async move { context.close(LONG).await });
-        let report = loop {
-            tokio::select! {
-                biased;
-                report = &mut closing => break report.expect("no panic"),
-                message = within("traffic", pull.recv()) => drop(message.expect("recv")),
-            }
-            received += 1;
-        };
-        // What is in flight ends with its connections.
-        let rest = async {
-            loop {
-                let stats = pull.stats();
-                let is_over = stats.peers.is_empty() && stats.queued_to_receive == 0;
-                match pull.try_recv() {
-                    Ok(_) => received += 1,
-                    Err(_) if is_over => return,
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        within("the rest", rest).await;
-        let mut accepted = 0;
-        for sender in senders {
-            accepted += within("a sender", sender).await.expect("no panic");
-        }
-        assert_eq!(accepted, received + report.unsent);
-    }
-}
-
 /// A subscriber that stays in a closed context costs its publisher nothing.
 #[tokio::test]
 async fn peers_of_a_closed_context_go_on() {

@@ -14,6 +14,7 @@ mod cells;
 mod changed_marks;
 mod changed_options;
 mod closed_contexts;
+mod closing_contexts;
 mod conflate_topics;
 mod counted;
 mod delivery;
