@@ -24,8 +24,8 @@ struct Program {
     runtime: &'static str,
     socket_type: SocketType,
     role: Role,
-    /// The socket outlives the runtime.
-    is_held: bool,
+    /// Who has the socket when `main` returns: `nobody`, who `outlives` the runtime, or a `task`.
+    held_by: &'static str,
     /// Waits for the connection before it sends.
     meets: bool,
     count: usize,
@@ -37,7 +37,7 @@ const PUSH: Program = Program {
     runtime: "current",
     socket_type: SocketType::Push,
     role: Role::WeConnect,
-    is_held: false,
+    held_by: "nobody",
     meets: false,
     count: 1,
     size: 10,
@@ -49,14 +49,14 @@ impl Program {
             runtime,
             socket_type,
             role,
-            is_held,
+            held_by,
             meets,
             count,
             size,
         } = self;
         let binds = *role == Role::WeBind;
         let order = format!(
-            "{runtime} {socket_type} {binds} {is_held} {meets} {count} {size} {}",
+            "{runtime} {socket_type} {binds} {held_by} {meets} {count} {size} {}",
             place.endpoint
         );
         Command::new(std::env::current_exe().expect("this program"))
@@ -88,7 +88,7 @@ fn a_program() {
         kind,
         socket_type,
         binds,
-        is_held,
+        held_by,
         meets,
         count,
         size,
@@ -121,7 +121,14 @@ fn a_program() {
             body[..text.len()].copy_from_slice(text.as_bytes());
             socket.send(body).await.expect("send");
         }
-        is(is_held).then_some(socket)
+        match held_by {
+            "outlives" => Some(socket),
+            "task" => {
+                tokio::spawn(async move { socket.recv().await });
+                None
+            }
+            _ => None,
+        }
     });
     drop(runtime);
     if let Some(socket) = &mut socket {
@@ -136,11 +143,11 @@ fn a_program() {
 async fn arrives(program: &Program, transport: Transport) {
     let place = Place::fixed(transport);
     println!(
-        "{} {:?} {} held: {}, meets: {}, {} of {}",
+        "{} {:?} {} held by {}, meets: {}, {} of {}",
         program.socket_type,
         program.role,
         program.runtime,
-        program.is_held,
+        program.held_by,
         program.meets,
         program.count,
         program.size
@@ -238,20 +245,23 @@ async fn what_was_published_before_main_returned_arrives() {
     }
 }
 
-/// What a socket that is held has sent is written as far as the system takes it: its endpoints are gone.
+/// What a socket that is held, be it by a task of the runtime, has sent is written as far as the system takes it: its endpoints are gone.
 #[tokio::test]
 async fn what_a_socket_sent_that_outlives_its_runtime_arrives() {
     for runtime in ["current", "multi"] {
         for role in [Role::WeConnect, Role::WeBind] {
-            let program = Program {
-                runtime,
-                role,
-                is_held: true,
-                meets: true,
-                count: 500,
-                ..PUSH
-            };
-            arrives(&program, Transport::Tcp4).await;
+            for held_by in ["outlives", "task"] {
+                let program = Program {
+                    runtime,
+                    socket_type: SocketType::Dealer,
+                    role,
+                    held_by,
+                    meets: true,
+                    count: 500,
+                    ..PUSH
+                };
+                arrives(&program, Transport::Tcp4).await;
+            }
         }
     }
 }
