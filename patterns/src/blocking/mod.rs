@@ -3,7 +3,7 @@
 //! One layer over all sockets: a call is the async socket's future, polled on the calling thread, which parks while
 //! the future waits. The first attempt is the same code as in async programs, so a call that need not wait costs
 //! the same; no task, channel or runtime stands in between. The connections live on an I/O thread that all blocking
-//! sockets of the process share, or on those of the [`Context`](crate::Context) that they are built with.
+//! sockets of the process share, or on those of the [`Context`] that they are built with.
 //!
 //! ```
 //! use purezmq::blocking::{PullSocket, PushSocket};
@@ -33,13 +33,16 @@
 //!
 //! A dropped socket lingers on its I/O thread. When the last blocking socket of a context is dropped, that waits until
 //! what all of them have sent has left, up to their linger times and 5 s, so that a program may end then.
-//! [`close`](Socket::close) waits for as long as the socket lingers, and says what was left.
+//! [`close`](Socket::close) waits for as long as the socket lingers, and says what was left. To [`close`](close()) a context ends
+//! all of its sockets, and wakes the threads that block in them.
 
 #[cfg(not(purezmq_loom))]
 mod poller;
 mod shared_sender;
 mod socket;
 mod wait;
+
+use std::time::Duration;
 
 #[cfg(not(purezmq_loom))]
 pub use self::poller::{Interest, Key, PollAlarm, Pollable, Poller, Ready};
@@ -48,8 +51,6 @@ pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;
 #[cfg(not(purezmq_loom))]
 pub use self::wait::wait_within;
-use std::time::Duration;
-
 use crate::context::Context;
 use crate::error::ContextReport;
 use crate::rules::each_socket_type;
