@@ -5,10 +5,9 @@ use std::time::Duration;
 use common::events::connected;
 use common::within;
 use purezmq::{
-    DealerSocket, Proxy, ProxyHandle, PubSocket, PullSocket, PushSocket, RecvError, RepSocket,
-    ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, blocking,
+    DealerSocket, Proxy, ProxyEnd, ProxyHandle, PubSocket, PullSocket, PushSocket, RecvError,
+    RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, blocking,
 };
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -48,6 +47,17 @@ impl Broker {
             assert_eq!((report.unread, report.unsent), (0, 0));
         }
     }
+}
+
+/// Runs a proxy in a task.
+fn run<F, B>(mut proxy: Proxy<F, B>) -> (ProxyHandle, JoinHandle<()>)
+where
+    F: ProxyEnd + Send + 'static,
+    B: ProxyEnd + Send + 'static,
+{
+    let handle = proxy.handle();
+    let running = tokio::spawn(async move { proxy.run().await });
+    (handle, running)
 }
 
 fn echo(back: &purezmq::Endpoint) -> JoinHandle<()> {
@@ -111,8 +121,8 @@ async fn no_answer_is_waited_for_of_a_worker_that_went() {
     broker.handle.drain(LONG);
     within("it hears", async {
         while client.try_send(["", "another"]).is_ok() {
+            // Those that went before it heard go with the worker, too.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            // Those that went before it heard are answered, or go with the worker, too.
         }
     })
     .await;
@@ -149,14 +159,9 @@ async fn work_goes_on_to_who_does_it() {
     });
     let mut source = PushSocket::new();
     source.connect(&front).unwrap();
-    for number in 0..5000 {
-        // They wait in all queues on the way, since nobody takes them yet.
-        if source.try_send(number.to_string()).is_err() {
-            source.send(number.to_string()).await.unwrap();
-        }
-        if number == 1000 {
-            break;
-        }
+    // They wait in all queues on the way, since nobody takes them yet.
+    for number in 0..=1000 {
+        source.send(number.to_string()).await.unwrap();
     }
     handle.drain(LONG);
     let mut sink = PullSocket::new();
@@ -177,18 +182,10 @@ async fn publications_under_way_arrive_whichever_side_subscribes() {
         let (mut xsub, mut xpub) = (XSubSocket::new(), XPubSocket::new());
         let upstream = xsub.bind(ANY_PORT).await.unwrap();
         let downstream = xpub.bind(ANY_PORT).await.unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let running: JoinHandle<()>;
-        if subscribes_in_front {
-            let mut proxy = Proxy::new(xsub, xpub);
-            stop.send(proxy.handle()).unwrap();
-            running = tokio::spawn(async move { proxy.run().await });
-        } else {
-            let mut proxy = Proxy::new(xpub, xsub);
-            stop.send(proxy.handle()).unwrap();
-            running = tokio::spawn(async move { proxy.run().await });
-        }
-        let handle: ProxyHandle = stopped.await.unwrap();
+        let (handle, running) = match subscribes_in_front {
+            true => run(Proxy::new(xsub, xpub)),
+            false => run(Proxy::new(xpub, xsub)),
+        };
         let mut publisher = PubSocket::new();
         publisher.connect(&upstream).unwrap();
         let mut subscriber = SubSocket::new();

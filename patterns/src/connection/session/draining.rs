@@ -61,13 +61,11 @@ impl Session {
         pipe: &SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let event = self.engine.poll_event();
-        self.draining.is_heard = false;
         let tells = rest.drains && !self.draining.told;
-        if event.is_none() && !tells && !self.draining.owes {
+        if !self.engine.has_event() && !tells && !self.draining.owes {
             return Poll::Ready(Ok(()));
         }
-        self.see_to_drain(event, tells, pipe);
+        self.see_to_drain(tells, pipe);
         if self.mid_batch {
             return Poll::Pending;
         }
@@ -75,15 +73,18 @@ impl Session {
     }
 
     #[cold]
-    fn see_to_drain(&mut self, event: Option<Event>, tells: bool, pipe: &SessionPipe) {
-        match event {
-            Some(Event::Drain) => {
-                pipe.peer_drains();
-                // Whoever answers cannot say that it has no answer left.
-                self.draining.owes = !self.draining.answers;
+    fn see_to_drain(&mut self, tells: bool, pipe: &SessionPipe) {
+        self.draining.is_heard = false;
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Event::Drain => {
+                    pipe.peer_drains();
+                    // Whoever answers cannot say that it has no answer left.
+                    self.draining.owes = !self.draining.answers;
+                }
+                Event::Drained => pipe.set_coming(Coming::Nothing),
+                _ => {}
             }
-            Some(Event::Drained) => pipe.set_coming(Coming::Nothing),
-            _ => {}
         }
         if tells {
             self.draining.told = true;
