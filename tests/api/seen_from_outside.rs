@@ -1,7 +1,6 @@
-//! What an operator sees: a socket's name, the failures of each endpoint, who was refused, and lines in the log.
+//! What an operator sees: a socket's name, the failures of each endpoint, who was refused. Lines in the log are looked at in
+//! `patterns/tests/log_lines.rs`, in a process of their own.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::events::{connected, event};
@@ -12,8 +11,6 @@ use purezmq::security::{Addresses, KeyPair, PlainUsers, Security};
 use purezmq::{
     AnySocket, Context, GoneReason, MonitorEventKind, PullSocket, PushSocket, SocketType,
 };
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
@@ -23,62 +20,6 @@ fn is_failed(kind: &MonitorEventKind) -> bool {
 
 fn is_refused(kind: &MonitorEventKind) -> bool {
     matches!(kind, MonitorEventKind::HandshakeFailed(_))
-}
-
-/// A line: level, target, and the rest as text.
-type Line = (Level, String, String);
-
-/// Keeps all lines of this library.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Line>>>);
-
-impl Log {
-    /// Returns the lines of that level and message so far.
-    fn lines(&self, level: Level, message: &str) -> Vec<String> {
-        let lines = self.0.lock().expect("no panic");
-        let chosen = lines
-            .iter()
-            .filter(|(at, _, text)| *at == level && text.contains(message));
-        chosen.map(|(_, _, text)| text.clone()).collect()
-    }
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push_str(&format!("{field}={value} "));
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("purezmq")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        let metadata = event.metadata();
-        let line = (*metadata.level(), metadata.target().to_owned(), text.0);
-        self.0.lock().expect("no panic").push(line);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
 }
 
 #[tokio::test]
@@ -221,10 +162,10 @@ async fn the_refused_user_or_key_is_in_the_event_escaped_and_cut() {
             let mut push = push.build().expect("options");
             let (mut at_pull, mut at_push) = (pull.monitor(), push.monitor());
             if server_binds {
-                push.connect(&pull.bind(ANY_PORT).await.expect("bind"))
+                push.connect(pull.bind(ANY_PORT).await.expect("bind"))
                     .expect("connect");
             } else {
-                pull.connect(&push.bind(ANY_PORT).await.expect("bind"))
+                pull.connect(push.bind(ANY_PORT).await.expect("bind"))
                     .expect("connect");
             }
             let refused = event(&mut at_pull, "a refusal", is_refused).await;
@@ -233,82 +174,6 @@ async fn the_refused_user_or_key_is_in_the_event_escaped_and_cut() {
             let told = event(&mut at_push, "a refusal", is_refused).await;
             assert_eq!(told.refused, None, "it is the other that wanted to come in");
         }
-    }
-}
-
-#[tokio::test]
-async fn a_series_of_failures_is_loud_once_and_so_is_its_end() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
-    let place = Place::fixed(Transport::Tcp4);
-    let push = PushSocket::builder()
-        .name("orders")
-        .reconnect_interval(Duration::from_millis(1));
-    let mut push = push.build().expect("options");
-    let mut monitor = push.monitor();
-    push.connect(&place.endpoint).expect("connect");
-    for _ in 0..3 {
-        event(&mut monitor, "a failure", is_failed).await;
-    }
-    let away = log.lines(Level::INFO, "a peer cannot be reached");
-    assert_eq!(away.len(), 1, "{away:?}");
-    for part in ["socket=orders", "socket_type=PUSH", &place.endpoint] {
-        assert!(away[0].contains(part), "{away:?}");
-    }
-    let mut pull = PullSocket::new();
-    pull.bind(&place.endpoint).await.expect("bind");
-    connected(&mut monitor).await;
-    let back = log.lines(Level::INFO, "a peer is reached again");
-    assert_eq!(back.len(), 1, "{back:?}");
-    assert_eq!(log.lines(Level::WARN, ""), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_refused_peer_is_a_warning_once_and_its_name_forges_no_line() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
-    let context = Context::new();
-    context.set_authenticator(PlainUsers::from_iter([("joe", "right")]));
-    let server = PullSocket::builder()
-        .context(&context)
-        .name("front door")
-        .security(Security::plain_server());
-    let mut server = server.build().expect("options");
-    let mut monitor = server.monitor();
-    let bound = server.bind(ANY_PORT).await.expect("bind");
-    let mut clients = Vec::new();
-    for _ in 0..3 {
-        let security = Security::plain_client("eve\nWARN forged", "secret word").expect("short");
-        let client = PushSocket::builder().security(security);
-        let mut client = client.build().expect("options");
-        client.connect(&bound).expect("connect");
-        event(&mut monitor, "a refusal", is_refused).await;
-        clients.push(client);
-    }
-    let of_server = |lines: Vec<String>| -> Vec<String> {
-        let its = lines
-            .into_iter()
-            .filter(|line| line.contains("socket_type=PULL"));
-        its.collect()
-    };
-    let warned = of_server(log.lines(Level::WARN, "a connection failed"));
-    assert_eq!(warned.len(), 1, "{warned:?}");
-    for part in [
-        "socket=front door",
-        "refused=user \"eve\\nWARN forged\"",
-        "failures=1",
-    ] {
-        assert!(warned[0].contains(part), "{part}: {warned:?}");
-    }
-    let others = of_server(log.lines(Level::DEBUG, "failures=3"));
-    assert!(!others.is_empty(), "all are counted");
-    let all = log.0.lock().expect("no panic");
-    for (_, target, text) in all.iter() {
-        assert!(target.starts_with("purezmq::"), "{target}");
-        assert!(
-            !text.contains('\n') && !text.contains("secret word"),
-            "{text}"
-        );
     }
 }
 

@@ -5,6 +5,7 @@
 //! What comes after a failed attempt is one function that is not inlined. A call that waits holds nothing
 //! but its place: dropped, it has done nothing.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -182,16 +183,19 @@ impl<P: Pattern, H: Access<P>, W: RecvOp<P>> Future for Receiving<'_, P, H, W> {
     }
 }
 
-/// A `send`. The message is at the front, so that a move of the whole reads its words as they were written:
-/// a processor stalls when it reads across the bounds of recent writes.
+/// A message on its way into a socket: the future that [`Socket::send`](crate::Socket::send) returns. It has a name, so
+/// that the compiler says once, and not for each step of the way, what is wrong with a message.
+// The message is at the front, so that a move of the whole reads its words as they were written: a processor stalls when
+// it reads across the bounds of recent writes.
 #[must_use = "futures do nothing unless they are awaited"]
 #[repr(C)]
-pub(crate) struct Sending<'a, P: Pattern, H> {
+pub struct Sending<'a, P: Pattern, H> {
     item: P::Sent,
     handle: &'a mut H,
     timeout: CallTimeout,
 }
 
+#[allow(private_bounds, reason = "sockets make it")]
 impl<'a, P: Pattern, H: Access<P>> Sending<'a, P, H> {
     #[inline(always)]
     pub(crate) fn new(handle: &'a mut H, item: P::Sent) -> Self {
@@ -207,6 +211,12 @@ impl<'a, P: Pattern, H: Access<P>> Sending<'a, P, H> {
         let (item, timeout) = (&mut self.item, &mut self.timeout);
         self.handle
             .poll(cx, |core, cx| core.poll_send_call(cx, item, timeout))
+    }
+}
+
+impl<P: Pattern, H> fmt::Debug for Sending<'_, P, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
     }
 }
 

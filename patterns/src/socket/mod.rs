@@ -36,6 +36,7 @@ pub use self::shared_sender::SharedSender;
 pub use self::stream::{MessageSink, Messages, Permit};
 use crate::capability::Sends as CanSend;
 use crate::context::Context;
+pub use crate::core::call::Sending;
 pub use crate::core::pattern::{Incoming, IntoSent, Outgoing, Pattern};
 use crate::core::{Access, Binding, Core};
 use crate::endpoint::{Endpoint, ToEndpoint};

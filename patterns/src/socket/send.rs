@@ -22,10 +22,7 @@ impl<P: CanSend, D: SendSide> Socket<P, D> {
     ///
     /// A dropped future has not sent the message. To keep the message, use [`try_send`](Self::try_send).
     #[inline]
-    pub fn send(
-        &mut self,
-        message: impl IntoSent<P::Sent>,
-    ) -> impl Future<Output = Result<(), SendError>> + Send {
+    pub fn send(&mut self, message: impl IntoSent<P::Sent>) -> Sending<'_, P, D::Handle<P>> {
         Sending::<P, _>::new(&mut self.handle, message.into_sent())
     }
 
