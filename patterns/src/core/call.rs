@@ -247,7 +247,7 @@ impl<P: Pattern> Core<P> {
         item: &mut P::Sent,
         timeout: &mut CallTimeout,
     ) -> Poll<Result<(), SendError>> {
-        if let Some(error) = P::refuse_empty(self, item) {
+        if let Some(error) = P::refuse_empty(item) {
             return Poll::Ready(error);
         }
         let sent = self.poll_send(cx, |core| P::send(core, item));
@@ -311,7 +311,7 @@ impl<P: Pattern> Core<P> {
 
     /// Sends without waiting.
     pub(crate) fn try_send(&mut self, mut item: P::Sent) -> Result<(), SendError> {
-        if let Some(error) = P::refuse_empty(self, &mut item) {
+        if let Some(error) = P::refuse_empty(&mut item) {
             return error;
         }
         match self.try_now(|core| P::send(core, &mut item)) {

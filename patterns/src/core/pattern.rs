@@ -46,12 +46,9 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         Poll::Ready(Err(Refusal::Unsupported))
     }
 
-    /// Answers a message without frames: an error here, and a drop for ROUTER.
+    /// Answers a message without frames: an error here, and nothing for ROUTER.
     #[doc(hidden)]
-    fn refuse_empty(
-        _core: &mut Core<Self>,
-        item: &mut Self::Sent,
-    ) -> Option<Result<(), SendError>> {
+    fn refuse_empty(item: &mut Self::Sent) -> Option<Result<(), SendError>> {
         item.is_empty()
             .then(|| Err(SendError::NoFrames(std::mem::take(item).into())))
     }

@@ -30,7 +30,7 @@ pub struct Router;
 /// `same_connection` asks for the very connection. One to a name that the application has made of bytes, as a proxy
 /// does, goes to whoever has it; `tied_names` keeps a name for who had it first. A message for nobody known, or
 /// for a peer that does not read, is dropped and counted, unless the socket is `mandatory`: then it is an error, or
-/// waits. A message without frames beside the routing id is dropped and counted (R-ROUTER-8).
+/// waits. A message without frames beside the routing id is ignored (R-ROUTER-8).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -218,11 +218,8 @@ impl Pattern for Router {
     type State = ();
     type Half = Core<Self>;
 
-    fn refuse_empty(core: &mut Core<Self>, routed: &mut Routed) -> Option<Result<(), SendError>> {
-        routed.is_empty().then(|| {
-            core.shared.state.stats.unroutable.add(1);
-            Ok(())
-        })
+    fn refuse_empty(routed: &mut Routed) -> Option<Result<(), SendError>> {
+        routed.is_empty().then_some(Ok(()))
     }
 
     fn send(core: &mut Core<Self>, routed: &mut Routed) -> Poll<Result<(), Refusal>> {
