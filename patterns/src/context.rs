@@ -131,15 +131,18 @@ impl Context {
         None
     }
 
-    /// Lets `authenticator` decide which peers may come in to the sockets of this context, from the next connection
-    /// on, in place of the one before. [`security`](crate::security) tells which sockets ask, and has an example.
+    /// Lets `authenticator` decide which peers may come in to the sockets of this context, in place of the one before.
+    /// It is asked about every peer that says who it is after this call, whenever that has connected; connections whose
+    /// peers have come in stay. [`security`](crate::security) tells which sockets ask, and has an example.
     pub fn set_authenticator(&self, authenticator: impl Authenticator) {
-        self.authority.set(Some(Arc::new(authenticator)));
+        self.authority.set(Arc::new(authenticator));
     }
 
-    /// Takes the authenticator away: the next connections find none.
+    /// Takes the authenticator away: who says who it is from now on finds none, and [`security`](crate::security) tells
+    /// what that means. It also says that a ZAP handler that has gone is not to come again: without this call, sockets
+    /// that would have asked it let nobody in.
     pub fn remove_authenticator(&self) {
-        self.authority.set(None);
+        self.authority.remove();
     }
 
     /// Returns who decides about the peers of the context's sockets.
@@ -284,21 +287,24 @@ impl Context {
         tokio::time::sleep(time)
     }
 
-    /// Returns the context of all sockets that were not given one. A process that was forked from one that had sockets
-    /// has another than that.
+    /// Returns the context of all sockets that were not given one, blocking ones too: they have its names and its
+    /// authenticator, and an I/O thread of their own. A process that was forked from one that had sockets has another
+    /// than that.
     pub fn global() -> Self {
         static GLOBAL: OnceLock<Box<OfProcess<Context>>> = OnceLock::new();
         let found = OfProcess::find(&GLOBAL, std::process::id(), || Ok(Context::new()));
         found.unwrap_or_else(|never: Infallible| match never {})
     }
 
-    /// Returns the context of all blocking sockets that were not given one: with an I/O thread.
+    /// Returns what blocking sockets have that were not given a context: the global one, with an I/O thread.
     pub(crate) fn global_with_io_thread() -> Self {
         static GLOBAL: OnceLock<Box<OfProcess<Context>>> = OnceLock::new();
         let found = OfProcess::find(&GLOBAL, std::process::id(), || {
             io_threads::of_process().map(|threads| Context {
                 io_threads: Some(threads),
-                ..Context::new()
+                // They are closed, and waited for, by themselves.
+                members: Arc::default(),
+                ..Context::global()
             })
         });
         found.expect("the system has another thread")

@@ -7,6 +7,7 @@
 
 mod gone;
 mod report;
+mod zap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::routing_id::RoutingId;
 
 pub use gone::{EndpointGone, GoneReason};
 pub use report::{CloseReport, ContextReport, LeftAtPeer};
+pub use zap::ZapError;
 
 /// Has an error show its text when it is debugged, too: that is what `unwrap` and a `main` print.
 macro_rules! debug_as_text {

@@ -119,17 +119,18 @@ impl Peer {
 
     /// A property by the name that libzmq's `zmq_msg_gets` has for it: `User-Id`, `Peer-Address` (without a port),
     /// `Socket-Type`, `Routing-Id` or `Identity`, those that the authenticator has added, and those that the peer has
-    /// given itself, which begin with `X-`. `None`: it has no such property.
+    /// given itself, which begin with `X-`; in any spelling. `None`: it has no such property. What the first three say, no
+    /// peer can say of itself.
     pub fn get(&self, property: &str) -> Option<Cow<'_, [u8]>> {
         fn text<'a>(text: String) -> Option<Cow<'a, [u8]>> {
             Some(text.into_bytes().into())
         }
-        match property {
-            "User-Id" => self.user_id.as_ref().map(|id| id.as_bytes().into()),
-            "Peer-Address" if self.address.is_inproc() => None,
-            "Peer-Address" => text(self.address.without_port()),
-            "Socket-Type" => self.socket_type.and_then(|kind| text(kind.to_string())),
-            "Routing-Id" | "Identity" => self.routing_id.as_deref().map(Cow::from),
+        match property.to_ascii_lowercase().as_str() {
+            "user-id" => self.user_id.as_ref().map(|id| id.as_bytes().into()),
+            "peer-address" if self.address.is_inproc() => None,
+            "peer-address" => text(self.address.without_port()),
+            "socket-type" => self.socket_type.and_then(|kind| text(kind.to_string())),
+            "routing-id" | "identity" => self.routing_id.as_deref().map(Cow::from),
             _ => self.properties.get(property).map(Cow::from),
         }
     }

@@ -185,13 +185,8 @@ pub struct Dropped {
     /// The peer's pipe had no room: for a slow subscriber, and for replies and messages of REP, ROUTER and XSUB. A
     /// message counts once for each peer that misses it.
     pub full: u64,
-<<<<<<< ours
-    /// Nobody had the name that ROUTER was to send to, or somebody else, or there was no message beside the name; or the
-    /// peer that REP was to answer had gone.
-=======
-    /// Nobody had the name that ROUTER was to send to, or the peer that REP was to answer had gone. (A name without a
-    /// message is no message, and is ignored.)
->>>>>>> theirs
+    /// Nobody had the name that ROUTER was to send to, or somebody else, or the peer that REP was to answer had gone. (A name
+    /// without a message is no message, and is ignored.)
     pub unroutable: u64,
     /// They waited longer than `send_ttl`.
     pub expired: u64,

@@ -128,7 +128,7 @@ async fn connect_connects_again_after_a_final_refusal() {
                     reason: "400".into(),
                 };
                 assert_eq!(reason, expected);
-                says_so(&mut socket, rules, "refused for good: 400").await;
+                says_so(&mut socket, rules, "refused for good: \"400\"").await;
             }
             let_in(&context);
             socket.connect(&place.endpoint).unwrap();

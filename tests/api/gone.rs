@@ -10,7 +10,6 @@ use common::within;
 use futures::SinkExt;
 use futures::executor::block_on;
 use purezmq::rules::{RULES, Rules};
-use purezmq::security::{Admission, AuthRequest};
 use purezmq::{
     AnySocket, BindError, ConnectError, Context, DealerSocket, DisconnectError, DisconnectReason,
     EndpointGone, GoneReason, Message, Monitor, MonitorEventKind, PullSocket, PushSocket,
@@ -369,68 +368,6 @@ fn other_endpoints_are_served() {
         drop(by_name);
         assert!(matches!(push.try_send("x"), Err(SendError::Full(_))));
     });
-}
-
-/// Whatever panics in the task of an accepted connection, only that connection ends by it.
-#[tokio::test]
-async fn a_panic_in_an_authenticator_costs_that_connection() {
-    let context = Context::new();
-    context.set_authenticator(|request: AuthRequest| async move {
-        assert!(request.domain != "panics", "on purpose");
-        Ok(Admission::user("anybody"))
-    });
-    let mut pull = PullSocket::builder()
-        .context(&context)
-        .zap_domain("panics")
-        .build()
-        .unwrap();
-    let mut monitor = pull.monitor();
-    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
-    let mut push = PushSocket::builder()
-        .reconnect_interval(None)
-        .build()
-        .unwrap();
-    push.connect(&endpoint).unwrap();
-    let cut = event(&mut monitor, "the connection ends", |kind| {
-        matches!(kind, MonitorEventKind::Disconnected(_))
-    });
-    let reason = DisconnectReason::TaskEnded(GoneReason::Panicked).to_string();
-    assert_eq!(cut.await.reason().unwrap().to_string(), reason);
-    // It listens as before.
-    context.remove_authenticator();
-    let mut push = PushSocket::new();
-    push.connect(&endpoint).unwrap();
-    push.send("let in").await.unwrap();
-    assert_eq!(within("let in", pull.recv()).await.unwrap(), "let in");
-    assert_eq!(pull.stats().handshake_failures, 0);
-}
-
-/// In the task that dials it ends the endpoint, which can be connected again.
-#[tokio::test]
-async fn a_panic_in_the_task_that_dials_is_the_end_of_the_endpoint() {
-    for transport in TRANSPORTS {
-        let context = Context::new();
-        context.set_authenticator(|_: AuthRequest| async move { panic!("on purpose") });
-        let place = Place::fixed(transport);
-        let mut pull = PullSocket::new();
-        pull.bind(&place.endpoint).await.unwrap();
-        let mut push = PushSocket::builder()
-            .context(&context)
-            .zap_domain("panics")
-            .build()
-            .unwrap();
-        let mut monitor = push.monitor();
-        push.connect(&place.endpoint).unwrap();
-        push.send("is lost").await.unwrap();
-        assert_eq!(gone(&mut monitor).await.reason, GoneReason::Panicked);
-        let sent = within("an error", push.send("x")).await;
-        assert!(matches!(sent, Err(SendError::Gone { .. })), "{sent:?}");
-        assert_eq!(push.stats().dropped.unsent, 1);
-        context.remove_authenticator();
-        push.connect(&place.endpoint).unwrap();
-        push.send("arrives").await.unwrap();
-        assert_eq!(within("it", pull.recv()).await.unwrap(), "arrives");
-    }
 }
 
 /// A runtime that was built without timers or I/O cannot run connections, and says so at the call.

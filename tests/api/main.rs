@@ -41,6 +41,7 @@ mod messages;
 mod monitor;
 mod monitor_details;
 mod notices;
+mod panics;
 mod poller;
 mod proxy;
 mod queue_limits;

@@ -280,6 +280,38 @@ async fn connections_go_through_the_proxy_which_resolves_names() {
     }
 }
 
+/// The source is where the connection to the proxy comes from: the one to the peer is the proxy's.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_source_address_is_that_of_the_connection_to_the_proxy() {
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.expect("bind");
+    let peer = address_of(&endpoint);
+    for target in [
+        peer.to_string(),
+        "far.away.invalid:1234".to_owned(),
+        "[::1]:1234".to_owned(),
+    ] {
+        let (address, served) = proxy(Some(peer)).await;
+        let mut push = PushSocket::builder()
+            .socks_proxy(address.to_string())
+            .build()
+            .expect("options");
+        let mut monitor = push.monitor();
+        push.connect(format!("tcp://127.0.0.2:0;{target}").as_str())
+            .expect("connect");
+        push.send("from there").await.expect("send");
+        let message = within("message", pull.recv()).await.expect("recv");
+        assert_eq!(message, "from there");
+        served.await.expect("proxy");
+        let connected = event(&mut monitor, "a connection", |kind| {
+            matches!(kind, Kind::Connected)
+        });
+        let local = connected.await.local.expect("an address");
+        assert!(local.to_string().starts_with("tcp://127.0.0.2:"), "{local}");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_that_refuses_is_a_failure_of_the_attempt() {
     let (address, _served) = proxy(None).await;

@@ -3,13 +3,18 @@
 
 mod authority;
 mod bounds;
+mod departures;
+mod doors;
 mod ends;
 mod files;
+mod globals;
 mod history;
 mod interop;
 mod interop_refusals;
 mod interop_traffic;
 mod message_sizes;
+mod order;
 mod subscriptions;
 mod tls;
 mod tls_refusals;
+mod told;

@@ -84,7 +84,7 @@ impl<P: Pattern> Socket<P> {
         Self::open(&Self::context(), Options::of(P::RULES.socket_type))
     }
 
-    /// Begins a socket with options of its own. Its context is that of all blocking sockets, unless it is given another,
+    /// Begins a socket with options of its own. Its context is the one that all sockets share, unless it is given another,
     /// which has to have I/O threads ([`Context::with_io_threads`]) to reach beyond the process. `inproc://` names
     /// are the context's.
     pub fn builder() -> Builder<Self> {
@@ -312,6 +312,14 @@ impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
         /// `recv_timeout` passed.
         recv_many(this, buffer: &mut Vec<P::Received>, limit: usize) -> Result<usize, RecvError> =
             wait(this.recv_many(buffer, limit));
+
+        /// Receives as `recv_many` does, each message with who has sent it, as [`last_peer`](Self::last_peer) tells it.
+        ///
+        /// # Errors
+        ///
+        /// `recv_timeout` passed.
+        recv_many_from(this, buffer: &mut Vec<(P::Received, Option<Arc<Peer>>)>, limit: usize) -> Result<usize, RecvError> =
+            wait(this.recv_many_from(buffer, limit));
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! The pipe belongs to the endpoint and outlives its connections (R-CONN-3), unless the socket asked for
 //! `immediate`: then each connection has a pipe of its own (R-CONN-2). Every failure is followed by another
-//! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, unless the option
-//! `reconnect_after_refusal` has it asked again. What is to be said of the end, the guard says.
+//! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, and one that does
+//! not fit will not fit the next time, unless the option `reconnect_after_refusal` has it asked again. CURVE's clients ask
+//! again in any case, if slowly. What is to be said of the end, the guard says.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -19,15 +20,22 @@ use crate::error::GoneReason;
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
 use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
 use crate::rng;
+use crate::security::Access;
 use crate::state::{Admitted, ConnectionPlace, PeerRecord, Unplaced};
 use crate::transport::{self, ByteStream};
+
+/// How long to wait, at least, after a refusal that anybody on the way can have made up.
+const AFTER_UNPROVEN: Duration = Duration::from_secs(5);
+
+/// And how long after many.
+const AFTER_UNPROVEN_MAX: Duration = Duration::from_secs(60);
 
 /// How an attempt ended.
 enum Ended {
     /// The socket wants no more of it.
     Abandoned,
-    /// The peer refused us for good, in these words.
-    Refused(String),
+    /// The peer refused us for good, or does not fit.
+    Refused(GoneReason),
     /// Before the handshake was through, for this reason.
     Early(String),
     /// After the handshake, for this reason, when the connection had stood for this long.
@@ -51,9 +59,14 @@ async fn run(mut dial: Dial) {
     let mut backoff = options
         .reconnect_interval
         .map(|interval| Backoff::new(interval, options.reconnect_interval_max));
-    let mut after_refusal = options
-        .reconnect_after_refusal
-        .map(|interval| Backoff::new(interval, None));
+    let mut after_refusal = match options.reconnect_after_refusal {
+        Some(interval) => Some(Backoff::new(interval, None)),
+        // Anybody on the way can refuse in the name of a peer that has not proven to be itself.
+        None if options.security.knows_peer() && backoff.is_some() => {
+            Some(Backoff::new(AFTER_UNPROVEN, Some(AFTER_UNPROVEN_MAX)))
+        }
+        None => None,
+    };
     let mut history = History::default();
     history.record.endpoint = Some(dial.guard.subject.endpoint().clone());
     dial.enter(&history);
@@ -63,10 +76,10 @@ async fn run(mut dial: Dial) {
                 dial.guard.let_go();
                 break;
             }
-            Ended::Refused(reason) => (&mut after_refusal, GoneReason::Refused { reason }),
+            Ended::Refused(reason) => (&mut after_refusal, reason),
             Ended::Early(last) => (&mut backoff, GoneReason::NotReconnecting { last }),
             Ended::Late(last, time) => {
-                if let Some(backoff) = &mut backoff {
+                for backoff in [&mut backoff, &mut after_refusal].into_iter().flatten() {
                     backoff.lasted(time);
                 }
                 (&mut backoff, GoneReason::NotReconnecting { last })
@@ -190,12 +203,13 @@ impl Dial {
         let greeted = tokio::select! {
             biased;
             () = abandoned(guard, pipe.as_mut()) => Err(DisconnectReason::Local),
-            greeted = Box::pin(session.handshake(shared, &peer)) => greeted,
+            greeted = Box::pin(session.handshake(shared, Access::Open, &peer)) => greeted,
         };
         let info = match greeted {
             Ok(info) => info,
             Err(reason) => {
                 connection.subject.refused(session.refused());
+                Box::pin(session.break_off(ended)).await;
                 drop(session);
                 if !matches!(reason, DisconnectReason::Local) {
                     history.record.handshake_failures += 1;
@@ -205,7 +219,11 @@ impl Dial {
                 return match reason {
                     DisconnectReason::Local => Ended::Abandoned,
                     DisconnectReason::Protocol(zmtp::Error::Refused { reason }) => {
-                        Ended::Refused(reason)
+                        Ended::Refused(GoneReason::Refused { reason })
+                    }
+                    DisconnectReason::Protocol(error @ zmtp::Error::Incompatible(_)) => {
+                        let reason = error.to_string();
+                        Ended::Refused(GoneReason::Incompatible { reason })
                     }
                     reason => Ended::Early(reason.to_string()),
                 };

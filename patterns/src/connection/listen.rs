@@ -15,9 +15,10 @@ use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
 use crate::pipe::Origin;
+use crate::security::Access;
 use crate::state::{Admitted, ConnectionPlace, Shared};
 use crate::sync::Mutex;
-use crate::transport::{ByteStream, Listener, Stream};
+use crate::transport::{ByteStream, Listener, Stream, reachable_from_other_hosts};
 
 /// Pauses after a failed accept: the cause (no file descriptors left, say) needs time to pass.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -70,6 +71,11 @@ impl Listening {
 pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) {
     let limiter = ConnectionLimiter::new(&guard.shared.config.options);
     let mut pause = FIRST_PAUSE;
+    let requires = guard.shared.config.options.require_authentication;
+    let access = match guard.subject.endpoint() {
+        endpoint if requires && reachable_from_other_hosts(endpoint) => Access::Guarded,
+        _ => Access::Open,
+    };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -98,6 +104,7 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                 let arrival = Arrival {
                     stream,
                     peer,
+                    access,
                     permit,
                     lost,
                     origin: guard.origin,
@@ -126,6 +133,7 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
 struct Arrival {
     stream: Stream,
     peer: PeerAddress,
+    access: Access,
     permit: Permit,
     /// Somebody else needs the place in the limiter.
     lost: oneshot::Receiver<()>,
@@ -147,6 +155,7 @@ async fn serve(arrival: Box<Arrival>) {
     let Arrival {
         stream,
         peer,
+        access,
         permit,
         lost,
         origin,
@@ -167,7 +176,7 @@ async fn serve(arrival: Box<Arrival>) {
             biased;
             () = ended.cancelled() => Err(DisconnectReason::Local),
             _ = lost => Err(DisconnectReason::TooManyConnections { option: "max_handshakes" }),
-            greeted = session.handshake(&guard.shared, &peer) => greeted,
+            greeted = session.handshake(&guard.shared, access, &peer) => greeted,
         };
         let info = greeted?;
         permit.greeted();
@@ -198,6 +207,9 @@ async fn serve(arrival: Box<Arrival>) {
         Ok(pipe) => pipe,
         Err(reason) => {
             guard.subject.refused(session.refused());
+            // Others may have its place among those who shake hands.
+            permit.greeted();
+            Box::pin(session.break_off(&ended)).await;
             drop(session);
             return guard.end(reason);
         }

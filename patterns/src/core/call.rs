@@ -8,6 +8,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::pattern::{recv_error, send_error};
 use super::{Access, Core, Outgoing, Pattern, Refusal};
 use crate::coop::yield_to_others;
 use crate::error::{RecvError, ReserveError, SendError};
+use crate::peer::Peer;
+use crate::routing::RecvStrategy;
 
 /// How long a call waits: the state of one that is polled.
 #[derive(Debug, Default)]
@@ -95,7 +98,7 @@ impl<P: Pattern> RecvOp<P> for One {
     type Item = P::Received;
 
     fn take(&mut self, core: &mut Core<P>) -> Poll<Result<P::Received, Refusal>> {
-        P::recv(core)
+        received(core)
     }
 
     #[inline(always)]
@@ -119,7 +122,7 @@ impl<P: Pattern> RecvOp<P> for Many<'_, P::Received> {
         while self.buffer.len() - before < self.limit {
             match P::try_fast_recv(core) {
                 Some(item) => self.buffer.push(item),
-                None => match P::recv(core) {
+                None => match received(core) {
                     Poll::Ready(Ok(item)) => self.buffer.push(item),
                     Poll::Ready(Err(refusal)) if self.buffer.len() == before => {
                         return Poll::Ready(Err(refusal));
@@ -129,6 +132,45 @@ impl<P: Pattern> RecvOp<P> for Many<'_, P::Received> {
             }
         }
         let count = self.buffer.len() - before;
+        core.count_served(count);
+        if count == 0 && self.limit > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+/// Takes the next message. If there is none, but some were thrown away, who sent the last one that was received is still
+/// who did.
+fn received<P: Pattern>(core: &mut Core<P>) -> Poll<Result<P::Received, Refusal>> {
+    core.receiver.keep_last();
+    let received = P::recv(core);
+    if received.is_pending() {
+        core.receiver.resume_last();
+    }
+    received
+}
+
+/// As many as there are, up to a limit, each with who has sent it.
+pub(crate) struct ManyFrom<'a, T> {
+    pub(crate) buffer: &'a mut Vec<(T, Option<Arc<Peer>>)>,
+    pub(crate) limit: usize,
+}
+
+impl<P: Pattern> RecvOp<P> for ManyFrom<'_, P::Received> {
+    /// How many.
+    type Item = usize;
+
+    fn take(&mut self, core: &mut Core<P>) -> Poll<Result<usize, Refusal>> {
+        let mut count = 0;
+        while count < self.limit {
+            match received(core) {
+                Poll::Ready(Ok(item)) => self.buffer.push((item, P::last_peer(core))),
+                Poll::Ready(Err(refusal)) if count == 0 => return Poll::Ready(Err(refusal)),
+                _ => break,
+            }
+            count += 1;
+        }
         core.count_served(count);
         if count == 0 && self.limit > 0 {
             return Poll::Pending;

@@ -292,6 +292,14 @@ pub(crate) fn check(options: &Options, context: &Context) -> Result<(), OptionEr
     if context.is_closed() {
         return Err(OptionError::ContextClosed);
     }
+    if options.zap_enforce_domain && options.zap_domain.is_none() {
+        // It would ask nobody, and let everybody in.
+        return Err(OptionError::Value {
+            option: "zap_enforce_domain",
+            value: "true without a zap_domain".to_owned(),
+            allowed: "false, or true with a zap_domain",
+        });
+    }
     if context.has_threads(options.affinity) {
         return Ok(());
     }

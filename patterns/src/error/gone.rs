@@ -33,13 +33,21 @@ pub enum GoneReason {
          runtimes"
     )]
     RuntimeEnded,
-    /// Its task panicked, in something that the application had it call: an authenticator, a certificate verifier.
+    /// Its task panicked, in something that the application had it call, such as a certificate verifier. (An authenticator
+    /// that panics refuses the peer.)
     #[error("its task panicked, in a callback of the application's")]
     Panicked,
     /// The peer refused this side with an ERROR command, which is final.
-    #[error("the peer refused for good: {reason}")]
+    #[error("the peer refused for good: {reason:?}")]
     Refused {
         /// What the peer said.
+        reason: String,
+    },
+    /// The peer has another security mechanism, a socket type that does not go with this one, or too old a version of
+    /// ZMTP: only a changed configuration helps.
+    #[error("{reason}")]
+    Incompatible {
+        /// What does not fit.
         reason: String,
     },
     /// The connection ended, or could not be made, and reconnecting is off.

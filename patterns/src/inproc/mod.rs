@@ -13,12 +13,18 @@ use crate::endpoint::{Endpoint, InprocName};
 use crate::error::BindError;
 use crate::peer::Peer;
 use crate::pipe::{self, Origin, PipeId, Unbound};
+use crate::security::ZAP_NAME;
 use crate::state::{Applicant, Config, Shared, State, Unplaced};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The names of a context.
 #[derive(Default)]
-pub(crate) struct Names(Mutex<HashMap<Box<str>, Name>>);
+pub(crate) struct Names {
+    known: Mutex<HashMap<Box<str>, Name>>,
+    /// A ZAP handler is there, or was.
+    had_handler: AtomicBool,
+}
 
 /// What is known of a name.
 enum Name {
@@ -34,7 +40,7 @@ enum Name {
 
 impl Names {
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
-        self.0.lock()
+        self.known.lock()
     }
 
     /// Returns how many names are bound or awaited.
@@ -64,7 +70,7 @@ impl Names {
 
 /// Binds a name and joins those who wait for it.
 pub(crate) fn bind(
-    names: &Names,
+    all: &Names,
     binder: &Shared,
     name: &InprocName,
     origin: Origin,
@@ -74,7 +80,7 @@ pub(crate) fn bind(
         binder: Arc::downgrade(&binder.state),
         origin,
     };
-    let mut names = names.lock();
+    let mut names = all.lock();
     let waiting = match names.get_mut(name.as_str()) {
         Some(Name::Bound { binder: other, .. }) if other.strong_count() > 0 => {
             return Err(BindError::AddressInUse {
@@ -84,6 +90,9 @@ pub(crate) fn bind(
         _ => names.insert(name.as_str().into(), bound),
     };
     drop(names);
+    if name.as_str() == ZAP_NAME {
+        all.had_handler.store(true, Ordering::Relaxed);
+    }
     if let Some(Name::Awaited(waiting)) = waiting {
         for (connector, pipe) in waiting {
             join(&connector, pipe, (binder, origin), name);

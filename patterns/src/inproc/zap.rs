@@ -15,10 +15,20 @@ use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, Popped};
 use crate::rules::Rules;
 use crate::security::{Authority, ZAP_NAME, ZapClient};
 use crate::state::Shared;
+use crate::sync::atomic::Ordering;
 
 impl ZapClient for Arc<Names> {
     fn is_bound(&self) -> bool {
         Names::is_bound(self, ZAP_NAME)
+    }
+
+    fn was_bound(&self) -> bool {
+        self.had_handler.load(Ordering::Relaxed)
+    }
+
+    fn forget(&self) {
+        let is_there = Names::is_bound(self, ZAP_NAME);
+        self.had_handler.store(is_there, Ordering::Relaxed);
     }
 
     fn ask(
@@ -46,17 +56,15 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
     poll_fn(|cx| {
         loop {
             match reader.pop() {
-                Popped::Message(reply) => return Poll::Ready(reply),
+                Popped::Message(reply) => return Poll::Ready(Some(reply)),
                 Popped::Mark(_) => {}
                 Popped::Empty if readers.park(cx.waker()) => return Poll::Pending,
                 Popped::Empty => drop(readers.take(&mut VecDeque::new())),
-                // The handler has gone. The time for the handshake ends the wait, and the peer tries again.
-                Popped::Ended => return Poll::Pending,
+                Popped::Ended => return Poll::Ready(None),
             }
         }
     })
     .await
-    .into()
 }
 
 /// Takes the end of the only pipe.

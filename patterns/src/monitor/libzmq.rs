@@ -7,7 +7,7 @@ use std::time::Duration;
 use zmtp::{Error, Incompatible, Violation};
 
 use super::{DisconnectReason, MonitorEvent, MonitorEventKind};
-use crate::error::ConnectFailure;
+use crate::error::{ConnectFailure, ZapError};
 
 /// An event as libzmq's monitor tells it; see [`MonitorEvent::libzmq`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,14 @@ const INVALID_METADATA: u32 = 0x1000_0018;
 const CRYPTOGRAPHIC: u32 = 0x1100_0001;
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
+/// `ZMQ_PROTOCOL_ERROR_ZAP_...`
+const ZAP_UNSPECIFIED: u32 = 0x2000_0000;
+const ZAP_MALFORMED_REPLY: u32 = 0x2000_0001;
+const ZAP_BAD_REQUEST_ID: u32 = 0x2000_0002;
+const ZAP_BAD_VERSION: u32 = 0x2000_0003;
+const ZAP_INVALID_STATUS_CODE: u32 = 0x2000_0004;
+const ZAP_INVALID_METADATA: u32 = 0x2000_0005;
+
 impl MonitorEvent {
     /// Returns the event's number and value in libzmq, where it has one.
     ///
@@ -68,7 +76,7 @@ impl MonitorEvent {
     /// | `Stopped` | `MONITOR_STOPPED` 0x0400 | 0 |
     /// | `HandshakeFailed`, the connection ended or the time was over | `HANDSHAKE_FAILED_NO_DETAIL` 0x0800 | errno |
     /// | `HandshakeSucceeded` | `HANDSHAKE_SUCCEEDED` 0x1000 | 0 |
-    /// | `HandshakeFailed`, the peer is at fault or does not fit | `HANDSHAKE_FAILED_PROTOCOL` 0x2000 | `ZMQ_PROTOCOL_ERROR_...` |
+    /// | `HandshakeFailed`, the peer is at fault or does not fit, or the ZAP handler's reply is malformed | `HANDSHAKE_FAILED_PROTOCOL` 0x2000 | `ZMQ_PROTOCOL_ERROR_...` |
     /// | `HandshakeFailed`, one side refused the other | `HANDSHAKE_FAILED_AUTH` 0x4000 | 300, 400 or 500 |
     ///
     /// A descriptor that is not known is -1, an errno 0. libzmq has nothing for `Missed`, `Gone`, `Ignored`, `LetIn` and `HandedOver`, for a connection that
@@ -97,6 +105,7 @@ impl MonitorEvent {
                 DisconnectReason::Local | DisconnectReason::ByRequest,
             ) => return None,
             MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(error)) => failure(error),
+            MonitorEventKind::HandshakeFailed(DisconnectReason::Zap(error)) => undecided(*error),
             MonitorEventKind::HandshakeFailed(_) => (HANDSHAKE_FAILED_NO_DETAIL, errno),
             MonitorEventKind::Ignored
             | MonitorEventKind::LetIn
@@ -136,6 +145,7 @@ impl MonitorEvent {
                     | DisconnectReason::ByRequest
                     | DisconnectReason::TaskEnded(_)
                     | DisconnectReason::Protocol(_)
+                    | DisconnectReason::Zap(_)
                     | DisconnectReason::Occupied
                     | DisconnectReason::NameTied
                     | DisconnectReason::TooManyConnections { .. }
@@ -163,7 +173,7 @@ fn failure(error: &Error) -> (u16, u32) {
         Error::Violation(Violation::Malformed(command)) => malformed(command),
         Error::Violation(Violation::Box) => CRYPTOGRAPHIC,
         Error::Violation(Violation::KeyExchange) => KEY_EXCHANGE,
-        Error::Violation(Violation::Nonce) => INVALID_SEQUENCE,
+        Error::Violation(Violation::Nonce | Violation::Gap) => INVALID_SEQUENCE,
         Error::Violation(Violation::Unsealed) => MALFORMED_COMMAND,
         Error::Violation(Violation::MalformedCommand) => MALFORMED_COMMAND,
         Error::Violation(Violation::UnexpectedCommand(_)) => UNEXPECTED_COMMAND,
@@ -172,6 +182,20 @@ fn failure(error: &Error) -> (u16, u32) {
         | Error::Incompatible(Incompatible::SocketType { .. }) => INVALID_METADATA,
         Error::Incompatible(Incompatible::Mechanism { .. }) => MECHANISM_MISMATCH,
         _ => UNSPECIFIED,
+    };
+    (HANDSHAKE_FAILED_PROTOCOL, code)
+}
+
+/// Returns what libzmq makes of a ZAP handler that has not decided.
+fn undecided(error: ZapError) -> (u16, u32) {
+    let code = match error {
+        ZapError::HandlerGone => return (HANDSHAKE_FAILED_NO_DETAIL, 0),
+        ZapError::Frames => ZAP_MALFORMED_REPLY,
+        ZapError::Delimiter => ZAP_UNSPECIFIED,
+        ZapError::Version => ZAP_BAD_VERSION,
+        ZapError::RequestId => ZAP_BAD_REQUEST_ID,
+        ZapError::Status => ZAP_INVALID_STATUS_CODE,
+        ZapError::Metadata => ZAP_INVALID_METADATA,
     };
     (HANDSHAKE_FAILED_PROTOCOL, code)
 }

@@ -23,7 +23,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError as Lagged;
 use zmtp::SocketType;
 
 use crate::endpoint::Endpoint;
-use crate::error::{ConnectFailure, EndpointGone, GoneReason};
+use crate::error::{ConnectFailure, EndpointGone, GoneReason, ZapError};
 use crate::peer_address::PeerAddress;
 use crate::routing_id::RoutingId;
 
@@ -138,6 +138,9 @@ pub enum DisconnectReason {
     /// The peer broke the protocol, does not fit, refused this side, or fell silent.
     #[error(transparent)]
     Protocol(zmtp::Error),
+    /// The ZAP handler has gone, or its reply is malformed: nobody has decided about the peer.
+    #[error(transparent)]
+    Zap(ZapError),
     /// TLS failed: the peer speaks none, has no certificate that is trusted here, does not trust this side's, or
     /// what came was damaged.
     #[cfg(feature = "tls")]
@@ -190,6 +193,7 @@ impl DisconnectReason {
             | DisconnectReason::TooManySubscriptions { .. }
             | DisconnectReason::TooManyConnections { .. }
             | DisconnectReason::HandshakeTimeout(_)
+            | DisconnectReason::Zap(_)
             | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local
             | DisconnectReason::ByRequest

@@ -30,9 +30,12 @@ macro_rules! connection_options {
             }
 
             /// Sets the delay before a peer is asked again that has refused this side with an ERROR command, as
-            /// servers do whose authenticator says no; `None` takes it at its word, as libzmq does: the endpoint
-            /// is gone then, until it is connected again. Each delay is made up to twice as long at random. Some
-            /// seconds or minutes are polite. It holds without `reconnect_interval`, too.
+            /// servers do whose authenticator says no, or that does not fit: another security mechanism, a socket
+            /// type that does not go with this one. `None` takes it at its word, as libzmq does: the endpoint is
+            /// gone then, until it is connected again. Each delay is made up to twice as long at random. Some
+            /// seconds or minutes are polite. It holds without `reconnect_interval`, too. With `None`, a CURVE
+            /// client that may reconnect asks again after 5 s, later up to a minute: such a word is not
+            /// encrypted, and anybody on the way can say it.
             reconnect_after_refusal(delay: impl Into<Option<Duration>> = delay.into()) -> Option<Duration> {
                 default: None,
                 none: "never",

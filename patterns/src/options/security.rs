@@ -17,7 +17,8 @@ macro_rules! security_options {
 
             /// Makes `bind` refuse an address that other machines can reach while the socket lets everybody
             /// in: with NULL and without a `zap_domain`, as a CURVE server without authenticator, or as a
-            /// PLAIN client. Without this option it logs a warning.
+            /// PLAIN client. Without this option it logs a warning. What is bound lets nobody in while the
+            /// authenticator that was there is not there any more.
             require_authentication(on: bool = on) -> bool {
                 default: false,
                 zmq: (),
@@ -44,10 +45,36 @@ macro_rules! security_options {
             }
 
             /// Refuses all peers of a NULL or CURVE socket with a `zap_domain` while its context has no
-            /// authenticator. Without it the socket then takes everybody, as libzmq does.
+            /// authenticator. Without it the socket then takes everybody, as libzmq does. A socket that has it
+            /// and no `zap_domain` is not made (in libzmq, it asks nobody).
             zap_enforce_domain(on: bool = on) -> bool {
                 default: false,
                 zmq: ("ZAP_ENFORCE_DOMAIN", 93, LaxFlag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Makes a PLAIN client tell its password only to a peer whose greeting claims the server's role, and
+            /// not to another client that was bound by mistake. PureZMQ's servers claim it, libzmq's never do.
+            /// Whoever means to deceive can claim it, too.
+            require_server_role(on: bool = on) -> bool {
+                default: false,
+                zmq: (),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets the numbers of a CURVE peer's frames leave some out, as RFC 26 does, between messages and
+            /// never within one. What somebody on the way leaves out goes unnoticed then, and what is left of a
+            /// message can pass for a shorter one. No implementation that is known needs it.
+            #[cfg(feature = "curve")]
+            curve_gaps(on: bool = on) -> bool {
+                default: false,
+                zmq: (),
                 unit: "bool",
                 allowed: "true or false" if |_| true,
                 on: Any,

@@ -22,7 +22,7 @@ const MOST_DISCARDED: usize = 10_000;
 const ELSEWHERE: usize = usize::MAX;
 
 /// Whose message was the last one, after the pipes have changed places.
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum Before {
     #[default]
     Nobody,
@@ -71,6 +71,8 @@ pub struct FairQueue {
     last: usize,
     /// And then, who or where it is.
     before: Before,
+    /// Who it was before the call that is under way: that may throw messages away, and give none.
+    kept: Before,
 }
 
 impl FairQueue {
@@ -233,6 +235,7 @@ impl FairQueue {
     fn forget(&mut self, reader: &PipeReader) {
         self.places.remove(&reader.id());
         self.before.forget(reader);
+        self.kept.forget(reader);
     }
 
     /// Has what a connection left that has ended taken before all else, but for what others left before. Nothing, or too
@@ -463,10 +466,12 @@ impl RecvStrategy for FairQueue {
 
     fn detach(&mut self, origin: Origin) {
         self.settle_last();
-        let (before, leftovers) = (&mut self.before, &mut self.leftovers);
+        let (before, kept) = (&mut self.before, &mut self.kept);
+        let leftovers = &mut self.leftovers;
         let mut stays = |reader: &PipeReader| {
             if reader.origin() == origin {
                 before.forget(reader);
+                kept.forget(reader);
             }
             reader.origin() != origin
         };
@@ -502,6 +507,18 @@ impl RecvStrategy for FairQueue {
             Before::Pipe(id) => self.find(*id)?.sender(),
             Before::Gone(peer) => peer.clone(),
         }
+    }
+
+    fn keep_last(&mut self) {
+        self.kept = match self.readable.get(self.last) {
+            Some(reader) => Before::Pipe(reader.id()),
+            None => self.before.clone(),
+        };
+    }
+
+    fn resume_last(&mut self) {
+        self.last = ELSEWHERE;
+        self.before = std::mem::take(&mut self.kept);
     }
 }
 

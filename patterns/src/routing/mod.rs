@@ -101,6 +101,10 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn has_next(&mut self) -> bool;
     /// Returns who has sent the message that was received last; `None` if none was.
     fn last_sender(&self) -> Option<Arc<Peer>>;
+    /// Keeps in mind who that is, before a call that may take messages and give none.
+    fn keep_last(&mut self) {}
+    /// Returns to what was kept in mind: the call has given none.
+    fn resume_last(&mut self) {}
     /// Iterates over all pipes.
     fn readers(&self) -> impl Iterator<Item = &PipeReader>;
     /// Gives all of its pipes up.

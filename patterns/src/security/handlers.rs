@@ -1,4 +1,4 @@
-//! Ready-made authenticators: by address, by name and password; and what those that read files have in common.
+//! Ready-made authenticators: by address, by name and password.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,13 +7,12 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use zmtp::mechanism::{Admission, Credentials, Password, Refusal};
 
+use super::files::{Stamp, look};
 use super::{AuthRequest, Authenticator, Decision};
-use crate::logs;
 use crate::peer_address::PeerAddress;
 use crate::sync::Mutex;
 
@@ -59,7 +58,8 @@ pub struct Addresses {
 }
 
 /// One or many peers: an address, a network, or processes of this machine. Read from text such as `10.0.0.1`,
-/// `fe80::/10`, `uid:1000`, `gid:100` and `pid:4711`; the last three are for ipc.
+/// `fe80::/10`, `uid:1000`, `gid:100` and `pid:4711`; the last three are for ipc. IPv4 peers are in IPv4 networks, whatever
+/// they come by: `::ffff:10.0.0.1`, as libzmq shows them, is read as `10.0.0.1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Place {
@@ -91,17 +91,31 @@ impl std::str::FromStr for Place {
             pid.parse().ok().map(Place::Process)
         } else {
             let address = text.parse::<IpAddr>().map(IpNet::from).ok();
-            address.or_else(|| text.parse().ok()).map(Place::Net)
+            let net = address.or_else(|| text.parse().ok());
+            net.map(|net| Place::Net(canonical(&net)))
         };
         place.ok_or_else(|| PlaceError(text.to_owned()))
     }
+}
+
+/// Returns the IPv4 network that an IPv6 one means, if it means one.
+fn canonical(net: &IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    if let IpNet::V6(mapped) = net
+        && let Some(address) = mapped.addr().to_ipv4_mapped()
+        && let Some(bits) = mapped.prefix_len().checked_sub(MAPPED)
+        && let Ok(net) = Ipv4Net::new(address, bits)
+    {
+        return net.into();
+    }
+    *net
 }
 
 impl Place {
     pub(super) fn has(&self, peer: &PeerAddress) -> bool {
         let (ip, process) = (peer.ip(), peer.process());
         match self {
-            Place::Net(net) => ip.is_some_and(|ip| net.contains(&ip)),
+            Place::Net(net) => ip.is_some_and(|ip| canonical(net).contains(&ip.to_canonical())),
             Place::User(user) => process.is_some_and(|process| process.uid == *user),
             Place::Group(group) => process.is_some_and(|process| process.gid == *group),
             Place::Process(pid) => process.is_some_and(|process| process.pid == Some(*pid)),
@@ -161,7 +175,7 @@ impl PlainUsers {
     }
 
     /// Reads users from a file, each a line `name=password`; lines without a `=` and those that begin with `#` mean
-    /// nothing (CZMQ's format). What becomes of the file later means nothing. Blocks for as long as the file system
+    /// nothing (CZMQ's format). The last line of a name counts, and one without a password lets nobody in. What becomes of the file later means nothing. Blocks for as long as the file system
     /// does.
     ///
     /// # Errors
@@ -173,8 +187,9 @@ impl PlainUsers {
         })
     }
 
-    /// Reads the users of such a file whenever a client comes: who is added to it, changed or removed counts from the
-    /// next client on; connections that stand are not ended. If it cannot be read, clients are refused for the time
+    /// Reads the users of such a file whenever a client comes and the file is another one than before, or another in size,
+    /// times or, on Unix, the time of its entry: who is added to it, changed or removed counts from the next client on.
+    /// Connections that stand are not ended: end those of a user who is removed with the sockets' calls for that. If it cannot be read, clients are refused for the time
     /// being. Users that are [added](Self::add) besides are known, too, and go before those of the same name in the
     /// file.
     ///
@@ -201,13 +216,17 @@ fn read_users(path: &Path) -> io::Result<Users> {
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
-    let users = lines.filter_map(|line| line.split_once('='));
-    Ok(users
-        .map(|(name, password)| {
-            let (name, password) = (name.trim(), password.trim());
-            (name.into(), Password::from(password))
-        })
-        .collect())
+    let mut users = Users::new();
+    for (name, password) in lines.filter_map(|line| line.split_once('=')) {
+        let (name, password) = (name.trim(), password.trim());
+        if password.is_empty() {
+            // That is no password, and nobody is to come in by it.
+            users.remove(name.as_bytes());
+        } else {
+            users.insert(name.into(), Password::from(password));
+        }
+    }
+    Ok(users)
 }
 
 /// A file of users, as it was when it was last looked at.
@@ -260,54 +279,9 @@ impl Authenticator for PlainUsers {
             }
         };
         if is_known {
-            Ok(Admission::user(String::from_utf8_lossy(username)))
+            Ok(Admission::user_bytes(username))
         } else {
             Err(Refusal::Denied)
         }
-    }
-}
-
-/// Looks into the file system, on a thread that may block. If that cannot be done, clients may come again.
-pub(super) async fn look<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => {
-            tracing::warn!(target: logs::SECURITY, %error, "cannot read the file or directory of an authenticator");
-            Err(Refusal::Temporary)
-        }
-        Err(_) => Err(Refusal::Internal),
-    }
-}
-
-/// What tells a file that has been changed.
-#[derive(Debug)]
-pub(super) struct Stamp {
-    changed: Option<SystemTime>,
-    len: u64,
-    taken: SystemTime,
-}
-
-/// A file system's clock may be as coarse as this.
-const COARSE: Duration = Duration::from_secs(2);
-
-impl Stamp {
-    /// Makes the stamp of a file, before it is read.
-    pub(super) fn of(metadata: &fs::Metadata) -> Self {
-        Stamp {
-            changed: metadata.modified().ok(),
-            len: metadata.len(),
-            taken: SystemTime::now(),
-        }
-    }
-
-    /// Returns whether a file that has been read is surely the same. One that was changed just before may have been changed
-    /// again without that being seen.
-    pub(super) fn still_is(&self, now: &Stamp) -> bool {
-        let age = self
-            .changed
-            .and_then(|at| self.taken.duration_since(at).ok());
-        age.is_some_and(|age| age > COARSE) && self.changed == now.changed && self.len == now.len
     }
 }

@@ -15,8 +15,12 @@
 //! | CURVE server | if there is an authenticator; without one, every client that knows the server's key comes in |
 //! | NULL, both sides | if the socket has a `zap_domain` and there is an authenticator |
 //!
-//! With the option `zap_enforce_domain`, a CURVE or NULL socket that has a `zap_domain` takes nobody while there is
-//! no authenticator. Connections over inproc stay within the process and are not asked about.
+//! Whether there is one is looked at when a peer has said who it is, not when it connects. Without one, these let nobody
+//! in either, and peers may come again: a socket with the option `zap_enforce_domain`; one with
+//! `require_authentication` that is bound where other machines can come; and, in a context whose ZAP handler has gone,
+//! all that would have asked it, until another one is bound or
+//! [`remove_authenticator`](crate::Context::remove_authenticator) says that none will be. An authenticator that panics
+//! refuses the peer. Connections over inproc stay within the process and are not asked about.
 //!
 #![cfg_attr(feature = "curve", doc = "```")]
 #![cfg_attr(not(feature = "curve"), doc = "```ignore")]
@@ -56,6 +60,7 @@
 
 #[cfg(feature = "curve")]
 mod curve;
+mod files;
 mod handlers;
 mod policy;
 mod selector;
@@ -78,7 +83,7 @@ pub use self::curve::{
     SecretKey, load_certificate, save_certificate, z85,
 };
 pub use self::handlers::{Addresses, And, Place, PlaceError, PlainUsers};
-pub(crate) use self::policy::Authority;
+pub(crate) use self::policy::{Access, Authority, Refused, asks};
 pub use self::selector::PeerSelector;
 pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
@@ -152,6 +157,6 @@ pub mod fuzzing {
     /// Returns what a handler's reply to the request of this number says.
     #[must_use]
     pub fn zap_reply(reply: &Message, id: &str) -> Option<Decision> {
-        zap::from_message(reply, id)
+        zap::from_message(reply, id).ok()
     }
 }

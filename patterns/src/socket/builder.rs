@@ -94,8 +94,8 @@ impl<S: Open> Builder<S> {
         Ok(self.options)
     }
 
-    /// The context that the socket belongs to: it knows the `inproc://` names. Default: the one
-    /// that all sockets of the process share, and for blocking sockets one that all of them share.
+    /// The context that the socket belongs to: it knows the `inproc://` names, and who decides about peers. Default:
+    /// [`Context::global`], which all sockets of the process share, blocking ones too.
     pub fn context(mut self, context: &Context) -> Self {
         self.context = Some(context.clone());
         self

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::{Direction, Messages, RecvSide, Socket, SubscribesFor};
 use crate::capability::{Publishes, Receives as CanRecv, Streams, Subscribes, TracksTopics};
-use crate::core::call::{CallTimeout, Many, One, Receiving, RecvOp};
+use crate::core::call::{CallTimeout, Many, ManyFrom, One, Receiving, RecvOp};
 use crate::core::{Access, Core, Pattern, Refusal};
 use crate::error::RecvError;
 use crate::peer::Peer;
@@ -36,12 +36,12 @@ impl<P: CanRecv, D: RecvSide> Socket<P, D> {
     }
 
     /// Returns who has sent the message that was received last: user id, address, properties. `None`: no message has
-    /// been received. After `recv_many`, that is the last message in the buffer; for the peer of each
-    /// message, receive them one by one.
+    /// been received. After `recv_many`, that is the last message in the buffer; `recv_many_from` has the peer of each
+    /// message, and a [stream](Messages) that of its last.
     ///
-    /// It costs nothing until it is called, and is about the message even if the peer has gone meanwhile. Call
-    /// it right after receiving: a later call that receives nothing may have passed over messages. In
-    /// libzmq: `zmq_msg_gets`.
+    /// It costs nothing until it is called, and is about the message even if the peer has gone meanwhile. What is
+    /// received and thrown away, such as what a subscriber has not asked for, changes nothing. In libzmq:
+    /// `zmq_msg_gets`.
     pub fn last_peer(&self) -> Option<Arc<Peer>> {
         self.handle.peek(P::last_peer)
     }
@@ -65,6 +65,43 @@ impl<P: Streams + CanRecv, D: RecvSide> Socket<P, D> {
         limit: usize,
     ) -> impl Future<Output = Result<usize, RecvError>> + Send {
         Receiving::<P, _, _>::new(&mut self.handle, Many { buffer, limit })
+    }
+
+    /// Receives as `recv_many` does, each message with who has sent it, as [`last_peer`](Self::last_peer) tells it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use purezmq::{PullSocket, PushSocket, SocketType};
+    ///
+    /// let mut pull = PullSocket::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+    /// let mut push = PushSocket::new();
+    /// push.connect(&endpoint)?;
+    /// push.send("hello").await?;
+    ///
+    /// let mut received = Vec::new();
+    /// assert_eq!(pull.recv_many_from(&mut received, 100).await?, 1);
+    /// let (message, peer) = &received[0];
+    /// assert_eq!(message, "hello");
+    /// assert_eq!(peer.as_ref().unwrap().socket_type, Some(SocketType::Push));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `recv_timeout` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no message, and has not touched the buffer.
+    pub fn recv_many_from(
+        &mut self,
+        buffer: &mut Vec<(P::Received, Option<Arc<Peer>>)>,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, RecvError>> + Send {
+        Receiving::<P, _, _>::new(&mut self.handle, ManyFrom { buffer, limit })
     }
 
     /// Returns the messages as a [`Stream`](futures_core::Stream) that ends only when the socket has been

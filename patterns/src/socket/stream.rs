@@ -4,17 +4,19 @@ use std::borrow::BorrowMut;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use zmtp::Message;
 
-use super::{Direction, SendSide, Socket, Whole};
-use crate::capability::Sends as CanSend;
+use super::{Direction, RecvSide, SendSide, Socket, Whole};
+use crate::capability::{Receives as CanRecv, Sends as CanSend};
 use crate::core::call::CallTimeout;
 use crate::core::{IntoSent, Pattern};
 use crate::error::{RecvError, ReserveError, SendError};
+use crate::peer::Peer;
 
 /// The messages of a socket as a [`Stream`]: made by the socket's `stream` or `into_stream`.
 ///
@@ -57,6 +59,13 @@ impl<P: Pattern, D: Direction, S> Messages<P, D, S> {
     /// Returns the socket.
     pub fn into_inner(self) -> S {
         self.socket
+    }
+}
+
+impl<P: CanRecv, D: RecvSide, S: BorrowMut<Socket<P, D>>> Messages<P, D, S> {
+    /// Returns who has sent the message that the stream has given last: [`Socket::last_peer`].
+    pub fn last_peer(&self) -> Option<Arc<Peer>> {
+        self.socket.borrow().last_peer()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use crate::monitor::DisconnectReason;
@@ -42,14 +43,25 @@ impl Session {
     }
 
     /// Sends a last word to a peer at fault or refused, if the protocol has one, as far as it goes out without waiting.
-    pub(super) async fn explain(&mut self, reason: &DisconnectReason) {
+    /// Returns whether there was one.
+    pub(super) async fn explain(&mut self, reason: &DisconnectReason) -> bool {
         let DisconnectReason::Protocol(error) = reason else {
-            return;
+            return false;
         };
         if self.mid_batch || !self.engine.explain(error) {
-            return;
+            return false;
         }
         let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_control(cx))).await;
+        true
+    }
+
+    /// Ends a connection whose handshake has failed. Who has been told why gets time to hear it: what it sends meanwhile
+    /// would otherwise reset the connection.
+    pub(crate) async fn break_off(&mut self, ended: &CancellationToken) {
+        if self.is_explained {
+            let heard = timeout(FAREWELL, self.end_stream());
+            let _ = ended.run_until_cancelled(heard).await;
+        }
     }
 
     /// Ends the stream so that the peer gets all of it. Closing a TCP socket in which unread bytes lie

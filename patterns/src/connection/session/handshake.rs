@@ -1,26 +1,35 @@
 //! The handshake: from the first byte until messages may flow, or the peer is refused.
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, timeout};
+use zmtp::mechanism::{Admission, Credentials};
 use zmtp::{Event, PeerInfo};
 
 use super::Session;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
+use crate::security::{Access, Refused};
 use crate::state::{Config, Shared};
 use crate::transport::ByteStream;
+
+/// Bytes that a peer may send ahead while somebody decides about it: what is more stays with the system. It is heard
+/// only when it has come in; without reading, its end would not be seen.
+const MOST_AHEAD: usize = 8 * 1024;
 
 impl Session {
     /// Greets the peer until messages may flow.
     pub(crate) async fn handshake(
         &mut self,
         shared: &Shared,
+        access: Access,
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
-        let handshake = self.shake_hands(shared, peer);
+        let handshake = self.shake_hands(shared, access, peer);
         let result = match shared.config.options.handshake_timeout {
             None => Box::pin(handshake).await,
             Some(limit) => Box::pin(timeout(limit, handshake))
@@ -28,7 +37,7 @@ impl Session {
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
         };
         if let Err(reason) = &result {
-            self.explain(reason).await;
+            self.is_explained = self.explain(reason).await;
         }
         result
     }
@@ -37,6 +46,7 @@ impl Session {
     async fn shake_hands(
         &mut self,
         shared: &Shared,
+        access: Access,
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
         std::future::poll_fn(|cx| self.stream.poll_open(cx)).await?;
@@ -47,12 +57,13 @@ impl Session {
                     return Ok(info);
                 }
                 Event::Authenticate(credentials) => {
-                    // The peer is not read from before that is decided.
-                    let Config { rules, options } = &*shared.config;
-                    let authority = &shared.state.authority;
                     let who = credentials.who();
-                    let decision = authority.decide(options, rules.socket_type, peer, credentials);
-                    let answer = Box::pin(decision).await;
+                    let decided = self.decide(shared, access, peer, credentials);
+                    let answer = match Box::pin(decided).await? {
+                        Ok(admission) => Ok(admission),
+                        Err(Refused::By(refusal)) => Err(refusal),
+                        Err(Refused::Undecided(error)) => return Err(DisconnectReason::Zap(error)),
+                    };
                     if answer.is_err() {
                         self.refused = who.map(Into::into);
                     }
@@ -64,12 +75,66 @@ impl Session {
         }
     }
 
+    /// Has it decided whether a peer may come in. Nothing of what it says is heard meanwhile; that it has left is.
+    async fn decide(
+        &mut self,
+        shared: &Shared,
+        access: Access,
+        peer: &PeerAddress,
+        credentials: Credentials,
+    ) -> Result<Result<Admission, Refused>, DisconnectReason> {
+        // The runtime may not have told of its end yet, and nobody is to be asked about who has left.
+        let mut ahead = self.read_ahead(0)?;
+        let Config { rules, options } = &*shared.config;
+        let authority = &shared.state.authority;
+        let decision = authority.decide(options, rules.socket_type, access, peer, credentials);
+        let mut decision = pin!(decision);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(reason) = self.poll_ahead(&mut ahead, cx) {
+                return Poll::Ready(Err(reason));
+            }
+            decision.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Reads what is there, without asking the runtime. Returns how many bytes the peer has sent ahead so far.
+    fn read_ahead(&mut self, ahead: usize) -> Result<usize, DisconnectReason> {
+        let read = self.read_now();
+        self.scratch = Vec::new();
+        match read {
+            Ok(0) => Err(DisconnectReason::Peer),
+            Ok(read) => Ok(ahead + read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(ahead),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads, for as long as it is not too much, what is heard later. Ready when the peer has left.
+    fn poll_ahead(&mut self, ahead: &mut usize, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        // What had no room before still has to go out.
+        if let Poll::Ready(Err(error)) = self.poll_control(cx) {
+            return Poll::Ready(error.into());
+        }
+        while *ahead < MOST_AHEAD {
+            let before = self.read;
+            if let Err(reason) = ready!(self.poll_read(cx, 0)) {
+                return Poll::Ready(reason);
+            }
+            *ahead += self.read - before;
+        }
+        Poll::Pending
+    }
+
     /// Writes and reads until the engine has an event.
     fn poll_handshake(
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Event, DisconnectReason>> {
+        if self.is_inherited() {
+            return Poll::Pending;
+        }
         loop {
             // Not being able to write, yet or at all, is no reason not to read.
             if let Poll::Ready(Err(error)) = self.poll_control(cx) {

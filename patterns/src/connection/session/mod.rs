@@ -27,6 +27,8 @@ mod draining;
 mod ending;
 mod handshake;
 mod hearing;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod traffic;
 
@@ -47,6 +49,7 @@ use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, SessionPipe};
 use crate::routing_id::RoutingId;
+use crate::security;
 use crate::state::{Shared, is_subscription};
 use crate::transport::Stream;
 
@@ -62,6 +65,8 @@ pub(crate) struct Session {
     first: usize,
     /// `batch` is encoded, or a message of it is partly written: nothing else may come between.
     mid_batch: bool,
+    /// The peer has been told why its handshake has failed.
+    is_explained: bool,
     /// Messages have been sent.
     has_sent: bool,
     /// Messages have been sent since the last look whether the connection is idle.
@@ -80,6 +85,8 @@ pub(crate) struct Session {
     scratch: Vec<u8>,
     /// The next moment at which something has to be done without being asked.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whose connection it is, if it encrypts: the number of the process.
+    process: Option<u32>,
     /// The stream has been told of large payloads, or is not to be.
     expects_large: bool,
     /// How long the peer may take nothing of what is to be written.
@@ -126,6 +133,7 @@ impl Session {
             rest: None,
             first: 0,
             mid_batch: false,
+            is_explained: false,
             has_sent: false,
             has_sent_lately: false,
             idle_check: None,
@@ -135,6 +143,7 @@ impl Session {
             read: 0,
             scratch: Vec::new(),
             timer: None,
+            process: shared.config.options.security.encrypts().then(process_id),
             expects_large: shared.config.options.send_buffer.is_some(),
             write_timeout: shared
                 .config
@@ -146,6 +155,12 @@ impl Session {
             refused: None,
             draining: draining::Draining::default(),
         })
+    }
+
+    /// Returns whether this is a process that was forked from the one whose connection this is: what both encrypt would
+    /// have the same numbers, and who reads along could take one from the other. So such a process neither sends nor reads.
+    fn is_inherited(&self) -> bool {
+        self.process.is_some_and(|process| process != process_id())
     }
 
     /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
@@ -248,6 +263,18 @@ impl Session {
     }
 }
 
+/// Returns the number of this process.
+#[cfg(not(test))]
+fn process_id() -> u32 {
+    std::process::id()
+}
+
+/// Returns the number of this process, or of what a test takes it for.
+#[cfg(test)]
+fn process_id() -> u32 {
+    tests::process_id()
+}
+
 /// Returns how the socket's options look to the protocol.
 fn config(shared: &Shared) -> zmtp::Config {
     let options = &shared.config.options;
@@ -263,7 +290,12 @@ fn config(shared: &Shared) -> zmtp::Config {
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();
     config.drain = true;
-    config.authenticate = shared.state.authority.asks(options);
+    config.authenticate = security::asks(options);
+    config.require_server_role = options.require_server_role;
+    #[cfg(feature = "curve")]
+    {
+        config.curve_gaps = options.curve_gaps;
+    }
     config.heartbeat = options
         .heartbeat()
         .map(|(interval, timeout, ttl)| zmtp::Heartbeat {

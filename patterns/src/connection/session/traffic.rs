@@ -34,6 +34,9 @@ impl Flow for Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         self.read = 0;
+        if self.is_inherited() {
+            return Poll::Pending;
+        }
         for _ in 0..TURNS {
             let sent = match self.poll_send(pipe, cx) {
                 Poll::Ready(Ok(Turn::Finished)) => return Poll::Ready(Ok(())),
@@ -67,6 +70,9 @@ impl Flow for Session {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
+        if self.is_inherited() {
+            return Poll::Pending;
+        }
         if !self.mid_batch {
             if self.mute.is_some() {
                 return Poll::Pending;
@@ -142,6 +148,9 @@ impl Flow for Session {
 
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let mut moved = false;
+        if self.is_inherited() {
+            return Some(moved);
+        }
         while let Poll::Ready(turn) = self.poll_send(pipe, cx) {
             match turn {
                 Ok(Turn::Moved) => moved = true,

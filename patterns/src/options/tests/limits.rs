@@ -153,6 +153,8 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             (vec![length(1), length(255)], vec![length(256)]),
         ),
         ("zap_enforce_domain", switch()),
+        ("require_server_role", switch()),
+        ("curve_gaps", switch()),
         (
             "tls_server_name",
             (

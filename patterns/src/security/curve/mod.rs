@@ -1,5 +1,6 @@
 //! What the feature `curve` adds: keys, certificates and their files, and who is let in by its key.
 
+mod directory;
 mod files;
 mod keys;
 
