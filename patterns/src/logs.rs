@@ -17,10 +17,13 @@
 //! | `purezmq::connection` | `WARN` | `a subscriber is disconnected: it has subscribed to too much` | one by inproc, which has no connection |
 //! | `purezmq::endpoint` | `WARN` | `endpoint is gone` | its task has ended, though the socket has not let go of it |
 //! | `purezmq::endpoint` | `DEBUG` | `endpoint is gone` | the same with its runtime, and nothing was unsent |
-//! | `purezmq::endpoint` | `WARN` | `messages are given up` | a task was cut short that had messages to send |
+//! | `purezmq::endpoint` | `WARN` | `messages are given up` | a task was cut short that had messages to send, or a socket's time to linger is over |
+//! | `purezmq::endpoint` | `WARN` | `the runtime's end does not wait for what was sent` | it goes on on an I/O thread, for as long as the program runs |
+//! | `purezmq::endpoint` | `WARN` | `the runtime has ended, and what was sent has not left yet` | it has been waited for long enough; it is tried for as long as the program runs |
 //! | `purezmq::endpoint` | `WARN` | `everybody who can reach this address can come in: the socket has no authentication` | at `bind` |
 //! | `purezmq::security` | `WARN` | `peer refused: the socket's context has no authenticator` | |
-//! | `purezmq::security` | `WARN` | `the ZAP handler's reply is malformed` | |
+//! | `purezmq::security` | `WARN` | `peer refused: no decision from the ZAP handler` | it has gone, or its reply is malformed |
+//! | `purezmq::security` | `ERROR` | `peer refused: the authenticator has panicked` | |
 //! | `purezmq::security` | `WARN` | `cannot read the file or directory of an authenticator` | |
 //! | `purezmq::security` | `DEBUG` | `peer admitted` | |
 //! | `purezmq::security` | `DEBUG` | `peer refused` | |

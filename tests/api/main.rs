@@ -36,6 +36,7 @@ mod kills;
 mod lifecycle;
 mod linger;
 mod message_peer;
+mod message_peer_kept;
 mod message_peer_libzmq;
 mod messages;
 mod monitor;

@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
+use zmtp::Incompatible;
 
 use super::Session;
 use super::backoff::Backoff;
@@ -221,7 +222,7 @@ impl Dial {
                     DisconnectReason::Protocol(zmtp::Error::Refused { reason }) => {
                         Ended::Refused(GoneReason::Refused { reason })
                     }
-                    DisconnectReason::Protocol(error @ zmtp::Error::Incompatible(_)) => {
+                    DisconnectReason::Protocol(error) if will_never_fit(&error) => {
                         let reason = error.to_string();
                         Ended::Refused(GoneReason::Incompatible { reason })
                     }
@@ -332,6 +333,20 @@ async fn abandoned(guard: &EndpointGuard, pipe: Option<&mut SessionPipe>) {
     match pipe {
         None => guard.ended.cancelled().await,
         Some(pipe) => lingered(&mut pipe.outgoing).await,
+    }
+}
+
+/// Returns whether a peer speaks ZMTP, and does not fit. Garbage may look like a mechanism that nobody knows, or an old
+/// version.
+fn will_never_fit(error: &zmtp::Error) -> bool {
+    let is_name = |name: &str| {
+        let is_legal = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || b"-_.+".contains(&c);
+        !name.is_empty() && name.bytes().all(is_legal)
+    };
+    match error {
+        zmtp::Error::Incompatible(Incompatible::Mechanism { peer, .. }) => is_name(peer),
+        zmtp::Error::Incompatible(Incompatible::SocketType { .. } | Incompatible::Role) => true,
+        _ => false,
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
 use crate::io_threads;
+use crate::logs;
 use crate::pipe::{Outstanding, SessionPipe};
 use crate::state::Shared;
 
@@ -104,7 +105,7 @@ pub(super) fn begin(home: &Handle, endpoint: &Endpoint, pipe: &SessionPipe) -> T
     };
     let unsent = pipe.outgoing.unsent();
     if !is_awaited && unsent > 0 {
-        tracing::warn!(%endpoint, unsent, "the runtime's end does not wait for what was sent");
+        tracing::warn!(target: logs::ENDPOINT, %endpoint, unsent, "the runtime's end does not wait for what was sent");
     }
     let _ = MOVED.try_with(|place| place.borrow_mut().moved = Arc::downgrade(&moved));
     home.spawn(async move { moved.watch().await });
@@ -145,10 +146,10 @@ impl Moved {
                 let unsent = outstanding.queued();
                 if unsent > 0 {
                     tracing::warn!(
+                        target: logs::ENDPOINT,
                         %endpoint,
                         unsent,
-                        "the runtime has ended, and what was sent has not left: it is tried for as long as the \
-                         program runs"
+                        "the runtime has ended, and what was sent has not left yet"
                     );
                 }
             }

@@ -43,8 +43,8 @@ pub enum GoneReason {
         /// What the peer said.
         reason: String,
     },
-    /// The peer has another security mechanism, a socket type that does not go with this one, or too old a version of
-    /// ZMTP: only a changed configuration helps.
+    /// The peer has another security mechanism, or a socket type that does not go with this one: only a changed
+    /// configuration helps.
     #[error("{reason}")]
     Incompatible {
         /// What does not fit.
