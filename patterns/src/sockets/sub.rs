@@ -20,6 +20,9 @@ pub struct Sub;
 /// example.
 pub type SubSocket = Socket<Sub>;
 
+/// Messages that nobody wants, thrown away in one look.
+const MOST_PASSED: usize = 1000;
+
 impl Pattern for Sub {
     type Sent = Message;
     type Received = Message;
@@ -44,10 +47,13 @@ impl Pattern for Sub {
         Poll::Pending
     }
 
-    /// What is not wanted is thrown away here as in `recv`.
+    /// What is not wanted is thrown away here as in `recv`, as far as one look goes: beyond that, it counts as something.
     fn is_readable(core: &mut Core<Self>) -> bool {
         let invert = core.shared.config.options.invert_matching;
-        while core.receiver.has_next() {
+        for _ in 0..MOST_PASSED {
+            if !core.receiver.has_next() {
+                return false;
+            }
             let topics = &core.state;
             let is_wanted = core
                 .receiver
@@ -59,7 +65,7 @@ impl Pattern for Sub {
             core.shared.state.stats.discarded.add(1);
             drop(core.receiver.recv());
         }
-        false
+        true
     }
 
     #[inline(always)]
