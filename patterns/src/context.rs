@@ -67,7 +67,7 @@ impl Context {
     /// Makes a context of its own.
     pub fn new() -> Self {
         let names = Arc::<inproc::Names>::default();
-        let authority = Arc::new(Authority::new(Box::new(names.clone())));
+        let authority = Arc::new(Authority::new(Box::new(Arc::downgrade(&names))));
         Context {
             names,
             io_threads: None,

@@ -222,3 +222,45 @@ async fn what_a_peer_asks_a_manual_publisher_for_is_bounded() {
         greedy.await_close().await;
     }
 }
+
+#[tokio::test]
+async fn what_all_peers_ask_a_manual_publisher_for_is_bounded_and_who_has_most_goes() {
+    let mut publisher = XPubSocket::builder()
+        .manual(true)
+        .max_all_subscriptions(10)
+        .build()
+        .unwrap();
+    let mut monitor = publisher.monitor();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut greedy = RawPeer::connect(&endpoint).await;
+    greedy.shake_hands("SUB").await;
+    for number in 0..9 {
+        greedy
+            .send(&command("SUBSCRIBE", &number.to_string()))
+            .await;
+    }
+    for number in 0..9 {
+        let expected = format!("\u{1}{number}");
+        assert_eq!(hear(&mut publisher).await, expected.as_bytes());
+    }
+    let mut modest = RawPeer::connect(&endpoint).await;
+    modest.shake_hands("SUB").await;
+    for topic in ["a", "b"] {
+        modest.send(&command("SUBSCRIBE", topic)).await;
+    }
+    let mut heard = Vec::new();
+    while heard.len() < 11 {
+        heard.push(hear(&mut publisher).await);
+    }
+    heard.sort();
+    assert_eq!(
+        heard[8..],
+        [b"\x008".to_vec(), b"\x01a".to_vec(), b"\x01b".to_vec()]
+    );
+    let reason = ended(&mut monitor).await;
+    assert!(
+        matches!(reason, DisconnectReason::TooManySubscriptions { option } if option == "max_all_subscriptions"),
+        "{reason:?}"
+    );
+    greedy.await_close().await;
+}

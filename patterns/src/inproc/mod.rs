@@ -15,16 +15,21 @@ use crate::peer::Peer;
 use crate::pipe::{self, Origin, PipeId, Unbound};
 use crate::security::ZAP_NAME;
 use crate::state::{Applicant, Config, Shared, State, Unplaced};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The names of a context.
 #[derive(Default)]
 pub(crate) struct Names {
     known: Mutex<HashMap<Box<str>, Name>>,
+    /// With so many, it is time to look which nobody has or waits for any more.
+    sweep_at: AtomicUsize,
     /// A ZAP handler is there, or was.
     had_handler: AtomicBool,
 }
+
+/// Names that nobody has any more may be as many as those that somebody has, and these.
+const SLACK: usize = 64;
 
 /// What is known of a name.
 enum Name {
@@ -41,6 +46,22 @@ enum Name {
 impl Names {
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Name>> {
         self.known.lock()
+    }
+
+    /// Forgets the names that nobody has or waits for any more, now and then.
+    fn sweep(&self, names: &mut HashMap<Box<str>, Name>) {
+        if names.len() < self.sweep_at.load(Ordering::Relaxed).max(SLACK) {
+            return;
+        }
+        names.retain(|_, name| match name {
+            Name::Bound { binder, .. } => binder.strong_count() > 0,
+            Name::Awaited(waiting) => {
+                waiting.retain(|(_, pipe)| !pipe.is_abandoned());
+                !waiting.is_empty()
+            }
+        });
+        let sweep_at = 2 * names.len() + SLACK;
+        self.sweep_at.store(sweep_at, Ordering::Relaxed);
     }
 
     /// Returns how many names are bound or awaited.
@@ -130,7 +151,9 @@ pub(crate) fn connect(
         let (place, _) = connector.place(id, placed);
         pipe.name_binder(place, connector.config.options.notify);
     }
-    let mut names = names.lock();
+    let all = names;
+    let mut names = all.lock();
+    all.sweep(&mut names);
     let known = names
         .entry(name.as_str().into())
         .or_insert_with(|| Name::Awaited(Vec::new()));

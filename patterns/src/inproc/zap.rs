@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use zmtp::{Message, SocketType};
@@ -17,18 +17,24 @@ use crate::security::{Authority, ZAP_NAME, ZapClient};
 use crate::state::Shared;
 use crate::sync::atomic::Ordering;
 
-impl ZapClient for Arc<Names> {
+/// Not what keeps the names: sockets that wait for one have an authority, too.
+impl ZapClient for Weak<Names> {
     fn is_bound(&self) -> bool {
-        Names::is_bound(self, ZAP_NAME)
+        let names = self.upgrade();
+        names.is_some_and(|names| names.is_bound(ZAP_NAME))
     }
 
     fn was_bound(&self) -> bool {
-        self.had_handler.load(Ordering::Relaxed)
+        let names = self.upgrade();
+        // Nobody decides whom to let in for those who linger when the context has gone.
+        names.is_none_or(|names| names.had_handler.load(Ordering::Relaxed))
     }
 
     fn forget(&self) {
-        let is_there = Names::is_bound(self, ZAP_NAME);
-        self.had_handler.store(is_there, Ordering::Relaxed);
+        if let Some(names) = self.upgrade() {
+            let is_there = names.is_bound(ZAP_NAME);
+            names.had_handler.store(is_there, Ordering::Relaxed);
+        }
     }
 
     fn ask(
@@ -36,7 +42,8 @@ impl ZapClient for Arc<Names> {
         authority: Arc<Authority>,
         request: Message,
     ) -> Pin<Box<dyn Future<Output = Option<Message>> + Send + '_>> {
-        Box::pin(ask(self, authority, request))
+        let names = self.upgrade();
+        Box::pin(async move { ask(&*names?, authority, request).await })
     }
 }
 

@@ -293,25 +293,36 @@ impl FanOut {
         }
     }
 
+    /// Says why there may not be one more topic of that length beside those of all peers, if there may not.
+    pub(crate) fn is_too_much_for_all(
+        &self,
+        (topics, bytes): (usize, usize),
+        more: usize,
+    ) -> Option<EvictReason> {
+        if topics >= self.max_all_topics.unwrap_or(usize::MAX) {
+            Some(EvictReason::AllTopics)
+        } else if bytes + more > self.max_all_topic_bytes.unwrap_or(usize::MAX) {
+            Some(EvictReason::AllTopicBytes)
+        } else {
+            None
+        }
+    }
+
     /// Makes place for one more topic of that length among all that there may be: whoever has most of them has to go.
     /// `false`: that is the peer itself.
     fn make_place(&mut self, slot: u32, more: usize) -> bool {
         loop {
-            let too_many = self.all_topics >= self.max_all_topics.unwrap_or(usize::MAX);
-            let too_long =
-                self.all_topic_bytes + more > self.max_all_topic_bytes.unwrap_or(usize::MAX);
-            if !too_many && !too_long {
+            let all = (self.all_topics, self.all_topic_bytes);
+            let Some(why) = self.is_too_much_for_all(all, more) else {
                 return true;
-            }
-            let why = match too_many {
-                true => EvictReason::AllTopics,
-                false => EvictReason::AllTopicBytes,
             };
             // Who has nothing makes no place for others.
-            let greediest = self.greediest(!too_many).filter(|slot| {
-                let subscriber = self.subscribers[*slot as usize].as_ref();
-                subscriber.is_some_and(|subscriber| !subscriber.topics.is_empty())
-            });
+            let greediest = self
+                .greediest(why == EvictReason::AllTopicBytes)
+                .filter(|slot| {
+                    let subscriber = self.subscribers[*slot as usize].as_ref();
+                    subscriber.is_some_and(|subscriber| !subscriber.topics.is_empty())
+                });
             let greediest = greediest.unwrap_or(slot);
             self.expel(greediest, why);
             if greediest == slot {

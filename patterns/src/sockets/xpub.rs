@@ -73,6 +73,8 @@ pub struct Hearing {
     heard_meanwhile: usize,
     /// With `manual`: what each peer has asked for.
     wishes: FxHashMap<Place, Wishes>,
+    /// What those who are there have asked for, all together: topics, and their length.
+    all_wishes: (usize, usize),
 }
 
 /// What a peer has asked for.
@@ -81,6 +83,8 @@ struct Wishes {
     topics: BTreeSet<Box<[u8]>>,
     /// The length of all of them.
     bytes: usize,
+    /// The peer has gone, or has to go.
+    ended: bool,
 }
 
 /// A pipe, and who was at its other end.
@@ -457,6 +461,7 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
             }
         }));
     }
+    state.end_wishes(place);
     let Some(wishes) = state.wishes.get_mut(&place) else {
         return Some(core.sender.take_off(most, |_, _| {}));
     };
@@ -617,28 +622,54 @@ impl Hearing {
     /// Notes what a peer asks for, or takes back, as far as it may ask for more. Returns whether the application is told:
     /// not of what is taken back without having been asked for, which may be another's.
     fn wish(&mut self, sender: &mut FanOut, from: Place, is_new: bool, topic: &[u8]) -> bool {
+        let all = &mut self.all_wishes;
         let wishes = self.wishes.entry(from).or_default();
         if !is_new {
-            let was_there = wishes.topics.remove(topic);
+            let was_there = !wishes.ended && wishes.topics.remove(topic);
             if was_there {
                 wishes.bytes -= topic.len();
+                *all = (all.0 - 1, all.1 - topic.len());
             }
             return was_there;
         }
         if wishes.topics.contains(topic) {
             return true;
         }
-        if sender.is_excessive(from.0) {
+        if wishes.ended || sender.is_excessive(from.0) {
             return false;
         }
         let has = (wishes.topics.len(), wishes.bytes);
         if let Some(why) = sender.is_too_much(has, topic.len()) {
+            self.end_wishes(from);
             sender.expel_peer(from.0, why);
             return false;
         }
+        if let Some(why) = sender.is_too_much_for_all(*all, topic.len()) {
+            let others = self.wishes.iter().filter(|(_, wishes)| !wishes.ended);
+            let greediest = others.max_by_key(|(_, wishes)| wishes.topics.len());
+            let greediest = greediest.map_or(from, |(peer, _)| *peer);
+            self.end_wishes(greediest);
+            sender.expel_peer(greediest.0, why);
+            if greediest == from {
+                return false;
+            }
+        }
+        self.all_wishes.0 += 1;
+        self.all_wishes.1 += topic.len();
+        let wishes = self.wishes.entry(from).or_default();
         wishes.bytes += topic.len();
         wishes.topics.insert(topic.into());
         true
+    }
+
+    /// Counts what a peer has asked for no more: it has gone, or has to go.
+    fn end_wishes(&mut self, peer: Place) {
+        if let Some(wishes) = self.wishes.get_mut(&peer)
+            && !std::mem::replace(&mut wishes.ended, true)
+        {
+            self.all_wishes.0 -= wishes.topics.len();
+            self.all_wishes.1 -= wishes.bytes;
+        }
     }
 
     fn keep(&mut self, stats: &StatsRegistry, heard: Heard, limit: usize) {

@@ -3,12 +3,13 @@
 //!
 //! All of it is on one thread, which is the one that is counted.
 
-use common::raw::RawPeer;
+use common::raw::{RawPeer, greeting};
 use common::within;
 use purezmq::options::Options;
 use purezmq::rules::RULES;
 use purezmq::{
-    AnySocket, Capability, Context, Endpoint, Message, Monitor, MonitorEventKind, SocketType,
+    AnySocket, Capability, Context, Endpoint, Message, Monitor, MonitorEventKind, PullSocket,
+    SocketType,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -101,4 +102,80 @@ fn peers_that_come_and_go_leave_nothing_whatever_the_application_does() {
             assert!(each < EACH, "{} {role:?}: {few}, {many}", rules.socket_type);
         }
     }
+}
+
+/// The READY of a peer that has much to say for itself, in small pieces.
+fn talkative(kind: &str) -> Vec<u8> {
+    let mut body = b"\x05READY".to_vec();
+    let kind = [
+        b"\x0bSocket-Type\0\0\0",
+        &[kind.len() as u8][..],
+        kind.as_bytes(),
+    ]
+    .concat();
+    body.extend(kind);
+    for number in 0..1000 {
+        body.extend(format!("\x07X-{number:05}").as_bytes());
+        body.extend(b"\0\0\0\x10sixteen bytes...");
+    }
+    let size = (body.len() as u64).to_be_bytes();
+    [&[6][..], &size, &body].concat()
+}
+
+/// What is kept of so many peers that have much to say for themselves: while they are there, and when they have gone.
+fn talked(peers: usize) -> (i64, i64) {
+    let mut kept = None;
+    let mut connections = Vec::new();
+    let there = allocation_counter::measure(|| {
+        let runtime = runtime();
+        let pull = runtime.block_on(async {
+            let mut pull = PullSocket::new();
+            let mut monitor = pull.monitor();
+            let endpoint = pull.bind("tcp://127.0.0.1:*").await.expect("bind");
+            for _ in 0..peers {
+                let mut peer = RawPeer::connect(&endpoint).await;
+                peer.send(&greeting()).await;
+                peer.send(&talkative("PUSH")).await;
+                await_event(&mut monitor, |kind| {
+                    matches!(kind, MonitorEventKind::HandshakeSucceeded)
+                })
+                .await;
+                connections.push(peer);
+            }
+            pull
+        });
+        kept = Some((pull, runtime));
+    });
+    let (mut pull, runtime) = kept.expect("it was made");
+    let gone = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let mut monitor = pull.monitor();
+            for peer in connections.drain(..) {
+                drop(peer);
+                await_event(&mut monitor, |kind| {
+                    matches!(kind, MonitorEventKind::Disconnected(_))
+                })
+                .await;
+            }
+            assert!(pull.try_recv().is_err());
+            assert!(pull.stats().peers.is_empty());
+        });
+    });
+    (
+        there.bytes_current,
+        there.bytes_current + gone.bytes_current,
+    )
+}
+
+/// 28 KB in a thousand properties.
+#[test]
+fn what_a_peer_says_of_itself_is_one_piece_of_a_few_kilobytes_and_goes_with_it() {
+    let (few_there, few_gone) = talked(10);
+    let (many_there, many_gone) = talked(60);
+    let there = (many_there - few_there) / 50;
+    let gone = (many_gone - few_gone) / 50;
+    println!("each: {there} bytes while it is there, {gone} when it has gone");
+    // With its session, pipe and read buffer.
+    assert!(there < 40 * 1024, "{there}");
+    assert!(gone < 1024, "{gone}");
 }
