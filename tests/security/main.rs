@@ -18,3 +18,5 @@ mod subscriptions;
 mod tls;
 mod tls_refusals;
 mod told;
+#[cfg(target_os = "linux")]
+mod traces;
