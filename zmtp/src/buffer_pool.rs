@@ -83,12 +83,26 @@ impl BufferPool {
         size: usize,
         keeping: &mut Keeping,
     ) -> (BytesMut, usize) {
+        self.reuse(need, size, keeping).unwrap_or_else(|| {
+            let size = size.max(need);
+            (BytesMut::with_capacity(size), size)
+        })
+    }
+
+    /// Returns an empty buffer with room for `need` bytes, and not much more than for `size`, and its size: one whose
+    /// messages are gone, if there is one.
+    pub(crate) fn reuse(
+        &mut self,
+        need: usize,
+        size: usize,
+        keeping: &mut Keeping,
+    ) -> Option<(BytesMut, usize)> {
         // A buffer much larger than its use would be held by little.
         let fitting = need..=need.max(size).saturating_mul(4);
         self.look_at_next(keeping);
         if let Some(free) = self.take_newest(&fitting, keeping) {
             self.bytes -= free.size;
-            return (free.buffer, free.size);
+            return Some((free.buffer, free.size));
         }
         for _ in 0..self.buffers.len().min(LOOKS) {
             let Some(mut handle) = self.buffers.pop_front() else {
@@ -98,7 +112,7 @@ impl BufferPool {
             match handle.look(keeping) {
                 Contents::Gone if fits => {
                     self.bytes -= handle.size;
-                    return (handle.buffer, handle.size);
+                    return Some((handle.buffer, handle.size));
                 }
                 Contents::Held => {
                     keeping.note_held();
@@ -120,8 +134,7 @@ impl BufferPool {
                 self.buffers.push_back(handle);
             }
         }
-        let size = size.max(need);
-        (BytesMut::with_capacity(size), size)
+        None
     }
 
     /// Returns the newest buffer that is free, if it is among the last few.

@@ -1,5 +1,7 @@
 //! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
 
+mod places;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
@@ -157,21 +159,6 @@ impl FairQueue {
         }
     }
 
-    /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
-    fn stand_aside(&mut self) {
-        let reader = self.take_readable(self.turn);
-        if let Some(place) = self.places.get_mut(&reader.id()) {
-            *place = Place::Empty(reader);
-        }
-    }
-
-    /// The pipe whose turn it is has ended.
-    fn end_turn(&mut self) {
-        let reader = self.take_readable(self.turn);
-        self.forget(&reader);
-        self.end_leaving();
-    }
-
     /// Returns the first frame of the message that is next, if `has_next`, and as far as that is seen without taking it.
     pub(crate) fn front(&self) -> Option<&[u8]> {
         self.readable.get(self.turn)?.front()
@@ -202,91 +189,6 @@ impl FairQueue {
                 Err(PeerMark::Joined { .. } | PeerMark::Left) => continue,
             };
             return Some((self.readable.get(self.last)?.id(), message));
-        }
-    }
-
-    /// The pipes are about to change places: remembers whose message was the last one.
-    fn settle_last(&mut self) {
-        if let Some(reader) = self.readable.get(self.last) {
-            self.before = Before::Pipe(reader.id());
-            self.last = ELSEWHERE;
-        }
-    }
-
-    /// Takes a pipe out of `readable`, where the last one takes its place.
-    fn take_readable(&mut self, at: usize) -> Box<PipeReader> {
-        self.settle_last();
-        let reader = self.readable.swap_remove(at);
-        if let Some(moved) = self.readable.get(at) {
-            self.places.insert(moved.id(), Place::Readable(at));
-        }
-        reader
-    }
-
-    /// Adds a pipe that may have something.
-    fn push_living(&mut self, reader: Box<PipeReader>) {
-        let (id, living) = (reader.id(), self.living());
-        let place = Place::Readable(living.len());
-        living.push(reader);
-        self.places.insert(id, place);
-    }
-
-    /// A pipe goes; who was at its other end is remembered if that matters.
-    fn forget(&mut self, reader: &PipeReader) {
-        self.places.remove(&reader.id());
-        self.before.forget(reader);
-        self.kept.forget(reader);
-    }
-
-    /// Has what a connection left that has ended taken before all else, but for what others left before. Nothing, or too
-    /// much: then the pipe goes.
-    #[cold]
-    fn begin_leaving(&mut self, mut reader: Box<PipeReader>) {
-        let Some(left) = self.leftovers.keep(&mut reader) else {
-            return self.forget(&reader);
-        };
-        self.places.insert(reader.id(), Place::Leaving);
-        if let Some(leavings) = &mut self.leavings {
-            leavings.ended.push_back((reader, left));
-            return;
-        }
-        self.settle_last();
-        let living = std::mem::replace(&mut self.readable, vec![reader]);
-        self.leavings = Some(Box::new(Leavings {
-            left,
-            ended: VecDeque::new(),
-            living,
-        }));
-    }
-
-    /// Goes on when what one has left is taken.
-    #[inline]
-    fn end_leaving(&mut self) {
-        if !self.readable.is_empty() {
-            return;
-        }
-        let Some(leavings) = &mut self.leavings else {
-            return;
-        };
-        self.leftovers.give_back(leavings.left);
-        match leavings.ended.pop_front() {
-            Some((next, left)) => {
-                self.readable.push(next);
-                leavings.left = left;
-            }
-            None => {
-                self.readable = std::mem::take(&mut leavings.living);
-                self.leavings = None;
-            }
-        }
-    }
-
-    /// The readable pipes that may still bring something.
-    #[allow(clippy::vec_box)] // As they are.
-    fn living(&mut self) -> &mut Vec<Box<PipeReader>> {
-        match &mut self.leavings {
-            Some(leavings) => &mut leavings.living,
-            None => &mut self.readable,
         }
     }
 
@@ -519,35 +421,5 @@ impl RecvStrategy for FairQueue {
     fn resume_last(&mut self) {
         self.last = ELSEWHERE;
         self.before = std::mem::take(&mut self.kept);
-    }
-}
-
-impl FairQueue {
-    /// Notes where the pipes are that are not empty, after many have gone.
-    fn place_anew(&mut self) {
-        let (living, leaving): (_, &[_]) = match &self.leavings {
-            Some(leavings) => (&leavings.living, &self.readable),
-            None => (&self.readable, &[]),
-        };
-        for (at, reader) in living.iter().enumerate() {
-            self.places.insert(reader.id(), Place::Readable(at));
-        }
-        let waiting = self.leavings.iter().flat_map(|one| &one.ended);
-        for reader in waiting.map(|(reader, _)| reader).chain(leaving) {
-            self.places.insert(reader.id(), Place::Leaving);
-        }
-    }
-
-    /// The end of a pipe.
-    fn find(&self, id: PipeId) -> Option<&PipeReader> {
-        match self.places.get(&id)? {
-            Place::Empty(reader) => Some(reader),
-            Place::Readable(at) => {
-                let leavings = self.leavings.as_ref();
-                let living = leavings.map_or(&self.readable, |one| &one.living);
-                living.get(*at).map(AsRef::as_ref)
-            }
-            Place::Leaving => self.readers().find(|reader| reader.id() == id),
-        }
     }
 }

@@ -18,6 +18,7 @@
 //!
 //! Limits are checked when a header is seen, before anything is allocated for its body.
 
+mod body;
 mod scan;
 mod sealed;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 use zeroize::Zeroize;
 
+use self::body::Body;
 use self::scan::{Open, Stop, frame_too_large, scan};
 use crate::batch::Batch;
 use crate::buffer_pool::BufferPool;
@@ -40,10 +42,6 @@ use crate::wire::frame::{Header, V1Header};
 
 /// Makes bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
 const LARGE: usize = 32 * 1024;
-/// Bounds from below what the buffer of a body reserves, in bytes, if the body is that long.
-const BODY_STEP: usize = 64 * 1024;
-/// Makes an allocation of at least this many bytes one that may fail. Where less cannot be had, nothing goes on anyway.
-const MAY_FAIL: usize = 1024 * 1024;
 /// Sizes the first chunk, in bytes: enough for a handshake, and all that a connection without traffic holds.
 const FIRST_CHUNK: usize = 512;
 /// Sizes the smallest chunk after small reads, and the most that an idle connection may hold of each: the chunk, and those
@@ -93,43 +91,6 @@ pub(crate) struct Decoder {
     open: Open,
     /// The last call came back with [`Found::Full`].
     full: bool,
-}
-
-/// Holds a large body on its way in.
-struct Body {
-    buffer: BytesMut,
-    /// The size of its allocation, at least.
-    size: usize,
-    len: usize,
-    more: bool,
-    command: bool,
-}
-
-impl Body {
-    /// Returns how many bytes are reserved next, when the buffer is full: no more than have come.
-    fn ahead(&self) -> usize {
-        let missing = self.len - self.buffer.len();
-        missing.min(BODY_STEP.max(self.buffer.len()))
-    }
-
-    /// Fails if the buffer has to grow, and cannot.
-    fn check_memory(&self) -> Result<(), Error> {
-        if self.buffer.capacity() > self.buffer.len() {
-            return Ok(());
-        }
-        check_memory(self.buffer.len() + self.ahead())
-    }
-}
-
-/// Fails if so many bytes cannot be had: allocating them would end the process.
-fn check_memory(size: usize) -> Result<(), Error> {
-    if size < MAY_FAIL {
-        return Ok(());
-    }
-    let mut trial = Vec::<u8>::new();
-    trial
-        .try_reserve_exact(size)
-        .map_err(|_| LimitExceeded::Memory { size: size as u64 }.into())
 }
 
 /// Makes room for `want` more bytes in the chunk: its own memory again if all batches cut from it are gone, or
@@ -463,47 +424,6 @@ impl Decoder {
             let piece = self.chunk.split_to(bytes);
             self.put_piece(piece, 0);
         }
-    }
-
-    /// Gives a body that is partly in the chunk, all of which is its own, a buffer.
-    fn begin_body(&mut self, len: usize, more: bool, command: bool) -> Result<(), Error> {
-        let ahead = BODY_STEP.max(self.chunk.len()).max(self.proven);
-        let size = len.min(self.chunk.len() + ahead);
-        check_memory(size)?;
-        let (mut buffer, size) = self.pool.take(size, size, &mut self.keeping);
-        buffer.extend_from_slice(&self.chunk);
-        self.chunk.clear();
-        self.body = Some(Body {
-            buffer,
-            size,
-            len,
-            more,
-            command,
-        });
-        Ok(())
-    }
-
-    /// Puts a complete body where it belongs; gives it back if it is a command's.
-    fn finish_body(&mut self, budget: &mut usize) -> Result<Option<BytesMut>, Error> {
-        let Some(mut body) = self.body.take() else {
-            return Ok(None);
-        };
-        if body.command {
-            return Ok(Some(body.buffer));
-        }
-        self.proven = self.proven.max(body.len);
-        // Large messages come in rows: the next one shall find the chunk short, and most of it go
-        // straight to where it stays. The chunk grows again as soon as small ones fill it.
-        self.read_size = MIN_CHUNK;
-        self.open = self.open.add(body.len as u64, &self.limits)?;
-        let payload = body.buffer.split().freeze();
-        self.pool
-            .give(body.buffer, body.size, None, &mut self.keeping);
-        self.out.put_body(payload);
-        if !body.more {
-            self.end_message(budget);
-        }
-        Ok(None)
     }
 
     fn end_message(&mut self, budget: &mut usize) {
