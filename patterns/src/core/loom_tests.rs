@@ -36,6 +36,7 @@ fn a_call_that_waits_hears_that_nothing_is_left() {
             ended: CancellationToken::new(),
             role: Role::Bound(None),
             shared: core.shared.clone(),
+            record: None,
         });
         drop(coming);
         let serving = thread::spawn(move || drop(connection));
