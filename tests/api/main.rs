@@ -22,6 +22,7 @@ mod dialling_again;
 mod disconnect_peer;
 mod draining;
 mod draining_proxies;
+mod draining_wire;
 mod ends;
 mod ends_of_programs;
 mod ends_of_runtimes;

@@ -14,6 +14,8 @@ use crate::pipe::{Inbox, PipeEnd, PipeEvent};
 use crate::rules::Work;
 use crate::state::{Applicant, PeerNames, StatsRegistry};
 
+mod drain;
+
 /// A socket's inboxes and limits.
 pub(crate) struct Socket {
     pub(super) writers: Arc<Inbox<PipeWriter>>,
@@ -470,44 +472,4 @@ fn a_peer_that_nobody_has_a_place_for_leaves_no_trace() {
     assert!(take(&mut session).is_none());
     drop(session);
     assert!(notes(&socket.writers).is_empty() && notes(&socket.readers).is_empty());
-}
-
-#[test]
-fn a_peer_that_drains_is_given_what_was_there_and_no_more_until_the_next_connection() {
-    let socket = Socket::new(5);
-    let mut session = socket.pipe();
-    let (mut writer, _reader) = socket.ends();
-    assert_eq!(writer.push(&mut message(0)), Ok(()));
-    session.peer_drains();
-    assert!(writer.is_drained_to());
-    notes(&socket.writers);
-    assert_eq!(writer.push(&mut message(1)), Err(Refused::Full));
-    assert_eq!(writer.check_room(), Err(Refused::Full));
-    assert_eq!(session.outgoing.unsent(), 1);
-    assert_eq!(texts(take(&mut session).unwrap()), ["0"]);
-    session.outgoing.written(1, 0, 1, None);
-    assert_eq!(session.outgoing.unsent(), 0);
-    // Neither room nor a higher mark opens it.
-    socket.stats.set_hwms(10, 10);
-    assert_eq!(writer.push(&mut message(1)), Err(Refused::Full));
-    assert!(!socket.writers.has_events());
-    session.begin_drain(false);
-    assert!(socket.writers.has_events(), "it waits for this");
-    assert!(!writer.is_drained_to());
-    assert_eq!(fill(&mut writer, 1), 10);
-}
-
-#[test]
-fn whoever_answers_goes_on_when_the_peer_drains() {
-    let socket = Socket::new(5);
-    let mut party = socket.party();
-    party.work = Work::Answers;
-    let mut session = to_session(&party);
-    session.attach(&party);
-    let (mut writer, _reader) = socket.ends();
-    session.peer_drains();
-    assert!(writer.is_drained_to());
-    assert_eq!(fill(&mut writer, 0), 5);
-    session.begin_drain(false);
-    assert!(!writer.is_drained_to());
 }

@@ -1,0 +1,133 @@
+//! Draining, byte for byte: what is said to whom, and what is heard.
+
+use std::time::Duration;
+
+use common::events::{connected, event};
+use common::raw::{RawPeer, greeting, short_frame};
+use common::within;
+use purezmq::{MonitorEventKind, PullSocket, PushSocket, RecvError};
+
+const ANY_PORT: &str = "tcp://127.0.0.1:*";
+
+/// No test waits for this.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// READY with the property that announces the commands.
+fn ready_that_understands(kind: &str) -> Vec<u8> {
+    let mut body = b"\x05READY\x0bSocket-Type\0\0\0".to_vec();
+    body.push(kind.len() as u8);
+    body.extend(kind.as_bytes());
+    body.extend(b"\x07X-Drain\0\0\0\x011");
+    let mut command = vec![0x04, body.len() as u8];
+    command.extend(body);
+    command
+}
+
+#[tokio::test]
+async fn what_goes_over_the_wire() {
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind(ANY_PORT).await.unwrap();
+    let mut monitor = pull.monitor();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    peer.send(&greeting()).await;
+    peer.send(&ready_that_understands("PUSH")).await;
+    peer.receive(64).await;
+    let theirs = ready_that_understands("PULL");
+    assert_eq!(peer.receive(theirs.len()).await, theirs);
+    connected(&mut monitor).await;
+    pull.drain(LONG);
+    assert_eq!(peer.receive(8).await, b"\x04\x06\x05DRAIN");
+    peer.send(&short_frame(b"under way")).await;
+    assert_eq!(within("it comes", pull.recv()).await.unwrap(), "under way");
+    assert_eq!(pull.try_recv(), Err(RecvError::Empty));
+    peer.send(b"\x04\x08\x07DRAINED").await;
+    assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
+
+    // The other way: what was sent before goes ahead of the answer.
+    let mut push = PushSocket::new();
+    let endpoint = push.bind(ANY_PORT).await.unwrap();
+    let mut monitor = push.monitor();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    peer.send(&greeting()).await;
+    peer.send(&ready_that_understands("PULL")).await;
+    peer.receive(64 + ready_that_understands("PUSH").len())
+        .await;
+    connected(&mut monitor).await;
+    push.send("last").await.unwrap();
+    peer.send(b"\x04\x06\x05DRAIN").await;
+    assert_eq!(peer.receive(6).await, short_frame(b"last"));
+    assert_eq!(peer.receive(10).await, b"\x04\x08\x07DRAINED");
+    assert!(push.try_send("more").is_err());
+}
+
+#[tokio::test]
+async fn who_has_not_announced_it_is_sent_no_command() {
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind(ANY_PORT).await.unwrap();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    let mut monitor = pull.monitor();
+    peer.shake_hands("PUSH").await;
+    connected(&mut monitor).await;
+    // One that says the command all the same is not heard.
+    peer.send(b"\x04\x06\x05DRAIN").await;
+    peer.send(&short_frame(b"work")).await;
+    pull.drain(LONG);
+    assert_eq!(within("it comes", pull.recv()).await.unwrap(), "work");
+    assert_eq!(within("quiet", pull.recv()).await, Err(RecvError::Drained));
+    pull.close().await;
+    let mut bytes = Vec::new();
+    let ended = tokio::io::AsyncReadExt::read_to_end(&mut peer.stream, &mut bytes);
+    within("the end", ended).await.unwrap();
+    assert_eq!(bytes, b"");
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_under_way_is_waited_for() {
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind(ANY_PORT).await.unwrap();
+    let mut monitor = pull.monitor();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    event(&mut monitor, "accepted", |kind| {
+        matches!(kind, MonitorEventKind::Accepted)
+    })
+    .await;
+    // One that says nothing is not waited for.
+    let _silent = RawPeer::connect(&endpoint).await;
+    event(&mut monitor, "accepted", |kind| {
+        matches!(kind, MonitorEventKind::Accepted)
+    })
+    .await;
+    peer.send(&greeting()).await;
+    peer.receive(64).await;
+    let own = ready_that_understands("PULL");
+    peer.receive(own.len()).await;
+    pull.drain(LONG);
+    assert_eq!(pull.try_recv(), Err(RecvError::Empty));
+    peer.send(&ready_that_understands("PUSH")).await;
+    peer.send(&short_frame(b"work")).await;
+    assert_eq!(within("it comes", pull.recv()).await.unwrap(), "work");
+    assert_eq!(peer.receive(8).await, b"\x04\x06\x05DRAIN");
+    peer.send(b"\x04\x08\x07DRAINED").await;
+    assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
+}
+
+/// The system tells the task of nothing that a handle has read before it.
+#[tokio::test]
+async fn what_a_handle_reads_on_its_way_is_seen_to() {
+    let mut push = PushSocket::new();
+    let endpoint = push.bind(ANY_PORT).await.unwrap();
+    let mut monitor = push.monitor();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    peer.send(&greeting()).await;
+    peer.send(&ready_that_understands("PULL")).await;
+    let theirs = ready_that_understands("PUSH").len();
+    peer.receive(64 + theirs).await;
+    connected(&mut monitor).await;
+    // Without a word to the runtime: it is there when the next message is sent, and after a while that is looked at.
+    let drain = b"\x04\x06\x05DRAIN";
+    assert_eq!(peer.stream.try_write(drain).unwrap(), drain.len());
+    std::thread::sleep(Duration::from_millis(10));
+    push.try_send("last").unwrap();
+    assert_eq!(peer.receive(6).await, short_frame(b"last"));
+    assert_eq!(peer.receive(10).await, b"\x04\x08\x07DRAINED");
+}
