@@ -11,9 +11,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
 use fastrand::Rng;
-
-use crate::sync::{AtomicWaker, Mutex};
+use parking_lot::Mutex; // Not `sync`'s, which is for what loom models, and stands beside this.
 
 /// What this thread's simulation decides by.
 struct World {

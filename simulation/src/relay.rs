@@ -6,6 +6,8 @@
 //! ```
 //! Whatever has happened, each publisher ends up with the topics of the subscribers that are there, and no other.
 
+mod joined;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +15,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use purezmq::options::{OptionId, Options};
-use purezmq::{AnySocket, Context, Endpoint, Message, Proxy, SocketType, proxy};
+use purezmq::{AnySocket, Context, Endpoint, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{sleep, timeout};
 
+use self::joined::Form;
 use crate::book::Spread;
 use crate::letter::{self, Name};
 use crate::network::{Host, address};
@@ -53,14 +56,6 @@ pub(crate) struct Relays {
     extended: bool,
     /// Of so many turns of a relay or subscriber, one is a restart. 0: none.
     restless: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    Function,
-    Steered,
-    Written,
-    Halves,
 }
 
 impl Relays {
@@ -368,7 +363,10 @@ impl Relay {
                     () = sleep(restart) => {}
                 }
             };
-            let moving = self.move_messages(front, back);
+            let moving = self
+                .plan
+                .form
+                .join(front, back, self.rng.random(), &self.shared);
             tokio::select! {
                 biased;
                 () = over => {}
@@ -376,30 +374,6 @@ impl Relay {
             }
             self.note("relay", place as u64, "has another proxy, or none any more");
             self.life += 1;
-        }
-    }
-
-    fn move_messages(&self, front: AnySocket, back: AnySocket) -> BoxFuture<'static, ()> {
-        let seed = u64::from(self.host) << 8 | u64::from(self.life);
-        let mut rng = SmallRng::seed_from_u64(seed);
-        let shared = self.shared.clone();
-        match self.plan.form {
-            Form::Function => Box::pin(proxy(front, back)),
-            Form::Steered => Box::pin(async move {
-                let mut proxy = Proxy::new(front, back);
-                let handle = proxy.handle();
-                let steering = async {
-                    while shared.stages.now() == Stage::Chaos {
-                        sleep(Duration::from_millis(rng.random_range(1..100))).await;
-                        handle.pause();
-                        sleep(Duration::from_millis(rng.random_range(1..30))).await;
-                        handle.resume();
-                    }
-                };
-                tokio::join!(proxy.run(), steering);
-            }),
-            Form::Written => Box::pin(by_hand(front, back)),
-            Form::Halves => Box::pin(by_halves(front, back)),
         }
     }
 
@@ -517,40 +491,4 @@ fn hear(socket: &mut AnySocket, known: &mut BTreeSet<String>) {
             }
         }
     }
-}
-
-/// A loop as an application writes it.
-async fn by_hand(mut front: AnySocket, mut back: AnySocket) {
-    loop {
-        let (notice, message): (Option<Message>, Option<Message>) = tokio::select! {
-            biased;
-            notice = back.recv() => (notice.ok(), None),
-            message = front.recv() => (None, message.ok()),
-        };
-        if let Some(notice) = notice {
-            front.send(notice).await.expect("XSUB takes all");
-        }
-        if let Some(message) = message {
-            back.send(message).await.expect("XPUB takes all");
-        }
-    }
-}
-
-/// One task for each direction.
-async fn by_halves(front: AnySocket, back: AnySocket) {
-    let (mut to_front, mut from_front) = front.split().expect("XSUB can be divided");
-    let (mut to_back, mut from_back) = back.split().expect("XPUB can be divided");
-    let down = async {
-        loop {
-            let message = from_front.recv().await.expect("it waits");
-            to_back.send(message).await.expect("XPUB takes all");
-        }
-    };
-    let up = async {
-        loop {
-            let notice = from_back.recv().await.expect("it waits");
-            to_front.send(notice).await.expect("XSUB takes all");
-        }
-    };
-    tokio::join!(down, up);
 }
