@@ -2,13 +2,14 @@
 //! of its inboxes while peers come and speak.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::Context;
 use crate::loom_tests::{block_on, check, check_within};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::tests::Socket;
-use crate::pipe::{Origin, PipeId};
+use crate::pipe::{Origin, PeerName, PipeId};
 use crate::rules::Rules;
 use crate::state::{Applicant, NameClaim, PeerNames};
 use crate::sync::thread;
@@ -198,13 +199,46 @@ fn who_leaves_gives_up_no_name_but_its_own() {
     });
 }
 
-fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<Arc<NameClaim>> {
-    let peer = Peer::inproc(zmtp::SocketType::Dealer, b"same", true);
-    let placed = names.claim(Applicant {
+/// Who waits for a name that another one has gets it when that one leaves.
+///
+/// Seen to fail: a `PeerNames::claim_free` that looks and leaves its waker under two locks.
+#[test]
+fn who_waits_for_a_name_gets_it() {
+    check(|| {
+        let names = PeerNames::new(
+            Rules::of(zmtp::SocketType::Router).unwrap(),
+            &Options::default(),
+        )
+        .unwrap();
+        let pipes = Socket::new(1);
+        let holder = claim(&names, pipes.pipe().id()).unwrap();
+        let leaving = thread::spawn(move || holder.leave());
+        let (pipe, peer) = (pipes.pipe().id(), peer());
+        let placed = block_on(std::future::poll_fn(|cx| {
+            match names.claim_free(applicant(pipe, &peer), cx.waker()) {
+                Ok(placed) => Poll::Ready(placed),
+                Err(_) => Poll::Pending,
+            }
+        }));
+        assert_eq!(placed.claim.name(), "same");
+        leaving.join().unwrap();
+    });
+}
+
+fn peer() -> Peer {
+    Peer::inproc(zmtp::SocketType::Dealer, b"same", true)
+}
+
+fn applicant(pipe: PipeId, peer: &Peer) -> Applicant<'_> {
+    Applicant {
         pipe,
         origin: Origin::connected(1),
-        peer: Some(&peer),
+        peer: Some(peer),
         before: None,
-    });
+    }
+}
+
+fn claim(names: &Arc<PeerNames>, pipe: PipeId) -> Option<Arc<NameClaim>> {
+    let placed = names.claim(applicant(pipe, &peer()));
     placed.ok().map(|placed| placed.claim)
 }
