@@ -87,7 +87,7 @@ macro_rules! request_options {
             }
 
             /// Gives the routing id of a connected peer to another one that comes with it. The older connection
-            /// stays, under a made-up one. Without it the newcomer is ignored until the older one has gone, and
+            /// stays, under a made-up one, and has its own back when the newer one has gone. Without it the newcomer is ignored until the older one has gone, and
             /// then let in with what it has sent.
             handover(on: bool = on) -> bool {
                 default: false,
