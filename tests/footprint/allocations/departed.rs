@@ -167,7 +167,7 @@ fn talked(peers: usize) -> (i64, i64) {
     )
 }
 
-/// 28 KB in a thousand properties.
+/// 28 KB in a thousand properties, of which 4 are kept.
 #[test]
 fn what_a_peer_says_of_itself_is_one_piece_of_a_few_kilobytes_and_goes_with_it() {
     let (few_there, few_gone) = talked(10);
@@ -175,7 +175,8 @@ fn what_a_peer_says_of_itself_is_one_piece_of_a_few_kilobytes_and_goes_with_it()
     let there = (many_there - few_there) / 50;
     let gone = (many_gone - few_gone) / 50;
     println!("each: {there} bytes while it is there, {gone} when it has gone");
-    // With its session, pipe and read buffer.
-    assert!(there < 40 * 1024, "{there}");
-    assert!(gone < 1024, "{gone}");
+    // With its session and pipe, and the buffer in which READY was read, which goes when the connection rests.
+    assert!(there < 64 * 1024, "{there}");
+    // What the statistics know of its pipe, until they are summed up.
+    assert!(gone < 4 * 1024, "{gone}");
 }

@@ -154,3 +154,30 @@ fn a_chunk_that_is_held_at_rest_makes_messages_be_copied() {
     assert_eq!(decoder.keeping.copy_below(MAX_CHUNK), MAX_CHUNK / 4);
     drop(kept);
 }
+
+#[test]
+fn memory_that_cannot_be_had_is_an_error_of_the_connection() {
+    let most = isize::MAX as usize;
+    let error = check_memory(most).expect_err("nobody has so much");
+    assert_eq!(error, LimitExceeded::Memory { size: most as u64 }.into());
+    assert!(check_memory(2 * MAY_FAIL).is_ok());
+}
+
+#[test]
+fn no_more_is_reserved_ahead_than_has_come() {
+    let mut decoder = Decoder::new(Limits::default());
+    let header = [&[2][..], &(1_u64 << 40).to_be_bytes()].concat();
+    read(&mut decoder, &header);
+    let mut come = 0;
+    while come < 8 * 1024 * 1024 {
+        read(&mut decoder, &[7; 10_000]);
+        come += 10_000;
+        decoder.read_buffer();
+        let reserved = decoder
+            .body
+            .as_ref()
+            .map_or(0, |body| body.buffer.capacity());
+        let most = come + come.max(BODY_STEP) + MIN_CHUNK;
+        assert!(reserved <= most, "{reserved} for {come}");
+    }
+}
