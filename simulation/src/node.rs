@@ -2,6 +2,7 @@
 
 mod audit;
 mod calls;
+mod drains;
 mod ends;
 mod forms;
 mod stages;

@@ -175,6 +175,10 @@ impl Socket {
         self.receiver().disconnect(from)
     }
 
+    pub(crate) fn drain(&mut self, limit: Duration) {
+        self.receiver().drain(limit);
+    }
+
     pub(crate) fn set_linger(&mut self, linger: Duration) {
         self.sender().set_linger(Some(linger));
     }

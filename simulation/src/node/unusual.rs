@@ -13,7 +13,8 @@ use crate::sockets::Socket;
 
 impl Actor {
     pub(super) async fn do_something_unusual(&mut self) {
-        match self.rng.random_range(0..13) {
+        match self.rng.random_range(0..14) {
+            13 => self.drain().await,
             12 => self.be_away().await,
             10 | 11 if self.home.is_some() => self.end_runtime().await,
             9 => self.change_marks(),
