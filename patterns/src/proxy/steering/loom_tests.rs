@@ -21,8 +21,8 @@ fn a_proxy_hears_what_its_handle_says() {
                     handle.watch(cx);
                     match handle.state() {
                         State::Running | State::Paused => Poll::Pending,
-                        State::Terminating => {
-                            handle.terminated();
+                        State::Terminating | State::Draining => {
+                            handle.ended();
                             Poll::Ready(())
                         }
                     }
