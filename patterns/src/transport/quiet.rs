@@ -51,14 +51,14 @@ pub(super) fn poll_write(
     poll(socket, cx, bytes.len(), || Ok(send(socket, bytes, QUIET)?))
 }
 
-/// Writes several pieces, by one call of the system.
+/// Writes several pieces, `all` bytes together, by one call of the system.
 #[inline]
 pub(super) fn poll_write_vectored(
     socket: &impl Writable,
     cx: &mut Context<'_>,
     pieces: &[IoSlice<'_>],
+    all: usize,
 ) -> Poll<io::Result<usize>> {
-    let all = pieces.iter().map(|piece| piece.len()).sum();
     poll(socket, cx, all, || {
         let mut nothing = SendAncillaryBuffer::default();
         Ok(sendmsg(socket, pieces, &mut nothing, QUIET)?)

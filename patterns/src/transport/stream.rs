@@ -56,6 +56,26 @@ impl Stream {
         Stream::Other(Box::new(stream))
     }
 
+    /// Writes several pieces, `all` bytes together, as far as the system takes them.
+    #[inline]
+    #[cfg_attr(not(unix), allow(unused_variables))]
+    pub(crate) fn poll_write_pieces(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+        all: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            #[cfg(unix)]
+            Stream::Tcp(one) => quiet::poll_write_vectored(one, cx, pieces, all),
+            #[cfg(not(unix))]
+            Stream::Tcp(one) => Pin::new(one).poll_write_vectored(cx, pieces),
+            #[cfg(unix)]
+            Stream::Ipc(one) => quiet::poll_write_vectored(one, cx, pieces, all),
+            Stream::Other(one) => Pin::new(one).poll_write_vectored(cx, pieces),
+        }
+    }
+
     /// Reads up to `limit` bytes into `scratch`, without asking the runtime whether there are any.
     ///
     /// # Errors
@@ -163,15 +183,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            #[cfg(unix)]
-            Stream::Tcp(one) => quiet::poll_write_vectored(one, cx, bufs),
-            #[cfg(not(unix))]
-            Stream::Tcp(one) => Pin::new(one).poll_write_vectored(cx, bufs),
-            #[cfg(unix)]
-            Stream::Ipc(one) => quiet::poll_write_vectored(one, cx, bufs),
-            Stream::Other(one) => Pin::new(one).poll_write_vectored(cx, bufs),
-        }
+        let all = bufs.iter().map(|piece| piece.len()).sum();
+        self.get_mut().poll_write_pieces(cx, bufs, all)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -277,7 +277,8 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); 64];
         let written =
             |slices: &[IoSlice<'_>]| slices.iter().map(|slice| slice.len()).sum::<usize>();
-        let used = batch.io_slices_within(64_000, &mut slices);
+        let (used, bytes) = batch.io_slices_within(64_000, &mut slices);
+        assert_eq!(written(&slices[..used]), bytes);
         // Fifteen messages, and perhaps the next one's header.
         assert!((15 * 4105..=64_000).contains(&written(&slices[..used])));
         let used = batch.io_slices(&mut slices);
@@ -287,7 +288,8 @@ mod tests {
         for _ in 0..20 {
             batch.push_owned(Message::from(vec![7; 9000]), 4096);
         }
-        let used = batch.io_slices_within(64_000, &mut slices);
+        let (used, bytes) = batch.io_slices_within(64_000, &mut slices);
+        assert_eq!(written(&slices[..used]), bytes);
         assert_eq!(written(&slices[..used]), 20 * 9009);
     }
 
@@ -310,8 +312,9 @@ mod tests {
             let mut batch = batch();
             let done = batch.advance(written);
             let mut slices = [IoSlice::new(&[]); 64];
-            let used = batch.io_slices_of_cut(&mut slices);
-            let left = slices[..used].iter().map(|slice| slice.len()).sum();
+            let (used, left) = batch.io_slices_of_cut(&mut slices);
+            let sum: usize = slices[..used].iter().map(|slice| slice.len()).sum();
+            assert_eq!(left, sum);
             assert_eq!(left > 0, batch.is_cut(), "{written} bytes were written");
             let more = batch.advance(left);
             assert_eq!(more, usize::from(left > 0), "{written} bytes were written");

@@ -12,12 +12,17 @@ impl Batch {
     /// Fills `out` with what is left to write, in order, and returns how many slices it used.
     /// When `out` is too short the rest comes next time.
     pub fn io_slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
-        self.io_slices_within(usize::MAX, out)
+        self.io_slices_within(usize::MAX, out).0
     }
 
     /// Fills as [`Batch::io_slices`] does, but stops at `segment` bytes where all pieces are small, at most 8 KiB: what
-    /// one write carries best. Where there are large ones, a write makes many segments, and takes all.
-    pub fn io_slices_within<'a>(&'a self, segment: usize, out: &mut [IoSlice<'a>]) -> usize {
+    /// one write carries best. Where there are large ones, a write makes many segments, and takes all. Returns how many
+    /// slices it used, and how many bytes those are.
+    pub fn io_slices_within<'a>(
+        &'a self,
+        segment: usize,
+        out: &mut [IoSlice<'a>],
+    ) -> (usize, usize) {
         let mut used = 0;
         let mut size = 0;
         let mut all_small = true;
@@ -25,9 +30,9 @@ impl Batch {
             if bytes.is_empty() {
                 return true;
             }
-            size += bytes.len();
             all_small &= bytes.len() <= SMALL_PIECE;
-            if all_small && size > segment {
+            let with_it = size + bytes.len();
+            if all_small && with_it > segment {
                 return false;
             }
             let Some(slot) = out.get_mut(used) else {
@@ -35,6 +40,7 @@ impl Batch {
             };
             *slot = IoSlice::new(bytes);
             used += 1;
+            size = with_it;
             true
         };
         let mut from = self.head;
@@ -42,12 +48,12 @@ impl Batch {
             let to = (offset - self.base) as usize;
             let skip = if i == 0 { self.ref_head } else { 0 };
             if !put(&self.wire[from..to]) || !put(&payload[skip..]) {
-                return used;
+                return (used, size);
             }
             from = to;
         }
         put(&self.wire[from..]);
-        used
+        (used, size)
     }
 
     /// Notes that `bytes` more bytes are written, and returns how many messages that made
@@ -77,15 +83,16 @@ impl Batch {
         self.cut
     }
 
-    /// Fills as [`Batch::io_slices`] does, with what is left of the message that is partly written, and no more.
-    pub fn io_slices_of_cut<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+    /// Fills as [`Batch::io_slices_within`] does, with what is left of the message that is partly written, and no more.
+    pub fn io_slices_of_cut<'a>(&'a self, out: &mut [IoSlice<'a>]) -> (usize, usize) {
         let mut left = self.cut_len();
-        let mut used = 0;
+        let (mut used, mut size) = (0, 0);
         let mut put = |bytes: &'a [u8]| {
             let bytes = &bytes[..bytes.len().min(left)];
             if let (false, Some(slot)) = (bytes.is_empty(), out.get_mut(used)) {
                 *slot = IoSlice::new(bytes);
                 used += 1;
+                size += bytes.len();
             }
             left -= bytes.len();
         };
@@ -99,7 +106,7 @@ impl Batch {
             skip = 0;
         }
         put(&self.wire[from..]);
-        used
+        (used, size)
     }
 
     #[cold]

@@ -6,10 +6,10 @@ use super::{Decoder, MIN_CHUNK};
 use crate::error::{Error, LimitExceeded};
 
 /// Bounds from below what the buffer of a body reserves, in bytes, if the body is that long.
-const BODY_STEP: usize = 64 * 1024;
+pub(super) const BODY_STEP: usize = 64 * 1024;
 
 /// Makes an allocation of at least this many bytes one that may fail. Where less cannot be had, nothing goes on anyway.
-const MAY_FAIL: usize = 1024 * 1024;
+pub(super) const MAY_FAIL: usize = 1024 * 1024;
 
 /// Holds a large body on its way in.
 pub(super) struct Body {
@@ -38,7 +38,7 @@ impl Body {
 }
 
 /// Fails if so many bytes cannot be had: allocating them would end the process.
-fn check_memory(size: usize) -> Result<(), Error> {
+pub(super) fn check_memory(size: usize) -> Result<(), Error> {
     if size < MAY_FAIL {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BufMut};
 
+use super::body::{BODY_STEP, MAY_FAIL, check_memory};
 use super::*;
 use crate::keeping::COPY_BELOW;
 

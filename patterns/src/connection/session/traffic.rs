@@ -105,7 +105,7 @@ impl Flow for Session {
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let segment = self.stream.segment();
-        let pieces = if self.mid_batch
+        let (pieces, bytes) = if self.mid_batch
             && !self.batch.is_encoded()
             && self.engine.control().has_remaining()
         {
@@ -118,13 +118,11 @@ impl Flow for Session {
             // What most batches are; the system has less to do for it.
             [only] => Pin::new(&mut self.stream).poll_write(cx, only),
             several => {
-                if !self.expects_large
-                    && several.iter().map(|slice| slice.len()).sum::<usize>() > segment
-                {
+                if !self.expects_large && bytes > segment {
                     self.expects_large = true;
                     self.stream.expect_large();
                 }
-                Pin::new(&mut self.stream).poll_write_vectored(cx, several)
+                self.stream.poll_write_pieces(cx, several, bytes)
             }
         };
         let written = ready!(self.watch(written))?;
