@@ -96,6 +96,7 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Reads what the connections have to tell, and lets `attempt` do its share.
+    #[inline]
     fn try_once<T>(&mut self, attempt: &mut impl FnMut(&mut Self) -> Attempt<T>) -> Attempt<T> {
         self.work = 0;
         if self.read_events() {

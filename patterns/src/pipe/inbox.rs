@@ -222,14 +222,10 @@ impl<E: PipeEnd> Inbox<E> {
         // Of one that is shut, each call hears.
         self.unread.store(state.closed, Ordering::Release);
         std::mem::swap(&mut state.events, read);
-        if !state.unseen.is_empty() || !state.vanished.is_empty() {
-            state.unseen = FxHashMap::default();
-            state.vanished = FxHashSet::default();
-            state.left = Left::default();
-        }
-        read.extend(state.configured.take().map(PipeEvent::Configured));
-        if std::mem::take(&mut state.look) {
-            read.push_back(PipeEvent::Look);
+        // One look at all that is rare.
+        let is_plain = state.unseen.is_empty() & state.vanished.is_empty();
+        if !(is_plain & state.configured.is_none() & !state.look) {
+            state.take_rest(read);
         }
         state.closed
     }
@@ -327,6 +323,18 @@ impl<E: PipeEnd> Inbox<E> {
 }
 
 impl<E: PipeEnd> State<E> {
+    /// Takes what is not among the events, and forgets which pipes are among them.
+    #[cold]
+    fn take_rest(&mut self, read: &mut VecDeque<PipeEvent<E>>) {
+        self.unseen = FxHashMap::default();
+        self.vanished = FxHashSet::default();
+        self.left = Left::default();
+        read.extend(self.configured.take().map(PipeEvent::Configured));
+        if std::mem::take(&mut self.look) {
+            read.push_back(PipeEvent::Look);
+        }
+    }
+
     fn push(&mut self, event: PipeEvent<E>) {
         if let PipeEvent::Attached(end) = &event {
             self.unseen.insert(end.id(), self.events.len());

@@ -55,10 +55,13 @@ impl Batch {
         if self.cut || self.messages == 0 || !self.refs.is_empty() {
             return None;
         }
-        let (header, len, rest) = match self.wire.get(self.head..)? {
+        let wire = self.wire.get(self.head..)?;
+        let (header, len, rest) = match wire {
             [0, len, rest @ ..] => (2, usize::from(*len), rest),
-            [frame::LONG, 0, 0, 0, 0, 0, 0, high, low, rest @ ..] => {
-                (9, usize::from(u16::from_be_bytes([*high, *low])), rest)
+            [frame::LONG, rest @ ..] => {
+                // All eight octets at once: one by one, they cost more than the rest.
+                let (len, rest) = rest.split_first_chunk()?;
+                (9, usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
             }
             _ => return None,
         };
