@@ -19,7 +19,7 @@ use crate::socket::{RecvSide, SendSide, Socket};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subscriber(Place);
 
-/// What an [`XPubSocket`] receives, told apart: made by its [`recv_event`](Socket::recv_event).
+/// What an [`XPubSocket`](super::XPubSocket) receives, told apart: made by its [`recv_event`](Socket::recv_event).
 ///
 /// Whatever a peer has sent as a message is a [`Message`](Self::Message), also if it looks like a notice. Which notices are
 /// told, the options `verbose`, `verboser` and `manual` say, as for `recv`.
