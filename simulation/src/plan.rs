@@ -166,6 +166,15 @@ impl Plan {
             }
             _ => {}
         }
+        for node in &mut plan.nodes {
+            let settings = &mut node.settings;
+            // Nobody's refusal is final for such a client, which would come again after many seconds only.
+            if let Security::CurveClient { .. } = settings.security
+                && settings.reconnect_after_refusal.is_none()
+            {
+                settings.reconnect_after_refusal = settings.reconnect_interval;
+            }
+        }
         plan
     }
 }

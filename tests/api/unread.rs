@@ -11,7 +11,7 @@ use common::within;
 use purezmq::SocketType::{Dealer, Gather, Pair, Pull, Push, Router, Scatter, XSub};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::stats::Dropped;
-use purezmq::{AnySocket, Context, DealerSocket, Message, SocketType};
+use purezmq::{AnySocket, Context, DealerSocket, Message, PairSocket, SocketType};
 
 /// More than a pipe holds by default.
 const MANY: usize = 3000;
@@ -165,6 +165,30 @@ async fn a_sending_half_alone_throws_away_what_the_other_would_have_got() {
             assert_eq!(heard, "still here");
         }
     }
+}
+
+/// By inproc, what the half that goes has not taken out of the pipe is the sender's, and unsent: found by the simulation.
+#[tokio::test]
+async fn what_waits_by_inproc_for_a_half_that_goes_is_counted_by_its_sender() {
+    let mut pair = PairSocket::new();
+    pair.bind("inproc://unread-half").await.unwrap();
+    let mut peer = PairSocket::new();
+    peer.connect("inproc://unread-half").unwrap();
+    let (sender, mut receiver) = pair.split();
+    for _ in 0..10 {
+        within("send", peer.send("it waits")).await.unwrap();
+    }
+    // One is taken, with what is in its batch.
+    within("a message", receiver.recv()).await.unwrap();
+    for _ in 0..10 {
+        within("send", peer.send("it waits, too")).await.unwrap();
+    }
+    drop(receiver);
+    let stats = peer.stats();
+    let counted = stats.sent.messages + stats.queued_to_send as u64 + stats.dropped.total();
+    assert_eq!(counted, 20, "{stats:?}");
+    assert!(stats.dropped.unsent > 0, "{stats:?}");
+    drop(sender);
 }
 
 /// What the application does while peers come and go.

@@ -107,6 +107,9 @@ impl PipeReader {
         if lane.discards {
             return;
         }
+        if !lane.writer.is_session() {
+            lane.counters.unread.add(unread.len());
+        }
         let dropped = lane.discard();
         let wakeup = lane.writer.unpark();
         drop(lane);
@@ -131,8 +134,15 @@ fn compact(batch: &mut Batch) {
 impl Queue {
     /// Throws away all that is queued, and from now on what comes. Returns it, to be dropped without the lock.
     pub(super) fn discard(&mut self) -> (VecDeque<super::queued::Queued>, Batch) {
-        let unread = self.queued().saturating_sub(self.counters.popped.take());
-        self.counters.unread.add(unread);
+        let popped = self.counters.popped.take();
+        if self.writer.is_session() {
+            self.counters
+                .unread
+                .add(self.queued().saturating_sub(popped));
+        } else {
+            // By inproc, what is still in the queue is the writer's, and unsent.
+            self.counters.left.add(self.unsent());
+        }
         self.discards = true;
         self.peers.forget_marks();
         self.policy = None;
