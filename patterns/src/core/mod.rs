@@ -270,9 +270,7 @@ impl Closing {
             unread: self.unread,
         }
     }
-}
 
-impl Closing {
     /// Waits for the socket's end, and no longer than `timer`.
     pub(crate) async fn wait_within(self, timer: Sleep) -> CloseReport {
         let (state, unread) = (self.shared.state.clone(), self.unread);

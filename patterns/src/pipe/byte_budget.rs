@@ -27,7 +27,7 @@ pub(super) struct ByteBudget {
     /// The room for messages that there will be once there is room for bytes, or the reader takes messages again.
     withheld: Option<usize>,
     /// The reader takes no more, however few there are.
-    is_shut: bool,
+    is_held_back: bool,
 }
 
 impl ByteBudget {
@@ -37,7 +37,7 @@ impl ByteBudget {
             held: 0,
             in_hands: 0,
             withheld: None,
-            is_shut: false,
+            is_held_back: false,
         }
     }
 
@@ -96,29 +96,29 @@ impl ByteBudget {
 
     /// Returns whether the limit is reached.
     fn is_full(&self, open: &Batch) -> bool {
-        self.is_shut || self.held.saturating_add(open.byte_len()) >= self.limit
+        self.is_held_back || self.held.saturating_add(open.byte_len()) >= self.limit
     }
 
     /// Returns whether the lane may take messages again.
     fn is_low(&self, open: &Batch) -> bool {
-        !self.is_shut && self.held.saturating_add(open.byte_len()) <= self.limit / 2
+        !self.is_held_back && self.held.saturating_add(open.byte_len()) <= self.limit / 2
     }
 
     /// Keeps back all room, that which is yet to come included.
-    pub(super) fn shut(&mut self, free: &mut usize) {
-        self.is_shut = true;
+    pub(super) fn hold_back(&mut self, free: &mut usize) {
+        self.is_held_back = true;
         self.withheld.get_or_insert_default();
         self.ration(free, &Batch::new());
     }
 
     /// Lets the limits decide again.
     pub(super) fn reopen(&mut self, free: &mut usize, open: &Batch) {
-        self.is_shut = false;
+        self.is_held_back = false;
         self.give(free, open);
     }
 
-    pub(super) fn is_shut(&self) -> bool {
-        self.is_shut
+    pub(super) fn is_held_back(&self) -> bool {
+        self.is_held_back
     }
 
     /// Returns the room for messages that is kept back because there are too many bytes.

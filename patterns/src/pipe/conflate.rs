@@ -22,7 +22,7 @@ impl Queue {
     /// is some.
     #[cold]
     pub(super) fn make_room(&mut self) -> bool {
-        if self.reader.gone || self.is_shut {
+        if self.reader.gone || self.is_shut() {
             return false;
         }
         let Some(policy) = &mut self.policy else {

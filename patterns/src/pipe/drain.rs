@@ -50,7 +50,7 @@ impl Queue {
     fn hold_back(&mut self) {
         self.drain.reader_drains = true;
         if self.drain.work == Work::HeldBack {
-            self.budget.shut(&mut self.free);
+            self.budget.hold_back(&mut self.free);
         }
     }
 

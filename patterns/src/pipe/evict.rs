@@ -30,20 +30,30 @@ impl Queue {
     /// Drops all that is queued, and takes nothing until [`Queue::clear_eviction`]. Returns what was dropped, for the
     /// caller to drop without the lock.
     pub(super) fn evict(&mut self, why: EvictReason) -> (VecDeque<Queued>, Batch) {
+        let queued = self.queued();
+        let (full, open, dropped, uncounted) = self.empty();
+        self.counters.full.add(uncounted);
+        self.evicted = Some(why);
+        self.over = queued.saturating_sub(dropped);
+        self.writer.parked = true;
+        (full, open)
+    }
+
+    /// Takes all out that is queued, so that there is no room. Returns it, how many messages that is, and how many of them are
+    /// not counted yet: what an inproc connection begins with is.
+    fn empty(&mut self) -> (VecDeque<Queued>, Batch, usize, usize) {
         self.close_last_values();
-        let in_hands = self.queued();
         let full = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
-        // What an inproc connection begins with is counted already.
-        let counted = std::mem::take(&mut self.began);
-        self.counters.full.add(dropped.saturating_sub(counted));
-        self.evicted = Some(why);
-        self.is_shut = true;
+        let uncounted = dropped.saturating_sub(std::mem::take(&mut self.began));
         self.free = 0;
-        self.over = in_hands.saturating_sub(dropped);
-        self.writer.parked = true;
-        (full, open)
+        (full, open, dropped, uncounted)
+    }
+
+    /// Returns whether nothing is taken: the reader is evicted, or the writer has yet to hear who reads now.
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_strange || self.evicted.is_some()
     }
 
     /// Takes messages again: the evicted peer is gone, with all that was on its way to it, and what follows is for
@@ -57,17 +67,10 @@ impl Queue {
     /// it: [`Queue::acknowledge`]. Between two connections, so that the reader has nothing in its hands. Returns what was
     /// dropped, for the caller to drop without the lock, and what to tell a writer that waits.
     pub(super) fn give_up(&mut self) -> (VecDeque<Queued>, Batch, Option<Wakeup<PipeWriter>>) {
-        self.close_last_values();
-        let full = std::mem::take(&mut self.full);
-        let open = std::mem::take(&mut self.open);
-        let dropped = full.iter().map(|one| one.batch.len()).sum::<usize>() + open.len();
-        // What an inproc connection begins with is counted already.
-        let counted = std::mem::take(&mut self.began);
-        self.counters.left.add(dropped.saturating_sub(counted));
+        let (full, open, _, uncounted) = self.empty();
+        self.counters.left.add(uncounted);
         self.over = 0;
         self.is_strange = true;
-        self.is_shut = true;
-        self.free = 0;
         (full, open, self.writer.unpark())
     }
 
@@ -81,8 +84,7 @@ impl Queue {
 
     /// Takes messages again, if nothing else is in the way: there are none.
     fn open_again(&mut self) -> Option<Wakeup<PipeWriter>> {
-        self.is_shut = self.is_strange || self.evicted.is_some();
-        if self.is_shut || self.reader.gone {
+        if self.is_shut() || self.reader.gone {
             return None;
         }
         self.free = self.hwm;

@@ -60,8 +60,6 @@ pub(super) struct Queue {
     pub(super) evicted: Option<EvictReason>,
     /// The reader's connection is to end. What is queued stays.
     pub(super) is_ending: bool,
-    /// Nothing is taken: the reader is evicted, or the writer has yet to hear who reads now.
-    pub(super) is_shut: bool,
     /// Somebody else reads than the writer knows.
     pub(super) is_strange: bool,
     /// Who reads, and who has been given the batch that was taken last.
@@ -118,7 +116,6 @@ impl Queue {
             policy: Policy::new(&all),
             evicted: None,
             is_ending: false,
-            is_shut: false,
             is_strange: false,
             identity: Identity::ANY,
             given: Identity::ANY,
@@ -307,7 +304,7 @@ impl Queue {
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
         let paid = self.over.min(messages);
-        if self.is_shut || self.reader.gone {
+        if self.is_shut() || self.reader.gone {
             self.over -= paid;
             return None;
         }
@@ -365,7 +362,7 @@ impl Queue {
         if self.reader.gone {
             return 0;
         }
-        if self.is_shut {
+        if self.is_shut() {
             return self.over;
         }
         self.hwm - self.free - self.budget.withheld() + self.over

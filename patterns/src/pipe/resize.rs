@@ -15,7 +15,7 @@ impl Queue {
             return None;
         }
         let hwm = self.limits.together().messages();
-        if self.reader.gone || self.is_shut {
+        if self.reader.gone || self.is_shut() {
             self.hwm = hwm;
             return None;
         }

@@ -111,7 +111,7 @@ impl PipeWriter {
             // Whoever asks needs no event.
             lane.expire();
         }
-        let takes = !lane.reader.gone && !lane.is_strange && !lane.budget.is_shut();
+        let takes = !lane.reader.gone && !lane.is_strange && !lane.budget.is_held_back();
         if lane.free > 0 || (lane.conflates() && takes) {
             return Ok(());
         }
@@ -178,7 +178,7 @@ impl PipeWriter {
         if lane.is_strange {
             return Err(Self::refuse(lane));
         }
-        if lane.free > 0 || (!lane.budget.is_shut() && lane.make_room()) {
+        if lane.free > 0 || (!lane.budget.is_held_back() && lane.make_room()) {
             Ok(())
         } else {
             Err(Self::refuse(lane))
