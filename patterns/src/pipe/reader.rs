@@ -121,9 +121,9 @@ impl PipeReader {
             self.count();
             return Some(message);
         }
-        if let Some(message) = self.batch.pop_boxed() {
+        if let Some(payload) = self.batch.pop_boxed() {
             self.count();
-            return Some(message);
+            return Some(Message::boxed(payload));
         }
         let payload = self.batch.pop_large()?;
         self.count();

@@ -150,13 +150,6 @@ impl Frame {
         }))
     }
 
-    /// Copies a payload that is too large to be inline, but small enough to be copied again with the frame.
-    #[inline]
-    pub(crate) fn boxed(payload: &[u8]) -> Self {
-        debug_assert!(payload.len() > INLINE);
-        Self(Repr::Boxed(payload.into()))
-    }
-
     /// Returns the inline payload.
     #[inline]
     pub(crate) fn as_inline(&self) -> Option<&Block> {

@@ -223,6 +223,14 @@ impl Message {
         Self(Frames::One(Frame(Repr::Shared(payload))))
     }
 
+    /// Makes a message of one frame whose payload has an allocation of its own. Does not copy it.
+    #[doc(hidden)]
+    #[inline(always)]
+    #[must_use]
+    pub fn boxed(payload: Box<[u8]>) -> Self {
+        Self(Frames::One(Frame(Repr::Boxed(payload))))
+    }
+
     pub(crate) fn frames(&self) -> FrameIter<'_> {
         match &self.0 {
             Frames::One(frame) => FrameIter::One(Some(frame)),
