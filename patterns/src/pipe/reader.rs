@@ -127,7 +127,7 @@ impl PipeReader {
         }
         let payload = self.batch.pop_large()?;
         self.count();
-        Some(Message::from(payload))
+        Some(Message::shared(payload))
     }
 
     /// Returns the first frame of the message that `pop_at_hand` would take.

@@ -217,8 +217,10 @@ impl Message {
     }
 
     /// Makes a message of one frame whose payload is too large to be inline.
-    #[inline]
-    pub(crate) fn shared(payload: Bytes) -> Self {
+    #[doc(hidden)]
+    #[inline(always)]
+    #[must_use]
+    pub fn shared(payload: Bytes) -> Self {
         debug_assert!(payload.len() > INLINE);
         Self(Frames::One(Frame(Repr::Shared(payload))))
     }
