@@ -1,5 +1,7 @@
-//! What the long runs (`soak`) and the large ones (`scale`) share: what the process holds, and curves of it.
+//! What the long runs (`soak`), the large ones (`scale`) and the hostile ones (`attack`) share: what processes hold, curves
+//! of it, and processes that exchange lines.
 
+pub mod child;
 pub mod holdings;
 pub mod plot;
 

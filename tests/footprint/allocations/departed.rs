@@ -4,13 +4,10 @@
 //! All of it is on one thread, which is the one that is counted.
 
 use common::raw::{RawPeer, greeting};
+use common::roles::{Role, each_role};
 use common::within;
 use purezmq::options::Options;
-use purezmq::rules::RULES;
-use purezmq::{
-    AnySocket, Capability, Context, Endpoint, Message, Monitor, MonitorEventKind, PullSocket,
-    SocketType,
-};
+use purezmq::{AnySocket, Context, Endpoint, Monitor, MonitorEventKind, PullSocket, SocketType};
 use tokio::runtime::{Builder, Runtime};
 
 /// What a peer that came and went may cost, in bytes: less than anything that would be kept for it. A pipe is 3 KB.
@@ -18,13 +15,6 @@ const EACH: i64 = 100;
 
 /// What is made once, and grows by doubling.
 const ONCE: i64 = 64 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Sends,
-    Receives,
-    Nothing,
-}
 
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
@@ -69,38 +59,23 @@ async fn come_and_go(socket: &mut AnySocket, endpoint: &Endpoint, role: Role) {
         matches!(kind, MonitorEventKind::HandshakeSucceeded)
     })
     .await;
-    let act = |socket: &mut AnySocket| match role {
-        Role::Sends => drop(socket.try_send(Message::from(["to whom it may", "concern"]))),
-        Role::Receives => drop(socket.try_recv()),
-        Role::Nothing => {}
-    };
-    act(socket);
+    role.act(socket);
     drop(peer);
     await_event(&mut monitor, |kind| {
         matches!(kind, MonitorEventKind::Disconnected(_))
     })
     .await;
-    act(socket);
+    role.act(socket);
 }
 
 #[test]
 fn peers_that_come_and_go_leave_nothing_whatever_the_application_does() {
-    for rules in RULES {
-        for role in [Role::Sends, Role::Receives, Role::Nothing] {
-            let needs = match role {
-                Role::Sends => Capability::Sends,
-                Role::Receives => Capability::Receives,
-                Role::Nothing => Capability::Any,
-            };
-            if !rules.has(needs) {
-                continue;
-            }
-            let few = kept(rules.socket_type, role, 20);
-            let many = kept(rules.socket_type, role, 120);
-            let each = (many - few - ONCE) / 100;
-            println!("{} {role:?}: {few}, {many}", rules.socket_type);
-            assert!(each < EACH, "{} {role:?}: {few}, {many}", rules.socket_type);
-        }
+    for (rules, role) in each_role() {
+        let few = kept(rules.socket_type, role, 20);
+        let many = kept(rules.socket_type, role, 120);
+        let each = (many - few - ONCE) / 100;
+        println!("{} {role:?}: {few}, {many}", rules.socket_type);
+        assert!(each < EACH, "{} {role:?}: {few}, {many}", rules.socket_type);
     }
 }
 

@@ -1,10 +1,13 @@
-//! Ten thousand connections come and go, and leave no task, no file descriptor and no memory behind.
+//! Ten thousand connections come and go, and leave no task, no file descriptor and no memory behind; whatever the socket's
+//! type, and whether its application sends, receives, or does neither.
 
 use std::time::Duration;
 
-use common::raw::{RawPeer, short_frame};
+use common::raw::{RawPeer, greeting, ready, short_frame};
+use common::roles::each_role;
 use common::within;
-use purezmq::{Endpoint, PullSocket, PushSocket};
+use purezmq::options::{OptionId, Options};
+use purezmq::{AnySocket, Context, Endpoint, PullSocket, PushSocket};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -142,5 +145,56 @@ fn ten_thousand_connections_leave_nothing_behind() {
             "memory grew from {warm:?} to {after:?}"
         );
         reader.abort();
+    });
+}
+
+/// Allocations are counted one by one in `allocations/departed.rs`; here it is what the process holds.
+#[test]
+fn whatever_a_socket_is_for_who_came_and_went_leaves_nothing_behind() {
+    /// Peers of each.
+    const PEERS: usize = 300;
+    alone(Threads::One, async {
+        let mut warm = None;
+        for round in 0..2 {
+            for (rules, role) in each_role() {
+                let empty = holdings();
+                let mut options = Options::of(rules.socket_type);
+                // What they leave for the application is another matter.
+                let id = OptionId::by_name("departed_hwm").expect("an option");
+                options.set(id, 1).expect("a value in range");
+                let context = Context::new();
+                let socket = AnySocket::with_options(rules.socket_type, &context, options);
+                let mut socket = socket.expect("options");
+                let endpoint = socket.bind("tcp://127.0.0.1:*").await.expect("bind");
+                let before = holdings();
+                let kind = rules.socket_type.peers()[0].name();
+                for number in 0..PEERS {
+                    let mut peer = RawPeer::connect(&endpoint).await;
+                    // A PAIR turns away who comes before the one before has gone.
+                    if number % 2 == 0 || kind == "PAIR" {
+                        peer.try_send(&[&greeting()[..], &ready(kind)].concat())
+                            .await;
+                    } else {
+                        peer.shake_hands(kind).await;
+                    }
+                    role.act(&mut socket);
+                    peer.try_send(&short_frame(b"left behind")).await;
+                    role.act(&mut socket);
+                    drop(peer);
+                }
+                settle(before).await;
+                role.act(&mut socket);
+                drop(socket);
+                settle(empty).await;
+            }
+            let now = holdings();
+            println!("after round {round}: {now:?}");
+            let first = *warm.get_or_insert(now);
+            // 1 KiB for each would be ten thousand KiB.
+            assert!(
+                now.memory_kib < first.memory_kib + 5_000,
+                "memory grew from {first:?} to {now:?}"
+            );
+        }
     });
 }

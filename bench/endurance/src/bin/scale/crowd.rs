@@ -8,10 +8,9 @@ use clap::ValueEnum;
 use futures::future::try_join_all;
 use purezmq::{DealerSocket, SubSocket};
 use purezmq_endurance::Failure;
+use purezmq_endurance::child::tell;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 use tokio::time::{sleep, timeout};
-
-use crate::child::tell;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use purezmq::{PubSocket, RouterSocket};
 use purezmq_endurance::Failure;
+use purezmq_endurance::child::tell;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::HEAP;
-use crate::child::tell;
 use crate::crowd::{DATA, MARKERS, topic};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use purezmq::PairSocket;
 use purezmq_endurance::Failure;
+use purezmq_endurance::child::tell;
 use purezmq_endurance::holdings::rss_kib;
 use rustix::process::{Resource, getrlimit};
-
-use crate::child::tell;
 
 fn endpoint(number: usize) -> String {
     format!("inproc://pair {number}")

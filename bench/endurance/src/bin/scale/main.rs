@@ -2,14 +2,12 @@
 //! follow. `scripts/scale` builds and starts it.
 //!
 //! ```text
-//! child.rs    processes of this same program, and the lines that they exchange
 //! hub.rs      the one socket that is measured, ours or libzmq's, in a process of its own
 //! crowd.rs    its many peers: always ours, so that both hubs have the same
 //! inproc.rs   pairs within one process
 //! report.rs   tables, plots, goals
 //! ```
 
-mod child;
 mod crowd;
 mod hub;
 mod inproc;
@@ -22,8 +20,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use peak_alloc::PeakAlloc;
 use purezmq_endurance::Failure;
+use purezmq_endurance::child::Child;
 
-use crate::child::Child;
 use crate::report::Report;
 
 /// Counts what this process has allocated, for `heap` reports.

@@ -54,10 +54,13 @@ scenarios! {
     "restarts" => restarts,
     "cancelled calls" => cancelled,
     "peers without manners" => rude_peers,
+    "every type in each role" => every_role,
 }
 
+mod roles;
 mod rude;
 
+use self::roles::every_role;
 use self::rude::rude_peers;
 
 /// What a scenario reports to: a count of messages received.

@@ -1,12 +1,17 @@
-//! Processes of this program, and the lines that they exchange: `NAME NUMBER` out, orders in.
+//! Processes of the program that runs, and the lines that they exchange: `NAME NUMBER` out, orders in. Used by `scale` and
+//! `attack`.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
-use purezmq_endurance::Failure;
+use crate::Failure;
 
 /// Prints one value for whoever started this process.
-pub(crate) fn tell(name: &str, value: f64) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// Nobody listens any more.
+pub fn tell(name: &str, value: f64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{name} {value}")?;
     out.flush()?;
@@ -14,14 +19,19 @@ pub(crate) fn tell(name: &str, value: f64) -> Result<(), Failure> {
 }
 
 /// A process. Killed when dropped.
-pub(crate) struct Child {
+pub struct Child {
     process: std::process::Child,
     orders: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Child {
-    pub(crate) fn start(arguments: &[&str]) -> Result<Child, Failure> {
+    /// Starts this program once more, with these arguments.
+    ///
+    /// # Errors
+    ///
+    /// The system has no process to give.
+    pub fn start(arguments: &[&str]) -> Result<Child, Failure> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -37,7 +47,11 @@ impl Child {
     }
 
     /// The next value that it tells, which has to be this one.
-    pub(crate) fn value(&mut self, name: &str) -> Result<f64, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// It tells another one, or has ended.
+    pub fn value(&mut self, name: &str) -> Result<f64, Failure> {
         let line = self
             .lines
             .next()
@@ -48,23 +62,45 @@ impl Child {
         }
     }
 
-    pub(crate) fn say(&mut self, order: &str) -> Result<(), Failure> {
+    /// Gives it an order.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn say(&mut self, order: &str) -> Result<(), Failure> {
         writeln!(self.orders, "{order}")?;
         Ok(())
     }
 
     /// An order whose answer has the name of its first word.
-    pub(crate) fn ask(&mut self, order: &str) -> Result<f64, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// As for [`say`](Self::say) and [`value`](Self::value).
+    pub fn ask(&mut self, order: &str) -> Result<f64, Failure> {
         self.say(order)?;
         self.value(order.split(' ').next().unwrap_or_default())
     }
 
     /// Its resident memory.
-    pub(crate) fn rss_kib(&self) -> Result<f64, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or there is no `/proc`.
+    pub fn rss_kib(&self) -> Result<f64, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.ok_or("no VmRSS")?.trim().trim_end_matches(" kB");
         Ok(number.parse()?)
+    }
+
+    /// How many file descriptors it has.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rss_kib`](Self::rss_kib).
+    pub fn descriptors(&self) -> Result<usize, Failure> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
     }
 }
 

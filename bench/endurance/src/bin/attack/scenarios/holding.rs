@@ -1,0 +1,135 @@
+//! What one who is there can make a victim hold.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::raw::short_frame;
+use purezmq_endurance::Failure;
+
+use crate::table::Bound::{AtMost, LikeLibzmq, Shown};
+use crate::table::Table;
+use crate::victim::{Does, Victim, peer_of};
+use crate::wire::{Peer, gather, subscription};
+
+/// The header of a long frame.
+fn header(flags: u8, size: u64) -> Vec<u8> {
+    [&[flags | 2][..], &size.to_be_bytes()].concat()
+}
+
+pub(super) fn announced(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
+    let here = format!("KiB while {count} announce 256 MiB");
+    let most = 80.0 * count as f64;
+    let gone = "KiB when they have gone";
+    let figures = [(here.as_str(), AtMost(most)), (gone, LikeLibzmq)];
+    table.beside("PULL receives", figures, |who| {
+        let victim = Victim::start(who, "PULL", Does::Receives)?;
+        let peers = gather(count, count, |_| {
+            let mut peer = Peer::meet(victim.port, "PUSH")?;
+            peer.send(&[&header(0, 256 << 20)[..], &[b'x'; 1000]].concat())?;
+            Ok(peer)
+        })?;
+        sleep(Duration::from_millis(1500));
+        let here = victim.grown()?;
+        drop(peers);
+        victim.settle()?;
+        Ok([here, victim.grown()?])
+    });
+    Ok(())
+}
+
+pub(super) fn frames(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
+    let here = format!("KiB while {count} frames come");
+    let gone = "KiB when the peer has gone";
+    let figures = [(here.as_str(), AtMost(32.0 * 1024.0)), (gone, LikeLibzmq)];
+    for kind in ["PULL", "REP", "SUB", "ROUTER", "PAIR", "PUSH"] {
+        table.beside(&format!("{kind} unused"), figures, |who| {
+            let victim = Victim::start(who, kind, Does::Nothing)?;
+            let mut peer = Peer::meet(victim.port, peer_of(who, kind)?)?;
+            let flood = b"\x01\x01x".repeat(1000);
+            for _ in 0..count / 1000 {
+                // Whoever is thrown out stays out.
+                if peer.send(&flood).is_err() {
+                    break;
+                }
+            }
+            sleep(Duration::from_millis(500));
+            let here = victim.grown()?;
+            drop(peer);
+            victim.settle()?;
+            Ok([here, victim.grown()?])
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn large(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
+    let here = format!("KiB while {count} MiB come");
+    let gone = "KiB when the peer has gone";
+    let figures = [(here.as_str(), AtMost(4.0 * 1024.0)), (gone, LikeLibzmq)];
+    for kind in ["PUSH", "SCATTER", "PUB"] {
+        table.beside(&format!("{kind} sends"), figures, |who| {
+            let victim = Victim::start(who, kind, Does::Sends)?;
+            let mut peer = Peer::meet(victim.port, peer_of(who, kind)?)?;
+            let mut sent = peer.send(&header(0, (count as u64) << 20)).is_ok();
+            for _ in 1..count {
+                sent = sent && peer.send(&[b'x'; 1 << 20]).is_ok();
+            }
+            sleep(Duration::from_millis(300));
+            let here = victim.grown()?;
+            drop(peer);
+            victim.settle()?;
+            Ok([here, victim.grown()?])
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn pings(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
+    let here = format!("KiB while {count} PINGs come");
+    let figures = [
+        (here.as_str(), AtMost(1024.0)),
+        ("KiB when the peer has gone", LikeLibzmq),
+    ];
+    table.beside("PULL receives", figures, |who| {
+        let victim = Victim::start(who, "PULL", Does::Receives)?;
+        let mut peer = Peer::meet(victim.port, "PUSH")?;
+        peer.set_write_patience(Duration::from_millis(500))?;
+        let flood = b"\x04\x17\x04PING\0\0sixteen bytes: a".repeat(100);
+        for _ in 0..count / 100 {
+            if peer.send(&flood).is_err() {
+                break;
+            }
+        }
+        sleep(Duration::from_millis(300));
+        let here = victim.grown()?;
+        drop(peer);
+        victim.settle()?;
+        Ok([here, victim.grown()?])
+    });
+    Ok(())
+}
+
+pub(super) fn deaf(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
+    let here = format!("KiB while {count} do not read for 4 s");
+    let figures = [
+        (here.as_str(), Shown),
+        ("KiB when they have gone", LikeLibzmq),
+    ];
+    for kind in ["PUB", "XPUB"] {
+        table.beside(&format!("{kind} publishes"), figures, |who| {
+            let victim = Victim::start(who, kind, Does::Publishes)?;
+            let peers = gather(count, count, |_| {
+                let mut peer = Peer::meet(victim.port, "SUB")?;
+                let nonsense = short_frame(b"\x02what?");
+                peer.send(&[subscription(b""), nonsense].concat())?;
+                Ok(peer)
+            })?;
+            sleep(Duration::from_secs(4));
+            let here = victim.grown()?;
+            drop(peers);
+            victim.settle()?;
+            Ok([here, victim.grown()?])
+        });
+    }
+    Ok(())
+}
