@@ -125,6 +125,33 @@ impl Book {
         }
     }
 
+    /// A hostile peer has received a message that an honest one may have been to receive.
+    pub(crate) fn taken_away(&self, name: Name, by: u8) {
+        self.world.note("take away", numbers(name), || {
+            format!("{name} by host {by}")
+        });
+        let mut entries = self.entries.lock();
+        let Some(entry) = entries.messages.get_mut(&name) else {
+            return self
+                .world
+                .fail(format!("{name} was never written, and came to host {by}"));
+        };
+        if !entry.sent {
+            self.world.fail(format!(
+                "{name} came to host {by}, and its send was given up"
+            ));
+        }
+        if entry.spread == Spread::One {
+            if !entry.receivers.is_empty() {
+                let before = &entry.receivers;
+                self.world.fail(format!(
+                    "{name} came to host {by}, and had come to {before:?} before"
+                ));
+            }
+            entry.receivers.push((by, 0));
+        }
+    }
+
     /// Messages that were sent when all was well and have not reached all they were to, and how many that are.
     pub(crate) fn missing(&self) -> (usize, Vec<Name>) {
         let entries = self.entries.lock();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use purezmq::security::{Admission, AuthRequest, Decision, Refusal};
+use purezmq::security::{Admission, AuthRequest, Credentials, Decision, Refusal};
 use purezmq::{AnySocket, Context, Message, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -96,10 +96,10 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Decides, or panics.
-    async fn decide(&self) -> Decision {
+    /// Decides about a user, or panics.
+    async fn decide(&self, user: String) -> Decision {
         if self.shared.stages.now() > Stage::Chaos {
-            return Ok(Admission::user("joe"));
+            return Ok(Admission::user(user));
         }
         let drawn = self.rng.lock().random_range(0..20);
         match drawn {
@@ -110,9 +110,9 @@ impl Keeper {
             6..9 => {
                 let pause = self.rng.lock().random_range(0..100);
                 sleep(Duration::from_millis(pause)).await;
-                Ok(Admission::user("late joe"))
+                Ok(Admission::user(format!("late {user}")))
             }
-            _ => Ok(Admission::user("joe")),
+            _ => Ok(Admission::user(user)),
         }
     }
 }
@@ -131,13 +131,15 @@ pub(crate) fn guard(
     };
     match gate {
         Gate::Open => {
-            context.set_authenticator(|_: AuthRequest| async { Ok(Admission::user("joe")) });
+            context.set_authenticator(|request: AuthRequest| async move {
+                Ok(Admission::user(user_of(&request)))
+            });
             None
         }
         Gate::Function => {
-            context.set_authenticator(move |_: AuthRequest| {
+            context.set_authenticator(move |request: AuthRequest| {
                 let keeper = keeper.clone();
-                async move { keeper.decide().await }
+                async move { keeper.decide(user_of(&request)).await }
             });
             None
         }
@@ -146,6 +148,14 @@ pub(crate) fn guard(
             tasks.spawn(keep_serving(context.clone(), keeper));
             Some(tasks)
         }
+    }
+}
+
+/// As whom a peer is let in: as it calls itself, or as joe.
+fn user_of(request: &AuthRequest) -> String {
+    match &request.credentials {
+        Credentials::Plain { username, .. } => String::from_utf8_lossy(username).into_owned(),
+        _ => "joe".to_owned(),
     }
 }
 
@@ -168,13 +178,18 @@ async fn serve(context: Context, keeper: Keeper) {
         return;
     }
     while let Ok(question) = handler.recv().await {
-        let (status, user) = match keeper.decide().await {
+        let frame = |at| question.iter().nth(at).unwrap_or_default();
+        let user = match frame(5) {
+            b"PLAIN" => String::from_utf8_lossy(frame(6)).into_owned(),
+            _ => "joe".to_owned(),
+        };
+        let (status, user) = match keeper.decide(user).await {
             Ok(admission) => ("200", admission.user_id),
             Err(Refusal::Temporary) => ("300", String::new()),
             Err(Refusal::Denied) => ("400", String::new()),
             Err(_) => ("500", String::new()),
         };
-        let id = question.iter().nth(1).unwrap_or_default();
+        let id = frame(1);
         let answer = Message::from([
             "1.0".as_bytes(),
             id,

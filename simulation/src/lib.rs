@@ -11,16 +11,18 @@
 //!          world: a hash of all that happens, and what the oracles say
 //! ```
 //!
-//! Some worlds are of relays in place of nodes (`relay`), and in some more can end than connections (`hazards`).
+//! Some worlds are of relays in place of nodes (`relay`), in some more can end than connections (`hazards`), and to some
+//! come hostile peers (`hostile`).
 //!
 //! What the oracles are is in `book` (single messages), `node/audit` (counters), `node/ends` (ends), `node/forms` (limits),
-//! `relay` (subscriptions) and at the end of `run` (what is left).
+//! `relay` (subscriptions), `hostile/visit` (what is whose) and at the end of `run` (what is left).
 //! `scripts/simulate` runs seeds by the thousand, and builds all of this with `--cfg purezmq_simulation`; without that
 //! this crate is empty.
 #![cfg(purezmq_simulation)]
 
 mod book;
 mod hazards;
+mod hostile;
 mod letter;
 mod network;
 mod node;
@@ -207,8 +209,13 @@ async fn live(
         }
     };
     stages.expect(applications.len());
+    let applications = applications.into_iter();
+    let hostiles = plan.hostiles.iter().enumerate().map(|(number, hostile)| {
+        let seed = seed.wrapping_add(1) << 20 | number as u64 + 1;
+        Box::pin(hostile.clone().run(shared.clone(), seed)) as _
+    });
     let actors: Vec<_> = applications
-        .into_iter()
+        .chain(hostiles)
         .map(|application| tokio::spawn(shuffled(application)))
         .collect();
 
@@ -234,6 +241,10 @@ async fn live(
         .is_err()
     {
         world.fail("not all messages can be sent, though all is well".to_owned());
+    }
+    if !plan.hostiles.is_empty() {
+        // Those who have stayed until now go.
+        sleep(Duration::from_millis(200)).await;
     }
     let until = Instant::now() + Duration::from_secs(5);
     while Instant::now() < until && (book.missing().0 > 0 || !network.is_quiet()) {

@@ -295,11 +295,17 @@ impl Actor {
         if self.plan.formal > 0 && self.rng.random_ratio(1, self.plan.formal) {
             self.call_in_form().await;
         }
+        if self.plan.marks_change > 0 && self.rng.random_ratio(1, self.plan.marks_change) {
+            self.change_marks();
+        }
         self.look_after_endpoints().await;
         match self.rng.random_range(0..10) {
             0..4 => self.send().await,
             4..8 => self.receive().await,
-            8 => self.audit(),
+            8 => {
+                self.audit();
+                self.audit_limits();
+            }
             _ => {
                 let longest = self.plan.pause.as_millis() as u64;
                 let pause = self.rng.random_range(1..=longest);

@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::hazards::{self, Gate};
+use crate::hostile::{self, Hostile};
 use crate::network::Weather;
 use crate::relay::Relays;
 use crate::sockets::Settings;
@@ -19,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
     /// In place of the nodes.
     pub(crate) relays: Option<Relays>,
+    /// Peers that mean no good.
+    pub(crate) hostiles: Vec<Hostile>,
     pub(crate) weather: Weather,
     /// How long things go wrong.
     pub(crate) chaos: Duration,
@@ -66,6 +69,8 @@ pub(crate) struct Node {
     pub(crate) has_home: bool,
     /// Who decides about its peers.
     pub(crate) gate: Gate,
+    /// Of so many turns, one changes the high-water marks. 0: none.
+    pub(crate) marks_change: u32,
 }
 
 /// What an application does with its socket.
@@ -148,6 +153,7 @@ impl Plan {
         let mut plan = Plan {
             nodes,
             relays: None,
+            hostiles: Vec::new(),
             weather,
             chaos: millis(rng, 500..=2500),
             faults_every: Duration::from_millis(one_of(rng, &[0, 60, 200, 700])),
@@ -166,6 +172,7 @@ impl Plan {
             }
             _ => {}
         }
+        hostile::draw(&mut plan, seed);
         for node in &mut plan.nodes {
             let settings = &mut node.settings;
             // Nobody's refusal is final for such a client, which would come again after many seconds only.
@@ -222,6 +229,7 @@ fn nodes(
             formal: one_of(rng, &[0, 0, 8, 20]),
             has_home: false,
             gate: Gate::Open,
+            marks_change: 0,
         });
     }
     let style = rng.random_range(0..3);
@@ -354,6 +362,10 @@ fn settings(rng: &mut SmallRng, host: u8, kind: SocketType, common: &Common) -> 
         manual: rng.random_ratio(1, 4),
         welcome: rng.random_ratio(1, 3),
         zap_domain: false,
+        max_subscriptions: None,
+        max_all_subscriptions: None,
+        same_connection: false,
+        by_identity: false,
         security: Security::Null,
     }
 }

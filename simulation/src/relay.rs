@@ -97,6 +97,22 @@ impl Relays {
         self.subscribers.last().copied().unwrap_or_default()
     }
 
+    /// Where somebody may come in.
+    pub(crate) fn doors(&self) -> Vec<(u8, SocketType)> {
+        let mut doors: Vec<_> = self
+            .chain
+            .iter()
+            .map(|(_, back)| (*back, SocketType::XPub))
+            .collect();
+        if self.publishers_bind {
+            let publishers = self.publishers.iter();
+            doors.extend(publishers.map(|host| (*host, SocketType::Pub)));
+        } else {
+            doors.push((self.chain[0].0, SocketType::XSub));
+        }
+        doors
+    }
+
     /// What runs on the hosts.
     pub(crate) fn actors(
         &self,

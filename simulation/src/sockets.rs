@@ -8,10 +8,12 @@ use futures::future::BoxFuture;
 use purezmq::options::{OptionId, Options, SlowSubscriber, Value};
 use purezmq::rules::Capability;
 use purezmq::security::Security;
+use purezmq::socket::{RecvHalf, SendHalf, Whole};
+use purezmq::sockets::Router;
 use purezmq::stats::SocketStats;
 use purezmq::{
     AnySocket, BindError, CloseReport, ConnectError, Context, DisconnectError, Endpoint, Message,
-    Monitor, RecvError, RoutingId, SendError, SocketType, UnbindError,
+    Monitor, RecvError, Routed, RoutingId, SendError, SocketType, UnbindError,
 };
 
 pub(crate) use self::forms::{Receiving, Sending};
@@ -51,6 +53,12 @@ pub(crate) struct Settings {
     pub(crate) welcome: bool,
     /// Peers of NULL are asked about, too.
     pub(crate) zap_domain: bool,
+    /// `None`: as it is by default.
+    pub(crate) max_subscriptions: Option<usize>,
+    pub(crate) max_all_subscriptions: Option<usize>,
+    pub(crate) same_connection: bool,
+    /// A ROUTER answers whoever has asked, and not whoever has the name then.
+    pub(crate) by_identity: bool,
     pub(crate) security: Security,
 }
 
@@ -62,6 +70,8 @@ pub(crate) struct Socket {
     parts: Parts,
     /// It sends and receives with its peers' routing ids.
     by_name: bool,
+    /// Those that it receives with stand for who has sent it, too.
+    by_identity: bool,
 }
 
 enum Parts {
@@ -76,6 +86,7 @@ pub(crate) fn open(kind: SocketType, context: &Context, settings: &Settings) -> 
     Socket {
         parts: Parts::Whole(socket.expect("the plan has sockets of built types only")),
         by_name: kind == SocketType::Router,
+        by_identity: kind == SocketType::Router && settings.by_identity,
     }
 }
 
@@ -124,6 +135,15 @@ impl Settings {
         if self.zap_domain {
             set("zap_domain", "simulated".to_owned().into());
         }
+        for (name, limit) in [
+            ("max_subscriptions", self.max_subscriptions),
+            ("max_all_subscriptions", self.max_all_subscriptions),
+        ] {
+            if limit.is_some() {
+                set(name, limit.into());
+            }
+        }
+        set("same_connection", self.same_connection.into());
         options.set_security(self.security.clone());
         options
     }
@@ -193,6 +213,11 @@ impl Socket {
         changed.expect("the context has all that they ask for");
     }
 
+    /// How many topics a publisher's peers have subscribed to, or a subscriber.
+    pub(crate) fn topics(&mut self) -> usize {
+        self.receiver().topics_count()
+    }
+
     pub(crate) fn monitor(&mut self) -> Monitor {
         self.receiver().monitor()
     }
@@ -227,6 +252,19 @@ impl Socket {
         to: Option<&RoutingId>,
         message: Message,
     ) -> BoxFuture<'_, Result<(), SendError>> {
+        if let (true, Some(to)) = (self.by_identity, to) {
+            let to = to.clone();
+            return match self.sender().as_part::<Router, Whole>().is_some() {
+                true => match self.sender().as_part::<Router, Whole>() {
+                    Some(whole) => Box::pin(whole.send_to(to, message)),
+                    None => unreachable!("it is whole"),
+                },
+                false => match self.sender().as_part::<Router, SendHalf>() {
+                    Some(half) => Box::pin(half.send_to(to, message)),
+                    None => unreachable!("a sender is whole or a half"),
+                },
+            };
+        }
         let message = self.addressed(to, message);
         if !self.sender().rules().has(Capability::Sends) {
             return Box::pin(std::future::pending());
@@ -239,6 +277,15 @@ impl Socket {
         to: Option<&RoutingId>,
         message: Message,
     ) -> Result<(), SendError> {
+        if let (true, Some(to)) = (self.by_identity, to) {
+            let routed = Routed::from((to, message));
+            let sender = self.sender();
+            if let Some(whole) = sender.as_part::<Router, Whole>() {
+                return whole.try_send(routed);
+            }
+            let half = sender.as_part::<Router, SendHalf>();
+            return half.expect("it is whole or a half").try_send(routed);
+        }
         let message = self.addressed(to, message);
         self.sender().try_send(message)
     }
@@ -247,12 +294,22 @@ impl Socket {
     pub(crate) fn recv(
         &mut self,
     ) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
-        let by_name = self.by_name;
+        let (by_name, by_identity) = (self.by_name, self.by_identity);
         if !self.receiver().rules().has(Capability::Receives) {
             return Box::pin(std::future::pending());
         }
         Box::pin(async move {
-            let mut message = self.receiver().recv_message().await?;
+            let receiver = self.receiver();
+            if by_identity {
+                let routed = if let Some(whole) = receiver.as_part::<Router, Whole>() {
+                    whole.recv_message().await?
+                } else {
+                    let half = receiver.as_part::<Router, RecvHalf>();
+                    half.expect("it is whole or a half").recv_message().await?
+                };
+                return Ok((Some(routed.peer), routed.message));
+            }
+            let mut message = receiver.recv_message().await?;
             let name = if by_name { message.pop_front() } else { None };
             Ok((name.map(RoutingId::from), message))
         })

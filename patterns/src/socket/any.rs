@@ -134,6 +134,14 @@ impl AnySocket {
         self.downcast_part::<P, Whole>()
     }
 
+    /// Lends the socket as what it is, or the half that it is.
+    #[cfg(purezmq_simulation)]
+    #[doc(hidden)]
+    pub fn as_part<P: Pattern, D: Direction>(&mut self) -> Option<&mut Socket<P, D>> {
+        let socket: &mut dyn std::any::Any = &mut *self.0;
+        socket.downcast_mut()
+    }
+
     pub(super) fn downcast_part<P: Pattern, D: Direction>(self) -> Result<Socket<P, D>, Self> {
         if (*self.0).type_id() != std::any::TypeId::of::<Socket<P, D>>() {
             return Err(self);

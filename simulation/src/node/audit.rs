@@ -1,10 +1,13 @@
 //! What a socket says of itself, checked against what the application has counted and what the network has seen.
 
+use std::collections::BTreeSet;
+
 use purezmq::SocketType;
 use purezmq::options::SlowSubscriber;
 use purezmq::stats::SocketStats;
 
 use super::Actor;
+use crate::hostile;
 
 impl Actor {
     /// Checks that the high-water marks hold, and that nothing is lost without being counted.
@@ -22,6 +25,7 @@ impl Actor {
             format!("host {}: {stats:?}", self.plan.host)
         });
         self.check_directions(&stats);
+        self.check_numbers(&stats);
         if self.shared.inproc.is_some() {
             // What is in a pipe between two sockets is counted by both, and the marks of both hold together.
             return;
@@ -55,6 +59,25 @@ impl Actor {
                     "{receiving} queued to receive, {highest_receiving} allowed"
                 ));
             }
+        }
+    }
+
+    /// No counter has gone below zero.
+    fn check_numbers(&self, stats: &SocketStats) {
+        let mut numbers = vec![
+            stats.queued_to_send as u64,
+            stats.queued_to_receive as u64,
+            stats.dropped.total(),
+            stats.sent.messages,
+            stats.received.messages,
+            stats.received.bytes,
+        ];
+        for peer in &stats.peers {
+            numbers.extend([peer.queued_to_send as u64, peer.queued_to_receive as u64]);
+            numbers.extend([peer.dropped.total(), peer.received.bytes]);
+        }
+        if numbers.iter().any(|number| *number > 1 << 40) {
+            self.fail(format_args!("no such numbers can be: {stats:?}"));
         }
     }
 
@@ -112,6 +135,62 @@ impl Actor {
         }
     }
 
+    /// Of peers that have gone, nothing is left: those that are there are the honest ones.
+    fn check_peers(&self, stats: &SocketStats) {
+        if self.plan.kind == SocketType::Req {
+            // It reads only when it has asked, and does not see who has gone.
+            return;
+        }
+        for peer in &stats.peers {
+            let host = peer.address.as_ref().and_then(|address| address.ip());
+            let number = match host {
+                Some(std::net::IpAddr::V4(ip)) => ip.octets()[3],
+                _ => continue,
+            };
+            if number >= hostile::FIRST {
+                self.fail(format_args!(
+                    "host {number} has gone, and is kept: {peer:?}"
+                ));
+            }
+        }
+    }
+
+    /// What publishers know of is what those who are there have subscribed to.
+    pub(super) fn audit_topics(&mut self) {
+        if !matches!(self.plan.kind, SocketType::Pub | SocketType::XPub) {
+            return;
+        }
+        let topics = self.shared.topics.lock();
+        let mut wanted = BTreeSet::new();
+        for peer in &self.plan.peers {
+            let its = topics.get(peer).filter(|its| !its.is_empty());
+            match its {
+                Some(its) => wanted.extend(its.iter().copied()),
+                // Who wants nothing says nothing, and what was said before at its address counts.
+                None if self.plan.connects.contains(peer) => return,
+                None => {}
+            }
+        }
+        drop(topics);
+        let count = self.socket().topics();
+        if count != wanted.len() {
+            self.fail(format_args!(
+                "{count} topics are known at the end, and {wanted:?} are wanted"
+            ));
+        }
+    }
+
+    /// Publishers have no more topics than all may have.
+    pub(super) fn audit_limits(&mut self) {
+        let limit = self.plan.settings.max_all_subscriptions;
+        if let (Some(limit), SocketType::Pub | SocketType::XPub) = (limit, self.plan.kind) {
+            let count = self.socket().topics();
+            if count > limit && !self.plan.settings.manual {
+                self.fail(format_args!("{count} topics are known, {limit} allowed"));
+            }
+        }
+    }
+
     /// Nothing is under way any more: what was read has been received.
     pub(super) fn audit_at_rest(&self) {
         let (Some(socket), None) = (&self.socket, &self.shared.inproc) else {
@@ -126,6 +205,7 @@ impl Actor {
                 totals.read
             ));
         }
+        self.check_peers(&stats);
         if stats.queued_to_send > 0 {
             self.fail(format_args!("{} still to be sent", stats.queued_to_send));
         }

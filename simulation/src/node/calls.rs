@@ -10,6 +10,7 @@ use rand::Rng;
 use tokio::time::sleep;
 
 use super::{Actor, Stage};
+use crate::hostile::{self, Stamp, Who};
 use crate::letter;
 use crate::plan::Part;
 use crate::sockets::WELCOME;
@@ -166,6 +167,9 @@ impl Actor {
             }
             return;
         }
+        if let Some(stamp) = hostile::stamp_of(&message) {
+            return self.take_hostile(&stamp, from, message);
+        }
         let is_probe = self.plan.kind == SocketType::Router && message.iter().eq([b""; 1]);
         if is_probe || (self.is_subscriber() && message == WELCOME) {
             return;
@@ -196,6 +200,19 @@ impl Actor {
         }
         if self.plan.part == Part::Echo {
             self.echoes.push_back((from, message));
+        }
+    }
+
+    /// A message of a hostile peer. Whoever answers answers it, too.
+    fn take_hostile(&mut self, stamp: &Stamp, from: Option<RoutingId>, message: Message) {
+        let is_asked = stamp.asks || self.plan.kind == SocketType::Rep;
+        if self.plan.part == Part::Echo && is_asked {
+            self.echoes.push_back((from, message));
+        } else if self.plan.part == Part::Asker
+            && stamp.asks
+            && !stamp.is_of(&Who::honest(&self.plan))
+        {
+            self.fail(format_args!("the answer to {stamp:?} came"));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use purezmq::{RecvError, RoutingId, SendError, SocketType};
+use purezmq::{RecvError, SendError, SocketType};
 use rand::Rng;
 use tokio::time::{Instant, timeout};
 
@@ -104,10 +104,8 @@ impl Actor {
         self.socket = Some(socket);
         match received {
             Ok(messages) => {
-                for mut message in messages {
-                    let is_named = self.plan.kind == SocketType::Router;
-                    let name = if is_named { message.pop_front() } else { None };
-                    self.take(name.map(RoutingId::from), message);
+                for (from, message) in messages {
+                    self.take(from, message);
                 }
             }
             Err(RecvError::Timeout) => self.check_limit(&format!("recv ({form:?})"), limit, took),

@@ -110,7 +110,7 @@ impl Actor {
     }
 
     /// Other high-water marks, at once.
-    fn change_marks(&mut self) {
+    pub(super) fn change_marks(&mut self) {
         let settings = &mut self.plan.settings;
         (settings.send_hwm, settings.recv_hwm) = (mark(&mut self.rng), mark(&mut self.rng));
         settings.keep_what_is_heard(self.plan.kind);
@@ -229,6 +229,7 @@ impl Actor {
     pub(super) async fn finish(&mut self) {
         self.audit();
         self.audit_at_rest();
+        self.audit_topics();
         self.watch();
         let Some(socket) = self.socket.take() else {
             return;

@@ -7,7 +7,7 @@ use futures::{SinkExt, StreamExt};
 use purezmq::options::Options;
 use purezmq::rules::Capability;
 use purezmq::sockets::{Dealer, Gather, Pair, Pub, Pull, Push, Scatter, Sub, XPub, XSub};
-use purezmq::{AnySocket, Message, RecvError, ReserveError, SendError};
+use purezmq::{AnySocket, Message, RecvError, ReserveError, RoutingId, SendError};
 
 use super::{Parts, Socket, set};
 
@@ -47,6 +47,8 @@ macro_rules! if_it_is {
 
 type Sent = Result<(), SendError>;
 type Received = Result<Vec<Message>, RecvError>;
+/// With their senders' names, where the socket knows them.
+type Named = Result<Vec<(Option<RoutingId>, Message)>, RecvError>;
 
 async fn by_sink(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>) {
     if_it_is!(any: Push Scatter Dealer Pair Pub XPub XSub, |socket| Some(socket.sink().send(message).await));
@@ -122,7 +124,11 @@ impl Socket {
 
     /// Sends in this form, or plainly if the type has no such form.
     pub(crate) async fn send_by(self, form: Sending, message: Message) -> (Self, Sent) {
-        let Socket { parts, by_name } = self;
+        let Socket {
+            parts,
+            by_name,
+            by_identity,
+        } = self;
         let (parts, sent) = match parts {
             Parts::Whole(any) => {
                 let (any, sent) = match form {
@@ -135,7 +141,11 @@ impl Socket {
             }
             halves => (halves, None),
         };
-        let mut socket = Socket { parts, by_name };
+        let mut socket = Socket {
+            parts,
+            by_name,
+            by_identity,
+        };
         let sent = match sent {
             Some(sent) => sent,
             None => socket.sender().send(message).await,
@@ -144,8 +154,12 @@ impl Socket {
     }
 
     /// Receives in this form, or plainly if the type has no such form.
-    pub(crate) async fn recv_by(self, form: Receiving) -> (Self, Received) {
-        let Socket { parts, by_name } = self;
+    pub(crate) async fn recv_by(self, form: Receiving) -> (Self, Named) {
+        let Socket {
+            parts,
+            by_name,
+            by_identity,
+        } = self;
         let (parts, received) = match parts {
             Parts::Whole(any) => {
                 let (any, received) = match form {
@@ -157,13 +171,16 @@ impl Socket {
             }
             halves => (halves, None),
         };
-        let mut socket = Socket { parts, by_name };
+        let mut socket = Socket {
+            parts,
+            by_name,
+            by_identity,
+        };
         let received = match received {
-            Some(received) => received,
-            None => {
-                let received = socket.receiver().recv_message().await;
-                received.map(|message| vec![message])
+            Some(received) => {
+                received.map(|all| all.into_iter().map(|message| (None, message)).collect())
             }
+            None => socket.recv().await.map(|one| vec![one]),
         };
         (socket, received)
     }

@@ -1,0 +1,252 @@
+//! Hostile peers. They come in where an honest socket is bound, or wait where one was a moment ago, and speak ZMTP by hand:
+//! under names and as users that others are, in floods of what is thrown away, with properties by the thousand,
+//! subscriptions that they never take off, and handshakes that stop at whatever byte.
+//!
+//! ```text
+//! draw ──► Hostile (which target, how it gets there) ──► Visitor: one connection after the other (visit, acts)
+//!                                                          │  bytes (wire)
+//!                                                        an honest socket on the same network
+//! ```
+//! They are drawn from a stream of their own, so that worlds without them are what they were. What they do must cost
+//! the honest ones nothing once they have gone, and what is whose must not come to them: `visit` says what they may
+//! be told, `node/audit` what must be left of them.
+
+mod acts;
+mod visit;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use purezmq::options::SlowSubscriber;
+use purezmq::security::Security;
+use purezmq::{Message, SocketType};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use self::visit::Visitor;
+use self::wire::Role;
+use crate::node::Shared;
+use crate::plan::{Node, Part, Plan, one_of};
+
+/// The host of the first one; honest hosts have lower numbers.
+pub(crate) const FIRST: u8 = 100;
+
+/// One in so many worlds, of those that may have them, has some.
+const ONE_IN: u32 = 3;
+
+/// Keeps what is drawn here apart from what else a seed stands for.
+const STREAM: u64 = 0x686f_7374_696c_6500;
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Hostile {
+    pub(crate) host: u8,
+    /// Whom it visits, or in whose place it waits.
+    target: u8,
+    /// What the target is.
+    kind: SocketType,
+    role: Role,
+    /// It waits at the target's address, while that is free.
+    waits: bool,
+    /// It goes on when all is well.
+    stays: bool,
+    /// What the target receives goes back to whoever has asked.
+    is_echo: bool,
+    /// Only to the very connection.
+    by_connection: bool,
+    /// Those that the target is connected with.
+    honest: Vec<(u8, Who)>,
+    /// What it subscribes to, beside topics that nobody else has.
+    topics: Vec<String>,
+    /// The longest pause between two visits.
+    pause: Duration,
+}
+
+/// Who a peer says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// `None`: whoever asks learns nothing.
+    user: Option<String>,
+    name: Option<String>,
+}
+
+impl Who {
+    /// Who an honest socket is for those that it connects to, or lets in.
+    pub(crate) fn honest(node: &Node) -> Self {
+        let is_user = matches!(node.settings.security, Security::PlainClient(_));
+        Who {
+            user: is_user.then(|| "joe".to_owned()),
+            name: node.settings.routing_id.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let or_not = |one: &Option<String>| one.clone().unwrap_or_default();
+        write!(f, "{}/{}", or_not(&self.user), or_not(&self.name))
+    }
+}
+
+/// What a hostile peer's messages say: which of its connections they are from, and whether they ask for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) asks: bool,
+    /// Its host, and which of its connections.
+    from: (u8, u32),
+    who: String,
+}
+
+const STAMP: &[u8] = b"hostile";
+
+impl Stamp {
+    fn bytes(&self) -> Vec<u8> {
+        let Stamp { asks, from, who } = self;
+        let asks = if *asks { '?' } else { '!' };
+        let mut bytes = STAMP.to_vec();
+        bytes.extend(format!("{asks}{}/{}/{who}", from.0, from.1).bytes());
+        bytes
+    }
+
+    /// Reads the stamp of a message, if it has one.
+    pub(crate) fn of<'a>(mut frames: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let text = frames.find_map(|frame| frame.strip_prefix(STAMP))?;
+        let text = std::str::from_utf8(text).ok()?;
+        let asks = text.starts_with('?');
+        let mut parts = text.get(1..)?.splitn(3, '/');
+        let host = parts.next()?.parse().ok()?;
+        let visit = parts.next()?.parse().ok()?;
+        Some(Stamp {
+            asks,
+            from: (host, visit),
+            who: parts.next()?.to_owned(),
+        })
+    }
+
+    /// Whether the answer may come to somebody who is this.
+    pub(crate) fn is_of(&self, who: &Who) -> bool {
+        self.who == who.to_string()
+    }
+}
+
+/// Whether a hostile peer has sent it.
+pub(crate) fn stamp_of(message: &Message) -> Option<Stamp> {
+    Stamp::of(message.iter())
+}
+
+/// Adds hostile peers to a world, and what they try: limits, and marks that change.
+pub(crate) fn draw(plan: &mut Plan, seed: u64) {
+    let rng = &mut SmallRng::seed_from_u64(seed ^ STREAM);
+    if plan.inproc || plan.healthy || !rng.random_ratio(1, ONE_IN) {
+        return;
+    }
+    let doors = match &plan.relays {
+        Some(relays) => relays.doors(),
+        None => {
+            let bound = plan.nodes.iter().filter(|node| node.binds);
+            bound.map(|node| (node.host, node.kind)).collect()
+        }
+    };
+    for number in 0..rng.random_range(1..=3) {
+        let (target, kind) = one_of(rng, &doors);
+        let pause = Duration::from_millis(one_of(rng, &[1, 20, 100, 400]));
+        let mut hostile = Hostile {
+            host: FIRST + number,
+            target,
+            kind,
+            role: Role::Null,
+            waits: rng.random_ratio(1, 4),
+            stays: rng.random_ratio(1, 4),
+            is_echo: false,
+            by_connection: false,
+            honest: Vec::new(),
+            topics: Vec::new(),
+            pause,
+        };
+        match &plan.relays {
+            Some(_) => {
+                // Whoever is there when all is well is counted among those who want something.
+                (hostile.waits, hostile.stays) = (false, false);
+                hostile.topics = (0..5).map(|number| format!("t{}", 8 * number)).collect();
+            }
+            None => hostile.aim(plan),
+        }
+        plan.hostiles.push(hostile);
+    }
+    for node in &mut plan.nodes {
+        let settings = &mut node.settings;
+        // Honest ones have five topics at most.
+        settings.max_subscriptions = one_of(rng, &[None, None, Some(20)]);
+        settings.max_all_subscriptions = one_of(rng, &[None, None, Some(60)]);
+        settings.by_identity = node.part == Part::Echo;
+        node.marks_change = one_of(rng, &[0, 0, 6, 30]);
+        let by_connection = rng.random_ratio(1, 4);
+        if node.part == Part::Echo && by_connection {
+            settings.same_connection = true;
+            let at_it = |one: &&mut Hostile| one.target == node.host;
+            plan.hostiles
+                .iter_mut()
+                .filter(at_it)
+                .for_each(|one| one.by_connection = true);
+        }
+    }
+}
+
+impl Hostile {
+    /// Looks at the target, which is there in the plan.
+    fn aim(&mut self, plan: &Plan) {
+        let of = |host: u8| plan.nodes.iter().find(|node| node.host == host);
+        let Some(node) = of(self.target) else {
+            return;
+        };
+        self.role = match node.settings.security {
+            Security::Null => Role::Null,
+            Security::PlainClient(_) => Role::PlainServer,
+            Security::PlainServer => Role::PlainClient,
+            _ => Role::Curve,
+        };
+        self.is_echo = node.part == Part::Echo;
+        let peers = node.peers.iter().filter_map(|peer| of(*peer));
+        self.honest = peers.map(|peer| (peer.host, Who::honest(peer))).collect();
+        self.topics = ["", "a", "ab", "b", "c"].map(str::to_owned).to_vec();
+        // Others would take what is meant for the honest ones, or hold it up.
+        let takes_nothing = match node.kind {
+            SocketType::Pull | SocketType::Gather | SocketType::Sub | SocketType::Rep => true,
+            SocketType::Router => self.is_echo,
+            SocketType::Pub | SocketType::XPub => {
+                !node.settings.no_drop
+                    && node.settings.slow_subscriber != SlowSubscriber::Disconnect
+            }
+            _ => false,
+        };
+        self.stays &= takes_nothing && !self.waits;
+    }
+
+    /// What it does, for as long as it is there.
+    pub(crate) async fn run(self, shared: Arc<Shared>, seed: u64) {
+        Visitor::new(self, shared, seed).run().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_read_as_it_was_written() {
+        let who = Who {
+            user: Some("mallory".to_owned()),
+            name: Some("host 3".to_owned()),
+        };
+        let stamp = Stamp {
+            asks: true,
+            from: (101, 7),
+            who: who.to_string(),
+        };
+        let read = stamp_of(&Message::from([b"topic".to_vec(), stamp.bytes()]));
+        assert_eq!(read.as_ref(), Some(&stamp));
+        assert!(stamp.is_of(&who));
+        assert_eq!(stamp_of(&Message::from("something else")), None);
+    }
+}
