@@ -44,18 +44,20 @@ pub(crate) struct Hostile {
     pub(crate) host: u8,
     /// Whom it visits, or in whose place it waits.
     target: u8,
-    /// What the target is.
-    kind: SocketType,
-    role: Role,
     /// It waits at the target's address, while that is free.
     waits: bool,
+    /// What it has to do with: the target or, if it waits there, those that connect to it.
+    kind: SocketType,
+    /// What it says it is.
+    own_kinds: Vec<SocketType>,
+    role: Role,
     /// It goes on when all is well.
     stays: bool,
-    /// What the target receives goes back to whoever has asked.
+    /// What its peers receive they send back to whoever has asked.
     is_echo: bool,
     /// Only to the very connection.
     by_connection: bool,
-    /// Those that the target is connected with.
+    /// The honest peers of its peers.
     honest: Vec<(u8, Who)>,
     /// What it subscribes to, beside topics that nobody else has.
     topics: Vec<String>,
@@ -148,18 +150,22 @@ pub(crate) fn draw(plan: &mut Plan, seed: u64) {
             bound.map(|node| (node.host, node.kind)).collect()
         }
     };
+    // They do not meet each other.
+    let waits = rng.random_ratio(1, 4);
+    let by_connection = rng.random_ratio(1, 4);
     for number in 0..rng.random_range(1..=3) {
         let (target, kind) = one_of(rng, &doors);
         let pause = Duration::from_millis(one_of(rng, &[1, 20, 100, 400]));
         let mut hostile = Hostile {
             host: FIRST + number,
             target,
+            waits,
             kind,
+            own_kinds: kind.peers().to_vec(),
             role: Role::Null,
-            waits: rng.random_ratio(1, 4),
             stays: rng.random_ratio(1, 4),
             is_echo: false,
-            by_connection: false,
+            by_connection,
             honest: Vec::new(),
             topics: Vec::new(),
             pause,
@@ -181,15 +187,9 @@ pub(crate) fn draw(plan: &mut Plan, seed: u64) {
         settings.max_all_subscriptions = one_of(rng, &[None, None, Some(60)]);
         settings.by_identity = node.part == Part::Echo;
         node.marks_change = one_of(rng, &[0, 0, 6, 30]);
-        let by_connection = rng.random_ratio(1, 4);
-        if node.part == Part::Echo && by_connection {
-            settings.same_connection = true;
-            let at_it = |one: &&mut Hostile| one.target == node.host;
-            plan.hostiles
-                .iter_mut()
-                .filter(at_it)
-                .for_each(|one| one.by_connection = true);
-        }
+        settings.same_connection = node.part == Part::Echo && by_connection;
+        let stays = |one: &Hostile| one.stays && one.target == node.host;
+        node.has_company = plan.hostiles.iter().any(stays);
     }
 }
 
@@ -200,15 +200,25 @@ impl Hostile {
         let Some(node) = of(self.target) else {
             return;
         };
-        self.role = match node.settings.security {
+        let peers: Vec<&Node> = node.peers.iter().filter_map(|peer| of(*peer)).collect();
+        let (met, others) = match self.waits {
+            true => (peers[0], vec![node]),
+            false => (node, peers),
+        };
+        self.kind = met.kind;
+        self.own_kinds = match self.waits {
+            true => vec![node.kind],
+            false => node.kind.peers().to_vec(),
+        };
+        self.role = match met.settings.security {
             Security::Null => Role::Null,
             Security::PlainClient(_) => Role::PlainServer,
             Security::PlainServer => Role::PlainClient,
             _ => Role::Curve,
         };
-        self.is_echo = node.part == Part::Echo;
-        let peers = node.peers.iter().filter_map(|peer| of(*peer));
-        self.honest = peers.map(|peer| (peer.host, Who::honest(peer))).collect();
+        self.is_echo = met.part == Part::Echo;
+        let others = others.into_iter();
+        self.honest = others.map(|one| (one.host, Who::honest(one))).collect();
         self.topics = ["", "a", "ab", "b", "c"].map(str::to_owned).to_vec();
         // Others would take what is meant for the honest ones, or hold it up.
         let takes_nothing = match node.kind {

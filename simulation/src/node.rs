@@ -146,6 +146,7 @@ impl Actor {
         for _ in 0..QUIET {
             self.send_in_peace().await;
         }
+        self.audit_topics();
         self.shared.stages.is_through();
         while self.stage() == Stage::Quiet {
             self.serve().await;

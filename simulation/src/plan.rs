@@ -71,6 +71,8 @@ pub(crate) struct Node {
     pub(crate) gate: Gate,
     /// Of so many turns, one changes the high-water marks. 0: none.
     pub(crate) marks_change: u32,
+    /// Hostile peers stay with it when all is well.
+    pub(crate) has_company: bool,
 }
 
 /// What an application does with its socket.
@@ -230,6 +232,7 @@ fn nodes(
             has_home: false,
             gate: Gate::Open,
             marks_change: 0,
+            has_company: false,
         });
     }
     let style = rng.random_range(0..3);

@@ -42,23 +42,6 @@ pub(super) enum Act {
     Unfinished,
 }
 
-/// What peers of a type are, and what else they may be.
-fn types(kind: SocketType) -> &'static [&'static str] {
-    match kind {
-        SocketType::Pull => &["PUSH"],
-        SocketType::Push => &["PULL"],
-        SocketType::Gather => &["SCATTER"],
-        SocketType::Scatter => &["GATHER"],
-        SocketType::Pub | SocketType::XPub => &["SUB", "XSUB"],
-        SocketType::Sub | SocketType::XSub => &["PUB", "XPUB"],
-        SocketType::Req => &["REP", "ROUTER"],
-        SocketType::Rep => &["REQ", "DEALER"],
-        SocketType::Dealer => &["DEALER", "ROUTER", "REP"],
-        SocketType::Router => &["DEALER", "REQ", "ROUTER"],
-        _ => &["PAIR"],
-    }
-}
-
 impl Hostile {
     /// Who it says it is this time.
     pub(super) fn draw_who(&self, rng: &mut SmallRng) -> Who {
@@ -166,7 +149,7 @@ impl Hostile {
 
     /// The properties of its handshake.
     fn properties(&self, rng: &mut SmallRng, who: &Who, many: bool) -> Vec<u8> {
-        let mut kind = one_of(rng, types(self.kind));
+        let mut kind = one_of(rng, &self.own_kinds).name();
         if rng.random_ratio(1, 20) {
             kind = one_of(rng, &["PAIR", "PUSH", "SUB", "NONSENSE"]);
         }

@@ -229,7 +229,6 @@ impl Actor {
     pub(super) async fn finish(&mut self) {
         self.audit();
         self.audit_at_rest();
-        self.audit_topics();
         self.watch();
         let Some(socket) = self.socket.take() else {
             return;
