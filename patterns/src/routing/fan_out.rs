@@ -452,7 +452,6 @@ impl SendStrategy for FanOut {
         subscriber.writer.meet(identity);
         if before != identity && before != Identity::ANY {
             subscriber.mute = false;
-            subscriber.excessive = false;
             self.begin_anew(slot, before, DepartureKind::Succeeded);
         }
     }

@@ -88,12 +88,11 @@ impl Hostile {
             Act::Cut => bytes.truncate(rng.random_range(0..=bytes.len())),
             Act::Garbage => {
                 // The greeting is as it is: of older versions the tap knows nothing.
-                let from = rng.random_range(GREETING..=bytes.len());
+                let from = rng.random_range(GREETING..bytes.len());
                 let to = (from + rng.random_range(1..40)).min(bytes.len());
-                let garbage: Vec<u8> = (from..to + rng.random_range(0..20))
-                    .map(|_| rng.random())
-                    .collect();
-                bytes.splice(from..to, garbage);
+                bytes[from..to]
+                    .iter_mut()
+                    .for_each(|byte| *byte = rng.random());
             }
             Act::Properties => {}
             Act::Unfinished if rng.random() => {

@@ -108,6 +108,8 @@ impl FanOut {
             return;
         };
         self.depart(slot, &mut subscriber, before, kind);
+        // What another one has done, or it did itself through a former connection, is over.
+        subscriber.excessive = false;
         self.place(subscriber.writer.id(), subscriber);
     }
 
@@ -225,6 +227,29 @@ mod tests {
             assert!(others.eq(told.iter().filter(|(topic, _)| topic == b"7")));
             assert_eq!((fan_out.subscribed(), fan_out.topics()), (1, 1));
         }
+    }
+
+    #[test]
+    fn one_that_comes_after_one_that_was_expelled_when_it_had_left_is_heard() {
+        let mut fan_out = FanOut::default();
+        fan_out.set_options(&Options {
+            max_subscriptions: Some(1),
+            ..Options::default()
+        });
+        let socket = Socket::new(10);
+        let _session = socket.pipe();
+        let (writer, _reader) = socket.ends();
+        let peer = writer.id();
+        fan_out.attach(writer);
+        for topic in [b"a", b"b"] {
+            fan_out.subscribe(peer, topic);
+        }
+        assert!(fan_out.is_excessive(peer));
+        // There was no connection to be closed, so nothing else tells that another one has come.
+        fan_out.renew(peer);
+        let change = fan_out.subscribe(peer, b"c").expect("it is there");
+        assert!(change.own);
+        assert_eq!(fan_out.subscribed(), 1);
     }
 
     #[test]
