@@ -66,6 +66,7 @@ mod peer;
 mod peer_address;
 mod pipe;
 mod proxy;
+pub mod requester;
 mod rng;
 mod routing;
 mod routing_id;
@@ -75,6 +76,8 @@ mod sealed;
 pub mod security;
 #[cfg(feature = "serde")]
 mod serde_impls;
+#[cfg(feature = "tower")]
+pub mod serve;
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub mod simulation;
@@ -97,6 +100,7 @@ pub use peer::Peer;
 pub use peer_address::{PeerAddress, PeerAddressError, PeerProcess};
 pub use proxy::{Broker, BrokerHandle, BrokerStatistics};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
+pub use requester::{RequestError, Requester};
 pub use routing_id::RoutingId;
 pub use rules::{Capability, Rules};
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.

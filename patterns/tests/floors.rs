@@ -30,8 +30,9 @@ const FLOORS: &[&[&str]] = &[
     &["socket"],
     &["sockets"],
     &["socket::any"],
+    &["requester"],
     &["blocking"],
-    &["proxy"],
+    &["proxy", "serve"],
     &["serde_impls"],
 ];
 

@@ -38,6 +38,7 @@
 
 #[cfg(not(purezmq_loom))]
 mod poller;
+mod requester;
 mod shared_sender;
 mod socket;
 mod wait;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 #[cfg(not(purezmq_loom))]
 pub use self::poller::{Interest, Key, PollAlarm, Pollable, Poller, Ready};
+pub use self::requester::Requester;
 pub use self::shared_sender::SharedSender;
 pub use self::socket::{Permit, Socket};
 pub use self::wait::wait;

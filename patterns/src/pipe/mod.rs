@@ -94,7 +94,7 @@ pub(crate) use writer::{PipeWriter, Refused};
 pub(crate) struct PipeId(u64);
 
 impl PipeId {
-    fn next() -> Self {
+    pub(crate) fn next() -> Self {
         #[cfg(purezmq_simulation)]
         if let Some(next) = crate::simulation::next_id() {
             return PipeId(next);
