@@ -51,12 +51,16 @@ mod queue_limits;
 mod quiet_writes;
 mod ready_workers;
 mod regressions;
+mod requester;
+mod requester_ends;
 mod rolling;
 mod seen_from_outside;
+mod served;
 mod slow_subscribers;
 mod stats;
 mod sums;
 mod system_options;
+mod tower_clients;
 mod trust;
 mod unread;
 #[cfg(target_os = "linux")]

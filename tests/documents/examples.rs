@@ -273,6 +273,19 @@ async fn ready_broker() {
     assert_eq!(output, expected);
 }
 
+#[tokio::test]
+async fn requester() {
+    let output = Example::start("requester", &[]).rest().await;
+    let mut lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines.pop(), Some("10 answered, 0 unanswered"));
+    lines.sort_unstable();
+    let mut expected: Vec<_> = (1..=10)
+        .map(|number| format!("Hello {number}: Hello {number} to you, too"))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(lines, expected);
+}
+
 /// Has a broker answer the hello_client, and ends it. Returns what it says then.
 async fn asked(name: &str) -> String {
     let folder = Folder::new();

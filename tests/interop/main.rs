@@ -7,4 +7,5 @@ mod jupyter;
 mod libzmq;
 mod mesh;
 mod pyzmq;
+mod requester;
 mod service;
