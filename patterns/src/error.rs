@@ -6,6 +6,7 @@
 //! [`ConnectFailure`], and the session dials again. Every failed send hands the message back.
 
 mod gone;
+mod group;
 mod option;
 mod report;
 mod zap;
@@ -22,6 +23,7 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::routing_id::RoutingId;
 
 pub use gone::{EndpointGone, GoneReason};
+pub use group::GroupError;
 pub use option::OptionError;
 pub use report::{CloseReport, ContextReport, LeftAtPeer};
 pub use zap::ZapError;
@@ -39,6 +41,7 @@ macro_rules! debug_as_text {
 
 debug_as_text! {
     EndpointError BindError ConnectError UnbindError DisconnectError SendError ReserveError RecvError OptionError
+    GroupError
 }
 
 /// `bind` failed; the socket is as it was before.
@@ -176,11 +179,19 @@ pub enum ConnectError {
         /// The name that the peer was to have.
         name: RoutingId,
     },
-    /// A PAIR socket has one peer, and this one has it already, or waits for it at another endpoint.
-    #[error("cannot connect to {endpoint}: this PAIR socket has a peer already")]
+    /// A PAIR or CHANNEL socket has one peer, and this one has it already, or waits for it at another endpoint.
+    #[error("cannot connect to {endpoint}: this socket has its one peer already")]
     Occupied {
         /// The peer that it was to have.
         endpoint: Endpoint,
+    },
+    /// Sockets of this type know no peers by numbers. Only an [`AnySocket`](crate::AnySocket) can be asked to.
+    #[error("cannot connect to {endpoint}: a {socket_type} socket knows no peers by numbers")]
+    Unsupported {
+        /// The peer that was to have a number.
+        endpoint: Endpoint,
+        /// The socket's type.
+        socket_type: SocketType,
     },
     /// The socket's context has been [closed](crate::Context::close).
     #[error("cannot connect to {endpoint}: the socket's context is closed")]
@@ -323,8 +334,9 @@ pub enum SendError {
     /// Of `send`: no peer could take the message within `send_timeout`. Send it again, or drop it.
     #[error("no peer took the message in time")]
     Timeout(Message),
-    /// No peer has this routing id, or another one than it was learned from, and the socket is `mandatory`. Wait until the peer comes (`notify` tells
-    /// of it), or give up.
+    /// No peer has this routing id, or another one than it was learned from, and the socket is `mandatory`. Wait until the
+    /// peer comes (`notify` tells of it), or give up. Of a SERVER or PEER: no peer has this number, which stands here as the
+    /// name that is made of it, a zero and its four bytes. It never comes back: give up.
     #[error("no peer has the routing id {peer:?}")]
     Unroutable {
         /// Who was to get the message.
@@ -349,6 +361,14 @@ pub enum SendError {
     /// The message has several frames, and sockets of this type send single ones.
     #[error("a message of this socket type has one frame only")]
     Multipart(Message),
+    /// Of a RADIO: no group can have the name that the message is for. Choose another one.
+    #[error("the message is for no group: {error}")]
+    Group {
+        /// The message, without the group.
+        message: Message,
+        /// What is wrong with the name.
+        error: GroupError,
+    },
     /// Sockets of this type do not send. Only an [`AnySocket`](crate::AnySocket) can be asked to.
     #[error("a {socket_type} socket does not send")]
     Unsupported {
@@ -397,6 +417,7 @@ impl SendError {
             | SendError::State { message, .. }
             | SendError::NoFrames(message)
             | SendError::Multipart(message)
+            | SendError::Group { message, .. }
             | SendError::Unsupported { message, .. }
             | SendError::Gone { message, .. }
             | SendError::ContextClosed(message) => message,

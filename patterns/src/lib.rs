@@ -92,8 +92,8 @@ pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
     BindError, CloseReport, ConnectError, ConnectFailure, ContextReport, DisconnectError,
-    EndpointGone, GoneReason, LeftAtPeer, OptionError, RecvError, ReserveError, SendError,
-    UnbindError,
+    EndpointGone, GoneReason, GroupError, LeftAtPeer, OptionError, RecvError, ReserveError,
+    SendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
@@ -101,7 +101,7 @@ pub use peer_address::{PeerAddress, PeerAddressError, PeerProcess};
 pub use proxy::{Broker, BrokerHandle, BrokerStatistics};
 pub use proxy::{Proxy, ProxyEnd, ProxyHandle, ProxyStatistics, ProxyTraffic, proxy};
 pub use requester::{RequestError, Requester};
-pub use routing_id::RoutingId;
+pub use routing_id::{PeerId, RoutingId};
 pub use rules::{Capability, Rules};
 /// The library behind `tls+tcp://`, whose configurations the options `tls_server` and `tls_client` take.
 #[cfg(feature = "tls")]

@@ -26,7 +26,7 @@ pub use steering::{ProxyHandle, ProxyStatistics, ProxyTraffic};
 
 use crate::blocking;
 use crate::coop::yield_to_others;
-use crate::rules::{Capability, PeerNaming};
+use crate::rules::Capability;
 use crate::socket::ErasedSocket;
 
 /// Messages that are moved in one direction before the other has its turn.
@@ -251,7 +251,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
         if there != Moved::All || !front.is_drained() {
             return false;
         }
-        let answers = front.rules().naming == PeerNaming::ByRoutingId;
+        let answers = front.rules().names_peers();
         if !answers || !back.rules().has(Capability::Receives) {
             return true;
         }

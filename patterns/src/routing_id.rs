@@ -1,4 +1,4 @@
-//! [`RoutingId`]: the name of a peer, and whose it was when the socket heard of it.
+//! [`RoutingId`] and [`PeerId`]: the name, or the number, of a peer, and whose it was when the socket heard of it.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -212,4 +212,104 @@ macro_rules! equals_bytes {
 equals_bytes! {
     [] str, [] &str, [] [u8], [] &[u8], [] Vec<u8>,
     [const N: usize] [u8; N], [const N: usize] &[u8; N],
+}
+
+/// The number by which a SERVER or PEER socket knows one of its peers. In libzmq: `zmq_msg_routing_id`.
+///
+/// The socket makes it up when the peer comes, whatever the peer calls itself; a peer that it is connected to keeps its
+/// number when the connection comes back. Zero is nobody's.
+///
+/// Like a [`RoutingId`], one that a message came with remembers whose it was: an answer to it reaches that peer, or one
+/// that has come back as the same, and else nobody. One that is made of a number reaches whoever has that. This is no
+/// part of the number: ids are equal whose numbers are.
+///
+/// ```
+/// use purezmq::PeerId;
+///
+/// let id = PeerId::from(7);
+/// assert_eq!(id.number(), 7);
+/// assert_eq!(id.to_string(), "7");
+/// assert_eq!(PeerId::default(), PeerId::from(0));
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct PeerId {
+    number: u32,
+    whose: Identity,
+}
+
+impl PeerId {
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.number
+    }
+
+    /// The number that a socket has made up as a name. `None`: it is another name.
+    pub(crate) fn of(name: &RoutingId) -> Option<Self> {
+        let [0, number @ ..] = name.as_slice() else {
+            return None;
+        };
+        Some(PeerId {
+            number: u32::from_be_bytes(number.try_into().ok()?),
+            whose: name.whose(),
+        })
+    }
+
+    /// The same as a name, as sockets keep it.
+    pub(crate) fn name(self) -> RoutingId {
+        RoutingId::generated(self.number).of(self.whose)
+    }
+}
+
+impl PartialEq for PeerId {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for PeerId {}
+
+impl PartialOrd for PeerId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PeerId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number.cmp(&other.number)
+    }
+}
+
+impl Hash for PeerId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number.fmt(f)
+    }
+}
+
+impl From<u32> for PeerId {
+    fn from(number: u32) -> Self {
+        PeerId {
+            number,
+            whose: Identity::ANY,
+        }
+    }
+}
+
+impl From<&PeerId> for PeerId {
+    fn from(id: &PeerId) -> Self {
+        *id
+    }
 }

@@ -15,6 +15,8 @@ pub enum PeerNaming {
     Anonymous,
     /// Each peer has a routing id of its own, which one peer has at a time.
     ByRoutingId,
+    /// Each peer has a number, which the socket makes up, whatever the peer calls itself.
+    ByNumber,
     /// There is one peer at a time.
     Exclusive,
 }
@@ -57,7 +59,7 @@ pub struct Rules {
     pub work: Work,
     /// Has no use for what a peer has sent, once that peer has gone.
     pub forgets_departed: bool,
-    /// What is sent is for one peer and nobody else: REP's replies, and ROUTER's messages.
+    /// What is sent is for one peer and nobody else: REP's replies, and messages of ROUTER and SERVER.
     pub sends_to_one: bool,
     /// The option `linger` that a socket begins with.
     pub linger: Option<Duration>,
@@ -101,6 +103,16 @@ const SUBSCRIBER: Rules = Rules {
     receives: "what it subscribed to, from all peers in turn",
     subscribes: true,
     linger: Some(Duration::ZERO),
+    ..PLAIN
+};
+
+/// A row that those share who have one peer.
+const ONE_PEER: Rules = Rules {
+    sends: "to its one peer",
+    receives: "from its one peer",
+    mute: "waits",
+    work: Work::HeldBack,
+    naming: PeerNaming::Exclusive,
     ..PLAIN
 };
 
@@ -152,10 +164,7 @@ macro_rules! each_socket_type {
             XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics {
                 sends: "subscriptions, and messages to all peers", mute: "drops the message", ..SUBSCRIBER
             }
-            Pair PairSocket: Sends Receives Streams Duplex Reserves {
-                sends: "to its one peer", receives: "from its one peer", mute: "waits",
-                work: Work::HeldBack, naming: PeerNaming::Exclusive, ..PLAIN
-            }
+            Pair PairSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
             Scatter ScatterSocket: Sends Streams Reserves {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
@@ -223,6 +232,11 @@ impl Rules {
     /// has asked for, or subscribed to.
     pub(crate) const fn is_addressed(&self) -> bool {
         self.sends_to_one || self.publishes
+    }
+
+    /// Returns whether messages go to the peer that is named, and bear the name of the one that has sent them.
+    pub(crate) const fn names_peers(&self) -> bool {
+        matches!(self.naming, PeerNaming::ByRoutingId | PeerNaming::ByNumber)
     }
 
     /// Returns whether what peers send means anything: messages, or subscriptions.

@@ -307,6 +307,17 @@ impl<P: Pattern<Send = FanOut>> Core<P> {
     /// Gives a message to all who want it, or to `only` one of them, and counts what that was. Pending: not now.
     pub(crate) fn publish(&mut self, message: &mut Message, only: Option<PipeId>) -> Attempt<()> {
         let sent = self.sender.send(message, only);
+        self.count_copies(sent)
+    }
+
+    /// Gives a message to all who have subscribed to its whole first frame, and counts what that was. Pending: not now.
+    pub(crate) fn publish_whole(&mut self, message: &mut Message) -> Attempt<()> {
+        let sent = self.sender.send_whole(message);
+        self.count_copies(sent)
+    }
+
+    #[inline(always)]
+    fn count_copies(&mut self, sent: bool) -> Attempt<()> {
         self.served += self.sender.copies() / COPIES_A_CALL;
         match sent {
             true => Poll::Ready(Ok(())),

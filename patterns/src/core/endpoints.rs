@@ -19,7 +19,7 @@ use crate::monitor::{EndpointRecord, MonitorEventKind, Subject};
 use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
-use crate::routing_id::RoutingId;
+use crate::routing_id::{PeerId, RoutingId};
 use crate::runtime;
 use crate::state::Shared;
 use crate::transport::{self, Listener, OpenListener};
@@ -242,6 +242,20 @@ impl<P: Pattern> Core<P> {
             names.release(origin);
         }
         connected
+    }
+
+    /// Connects to a peer that is known by a number here, which is made up now.
+    pub(crate) fn connect_peer(&mut self, endpoint: Endpoint) -> Result<PeerId, ConnectError> {
+        let names = self.shared.state.peer_names.as_ref();
+        let Some(id) = names.and_then(|names| names.next_number()) else {
+            let socket_type = P::RULES.socket_type;
+            return Err(ConnectError::Unsupported {
+                endpoint,
+                socket_type,
+            });
+        };
+        self.connect_as(endpoint, id.name())?;
+        Ok(id)
     }
 
     fn connect_endpoint(

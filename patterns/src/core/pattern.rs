@@ -6,7 +6,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use super::{Access, Core};
-use crate::error::{RecvError, SendError};
+use crate::error::{GroupError, RecvError, SendError};
 use crate::peer::Peer;
 use crate::routing::{RecvStrategy, Refusal, SendStrategy};
 use crate::routing_id::RoutingId;
@@ -19,9 +19,9 @@ use crate::sealed::Sealed;
 /// [`capability`](crate::capability) say, which every pattern has its share of.
 #[allow(private_bounds, reason = "patterns are made in this crate only")]
 pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
-    /// What is sent: a [`Message`], or for ROUTER one with its peer's routing id.
+    /// What is sent: a [`Message`], or one with its peer's routing id (ROUTER), its number (SERVER) or its group (RADIO).
     type Sent: Outgoing;
-    /// What is received: a [`Message`], or for ROUTER also what happens to peers. The message form is libzmq's.
+    /// What is received: the same, or for ROUTER also what happens to peers. The message form is libzmq's.
     type Received: Incoming;
     /// Chooses the pipes to send to.
     #[doc(hidden)]
@@ -102,6 +102,14 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         false
     }
 
+    /// Joins a group, or with `false` leaves it.
+    #[doc(hidden)]
+    fn join(_core: &mut Core<Self>, _join: bool, _group: &[u8]) -> Result<(), GroupError> {
+        Err(GroupError::Unsupported {
+            socket_type: Self::RULES.socket_type,
+        })
+    }
+
     /// Counts the peers with a subscription, and the distinct topics.
     #[doc(hidden)]
     fn subscriptions(_core: &mut Core<Self>) -> (usize, usize) {
@@ -137,7 +145,7 @@ pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
     message = "`{Self}` is nothing that this socket can send",
     label = "cannot be made into a `{M}`",
     note = "a message is made from text or bytes, from an array, vector or tuple of those, or from frames: a number as `n.to_string()` or `n.to_be_bytes()`",
-    note = "what a ROUTER sends is made from a routing id and a message: `(peer, message)`"
+    note = "what a ROUTER or SERVER sends is made from a routing id and a message: `(peer, message)`; what a RADIO sends, from a group and a body"
 )]
 pub trait IntoSent<M> {
     /// Makes it.
@@ -183,6 +191,7 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
             message,
         },
         Refusal::Multipart => SendError::Multipart(message),
+        Refusal::Group(error) => SendError::Group { message, error },
         // Only who receives is told that nothing comes.
         Refusal::Unsupported | Refusal::Drained => SendError::Unsupported {
             message,
@@ -200,8 +209,10 @@ pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
         Refusal::Gone(last) => RecvError::Gone(last),
         Refusal::Drained => RecvError::Drained,
         Refusal::ContextClosed => RecvError::ContextClosed,
-        Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart => RecvError::Unsupported {
-            socket_type: P::RULES.socket_type,
-        },
+        Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart | Refusal::Group(_) => {
+            RecvError::Unsupported {
+                socket_type: P::RULES.socket_type,
+            }
+        }
     }
 }

@@ -147,7 +147,7 @@ pub enum DisconnectReason {
     #[error("TLS: {0}")]
     Tls(rustls::Error),
     /// This is a PAIR socket, and has a peer already.
-    #[error("this PAIR socket has a peer already")]
+    #[error("this socket has its one peer already")]
     Occupied,
     /// The peer's routing id was another user's, or came with another key, before (`tied_names`).
     #[error("the routing id is another user's")]

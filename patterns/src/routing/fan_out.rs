@@ -1,11 +1,12 @@
-//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame (R-PUB-1). Used by PUB and
-//! XPUB.
+//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame (R-PUB-1), or to all of it. Used by PUB
+//! and XPUB, and by RADIO.
 //!
 //! A message is matched once and encoded once; each pipe gets the same bytes, large payloads by
 //! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
 //! and the publisher nothing until its pipe has room again.
 
 mod leaving;
+mod whole;
 
 use std::collections::VecDeque;
 
@@ -123,6 +124,12 @@ impl FanOut {
             let only = self.slots.get(&only);
             self.matching.retain(|slot| Some(slot) == only);
         }
+        self.send_to_matching(message)
+    }
+
+    /// Sends the message to those who were found to get it.
+    #[inline(always)]
+    fn send_to_matching(&mut self, message: &mut Message) -> bool {
         if self.no_drop && !self.have_room() {
             return false;
         }

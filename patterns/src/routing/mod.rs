@@ -28,7 +28,7 @@ pub(crate) use unread::Unread;
 
 use std::sync::Arc;
 
-use crate::error::EndpointGone;
+use crate::error::{EndpointGone, GroupError};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
@@ -120,6 +120,8 @@ pub enum Refusal {
     Unroutable,
     /// Its type takes single frames only.
     Multipart,
+    /// There can be no such group.
+    Group(GroupError),
     /// Its type cannot.
     Unsupported,
     /// All of its endpoints are gone.

@@ -8,7 +8,7 @@ use super::Place;
 #[cfg(feature = "curve")]
 use super::PublicKey;
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{PeerId, RoutingId};
 
 /// Some of a socket's peers: those whose connections [`disconnect_peer`](crate::Socket::disconnect_peer) ends.
 ///
@@ -23,8 +23,8 @@ use crate::routing_id::RoutingId;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PeerSelector {
-    /// Who is known by this routing id: to a ROUTER, the one by which it knows its peer; to all others, what the peer
-    /// calls itself.
+    /// Who is known by this routing id: to a ROUTER, the one by which it knows its peer, and to a SERVER or PEER, the number
+    /// (made of a [`PeerId`]); to all others, what the peer calls itself.
     RoutingId(RoutingId),
     /// Whom the authenticator has let in as this user.
     User(String),
@@ -63,6 +63,12 @@ impl PeerSelector {
 impl From<RoutingId> for PeerSelector {
     fn from(id: RoutingId) -> Self {
         PeerSelector::RoutingId(id)
+    }
+}
+
+impl From<PeerId> for PeerSelector {
+    fn from(id: PeerId) -> Self {
+        PeerSelector::RoutingId(id.name())
     }
 }
 

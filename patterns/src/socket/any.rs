@@ -14,13 +14,13 @@ use crate::core::check;
 use crate::core::{IntoSent, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{
-    BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
-    UnbindError,
+    BindError, CloseReport, ConnectError, DisconnectError, GroupError, OptionError, RecvError,
+    SendError, UnbindError,
 };
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
+use crate::routing_id::{PeerId, RoutingId};
 use crate::rules::Rules;
 use crate::security::PeerSelector;
 use crate::stats::SocketStats;
@@ -28,7 +28,8 @@ use crate::transport::OpenListener;
 
 /// A socket whose type is a value, or a half of one: for programs that learn only when they run what they need.
 ///
-/// It sends and receives [`Message`]s in libzmq's form: to and from a ROUTER, the first frame is the peer's routing id.
+/// It sends and receives [`Message`]s in libzmq's form: to and from a ROUTER, the first frame is the peer's routing id; to
+/// and from a SERVER, its number ([`Addressed`](crate::Addressed)); to a RADIO, and from a DISH, the group.
 /// What a type cannot do is an error of the call. Everything else is as for a [`Socket`].
 ///
 /// ```
@@ -206,6 +207,16 @@ impl AnySocket {
         self.0.connect(endpoint.to_endpoint()?, Some(name.into()))
     }
 
+    /// Connects to a peer that is known by a number here, and returns that:
+    /// [`PeerSocket::connect_peer`](crate::PeerSocket::connect_peer).
+    ///
+    /// # Errors
+    ///
+    /// As there, or the type knows no peers by numbers.
+    pub fn connect_peer(&mut self, endpoint: impl ToEndpoint) -> Result<PeerId, ConnectError> {
+        self.0.connect_peer(endpoint.to_endpoint()?)
+    }
+
     /// Stops listening at an endpoint: [`Socket::unbind`].
     ///
     /// # Errors
@@ -342,6 +353,24 @@ impl AnySocket {
     /// Takes a subscription back: [`Socket::unsubscribe`].
     pub fn unsubscribe(&mut self, topic: impl AsRef<[u8]>) -> bool {
         self.0.subscribe(false, topic.as_ref())
+    }
+
+    /// Joins a group: [`DishSocket::join`](crate::DishSocket::join).
+    ///
+    /// # Errors
+    ///
+    /// As there, or the type joins no groups.
+    pub fn join(&mut self, group: impl AsRef<[u8]>) -> Result<(), GroupError> {
+        self.0.join(true, group.as_ref())
+    }
+
+    /// Leaves a group: [`DishSocket::leave`](crate::DishSocket::leave).
+    ///
+    /// # Errors
+    ///
+    /// As there, or the type joins no groups.
+    pub fn leave(&mut self, group: impl AsRef<[u8]>) -> Result<(), GroupError> {
+        self.0.join(false, group.as_ref())
     }
 
     /// Counts the distinct topics: [`Socket::topics_count`].

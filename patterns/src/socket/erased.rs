@@ -14,14 +14,14 @@ use crate::core::pattern::recv_error;
 use crate::core::{Access, Binding, Core, Incoming, Pattern, Refusal};
 use crate::endpoint::Endpoint;
 use crate::error::{
-    BindError, CloseReport, ConnectError, DisconnectError, OptionError, RecvError, SendError,
-    UnbindError,
+    BindError, CloseReport, ConnectError, DisconnectError, GroupError, OptionError, RecvError,
+    SendError, UnbindError,
 };
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
-use crate::rules::{Capability, Rules};
+use crate::routing_id::{PeerId, RoutingId};
+use crate::rules::{Capability, PeerNaming, Rules};
 use crate::security::PeerSelector;
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;
@@ -35,6 +35,7 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn finish_bind(&mut self, opened: Binding) -> Result<Endpoint, BindError>;
     fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError>;
     fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError>;
+    fn connect_peer(&mut self, endpoint: Endpoint) -> Result<PeerId, ConnectError>;
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError>;
     fn disconnect_peer(&self, peer: PeerSelector) -> usize;
     fn last_endpoint(&self) -> Option<Endpoint>;
@@ -64,6 +65,7 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn try_recv(&mut self) -> Result<Message, RecvError>;
     fn last_peer(&self) -> Option<Arc<Peer>>;
     fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
+    fn join(&mut self, join: bool, group: &[u8]) -> Result<(), GroupError>;
     fn subscriptions(&mut self) -> (usize, usize);
     fn drain(&mut self, limit: Duration);
     /// Returns whether nothing more comes to a socket that drains.
@@ -133,9 +135,15 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn connect(&mut self, endpoint: Endpoint, name: Option<RoutingId>) -> Result<(), ConnectError> {
         self.handle.with(|core| match name {
-            Some(name) => core.connect_as(endpoint, name),
-            None => core.connect(endpoint),
+            Some(name) if P::RULES.naming == PeerNaming::ByRoutingId => {
+                core.connect_as(endpoint, name)
+            }
+            _ => core.connect(endpoint),
         })
+    }
+
+    fn connect_peer(&mut self, endpoint: Endpoint) -> Result<PeerId, ConnectError> {
+        self.handle.with(|core| core.connect_peer(endpoint))
     }
 
     fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError> {
@@ -241,6 +249,10 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         }
         self.handle
             .with(|core| P::subscribe(core, subscribe, topic))
+    }
+
+    fn join(&mut self, join: bool, group: &[u8]) -> Result<(), GroupError> {
+        self.handle.with(|core| P::join(core, join, group))
     }
 
     fn subscriptions(&mut self) -> (usize, usize) {

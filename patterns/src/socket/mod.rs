@@ -319,8 +319,8 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     ///
     /// Listeners close, and connections stay. Endpoints that are connected to are not reached again, unless something is
     /// to be sent there. SUB and XSUB take their subscriptions back. Peers that are of this library hear of it: PUSH,
-    /// DEALER, REQ, PAIR and SCATTER send nothing more here, and their messages wait for another peer, or for this
-    /// endpoint to be reached again; answers of REP and ROUTER still come. Others cannot be told, and may send on.
+    /// DEALER, REQ, PAIR, SCATTER, CLIENT and CHANNEL send nothing more here, and their messages wait for another peer, or for this
+    /// endpoint to be reached again; answers of REP, ROUTER, SERVER and PEER still come. Others cannot be told, and may send on.
     ///
     /// `recv` gives what was under way, and then fails with [`RecvError::Drained`](crate::RecvError::Drained): when all
     /// peers have said that no more comes, or have gone; when those that cannot be told have been quiet for 100 ms; or at

@@ -33,12 +33,84 @@ macro_rules! recv_by_strategy {
     };
 }
 
+/// Sends as the strategy does, for a pattern whose messages are single frames, and that adds nothing else of its own.
+macro_rules! send_one_frame {
+    () => {
+        fn send(
+            core: &mut $crate::core::Core<Self>,
+            message: &mut zmtp::Message,
+        ) -> std::task::Poll<Result<(), $crate::core::Refusal>> {
+            if message.len() > 1 {
+                return std::task::Poll::Ready(Err($crate::core::Refusal::Multipart));
+            }
+            core.sender.poll_send(message)
+        }
+
+        #[inline(always)]
+        fn try_fast_send(core: &mut $crate::core::Core<Self>, message: &mut zmtp::Message) -> bool {
+            message.len() == 1 && core.sender.try_fast_send(message)
+        }
+    };
+}
+
+/// Receives as the strategy does, for a pattern whose messages are single frames: others are thrown away and counted
+/// (R-TS-3).
+macro_rules! recv_one_frame {
+    () => {
+        fn recv(
+            core: &mut $crate::core::Core<Self>,
+        ) -> std::task::Poll<Result<zmtp::Message, $crate::core::Refusal>> {
+            while let std::task::Poll::Ready(received) = core.receiver.poll_recv() {
+                let message = received?;
+                if message.len() == 1 {
+                    return std::task::Poll::Ready(Ok(message));
+                }
+                core.shared.state.stats.discarded.add(1);
+                if !core.goes_on($crate::sockets::work_of(&message)) {
+                    break;
+                }
+            }
+            std::task::Poll::Pending
+        }
+
+        /// What is at hand has one frame.
+        #[inline(always)]
+        fn try_fast_recv(core: &mut $crate::core::Core<Self>) -> Option<zmtp::Message> {
+            core.receiver.try_fast()
+        }
+    };
+}
+
 /// Frames of a message that is thrown away that are as much work as another one.
 const FRAMES_A_CALL: usize = 16;
 
 /// Says how much work it is to throw a message away.
 fn work_of(message: &zmtp::Message) -> usize {
     1 + message.len() / FRAMES_A_CALL
+}
+
+/// Messages that nobody wants, thrown away in one look.
+const MOST_PASSED: usize = 1000;
+
+/// Returns whether `recv` would give something: a message whose first frame is wanted. What is not wanted is thrown away
+/// as there, as far as one look goes: beyond that, it counts as something.
+fn is_wanted_next<P: Pattern<Recv = FairQueue>>(
+    core: &mut Core<P>,
+    is_wanted: impl Fn(&P::State, &[u8]) -> bool,
+) -> bool {
+    for _ in 0..MOST_PASSED {
+        if !core.receiver.has_next() {
+            return false;
+        }
+        let state = &core.state;
+        let front = core.receiver.front();
+        if front.is_none_or(|front| is_wanted(state, front)) {
+            return true;
+        }
+        core.shared.state.stats.discarded.add(1);
+        drop(core.receiver.recv());
+    }
+    true
 }
 
 mod dealer;
@@ -69,7 +141,9 @@ pub use xsub::{XSub, XSubSocket};
 
 use crate::capability;
 use crate::context::Context;
+use crate::core::{Core, Pattern};
 use crate::options::Options;
+use crate::routing::{FairQueue, RecvStrategy};
 use crate::rules::{Rules, each_socket_type};
 use crate::socket::{ErasedSocket, Socket};
 use zmtp::SocketType;

@@ -61,32 +61,53 @@ impl Pattern for Pub {
     }
 
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        let mut done = 0;
-        while done < SUBSCRIPTIONS
-            && let Some(work) = read_subscription(core, SUBSCRIPTIONS - done)
-        {
-            done += work;
-        }
-        core.goes_on(done);
-        if core.sender.departing().is_some() {
-            core.come_again();
-        }
+        hear_subscribers(core, |_| true);
         core.publish(message, None)
     }
 
     fn subscriptions(core: &mut Core<Self>) -> (usize, usize) {
-        while let Some(work) = read_subscription(core, SUBSCRIPTIONS) {
-            if !core.goes_on(work) {
-                break;
-            }
-        }
-        (core.sender.subscribed(), core.sender.topics())
+        hear_subscriptions(core, |_| true)
     }
+}
+
+/// Reads what subscribers have said, as much as is good before a message is sent. What they subscribe to that is not
+/// `allowed` means nothing.
+pub(super) fn hear_subscribers<P: Pattern<Send = FanOut, Recv = FairQueue>>(
+    core: &mut Core<P>,
+    allowed: fn(&[u8]) -> bool,
+) {
+    let mut done = 0;
+    while done < SUBSCRIPTIONS
+        && let Some(work) = read_subscription(core, SUBSCRIPTIONS - done, allowed)
+    {
+        done += work;
+    }
+    core.goes_on(done);
+    if core.sender.departing().is_some() {
+        core.come_again();
+    }
+}
+
+/// Reads what subscribers have said, and counts them and their topics.
+pub(super) fn hear_subscriptions<P: Pattern<Send = FanOut, Recv = FairQueue>>(
+    core: &mut Core<P>,
+    allowed: fn(&[u8]) -> bool,
+) -> (usize, usize) {
+    while let Some(work) = read_subscription(core, SUBSCRIPTIONS, allowed) {
+        if !core.goes_on(work) {
+            break;
+        }
+    }
+    (core.sender.subscribed(), core.sender.topics())
 }
 
 /// Reads a message of a subscriber, if there is one, or takes at most so many topics of one that has gone off. Returns
 /// how much work that was. What is no subscription means nothing (R-PUB-7).
-fn read_subscription(core: &mut Core<Pub>, most: usize) -> Option<usize> {
+fn read_subscription<P: Pattern<Send = FanOut, Recv = FairQueue>>(
+    core: &mut Core<P>,
+    most: usize,
+    allowed: fn(&[u8]) -> bool,
+) -> Option<usize> {
     if core.sender.departing().is_some() {
         return Some(core.sender.take_off(most, |_, _| {}));
     }
@@ -105,9 +126,9 @@ fn read_subscription(core: &mut Core<Pub>, most: usize) -> Option<usize> {
     }
     for (number, frame) in message.iter().enumerate() {
         match parse_subscription(frame) {
-            Some((true, topic)) => drop(core.sender.subscribe(from, topic)),
+            Some((true, topic)) if allowed(topic) => drop(core.sender.subscribe(from, topic)),
             Some((false, topic)) => drop(core.sender.unsubscribe(from, topic)),
-            None => {
+            Some(_) | None => {
                 core.shared.state.stats.discarded.add((number == 0).into());
                 break;
             }

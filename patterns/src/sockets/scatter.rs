@@ -1,11 +1,8 @@
 //! SCATTER and GATHER (RFC 49): a pipeline of single frames.
 
-use std::task::Poll;
-
 use zmtp::Message;
 
-use super::work_of;
-use crate::core::{Core, Pattern, Refusal};
+use crate::core::{Core, Pattern};
 use crate::routing::{Broadcast, FairQueue, LoadBalance, Unread};
 use crate::socket::Socket;
 
@@ -42,17 +39,7 @@ impl Pattern for Scatter {
     type State = ();
     type Half = Core<Self>;
 
-    fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
-        if message.len() > 1 {
-            return Poll::Ready(Err(Refusal::Multipart));
-        }
-        core.sender.poll_send(message)
-    }
-
-    #[inline(always)]
-    fn try_fast_send(core: &mut Core<Self>, message: &mut Message) -> bool {
-        message.len() == 1 && core.sender.try_fast_send(message)
-    }
+    send_one_frame!();
 }
 
 /// The pattern of [`GatherSocket`].
@@ -74,22 +61,5 @@ impl Pattern for Gather {
     type State = ();
     type Half = Core<Self>;
 
-    fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
-        while let Some(message) = core.receiver.recv() {
-            if message.len() == 1 {
-                return Poll::Ready(Ok(message));
-            }
-            core.shared.state.stats.discarded.add(1);
-            if !core.goes_on(work_of(&message)) {
-                break;
-            }
-        }
-        Poll::Pending
-    }
-
-    /// What is at hand has one frame.
-    #[inline(always)]
-    fn try_fast_recv(core: &mut Core<Self>) -> Option<Message> {
-        core.receiver.try_fast()
-    }
+    recv_one_frame!();
 }

@@ -4,9 +4,9 @@ use std::task::Poll;
 
 use zmtp::Message;
 
-use super::work_of;
+use super::{is_wanted_next, work_of};
 use crate::core::{Core, Pattern, Refusal};
-use crate::routing::{Broadcast, FairQueue, PrefixTrie, RecvStrategy};
+use crate::routing::{Broadcast, FairQueue, PrefixTrie};
 use crate::socket::Socket;
 
 /// The pattern of [`SubSocket`].
@@ -19,9 +19,6 @@ pub struct Sub;
 /// every new connection begins with them: they survive a reconnection. See [`PubSocket`](crate::PubSocket) for an
 /// example.
 pub type SubSocket = Socket<Sub>;
-
-/// Messages that nobody wants, thrown away in one look.
-const MOST_PASSED: usize = 1000;
 
 impl Pattern for Sub {
     type Sent = Message;
@@ -47,25 +44,9 @@ impl Pattern for Sub {
         Poll::Pending
     }
 
-    /// What is not wanted is thrown away here as in `recv`, as far as one look goes: beyond that, it counts as something.
     fn is_readable(core: &mut Core<Self>) -> bool {
         let invert = core.shared.config.options.invert_matching;
-        for _ in 0..MOST_PASSED {
-            if !core.receiver.has_next() {
-                return false;
-            }
-            let topics = &core.state;
-            let is_wanted = core
-                .receiver
-                .front()
-                .is_none_or(|topic| topics.matches(topic) != invert);
-            if is_wanted {
-                return true;
-            }
-            core.shared.state.stats.discarded.add(1);
-            drop(core.receiver.recv());
-        }
-        true
+        is_wanted_next(core, |topics, topic| topics.matches(topic) != invert)
     }
 
     #[inline(always)]

@@ -1,5 +1,5 @@
-//! Which peers a socket takes, and under which names: for ROUTER, which sends by name, and for PAIR, which
-//! has one peer.
+//! Which peers a socket takes, and under which names: for ROUTER, which sends by name, for SERVER, which sends by number,
+//! and for PAIR, which has one peer.
 //!
 //! It is decided once, at the handshake, by the session, for both halves of the socket: a name belongs to
 //! one connection at a time. PAIR is the case in which all peers have the same name.
@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PeerName, PipeId};
 use crate::rng;
-use crate::routing_id::{Identity, RoutingId};
+use crate::routing_id::{Identity, PeerId, RoutingId};
 use crate::rules::{PeerNaming, Rules};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -27,6 +27,8 @@ pub(crate) struct PeerNames {
     names: Mutex<Names>,
     /// There is only one name.
     exclusive: bool,
+    /// Names are made up, whatever peers call themselves (R-SERVER-1).
+    by_number: bool,
     /// A newcomer takes a name from whoever has it (R-ROUTER-4).
     handover: AtomicBool,
     /// A name is for the user or key that had it first.
@@ -129,11 +131,9 @@ impl Applicant<'_> {
 impl PeerNames {
     /// Returns the names of a socket whose type has any.
     pub(crate) fn new(rules: &Rules, options: &Options) -> Option<Arc<Self>> {
-        let exclusive = match rules.naming {
-            PeerNaming::Exclusive => true,
-            PeerNaming::ByRoutingId => false,
-            PeerNaming::Anonymous => return None,
-        };
+        if rules.naming == PeerNaming::Anonymous {
+            return None;
+        }
         let names = Names {
             held: HashMap::new(),
             reserved: HashMap::new(),
@@ -144,7 +144,8 @@ impl PeerNames {
         };
         Some(Arc::new(PeerNames {
             names: Mutex::new(names),
-            exclusive,
+            exclusive: rules.naming == PeerNaming::Exclusive,
+            by_number: rules.naming == PeerNaming::ByNumber,
             handover: AtomicBool::new(options.handover),
             tied: AtomicBool::new(options.tied_names),
         }))
@@ -229,7 +230,7 @@ impl PeerNames {
         let name = if self.exclusive {
             RoutingId::default()
         } else {
-            names.name_of(who)
+            names.name_of(who, !self.by_number)
         };
         let is_elsewhere = |by: &Origin| *by != origin;
         if names.reserved.get(&name).is_some_and(is_elsewhere) {
@@ -290,6 +291,14 @@ impl PeerNames {
             || !self.lock().held.values().any(is_there)
     }
 
+    /// Makes up a number for a peer that is yet to be reached. `None`: peers have no numbers.
+    pub(crate) fn next_number(&self) -> Option<PeerId> {
+        if !self.by_number {
+            return None;
+        }
+        PeerId::of(&self.lock().make_up())
+    }
+
     /// Keeps a name for the peer of an endpoint. `false`: it is taken (R-ROUTER-9).
     pub(crate) fn reserve(&self, name: &RoutingId, origin: Origin) -> bool {
         let mut names = self.lock();
@@ -329,12 +338,12 @@ impl PeerNames {
 }
 
 impl Names {
-    /// Returns the name given to the peer here, or that it gives itself, or that it had, or a new one.
-    fn name_of(&mut self, who: Applicant<'_>) -> RoutingId {
+    /// Returns the name given to the peer here, or that it gives itself if that matters, or that it had, or a new one.
+    fn name_of(&mut self, who: Applicant<'_>, takes_announced: bool) -> RoutingId {
         if let Some((name, _)) = self.reserved.iter().find(|(_, by)| **by == who.origin) {
             return name.clone();
         }
-        if let Some(announced) = who.announced() {
+        if takes_announced && let Some(announced) = who.announced() {
             return announced.clone();
         }
         if let Some(before) = who.before
@@ -345,12 +354,14 @@ impl Names {
         self.make_up()
     }
 
-    /// Makes up a name that nobody has.
+    /// Makes up a name that nobody has. Its number is not zero, which stands for nobody where names are numbers.
     fn make_up(&mut self) -> RoutingId {
         loop {
-            let name = RoutingId::generated(self.next);
-            self.next = self.next.wrapping_add(1);
-            if !self.held.contains_key(&name) {
+            let number = self.next;
+            self.next = number.wrapping_add(1);
+            let name = RoutingId::generated(number);
+            let is_free = !self.held.contains_key(&name) && !self.reserved.contains_key(&name);
+            if number != 0 && is_free {
                 return name;
             }
         }
