@@ -73,7 +73,7 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket makes itself known to no ROUTER")]
     Probes;
-    /// A socket whose messages go to the peer that asked: REP and ROUTER.
+    /// A socket whose messages go to the peer that asked: REP, ROUTER, SERVER and PEER.
     ///
     /// ```compile_fail,E0599
     /// // A DEALER sends to the next peer, whoever it is.
@@ -88,7 +88,7 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not send by routing id")]
     Routes;
-    /// A socket that sends each message to all who subscribed to it: PUB and XPUB.
+    /// A socket that sends each message to all who subscribed to it, or joined its group: PUB, XPUB and RADIO.
     ///
     /// ```compile_fail,E0599
     /// // A PUSH socket never drops anything.

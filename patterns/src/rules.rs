@@ -116,6 +116,17 @@ const ONE_PEER: Rules = Rules {
     ..PLAIN
 };
 
+/// A row that all share who know their peers by numbers.
+const NUMBERED: Rules = Rules {
+    sends: "to the peer with that number",
+    receives: "from all peers in turn, with the sender's number",
+    mute: "waits; an error if nobody has the number",
+    work: Work::Answers,
+    naming: PeerNaming::ByNumber,
+    sends_to_one: true,
+    ..PLAIN
+};
+
 /// What a peer may send at most that has nothing to send.
 const LITTLE: Option<usize> = Some(64 * 1024);
 
@@ -169,6 +180,10 @@ macro_rules! each_socket_type {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
             Gather GatherSocket: Receives Streams { receives: ALL_PEERS, ..PLAIN }
+            Client ClientSocket: Sends Receives Streams Duplex Reserves {
+                sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack, ..PLAIN
+            }
+            Server ServerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
         }
     };
 }

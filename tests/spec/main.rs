@@ -10,3 +10,4 @@ mod pipeline;
 mod pubsub;
 mod reqrep;
 mod scatter;
+mod server;

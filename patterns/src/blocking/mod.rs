@@ -40,6 +40,7 @@
 mod poller;
 mod requester;
 mod shared_sender;
+mod single_frames;
 mod socket;
 mod wait;
 

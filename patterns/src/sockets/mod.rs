@@ -113,6 +113,7 @@ fn is_wanted_next<P: Pattern<Recv = FairQueue>>(
     true
 }
 
+mod client;
 mod dealer;
 mod pair;
 mod publisher;
@@ -122,10 +123,13 @@ mod rep;
 mod req;
 mod router;
 mod scatter;
+#[macro_use]
+mod server;
 mod sub;
 mod xpub;
 mod xsub;
 
+pub use client::{Client, ClientSocket};
 pub use dealer::{Dealer, DealerSocket};
 pub use pair::{Pair, PairSocket};
 pub use publisher::{Pub, PubSocket};
@@ -135,6 +139,7 @@ pub use rep::{Rep, RepSocket};
 pub use req::{Req, ReqSocket};
 pub use router::{Routed, Router, RouterEvent, RouterSocket};
 pub use scatter::{Gather, GatherSocket, Scatter, ScatterSocket};
+pub use server::{Addressed, Server, ServerSocket};
 pub use sub::{Sub, SubSocket};
 pub use xpub::{Subscriber, XPub, XPubEvent, XPubSocket};
 pub use xsub::{XSub, XSubSocket};
