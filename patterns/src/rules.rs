@@ -184,6 +184,13 @@ macro_rules! each_socket_type {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack, ..PLAIN
             }
             Server ServerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
+            Radio RadioSocket: Sends Streams Publishes {
+                sends: "to every peer that has joined the group", forgets_departed: true, max_message_size: LITTLE,
+                ..PUBLISHER
+            }
+            Dish DishSocket: Receives Streams {
+                receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
+            }
         }
     };
 }

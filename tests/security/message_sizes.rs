@@ -19,6 +19,7 @@ async fn who_has_nothing_to_send_may_send_little() {
     for (socket_type, little) in [
         (SocketType::Push, 64 * 1024),
         (SocketType::Scatter, 64 * 1024),
+        (SocketType::Radio, 64 * 1024),
         (SocketType::Pub, 1024 * 1024),
     ] {
         for fits in [true, false] {

@@ -8,6 +8,7 @@ mod inproc;
 mod pair;
 mod pipeline;
 mod pubsub;
+mod radio;
 mod reqrep;
 mod scatter;
 mod server;

@@ -1,14 +1,14 @@
-//! What the blocking sockets of single frames have of their own: SERVER.
+//! What the blocking sockets of single frames have of their own: SERVER, RADIO, DISH.
 
-use zmtp::Message;
+use zmtp::{Frame, Message};
 
 use super::{Socket, wait};
 use crate::core::IntoSent;
 use crate::endpoint::ToEndpoint;
-use crate::error::{ConnectError, SendError};
+use crate::error::{ConnectError, GroupError, SendError};
 use crate::routing_id::PeerId;
 use crate::socket::SendSide;
-use crate::sockets::Server;
+use crate::sockets::{Dish, Radio, Server};
 
 macro_rules! by_number {
     ($($pattern:ident)*) => {$(
@@ -50,3 +50,38 @@ macro_rules! by_number {
     )*};
 }
 by_number!(Server);
+
+impl<D: SendSide> Socket<Radio, D> {
+    /// Sends a message to all peers that have joined a group.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the group's name is too long, or has a zero in it.
+    pub fn send_to(
+        &mut self,
+        group: impl Into<Frame>,
+        body: impl IntoSent<Message>,
+    ) -> Result<(), SendError> {
+        wait(self.inner().send_to(group, body))
+    }
+}
+
+impl Socket<Dish> {
+    /// Joins a group: [`DishSocket::join`](crate::DishSocket::join).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn join(&mut self, group: impl AsRef<[u8]>) -> Result<(), GroupError> {
+        self.inner().join(group)
+    }
+
+    /// Leaves a group: [`DishSocket::leave`](crate::DishSocket::leave).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn leave(&mut self, group: impl AsRef<[u8]>) -> Result<(), GroupError> {
+        self.inner().leave(group)
+    }
+}

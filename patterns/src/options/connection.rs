@@ -74,14 +74,14 @@ macro_rules! connection_options {
             /// Limits how long a peer may take nothing of what there is to write to it, before its connection
             /// is closed; `None` is no limit. The time begins when the system's buffer is full, and starts
             /// over with every byte that the system takes; it does so when about a third of its buffer is
-            /// free again. PUB and XPUB begin with 60 s: what their subscribers do not read is lost to them
+            /// free again. PUB, XPUB and RADIO begin with 60 s: what their subscribers do not read is lost to them
             /// anyway. Where a peer that does not read holds up or keeps what is meant for it, as with PUSH
             /// and ROUTER, that may be a worker that is busy, so there it is to be asked for; and a publisher
             /// that does `no_drop` waits for its subscribers, however long. A connecting endpoint connects
             /// again.
             write_timeout(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
-                none: "no limit; PUB, XPUB: 60 s",
+                none: "no limit; PUB, XPUB, RADIO: 60 s",
                 zmq: (),
                 unit: "duration",
                 allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),

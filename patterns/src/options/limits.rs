@@ -5,11 +5,11 @@ macro_rules! limit_options {
         gather_options! { [$($more)*] $($before)*
             /// Limits the size of a message that is received: payload bytes, all of its frames together. A
             /// peer that sends a larger one is disconnected before memory is taken for it. libzmq applies its
-            /// limit to each frame. PUSH and SCATTER, which nobody has anything to send to, start with 64 KiB, PUB,
+            /// limit to each frame. PUSH, SCATTER and RADIO, which nobody has much to send to, start with 64 KiB, PUB,
             /// which hears of subscriptions only, with 1 MiB.
             max_message_size(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
-                none: "no limit; PUSH, SCATTER: 64 KiB; PUB: 1 MiB",
+                none: "no limit; PUSH, SCATTER, RADIO: 64 KiB; PUB: 1 MiB",
                 zmq: ("MAXMSGSIZE", 22, Size),
                 unit: "bytes",
                 allowed: "None, or any number" if |_| true,

@@ -133,8 +133,8 @@ macro_rules! queue_options {
             }
 
             /// Limits how long messages that were sent may stay unwritten after the socket was closed or
-            /// dropped; `None` is until they are gone, zero drops them at once. SUB and XSUB start with zero, PUB
-            /// and XPUB with 5 s: they drop messages anyway, `no_drop` excepted.
+            /// dropped; `None` is until they are gone, zero drops them at once. SUB, XSUB and DISH start with zero,
+            /// PUB, XPUB and RADIO with 5 s: they drop messages anyway, `no_drop` excepted.
             linger(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "for ever",

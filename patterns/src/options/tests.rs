@@ -431,8 +431,9 @@ options.set_zmq(linger, ZmqValue::Int(-1))?;
 `get_zmq` and `set_zmq` take values as libzmq has them: -1 or 0 for "none", milliseconds, numbers for switches. With
 the feature `serde`, options are a map of names to values.
 
-Sockets differ from the table's defaults in three points: SUB and XSUB have a `linger` of zero, PUB and XPUB one of 5 s
-and a `write_timeout` of 60 s, and PUSH, SCATTER and PUB, to which peers have little to send, a `max_message_size`.
+Sockets differ from the table's defaults in three points: SUB, XSUB and DISH have a `linger` of zero, PUB, XPUB and RADIO
+one of 5 s and a `write_timeout` of 60 s, and PUSH, SCATTER, RADIO and PUB, to which peers have little to send, a
+`max_message_size`.
 
 | option | in libzmq | type or unit | default | allowed | sockets | a change takes effect | meaning |
 |---|---|---|---|---|---|---|---|

@@ -115,10 +115,12 @@ fn is_wanted_next<P: Pattern<Recv = FairQueue>>(
 
 mod client;
 mod dealer;
+mod dish;
 mod pair;
 mod publisher;
 mod pull;
 mod push;
+mod radio;
 mod rep;
 mod req;
 mod router;
@@ -131,10 +133,12 @@ mod xsub;
 
 pub use client::{Client, ClientSocket};
 pub use dealer::{Dealer, DealerSocket};
+pub use dish::{Dish, DishSocket};
 pub use pair::{Pair, PairSocket};
 pub use publisher::{Pub, PubSocket};
 pub use pull::{Pull, PullSocket};
 pub use push::{Push, PushSocket};
+pub use radio::{Grouped, Radio, RadioSocket};
 pub use rep::{Rep, RepSocket};
 pub use req::{Req, ReqSocket};
 pub use router::{Routed, Router, RouterEvent, RouterSocket};

@@ -111,7 +111,7 @@ fn an_option_that_a_type_has_not_names_option_type_and_those_that_have_it() {
     let error = push.set(id("no_drop"), true).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "option no_drop is not there for a PUSH socket: those that have it are PUB, XPUB"
+        "option no_drop is not there for a PUSH socket: those that have it are PUB, XPUB, RADIO"
     );
     assert_eq!(push.get(id("no_drop")).unwrap_err(), error);
     assert!(!push.has(id("recv_hwm")) && push.has(id("send_hwm")));
