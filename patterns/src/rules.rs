@@ -191,6 +191,7 @@ macro_rules! each_socket_type {
             Dish DishSocket: Receives Streams {
                 receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
             }
+            Channel ChannelSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
         }
     };
 }

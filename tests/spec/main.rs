@@ -2,6 +2,7 @@
 //! of events, and calls that only we have. One file for each group of rules.
 
 mod all;
+mod channel;
 mod conflate;
 mod conn;
 mod inproc;

@@ -113,6 +113,7 @@ fn is_wanted_next<P: Pattern<Recv = FairQueue>>(
     true
 }
 
+mod channel;
 mod client;
 mod dealer;
 mod dish;
@@ -131,6 +132,7 @@ mod sub;
 mod xpub;
 mod xsub;
 
+pub use channel::{Channel, ChannelSocket};
 pub use client::{Client, ClientSocket};
 pub use dealer::{Dealer, DealerSocket};
 pub use dish::{Dish, DishSocket};
