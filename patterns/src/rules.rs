@@ -192,6 +192,7 @@ macro_rules! each_socket_type {
                 receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
             }
             Channel ChannelSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
+            Peer PeerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
         }
     };
 }

@@ -7,6 +7,7 @@ mod conflate;
 mod conn;
 mod inproc;
 mod pair;
+mod peer;
 mod pipeline;
 mod pubsub;
 mod radio;

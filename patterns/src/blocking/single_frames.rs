@@ -1,4 +1,4 @@
-//! What the blocking sockets of single frames have of their own: SERVER, RADIO, DISH.
+//! What the blocking sockets of single frames have of their own: SERVER, PEER, RADIO, DISH.
 
 use zmtp::{Frame, Message};
 
@@ -8,7 +8,7 @@ use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, GroupError, SendError};
 use crate::routing_id::PeerId;
 use crate::socket::SendSide;
-use crate::sockets::{Dish, Radio, Server};
+use crate::sockets::{Dish, Peer, Radio, Server};
 
 macro_rules! by_number {
     ($($pattern:ident)*) => {$(
@@ -49,7 +49,7 @@ macro_rules! by_number {
         }
     )*};
 }
-by_number!(Server);
+by_number!(Server Peer);
 
 impl<D: SendSide> Socket<Radio, D> {
     /// Sends a message to all peers that have joined a group.

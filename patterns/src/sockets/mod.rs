@@ -128,6 +128,7 @@ mod router;
 mod scatter;
 #[macro_use]
 mod server;
+mod peer;
 mod sub;
 mod xpub;
 mod xsub;
@@ -137,6 +138,7 @@ pub use client::{Client, ClientSocket};
 pub use dealer::{Dealer, DealerSocket};
 pub use dish::{Dish, DishSocket};
 pub use pair::{Pair, PairSocket};
+pub use peer::{Peer, PeerSocket};
 pub use publisher::{Pub, PubSocket};
 pub use pull::{Pull, PullSocket};
 pub use push::{Push, PushSocket};
