@@ -3,6 +3,7 @@
 
 mod bitcoind;
 mod broker;
+mod drafts;
 mod jupyter;
 mod libzmq;
 mod mesh;

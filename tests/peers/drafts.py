@@ -1,0 +1,184 @@
+"""A socket of a type that only a libzmq with drafts has (CLIENT, SERVER, RADIO, DISH, CHANNEL, PEER, ...), as a process
+of its own. Started by tests/interop/drafts.rs.
+
+The libzmq is the one in Node's package `zeromq`, which scripts/setup puts into .drafts; it is called by ctypes. That file
+also asks for Node's own functions when it is loaded, none of which is called here: an empty library has them.
+
+Orders as for peer.py:
+
+    {"do": "open", "type": "SERVER"}                          -> {"ok": [4, 3, 5]}, libzmq's version
+    {"do": "bind", "endpoint": "tcp://127.0.0.1:*"}           -> {"ok": "tcp://127.0.0.1:41234"}
+    {"do": "connect", "endpoint": "tcp://127.0.0.1:41234"}    -> {"ok": null}
+    {"do": "connect_peer", "endpoint": ...}           (PEER)  -> {"ok": the peer's number}
+    {"do": "join", "group": "a"}, {"do": "leave", ...} (DISH) -> {"ok": null}
+    {"do": "send", "text": "...", "size": 10, "group": "a", "to": 5}   -> {"ok": null}
+    {"do": "recv"}                                            -> {"ok": ["text", size, "group", number]}
+    {"do": "try_recv"}                                        -> the same, or {"ok": null}
+    {"do": "echo", "count": 3}                                -> {"ok": null}
+
+A message is its text, and spaces up to `size` bytes. A failure is {"error": "..."}, with errno's name. No call waits
+longer than 30 seconds.
+"""
+
+import ctypes
+import errno
+import glob
+import os
+import subprocess
+import tempfile
+
+import orders
+
+TYPES = ["SERVER", "CLIENT", "RADIO", "DISH", "GATHER", "SCATTER", "DGRAM", "PEER", "CHANNEL"]
+FIRST_TYPE = 12
+LINGER, RCVTIMEO, SNDTIMEO, LAST_ENDPOINT, IPV6 = 17, 27, 28, 32, 42
+DONTWAIT = 1
+
+
+DRAFTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".drafts")
+
+
+def empty_library(build):
+    """Makes the library that has the functions of Node's that a build asks for, once, and returns its path."""
+    empty = os.path.join(DRAFTS, os.path.basename(os.path.dirname(build)) + ".so")
+    if os.path.exists(empty):
+        return empty
+    symbols = subprocess.check_output(["nm", "-D", "--undefined-only", build], text=True)
+    names = [line.split()[-1] for line in symbols.splitlines()]
+    names = [name for name in names if name.startswith(("napi_", "node_api_", "uv_"))]
+    with tempfile.TemporaryDirectory(dir=DRAFTS) as folder:
+        source, made = os.path.join(folder, "empty.c"), os.path.join(folder, "empty.so")
+        with open(source, "w") as file:
+            file.writelines(f"void {name}(void) {{}}\n" for name in names)
+        subprocess.check_call(["cc", "-shared", "-fPIC", "-w", "-o", made, source])
+        os.replace(made, empty)
+    return empty
+
+
+def load():
+    """The first build in the package that this system can load, and that has drafts."""
+    machine = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
+    builds = os.path.join(DRAFTS, "node_modules/zeromq/build/linux", machine, "node/*/addon.node")
+    for build in sorted(glob.glob(builds)):
+        ctypes.CDLL(empty_library(build), mode=ctypes.RTLD_GLOBAL)
+        try:
+            library = ctypes.CDLL(build, use_errno=True)
+        except OSError:
+            continue
+        if library.zmq_has(b"draft"):
+            return library
+    raise RuntimeError("no build in .drafts can be loaded here")
+
+
+def declare(library):
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    for name, result, arguments in [
+        ("ctx_new", pointer, []),
+        ("socket", pointer, [pointer, number]),
+        ("setsockopt", number, [pointer, number, pointer, ctypes.c_size_t]),
+        ("getsockopt", number, [pointer, number, pointer, pointer]),
+        ("bind", number, [pointer, text]),
+        ("connect", number, [pointer, text]),
+        ("connect_peer", ctypes.c_uint32, [pointer, text]),
+        ("join", number, [pointer, text]),
+        ("leave", number, [pointer, text]),
+        ("msg_init", number, [pointer]),
+        ("msg_init_size", number, [pointer, ctypes.c_size_t]),
+        ("msg_data", pointer, [pointer]),
+        ("msg_size", ctypes.c_size_t, [pointer]),
+        ("msg_close", number, [pointer]),
+        ("msg_send", number, [pointer, pointer, number]),
+        ("msg_recv", number, [pointer, pointer, number]),
+        ("msg_set_group", number, [pointer, text]),
+        ("msg_group", text, [pointer]),
+        ("msg_set_routing_id", number, [pointer, ctypes.c_uint32]),
+        ("msg_routing_id", ctypes.c_uint32, [pointer]),
+        ("strerror", text, [number]),
+    ]:
+        function = getattr(library, "zmq_" + name)
+        function.restype, function.argtypes = result, arguments
+
+
+class Drafts:
+    def __init__(self):
+        self.zmq = load()
+        declare(self.zmq)
+        self.context = self.zmq.zmq_ctx_new()
+
+    def done(self, result):
+        if result in (-1, None):
+            number = ctypes.get_errno()
+            name = errno.errorcode.get(number) or self.zmq.zmq_strerror(number).decode()
+            raise OSError(name)
+        return result
+
+    def set(self, option, value):
+        value = ctypes.c_int(value)
+        size = ctypes.sizeof(value)
+        self.done(self.zmq.zmq_setsockopt(self.socket, option, ctypes.byref(value), size))
+
+    def open(self, type):
+        kind = FIRST_TYPE + TYPES.index(type)
+        self.socket = self.done(self.zmq.zmq_socket(self.context, kind))
+        for option, value in [(LINGER, 0), (RCVTIMEO, 30_000), (SNDTIMEO, 30_000), (IPV6, 1)]:
+            self.set(option, value)
+        version = [ctypes.c_int() for _ in range(3)]
+        self.zmq.zmq_version(*map(ctypes.byref, version))
+        return [part.value for part in version]
+
+    def bind(self, endpoint):
+        self.done(self.zmq.zmq_bind(self.socket, endpoint.encode()))
+        text = ctypes.create_string_buffer(256)
+        size = ctypes.c_size_t(len(text))
+        self.done(self.zmq.zmq_getsockopt(self.socket, LAST_ENDPOINT, text, ctypes.byref(size)))
+        return text.value.decode()
+
+    def connect(self, endpoint):
+        self.done(self.zmq.zmq_connect(self.socket, endpoint.encode()))
+
+    def connect_peer(self, endpoint):
+        number = self.zmq.zmq_connect_peer(self.socket, endpoint.encode())
+        return number or self.done(-1)
+
+    def join(self, group):
+        self.done(self.zmq.zmq_join(self.socket, group.encode()))
+
+    def leave(self, group):
+        self.done(self.zmq.zmq_leave(self.socket, group.encode()))
+
+    def send(self, text, size=0, group=None, to=None):
+        body = text.encode().ljust(size)
+        message = ctypes.create_string_buffer(64)
+        self.done(self.zmq.zmq_msg_init_size(message, len(body)))
+        ctypes.memmove(self.zmq.zmq_msg_data(message), body, len(body))
+        if group is not None:
+            self.done(self.zmq.zmq_msg_set_group(message, group.encode()))
+        if to is not None:
+            self.done(self.zmq.zmq_msg_set_routing_id(message, to))
+        self.done(self.zmq.zmq_msg_send(message, self.socket, 0))
+
+    def recv(self, flags=0):
+        message = ctypes.create_string_buffer(64)
+        self.done(self.zmq.zmq_msg_init(message))
+        size = self.done(self.zmq.zmq_msg_recv(message, self.socket, flags))
+        body = ctypes.string_at(self.zmq.zmq_msg_data(message), size) if size else b""
+        group = self.zmq.zmq_msg_group(message).decode()
+        number = self.zmq.zmq_msg_routing_id(message)
+        self.zmq.zmq_msg_close(message)
+        return [body.decode().rstrip(" "), size, group, number]
+
+    def try_recv(self):
+        try:
+            return self.recv(DONTWAIT)
+        except OSError as error:
+            if str(error) == "EAGAIN":
+                return None
+            raise
+
+    def echo(self, count):
+        for _ in range(count):
+            text, size, _, number = self.recv()
+            self.send(text, size, to=number or None)
+
+
+orders.serve(Drafts())
