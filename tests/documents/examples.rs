@@ -261,6 +261,29 @@ async fn chat() {
 }
 
 #[tokio::test]
+async fn mesh() {
+    let folder = Folder::new();
+    let places = ["one", "two", "three"].map(|name| folder.ipc(name));
+    let mut all: Vec<Example> = Vec::new();
+    for number in 0..places.len() {
+        let mut arguments = vec![places[number].as_str()];
+        arguments.extend(places[..number].iter().map(String::as_str));
+        let mut one = Example::start("mesh", &arguments);
+        assert_eq!(one.line().await, format!("at {}", places[number]));
+        for other in &mut all {
+            assert!(other.line().await.ends_with(": hello"));
+        }
+        all.push(one);
+    }
+    let mut last = all.pop().expect("the last one knows all others");
+    last.input("to all\n").await;
+    assert_eq!(last.rest().await, "");
+    for other in &mut all {
+        assert!(other.line().await.ends_with(": to all"));
+    }
+}
+
+#[tokio::test]
 async fn broker() {
     let output = asked("broker").await;
     assert_eq!(output, "10 questions, 10 answers\n");
