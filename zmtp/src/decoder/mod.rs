@@ -76,6 +76,8 @@ pub(crate) struct Decoder {
     /// How large the next chunk will be.
     read_size: usize,
     small_reads: u8,
+    /// Bytes that a command of the handshake still lacks of what it announces. Before traffic only.
+    missing: usize,
     /// Bytes of `chunk` and `body` at the end of the last call: what is more was read since.
     seen: usize,
     /// Bytes at the start of `chunk` that are whole frames of the open message.
@@ -120,6 +122,21 @@ fn make_room(
     keeping.begin_chunk();
 }
 
+/// Makes room for as much again as has come of a handshake's command, and for no more than it still lacks: whoever stops
+/// in the middle of it makes this side hold what was sent, and not a multiple.
+#[cold]
+fn make_room_for_handshake(chunk: &mut BytesMut, chunk_size: &mut usize, missing: usize) {
+    let has = chunk.len();
+    if chunk.capacity() > has {
+        return;
+    }
+    let size = has + missing.min(has.max(FIRST_CHUNK));
+    let mut next = BytesMut::with_capacity(size);
+    next.extend_from_slice(chunk);
+    *chunk = next;
+    *chunk_size = size;
+}
+
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
@@ -131,6 +148,7 @@ impl Decoder {
             keeping: Keeping::default(),
             read_size: FIRST_CHUNK,
             small_reads: 0,
+            missing: 0,
             seen: 0,
             scanned: 0,
             body: None,
@@ -167,7 +185,10 @@ impl Decoder {
         else {
             let want = self.read_size.saturating_sub(self.chunk.len());
             let want = want.max(self.read_size / 2);
-            if self.chunk.capacity() - self.chunk.len() < want / 2 {
+            let is_short = self.chunk.capacity() - self.chunk.len() < want / 2;
+            if is_short && self.missing > 0 {
+                make_room_for_handshake(&mut self.chunk, &mut self.chunk_size, self.missing);
+            } else if is_short {
                 make_room(
                     &mut self.chunk,
                     &mut self.chunk_size,
@@ -224,7 +245,7 @@ impl Decoder {
         self.proven = 0;
         self.read_size = FIRST_CHUNK;
         self.small_reads = 0;
-        if self.chunk_size > MIN_CHUNK {
+        if self.chunk_size > MIN_CHUNK.max(2 * self.chunk.len()) {
             let small = BytesMut::from(&self.chunk[..]);
             let mut old = std::mem::replace(&mut self.chunk, small);
             let old_size = std::mem::replace(&mut self.chunk_size, self.chunk.len());
@@ -278,7 +299,8 @@ impl Decoder {
             return Err(LimitExceeded::Handshake { size: len, max }.into());
         }
         let len = len as usize;
-        if self.chunk.len() - size < len {
+        self.missing = (size + len).saturating_sub(self.chunk.len());
+        if self.missing > 0 {
             return Ok(None);
         }
         self.chunk.advance(size);

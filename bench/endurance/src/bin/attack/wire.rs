@@ -46,12 +46,17 @@ impl Peer {
     /// The same with a READY of one's own.
     pub(crate) fn meet_with(port: u16, ready: &[u8]) -> io::Result<Peer> {
         let mut peer = Peer::connect(port)?;
-        peer.send(&greeting())?;
-        peer.send(ready)?;
-        peer.receive(64)?;
-        let (flags, _) = peer.frame()?;
-        match flags & 4 {
-            4 => Ok(peer),
+        peer.shake_hands(ready)?;
+        Ok(peer)
+    }
+
+    /// Greets, says this READY, and hears the other side's.
+    pub(crate) fn shake_hands(&mut self, ready: &[u8]) -> io::Result<()> {
+        self.send(&greeting())?;
+        self.send(ready)?;
+        self.receive(64)?;
+        match self.frame()?.0 & 4 {
+            4 => Ok(()),
             _ => Err(io::Error::other("a message, and no READY")),
         }
     }
@@ -136,14 +141,14 @@ pub(crate) fn unsubscription(topic: &[u8]) -> Vec<u8> {
     short_frame(&[b"\x00", topic].concat())
 }
 
-/// A READY with as many small properties as make so many bytes.
+/// A READY with so many bytes of properties, in pieces of sixty: a thousand are not too many.
 pub(crate) fn talkative(kind: &str, bytes: usize) -> Vec<u8> {
+    const VALUE: [u8; 48] = [b'v'; 48];
     let mut body = ready(kind)[2..].to_vec();
-    let mut number = 0;
-    while body.len() + 32 <= bytes {
+    for number in 0..bytes / 60 {
         body.extend(format!("\x07X-{number:05}").as_bytes());
-        body.extend(b"\0\0\0\x14twenty bytes of it..");
-        number += 1;
+        body.extend((VALUE.len() as u32).to_be_bytes());
+        body.extend(VALUE);
     }
     let size = (body.len() as u64).to_be_bytes();
     [&[6][..], &size, &body].concat()

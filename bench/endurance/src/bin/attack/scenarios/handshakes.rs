@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::raw::{greeting, ready};
+use common::raw::greeting;
 use purezmq_endurance::Failure;
 
 use crate::table::Bound::{AtMost, LikeLibzmq};
@@ -84,16 +84,7 @@ pub(super) fn properties(table: &mut Table<'_>, count: usize) -> Result<(), Fail
     let most = 32.0 * count as f64;
     let gone = "KiB when they have gone";
     let figures = [(here.as_str(), AtMost(most)), (gone, LikeLibzmq)];
-    // A thousand of 60 bytes: more in number are no properties.
-    let mut ready = ready("PUSH")[2..].to_vec();
-    for number in 0..1000 {
-        ready.extend(
-            format!("\x07X-{number:05}\0\0\0\x2fforty-seven bytes, that nobody has ever asked for")
-                .as_bytes(),
-        );
-    }
-    let size = (ready.len() as u64).to_be_bytes();
-    let ready = [&[6][..], &size, &ready].concat();
+    let ready = talkative("PUSH", 60_000);
     for does in [Does::Receives, Does::Nothing] {
         table.beside(&format!("PULL {}", does.text()), figures, |who| {
             let victim = Victim::start(who, "PULL", does)?;
