@@ -309,9 +309,15 @@ impl Decoder {
         Ok(Some(body))
     }
 
-    /// Begins traffic: in ZMTP 1.0 frames if `v1`.
+    /// Begins traffic: in ZMTP 1.0 frames if `v1`. Nothing is kept of what a long handshake needed.
     pub(crate) fn begin_traffic(&mut self, v1: bool) {
         self.v1 = v1;
+        self.missing = 0;
+        self.read_size = FIRST_CHUNK;
+        if self.chunk_size > MIN_CHUNK.max(2 * self.chunk.len()) {
+            self.chunk = BytesMut::from(&self.chunk[..]);
+            self.chunk_size = self.chunk.len();
+        }
     }
 
     // ---- traffic

@@ -72,6 +72,11 @@ fn a_long_handshake_in_pieces_is_copied_a_few_times_and_holds_little() {
         let behind = all.len() - sent;
         decoder.read_buffer().put_slice(&all[all.len() - behind..]);
         assert_eq!(decoder.buffered(), b"behind");
+        // What it needed goes with the handshake.
+        decoder.begin_traffic(false);
+        assert_eq!(decoder.buffered(), b"behind");
+        decoder.read_buffer();
+        assert!(decoder.chunk_size <= FIRST_CHUNK + 6);
     }
 }
 

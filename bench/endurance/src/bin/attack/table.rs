@@ -5,7 +5,7 @@ use purezmq_endurance::Failure;
 use crate::Who;
 
 /// What ours may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Bound {
     /// KiB: at most libzmq's and 1 MiB.
     LikeLibzmq,
