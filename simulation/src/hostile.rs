@@ -143,6 +143,10 @@ pub(crate) fn draw(plan: &mut Plan, seed: u64) {
     if plan.inproc || plan.healthy || !rng.random_ratio(1, ONE_IN) {
         return;
     }
+    if plan.relays.is_none() {
+        let may_have_users = rng.random_ratio(1, 4);
+        tell_apart(plan, rng, may_have_users);
+    }
     let doors = match &plan.relays {
         Some(relays) => relays.doors(),
         None => {
@@ -190,6 +194,28 @@ pub(crate) fn draw(plan: &mut Plan, seed: u64) {
         settings.same_connection = node.part == Part::Echo && by_connection;
         let stays = |one: &Hostile| one.stays && one.target == node.host;
         node.has_company = plan.hostiles.iter().any(stays);
+    }
+}
+
+/// Gives the honest ones more names and users, which others may take, than they have elsewhere.
+fn tell_apart(plan: &mut Plan, rng: &mut SmallRng, may_have_users: bool) {
+    let is_null = |node: &Node| matches!(node.settings.security, Security::Null);
+    let has_users = may_have_users && plan.nodes.iter().all(is_null);
+    let servers = plan.nodes[0].peers.clone();
+    for node in &mut plan.nodes {
+        let settings = &mut node.settings;
+        if has_users && servers.contains(&node.host) {
+            settings.security = Security::plain_server();
+        } else if has_users {
+            let joe = Security::plain_client("joe", "secret");
+            settings.security = joe.expect("it is short");
+        }
+        if node.part == Part::Asker && rng.random() {
+            settings.routing_id = Some(format!("host {}", node.host));
+        }
+        if node.kind == SocketType::Router {
+            settings.handover = rng.random();
+        }
     }
 }
 

@@ -1,10 +1,17 @@
 //! What subscribers may do to a publisher, and to each other: nobody takes back what is another's, and what all of them
 //! subscribe to is bounded.
 
+use std::time::Duration;
+
 use common::events::ended;
+use common::place::{Place, Transport};
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::{DisconnectReason, Endpoint, PubSocket, SubSocket, XPubSocket, XSubSocket, proxy};
+use purezmq::options::{OptionId, Options, Value};
+use purezmq::{
+    AnySocket, Context, DisconnectReason, Endpoint, PubSocket, SocketType, SubSocket, XPubSocket,
+    XSubSocket, proxy,
+};
 use tokio::task::JoinHandle;
 
 /// The command of ZMTP 3.1.
@@ -263,4 +270,73 @@ async fn what_all_peers_ask_a_manual_publisher_for_is_bounded_and_who_has_most_g
         "{reason:?}"
     );
     greedy.await_close().await;
+}
+
+/// A publisher that connects finds that a peer had subscribed to too much when it has left, and there is no connection to
+/// be closed: that is no matter of who comes next.
+#[tokio::test]
+async fn who_comes_after_one_that_subscribed_to_too_much_is_heard() {
+    for transport in [Transport::Tcp4, Transport::Ipc] {
+        for (kind, manual) in [
+            (SocketType::Pub, false),
+            (SocketType::XPub, false),
+            (SocketType::XPub, true),
+        ] {
+            println!("{transport:?} {kind} {manual}");
+            let place = Place::fixed(transport);
+            let mut options = Options::of(kind);
+            let mut set = |name, value: Value| {
+                let id = OptionId::by_name(name).expect("an option");
+                options.set(id, value).expect("a value of it");
+            };
+            set("max_subscriptions", 10_usize.into());
+            set("reconnect_interval", Duration::from_millis(5).into());
+            if manual {
+                set("manual", true.into());
+            }
+            let mut publisher = AnySocket::with_options(kind, &Context::new(), options).unwrap();
+            let mut monitor = publisher.monitor();
+            let mut greedy = SubSocket::new();
+            for number in 0..20 {
+                greedy.subscribe(format!("topic {number}"));
+            }
+            greedy.bind(&place.endpoint).await.unwrap();
+            publisher.connect(&place.endpoint).unwrap();
+            within("what it subscribes to", async {
+                while publisher.stats().received.messages < 20 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            greedy.close().await;
+            ended(&mut monitor).await;
+            // Hears all of it.
+            publish(&mut publisher, manual, "topic 1").await;
+            let mut modest = SubSocket::new();
+            modest.subscribe("mine");
+            within("the address is free", async {
+                while modest.bind(&place.endpoint).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            within("a publication", async {
+                while modest.try_recv().is_err() {
+                    publish(&mut publisher, manual, "mine").await;
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
+    }
+}
+
+/// Publishes, and grants before that what has been asked for, if that is the application's to do.
+async fn publish(publisher: &mut AnySocket, manual: bool, topic: &str) {
+    while manual && let Ok(notice) = publisher.try_recv() {
+        if let Some([1, topic @ ..]) = notice.first() {
+            publisher.subscribe(topic);
+        }
+    }
+    publisher.send(topic).await.unwrap();
 }
