@@ -48,7 +48,10 @@ impl Hostile {
         let user = one_of(rng, &["joe", "mallory", "mallory"]);
         let is_user = self.role == Role::PlainClient;
         let mut names = vec![None, Some(format!("host {}", self.host))];
-        names.extend(self.honest.iter().map(|(_, who)| who.name.clone()));
+        let taken = self.honest.iter().map(|(_, who)| who.name.clone());
+        // Where names decide who is answered, they are worth more.
+        let times = if self.is_echo { 3 } else { 1 };
+        names.extend(std::iter::repeat_n(taken, times).flatten());
         let name = names.swap_remove(rng.random_range(0..names.len()));
         // When all is well, nobody's name is taken.
         let takes = !self.stays || name.as_ref() == Some(&format!("host {}", self.host));
@@ -136,6 +139,16 @@ impl Hostile {
                     }
                 }
             }
+        }
+        if act == Act::Ask && rng.random() {
+            // Somebody else comes for the answer.
+            return Script {
+                act,
+                bytes,
+                topics,
+                reads: false,
+                stays: Duration::from_millis(5),
+            };
         }
         Script {
             act,
