@@ -9,7 +9,7 @@ const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --si
 [--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
 [--curve] [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
-      fan-in-push fan-in-pull fan-out-push fan-out-pull version";
+      ask-requester ask-dealer ask-router fan-in-push fan-in-pull fan-out-push fan-out-pull version";
 
 /// The first byte of a message says who of a fan sent it.
 const LARGEST_FAN: usize = 256;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     pub(crate) count: u64,
     /// Messages before those; at least one, since the clock starts with the last of them.
     pub(crate) warmup: u64,
-    /// Subscribers, connections, or sockets on the wide side of a fan.
+    /// Subscribers, connections, requests under way, or sockets on the wide side of a fan.
     pub(crate) peers: usize,
     pub(crate) mode: Mode,
     /// The mode as it was given.
@@ -64,6 +64,9 @@ pub(crate) enum Role {
     Sub,
     Requester,
     Replier,
+    AskingRequester,
+    AskingDealer,
+    AskedRouter,
     InprocThroughput,
     InprocLatency,
     ConnectionPull,
@@ -138,6 +141,9 @@ impl FromStr for Role {
             "sub" => Role::Sub,
             "req" | "lat-req" => Role::Requester,
             "rep" | "lat-rep" => Role::Replier,
+            "ask-requester" => Role::AskingRequester,
+            "ask-dealer" => Role::AskingDealer,
+            "ask-router" => Role::AskedRouter,
             "inproc-thr" => Role::InprocThroughput,
             "inproc-lat" => Role::InprocLatency,
             "conn-pull" => Role::ConnectionPull,

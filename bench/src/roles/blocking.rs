@@ -55,7 +55,10 @@ pub(crate) fn run(args: &Args, control: Control) -> Result<(), Failure> {
         Role::Sub => subscribe(args),
         Role::Requester => request(args),
         Role::Replier => reply(args, control),
-        Role::InprocThroughput
+        Role::AskingRequester
+        | Role::AskingDealer
+        | Role::AskedRouter
+        | Role::InprocThroughput
         | Role::InprocLatency
         | Role::ConnectionPull
         | Role::FanInPush

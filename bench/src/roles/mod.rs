@@ -1,5 +1,6 @@
 //! The roles: what one process does in a measurement. Each is a plain loop over one socket.
 
+mod asking;
 pub(crate) mod blocking;
 mod connections;
 mod fan;
@@ -59,6 +60,9 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
         Role::Sub => pubsub::subscribe(&args).await,
         Role::Requester => reqrep::request(&args).await,
         Role::Replier => reqrep::reply(&args, control).await,
+        Role::AskingRequester => asking::by_requester(args).await,
+        Role::AskingDealer => asking::by_hand(&args).await,
+        Role::AskedRouter => asking::answer(&args, control).await,
         Role::InprocThroughput => inproc::throughput(args).await,
         Role::InprocLatency => inproc::latency(args).await,
         Role::ConnectionPull => connections::pull(&args, control).await,

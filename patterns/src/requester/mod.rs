@@ -26,6 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use self::owner::Handle;
 pub use asks::Asks;
 pub use builder::RequesterBuilder;
@@ -263,12 +265,13 @@ impl<P: Asks> Requester<P> {
     }
 
     /// Takes no new requests, of any handle; waits until those that were begun have their answers, or are given up; and
-    /// closes. After `limit`, those that are left fail with [`RequestError::Closed`].
+    /// closes. After `limit`, those that are left fail with [`RequestError::Closed`], and nothing lingers.
     ///
     /// # Cancel safety
     ///
     /// A dropped future has had new requests refused, if it was polled, and closes nothing: call it again.
     pub async fn drain(&self, limit: Duration) -> RequesterReport {
+        let begun = Instant::now();
         let timer = self.handle.timer(limit);
         self.handle.shared.begin_drain();
         tokio::select! {
@@ -276,7 +279,15 @@ impl<P: Asks> Requester<P> {
             () = self.handle.shared.idle() => {}
             () = timer => {}
         }
-        self.close().await
+        let (unanswered, socket) = self.handle.shared.end(RequestError::Closed);
+        let socket = match socket {
+            Some(socket) => {
+                let left = limit.saturating_sub(begun.elapsed());
+                socket.close_within(left).await
+            }
+            None => CloseReport::default(),
+        };
+        RequesterReport { unanswered, socket }
     }
 
     /// Closes the socket for all handles. Requests that are under way, or wait, fail with [`RequestError::Closed`]; those

@@ -38,6 +38,9 @@ const TURNS: usize = 16;
 /// How many calls are made at once, if nobody says otherwise.
 const CALLS: usize = 100;
 
+/// Makes the answer to a request whose call has failed.
+type Tell<E> = Box<dyn Fn(&E) -> Message + Send>;
+
 /// Answers the requests that a ROUTER or REP socket receives by a tower service: the service is called with the body of
 /// each, and what it returns goes back in the same envelope, to REQ, DEALER and [`Requester`](crate::Requester) clients,
 /// through any proxy.
@@ -87,7 +90,7 @@ pub struct Server<P: Serves, S: Service<Message>> {
     /// It has been found ready, and not been called since.
     is_ready: bool,
     most: usize,
-    failed: Box<dyn Fn(&S::Error) -> Message + Send>,
+    failed: Tell<S::Error>,
     calls: JoinSet<Result<S::Response, S::Error>>,
     askers: FxHashMap<Id, P::Asker>,
     /// What has no room at its client yet.
