@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::SocketType::{Gather, Rep, Sub};
+use purezmq::SocketType::{Channel, Client, Dish, Gather, Peer, Rep, Server, Sub};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{
-    AnySocket, Context, Endpoint, PubSocket, RecvError, RepSocket, ReqSocket, SocketType,
-    SubSocket, XPubSocket,
+    AnySocket, Context, Endpoint, PubSocket, RadioSocket, RecvError, RepSocket, ReqSocket,
+    SocketType, SubSocket, XPubSocket,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
@@ -23,12 +23,17 @@ const MANY: usize = 100_000;
 const SHARES: u64 = 10_000;
 
 /// Who throws away what, and from whom.
-fn what_is_thrown_away() -> [(SocketType, &'static str, Vec<u8>); 4] {
+fn what_is_thrown_away() -> [(SocketType, &'static str, Vec<u8>); 9] {
     let multipart = [&[1, 1, b'x'][..], &short_frame(b"y")].concat();
     [
         (Sub, "PUB", short_frame(b"unwanted")),
         (Rep, "REQ", short_frame(b"no envelope")),
-        (Gather, "SCATTER", multipart),
+        (Gather, "SCATTER", multipart.clone()),
+        (Client, "SERVER", multipart.clone()),
+        (Server, "CLIENT", multipart.clone()),
+        (Channel, "CHANNEL", multipart.clone()),
+        (Peer, "PEER", multipart.clone()),
+        (Dish, "RADIO", multipart),
         (SocketType::Req, "REP", short_frame(b"not asked")),
     ]
 }
@@ -98,7 +103,8 @@ struct Flood {
 impl Flood {
     async fn begin(endpoint: &Endpoint, peer_type: &'static str, message: Vec<u8>) -> Flood {
         let mut peers = JoinSet::new();
-        for _ in 0..4 {
+        let count = if peer_type == "CHANNEL" { 1 } else { 4 };
+        for _ in 0..count {
             let mut peer = RawPeer::connect(endpoint).await;
             peer.shake_hands(peer_type).await;
             let flood = message.repeat(1000);
@@ -178,6 +184,15 @@ async fn a_flood_of_subscriptions_holds_no_call_up() {
     let (mut publisher, counted) = within("counting", counts).await.unwrap();
     assert!(counted.0 <= 4 && counted.1 <= 1, "{counted:?}");
     within("send", publisher.send("b")).await.unwrap();
+
+    let groups = [&b"\x04\x06\x04JOINa"[..], b"\x04\x07\x05LEAVEa"].concat();
+    let mut radio = RadioSocket::new();
+    let endpoint = radio.bind("tcp://127.0.0.1:*").await.unwrap();
+    let _flood = Flood::begin(&endpoint, "DISH", groups).await;
+    let waits = radio.wait_for_subscribers(100);
+    let limited = tokio::time::timeout(Duration::from_millis(50), waits);
+    assert!(within("the limit", limited).await.is_err());
+    within("send", radio.send_to("b", "it")).await.unwrap();
 
     let mut publisher = XPubSocket::builder().recv_hwm(100).build().unwrap();
     let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();

@@ -11,9 +11,9 @@ use common::within;
 use futures::{SinkExt, StreamExt};
 use purezmq::blocking;
 use purezmq::{
-    AnySocket, BindError, DealerSocket, GatherSocket, Message, PairSocket, PullSocket, PushSocket,
-    RecvError, RepSocket, ReqSocket, RouterSocket, ScatterSocket, SendError, SubSocket, XPubSocket,
-    XSubSocket,
+    AnySocket, BindError, ChannelSocket, ClientSocket, DealerSocket, DishSocket, GatherSocket,
+    Message, PairSocket, PeerSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
+    RouterSocket, ScatterSocket, SendError, ServerSocket, SubSocket, XPubSocket, XSubSocket,
 };
 use tokio::time::{Instant, timeout};
 
@@ -155,17 +155,17 @@ macro_rules! halves {
 fn calls() -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     calls
-        .extend::<Vec<Call>>(sends! { PushSocket DealerSocket PairSocket ReqSocket ScatterSocket });
-    calls.extend::<Vec<Call>>(streams_out! { PushSocket DealerSocket PairSocket ScatterSocket });
+        .extend::<Vec<Call>>(sends! { PushSocket DealerSocket PairSocket ReqSocket ScatterSocket ClientSocket ChannelSocket });
+    calls.extend::<Vec<Call>>(streams_out! { PushSocket DealerSocket PairSocket ScatterSocket ClientSocket ChannelSocket });
     calls.extend::<Vec<Call>>(receives! {
         PullSocket SubSocket DealerSocket RouterSocket RepSocket PairSocket GatherSocket
-        XPubSocket XSubSocket
+        XPubSocket XSubSocket ClientSocket ServerSocket ChannelSocket PeerSocket DishSocket
     });
     calls.extend::<Vec<Call>>(streams_in! {
         PullSocket SubSocket DealerSocket RouterSocket PairSocket GatherSocket XPubSocket
-        XSubSocket
+        XSubSocket ClientSocket ServerSocket ChannelSocket PeerSocket DishSocket
     });
-    calls.extend::<Vec<Call>>(halves! { DealerSocket PairSocket });
+    calls.extend::<Vec<Call>>(halves! { DealerSocket PairSocket ClientSocket ChannelSocket });
     let more: Vec<Call> = vec![
         call!(RouterSocket.recv_timeout "recv_message", |socket| {
             matches!(socket.recv_message().await, Err(RecvError::Timeout))

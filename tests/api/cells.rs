@@ -9,18 +9,23 @@ use common::events::connected;
 use common::place::{Place, Role, Transport};
 use common::within;
 use purezmq::SocketType::{
-    Dealer, Gather, Pair, Pub, Pull, Push, Rep, Req, Router, Scatter, Sub, XPub, XSub,
+    Channel, Client, Dealer, Dish, Gather, Pair, Peer, Pub, Pull, Push, Radio, Rep, Req, Router,
+    Scatter, Server, Sub, XPub, XSub,
 };
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::security::Security;
 use purezmq::stats::SocketStats;
-use purezmq::{AnySocket, Context, Message, SocketType};
+use purezmq::{Addressed, AnySocket, Context, Message, PeerId, SocketType};
 use tokio::runtime::{Builder, Runtime};
 
 /// Those who send before they have received anything, and to whom.
-pub(crate) const PAIRINGS: [(SocketType, SocketType); 9] = [
+pub(crate) const PAIRINGS: [(SocketType, SocketType); 14] = [
     (Push, Pull),
     (Scatter, Gather),
+    (Client, Server),
+    (Server, Client),
+    (Peer, Peer),
+    (Channel, Channel),
     (Dealer, Dealer),
     (Dealer, Router),
     (Router, Dealer),
@@ -28,6 +33,7 @@ pub(crate) const PAIRINGS: [(SocketType, SocketType); 9] = [
     (Pub, Sub),
     (XPub, XSub),
     (XSub, XPub),
+    (Radio, Dish),
 ];
 
 /// Those who ask, and who answer what was asked before.
@@ -110,7 +116,7 @@ impl Home {
         let joining = async move {
             match role {
                 Role::WeBind => drop(socket.bind(endpoint.as_str()).await.expect("bind")),
-                Role::WeConnect => socket.connect(endpoint.as_str()).expect("connect"),
+                Role::WeConnect => connect(&mut socket, &endpoint),
             }
             socket
         };
@@ -170,7 +176,41 @@ pub(crate) fn open_secured(
     if matches!(socket_type, Sub | XSub) {
         socket.subscribe("");
     }
+    if socket_type == Dish {
+        socket.join(GROUP).expect("join");
+    }
     socket
+}
+
+/// The group to which a RADIO sends.
+const GROUP: &str = "group";
+
+/// Connects to the one peer: where peers have names, to "receiver", and where they have numbers, to one that is kept.
+pub(crate) fn connect(socket: &mut AnySocket, endpoint: &str) {
+    match socket.socket_type() {
+        Server | Peer => {
+            let id = socket.connect_peer(endpoint).expect("connect");
+            keep(socket, id);
+        }
+        _ => socket.connect_as(endpoint, "receiver").expect("connect"),
+    }
+}
+
+/// Keeps the number of the one peer, in the socket's name.
+fn keep(socket: &mut AnySocket, id: PeerId) {
+    let mut options = socket.options();
+    let name = OptionId::by_name("name").expect("an option");
+    options.set(name, id.to_string()).expect("a name");
+    socket.set_options(options).expect("options");
+}
+
+/// The number that was kept, as it stands in front of a message.
+fn kept(socket: &AnySocket) -> Option<[u8; 4]> {
+    let name = OptionId::by_name("name").expect("an option");
+    match socket.options().get(name).expect("a name") {
+        Value::Text(number) => number.parse().ok().map(u32::to_be_bytes),
+        _ => None,
+    }
 }
 
 /// The options of a socket that is called `name`, with `chosen` ones.
@@ -217,7 +257,13 @@ impl Joined {
             connected(&mut at_sender).await;
             connected(&mut at_receiver).await;
         }
-        if matches!(pairing.0, Pub | XPub) {
+        if matches!(pairing.0, Server | Peer) && kept(&sender).is_none() {
+            let hello = addressed(&receiver, 0, 1);
+            within("hello", receiver.send(hello)).await.expect("send");
+            let hello = within("hello", sender.recv()).await.expect("recv");
+            keep(&mut sender, Addressed::from(hello).peer);
+        }
+        if matches!(pairing.0, Pub | XPub | Radio) {
             until("a subscriber", || sender.subscriber_count() > 0).await;
         }
         if pairing.0 == XSub {
@@ -266,8 +312,11 @@ fn message(number: usize, length: usize) -> Message {
 /// Message `number`, as the socket sends it to the one peer.
 pub(crate) fn addressed(socket: &AnySocket, number: usize, length: usize) -> Message {
     let mut message = message(number, length);
-    if socket.socket_type() == Router {
-        message.push_front("receiver");
+    match socket.socket_type() {
+        Router => message.push_front("receiver"),
+        Radio => message.push_front(GROUP),
+        Server | Peer => message.push_front(kept(socket).expect("its peer has a number")),
+        _ => {}
     }
     message
 }

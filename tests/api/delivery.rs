@@ -16,8 +16,11 @@ const ALL: [&str; 3] = ["tcp://127.0.0.1:*", "ipc://*", "inproc://delivery"];
 const STREAMS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
 
 /// Who sends to whom, of all types that receive messages without having asked.
-const PAIRS: [(SocketType, SocketType); 8] = [
+const PAIRS: [(SocketType, SocketType); 11] = [
     (SocketType::Push, SocketType::Pull),
+    (SocketType::Client, SocketType::Server),
+    (SocketType::Channel, SocketType::Channel),
+    (SocketType::Radio, SocketType::Dish),
     (SocketType::Dealer, SocketType::Dealer),
     (SocketType::Dealer, SocketType::Router),
     (SocketType::Router, SocketType::Dealer),
@@ -38,6 +41,9 @@ fn open(kind: SocketType, context: &Context, options: &[(&str, Value)]) -> AnySo
     if [SocketType::Sub, SocketType::XSub].contains(&kind) {
         socket.subscribe("");
     }
+    if kind == SocketType::Dish {
+        socket.join("group").unwrap();
+    }
     socket
 }
 
@@ -52,13 +58,15 @@ fn receiver(kind: SocketType, context: &Context) -> AnySocket {
 /// Sends numbers to the receiver, once it can be sent to.
 async fn send(sender: &mut AnySocket, numbers: std::ops::Range<usize>) {
     let kind = sender.socket_type();
-    if [SocketType::Pub, SocketType::XPub].contains(&kind) {
+    if [SocketType::Pub, SocketType::XPub, SocketType::Radio].contains(&kind) {
         until("a subscriber", || sender.subscriber_count() > 0).await;
     }
     for number in numbers {
         let mut message = Message::from(number.to_string());
-        if kind == SocketType::Router {
-            message.push_front("receiver");
+        match kind {
+            SocketType::Router => message.push_front("receiver"),
+            SocketType::Radio => message.push_front("group"),
+            _ => {}
         }
         // A ROUTER drops what is for a peer that it does not know yet.
         let sent = async {
@@ -184,7 +192,7 @@ async fn what_a_disconnected_peer_sent_is_dropped() {
 /// A peer sends more than there is room for, and goes; what is sent to it afterwards fails.
 #[tokio::test]
 async fn what_a_peer_sent_before_it_went_is_read_though_writing_to_it_fails() {
-    for kind in [SocketType::Dealer, SocketType::Pair] {
+    for kind in [SocketType::Dealer, SocketType::Pair, SocketType::Channel] {
         for way in STREAMS {
             for we_bind in [true, false] {
                 let context = Context::new();
@@ -293,6 +301,8 @@ async fn what_is_sent_after_the_peer_has_gone_waits_for_the_next() {
         (SocketType::Dealer, SocketType::Router),
         (SocketType::Pair, SocketType::Pair),
         (SocketType::Scatter, SocketType::Gather),
+        (SocketType::Client, SocketType::Server),
+        (SocketType::Channel, SocketType::Channel),
     ] {
         for way in [Transport::Tcp4, Transport::Ipc] {
             let place = Place::any(way);

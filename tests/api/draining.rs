@@ -21,12 +21,14 @@ const WAYS: [&str; 3] = [ANY_PORT, "ipc://*", "inproc://draining"];
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Who gives work to whom.
-const PAIRS: [(SocketType, SocketType); 5] = [
+const PAIRS: [(SocketType, SocketType); 7] = [
     (SocketType::Push, SocketType::Pull),
     (SocketType::Dealer, SocketType::Dealer),
     (SocketType::Dealer, SocketType::Router),
     (SocketType::Pair, SocketType::Pair),
     (SocketType::Scatter, SocketType::Gather),
+    (SocketType::Client, SocketType::Server),
+    (SocketType::Channel, SocketType::Channel),
 ];
 
 /// So many messages.

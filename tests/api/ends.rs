@@ -15,8 +15,8 @@ use purezmq::{AnySocket, Context, MonitorEventKind as Kind};
 
 use self::table::{Delivered, End, Linger, ROWS, Rest, Row};
 use super::cells::{
-    Cell, Counts, Home, Joined, Way, addressed, count, count_more, named, open, open_secured, send,
-    settled,
+    Cell, Counts, Home, Joined, Way, addressed, connect, count, count_more, named, open,
+    open_secured, send, settled,
 };
 
 mod table;
@@ -194,9 +194,7 @@ async fn without_a_connection(row: &Row, cell: Cell, what: &str) -> Outcome {
         other.bind(endpoint.as_str()).await.expect("bind");
     }
     let before = sender.stats();
-    sender
-        .connect_as(endpoint.as_str(), "receiver")
-        .expect("connect");
+    connect(&mut sender, &endpoint);
     for number in 0..SENT {
         let message = addressed(&sender, number, 1);
         sender.try_send(message).expect("there is room");

@@ -132,6 +132,8 @@ async fn every_handle_closes_within_a_limit() {
         (SocketType::Req, 1),
         (SocketType::Pair, 1),
         (SocketType::Scatter, 1),
+        (SocketType::Client, 1),
+        (SocketType::Channel, 1),
         (SocketType::Pub, 0),
         (SocketType::XPub, 0),
     ] {
@@ -269,6 +271,8 @@ async fn a_close_with_a_limit_does_not_wait_for_what_was_let_go_of_before() {
             SocketType::Pair,
             SocketType::Req,
             SocketType::Scatter,
+            SocketType::Client,
+            SocketType::Channel,
         ] {
             for limit in [Duration::ZERO, LIMIT] {
                 let place = Place::fixed(transport);

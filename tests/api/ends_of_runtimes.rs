@@ -156,6 +156,7 @@ async fn arrives(program: &Program, transport: Transport) {
         SocketType::Pub => SocketType::Sub,
         SocketType::Push => SocketType::Pull,
         SocketType::Scatter => SocketType::Gather,
+        SocketType::Client => SocketType::Server,
         SocketType::Req => SocketType::Router,
         same => same,
     };
@@ -188,6 +189,8 @@ async fn what_was_sent_before_main_returned_arrives() {
         SocketType::Dealer,
         SocketType::Pair,
         SocketType::Scatter,
+        SocketType::Client,
+        SocketType::Channel,
         SocketType::Req,
     ] {
         for (runtime, transport) in [("current", Transport::Tcp4), ("multi", Transport::Ipc)] {

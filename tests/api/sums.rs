@@ -7,7 +7,10 @@ use common::events::{connected, event};
 use common::place::Role;
 use common::within;
 use futures::StreamExt;
-use purezmq::SocketType::{Dealer, Pair, Pub, Push, Rep, Req, Router, Scatter, Sub, XPub, XSub};
+use purezmq::SocketType::{
+    Channel, Client, Dealer, Pair, Peer, Pub, Push, Radio, Rep, Req, Router, Scatter, Server, Sub,
+    XPub, XSub,
+};
 use purezmq::options::Value;
 use purezmq::{AnySocket, Context, Message, MonitorEventKind as Kind, SocketType};
 
@@ -68,9 +71,8 @@ impl Dropping {
         match self {
             Dropping::Full | Dropping::Expiring => true,
             Dropping::Conflating => matches!(sender, Push | Dealer | Pub),
-            Dropping::ConflatingTopics | Dropping::TheOldest | Dropping::Evicting => {
-                matches!(sender, Pub | XPub)
-            }
+            Dropping::ConflatingTopics => matches!(sender, Pub | XPub),
+            Dropping::TheOldest | Dropping::Evicting => matches!(sender, Pub | XPub | Radio),
         }
     }
 
@@ -106,7 +108,10 @@ async fn drops(dropping: Dropping, cell: Cell) {
     let mut joined = Joined::new(cell, &dropping.options(), homes).await;
     let mut monitor = joined.sender.monitor();
     let taken = dropping.send_all(&mut joined.sender).await;
-    let waits = matches!(cell.pairing.0, Push | Scatter | Dealer | Pair | Req);
+    let waits = matches!(
+        cell.pairing.0,
+        Push | Scatter | Dealer | Pair | Req | Client | Server | Channel | Peer
+    );
     let expected = match (dropping, cell.way) {
         // Who waits has not taken it.
         (Dropping::Full, _) if waits => taken,

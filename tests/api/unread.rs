@@ -8,7 +8,9 @@ use common::events::{connected, ended};
 use common::place::{Place, Transport};
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::SocketType::{Dealer, Gather, Pair, Pull, Push, Router, Scatter, XSub};
+use purezmq::SocketType::{
+    Channel, Client, Dealer, Gather, Pair, Pull, Push, Router, Scatter, Server, XSub,
+};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::stats::Dropped;
 use purezmq::{AnySocket, Context, DealerSocket, Message, PairSocket, SocketType};
@@ -100,6 +102,8 @@ async fn met(socket: &mut AnySocket, endpoint: &purezmq::Endpoint, number: usize
         Pair => Pair,
         Pull => Push,
         Gather => Scatter,
+        Server => Client,
+        Channel => Channel,
         XSub => SocketType::XPub,
         other => panic!("{other} is not asked about"),
     };
@@ -201,7 +205,7 @@ enum Role {
 
 #[tokio::test]
 async fn what_departed_peers_have_left_is_bounded_all_together() {
-    for socket_type in [Dealer, Router, Pair, XSub, Pull, Gather] {
+    for socket_type in [Dealer, Router, Pair, XSub, Pull, Gather, Server, Channel] {
         for role in [Role::Sends, Role::Receives, Role::Nothing] {
             if role == Role::Sends && matches!(socket_type, Pull | Gather) {
                 continue;
@@ -243,7 +247,7 @@ async fn what_departed_peers_have_left_is_bounded_all_together() {
 /// What one peer has left is kept, however much it is.
 #[tokio::test]
 async fn what_one_peer_has_left_is_kept_whole() {
-    for socket_type in [Dealer, Pair, Pull] {
+    for socket_type in [Dealer, Pair, Pull, Channel] {
         let mut socket = open(socket_type, &[("departed_hwm_bytes", 1.into())]);
         let endpoint = socket.bind("tcp://127.0.0.1:*").await.unwrap();
         let mut peer = met(&mut socket, &endpoint, 0).await;

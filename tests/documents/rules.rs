@@ -24,10 +24,7 @@ const REASONS: [(&str, &str); 11] = [
     ("R-ROUTER-14", "draft; `peers` lists who can be sent to"),
     ("R-PUB-6", "a message is sent as a whole"),
     ("R-POLL-2", "a message is received as a whole"),
-    (
-        "R-TS-1",
-        "the compiler knows what may be done from several threads",
-    ),
+    ("R-RADIO-2", "RADIO over UDP is not built"),
 ];
 
 const HEADER: &str = "\

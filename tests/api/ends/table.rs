@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use common::place::Role;
-use purezmq::SocketType::{self, Pub, Rep, XPub};
+use purezmq::SocketType::{self, Pub, Radio, Rep, XPub};
 
 use crate::cells::{Cell, PAIRINGS, REQUESTS, Way};
 
@@ -214,7 +214,7 @@ impl Row {
         );
         let all = PAIRINGS.into_iter().chain(REQUESTS);
         // Without a peer, nobody has subscribed or asked.
-        all.filter(|(sender, _)| !without_peer || !matches!(sender, Pub | XPub | Rep))
+        all.filter(|(sender, _)| !without_peer || !matches!(sender, Pub | XPub | Radio | Rep))
             .collect()
     }
 
@@ -255,7 +255,7 @@ impl End {
 impl Row {
     fn in_words(&self) -> [String; 6] {
         let sockets = match self.pairings().len() {
-            all if all == PAIRINGS.len() + REQUESTS.len() => "all ten".to_owned(),
+            all if all == PAIRINGS.len() + REQUESTS.len() => "all fifteen".to_owned(),
             _ => {
                 let senders = self.pairings().into_iter().map(|(sender, _)| sender);
                 let mut names: Vec<_> = senders.map(|sender| sender.to_string()).collect();
