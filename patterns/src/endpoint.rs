@@ -8,6 +8,7 @@
 //! ipc://*                       to bind only: a fresh file in a fresh directory
 //! tls+tcp://host:port           TLS over TCP, in builds with the feature `tls`
 //! vsock://cid:port              between virtual machines and hosts, in builds with the feature `vsock`
+//! ws://host:port/path           WebSocket, in builds with the feature `ws`; `wss://` with TLS: the feature `wss`
 //! inproc://name                 1 to 256 bytes, known within one Context
 //! ```
 //!

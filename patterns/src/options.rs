@@ -54,6 +54,8 @@ use crate::error::OptionError;
 use crate::rules::Rules;
 
 pub use capability::Capability;
+#[cfg(feature = "ws")]
+use ranges::is_origin;
 #[cfg(feature = "socks")]
 pub(crate) use ranges::proxy;
 use ranges::{MAX, MAX_KEEPALIVE, MAX_SENT_TTL, MAX_TTL, MILLISECOND, SECOND, buffer_size, up_to};

@@ -65,6 +65,7 @@ mod trust;
 mod unread;
 #[cfg(target_os = "linux")]
 mod vsock;
+mod websocket;
 mod whose_answer;
 mod whose_place;
 mod xpub_events;

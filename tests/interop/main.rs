@@ -4,6 +4,7 @@
 mod bitcoind;
 mod broker;
 mod drafts;
+mod jszmq;
 mod jupyter;
 mod libzmq;
 mod mesh;

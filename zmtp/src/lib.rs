@@ -80,6 +80,7 @@ pub mod serde_impls;
 pub mod socket_type;
 pub mod version;
 pub mod wire;
+pub mod zws;
 
 pub use batch::Batch;
 pub use engine::{Config, Connection, Engine, Event, Heartbeat, PeerInfo};

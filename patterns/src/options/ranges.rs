@@ -29,6 +29,21 @@ pub(super) fn buffer_size(bytes: Option<usize>) -> bool {
     bytes.is_none_or(|bytes| (1..=i32::MAX as usize).contains(&bytes))
 }
 
+/// Returns whether a text is `*`, or an origin: a scheme, a host and, if it has one, a port.
+#[cfg(feature = "ws")]
+pub(crate) fn is_origin(text: &str) -> bool {
+    let is_authority = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'/')
+    };
+    match text.trim().split_once("://") {
+        Some((scheme, its)) => !scheme.is_empty() && is_authority(its),
+        None => text.trim() == "*",
+    }
+}
+
 /// Returns what a proxy's address means.
 #[cfg(feature = "socks")]
 pub(crate) fn proxy(address: &str) -> Option<TcpEndpoint> {

@@ -151,6 +151,23 @@ macro_rules! transport_options {
                 changed: NewEndpoints,
             }
 
+            /// Lets pages of these origins connect to a bound `ws://` or `wss://` endpoint, beside those that come from the
+            /// same host and port: a list such as `https://example.org,http://localhost:3000`, or `*` for all. A
+            /// browser says of which site a page is; a client that is no browser says nothing, and comes in. Needs
+            /// the feature `ws`.
+            #[cfg(feature = "ws")]
+            ws_origins(list: impl AsRef<str> = Some(list.as_ref().to_owned())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: (),
+                unit: "origins",
+                allowed: "scheme://host or scheme://host:port, separated by commas, or *" if |list| {
+                    list.as_ref().is_none_or(|list| list.split(',').all(is_origin))
+                },
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Sets the permissions of the socket files that `ipc://` endpoints make, as chmod(1) has them:
             /// 0o600 is for this user alone, 0o660 for a group, too. Who may write to the file may connect.
             /// They are in force before the first peer can. Without them, the process's umask decides.

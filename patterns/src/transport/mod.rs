@@ -38,6 +38,8 @@ mod tls;
 mod traits;
 #[cfg(all(feature = "vsock", target_os = "linux"))]
 mod vsock;
+#[cfg(feature = "ws")]
+mod ws;
 
 use std::io;
 

@@ -36,13 +36,13 @@ transports! {
     ipc::Ipc,
     "tls+tcp" needs "tls": tls::Tls,
     "vsock" needs "vsock" on "linux": vsock::Vsock,
+    "ws" needs "ws": ws::Ws,
+    "wss" needs "wss": ws::Wss,
 }
 
 /// Transports of libzmq that this library knows by name only, and what libzmq uses them for.
 const NOT_BUILT: &[(&str, &str)] = &[
     ("udp", "RADIO and DISH over UDP"),
-    ("ws", "WebSocket"),
-    ("wss", "WebSocket over TLS"),
     ("pgm", "reliable multicast"),
     ("epgm", "reliable multicast over UDP"),
     ("norm", "reliable multicast"),

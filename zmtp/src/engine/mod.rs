@@ -23,12 +23,9 @@
 //!   brought; `encode` rewrites a batch to its payloads without headers; `control` stays empty, and there is no
 //!   timeout. That the peer is gone is announced by the socket, which hears of it from the pipe: the last empty
 //!   message has to come behind all others.
-//! - **ZMTP over WebSocket** (RFC 45, ZWS 2.0). The upgrade request and its answer are control bytes, before which
-//!   the engine is not ready; the mechanism is negotiated by name as a subprotocol in place of the greeting. Each
-//!   binary WebSocket frame holds one octet of flags (MORE, COMMAND) and a payload: `handle_input` unmasks it where
-//!   it was read and makes a 3.x frame of it, as the decoder does with encrypted ones; `encode` rewrites a batch, and
-//!   masks it on the client's side. Commands, mechanisms and heartbeats are those of [`Connection`]; PING and CLOSE
-//!   frames of WebSocket are answered by control bytes. [`Engine::explain`] queues a CLOSE frame.
+//! ZMTP over WebSocket (RFC 45) needs no engine: it is a layer between the stream and [`Connection`], see
+//! [`crate::zws`].
+//!
 //! - **Datagrams** (RFC 48, RADIO and DISH over UDP). An engine whose reads are datagrams: `read_buffer` has room for
 //!   the largest one, and `handle_input` takes all of it for one message, or drops it. It is ready at once, has no
 //!   control bytes and no timeouts.

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "limits",
         "wire",
     ],
-    &["buffer_pool", "envelope", "error", "serde_impls"],
+    &["buffer_pool", "envelope", "error", "serde_impls", "zws"],
     &["batch", "mechanism"],
     &["decoder"],
     &["engine"],

@@ -1,0 +1,271 @@
+//! HTTP's upgrade to WebSocket (RFC 6455, 4), as ZWS has it (RFC 45): the path and the subprotocol have to fit, and a page
+//! of another site is turned away.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tungstenite::handshake::client::{Response, generate_key};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::machine::TryParse;
+use tungstenite::handshake::server::{Request, create_response, write_response};
+use tungstenite::http::{HeaderMap, StatusCode};
+use zmtp::zws::Subprotocol;
+
+use super::WsEndpoint;
+use crate::options::Options;
+use crate::transport::Stream;
+
+/// The longest head of a request or an answer, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+
+/// Why there is no WebSocket connection.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("no WebSocket upgrade: {0}")]
+    Http(String),
+    #[error("the head of the HTTP message has more than {MAX_HEAD} bytes")]
+    TooLong,
+    #[error("the peer wants {0:?}, this endpoint has another path")]
+    Path(String),
+    #[error("a page of {0:?} may not connect: the option `ws_origins` names who may")]
+    Origin(String),
+    #[error("no subprotocol of ZWS fits: the peer has {0:?}, this side {1:?}")]
+    Subprotocol(String, String),
+    #[error("the server answers {0}")]
+    Status(StatusCode),
+}
+
+impl Refused {
+    /// Returns how a client is told.
+    fn status(&self) -> StatusCode {
+        match self {
+            Refused::Path(_) => StatusCode::NOT_FOUND,
+            Refused::Origin(_) => StatusCode::FORBIDDEN,
+            Refused::TooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refused::Http(_) => StatusCode::UPGRADE_REQUIRED,
+            Refused::Subprotocol(..) | Refused::Status(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, refused)
+    }
+}
+
+impl From<tungstenite::Error> for Refused {
+    fn from(error: tungstenite::Error) -> Self {
+        Refused::Http(error.to_string())
+    }
+}
+
+/// What a server wants of its clients.
+#[derive(Debug)]
+pub(super) struct Terms {
+    path: String,
+    mechanism: &'static str,
+    /// Whose pages may connect beside the server's own.
+    origins: Option<String>,
+}
+
+impl Terms {
+    pub(super) fn new(address: &WsEndpoint, options: &Options) -> Self {
+        Terms {
+            path: address.path.to_string(),
+            mechanism: options.security.name(),
+            origins: options.ws_origins.clone(),
+        }
+    }
+
+    /// Answers a client's request. Returns what has come behind it already.
+    pub(super) async fn accept(&self, below: &mut Stream) -> io::Result<(Subprotocol, BytesMut)> {
+        let (request, rest) = read_head::<Request>(below).await?;
+        let checked = match request {
+            Ok(request) => self.check(&request),
+            Err(refused) => Err(refused),
+        };
+        let mut answer = Vec::new();
+        match checked {
+            Ok((response, subprotocol)) => {
+                write_response(&mut answer, &response).map_err(Refused::from)?;
+                below.write_all(&answer).await?;
+                Ok((subprotocol, rest))
+            }
+            Err(refused) => {
+                let answer = format!(
+                    "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                    refused.status()
+                );
+                below.write_all(answer.as_bytes()).await?;
+                below.shutdown().await?;
+                Err(refused.into())
+            }
+        }
+    }
+
+    fn check(
+        &self,
+        request: &Request,
+    ) -> Result<(tungstenite::handshake::server::Response, Subprotocol), Refused> {
+        let mut response = create_response(request)?;
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        if path != self.path {
+            return Err(Refused::Path(path.to_owned()));
+        }
+        if let Some(origin) = text(request.headers(), "Origin")
+            && !self.welcomes(&origin, text(request.headers(), "Host").as_deref())
+        {
+            return Err(Refused::Origin(origin));
+        }
+        let offered = text(request.headers(), PROTOCOL).unwrap_or_default();
+        let chosen = Subprotocol::choose(&offered, self.mechanism)
+            .ok_or_else(|| Refused::Subprotocol(offered, Subprotocol::offer(self.mechanism)))?;
+        let name = chosen
+            .name()
+            .parse()
+            .map_err(|_| Refused::Http("a subprotocol".to_owned()))?;
+        response.headers_mut().insert(PROTOCOL, name);
+        Ok((response, chosen))
+    }
+
+    /// Returns whether a page of that origin may connect: one of this very host and port, or one that is listed.
+    fn welcomes(&self, origin: &str, host: Option<&str>) -> bool {
+        let listed = self.origins.iter().flat_map(|list| list.split(','));
+        let is_own = origin.split_once("://").map(|(_, its)| its).zip(host);
+        is_own.is_some_and(|(its, own)| its.eq_ignore_ascii_case(own))
+            || listed
+                .map(str::trim)
+                .any(|one| one == "*" || one.eq_ignore_ascii_case(origin))
+    }
+}
+
+/// What a client asks for.
+#[derive(Debug)]
+pub(super) struct Offer {
+    host: String,
+    path: String,
+    mechanism: &'static str,
+}
+
+impl Offer {
+    pub(super) fn new(address: &WsEndpoint, options: &Options) -> Self {
+        Offer {
+            host: address.tcp.to_string(),
+            path: address.path.to_string(),
+            mechanism: options.security.name(),
+        }
+    }
+
+    /// Asks a server. Returns what has come behind its answer already.
+    pub(super) async fn make(&self, below: &mut Stream) -> io::Result<(Subprotocol, BytesMut)> {
+        let (key, offer) = (generate_key(), Subprotocol::offer(self.mechanism));
+        let Offer { host, path, .. } = self;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\n{PROTOCOL}: {offer}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        below.write_all(request.as_bytes()).await?;
+        let (response, rest) = read_head::<Response>(below).await?;
+        let response = response?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Refused::Status(response.status()).into());
+        }
+        let accept = text(response.headers(), "Sec-WebSocket-Accept");
+        if accept.as_deref() != Some(&derive_accept_key(key.as_bytes())) {
+            return Err(
+                Refused::Http("the server's answer is not to this request".to_owned()).into(),
+            );
+        }
+        let chosen = text(response.headers(), PROTOCOL).unwrap_or_default();
+        let subprotocol = Subprotocol::choose(&chosen, self.mechanism)
+            .ok_or(Refused::Subprotocol(chosen, offer))?;
+        Ok((subprotocol, rest))
+    }
+}
+
+/// Returns the values of a header, joined as a list.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
+/// Reads the head of an HTTP message, to the empty line. With it comes what is behind it.
+///
+/// # Errors
+/// The stream's. What the head says is the inner result.
+async fn read_head<T: TryParse>(below: &mut Stream) -> io::Result<(Result<T, Refused>, BytesMut)> {
+    let mut head = BytesMut::with_capacity(1024);
+    loop {
+        if below.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match T::try_parse(&head) {
+            Ok(Some((size, parsed))) => {
+                let rest = head.split_off(size);
+                return Ok((Ok(parsed), rest));
+            }
+            Ok(None) if head.len() < MAX_HEAD => {}
+            Ok(None) => return Ok((Err(Refused::TooLong), head)),
+            Err(error) => return Ok((Err(error.into()), head)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(origins: Option<&str>) -> Terms {
+        Terms {
+            path: "/zmq".to_owned(),
+            mechanism: "NULL",
+            origins: origins.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn pages_of_the_same_host_and_port_are_welcome_and_others_by_name() {
+        let own = Some("localhost:80");
+        assert!(terms(None).welcomes("http://localhost:80", own));
+        assert!(!terms(None).welcomes("http://localhost:81", own));
+        assert!(!terms(None).welcomes("http://evil.example", own));
+        assert!(!terms(None).welcomes("null", own));
+        assert!(!terms(None).welcomes("http://localhost:80", None));
+        let listed = terms(Some("http://a.example, http://b.example"));
+        assert!(listed.welcomes("http://b.example", own));
+        assert!(!listed.welcomes("http://c.example", own));
+        assert!(terms(Some("*")).welcomes("http://c.example", own));
+    }
+
+    #[test]
+    fn what_does_not_fit_has_a_status_of_its_own() {
+        let ask = |head: &str| {
+            let (_, request) = Request::try_parse(head.as_bytes()).unwrap().expect("whole");
+            terms(None).check(&request).map(|(_, chosen)| chosen.name())
+        };
+        let upgrade = "Host: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+        let zws = "Sec-WebSocket-Protocol: chat, ZWS2.0\r\n";
+        let whole = format!("GET /zmq HTTP/1.1\r\n{upgrade}{zws}\r\n");
+        assert_eq!(ask(&whole).unwrap(), "ZWS2.0");
+        for (head, status) in [
+            (format!("GET / HTTP/1.1\r\n{upgrade}{zws}\r\n"), 404),
+            (format!("GET /zmq HTTP/1.1\r\n{upgrade}\r\n"), 400),
+            (
+                format!("GET /zmq HTTP/1.1\r\n{upgrade}{zws}Origin: http://b\r\n\r\n"),
+                403,
+            ),
+            ("GET /zmq HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 426),
+        ] {
+            assert_eq!(ask(&head).unwrap_err().status().as_u16(), status, "{head}");
+        }
+    }
+}
