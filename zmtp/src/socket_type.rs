@@ -109,6 +109,8 @@ socket_types! {
     Scatter = Row { name: "SCATTER", peers: &[Gather], ..PLAIN };
     /// UDP datagrams; has a name, but never speaks ZMTP.
     Dgram = Row { name: "DGRAM", peers: &[Dgram], ..PLAIN };
+    /// Bytes as they come, of peers with names; never speaks ZMTP.
+    Stream = Row { name: "STREAM", peers: &[Stream], ..PLAIN };
     /// Many equals, addressed, one frame a message.
     Peer = Row { name: "PEER", peers: &[Peer], ..PLAIN };
     /// PAIR of one frame a message.
@@ -237,8 +239,11 @@ mod tests {
             .filter(|(a, b)| a.accepts(*b))
             .count();
         // By rows of the RFC's table: PAIR, REQ, REP, DEALER, ROUTER, PUB and XPUB, SUB and XSUB,
-        // PUSH and PULL, CLIENT and SERVER, RADIO and DISH, SCATTER and GATHER; DGRAM, PEER and
-        // CHANNEL.
-        assert_eq!(pairs, 1 + 2 + 2 + 3 + 3 + 4 + 4 + 2 + 2 + 2 + 2 + 1 + 1 + 1);
+        // PUSH and PULL, CLIENT and SERVER, RADIO and DISH, SCATTER and GATHER; DGRAM, STREAM,
+        // PEER and CHANNEL.
+        assert_eq!(
+            pairs,
+            1 + 2 + 2 + 3 + 3 + 4 + 4 + 2 + 2 + 2 + 2 + 1 + 1 + 1 + 1
+        );
     }
 }

@@ -56,6 +56,50 @@ impl Batch {
             messages: lengths.len(),
             ..Self::default()
         };
+        self.become_encoded(encoded, lengths, spare);
+    }
+
+    /// Takes the headers away: what goes on the wire is payloads and nothing else. Large ones, which the batch refers to, are
+    /// not copied. No frame may be empty.
+    ///
+    /// What is copied goes into `spare`, as by [`Batch::rewrite`].
+    pub(crate) fn strip(&mut self, spare: &mut BytesMut) {
+        spare.clear();
+        spare.reserve(self.buffered());
+        let mut lengths = VecDeque::with_capacity(self.messages);
+        let mut bare = VecDeque::with_capacity(self.refs.len());
+        let mut refs = self.refs.iter().peekable();
+        let (mut at, mut len) = (self.head, 0);
+        while lengths.len() < self.messages {
+            let Some(header) = self.wire.get(at..).and_then(Header::parse) else {
+                break;
+            };
+            at += header.size;
+            match refs.next_if(|(offset, _)| *offset == self.base + at as u64) {
+                Some((_, payload)) => bare.push_back((spare.len() as u64, payload.clone())),
+                None => {
+                    let end = at + header.len as usize;
+                    spare.extend_from_slice(&self.wire[at..end]);
+                    at = end;
+                }
+            }
+            len += header.len;
+            if !header.more() {
+                lengths.push_back(std::mem::take(&mut len));
+            }
+        }
+        let encoded = Self {
+            wire: std::mem::take(spare),
+            refs: bare,
+            ref_bytes: self.ref_bytes,
+            messages: lengths.len(),
+            ..Self::default()
+        };
+        self.become_encoded(encoded, lengths, spare);
+    }
+
+    /// Takes the place of what it was encoded from.
+    fn become_encoded(&mut self, encoded: Self, lengths: VecDeque<u64>, spare: &mut BytesMut) {
         let mut before = std::mem::replace(self, encoded);
         let origin = match std::mem::take(&mut before.form) {
             Form::Canonical => before,

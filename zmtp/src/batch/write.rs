@@ -65,7 +65,10 @@ impl Batch {
             let messages = self.messages;
             if self.is_encoded() {
                 self.wire.clear();
+                self.refs.clear();
                 self.head = 0;
+                self.ref_head = 0;
+                self.ref_bytes = 0;
                 self.messages = 0;
                 self.frame_left = 0;
                 self.cut = false;

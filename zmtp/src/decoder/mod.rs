@@ -19,6 +19,7 @@
 //! Limits are checked when a header is seen, before anything is allocated for its body.
 
 mod body;
+mod raw;
 mod scan;
 mod sealed;
 #[cfg(test)]

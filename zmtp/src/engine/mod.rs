@@ -16,14 +16,8 @@
 //!
 //! # Engines
 //!
-//! [`Connection`] speaks ZMTP and is the only one so far. The trait is made so that these are one file each:
-//!
-//! - **Raw bytes**, for STREAM. `new` queues [`Event::Ready`] at once, with nothing known of the peer, and a first
-//!   message of one empty frame that announces it. `handle_input` makes one message of one frame of what a read has
-//!   brought; `encode` rewrites a batch to its payloads without headers; `control` stays empty, and there is no
-//!   timeout. That the peer is gone is announced by the socket, which hears of it from the pipe: the last empty
-//!   message has to come behind all others.
-//! ZMTP over WebSocket (RFC 45) needs no engine: it is a layer between the stream and [`Connection`], see
+//! [`Connection`] speaks ZMTP, [`Raw`] nothing at all: its messages are what reads have brought. The trait is made so that
+//! another is one file. ZMTP over WebSocket (RFC 45) needs none: it is a layer between the stream and [`Connection`], see
 //! [`crate::zws`].
 //!
 //! - **Datagrams** (RFC 48, RADIO and DISH over UDP). An engine whose reads are datagrams: `read_buffer` has room for
@@ -39,6 +33,7 @@
 //! It has no handshake, no farewell and no reconnecting; an error of one datagram ends nothing, so the engine drops
 //! what it cannot read and returns no error.
 
+mod raw;
 mod zmtp;
 
 use std::fmt;
@@ -47,6 +42,7 @@ use std::time::Instant;
 use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
 
+pub use self::raw::{Raw, RawConfig};
 pub use self::zmtp::{Config, Connection, Heartbeat};
 use crate::batch::Batch;
 use crate::error::{Error, Refusal};
@@ -210,7 +206,7 @@ pub struct PeerInfo {
     pub routing_id: Bytes,
     /// All properties, the two above included.
     pub properties: Metadata,
-    /// The name of the security mechanism.
+    /// The name of the security mechanism; empty on a connection that has none.
     pub mechanism: &'static str,
     /// As whom the peer was admitted; empty when nobody was asked, or had no name for it.
     pub user_id: String,
