@@ -136,4 +136,12 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot keep the newest message of each topic alone")]
     ConflatesTopics;
+    /// A socket whose connections speak no protocol: STREAM.
+    ///
+    /// ```compile_fail,E0599
+    /// // A ROUTER's peers are sockets.
+    /// let router = purezmq::RouterSocket::builder().stream_notify(false).build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket speaks ZMTP")]
+    Raw;
 }

@@ -109,7 +109,9 @@ pub use rustls;
 pub use security::PeerSelector;
 pub use socket::{AnySocket, SharedSender, Socket};
 pub use sockets::all::*;
-pub use sockets::{Addressed, Grouped, Routed, RouterEvent, Subscriber, XPubEvent};
+pub use sockets::{
+    Addressed, Grouped, Routed, RouterEvent, StreamEvent, StreamSend, Subscriber, XPubEvent,
+};
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub use transport::simulated::Network;

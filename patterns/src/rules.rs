@@ -21,6 +21,15 @@ pub enum PeerNaming {
     Exclusive,
 }
 
+/// What a socket's connections speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// ZMTP: messages of frames, between sockets of types that fit each other.
+    Zmtp,
+    /// None: bytes, as they come. So whoever connects is a peer, and there is nothing to prove.
+    Raw,
+}
+
 /// What a socket does about a peer that drains: one that takes no new work ([`Socket::drain`](crate::Socket::drain)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -46,6 +55,8 @@ pub struct Rules {
     pub receives: &'static str,
     /// What `send` does without a peer that can take the message.
     pub mute: &'static str,
+    /// What goes over the wire.
+    pub speaks: Protocol,
     /// How peers are told apart.
     pub naming: PeerNaming,
     /// Connecting twice to one endpoint makes one connection (R-CONN-12).
@@ -76,6 +87,7 @@ const PLAIN: Rules = Rules {
     sends: "",
     receives: "",
     mute: "",
+    speaks: Protocol::Zmtp,
     naming: PeerNaming::Anonymous,
     connects_once: false,
     subscribes: false,
@@ -127,7 +139,7 @@ const NUMBERED: Rules = Rules {
     ..PLAIN
 };
 
-/// What a peer may send at most that has nothing to send.
+/// What a peer may send at most that has nothing to send; and of bytes that are no messages, how many are taken for one.
 const LITTLE: Option<usize> = Some(64 * 1024);
 
 /// What it may send at most to subscribe: as much as in a command.
@@ -193,6 +205,11 @@ macro_rules! each_socket_type {
             }
             Channel ChannelSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
             Peer PeerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
+            Stream StreamSocket: Sends Receives Streams Duplex Raw {
+                sends: "bytes to the peer that is named", receives: "bytes as they come, and who came and went",
+                mute: "waits; an error if there is no such peer", speaks: Protocol::Raw, work: Work::Answers,
+                naming: PeerNaming::ByRoutingId, sends_to_one: true, max_message_size: LITTLE, ..PLAIN
+            }
         }
     };
 }
@@ -236,6 +253,7 @@ pub enum Capability {
     PassesSubscriptions,
     Conflates,
     ConflatesTopics,
+    Raw,
 }
 
 impl Rules {

@@ -11,7 +11,7 @@ use common::within;
 use futures::{SinkExt, StreamExt};
 use purezmq::blocking::{self, wait};
 use purezmq::options::Options;
-use purezmq::rules::RULES;
+use purezmq::rules::{Protocol, RULES};
 use purezmq::{
     AnySocket, BindError, Capability, ConnectError, Context, ContextReport, DealerSocket,
     DisconnectError, Message, OptionError, PairSocket, Proxy, PubSocket, PullSocket, PushSocket,
@@ -84,6 +84,9 @@ async fn every_call_on_a_socket_of_a_closed_context_says_so() {
     for rules in RULES {
         for role in [Role::WeBind, Role::WeConnect] {
             for (place, is_inproc) in places() {
+                if is_inproc && rules.speaks == Protocol::Raw {
+                    continue;
+                }
                 println!("{} {role:?} {}", rules.socket_type, place.endpoint);
                 let context = Context::new();
                 let elsewhere = match is_inproc {

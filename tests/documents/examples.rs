@@ -174,6 +174,16 @@ async fn hello() {
 }
 
 #[tokio::test]
+async fn plain_tcp() {
+    let mut server = Example::start("tcp_server", &["tcp://127.0.0.1:*"]);
+    let line = server.line().await;
+    let endpoint = line.strip_prefix("listening on ").expect("an endpoint");
+    let client = Example::start("tcp_client", &[endpoint]);
+    assert_eq!(client.rest().await, "answer: HELLO\n");
+    assert_eq!(server.line().await, "a client has gone, 0 are left");
+}
+
+#[tokio::test]
 async fn tls() {
     let output = Example::start("tls", &[]).rest().await;
     let lines: Vec<_> = output.lines().collect();

@@ -43,7 +43,6 @@ The rules are in [docs/rules.md](../docs/rules.md). Those of socket types that a
 fn is_not_built(scope: &str) -> bool {
     let is_built = |name: &str| name.parse().ok().and_then(Rules::of).is_some();
     match scope {
-        "STREAM" => true,
         "TS" => !["SCATTER", "CLIENT", "CHANNEL"].into_iter().any(is_built),
         _ if scope.parse::<SocketType>().is_ok() => !is_built(scope),
         _ => false,

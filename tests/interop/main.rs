@@ -11,3 +11,4 @@ mod mesh;
 mod pyzmq;
 mod requester;
 mod service;
+mod streams;

@@ -50,7 +50,9 @@ async fn who_has_nothing_to_send_may_send_little() {
 
 #[tokio::test]
 async fn every_type_has_a_limit_for_messages() {
-    for rules in purezmq::rules::RULES {
+    let rows = purezmq::rules::RULES.iter();
+    // Where there are no messages, it says how much is taken for one.
+    for rules in rows.filter(|rules| rules.speaks == purezmq::rules::Protocol::Zmtp) {
         let mut options = Options::of(rules.socket_type);
         let id = OptionId::by_name("max_message_size").unwrap();
         options.set(id, 10).unwrap();

@@ -14,3 +14,4 @@ mod radio;
 mod reqrep;
 mod scatter;
 mod server;
+mod stream;

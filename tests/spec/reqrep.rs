@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::events::{connected, event};
+use common::place::{Place, Transport};
 use common::raw::{RawPeer, greeting, short_frame};
 use common::within;
 use purezmq::{
@@ -388,4 +389,29 @@ async fn peers_that_fight_for_a_name_never_have_it_at_once() {
     let mut last = dealer("same", &endpoint);
     last.send("the name is free").await.unwrap();
     while take(&mut server).await.message != "the name is free" {}
+}
+
+#[tokio::test]
+async fn who_is_named_before_it_is_reached_is_told_of_when_it_is_there() {
+    // R-ROUTER-9, R-ROUTER-12
+    for transport in [Transport::Tcp4, Transport::Ipc] {
+        let place = Place::fixed(transport);
+        let mut here = RouterSocket::builder().notify(true).build().unwrap();
+        here.connect_as(&place.endpoint, "there").unwrap();
+        here.send_to("there", "early").await.unwrap();
+        assert!(here.try_recv().is_err(), "nobody is there yet");
+        let mut there = DealerSocket::new();
+        there.bind(&place.endpoint).await.unwrap();
+        assert_eq!(within("early", there.recv()).await.unwrap(), "early");
+        there.send("answer").await.unwrap();
+        let events = [
+            within("a notice", here.recv()).await.unwrap(),
+            within("an answer", here.recv()).await.unwrap(),
+        ];
+        let expected = [
+            RouterEvent::Connected("there".into()),
+            RouterEvent::Message(("there", "answer").into()),
+        ];
+        assert_eq!(events, expected);
+    }
 }

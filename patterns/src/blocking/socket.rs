@@ -459,6 +459,8 @@ impl Socket<Router> {
     }
 }
 
+mod stream;
+
 impl<P: Duplex> Socket<P> {
     /// Divides the socket into its two directions, for two threads.
     pub fn split(self) -> (Socket<P, SendHalf>, Socket<P, RecvHalf>) {

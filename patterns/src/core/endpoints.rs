@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Core, Pattern};
 use crate::connection::{self, EndpointGuard, Listening};
 use crate::core::endpoint_table::{Attachment, Coming, Role};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{
     BindError, ConnectError, DisconnectError, EndpointGone, GoneReason, UnbindError,
 };
@@ -20,7 +20,9 @@ use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::{PeerId, RoutingId};
+use crate::rules::{Protocol, Rules};
 use crate::runtime;
+use crate::security::Security;
 use crate::state::Shared;
 use crate::transport::{self, Listener, OpenListener};
 
@@ -69,6 +71,7 @@ impl<P: Pattern> Core<P> {
         if self.table.has_ended() {
             return Err(BindError::ContextClosed { endpoint });
         }
+        self.check_protocol(&endpoint)?;
         if let Some(name) = endpoint.inproc() {
             let (coming, ended) = self.begin_endpoint(Origin::bound);
             inproc::bind(
@@ -97,6 +100,7 @@ impl<P: Pattern> Core<P> {
         if self.table.has_ended() {
             return Err(BindError::ContextClosed { endpoint });
         }
+        self.check_protocol(&endpoint)?;
         let (shared, its) = (self.shared.clone(), endpoint.clone());
         let adopt = async move { transport::adopt(listener, its, &shared.config.options) };
         self.begin_listening(endpoint, adopt)
@@ -219,7 +223,28 @@ impl<P: Pattern> Core<P> {
             let endpoint = endpoint.clone();
             return Err(ConnectError::ContextClosed { endpoint });
         }
+        self.check_protocol(endpoint)?;
         transport::check_connect(endpoint, self.options())
+    }
+
+    /// Checks whether what the socket speaks can be spoken there, as it is to be.
+    fn check_protocol(&self, endpoint: &Endpoint) -> Result<(), EndpointError> {
+        let Rules {
+            speaks,
+            socket_type,
+            ..
+        } = *P::RULES;
+        if speaks == Protocol::Raw && endpoint.inproc().is_some() {
+            let transport = endpoint.transport().to_owned();
+            return Err(EndpointError::NoBytes {
+                socket_type,
+                transport,
+            });
+        }
+        if speaks == Protocol::Raw && self.options().security != Security::default() {
+            return Err(EndpointError::NoMechanism { socket_type });
+        }
+        Ok(())
     }
 
     /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).

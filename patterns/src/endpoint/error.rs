@@ -1,6 +1,7 @@
 //! What can be wrong with the text of an endpoint. Every variant names the part.
 
 use thiserror::Error;
+use zmtp::SocketType;
 
 /// An endpoint that cannot be used as written. Always the caller's mistake: retrying the same
 /// text gives the same error.
@@ -43,6 +44,24 @@ pub enum EndpointError {
         purpose: &'static str,
         /// The transports of this build.
         allowed: String,
+    },
+    /// The socket's peers speak no protocol (STREAM), and the transport carries messages, not bytes.
+    #[error(
+        "a {socket_type} socket has no peers over {transport:?}, which carries messages: use tcp, ipc or another transport of bytes"
+    )]
+    NoBytes {
+        /// The type of the socket.
+        socket_type: SocketType,
+        /// What stands before `://`.
+        transport: String,
+    },
+    /// The socket has the option `security`, and its peers speak no protocol (STREAM) in which they could prove anything.
+    #[error(
+        "a {socket_type} socket speaks no protocol, and no security mechanism: leave the option `security` as it is"
+    )]
+    NoMechanism {
+        /// The type of the socket.
+        socket_type: SocketType,
     },
     /// The host of a TCP endpoint is malformed.
     #[error("host {host:?} is not usable: {reason}")]

@@ -14,7 +14,7 @@ pub(super) const ELSEWHERE: &[Row] = &[
     },
     Row {
         options: &[("CONNECT_ROUTING_ID", 61)],
-        instead: "Method `connect_as` of ROUTER: the name goes with its endpoint, not with whatever is connected next.",
+        instead: "Method `connect_as` of ROUTER and STREAM: the name goes with its endpoint, not with whatever is connected next.",
     },
     Row {
         options: &[
@@ -88,8 +88,8 @@ pub(super) const LEFT_OUT: &[Row] = &[
         instead: "The GSSAPI mechanism needs a C library; libzmq is built without it, too, unless asked.",
     },
     Row {
-        options: &[("STREAM_NOTIFY", 73), ("ROUTER_RAW", 41)],
-        instead: "For raw TCP there is tokio itself; STREAM is not built.",
+        options: &[("ROUTER_RAW", 41)],
+        instead: "Deprecated: a STREAM socket does the same.",
     },
     Row {
         options: &[("IPV4ONLY", 31)],

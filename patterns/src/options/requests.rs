@@ -108,6 +108,16 @@ macro_rules! request_options {
                 on: Routes,
                 changed: NewEndpoints,
             }
+
+            /// Lets `recv` of a STREAM tell when a connection has begun, and when it has ended.
+            stream_notify(on: bool = on) -> bool {
+                default: true,
+                zmq: ("STREAM_NOTIFY", 73, Flag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Raw,
+                changed: NewEndpoints,
+            }
         }
     };
 }

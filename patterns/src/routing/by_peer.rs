@@ -135,11 +135,14 @@ impl ByPeer {
         names.collect()
     }
 
-    /// Lets go of the peer of this name: its connection is closed once what was sent to it is through.
-    pub(crate) fn dismiss(&mut self, peer: &[u8]) {
-        if let Some(named) = self.names.get(peer) {
+    /// Lets go of the peer of this name: its connection is closed once what was sent to it is through. `false`: there is no
+    /// such peer.
+    pub(crate) fn dismiss(&mut self, peer: &[u8]) -> bool {
+        let named = self.names.get(peer).copied();
+        if let Some(named) = named {
             self.remove(named.pipe);
         }
+        named.is_some()
     }
 
     fn remove(&mut self, id: PipeId) {

@@ -215,6 +215,12 @@ impl FairQueue {
         self.readable.get(self.last)?.peer()
     }
 
+    /// Whether the peer that the last `recv` was about has connected to us.
+    pub(crate) fn last_is_bound(&self) -> bool {
+        let last = self.readable.get(self.last);
+        last.is_some_and(|reader| reader.origin().is_bound())
+    }
+
     /// Throws away what is waiting (R-REQ-6), and says how much that was. Peers that never stop sending do not keep
     /// it busy for ever.
     pub(crate) fn discard_waiting(&mut self) -> usize {

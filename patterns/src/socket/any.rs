@@ -193,7 +193,7 @@ impl AnySocket {
         self.0.connect(endpoint.to_endpoint()?, None)
     }
 
-    /// Connects to a peer that shall be known by this routing id here: [`Socket::connect_as`]. For others than ROUTER,
+    /// Connects to a peer that shall be known by this routing id here: [`Socket::connect_as`]. For others than ROUTER and STREAM,
     /// the routing id means nothing.
     ///
     /// # Errors

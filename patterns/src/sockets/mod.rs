@@ -129,6 +129,7 @@ mod scatter;
 #[macro_use]
 mod server;
 mod peer;
+mod stream;
 mod sub;
 mod xpub;
 mod xsub;
@@ -148,6 +149,7 @@ pub use req::{Req, ReqSocket};
 pub use router::{Routed, Router, RouterEvent, RouterSocket};
 pub use scatter::{Gather, GatherSocket, Scatter, ScatterSocket};
 pub use server::{Addressed, Server, ServerSocket};
+pub use stream::{Stream, StreamEvent, StreamSend, StreamSocket};
 pub use sub::{Sub, SubSocket};
 pub use xpub::{Subscriber, XPub, XPubEvent, XPubSocket};
 pub use xsub::{XSub, XSubSocket};

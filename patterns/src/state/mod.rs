@@ -37,7 +37,7 @@ use crate::pipe::{
     PipeWriter, SessionPipe,
 };
 use crate::routing_id::RoutingId;
-use crate::rules::{PeerNaming, Rules};
+use crate::rules::{PeerNaming, Protocol, Rules};
 use crate::security::Authority;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +56,16 @@ pub(crate) use subscription_set::{
 pub(crate) struct Config {
     pub(crate) rules: &'static Rules,
     pub(crate) options: Options,
+}
+
+impl Config {
+    /// Returns whether the application is to hear which peers come and go.
+    pub(crate) fn tells_of_peers(&self) -> bool {
+        match self.rules.speaks {
+            Protocol::Zmtp => self.options.notify,
+            Protocol::Raw => self.options.stream_notify,
+        }
+    }
 }
 
 /// What all tasks and both halves of a socket share, as it is now.
@@ -324,7 +334,9 @@ impl Shared {
         let Some((name, admitted)) = place else {
             return Admitted::default();
         };
-        pipe.set_name(name, self.config.options.notify);
+        // One that has its name before it is reached is told of when it is there.
+        let tell = peer.is_some() && self.config.tells_of_peers();
+        pipe.set_name(name, tell);
         admitted
     }
 

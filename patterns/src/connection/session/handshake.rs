@@ -13,6 +13,7 @@ use super::Session;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
+use crate::rules::Protocol;
 use crate::security::{Access, Refused};
 use crate::state::{Config, Shared};
 use crate::transport::ByteStream;
@@ -158,7 +159,9 @@ impl Session {
 
     /// Returns who the peer is, after the handshake.
     pub(crate) fn peer(&self, shared: &Shared, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
-        let is_lasting = !shared.config.options.same_connection;
+        let Config { rules, options } = &*shared.config;
+        // Bytes that were meant for one connection make no sense in another.
+        let is_lasting = !options.same_connection && rules.speaks == Protocol::Zmtp;
         let certificate = self.stream.certificate();
         Arc::new(Peer::new(address, info, certificate, is_lasting))
     }

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-use zmtp::{Batch, Connection, Engine};
+use zmtp::{Batch, Connection, Engine, Raw, RawConfig};
 
 pub(crate) use self::ending::AFTER_LINGER;
 use self::timers::Stall;
@@ -49,6 +49,7 @@ use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, SessionPipe};
 use crate::routing_id::RoutingId;
+use crate::rules::Protocol;
 use crate::security;
 use crate::state::{Shared, is_subscription};
 use crate::transport::Stream;
@@ -128,7 +129,7 @@ impl Session {
         let now = Instant::now();
         Box::new(Session {
             stream,
-            engine: Box::new(Connection::new(config(shared), now.into_std())),
+            engine: engine(shared, now),
             batch: Batch::new(),
             rest: None,
             first: 0,
@@ -173,7 +174,7 @@ impl Session {
         self.begin_drain(shared, &pipe);
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
-            pipe.peer_left(shared.config.options.notify);
+            pipe.peer_left(shared.config.tells_of_peers());
             return (pipe, DisconnectReason::ByRequest);
         }
         shared.begin(|first| {
@@ -198,7 +199,7 @@ impl Session {
         let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
         session.return_batch(shared, &mut pipe, is_last);
-        pipe.peer_left(shared.config.options.notify);
+        pipe.peer_left(shared.config.tells_of_peers());
         if shared.config.rules.publishes {
             pipe.mark_next();
         }
@@ -273,6 +274,25 @@ fn process_id() -> u32 {
 #[cfg(test)]
 fn process_id() -> u32 {
     tests::process_id()
+}
+
+/// Makes the engine of a connection that begins now.
+fn engine(shared: &Shared, now: Instant) -> Box<dyn Engine> {
+    match shared.config.rules.speaks {
+        Protocol::Zmtp => Box::new(Connection::new(config(shared), now.into_std())),
+        Protocol::Raw => Box::new(Raw::new(raw_config(shared))),
+    }
+}
+
+/// Returns what of the socket's options matters where there is no protocol.
+fn raw_config(shared: &Shared) -> RawConfig {
+    let options = &shared.config.options;
+    let mut config = RawConfig::default();
+    if let Some(most) = options.max_message_size {
+        config.max_chunk = most;
+    }
+    config.authenticate = security::asks(options);
+    config
 }
 
 /// Returns how the socket's options look to the protocol.

@@ -83,6 +83,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("tied_names", switch()),
         ("handover", switch()),
         ("notify", switch()),
+        ("stream_notify", switch()),
         ("no_drop", switch()),
         (
             "slow_subscriber",
