@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use common::events::ended;
 use common::place::{Place, Transport};
+use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::{Context, Message, PubSocket, SubSocket, XPubSocket, XSubSocket};
+use purezmq::options::{OptionId, Options, Value};
+use purezmq::{
+    AnySocket, Context, Message, PubSocket, SendError, SocketType, SubSocket, XPubSocket,
+    XSubSocket,
+};
+use tokio::net::TcpListener;
 
 fn value(topic: &str, number: usize) -> Message {
     Message::from([topic.to_owned(), number.to_string()])
@@ -193,6 +200,88 @@ async fn what_comes_back_from_a_connection_gives_way_to_newer_messages() {
     let expected: Vec<_> = topics.iter().map(|topic| value(topic, 99)).collect();
     assert_eq!(got, expected);
     assert!(sub.try_recv().is_err());
+}
+
+/// The next connection of a publisher, as a subscriber that reads nothing.
+async fn silent(listener: &TcpListener) -> RawPeer {
+    let (stream, _) = within("a connection", listener.accept())
+        .await
+        .expect("accept");
+    let mut peer = RawPeer { stream };
+    peer.shake_hands("SUB").await;
+    peer
+}
+
+/// What a peer has not read when its connection ends comes back, and makes room where newer messages are there.
+#[tokio::test]
+async fn a_publisher_goes_on_when_what_comes_back_is_out_of_date() {
+    for (kind, no_drop) in [
+        (SocketType::Pub, false),
+        (SocketType::Pub, true),
+        (SocketType::XPub, false),
+        (SocketType::XPub, true),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("bound");
+        let mut options = Options::of(kind);
+        let given: [(&str, Value); 5] = [
+            ("conflate_topics", true.into()),
+            ("no_drop", no_drop.into()),
+            ("send_hwm", 3_usize.into()),
+            ("send_hwm_bytes", Some(0_usize).into()),
+            ("reconnect_interval", Duration::from_millis(1).into()),
+        ];
+        for (name, value) in given {
+            let id = OptionId::by_name(name).expect("an option");
+            options.set(id, value).expect("within its range");
+        }
+        let mut publisher =
+            AnySocket::with_options(kind, &Context::new(), options).expect("options");
+        let mut monitor = publisher.monitor();
+        publisher
+            .connect(format!("tcp://{address}").as_str())
+            .expect("connect");
+        let mut peer = silent(&listener).await;
+        peer.send(&short_frame(b"\x01")).await;
+        within("a subscription", async {
+            while publisher.subscriber_count() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        peer.reset();
+        ended(&mut monitor).await;
+
+        // Taken together, and the first is more than a connection holds.
+        let large = Message::from(["a".into(), vec![0; 32 << 20]]);
+        publisher.send(large).await.expect("there is room");
+        publisher.send(value("b", 1)).await.expect("there is room");
+        let mut peer = silent(&listener).await;
+        assert_eq!(peer.receive(3).await, b"\x01\x01a", "it is under way");
+        publisher.send(value("b", 2)).await.expect("there is room");
+        match publisher.try_send(value("c", 1)) {
+            Err(SendError::Full(_)) if no_drop => {}
+            Ok(()) if !no_drop => {}
+            other => panic!("{kind} {no_drop}: {other:?}"),
+        }
+        peer.reset();
+        ended(&mut monitor).await;
+
+        let mut peer = silent(&listener).await;
+        assert_eq!(
+            peer.receive(6).await,
+            b"\x01\x01b\x00\x012",
+            "{kind} {no_drop}"
+        );
+        within("room", publisher.send(value("d", 1)))
+            .await
+            .expect("send");
+        assert_eq!(
+            peer.receive(6).await,
+            b"\x01\x01d\x00\x011",
+            "{kind} {no_drop}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,8 @@
 
 use zmtp::Batch;
 
+use super::PipeWriter;
+use super::ends::Wakeup;
 use super::policy::Keep;
 use super::queue::Queue;
 use super::queued::Queued;
@@ -66,16 +68,16 @@ impl Queue {
         self.check_bytes();
     }
 
-    /// Puts whole messages that were taken and not sent back to the front.
-    pub(super) fn put_back(&mut self, batch: Batch) {
+    /// Puts whole messages that were taken and not sent back to the front. Returns what to tell the writer, if there is room
+    /// again: newer messages may have taken their places.
+    pub(super) fn put_back(&mut self, batch: Batch) -> Option<Wakeup<PipeWriter>> {
         self.settle();
         if batch.is_empty() {
-            return;
+            return None;
         }
         if self.evicted.is_some() {
             self.counters.full.add(batch.len());
-            self.release(batch.len());
-            return;
+            return self.release(batch.len());
         }
         let mut expires = None;
         if let Some(policy) = &mut self.policy {
@@ -84,24 +86,23 @@ impl Queue {
                 Keep::All => {}
                 Keep::Newest if self.open.is_empty() => {
                     self.open = batch;
-                    return;
+                    return None;
                 }
                 Keep::Newest => {
                     // There is a newer one.
                     self.counters.conflated.add(batch.len());
-                    self.release(batch.len());
-                    return;
+                    return self.release(batch.len());
                 }
                 Keep::NewestOfTopic(values) => {
                     let (stale, bytes) = values.put_back(batch, expires);
                     self.budget.hold(bytes);
                     self.counters.conflated.add(stale);
-                    self.release(stale);
-                    return;
+                    return self.release(stale);
                 }
             }
         }
         self.put_first(Queued { batch, expires });
+        None
     }
 
     /// Lets only the newest message count from now on.
@@ -155,7 +156,8 @@ impl Queue {
         self.budget.let_go(kept.dropped);
         self.counters.conflated.add(kept.conflated);
         self.counters.full.add(kept.refused);
-        self.release(kept.conflated + kept.refused);
+        // Not more than what came has filled: there is no more room than before.
+        let _ = self.release(kept.conflated + kept.refused);
         self.check_bytes();
     }
 

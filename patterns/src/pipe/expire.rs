@@ -9,6 +9,7 @@ use super::queue::Queue;
 
 impl Queue {
     /// Drops what has waited for too long. Returns what to tell the writer, if there is room again.
+    #[must_use = "who waits for the room is told nowhere else"]
     #[inline]
     pub(super) fn expire(&mut self) -> Option<Wakeup<PipeWriter>> {
         match &self.policy {

@@ -301,6 +301,7 @@ impl Queue {
 
     /// Notes that the reader is done with so many messages of what it took. Returns what to tell the writer, if there is
     /// room again.
+    #[must_use = "who waits for the room is told nowhere else"]
     #[inline]
     pub(super) fn release(&mut self, messages: usize) -> Option<Wakeup<PipeWriter>> {
         let paid = self.over.min(messages);
@@ -317,8 +318,12 @@ impl Queue {
         None
     }
 
-    /// Throws away what is queued that `is_stale` says is of no use to the next connection.
-    pub(super) fn sift(&mut self, is_stale: impl Fn(&Message) -> bool) {
+    /// Throws away what is queued that `is_stale` says is of no use to the next connection. Returns what to tell the writer,
+    /// if there is room again.
+    pub(super) fn sift(
+        &mut self,
+        is_stale: impl Fn(&Message) -> bool,
+    ) -> Option<Wakeup<PipeWriter>> {
         self.close_open();
         let mut stale = 0;
         for mut queued in std::mem::take(&mut self.full) {
@@ -340,8 +345,7 @@ impl Queue {
                 });
             }
         }
-        // The writer is not told: whoever is full of subscriptions sends none.
-        self.release(stale);
+        self.release(stale)
     }
 
     // ---- what it holds

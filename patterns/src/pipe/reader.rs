@@ -300,14 +300,14 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         // The writer is told by what follows.
-        lane.release(self.counters.popped.take());
+        let _ = lane.release(self.counters.popped.take());
         if lane.writer.is_session() {
             let unread = lane.queued();
             lane.counters.unread.add(unread);
         } else {
             // What is in hand is received. What is still in the queue is the writer's, and unsent.
             lane.counters.unread.add(self.batch.len());
-            lane.release(self.batch.len());
+            let _ = lane.release(self.batch.len());
         }
         let (full, open, wakeup) = lane.close_reader();
         drop(lane);

@@ -217,7 +217,8 @@ impl OutgoingEnd {
 
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
-        self.lane.lock().put_back(batch);
+        let wakeup = self.lane.lock().put_back(batch);
+        deliver(wakeup, self.id);
     }
 
     /// Begins a connection: changes of the subscriptions are queued from now on. Those before are not for
@@ -225,7 +226,9 @@ impl OutgoingEnd {
     pub(crate) fn begin_live(&mut self, is_change: impl Fn(&Message) -> bool) {
         let mut lane = self.lane.lock();
         lane.live = true;
-        lane.sift(is_change);
+        let wakeup = lane.sift(is_change);
+        drop(lane);
+        deliver(wakeup, self.id);
     }
 
     /// Ends a connection: changes of the subscriptions are not queued until the next one begins, and those that are
@@ -233,7 +236,9 @@ impl OutgoingEnd {
     pub(crate) fn end_live(&mut self, is_change: impl Fn(&Message) -> bool) {
         let mut lane = self.lane.lock();
         lane.live = false;
-        lane.sift(is_change);
+        let wakeup = lane.sift(is_change);
+        drop(lane);
+        deliver(wakeup, self.id);
     }
 
     /// Lets the next message be sent by its sender: the session's task goes to rest. `None`: the socket wants the
