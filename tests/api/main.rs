@@ -43,6 +43,7 @@ mod messages;
 mod monitor;
 mod monitor_details;
 mod notices;
+mod only_sending;
 mod panics;
 mod poller;
 mod proxy;

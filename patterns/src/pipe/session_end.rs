@@ -108,6 +108,15 @@ impl SessionPipe {
         deliver(wakeup, self.id());
     }
 
+    /// Ends the direction to the peer, which takes nothing any more: what is queued is unsent, and the writer hears of it. A
+    /// pipe that serves one connection after the other keeps it for the next one: then `false`.
+    pub(crate) fn end_outgoing(&mut self) -> bool {
+        if !self.lasting {
+            self.outgoing.end();
+        }
+        !self.lasting
+    }
+
     /// Has the socket hear where the messages of the next connection begin.
     pub(crate) fn mark_next(&mut self) {
         self.incoming.renews = self.lasting;
@@ -304,13 +313,29 @@ impl OutgoingEnd {
     pub(crate) fn unsent(&self) -> usize {
         self.lane.lock().queued()
     }
+
+    /// Returns whether the writer waits for room.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.lane.lock().writer.parked
+    }
+
+    /// Ends the direction, if it has not ended before.
+    fn end(&mut self) {
+        let mut lane = self.lane.lock();
+        if lane.reader.gone {
+            // The writer has been told, and told again would keep it in mind.
+            return;
+        }
+        let (full, open, wakeup) = lane.close_reader();
+        drop(lane);
+        drop((full, open));
+        deliver(wakeup, self.id);
+    }
 }
 
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
-        let (full, open, wakeup) = self.lane.lock().close_reader();
-        drop((full, open));
-        deliver(wakeup, self.id);
+        self.end();
     }
 }
 

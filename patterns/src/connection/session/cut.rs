@@ -40,8 +40,8 @@ impl Session {
                 let ticket = handover::begin(&home, endpoint, &pipe);
                 let guard = guard.hand_over(&pipe);
                 let (shared, origin) = (guard.shared.clone(), guard.origin);
-                // It belongs to the runtime that ends.
-                self.timer = None;
+                // They belong to the runtime that ends.
+                (self.timer, self.patience) = (None, None);
                 let going_on = async move {
                     self.linger(guard, pipe).await;
                     drop(ticket);

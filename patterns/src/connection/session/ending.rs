@@ -23,6 +23,14 @@ impl Session {
     /// Gives whole messages that were not sent back to the pipe, for the next connection. The one that was partly sent
     /// is lost (at most once). With `is_last` no other connection follows: then it is unsent like the rest.
     pub(super) fn return_batch(&mut self, shared: &Shared, pipe: &mut SessionPipe, is_last: bool) {
+        self.give_back(pipe, is_last);
+        if shared.state.subscriptions.is_some() {
+            pipe.outgoing.end_live(is_subscription);
+        }
+    }
+
+    /// Does so, and has nothing to send then.
+    pub(super) fn give_back(&mut self, pipe: &mut SessionPipe, is_last: bool) {
         let mut batch = std::mem::take(&mut self.batch);
         let rest = self.rest.take();
         // What the connection begins with, the next one begins with, too.
@@ -36,9 +44,6 @@ impl Session {
                 pipe.outgoing.restore(rest);
             }
             pipe.outgoing.restore(batch);
-        }
-        if shared.state.subscriptions.is_some() {
-            pipe.outgoing.end_live(is_subscription);
         }
     }
 

@@ -3,11 +3,11 @@
 //! The runtime tells of what comes when the thread has time for that. Here the system itself is asked.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use zmtp::Event;
 
 use super::Session;
@@ -19,6 +19,10 @@ use crate::pipe::SessionPipe;
 /// How long after the last word of a peer, or the last look for one, it is taken to be there. What is sent to a peer
 /// that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
 const QUIET: Duration = Duration::from_millis(1);
+
+/// How long what a peer has left waits while the application takes nothing, and waits itself to send more to the next
+/// connection, which comes only afterwards. Whoever only sends would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Reads what is there into the engine's buffer, without asking the runtime.
@@ -87,9 +91,13 @@ impl Session {
                 return Poll::Ready(Ok(()));
             }
             let Poll::Ready(room) = pipe.incoming.poll_room(cx) else {
+                if self.poll_patience(pipe, cx).is_ready() {
+                    return Poll::Ready(Err(reason));
+                }
                 self.mute = Some(Box::new(reason));
                 return Poll::Pending;
             };
+            self.patience = None;
             let read = self.read_left(cx, room);
             pipe.incoming.push(self.engine.take_messages());
             match read {
@@ -101,6 +109,26 @@ impl Session {
         self.mute = Some(Box::new(reason));
         yield_to_others(cx);
         Poll::Pending
+    }
+
+    /// Sees to it, while there is no room for what the peer has left, that nobody waits in vain to send something: a pipe that
+    /// has no other connection ends in that direction. Where the next peer comes only when this one has been heard out, that
+    /// does not take long if somebody waits to send: then this is ready.
+    fn poll_patience(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Poll<()> {
+        self.give_back(pipe, false);
+        if !self.is_alone && pipe.end_outgoing() {
+            return Poll::Pending;
+        }
+        loop {
+            let patience = self
+                .patience
+                .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+            ready!(patience.as_mut().poll(cx));
+            if pipe.outgoing.is_awaited() {
+                return Poll::Ready(());
+            }
+            self.patience = None;
+        }
     }
 
     /// Takes what is there. `None`: nothing is.

@@ -78,8 +78,12 @@ pub(crate) struct Session {
     heard: Instant,
     /// What is written to a peer that has gone would have another way.
     listens: bool,
+    /// Nobody else comes while the peer is there.
+    is_alone: bool,
     /// Nothing can be sent any more, and why: what the peer has left is still taken.
     mute: Option<Box<DisconnectReason>>,
+    /// How long that waits for room, while it does.
+    patience: Option<Pin<Box<Sleep>>>,
     /// Bytes read in this poll.
     read: usize,
     /// Where `exchange` reads to.
@@ -140,7 +144,9 @@ impl Session {
             idle_check: None,
             heard: now,
             listens: !shared.config.rules.publishes,
+            is_alone: shared.is_exclusive(),
             mute: None,
+            patience: None,
             read: 0,
             scratch: Vec::new(),
             timer: None,

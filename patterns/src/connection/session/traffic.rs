@@ -70,13 +70,10 @@ impl Flow for Session {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
-        if self.is_inherited() {
+        if self.is_inherited() || self.mute.is_some() {
             return Poll::Pending;
         }
         if !self.mid_batch {
-            if self.mute.is_some() {
-                return Poll::Pending;
-            }
             ready!(self.poll_control(cx))?;
             if self.batch.is_empty() {
                 self.batch = match self.rest.take() {
