@@ -6,9 +6,10 @@ use std::time::Duration;
 use common::events::connected;
 use common::within;
 use purezmq::error::{RecvError, SendError};
+use purezmq::options::{OptionId, Options, Value};
 use purezmq::{
     Context, DealerSocket, PairSocket, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
-    RouterEvent, RouterSocket, SubSocket, XPubSocket,
+    RouterEvent, RouterSocket, SubSocket, XPubSocket, XSubSocket,
 };
 
 const ANYWHERE: &str = "tcp://127.0.0.1:*";
@@ -26,6 +27,78 @@ async fn timeouts_at_once() {
     assert!(matches!(sent, Err(SendError::Timeout(_))));
     let received = within("recv without a peer", pair.recv()).await;
     assert!(matches!(received, Err(RecvError::Timeout)));
+}
+
+fn get(options: &Options, name: &str) -> Value {
+    let id = OptionId::by_name(name).expect("an option");
+    options.get(id).expect("the type has it")
+}
+
+/// What the halves of a socket change is one set of options, of which the newest holds, whichever half has read of it.
+#[tokio::test]
+async fn halves_change_the_same_options() {
+    macro_rules! halves {
+        ($($socket:ident)*) => {
+            $(
+                let (mut sender, mut receiver) = $socket::new().split();
+                receiver
+                    .set_options(|options| options.recv_timeout(Duration::ZERO))
+                    .expect("in range");
+                let zero = Value::from(Some(Duration::ZERO));
+                assert_eq!(get(&sender.options(), "recv_timeout"), zero);
+                sender.set_options(|options| options.recv_hwm(7)).expect("in range");
+                sender.set_linger(Some(Duration::ZERO));
+                receiver.set_options(|options| options.send_hwm(8)).expect("in range");
+                for options in [sender.options(), receiver.options()] {
+                    for (name, value) in [
+                        ("recv_timeout", &zero),
+                        ("recv_hwm", &7_usize.into()),
+                        ("send_hwm", &8_usize.into()),
+                        ("linger", &zero),
+                    ] {
+                        assert_eq!(get(&options, name), *value, "{name}");
+                    }
+                }
+                let received = within("a limit", receiver.recv()).await;
+                assert!(matches!(received, Err(RecvError::Timeout)));
+
+                // Neither half has read of the other's last change.
+                sender.set_options(|options| options.send_hwm(9)).expect("in range");
+                receiver.set_options(|options| options.recv_timeout(None)).expect("in range");
+                let mut whole = sender.reunite(receiver).expect("of one socket");
+                let options = whole.options();
+                assert_eq!(get(&options, "send_hwm"), 9_usize.into());
+                assert_eq!(get(&options, "recv_timeout"), None::<Duration>.into());
+                whole
+                    .set_options(|options| options.recv_timeout(Duration::ZERO))
+                    .expect("in range");
+                let received = within("a limit", whole.recv()).await;
+                assert!(matches!(received, Err(RecvError::Timeout)));
+                assert_eq!(get(&whole.options(), "recv_timeout"), zero);
+                // And apart again.
+                let (sender, mut receiver) = whole.split();
+                assert_eq!(get(&sender.options(), "recv_timeout"), zero);
+                let received = within("a limit", receiver.recv()).await;
+                assert!(matches!(received, Err(RecvError::Timeout)));
+            )*
+        };
+    }
+    halves!(PairSocket DealerSocket RouterSocket XPubSocket XSubSocket);
+}
+
+#[tokio::test]
+async fn a_limit_set_after_halves_are_joined_holds_for_senders_that_share_the_socket() {
+    let (sender, mut receiver) = PairSocket::new().split();
+    receiver
+        .set_options(|options| options.send_timeout(Duration::from_secs(60)))
+        .expect("in range");
+    let mut whole = sender.reunite(receiver).expect("of one socket");
+    whole
+        .set_options(|options| options.send_timeout(Duration::ZERO))
+        .expect("in range");
+    let shared = whole.into_shared();
+    let sent = within("a limit", shared.send("nobody")).await;
+    assert!(matches!(sent, Err(SendError::Timeout(_))));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Core, Pattern};
+use super::{Core, Direction, Pattern};
 use crate::core::endpoint_table::EndpointTable;
 use crate::options::Options;
 use crate::pipe::{Inbox, PipeEvent};
@@ -49,7 +49,11 @@ impl<P: Pattern> Core<P> {
             &mut self.receiver,
         );
         match read {
-            Some(Told::Configured(options)) => self.take_options(*options),
+            Some(Told::Configured) => {
+                if let Some(options) = self.shared.state.changed() {
+                    self.take_options(options);
+                }
+            }
             Some(Told::Ended) => {
                 // What is left in the pipes is counted.
                 self.sender = P::Send::default();
@@ -63,18 +67,17 @@ impl<P: Pattern> Core<P> {
 
     /// Has the other half of a divided socket take on changed options.
     pub(super) fn tell_other_half(&self, options: &Options) {
-        let changed = || Box::new(options.clone());
-        if !self.direction.receives() {
-            self.shared
-                .state
-                .readers
-                .post(PipeEvent::Configured(changed()));
-        }
-        if !self.direction.sends() {
-            self.shared
-                .state
-                .writers
-                .post(PipeEvent::Configured(changed()));
+        let state = &self.shared.state;
+        match self.direction {
+            Direction::Both => {}
+            Direction::Send => {
+                state.note_changed(options);
+                state.readers.post(PipeEvent::Configured);
+            }
+            Direction::Recv => {
+                state.note_changed(options);
+                state.writers.post(PipeEvent::Configured);
+            }
         }
     }
 }
@@ -82,7 +85,7 @@ impl<P: Pattern> Core<P> {
 /// What is for the core itself among the events.
 pub(super) enum Told {
     /// The other half has changed the options.
-    Configured(Box<Options>),
+    Configured,
     /// The socket has ended with its context.
     Ended,
 }
@@ -117,7 +120,7 @@ impl Events {
                 PipeEvent::Named(id, name) => sender.named(id, name),
                 PipeEvent::Met(id, identity) => sender.met(id, identity),
                 PipeEvent::Detached(origin) => sender.detach(origin),
-                PipeEvent::Configured(options) => configured = Some(Told::Configured(options)),
+                PipeEvent::Configured => configured = Some(Told::Configured),
                 // Whoever waits looks when it finds nothing.
                 PipeEvent::Look | PipeEvent::Nothing | PipeEvent::Renamed(_) => {}
             }
@@ -141,7 +144,7 @@ impl Events {
                 PipeEvent::Changed(id) => receiver.changed(id),
                 PipeEvent::Ended(id) => receiver.ended(id),
                 PipeEvent::Detached(origin) => receiver.let_go(origin),
-                PipeEvent::Configured(options) => configured = Some(Told::Configured(options)),
+                PipeEvent::Configured => configured = Some(Told::Configured),
             }
         }
         configured

@@ -123,6 +123,9 @@ impl<P: Pattern> Access<P> for Core<P> {
         let mut whole = Core::of(table, shared, Direction::Both, sender.last_endpoint.take());
         whole.sender = std::mem::take(&mut sender.sender);
         whole.receiver = std::mem::take(&mut receiver.receiver);
+        if let Some(options) = whole.shared.state.take_changed() {
+            whole.take_options(options);
+        }
         Ok(whole)
     }
 

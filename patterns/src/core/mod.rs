@@ -136,6 +136,15 @@ impl<P: Pattern> Core<P> {
         &self.shared.config.options
     }
 
+    /// Returns the options as either half has changed them last.
+    pub(crate) fn newest_options(&self) -> Options {
+        let changed = match self.direction {
+            Direction::Both => None,
+            Direction::Send | Direction::Recv => self.shared.state.changed(),
+        };
+        changed.unwrap_or_else(|| self.options().clone())
+    }
+
     /// Changes the options. Endpoints that are there already keep theirs, as libzmq's do; what can take effect
     /// at once does. The other half of a divided socket follows when it is used next.
     ///
@@ -148,7 +157,7 @@ impl<P: Pattern> Core<P> {
         Ok(())
     }
 
-    fn take_options(&mut self, options: Options) {
+    pub(super) fn take_options(&mut self, options: Options) {
         self.shared.set_options(options);
         self.sender.set_options(&self.shared.config.options);
         self.receiver.set_options(&self.shared.config.options);
@@ -157,7 +166,7 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
         let options = Options {
             linger,
-            ..self.options().clone()
+            ..self.newest_options()
         };
         self.tell_other_half(&options);
         self.take_options(options);

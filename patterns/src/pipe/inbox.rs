@@ -18,7 +18,6 @@ use std::task::Waker;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::options::Options;
 use crate::pipe::{Left, Origin, PipeId};
 use crate::routing_id::{Identity, RoutingId};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +58,8 @@ pub(crate) enum PipeEvent<E> {
     Renamed(PipeId),
     /// The other half of the socket has let go of an endpoint.
     Detached(Origin),
-    /// The other half of the socket has changed the options.
-    Configured(Box<Options>),
+    /// The other half of the socket has changed the options. The state has them.
+    Configured,
     /// Whoever waits looks whether anything is left to wait for: a task of an endpoint has ended that was not told to, or
     /// the socket drains.
     Look,
@@ -79,7 +78,7 @@ impl<E> PipeEvent<E> {
             | PipeEvent::Renamed(id) => Some(*id),
             PipeEvent::Attached(_)
             | PipeEvent::Detached(_)
-            | PipeEvent::Configured(_)
+            | PipeEvent::Configured
             | PipeEvent::Look
             | PipeEvent::Nothing => None,
         }
@@ -104,8 +103,8 @@ struct State<E> {
     /// What those of them have left that have ended, and how much may be.
     left: Left,
     most_left: Left,
-    /// Of these only the newest counts: the half that reads them may rest for long.
-    configured: Option<Box<Options>>,
+    /// Of these one counts: the half that reads them may rest for long.
+    configured: bool,
     look: bool,
     /// The handle's task, while it waits.
     waiting: Option<Waker>,
@@ -126,7 +125,7 @@ impl<E: PipeEnd> Inbox<E> {
                 vanished: FxHashSet::default(),
                 left: Left::default(),
                 most_left: Left::UNLIMITED,
-                configured: None,
+                configured: false,
                 look: false,
                 waiting: None,
                 abandoned: false,
@@ -167,7 +166,7 @@ impl<E: PipeEnd> Inbox<E> {
             return;
         }
         match event {
-            PipeEvent::Configured(options) => state.configured = Some(options),
+            PipeEvent::Configured => state.configured = true,
             PipeEvent::Look => state.look = true,
             event => state.push(event),
         }
@@ -224,7 +223,7 @@ impl<E: PipeEnd> Inbox<E> {
         std::mem::swap(&mut state.events, read);
         // One look at all that is rare.
         let is_plain = state.unseen.is_empty() & state.vanished.is_empty();
-        if !(is_plain & state.configured.is_none() & !state.look) {
+        if !(is_plain & !state.configured & !state.look) {
             state.take_rest(read);
         }
         state.closed
@@ -233,7 +232,7 @@ impl<E: PipeEnd> Inbox<E> {
     /// Registers the handle's task to be woken by the next event. Returns `false` if there are events already.
     pub(crate) fn park(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.events.is_empty() || state.configured.is_some() || state.look || state.closed {
+        if !state.events.is_empty() || state.configured || state.look || state.closed {
             return false;
         }
         match &mut state.waiting {
@@ -248,7 +247,7 @@ impl<E: PipeEnd> Inbox<E> {
         let mut state = self.lock();
         state.abandoned = true;
         state.waiting = None;
-        (state.configured, state.look) = (None, false);
+        (state.configured, state.look) = (false, false);
         let (unseen, vanished) = (
             std::mem::take(&mut state.unseen),
             std::mem::take(&mut state.vanished),
@@ -329,7 +328,9 @@ impl<E: PipeEnd> State<E> {
         self.unseen = FxHashMap::default();
         self.vanished = FxHashSet::default();
         self.left = Left::default();
-        read.extend(self.configured.take().map(PipeEvent::Configured));
+        if std::mem::take(&mut self.configured) {
+            read.push_back(PipeEvent::Configured);
+        }
         if std::mem::take(&mut self.look) {
             read.push_back(PipeEvent::Look);
         }

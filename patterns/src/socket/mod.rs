@@ -284,7 +284,7 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
 
     /// Returns the options as they are.
     pub fn options(&self) -> Options {
-        self.handle.peek(|core| core.options().clone())
+        self.handle.peek(Core::newest_options)
     }
 
     /// Changes options of the socket. `change` gets them as they are now, and has the same methods as the

@@ -82,6 +82,8 @@ pub(crate) struct State {
     first_messages: Mutex<Batch>,
     /// What each new pipe may hold: what is sent, and what is received.
     limits: Mutex<(Limits, Limits)>,
+    /// The options, if one half of a divided socket has changed them: the other one takes them on when it is used.
+    changed: Mutex<Option<Box<Options>>>,
     pub(crate) events: Events,
     pub(crate) stats: StatsRegistry,
     /// Each task of the socket holds a receiver, and `close` waits until there is none.
@@ -131,6 +133,7 @@ impl Shared {
             first_messages: Mutex::new(first_messages(&options)),
             limits: Mutex::new(limits(rules, &options)),
             linger: Arc::new(Linger::new(options.linger)),
+            changed: Mutex::new(None),
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(if rules.forgets_departed {
                 Inbox::forgetting()
@@ -390,6 +393,22 @@ impl Wake for Return {
 }
 
 impl State {
+    /// Notes options that one half of a divided socket has changed.
+    pub(crate) fn note_changed(&self, options: &Options) {
+        *self.changed.lock() = Some(Box::new(options.clone()));
+    }
+
+    /// Returns the options as one of the halves has changed them last, if one has.
+    pub(crate) fn changed(&self) -> Option<Options> {
+        self.changed.lock().as_deref().cloned()
+    }
+
+    /// Takes them: the socket is whole again.
+    pub(crate) fn take_changed(&self) -> Option<Options> {
+        let changed = self.changed.lock().take();
+        changed.map(|options| *options)
+    }
+
     /// Says that what comes through a pipe comes under this name from now on.
     fn tell_renamed(&self, pipe: PipeId, name: &RoutingId) {
         // First the receiver: what it has read before it hears of this was read in time.
