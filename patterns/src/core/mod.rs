@@ -157,7 +157,7 @@ impl<P: Pattern> Core<P> {
         Ok(())
     }
 
-    pub(super) fn take_options(&mut self, options: Options) {
+    fn take_options(&mut self, options: Options) {
         self.shared.set_options(options);
         self.sender.set_options(&self.shared.config.options);
         self.receiver.set_options(&self.shared.config.options);
