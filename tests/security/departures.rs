@@ -16,8 +16,8 @@ use purezmq::error::ZapError;
 use purezmq::security::{Admission, AuthRequest, KeyPair, Refusal, Security};
 use purezmq::zmtp::{Error, Incompatible};
 use purezmq::{
-    Context, DisconnectReason, Endpoint, GoneReason, Message, Monitor, MonitorEventKind as Kind,
-    PairSocket, PullSocket, PushSocket, RepSocket,
+    AnySocket, Context, DisconnectReason, Endpoint, GoneReason, Message, Monitor,
+    MonitorEventKind as Kind, PairSocket, PullSocket, PushSocket, RepSocket,
 };
 use serde_json::json;
 
@@ -185,6 +185,45 @@ async fn nobody_is_asked_about_who_has_left() {
         failed(&mut monitor).await;
     }
     assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+/// A handler that is busy meanwhile finds no request of theirs, whatever it is. Those of others wait.
+#[tokio::test]
+async fn no_request_waits_for_a_handler_once_its_peer_has_left() {
+    for way in WAYS {
+        for kind in ["REP", "ROUTER", "DEALER"] {
+            for transport in [Transport::Tcp4, Transport::Ipc] {
+                println!("{way:?} {kind} {transport:?}");
+                let context = Context::new();
+                let kind = kind.parse().unwrap();
+                let mut handler = AnySocket::new(kind, &context).unwrap();
+                handler.bind("inproc://zeromq.zap.01").await.unwrap();
+                let (sides, place) = (Sides::of(way), Place::any(transport));
+                let (pull, endpoint) = sides.pull(&context, &place.endpoint, false).await;
+                let mut monitor = pull.monitor();
+                let mut here = None;
+                for leaves in [true, true, false] {
+                    let push = sides.push(endpoint.to_string());
+                    within("a request", async {
+                        while handler.stats().queued_to_receive == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                    })
+                    .await;
+                    if leaves {
+                        drop(push);
+                        failed(&mut monitor).await;
+                        assert_eq!(handler.stats().queued_to_receive, 0);
+                    } else {
+                        here = Some(push);
+                    }
+                }
+                within("a request", handler.recv_message()).await.unwrap();
+                assert!(handler.try_recv().is_err(), "one peer is there");
+                drop(here);
+            }
+        }
+    }
 }
 
 /// A server whose handler is played here.

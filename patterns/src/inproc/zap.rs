@@ -11,7 +11,7 @@ use zmtp::{Message, SocketType};
 use super::{Names, connect};
 use crate::endpoint::InprocName;
 use crate::options::Options;
-use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, Popped};
+use crate::pipe::{Inbox, Origin, PipeEnd, PipeEvent, PipeWriter, Popped};
 use crate::rules::Rules;
 use crate::security::{Authority, ZAP_NAME, ZapClient};
 use crate::state::Shared;
@@ -47,6 +47,16 @@ impl ZapClient for Weak<Names> {
     }
 }
 
+/// What asks the handler. When nobody waits for the answer any more, since the peer has left or its time is over, a
+/// question that the handler has not taken is not asked.
+struct Question(PipeWriter);
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}
+
 async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> Option<Message> {
     let options = Options::of(SocketType::Dealer);
     let asker = Shared::new(
@@ -58,8 +68,10 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
     let name = InprocName::parse(ZAP_NAME).ok()?;
     connect(names, &asker, &name, Origin::connected(1))?;
     let (writers, readers) = (&asker.state.writers, &asker.state.readers);
-    let (mut writer, mut reader) = (attached(writers)?, attached(readers)?);
-    writer.push(&mut request).ok()?;
+    // The question goes first: the handler is not to hear of the end before that.
+    let mut reader = attached(readers)?;
+    let mut question = Question(attached(writers)?);
+    question.0.push(&mut request).ok()?;
     poll_fn(|cx| {
         loop {
             match reader.pop() {

@@ -318,8 +318,8 @@ impl Queue {
         None
     }
 
-    /// Throws away what is queued that `is_stale` says is of no use to the next connection. Returns what to tell the writer,
-    /// if there is room again.
+    /// Throws away what is queued that `is_stale` says is of no use to whoever reads on. Marks stay. Returns what to tell
+    /// the writer, if there is room again.
     pub(super) fn sift(
         &mut self,
         is_stale: impl Fn(&Message) -> bool,
@@ -327,6 +327,10 @@ impl Queue {
         self.close_open();
         let mut stale = 0;
         for mut queued in std::mem::take(&mut self.full) {
+            if queued.batch.is_empty() {
+                self.full.push_back(queued);
+                continue;
+            }
             let before = queued.batch.byte_len();
             let mut kept = Batch::new();
             while let Some(message) = queued.batch.pop() {
