@@ -12,7 +12,8 @@ use common::within;
 use futures::executor::block_on;
 use purezmq::error::BindError;
 use purezmq::{
-    ConnectFailure, Context, MonitorEventKind as Kind, PullSocket, PushSocket, RepSocket, ReqSocket,
+    ConnectError, ConnectFailure, Context, EndpointError, MonitorEventKind as Kind, PullSocket,
+    PushSocket, RepSocket, ReqSocket,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -309,6 +310,48 @@ async fn a_source_address_is_that_of_the_connection_to_the_proxy() {
         });
         let local = connected.await.local.expect("an address");
         assert!(local.to_string().starts_with("tcp://127.0.0.2:"), "{local}");
+    }
+}
+
+/// From an IPv4 address nobody ever reaches an IPv6 one: that is said at the call, not at each attempt. The one that
+/// counts is the proxy's, if there is one.
+#[tokio::test]
+async fn a_source_address_of_the_other_ip_version_is_refused_at_the_call() {
+    const PROXY4: Option<&str> = Some("127.0.0.1:1080");
+    const PROXY6: Option<&str> = Some("[::1]:1080");
+    const NAMED: Option<&str> = Some("localhost:1080");
+    for (proxy, endpoint, works) in [
+        (None, "127.0.0.1:*;[::1]:9", false),
+        (None, "[::1]:*;127.0.0.1:9", false),
+        (None, "[fe80::1%lo]:*;127.0.0.1:9", false),
+        (None, "127.0.0.1:*;127.0.0.1:9", true),
+        (None, "*:*;[::1]:9", true),
+        (None, "localhost:*;[::1]:9", true),
+        (None, "127.0.0.1:*;localhost:9", true),
+        (PROXY4, "[::1]:*;[::1]:9", false),
+        (PROXY6, "127.0.0.1:*;127.0.0.1:9", false),
+        (PROXY6, "127.0.0.1:*;far.away.invalid:9", false),
+        (PROXY4, "127.0.0.1:*;[::1]:9", true),
+        (PROXY6, "[::1]:*;127.0.0.1:9", true),
+        (NAMED, "127.0.0.1:*;[::1]:9", true),
+        (PROXY4, "*:*;[::1]:9", true),
+    ] {
+        for scheme in ["tcp", "tls+tcp"] {
+            let what = format!("{scheme}://{endpoint} by {proxy:?}");
+            let mut builder = PushSocket::builder().linger(Duration::ZERO);
+            if let Some(proxy) = proxy {
+                builder = builder.socks_proxy(proxy);
+            }
+            let connected = builder
+                .build()
+                .expect("options")
+                .connect(format!("{scheme}://{endpoint}"));
+            let is_refused = matches!(
+                connected,
+                Err(ConnectError::Endpoint(EndpointError::OtherIpVersion { .. }))
+            );
+            assert_eq!(is_refused, !works, "{what}: {connected:?}");
+        }
     }
 }
 

@@ -32,6 +32,14 @@ pub enum EndpointError {
         /// The feature of the package `purezmq` that it takes.
         feature: &'static str,
     },
+    /// A transport of this library that this system does not have, whatever the build.
+    #[error("transport {name:?} works on {system} only")]
+    OtherSystem {
+        /// What stands before `://`.
+        name: &'static str,
+        /// The system that has it, as `target_os` calls it.
+        system: &'static str,
+    },
     /// A transport that libzmq has and this library has not.
     #[error(
         "transport {name:?} of libzmq ({purpose}) is not part of this library: \
@@ -105,6 +113,15 @@ pub enum EndpointError {
         part: &'static str,
         /// What is allowed in its place.
         allowed: &'static str,
+    },
+    /// The endpoint's source address (`source:port;host:port`) is of the other IP version than the address to connect
+    /// to: the peer's, or that of the proxy (option `socks_proxy`).
+    #[error("cannot connect from {source_address} to {target}: one is IPv4, the other IPv6")]
+    OtherIpVersion {
+        /// The source address.
+        source_address: String,
+        /// The address to connect to.
+        target: String,
     },
     /// The endpoint has a source address (`source:port;host:port`), which only connecting knows.
     #[error(

@@ -111,6 +111,19 @@ impl TcpEndpoint {
             allowed,
         })
     }
+
+    /// Checks whether one can connect to a host from the source address, if there is one. Names may have addresses of both
+    /// IP versions.
+    pub(crate) fn check_source(&self, target: &Host) -> Result<(), EndpointError> {
+        match (self.source.as_ref().map(|source| &source.host), target) {
+            (Some(source @ Host::V4(_)), Host::V6 { .. })
+            | (Some(source @ Host::V6 { .. }), Host::V4(_)) => Err(EndpointError::OtherIpVersion {
+                source_address: source.to_string(),
+                target: target.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Address for TcpEndpoint {

@@ -11,13 +11,18 @@ use crate::endpoint::{Host, TcpEndpoint};
 use crate::error::ConnectFailure;
 use crate::options::{Options, proxy};
 
+/// Returns the proxy that connections go through.
+pub(super) fn proxy_of(options: &Options) -> Option<TcpEndpoint> {
+    options.socks_proxy.as_deref().and_then(proxy)
+}
+
 /// Makes one attempt by way of the proxy, if there is one. The address is the proxy's.
 pub(super) async fn connect(
     tcp: &TcpEndpoint,
     options: &Options,
     delayed: &(dyn Fn() + Sync),
 ) -> Option<Result<(TcpStream, SocketAddr), ConnectFailure>> {
-    let proxy = options.socks_proxy.as_deref().and_then(proxy)?;
+    let proxy = proxy_of(options)?;
     Some(
         async {
             let (stream, address) = reach(&proxy, tcp.source(), options, delayed).await?;

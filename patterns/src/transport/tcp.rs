@@ -11,6 +11,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::adopt::{Adopt, nameless};
+#[cfg(feature = "socks")]
+use super::socks::proxy_of;
 use super::{Acceptor, ByteStream, Listener, Stream, Transport, bind_error, resolve, sockopt};
 use crate::endpoint::{Endpoint, EndpointError, Host, TcpEndpoint};
 use crate::error::{BindError, ConnectError, ConnectFailure};
@@ -36,8 +38,12 @@ impl Transport for Tcp {
         address.check_bind(Self::SCHEME)
     }
 
-    fn check_connect(_: &Endpoint, address: &TcpEndpoint, _: &Options) -> Result<(), ConnectError> {
-        Ok(address.check_connect(Self::SCHEME)?)
+    fn check_connect(
+        _: &Endpoint,
+        address: &TcpEndpoint,
+        options: &Options,
+    ) -> Result<(), ConnectError> {
+        Ok(check_connect(address, Self::SCHEME, options)?)
     }
 
     async fn bind(
@@ -208,6 +214,23 @@ pub(super) fn fd(socket: &impl std::os::fd::AsRawFd) -> Option<i32> {
 /// Returns nothing: this system numbers sockets in another way.
 #[cfg(not(unix))]
 pub(super) fn fd<S>(_: &S) -> Option<i32> {
+    None
+}
+
+/// Checks whether one can connect there, directly or through a proxy, as far as the endpoint and the options tell.
+pub(super) fn check_connect(
+    tcp: &TcpEndpoint,
+    scheme: &str,
+    options: &Options,
+) -> Result<(), EndpointError> {
+    tcp.check_connect(scheme)?;
+    let proxy = proxy_of(options);
+    tcp.check_source(proxy.as_ref().unwrap_or(tcp).host())
+}
+
+/// Returns nothing: this build knows no proxies.
+#[cfg(not(feature = "socks"))]
+fn proxy_of(_: &Options) -> Option<TcpEndpoint> {
     None
 }
 

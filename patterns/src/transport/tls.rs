@@ -46,7 +46,7 @@ impl Transport for Tls {
         address: &TcpEndpoint,
         options: &Options,
     ) -> Result<(), ConnectError> {
-        address.check_connect(Self::SCHEME)?;
+        tcp::check_connect(address, Self::SCHEME, options)?;
         check_connect(endpoint, address, options)
     }
 

@@ -108,8 +108,12 @@ impl Transport for Ws {
         address.tcp.reachable_from_other_hosts()
     }
 
-    fn check_connect(_: &Endpoint, address: &WsEndpoint, _: &Options) -> Result<(), ConnectError> {
-        Ok(address.tcp.check_connect(Self::SCHEME)?)
+    fn check_connect(
+        _: &Endpoint,
+        address: &WsEndpoint,
+        options: &Options,
+    ) -> Result<(), ConnectError> {
+        Ok(tcp::check_connect(&address.tcp, Self::SCHEME, options)?)
     }
 
     async fn bind(
@@ -156,7 +160,7 @@ impl Transport for Wss {
         address: &WsEndpoint,
         options: &Options,
     ) -> Result<(), ConnectError> {
-        address.tcp.check_connect(Self::SCHEME)?;
+        tcp::check_connect(&address.tcp, Self::SCHEME, options)?;
         super::tls::check_connect(endpoint, &address.tcp, options)
     }
 
