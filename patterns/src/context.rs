@@ -17,7 +17,8 @@ use crate::inproc;
 use crate::io_threads::{self, IoThreads, OfProcess};
 use crate::logs;
 use crate::runtime;
-use crate::security::{Authenticator, Authority};
+use crate::security::{Authenticator, Authority, PeerSelector};
+use crate::sync::Mutex;
 use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
 use crate::transport::simulated::{Network, Simulated};
@@ -59,6 +60,8 @@ pub struct Context {
     io_threads: Option<Arc<IoThreads>>,
     authority: Arc<Authority>,
     members: Arc<Members>,
+    /// The members of all contexts with this authority: two, of those that are not given a context.
+    guarded: Arc<Mutex<Vec<Arc<Members>>>>,
     #[cfg(purezmq_simulation)]
     network: Option<Arc<dyn AnyTransport>>,
 }
@@ -68,11 +71,13 @@ impl Context {
     pub fn new() -> Self {
         let names = Arc::<inproc::Names>::default();
         let authority = Arc::new(Authority::new(Box::new(Arc::downgrade(&names))));
+        let members = Arc::<Members>::default();
         Context {
             names,
             io_threads: None,
             authority,
-            members: Arc::default(),
+            guarded: Arc::new(Mutex::new(vec![members.clone()])),
+            members,
             #[cfg(purezmq_simulation)]
             network: None,
         }
@@ -143,6 +148,50 @@ impl Context {
     /// that would have asked it let nobody in.
     pub fn remove_authenticator(&self) {
         self.authority.remove();
+    }
+
+    /// Ends the living connections of a peer on all sockets of this context, and returns how many there were: for one whose
+    /// password or key is revoked, after the authenticator has been told. Each socket does as by
+    /// [`Socket::disconnect_peer`](crate::Socket::disconnect_peer): also a peer whose handshake is under way is sent away,
+    /// what has come is still to be received, what cannot be sent any more is counted. Sockets that have been dropped and
+    /// linger are among them. Peers by inproc have no connection, and stay.
+    ///
+    /// All sockets that were not given a context have one authenticator, that of [`global`](Self::global). So they count as
+    /// one here: with that context, and with [`blocking::context`](crate::blocking::context), it is async and blocking ones
+    /// alike. No runtime is needed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use purezmq::security::{PlainUsers, Security};
+    /// use purezmq::{Context, PeerSelector, PullSocket, PushSocket};
+    ///
+    /// let context = Context::new();
+    /// context.set_authenticator(PlainUsers::from_iter([("joe", "secret"), ("eve", "hidden")]));
+    /// let server = || PullSocket::builder().context(&context).security(Security::plain_server());
+    /// let (mut jobs, mut results) = (server().build()?, server().build()?);
+    /// # let security = Security::plain_client("eve", "hidden")?;
+    /// # let client = || PushSocket::builder().security(security.clone()).build();
+    /// # let (mut one, mut other) = (client()?, client()?);
+    /// # one.connect(jobs.bind("tcp://127.0.0.1:*").await?)?;
+    /// # other.connect(results.bind("tcp://127.0.0.1:*").await?)?;
+    /// # one.send("one").await?;
+    /// # other.send("other").await?;
+    /// jobs.recv().await?;
+    /// results.recv().await?; // eve has come to both
+    ///
+    /// context.set_authenticator(PlainUsers::from_iter([("joe", "secret")]));
+    /// assert_eq!(context.disconnect_peer(PeerSelector::user("eve")), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn disconnect_peer(&self, peer: impl Into<PeerSelector>) -> usize {
+        let selector = peer.into();
+        let guarded = self.guarded.lock().clone();
+        let ended = guarded
+            .iter()
+            .map(|members| members.disconnect_peer(&selector));
+        ended.sum()
     }
 
     /// Returns who decides about the peers of the context's sockets.
@@ -300,11 +349,16 @@ impl Context {
     pub(crate) fn global_with_io_thread() -> Self {
         static GLOBAL: OnceLock<Box<OfProcess<Context>>> = OnceLock::new();
         let found = OfProcess::find(&GLOBAL, std::process::id(), || {
-            io_threads::of_process().map(|threads| Context {
-                io_threads: Some(threads),
+            io_threads::of_process().map(|threads| {
+                let global = Context::global();
                 // They are closed, and waited for, by themselves.
-                members: Arc::default(),
-                ..Context::global()
+                let members = Arc::<Members>::default();
+                global.guarded.lock().push(members.clone());
+                Context {
+                    io_threads: Some(threads),
+                    members,
+                    ..global
+                }
             })
         });
         found.expect("the system has another thread")

@@ -1,5 +1,5 @@
 //! `disconnect_peer`: by address, routing id, user and key; both sides; every socket type; what becomes of what is queued,
-//! and of who is still shaking hands.
+//! and of who is still shaking hands; of a socket, and of all of a context.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +22,16 @@ const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
 /// A socket of that type, in a context of its own, that comes back soon.
 fn open(socket_type: SocketType) -> AnySocket {
+    open_in(&Context::new(), socket_type)
+}
+
+fn open_in(context: &Context, socket_type: SocketType) -> AnySocket {
     let mut options = purezmq::options::Options::of(socket_type);
     let id = purezmq::options::OptionId::by_name("reconnect_interval").expect("an option");
     options
         .set(id, Duration::from_millis(1))
         .expect("within its range");
-    AnySocket::with_options(socket_type, &Context::new(), options).expect("it is built")
+    AnySocket::with_options(socket_type, context, options).expect("it is built")
 }
 
 async fn disconnected(monitor: &mut Monitor) -> DisconnectReason {
@@ -245,45 +249,112 @@ async fn a_key_is_ended_by_either_side_with_and_without_an_authenticator() {
 /// Who was let in before the call, and is not there yet, does not slip through.
 #[tokio::test]
 async fn whoever_is_shaking_hands_is_sent_away() {
-    let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let context = Context::new();
-    let (tell, wait) = (asked.clone(), may_answer.clone());
-    context.set_authenticator(move |request: AuthRequest| {
-        let (tell, wait) = (tell.clone(), wait.clone());
-        async move {
-            tell.notify_one();
-            wait.notified().await;
-            match request.credentials {
-                Credentials::Plain { .. } => Ok(Admission::user("joe")),
-                _ => Err(Refusal::Denied),
+    for by_context in [false, true] {
+        let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let context = Context::new();
+        let (tell, wait) = (asked.clone(), may_answer.clone());
+        context.set_authenticator(move |request: AuthRequest| {
+            let (tell, wait) = (tell.clone(), wait.clone());
+            async move {
+                tell.notify_one();
+                wait.notified().await;
+                match request.credentials {
+                    Credentials::Plain { .. } => Ok(Admission::user("joe")),
+                    _ => Err(Refusal::Denied),
+                }
+            }
+        });
+        let server = RouterSocket::builder()
+            .context(&context)
+            .security(Security::plain_server())
+            .notify(true);
+        let mut server = server.build().expect("options");
+        let mut monitor = server.monitor();
+        let bound = server.bind(ANY_PORT).await.expect("bind");
+        let mut client = client("joe", "1");
+        client.connect(&bound).expect("connect");
+        client.send("let me in").await.expect("send");
+        within("the question", asked.notified()).await;
+        let joe = PeerSelector::user("joe");
+        let ended = match by_context {
+            true => context.disconnect_peer(joe),
+            false => server.disconnect_peer(joe),
+        };
+        assert_eq!(ended, 0, "not yet");
+        may_answer.notify_one();
+        assert!(is_by_request(&disconnected(&mut monitor).await));
+        // Nothing of it is heard, but that it has come and gone.
+        let heard = std::iter::from_fn(|| server.try_recv().ok());
+        assert!(
+            heard
+                .into_iter()
+                .all(|event| event.into_message().is_none())
+        );
+    }
+}
+
+/// Whoever binds and whoever connects, and no sockets of other contexts.
+#[tokio::test]
+async fn a_context_ends_the_connections_of_all_of_its_sockets() {
+    for rules in RULES {
+        for transport in [Transport::Tcp4, Transport::Ipc] {
+            let what = format!("{} {transport:?}", rules.socket_type);
+            let mut others = RULES.iter().map(|rules| rules.socket_type);
+            let other = others.find(|other| rules.socket_type.accepts(*other));
+            let other = other.expect("there is one for each");
+            let (context, mut held) = (Context::new(), Vec::new());
+            let mut ends = Vec::new();
+            for role in [Role::WeBind, Role::WeBind, Role::WeConnect] {
+                let (mut ours, mut theirs) = (open_in(&context, rules.socket_type), open(other));
+                let (mut at_ours, mut at_theirs) = (ours.monitor(), theirs.monitor());
+                let place = Place::any(transport);
+                let (binds, connects) = match role {
+                    Role::WeBind => (&mut ours, &mut theirs),
+                    Role::WeConnect => (&mut theirs, &mut ours),
+                };
+                let bound = binds.bind(&place.endpoint).await.expect("bind");
+                connects.connect(&bound).expect("connect");
+                connected(&mut at_ours).await;
+                connected(&mut at_theirs).await;
+                ends.push(at_ours);
+                held.push((ours, theirs, place));
+            }
+            assert_eq!(Context::new().disconnect_peer(here(transport)), 0, "{what}");
+            assert_eq!(
+                context.disconnect_peer(PeerSelector::user("nobody")),
+                0,
+                "{what}"
+            );
+            assert_eq!(context.disconnect_peer(here(transport)), 3, "{what}");
+            for monitor in &mut ends {
+                let reason = disconnected(monitor).await;
+                assert!(is_by_request(&reason), "{what}: {reason:?}");
+                connected(monitor).await;
             }
         }
-    });
-    let server = RouterSocket::builder()
-        .context(&context)
-        .security(Security::plain_server())
-        .notify(true);
-    let mut server = server.build().expect("options");
-    let mut monitor = server.monitor();
-    let bound = server.bind(ANY_PORT).await.expect("bind");
-    let mut client = client("joe", "1");
-    client.connect(&bound).expect("connect");
-    client.send("let me in").await.expect("send");
-    within("the question", asked.notified()).await;
-    assert_eq!(
-        server.disconnect_peer(PeerSelector::user("joe")),
-        0,
-        "not yet"
-    );
-    may_answer.notify_one();
+    }
+}
+
+/// A socket that has been dropped still serves its peers while it lingers.
+#[tokio::test]
+async fn a_context_ends_the_connections_of_sockets_that_linger() {
+    let context = Context::new();
+    let push = PushSocket::builder().context(&context).linger(None);
+    let mut push = push.build().expect("options");
+    let mut monitor = push.monitor();
+    let bound = push.bind(ANY_PORT).await.expect("bind");
+    // A peer that takes nothing.
+    let mut raw = RawPeer::connect(&bound).await;
+    raw.shake_hands("PULL").await;
+    connected(&mut monitor).await;
+    while push.try_send(vec![0; 1 << 20]).is_ok() {}
+    drop(push);
+    let left = context.flush(Duration::ZERO).await;
+    assert!(left.unsent > 0);
+    assert_eq!(context.disconnect_peer(here(Transport::Tcp4)), 1);
     assert!(is_by_request(&disconnected(&mut monitor).await));
-    // Nothing of it is heard, but that it has come and gone.
-    let heard = std::iter::from_fn(|| server.try_recv().ok());
-    assert!(
-        heard
-            .into_iter()
-            .all(|event| event.into_message().is_none())
-    );
+    assert_eq!(context.flush(common::PATIENCE).await.unsent, 0);
+    assert_eq!(context.disconnect_peer(here(Transport::Tcp4)), 0);
 }
 
 /// What has come is still to be had. What waits for a peer that had come here goes with it, and is counted; what waits at
@@ -365,21 +436,29 @@ async fn halves_and_shared_senders_end_them_as_well() {
 #[test]
 fn blocking_sockets_end_them_as_well() {
     let limit = common::PATIENCE;
-    let mut pull = blocking::PullSocket::new();
+    let context = Context::with_io_threads(1).expect("a thread");
+    let pull = blocking::PullSocket::builder().context(&context);
+    let mut pull = pull.build().expect("options");
     let endpoint = pull.bind(ANY_PORT).expect("bind");
     let mut push = blocking::PushSocket::new();
     push.connect(&endpoint).expect("connect");
     push.send("hello").expect("send");
     assert_eq!(pull.recv().expect("recv"), "hello");
     let mut monitor = pull.monitor();
-    assert_eq!(pull.disconnect_peer(here(Transport::Tcp4)), 1);
-    let ended = blocking::wait_within(limit, async {
-        loop {
-            let event = monitor.recv().await.expect("the socket is open");
-            if event.reason().is_some_and(is_by_request) {
-                return;
+    let mut ended = || {
+        blocking::wait_within(limit, async {
+            loop {
+                let event = monitor.recv().await.expect("the socket is open");
+                if event.reason().is_some_and(is_by_request) {
+                    return;
+                }
             }
-        }
-    });
-    assert!(ended.is_some());
+        })
+    };
+    assert_eq!(pull.disconnect_peer(here(Transport::Tcp4)), 1);
+    assert!(ended().is_some());
+    push.send("back again").expect("send");
+    assert_eq!(pull.recv().expect("recv"), "back again");
+    assert_eq!(context.disconnect_peer(here(Transport::Tcp4)), 1);
+    assert!(ended().is_some());
 }

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use purezmq::blocking;
 use purezmq::security::{AuthRequest, KeyPair, Refusal, Security};
-use purezmq::{Context, Endpoint, MonitorEventKind as Kind, PullSocket, PushSocket, RepSocket};
+use purezmq::{
+    Context, Endpoint, MonitorEventKind as Kind, PeerSelector, PullSocket, PushSocket, RepSocket,
+};
 
 use super::doors::{Sides, WAYS, reply, status};
 
@@ -39,6 +41,11 @@ fn a_handler_of_the_global_context_is_asked_by_all() {
 #[test]
 fn names_of_the_global_context_are_known_to_all() {
     alone("alone_names_of_the_global_context_are_known_to_all");
+}
+
+#[test]
+fn the_connections_of_all_are_ended_together() {
+    alone("alone_the_connections_of_all_are_ended_together");
 }
 
 /// A blocking server, and the status with which a stranger's handshake ends.
@@ -152,4 +159,48 @@ fn alone_names_of_the_global_context_are_known_to_all() {
     push.connect("inproc://shared").unwrap();
     futures::executor::block_on(push.send("here")).unwrap();
     assert_eq!(pull.recv().unwrap(), "here");
+}
+
+/// They have one authenticator, so whom it lets in no more is ended on all of them.
+#[test]
+#[ignore = "a process of its own runs it"]
+fn alone_the_connections_of_all_are_ended_together() {
+    let here = || PeerSelector::At("127.0.0.1".parse().unwrap());
+    let mut held = blocking::PullSocket::new();
+    let at_held = held.bind("tcp://127.0.0.1:*").unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut pull = PullSocket::new();
+        let at_pull = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+        let other = Context::new();
+        let mut elsewhere = PullSocket::builder().context(&other).build().unwrap();
+        let at_elsewhere = elsewhere.bind("tcp://127.0.0.1:*").await.unwrap();
+        let endpoints = [at_held, at_pull, at_elsewhere];
+        let clients = Context::new();
+        let mut pushes = endpoints.map(|endpoint| {
+            let mut push = PushSocket::builder().context(&clients).build().unwrap();
+            push.connect(endpoint).unwrap();
+            push
+        });
+        let mut monitors = pushes.each_ref().map(PushSocket::monitor);
+        for context in [Context::global(), blocking::context()] {
+            for push in &mut pushes {
+                push.send("here").await.unwrap();
+            }
+            common::within("a message", pull.recv()).await.unwrap();
+            common::within("a message", elsewhere.recv()).await.unwrap();
+            held = tokio::task::spawn_blocking(move || {
+                held.recv().unwrap();
+                held
+            })
+            .await
+            .unwrap();
+            assert_eq!(context.disconnect_peer(here()), 2);
+            // What is sent before they know may be lost.
+            for monitor in &mut monitors[..2] {
+                common::events::ended(monitor).await;
+            }
+        }
+        assert_eq!(other.disconnect_peer(here()), 1);
+    });
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::closing::Closing;
 use crate::rules::Rules;
+use crate::security::PeerSelector;
 use crate::state::State;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -118,6 +119,27 @@ impl Members {
         }
         let ended = sockets.known.iter().filter(|one| !one.is_held());
         ended.filter_map(Entry::lingers).collect()
+    }
+
+    /// Returns all sockets: those that are held, and those that linger.
+    fn all(&self) -> Vec<Arc<State>> {
+        let sockets = self.sockets.lock();
+        match &sockets.closing {
+            Some(closing) => closing.lingering(),
+            None => {
+                let known = sockets.known.iter();
+                known.filter_map(|one| one.state.upgrade()).collect()
+            }
+        }
+    }
+
+    /// Ends the connections of the peers that are selected, of all sockets, and returns how many those are.
+    pub(super) fn disconnect_peer(&self, selector: &PeerSelector) -> usize {
+        let sockets = self.all();
+        let ended = sockets
+            .iter()
+            .map(|state| state.connections.end(selector.clone()));
+        ended.sum()
     }
 
     /// Returns those that have something to send, each of them once only.

@@ -1,4 +1,4 @@
-//! Whose connections are meant: for the sockets' `disconnect_peer`.
+//! Whose connections are meant: for `disconnect_peer` of a socket, or of a context.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,8 @@ use super::PublicKey;
 use crate::peer::Peer;
 use crate::routing_id::{PeerId, RoutingId};
 
-/// Some of a socket's peers: those whose connections [`disconnect_peer`](crate::Socket::disconnect_peer) ends.
+/// Some peers: those whose connections `disconnect_peer` ends, of a [socket](crate::Socket::disconnect_peer) or of all sockets
+/// of a [context](crate::Context::disconnect_peer).
 ///
 /// ```
 /// use purezmq::PeerSelector;

@@ -248,7 +248,8 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     /// [`disconnect`](Self::disconnect) ends that. The peer, too, may connect again, and is let in if the authenticator
     /// lets it in. The monitor tells of [`ByRequest`](crate::DisconnectReason::ByRequest).
     ///
-    /// Peers by inproc have no connection, and stay.
+    /// Peers by inproc have no connection, and stay. [`Context::disconnect_peer`](crate::Context::disconnect_peer) is this call
+    /// for all sockets of a context.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -33,8 +33,8 @@ impl CurveKeys {
     /// keep: names that begin with `.` or end in `~`.
     ///
     /// A certificate that is added, changed or removed counts from the next client on. Connections that stand are not
-    /// ended: end those of a key that is removed with the sockets' calls for that. For a client whose certificate is known,
-    /// its file is looked at; for a stranger, the whole directory, but for no more than about a tenth of the time: strangers
+    /// ended: [`Context::disconnect_peer`](crate::Context::disconnect_peer) ends those of a key that is removed. For a client
+    /// whose certificate is known, its file is looked at; for a stranger, the whole directory, but for no more than about a tenth of the time: strangers
     /// that come close together wait for the same look. If the directory cannot be read, clients are refused for the time
     /// being.
     pub fn directory(path: impl Into<PathBuf>) -> Self {
