@@ -124,6 +124,14 @@ impl PeerAddress {
         }
     }
 
+    /// Returns the CID of the machine at the other end, of a vsock connection.
+    pub fn cid(&self) -> Option<u32> {
+        match &self.place {
+            Place::Other(place) => place.0.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// Says whether it is a socket of the same context.
     pub fn is_inproc(&self) -> bool {
         self.place == Place::Inproc
@@ -238,6 +246,10 @@ mod tests {
         let other = PeerAddress::other("vsock", "3".to_owned(), 70_000);
         assert_eq!(other.to_string(), "vsock://3:70000");
         assert_eq!((other.without_port(), other.ip()), ("3".to_owned(), None));
+        assert_eq!(
+            (other.cid(), tcp.cid(), ipc(None).cid()),
+            (Some(3), None, None)
+        );
         let neighbour = PeerAddress::other("vsock", "3".to_owned(), 1);
         assert_eq!((other.host(), ipc(None).host()), (neighbour.host(), None));
     }

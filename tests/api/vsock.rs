@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use common::within;
-use purezmq::{BindError, ConnectError, PullSocket, PushSocket, RepSocket, ReqSocket};
+use purezmq::{
+    BindError, ConnectError, PeerSelector, PullSocket, PushSocket, RepSocket, ReqSocket,
+};
 
 /// Where this machine's own listeners are, if the kernel has the module `vsock_loopback`.
 const LOOPBACK: &str = "vsock://1:*";
@@ -37,7 +39,9 @@ async fn messages_of_all_sizes_go_through_and_the_peer_is_known() {
     let peer = pull.last_peer().expect("a message has been received");
     assert_eq!(peer.address.transport(), "vsock");
     assert_eq!(peer.get("Peer-Address").as_deref(), Some(&b"1"[..]));
-    assert_eq!(peer.address.ip(), None);
+    assert_eq!((peer.address.ip(), peer.address.cid()), (None, Some(1)));
+    let machine = "cid:1".parse().expect("a place");
+    assert_eq!(pull.disconnect_peer(PeerSelector::At(machine)), 1);
 }
 
 #[tokio::test]

@@ -36,8 +36,8 @@ impl<A: Authenticator, B: Authenticator> Authenticator for And<A, B> {
 /// Lets peers in by where they are, whatever they say of themselves.
 ///
 /// Without an `allow`, everybody who is not denied comes in. With one, only those who are allowed and not denied. A
-/// NULL socket asks only if it has a `zap_domain`. A peer of another kind of network (`vsock`) is in no [`Place`]: an
-/// `allow` keeps it out, and a `deny` does not.
+/// NULL socket asks only if it has a `zap_domain`. A rule reaches peers of its own kind only: a peer by `vsock` or ipc is in
+/// no IP network, so an `allow` of IP networks alone keeps it out, and a `deny` of them, `0.0.0.0/0` included, does not.
 ///
 /// ```
 /// use purezmq::Context;
@@ -57,9 +57,9 @@ pub struct Addresses {
     denied: Vec<Place>,
 }
 
-/// One or many peers: an address, a network, or processes of this machine. Read from text such as `10.0.0.1`,
-/// `fe80::/10`, `uid:1000`, `gid:100` and `pid:4711`; the last three are for ipc. IPv4 peers are in IPv4 networks, whatever
-/// they come by: `::ffff:10.0.0.1`, as libzmq shows them, is read as `10.0.0.1`.
+/// One or many peers: an address, a network, processes of this machine, or a virtual machine. Read from text such as
+/// `10.0.0.1`, `fe80::/10`, `uid:1000`, `gid:100` and `pid:4711`, the last three for ipc, and `cid:3`, for vsock. IPv4 peers
+/// are in IPv4 networks, whatever they come by: `::ffff:10.0.0.1`, as libzmq shows them, is read as `10.0.0.1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Place {
@@ -71,11 +71,13 @@ pub enum Place {
     Group(u32),
     /// This process.
     Process(i32),
+    /// The machine with this CID, by vsock: 2 is the host of a virtual machine, 1 this machine itself.
+    Machine(u32),
 }
 
 /// Text that is no [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address, network, uid:, gid: or pid:")]
+#[error("{0:?} is no address, network, uid:, gid:, pid: or cid:")]
 pub struct PlaceError(String);
 
 impl std::str::FromStr for Place {
@@ -89,6 +91,8 @@ impl std::str::FromStr for Place {
             gid.parse().ok().map(Place::Group)
         } else if let Some(pid) = number("pid:") {
             pid.parse().ok().map(Place::Process)
+        } else if let Some(cid) = number("cid:") {
+            cid.parse().ok().map(Place::Machine)
         } else {
             let address = text.parse::<IpAddr>().map(IpNet::from).ok();
             let net = address.or_else(|| text.parse().ok());
@@ -119,6 +123,7 @@ impl Place {
             Place::User(user) => process.is_some_and(|process| process.uid == *user),
             Place::Group(group) => process.is_some_and(|process| process.gid == *group),
             Place::Process(pid) => process.is_some_and(|process| process.pid == Some(*pid)),
+            Place::Machine(cid) => peer.cid() == Some(*cid),
         }
     }
 }
@@ -189,9 +194,9 @@ impl PlainUsers {
 
     /// Reads the users of such a file whenever a client comes and the file is another one than before, or another in size,
     /// times or, on Unix, the time of its entry: who is added to it, changed or removed counts from the next client on.
-    /// Connections that stand are not ended: end those of a user who is removed with the sockets' calls for that. If it cannot be read, clients are refused for the time
-    /// being. Users that are [added](Self::add) besides are known, too, and go before those of the same name in the
-    /// file.
+    /// Connections that stand are not ended: [`Context::disconnect_peer`](crate::Context::disconnect_peer) ends those of a
+    /// user who is removed. If it cannot be read, clients are refused for the time being. Users that are
+    /// [added](Self::add) besides are known, too, and go before those of the same name in the file.
     ///
     /// ```
     /// use purezmq::Context;
@@ -282,6 +287,61 @@ impl Authenticator for PlainUsers {
             Ok(Admission::user_bytes(username))
         } else {
             Err(Refusal::Denied)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str) -> Place {
+        text.parse().unwrap()
+    }
+
+    /// A rule reaches peers of its own kind, and no others.
+    #[test]
+    fn each_place_has_the_peers_of_its_own_network() {
+        let peers = ["tcp://10.0.0.1:1", "ipc://1000:100:9", "vsock://3:1"];
+        for (rule, meant) in [
+            ("10.0.0.1", [true, false, false]),
+            ("0.0.0.0/0", [true, false, false]),
+            ("::/0", [false, false, false]),
+            ("uid:1000", [false, true, false]),
+            ("gid:100", [false, true, false]),
+            ("pid:9", [false, true, false]),
+            ("cid:3", [false, false, true]),
+            ("cid:2", [false, false, false]),
+        ] {
+            let has = peers.map(|peer| place(rule).has(&peer.parse().unwrap()));
+            assert_eq!(has, meant, "{rule}");
+        }
+        for text in ["cid:", "cid:*", "cid:-1", "cid:4294967296", "vsock:3", "3"] {
+            assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_machine_is_allowed_and_denied_by_its_cid() {
+        let request = |peer: &str| AuthRequest {
+            domain: "here".to_owned(),
+            address: peer.parse().unwrap(),
+            routing_id: bytes::Bytes::new(),
+            socket_type: zmtp::SocketType::Pull,
+            credentials: Credentials::Null,
+        };
+        for (addresses, comes_in) in [
+            (Addresses::new().allow(place("cid:3")), true),
+            (Addresses::new().allow(place("10.0.0.0/8")), false),
+            (Addresses::new().deny(place("0.0.0.0/0")), true),
+            (Addresses::new().deny(place("cid:3")), false),
+            (
+                Addresses::new().allow(place("cid:3")).deny(place("cid:3")),
+                false,
+            ),
+        ] {
+            let decision = addresses.decide(request("vsock://3:70000")).await;
+            assert_eq!(decision.is_ok(), comes_in, "{addresses:?}");
         }
     }
 }

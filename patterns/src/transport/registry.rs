@@ -24,6 +24,11 @@ macro_rules! transports {
             InprocName::SCHEME,
         ];
 
+        /// Transports of another system than this one, and of which.
+        const ELSEWHERE: &[(&str, &str)] = &[
+            $($($(#[cfg(not(target_os = $system))] ($scheme, $system),)?)?)+
+        ];
+
         /// Transports that this system could have and not every build has, and the features that they need.
         const FEATURES: &[(&str, &str)] = &[
             $($($(#[cfg(target_os = $system)])? ($scheme, $feature),)?)+
@@ -82,6 +87,9 @@ fn unknown(scheme: &str) -> EndpointError {
     if let Some((name, feature)) = named(FEATURES) {
         return EndpointError::FeatureOff { name, feature };
     }
+    if let Some((name, system)) = named(ELSEWHERE) {
+        return EndpointError::OtherSystem { name, system };
+    }
     match named(NOT_BUILT) {
         Some((name, purpose)) => EndpointError::TransportNotBuilt {
             name,
@@ -133,6 +141,18 @@ mod tests {
             error.to_string(),
             format!("unknown transport \"http\": allowed are {rest} and inproc")
         );
+    }
+
+    /// Not a feature, which would change nothing.
+    #[test]
+    fn a_transport_of_another_system_names_the_system() {
+        for (scheme, system) in ELSEWHERE {
+            assert!(find(scheme).is_none());
+            let error = format!("{scheme}://1:1").parse::<Endpoint>().unwrap_err();
+            assert!(error.to_string().contains(system), "{error}");
+            assert!(FEATURES.iter().all(|(other, _)| other != scheme));
+        }
+        assert_eq!(ELSEWHERE.is_empty(), cfg!(target_os = "linux"));
     }
 
     #[test]
