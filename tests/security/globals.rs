@@ -163,7 +163,7 @@ fn alone_names_of_the_global_context_are_known_to_all() {
 
 /// They have one authenticator, so whom it lets in no more is ended on all of them.
 #[test]
-#[ignore = "a process of its own runs it"]
+#[ignore = "run by the test of its name"]
 fn alone_the_connections_of_all_are_ended_together() {
     let here = || PeerSelector::At("127.0.0.1".parse().unwrap());
     let mut held = blocking::PullSocket::new();
