@@ -37,7 +37,7 @@ pub(super) fn garbage(table: &mut Table<'_>, count: usize) -> Result<(), Failure
 }
 
 /// What so many cost that say this and stay, what the process keeps when they have gone, and what is added when as many
-/// come again: nothing, unless something was left behind.
+/// come again: little, since allocators divide things up anew, unless something was left behind.
 fn unfinished(
     table: &mut Table<'_>,
     count: usize,
@@ -49,7 +49,10 @@ fn unfinished(
     let figures = [
         (here.as_str(), AtMost(each * count as f64)),
         ("KiB when they have gone", gone),
-        ("KiB more when as many have come again", AtMost(1024.0)),
+        (
+            "KiB more when as many have come again",
+            AtMost(each * count as f64 / 4.0),
+        ),
     ];
     table.beside("PULL receives", figures, |who| {
         let victim = Victim::start(who, "PULL", Does::Receives)?;
