@@ -4,6 +4,7 @@
 //! | what | where |
 //! |---|---|
 //! | pipe: push, take, park, wake, credit, both ends' goodbyes, hiccup, counters; inbox | `pipe/loom_tests.rs` |
+//! | marks that change; connections that are ended from outside | `pipe/loom_tests/` |
 //! | link: who drives a session; door: who may come in | `connection/loom_tests.rs` |
 //! | calls that wait while endpoints go | `core/loom_tests.rs` |
 //! | socket handles, whole, over inproc: notes, halves, shared senders, names | `socket/loom_tests.rs` |

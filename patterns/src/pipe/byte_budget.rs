@@ -152,11 +152,14 @@ impl ByteBudget {
         }
     }
 
-    /// Puts room where it belongs: among what is kept back, if any is.
+    /// Puts room where it belongs: among what is kept back, if any is. What was let in beyond that is not any more.
     pub(super) fn set_free(&mut self, free: &mut usize, room: usize) {
-        match &mut self.withheld {
-            Some(withheld) => *withheld = room,
-            None => *free = room,
-        }
+        *free = match &mut self.withheld {
+            Some(withheld) => {
+                *withheld = room;
+                0
+            }
+            None => room,
+        };
     }
 }

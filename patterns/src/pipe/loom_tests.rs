@@ -1,5 +1,8 @@
 //! The pipe and the inbox under loom (`loom_tests.rs`): a handle in one thread, a session in another.
 
+mod enders;
+mod marks;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

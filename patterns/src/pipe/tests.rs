@@ -28,15 +28,20 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(hwm: usize) -> Self {
+        Self::with(Limits {
+            hwm,
+            ..Limits::default()
+        })
+    }
+
+    /// A socket whose lanes may hold what the limits say.
+    pub(super) fn with(limits: Limits) -> Self {
         Socket {
             writers: Arc::new(Inbox::new()),
             readers: Arc::new(Inbox::new()),
             linger: Arc::new(Linger::new(None)),
             stats: StatsRegistry::default(),
-            limits: Limits {
-                hwm,
-                ..Limits::default()
-            },
+            limits,
         }
     }
 
