@@ -48,7 +48,7 @@ pub(crate) use crate::routing::Refusal;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::rules::Capability;
 use crate::security::PeerSelector;
-use crate::state::Shared;
+use crate::state::{Shared, State};
 use crate::stats::SocketStats;
 
 /// A socket, or one half of it: two strategies, a pattern's state, and the endpoints.
@@ -274,10 +274,7 @@ impl Closing {
                 state.left()
             }
         };
-        CloseReport {
-            unsent: unsent + state.stats.waiting().1,
-            unread: self.unread,
-        }
+        report(state, unsent, self.unread)
     }
 
     /// Waits for the socket's end, and no longer than `timer`.
@@ -286,11 +283,16 @@ impl Closing {
         tokio::select! {
             biased;
             report = self.wait() => report,
-            () = timer => CloseReport {
-                unsent: state.left() + state.stats.waiting().1,
-                unread,
-            },
+            () = timer => report(&state, state.left(), unread),
         }
+    }
+}
+
+/// Says what is left of a socket: what waits for an inproc name to be bound is unsent, too.
+fn report(state: &State, unsent: usize, unread: usize) -> CloseReport {
+    CloseReport {
+        unsent: unsent + state.stats.waiting().1,
+        unread,
     }
 }
 

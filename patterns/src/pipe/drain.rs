@@ -47,7 +47,7 @@ impl Default for Drain {
 
 impl Queue {
     /// Takes no more of what waits for any peer.
-    fn hold_back(&mut self) {
+    pub(super) fn hold_back(&mut self) {
         self.drain.reader_drains = true;
         if self.drain.work == Work::HeldBack {
             self.budget.hold_back(&mut self.free);

@@ -90,7 +90,13 @@ impl Queue {
         self.free = self.hwm;
         self.over = 0;
         self.renew_limits();
+        if self.drain.reader_drains {
+            self.hold_back();
+        }
         self.look_again();
+        if self.free == 0 {
+            return None;
+        }
         self.writer.unpark()
     }
 

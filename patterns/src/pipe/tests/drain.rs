@@ -41,3 +41,32 @@ fn whoever_answers_goes_on_when_the_peer_drains() {
     session.begin_drain(false);
     assert!(!writer.is_drained_to());
 }
+
+/// No type that holds work back evicts anybody; should one, what follows is held back all the same.
+#[test]
+fn who_drains_and_is_evicted_is_given_nothing_until_the_next_connection() {
+    let socket = Socket::new(5);
+    let mut session = socket.pipe();
+    session.offer(&std::sync::Weak::<Nobody>::new());
+    let (mut writer, _reader) = socket.ends();
+    session.peer_drains();
+    assert!(writer.evict(EvictReason::Slow));
+    session.outgoing.clear_eviction();
+    assert_eq!(writer.push(&mut message(0)), Err(Refused::Full));
+    notes(&socket.writers);
+    session.begin_drain(false);
+    assert!(socket.writers.has_events(), "it waits for this");
+    assert_eq!(fill(&mut writer, 0), 5);
+}
+
+struct Nobody;
+
+impl Drive for Nobody {
+    fn drive(&self) -> bool {
+        false
+    }
+
+    fn exchange(&self) -> bool {
+        false
+    }
+}
