@@ -9,6 +9,7 @@ mod blocking;
 mod bounded_calls;
 mod byte_limits;
 mod call_limits;
+mod calls_of_handles;
 mod cancellation;
 mod cells;
 mod changed_marks;

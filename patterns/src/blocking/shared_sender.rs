@@ -125,6 +125,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
         self.0.stats()
     }
 
+    /// Begins to drain the whole socket, whoever else has a handle: [`Socket::drain`](crate::Socket::drain).
+    pub fn drain(&self, limit: Duration) {
+        self.0.drain(limit);
+    }
+
     /// Drops this handle; the last one closes the socket, and waits.
     pub fn close(self) -> CloseReport {
         wait(self.0.close())

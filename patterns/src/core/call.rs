@@ -113,7 +113,10 @@ pub(crate) struct Many<'a, T> {
     pub(crate) limit: usize,
 }
 
-impl<P: Pattern> RecvOp<P> for Many<'_, P::Received> {
+impl<P: Pattern, T> RecvOp<P> for Many<'_, T>
+where
+    P::Received: Into<T>,
+{
     /// How many.
     type Item = usize;
 
@@ -121,9 +124,9 @@ impl<P: Pattern> RecvOp<P> for Many<'_, P::Received> {
         let before = self.buffer.len();
         while self.buffer.len() - before < self.limit {
             match P::try_fast_recv(core) {
-                Some(item) => self.buffer.push(item),
+                Some(item) => self.buffer.push(item.into()),
                 None => match received(core) {
-                    Poll::Ready(Ok(item)) => self.buffer.push(item),
+                    Poll::Ready(Ok(item)) => self.buffer.push(item.into()),
                     Poll::Ready(Err(refusal)) if self.buffer.len() == before => {
                         return Poll::Ready(Err(refusal));
                     }
@@ -157,7 +160,10 @@ pub(crate) struct ManyFrom<'a, T> {
     pub(crate) limit: usize,
 }
 
-impl<P: Pattern> RecvOp<P> for ManyFrom<'_, P::Received> {
+impl<P: Pattern, T> RecvOp<P> for ManyFrom<'_, T>
+where
+    P::Received: Into<T>,
+{
     /// How many.
     type Item = usize;
 
@@ -165,7 +171,7 @@ impl<P: Pattern> RecvOp<P> for ManyFrom<'_, P::Received> {
         let mut count = 0;
         while count < self.limit {
             match received(core) {
-                Poll::Ready(Ok(item)) => self.buffer.push((item, P::last_peer(core))),
+                Poll::Ready(Ok(item)) => self.buffer.push((item.into(), P::last_peer(core))),
                 Poll::Ready(Err(refusal)) if count == 0 => return Poll::Ready(Err(refusal)),
                 _ => break,
             }

@@ -9,7 +9,7 @@ use zmtp::{Message, SocketType};
 
 use super::{Direction, ErasedSocket, Socket, Whole};
 use crate::context::Context;
-use crate::core::call::CallTimeout;
+use crate::core::call::{CallTimeout, Many, ManyFrom};
 use crate::core::check;
 use crate::core::{IntoSent, Pattern};
 use crate::endpoint::{Endpoint, ToEndpoint};
@@ -329,6 +329,45 @@ impl AnySocket {
     pub async fn recv_message(&mut self) -> Result<Message, RecvError> {
         let mut timeout = CallTimeout::default();
         poll_fn(|cx| self.0.poll_recv(cx, &mut timeout, true)).await
+    }
+
+    /// Receives as many messages as are there, at least one and at most `limit`, and puts them at the end of `buffer`.
+    /// Returns how many: [`Socket::recv_many`], for all types that receive. One that has to answer each gets one.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no message, and has not touched the buffer.
+    pub async fn recv_many(
+        &mut self,
+        buffer: &mut Vec<Message>,
+        limit: usize,
+    ) -> Result<usize, RecvError> {
+        let mut timeout = CallTimeout::default();
+        let many = &mut Many { buffer, limit };
+        poll_fn(|cx| self.0.poll_recv_many(cx, &mut timeout, many)).await
+    }
+
+    /// Receives as `recv_many` does, each message with who has sent it, as [`last_peer`](Self::last_peer) tells it.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has taken no message, and has not touched the buffer.
+    pub async fn recv_many_from(
+        &mut self,
+        buffer: &mut Vec<(Message, Option<Arc<Peer>>)>,
+        limit: usize,
+    ) -> Result<usize, RecvError> {
+        let mut timeout = CallTimeout::default();
+        let many = &mut ManyFrom { buffer, limit };
+        poll_fn(|cx| self.0.poll_recv_many_from(cx, &mut timeout, many)).await
     }
 
     /// Receives the next message, if one is there: [`Socket::try_recv`].

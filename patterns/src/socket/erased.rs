@@ -9,7 +9,7 @@ use std::time::Duration;
 use zmtp::Message;
 
 use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
-use crate::core::call::{CallTimeout, One, RecvOp};
+use crate::core::call::{CallTimeout, Many, ManyFrom, One, RecvOp};
 use crate::core::pattern::recv_error;
 use crate::core::{Access, Binding, Core, Incoming, Pattern, Refusal};
 use crate::endpoint::Endpoint;
@@ -61,6 +61,18 @@ pub(crate) trait ErasedSocket: Any + Send {
         timeout: &mut CallTimeout,
         messages_only: bool,
     ) -> Poll<Result<Message, RecvError>>;
+    fn poll_recv_many(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+        many: &mut Many<'_, Message>,
+    ) -> Poll<Result<usize, RecvError>>;
+    fn poll_recv_many_from(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+        many: &mut ManyFrom<'_, Message>,
+    ) -> Poll<Result<usize, RecvError>>;
     fn try_send(&mut self, message: Message) -> Result<(), SendError>;
     fn try_recv(&mut self) -> Result<Message, RecvError>;
     fn last_peer(&self) -> Option<Arc<Peer>>;
@@ -222,6 +234,30 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
             false => ready!(Socket::poll_recv(self, cx, timeout)),
         };
         Poll::Ready(received.map(Into::into))
+    }
+
+    fn poll_recv_many(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+        many: &mut Many<'_, Message>,
+    ) -> Poll<Result<usize, RecvError>> {
+        if !D::RECEIVES {
+            return Poll::Ready(Err(recv_error::<P>(Refusal::Unsupported)));
+        }
+        self.poll_recv_of(cx, many, timeout)
+    }
+
+    fn poll_recv_many_from(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        timeout: &mut CallTimeout,
+        many: &mut ManyFrom<'_, Message>,
+    ) -> Poll<Result<usize, RecvError>> {
+        if !D::RECEIVES {
+            return Poll::Ready(Err(recv_error::<P>(Refusal::Unsupported)));
+        }
+        self.poll_recv_of(cx, many, timeout)
     }
 
     fn try_send(&mut self, message: Message) -> Result<(), SendError> {

@@ -265,6 +265,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
         self.with(|socket| socket.stats())
     }
 
+    /// Begins to drain the whole socket, whoever else has a handle: [`Socket::drain`].
+    pub fn drain(&self, limit: Duration) {
+        self.with(|socket| socket.drain(limit));
+    }
+
     /// Drops this handle; the last one closes the socket, and waits: [`Socket::close`].
     ///
     /// # Cancel safety
