@@ -37,6 +37,7 @@ mod ipc_files;
 mod kills;
 mod lifecycle;
 mod linger;
+mod lost_names;
 mod message_peer;
 mod message_peer_kept;
 mod message_peer_libzmq;

@@ -148,6 +148,7 @@ impl MonitorEvent {
                     | DisconnectReason::Zap(_)
                     | DisconnectReason::Occupied
                     | DisconnectReason::NameTied
+                    | DisconnectReason::NameTaken
                     | DisconnectReason::TooManyConnections { .. }
                     | DisconnectReason::SlowSubscriber
                     | DisconnectReason::TooManySubscriptions { .. } => None,

@@ -99,7 +99,8 @@ pub enum MonitorEventKind {
     Ignored,
     /// A peer that was ignored has its routing id now; what it has sent meanwhile is received.
     LetIn,
-    /// The peer has taken its routing id from another connection, which goes by a made-up one from here on (`handover`).
+    /// The peer has taken its routing id from another connection, which goes by a made-up one from here on, and
+    /// ends by `handover_limit` (`handover`).
     HandedOver,
     /// The connection ends before messages could flow; `Disconnected` follows.
     HandshakeFailed(DisconnectReason),
@@ -152,6 +153,9 @@ pub enum DisconnectReason {
     /// The peer's routing id was another user's, or came with another key, before (`tied_names`).
     #[error("the routing id is another user's")]
     NameTied,
+    /// Another connection has had the peer's routing id for as long as `handover_limit` says.
+    #[error("another connection has taken the routing id")]
+    NameTaken,
     /// The peer did not keep up, and this publisher disconnects slow subscribers.
     #[error("slow subscriber")]
     SlowSubscriber,
@@ -197,6 +201,7 @@ impl DisconnectReason {
             | DisconnectReason::WriteTimeout(_) => true,
             DisconnectReason::Local
             | DisconnectReason::ByRequest
+            | DisconnectReason::NameTaken
             | DisconnectReason::Peer
             | DisconnectReason::Io(_)
             | DisconnectReason::TaskEnded(_) => false,

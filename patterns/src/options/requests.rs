@@ -87,13 +87,29 @@ macro_rules! request_options {
             }
 
             /// Gives the routing id of a connected peer to another one that comes with it. The older connection
-            /// stays, under a made-up one, and has its own back when the newer one has gone. Without it the newcomer is ignored until the older one has gone, and
-            /// then let in with what it has sent.
+            /// stays for `handover_limit`, under a made-up one, and has its own back when the newer one goes
+            /// meanwhile. Without it the newcomer is ignored until the older one has gone, and then let in with
+            /// what it has sent.
             handover(on: bool = on) -> bool {
                 default: false,
                 zmq: ("ROUTER_HANDOVER", 56, Flag),
                 unit: "bool",
                 allowed: "true or false" if |_| true,
+                on: Routes,
+                changed: AtOnce,
+            }
+
+            /// Limits how long a connection stays whose routing id another one has taken by `handover`; `None` is
+            /// as long as its peer does. What its peer has sent by then is received, for a second at most, and it
+            /// is closed; what waits for it is dropped, and counted as `unsent`. A peer that comes back then has
+            /// its routing id again, so two that live take it from each other once in this time. A time that is
+            /// changed is for later handovers. Peers by inproc stay.
+            handover_limit(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: Some(Duration::from_secs(30)),
+                none: "no limit",
+                zmq: (),
+                unit: "duration",
+                allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
                 on: Routes,
                 changed: AtOnce,
             }

@@ -1,10 +1,14 @@
-//! Ending a connection from outside, and keeping what is queued: for `disconnect_peer` (`state/connections.rs`).
+//! Ending a connection from outside, and keeping what is queued: for `disconnect_peer` (`state/connections.rs`), and for
+//! one whose name another has taken for good (`state/peer_names.rs`).
 
 use std::sync::{Arc, Weak};
+
+use tokio::time::Instant;
 
 use super::ends::{Wakeup, deliver};
 use super::lane::Lane;
 use super::session_end::{OutgoingEnd, SessionPipe};
+use super::view::LaneView;
 use super::{PipeId, PipeReader};
 use crate::routing_id::RoutingId;
 
@@ -31,6 +35,36 @@ impl SessionPipe {
             outgoing: Arc::downgrade(&self.outgoing.lane),
             incoming: Arc::downgrade(&self.incoming.lane),
         }
+    }
+
+    /// Returns whether the connection has to end by now, since another one has had its name for long enough. If not, it
+    /// is to look again when it may have to, if ever.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        let name = self.incoming.lane.lock().peers.name.clone();
+        let mut queue = self.outgoing.lane.lock();
+        // Under the lock: whoever takes the name a moment later says so a moment later.
+        let ends_at = name.as_ref().and_then(|name| name.ends_at());
+        let is_over = ends_at.is_some_and(|end| end <= now);
+        queue.ends_at = ends_at.filter(|_| !is_over);
+        is_over
+    }
+}
+
+impl LaneView {
+    /// Has the connection that it leads to look at that time whether it is to end. Between two sockets of one context there
+    /// is none.
+    pub(crate) fn end_at(&self, id: PipeId, time: Instant) {
+        let Some(lane) = self.upgrade() else {
+            return;
+        };
+        let mut queue = lane.lock();
+        queue.ends_at = Some(time);
+        let wakeup = queue
+            .reader
+            .is_session()
+            .then(|| queue.reader.notify_closed());
+        drop(queue);
+        deliver(wakeup.flatten(), id);
     }
 }
 
@@ -71,6 +105,8 @@ impl OutgoingEnd {
 
     /// Lets the pipe have another connection, once nobody can end the one before any more.
     pub(crate) fn begin_again(&mut self) {
-        self.lane.lock().is_ending = false;
+        let mut queue = self.lane.lock();
+        queue.is_ending = false;
+        queue.ends_at = None;
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::queue::Queue;
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
@@ -15,6 +17,8 @@ pub(crate) trait PeerName: Send + Sync {
     fn name(&self) -> RoutingId;
     /// Ends the connection that has the name, which is free then.
     fn leave(&self);
+    /// Returns when that connection is to end: another one has taken the name.
+    fn ends_at(&self) -> Option<Instant>;
 }
 
 /// What a socket hears of its peer, between the messages before and after it. A publisher hears of renewals, and of

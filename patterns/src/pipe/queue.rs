@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
+use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use super::byte_budget::ByteBudget;
@@ -60,6 +61,8 @@ pub(super) struct Queue {
     pub(super) evicted: Option<EvictReason>,
     /// The reader's connection is to end. What is queued stays.
     pub(super) is_ending: bool,
+    /// When the reader's connection looks whether it is to end: another one may have its name still.
+    pub(super) ends_at: Option<Instant>,
     /// Somebody else reads than the writer knows.
     pub(super) is_strange: bool,
     /// Who reads, and who has been given the batch that was taken last.
@@ -116,6 +119,7 @@ impl Queue {
             policy: Policy::new(&all),
             evicted: None,
             is_ending: false,
+            ends_at: None,
             is_strange: false,
             identity: Identity::ANY,
             given: Identity::ANY,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
 use super::ends::{Drive, deliver, name_receiver};
@@ -155,6 +156,8 @@ pub(crate) struct OutgoingEnd {
 pub(crate) struct Rest {
     /// Until when what is queued may still be sent, when the socket is gone.
     pub(crate) linger: Option<Deadline>,
+    /// When to look whether the connection is to end.
+    pub(crate) ends_at: Option<Instant>,
     /// Buffers worth a timer are kept.
     pub(crate) keeps_buffers: bool,
     /// The socket takes no new work.
@@ -258,6 +261,7 @@ impl OutgoingEnd {
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;
         is_wanted.then(|| Rest {
             linger: lane.deadline(),
+            ends_at: lane.ends_at,
             keeps_buffers: lane.spares.are_worth_a_timer(),
             drains: lane.drain.writer_drains,
         })

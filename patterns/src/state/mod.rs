@@ -320,6 +320,9 @@ impl Shared {
         let took_over = before.is_there && before.pipe != pipe;
         if took_over && let Some(claim) = &before.claim {
             self.state.stats.handovers.add(1);
+            if let Some(time) = before.ends_at {
+                self.state.stats.end_at(before.pipe, time);
+            }
             Return::begin(&self.state, before.pipe, claim);
         }
         (placed.claim, Admitted { took_over })

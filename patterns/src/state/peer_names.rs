@@ -6,11 +6,15 @@
 //!
 //! What a connection has sent comes under its name, also when it has ended, for as long as no other connection takes that
 //! name. Then what is still unread, and what else comes of a connection that is still there, comes under a made-up one
-//! ([026](../../../docs/decisions/026-whose-answer.md)); such a connection has its name back as soon as nobody has it.
+//! ([026](../../../docs/decisions/026-whose-answer.md)); such a connection has its name back as soon as nobody has it, and
+//! ends if that takes too long.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::name_ties::NameTies;
 use crate::options::Options;
@@ -42,6 +46,8 @@ struct Names {
     /// Who waits for a name that another one has.
     waiting: HashMap<RoutingId, Vec<(PipeId, Waker)>>,
     ties: NameTies,
+    /// How long a connection stays whose name another one has taken.
+    handover_limit: Option<Duration>,
     /// The next name for a peer without one.
     next: u32,
     claims: u64,
@@ -70,7 +76,14 @@ pub(crate) struct NameClaim {
 struct Current {
     name: RoutingId,
     /// The one that another connection has taken.
-    lost: Option<Box<RoutingId>>,
+    lost: Option<Box<Lost>>,
+}
+
+/// A name that another connection has taken.
+struct Lost {
+    name: RoutingId,
+    /// When the connection that had it ends, unless it has it back.
+    ends_at: Option<Instant>,
 }
 
 impl Current {
@@ -93,6 +106,8 @@ pub(crate) struct Renamed {
     pub(crate) name: RoutingId,
     /// The connection is still there.
     pub(crate) is_there: bool,
+    /// Until then.
+    pub(crate) ends_at: Option<Instant>,
     /// Dropped by whoever gets this, without the lock.
     pub(crate) claim: Option<Arc<NameClaim>>,
 }
@@ -139,6 +154,7 @@ impl PeerNames {
             reserved: HashMap::new(),
             waiting: HashMap::new(),
             ties: NameTies::default(),
+            handover_limit: options.handover_limit,
             next: rng::rng().u32(..),
             claims: 0,
         };
@@ -154,6 +170,7 @@ impl PeerNames {
     pub(crate) fn set_options(&self, options: &Options) {
         self.handover.store(options.handover, Ordering::Relaxed);
         self.tied.store(options.tied_names, Ordering::Relaxed);
+        self.lock().handover_limit = options.handover_limit;
     }
 
     fn lock(&self) -> MutexGuard<'_, Names> {
@@ -199,7 +216,7 @@ impl PeerNames {
     ) -> Option<(RoutingId, Option<Renamed>)> {
         let mut names = self.lock();
         let mut current = claim.name.lock();
-        let lost = current.lost.as_deref()?.clone();
+        let lost = current.lost.as_deref()?.name.clone();
         let holder = names.held.get(&current.name)?;
         if holder.number != claim.number || holder.has_left {
             return None;
@@ -370,16 +387,22 @@ impl Names {
     /// Gives a made-up name to one that has lost its own.
     fn rename(&mut self, holder: Holder) -> Renamed {
         let name = self.make_up().of(holder.identity);
+        let limit = self.handover_limit.filter(|_| !holder.has_left);
+        let ends_at = limit.and_then(|limit| Instant::now().checked_add(limit));
         let renamed = Renamed {
             pipe: holder.pipe,
             name: name.clone(),
             is_there: !holder.has_left,
+            ends_at,
             claim: holder.claim.upgrade(),
         };
         if let Some(claim) = &renamed.claim {
             let mut current = claim.name.lock();
             let lost = std::mem::replace(&mut current.name, name.clone());
-            current.lost = Some(Box::new(lost));
+            current.lost = Some(Box::new(Lost {
+                name: lost,
+                ends_at,
+            }));
             drop(current);
             self.held.insert(name, holder);
         }
@@ -407,7 +430,8 @@ impl NameClaim {
     fn give_up(&self, is_last: bool) {
         let mut names = self.names.lock();
         let current = self.name.lock();
-        let (name, lost) = (current.name.clone(), current.lost.clone());
+        let name = current.name.clone();
+        let lost = current.lost.as_ref().map(|lost| lost.name.clone());
         drop(current);
         let Some(holder) = names.held.get_mut(&name) else {
             return;
@@ -440,6 +464,10 @@ impl PeerName for NameClaim {
 
     fn leave(&self) {
         self.give_up(false);
+    }
+
+    fn ends_at(&self) -> Option<Instant> {
+        self.name.lock().lost.as_ref()?.ends_at
     }
 }
 

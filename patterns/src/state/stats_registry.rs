@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use zmtp::Message;
 
 use crate::endpoint::Endpoint;
@@ -143,6 +144,13 @@ impl StatsRegistry {
         for (id, entry) in &self.entries.lock().pipes {
             entry.outgoing.set_writer_hwm(*id, send);
             entry.incoming.set_reader_hwm(*id, recv);
+        }
+    }
+
+    /// Has a pipe's connection look at that time whether it is to end.
+    pub(crate) fn end_at(&self, id: PipeId, time: Instant) {
+        if let Some(entry) = self.entries.lock().pipes.get(&id) {
+            entry.outgoing.end_at(id, time);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::state::{Shared, is_subscription};
 use crate::transport::ByteStream;
 
 /// How long an ended session waits for the peer to see that it ended.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long it may wait when the time to linger is over: `close` takes no longer than that time and this.
 pub(crate) const AFTER_LINGER: Duration = Duration::from_millis(100);

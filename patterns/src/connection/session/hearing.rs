@@ -86,6 +86,11 @@ impl Session {
         if let DisconnectReason::Protocol(_) = reason {
             return Poll::Ready(Err(reason));
         }
+        if let Some(until) = self.hears_until
+            && self.poll_until(until, cx).is_ready()
+        {
+            return Poll::Ready(Err(reason));
+        }
         for _ in 0..TURNS {
             if pipe.outgoing.evicted().is_some() || pipe.outgoing.is_ending() {
                 return Poll::Ready(Ok(()));

@@ -84,6 +84,8 @@ pub(crate) struct Session {
     mute: Option<Box<DisconnectReason>>,
     /// How long that waits for room, while it does.
     patience: Option<Pin<Box<Sleep>>>,
+    /// Until when, if not to its end.
+    hears_until: Option<Instant>,
     /// Bytes read in this poll.
     read: usize,
     /// Where `exchange` reads to.
@@ -147,6 +149,7 @@ impl Session {
             is_alone: shared.is_exclusive(),
             mute: None,
             patience: None,
+            hears_until: None,
             read: 0,
             scratch: Vec::new(),
             timer: None,
@@ -226,6 +229,9 @@ impl Session {
                     pipe.outgoing.clear_eviction();
                 }
                 session.explain(&reason).await;
+                if let DisconnectReason::NameTaken = reason {
+                    Box::pin(session.farewell(None)).await;
+                }
                 reason
             }
         };

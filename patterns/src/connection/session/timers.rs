@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Session;
+use super::ending::FAREWELL;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Deadline, SessionPipe};
 
@@ -49,23 +50,14 @@ impl Session {
                 stall.is_timed = true;
                 stall.ends
             });
-            let Some(next) = [linger, protocol, self.idle_check, stall]
+            let Some(next) = [linger, protocol, self.idle_check, stall, rest.ends_at]
                 .into_iter()
                 .flatten()
                 .min()
             else {
                 return Poll::Pending;
             };
-            let timer = match &mut self.timer {
-                Some(timer) => {
-                    if timer.deadline() != next {
-                        timer.as_mut().reset(next);
-                    }
-                    timer
-                }
-                none => none.insert(Box::pin(sleep_until(next))),
-            };
-            ready!(timer.as_mut().poll(cx));
+            ready!(self.poll_until(next, cx));
             if linger.is_some_and(|end| end <= next) {
                 return Poll::Ready(Ok(()));
             }
@@ -73,6 +65,10 @@ impl Session {
             if stall.is_some_and(|end| end <= now) {
                 let limit = self.write_timeout.unwrap_or_default();
                 return Poll::Ready(Err(DisconnectReason::WriteTimeout(limit)));
+            }
+            if rest.ends_at.is_some_and(|end| end <= now) && pipe.is_over(now) {
+                self.hears_until = Some(now + FAREWELL);
+                return self.poll_left(DisconnectReason::NameTaken, pipe, cx);
             }
             if self.idle_check.is_some_and(|due| due <= now) {
                 self.idle_check = None;
@@ -91,5 +87,19 @@ impl Session {
                 return self.poll_left(error.into(), pipe, cx);
             }
         }
+    }
+
+    /// Waits until then. There is one timer.
+    pub(super) fn poll_until(&mut self, time: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if timer.deadline() != time {
+                    timer.as_mut().reset(time);
+                }
+                timer
+            }
+            none => none.insert(Box::pin(sleep_until(time))),
+        };
+        timer.as_mut().poll(cx)
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("same_connection", switch()),
         ("tied_names", switch()),
         ("handover", switch()),
+        ("handover_limit", millisecond_up()),
         ("notify", switch()),
         ("stream_notify", switch()),
         ("no_drop", switch()),
