@@ -136,7 +136,7 @@ struct Arrival {
     access: Access,
     permit: Permit,
     /// Somebody else needs the place in the limiter.
-    lost: oneshot::Receiver<()>,
+    lost: oneshot::Receiver<&'static str>,
     origin: Origin,
     ended: CancellationToken,
     guard: ConnectionGuard,
@@ -172,10 +172,13 @@ async fn serve(arrival: Box<Arrival>) {
         if guard.shared.state.draining.has_begun() {
             return Err(DisconnectReason::Local);
         }
+        session.pays(permit.toll());
         let greeted = tokio::select! {
             biased;
             () = ended.cancelled() => Err(DisconnectReason::Local),
-            _ = lost => Err(DisconnectReason::TooManyConnections { option: "max_handshakes" }),
+            option = lost => Err(DisconnectReason::TooManyConnections {
+                option: option.unwrap_or("max_handshakes"),
+            }),
             greeted = session.handshake(&guard.shared, access, &peer) => greeted,
         };
         let info = greeted?;

@@ -225,7 +225,7 @@ fn a_newcomer_takes_the_place_of_a_handshake_that_is_not_through() {
         let (_pass, mut lost) = enter(&limiter);
         let (_other, mut other_lost) = other.join().unwrap();
         let lost = [lost.try_recv(), other_lost.try_recv()];
-        let stays = |lost: &&Result<(), TryRecvError>| **lost == Err(TryRecvError::Empty);
+        let stays = |lost: &&Result<&str, TryRecvError>| **lost == Err(TryRecvError::Empty);
         assert_eq!(lost.iter().filter(stays).count(), 1);
     });
 }

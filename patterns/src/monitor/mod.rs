@@ -168,7 +168,7 @@ pub enum DisconnectReason {
     /// There are too many connections, as this option of the listening socket has it.
     #[error("more connections than {option} allows")]
     TooManyConnections {
-        /// `max_connections`, `max_connections_per_address`, or `max_handshakes`.
+        /// `max_connections`, `max_connections_per_address`, `max_handshakes`, or `max_all_handshake_bytes`.
         option: &'static str,
     },
     /// There was something to write, and for as long as `write_timeout` says the peer has taken nothing of it.

@@ -38,6 +38,20 @@ macro_rules! limit_options {
                 changed: NewEndpoints,
             }
 
+            /// Limits how many bytes peers may have sent in handshakes that are not through, of one bound endpoint
+            /// and all of them together; `None` is no limit. Who has sent no more than 1 KiB, as nearly everybody
+            /// does, is not counted. Beyond it the one that is counted and has been at it longest is closed. What
+            /// is held for such handshakes is at most about twice as much, beside some 8 KiB for each connection.
+            max_all_handshake_bytes(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
+                default: Some(64 * 1024 * 1024),
+                none: "no limit",
+                zmq: (),
+                unit: "bytes",
+                allowed: "None, or any number" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Limits how long a command of a peer may be after the handshake: a subscription, say. A peer
             /// that announces a longer one is disconnected before memory is taken for it.
             max_command_size(bytes: usize = bytes) -> usize {

@@ -7,5 +7,6 @@
 mod announced_sizes;
 mod crashes;
 mod departed;
+mod handshakes;
 mod kept;
 mod messages;

@@ -240,6 +240,12 @@ impl Decoder {
         self.chunk_size > MIN_CHUNK || self.pool.bytes() > MIN_CHUNK
     }
 
+    /// Lets go of the chunks before this one. Only before traffic: what has grown for a long command will not be used
+    /// again.
+    pub(crate) fn let_go_of_old(&mut self) {
+        self.pool.clear();
+    }
+
     /// Lets go of what an idle connection need not hold.
     pub(crate) fn shrink(&mut self) {
         let mut is_held = self.pool.clear();

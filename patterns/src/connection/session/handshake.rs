@@ -10,6 +10,7 @@ use zmtp::mechanism::{Admission, Credentials};
 use zmtp::{Event, PeerInfo};
 
 use super::Session;
+use crate::connection::admission::Toll;
 use crate::monitor::DisconnectReason;
 use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
@@ -37,6 +38,7 @@ impl Session {
                 .await
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
         };
+        self.toll = None;
         if let Err(reason) = &result {
             self.is_explained = self.explain(reason).await;
         }
@@ -119,12 +121,26 @@ impl Session {
         }
         while *ahead < MOST_AHEAD {
             let before = self.read;
-            if let Err(reason) = ready!(self.poll_read(cx, 0)) {
+            if let Err(reason) = ready!(self.poll_hear(cx)) {
                 return Poll::Ready(reason);
             }
             *ahead += self.read - before;
         }
         Poll::Pending
+    }
+
+    /// Has what comes during the handshake counted.
+    pub(in crate::connection) fn pays(&mut self, toll: Toll) {
+        self.toll = Some(Box::new(toll));
+    }
+
+    /// Reads once.
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        ready!(self.poll_read(cx, 0))?;
+        if let Some(toll) = &self.toll {
+            toll.pay(self.read);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes and reads until the engine has an event.
@@ -146,7 +162,7 @@ impl Session {
                 return Poll::Ready(Ok(event));
             }
             self.stream.push_out(cx)?;
-            ready!(self.poll_read(cx, 0))?;
+            ready!(self.poll_hear(cx))?;
             let greeting = &mut self.draining.greeting;
             greeting.get_or_insert_with(|| shared.greeting());
         }

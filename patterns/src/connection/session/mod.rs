@@ -43,6 +43,7 @@ use zmtp::{Batch, Connection, Engine, Raw, RawConfig};
 
 pub(crate) use self::ending::AFTER_LINGER;
 use self::timers::Stall;
+use super::admission::Toll;
 use super::driver::{self, Flow};
 use super::guard::ConnectionGuard;
 use crate::monitor::DisconnectReason;
@@ -104,6 +105,8 @@ pub(crate) struct Session {
     is_blocked: bool,
     /// As whom the peer wanted to come in, whom the authenticator has refused.
     refused: Option<Box<str>>,
+    /// What counts the bytes of an accepted connection's handshake.
+    toll: Option<Box<Toll>>,
     draining: draining::Draining,
 }
 
@@ -163,6 +166,7 @@ impl Session {
             stall: None,
             is_blocked: false,
             refused: None,
+            toll: None,
             draining: draining::Draining::default(),
         })
     }

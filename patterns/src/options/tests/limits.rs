@@ -133,6 +133,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("max_connections", some_bytes()),
         ("max_connections_per_address", some_bytes()),
         ("max_handshakes", some_bytes()),
+        ("max_all_handshake_bytes", number_or_none()),
         ("reconnect_interval", millisecond_up()),
         ("reconnect_interval_max", millisecond_up()),
         ("reconnect_after_refusal", millisecond_up()),

@@ -191,6 +191,7 @@ impl Connection {
         }
         let mut result = Ok(());
         if self.phase != Phase::Traffic {
+            self.decoder.let_go_of_old();
             result = self.advance_handshake(now);
         }
         if result.is_ok() && self.phase == Phase::Traffic {

@@ -1,0 +1,118 @@
+//! What connections cost that are still at their handshake: each of them, and all together.
+//!
+//! All of the socket is on one thread, which is the one that is counted; so are the peers, which allocate nothing to speak of.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use common::raw::{greeting, ready, socket_address};
+use common::within;
+use purezmq::{DisconnectReason, MonitorEvent, MonitorEventKind, PullSocket};
+use tokio::runtime::Builder;
+
+/// What a connection may take whose peer has sent a greeting: session, engine, task, timer and the first read buffer.
+const EACH: usize = 8 * 1024;
+
+/// What is made once: the socket, the listener, the runtime's own tables, and the monitor's events.
+const ONCE: usize = 256 * 1024;
+
+/// Connections that are half way.
+const PEERS: usize = 64;
+
+/// A READY of nearly the longest that is allowed, but for its last byte.
+fn long_ready() -> Vec<u8> {
+    const LENGTH: usize = 63 * 1024;
+    let mut value = vec![b'x'; LENGTH];
+    let mut body = b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH\x01X".to_vec();
+    body.extend((LENGTH as u32).to_be_bytes());
+    body.append(&mut value);
+    let mut command = vec![0x06];
+    command.extend((body.len() as u64).to_be_bytes());
+    command.extend(body);
+    command.pop();
+    command
+}
+
+/// Has peers send a greeting and `then`, and one more shake hands whole. Returns what all of that has allocated, and the
+/// monitor's events meanwhile.
+fn half_way(pull: purezmq::socket::Builder<PullSocket>, then: &[u8]) -> (usize, Vec<MonitorEvent>) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut pull = pull.build().unwrap();
+    let mut kept = None;
+    let mut events = Vec::new();
+    let used = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+            let mut monitor = pull.monitor();
+            let mut next = async || {
+                let event = within("an event", monitor.recv()).await;
+                event.expect("the socket is open")
+            };
+            let mut peers = Vec::with_capacity(PEERS);
+            for _ in 0..PEERS {
+                let mut stream = TcpStream::connect(socket_address(&endpoint)).unwrap();
+                while !matches!(next().await.kind, MonitorEventKind::Accepted) {}
+                stream.write_all(&greeting()).unwrap();
+                // In pieces that the system takes though nobody reads them yet.
+                stream.write_all(then).unwrap();
+                peers.push(stream);
+            }
+            // Whatever came before this one is read before it.
+            let mut last = TcpStream::connect(socket_address(&endpoint)).unwrap();
+            last.write_all(&greeting()).unwrap();
+            last.write_all(&ready("PUSH")).unwrap();
+            loop {
+                let event = next().await;
+                if let MonitorEventKind::HandshakeSucceeded = event.kind {
+                    break;
+                }
+                events.push(event);
+            }
+            kept = Some((peers, last));
+        });
+    });
+    drop(kept);
+    (
+        usize::try_from(used.bytes_current).unwrap_or_default(),
+        events,
+    )
+}
+
+#[test]
+fn a_connection_at_its_handshake_costs_little() {
+    let (used, _) = half_way(PullSocket::builder(), b"");
+    assert!(used <= ONCE + PEERS * EACH, "{} bytes each", used / PEERS);
+}
+
+/// What a handshake has brought costs no more than twice as much.
+#[test]
+fn a_long_handshake_costs_twice_its_length() {
+    let long = long_ready();
+    let (used, events) = half_way(PullSocket::builder(), &long);
+    let ended = |event: &MonitorEvent| event.reason().is_some();
+    assert!(!events.iter().any(ended), "none is ended");
+    let most = ONCE + PEERS * (EACH + 2 * 64 * 1024);
+    assert!(used <= most, "{} bytes each", used / PEERS);
+}
+
+#[test]
+fn all_handshakes_together_are_bounded() {
+    const MOST: usize = 256 * 1024;
+    let long = long_ready();
+    let pull = PullSocket::builder().max_all_handshake_bytes(MOST);
+    let (used, events) = half_way(pull, &long);
+    assert!(used <= ONCE + PEERS * EACH + 2 * MOST, "{used} bytes");
+    let ended = events.iter().filter(|event| {
+        let option = match event.reason() {
+            Some(DisconnectReason::TooManyConnections { option }) => option,
+            _ => return false,
+        };
+        matches!(event.kind, MonitorEventKind::Disconnected(_))
+            && *option == "max_all_handshake_bytes"
+    });
+    let ended = ended.count();
+    assert!(
+        ended >= PEERS - MOST / long.len() - 1,
+        "{ended} of {PEERS} are ended"
+    );
+}
