@@ -356,6 +356,7 @@ impl FanOut {
         self.all_topic_bytes -= topic.len();
         self.subscribed -= usize::from(subscriber.topics.is_empty());
         let alone = self.leave(id, slot);
+        self.compact();
         Some(Change { own: true, alone })
     }
 

@@ -112,6 +112,19 @@ impl<V> PrefixTrie<V> {
         self.topics
     }
 
+    /// Returns whether most of its memory is in no use, and cannot be given back, since something lies behind it.
+    #[inline]
+    pub(crate) fn is_sparse(&self) -> bool {
+        let len = self.nodes.len();
+        len > SPARE && self.free.len() > len - len / 4
+    }
+
+    /// Counts the nodes that there is memory for.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.nodes.capacity()
+    }
+
     /// Calls `each` with the value of every topic that is a prefix of `text`, the shortest first.
     #[inline]
     pub(crate) fn for_each_prefix(&self, text: &[u8], mut each: impl FnMut(&V)) {

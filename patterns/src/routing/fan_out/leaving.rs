@@ -6,8 +6,11 @@ use std::collections::hash_set::IntoIter;
 use super::{FanOut, Subscriber};
 use crate::logs;
 use crate::pipe::{EvictReason, PipeEnd, PipeId};
-use crate::routing::prefix_trie::NodeId;
+use crate::routing::prefix_trie::{NodeId, PrefixTrie};
 use crate::routing_id::Identity;
+
+/// Topics that may be moved at once: what a portion is, a few times.
+const MOST_MOVED: usize = 4000;
 
 /// A peer whose subscriptions are still to be taken off. Nobody has its slot meanwhile.
 pub(super) struct Departing {
@@ -66,7 +69,36 @@ impl FanOut {
                 taken(&topic, last);
             }
         }
+        self.compact();
         work
+    }
+
+    /// Gives the memory back of topics that have gone, though others lie behind them, if these are few.
+    #[inline]
+    pub(super) fn compact(&mut self) {
+        let is_worth_it = self.topics.is_sparse() && self.all_topics <= MOST_MOVED;
+        // Those who are going know where their topics are.
+        if is_worth_it && self.departing.is_empty() {
+            self.move_topics();
+        }
+    }
+
+    #[cold]
+    fn move_topics(&mut self) {
+        let mut topics = PrefixTrie::default();
+        for (slot, subscriber) in (0..).zip(&mut self.subscribers) {
+            let Some(subscriber) = subscriber else {
+                continue;
+            };
+            for id in std::mem::take(&mut subscriber.topics) {
+                let moved = topics.insert(&self.topics.topic(id));
+                let slots: &mut super::Slots = topics.value_mut(moved);
+                // In order, since they come so.
+                slots.push(slot);
+                subscriber.topics.insert(moved);
+            }
+        }
+        self.topics = topics;
     }
 
     /// A peer has subscribed to too much: its subscriptions go, and its connection.
@@ -250,6 +282,52 @@ mod tests {
         let change = fan_out.subscribe(peer, b"c").expect("it is there");
         assert!(change.own);
         assert_eq!(fan_out.subscribed(), 1);
+    }
+
+    #[test]
+    fn one_late_topic_does_not_keep_the_memory_of_many_that_have_gone() {
+        const MANY: usize = 20_000;
+        for by_leaving in [true, false] {
+            let mut fan_out = FanOut::default();
+            let sockets = [Socket::new(10), Socket::new(10)];
+            let sessions = sockets.each_ref().map(Socket::pipe);
+            let mut readers = Vec::new();
+            let [first, second] = sockets.each_ref().map(|socket| {
+                let (writer, reader) = socket.ends();
+                let id = writer.id();
+                fan_out.attach(writer);
+                readers.push(reader);
+                id
+            });
+            for number in 0..MANY {
+                fan_out.subscribe(first, number.to_string().as_bytes());
+            }
+            for topic in ["7", "late"] {
+                fan_out.subscribe(second, topic.as_bytes());
+            }
+            assert!(fan_out.topics.places() > MANY);
+            if by_leaving {
+                fan_out.ended(first);
+                while fan_out.departing().is_some() {
+                    fan_out.take_off(1000, |_, _| {});
+                }
+            } else {
+                for number in 0..MANY {
+                    fan_out.unsubscribe(first, number.to_string().as_bytes());
+                }
+            }
+            assert!(fan_out.topics.places() < MANY / 2);
+            assert_eq!((fan_out.subscribed(), fan_out.topics()), (1, 2));
+            for (text, copies) in [("7", 1), ("later", 1), ("8", 0)] {
+                assert!(fan_out.send(&mut text.into(), None));
+                assert_eq!(fan_out.copies(), copies, "{text}");
+            }
+            for topic in ["7", "late"] {
+                let change = fan_out.unsubscribe(second, topic.as_bytes()).unwrap();
+                assert_eq!((change.own, change.alone), (true, true));
+            }
+            drop(sessions);
+        }
     }
 
     #[test]
