@@ -73,11 +73,35 @@ fn sent_under(limits: Limits, after: usize, make: fn(usize) -> Message) {
     assert_as_new(&lane.lock(), after);
 }
 
-/// Whoever waits for room is woken, and whatever the mark was meanwhile, it holds when the lane is empty: by messages, by
-/// bytes, by the bytes that a mark is worth, and with a time to live.
+/// Whoever waits for room hears of a higher mark, though nobody takes anything.
 ///
-/// Seen to fail: `Queue::set_hwm` that wakes nobody, that leaves `over`, or that gives room that is kept back;
-/// `Queue::release` that pays for nothing.
+/// Seen to fail: `Queue::set_hwm` that wakes nobody.
+#[test]
+fn who_waits_for_room_hears_of_a_higher_mark() {
+    check_within(2, || {
+        let socket = Arc::new(Socket::new(1));
+        let mut session = socket.pipe();
+        let (mut writer, _reader) = socket.ends();
+        let session = thread::spawn(move || {
+            for number in 0..2 {
+                block_on(poll_fn(|cx| session.incoming.poll_room(cx)));
+                session.incoming.push(incoming(number..number + 1));
+            }
+            session
+        });
+        let changing = change(&socket, 2);
+        for number in 0..2 {
+            assert_eq!(send(&socket.writers, &mut writer, number), Ok(()));
+        }
+        changing.join().unwrap();
+        session.join().unwrap();
+    });
+}
+
+/// Whatever the mark was meanwhile, it holds when the lane is empty: by messages, by bytes, by the bytes that a mark is
+/// worth, and with a time to live.
+///
+/// Seen to fail: `Queue::set_hwm` that leaves `over`.
 #[test]
 fn a_mark_that_changes_while_another_thread_sends_holds_again() {
     let by_messages = Limits::default();
