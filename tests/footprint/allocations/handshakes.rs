@@ -51,7 +51,13 @@ fn half_way(pull: purezmq::socket::Builder<PullSocket>, then: &[u8]) -> (usize, 
             let mut peers = Vec::with_capacity(PEERS);
             for _ in 0..PEERS {
                 let mut stream = TcpStream::connect(socket_address(&endpoint)).unwrap();
-                while !matches!(next().await.kind, MonitorEventKind::Accepted) {}
+                loop {
+                    let event = next().await;
+                    if let MonitorEventKind::Accepted = event.kind {
+                        break;
+                    }
+                    events.push(event);
+                }
                 stream.write_all(&greeting()).unwrap();
                 // In pieces that the system takes though nobody reads them yet.
                 stream.write_all(then).unwrap();

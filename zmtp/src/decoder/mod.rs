@@ -240,9 +240,10 @@ impl Decoder {
         self.chunk_size > MIN_CHUNK || self.pool.bytes() > MIN_CHUNK
     }
 
-    /// Lets go of the chunks before this one. Only before traffic: what has grown for a long command will not be used
-    /// again.
-    pub(crate) fn let_go_of_old(&mut self) {
+    /// Makes room for the next read, and lets go of the chunks before. Only before traffic: what has grown for a long
+    /// command will not be used again.
+    pub(crate) fn grow_alone(&mut self) {
+        self.read_buffer();
         self.pool.clear();
     }
 

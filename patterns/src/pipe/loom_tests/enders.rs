@@ -17,7 +17,7 @@ fn end(ender: Ender) -> thread::JoinHandle<bool> {
 /// The session hears of it, however it waits; of those who ask at the same time one has ended it; and what was queued is
 /// there for the next connection.
 ///
-/// Seen to fail: `Ender::end` that has nobody woken; `poll_take` that does not look whether it is to end.
+/// Seen to fail: `Ender::end` that has nobody woken.
 #[test]
 fn a_connection_that_is_ended_hears_of_it_and_keeps_what_is_queued() {
     check(|| {
@@ -49,7 +49,6 @@ fn a_connection_that_is_ended_hears_of_it_and_keeps_what_is_queued() {
 
 /// One that ends by itself at the same moment is let be.
 ///
-/// Seen to fail: `Ender::end` that takes the lane for granted.
 #[test]
 fn a_connection_may_end_by_itself_meanwhile() {
     check(|| {

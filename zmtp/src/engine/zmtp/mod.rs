@@ -191,7 +191,6 @@ impl Connection {
         }
         let mut result = Ok(());
         if self.phase != Phase::Traffic {
-            self.decoder.let_go_of_old();
             result = self.advance_handshake(now);
         }
         if result.is_ok() && self.phase == Phase::Traffic {
@@ -214,6 +213,9 @@ impl Engine for Connection {
     /// Returns the place for the next read: from 512 bytes to 256 KiB, as recent reads had it; within a large frame
     /// that frame's own memory, of which at most the larger of 64 KiB and twice what has come is reserved ahead.
     fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
+        if self.phase != Phase::Traffic {
+            self.decoder.grow_alone();
+        }
         self.decoder.read_buffer()
     }
 
