@@ -6,6 +6,7 @@
 //! ```
 //! Whatever has happened, each publisher ends up with the topics of the subscribers that are there, and no other.
 
+mod doors;
 mod joined;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,22 +96,6 @@ impl Relays {
 
     pub(crate) fn hosts(&self) -> u8 {
         self.subscribers.last().copied().unwrap_or_default()
-    }
-
-    /// Where somebody may come in.
-    pub(crate) fn doors(&self) -> Vec<(u8, SocketType)> {
-        let mut doors: Vec<_> = self
-            .chain
-            .iter()
-            .map(|(_, back)| (*back, SocketType::XPub))
-            .collect();
-        if self.publishers_bind {
-            let publishers = self.publishers.iter();
-            doors.extend(publishers.map(|host| (*host, SocketType::Pub)));
-        } else {
-            doors.push((self.chain[0].0, SocketType::XSub));
-        }
-        doors
     }
 
     /// What runs on the hosts.

@@ -253,17 +253,7 @@ impl Socket {
         message: Message,
     ) -> BoxFuture<'_, Result<(), SendError>> {
         if let (true, Some(to)) = (self.by_identity, to) {
-            let to = to.clone();
-            return match self.sender().as_part::<Router, Whole>().is_some() {
-                true => match self.sender().as_part::<Router, Whole>() {
-                    Some(whole) => Box::pin(whole.send_to(to, message)),
-                    None => unreachable!("it is whole"),
-                },
-                false => match self.sender().as_part::<Router, SendHalf>() {
-                    Some(half) => Box::pin(half.send_to(to, message)),
-                    None => unreachable!("a sender is whole or a half"),
-                },
-            };
+            return Box::pin(answer(self.sender(), to.clone(), message));
         }
         let message = self.addressed(to, message);
         if !self.sender().rules().has(Capability::Sends) {
@@ -346,4 +336,15 @@ impl Socket {
         };
         Socket { parts, ..self }
     }
+}
+
+/// Sends a message to a peer of a ROUTER, or of a half of one, by a name that stands for who it is, too.
+async fn answer(sender: &mut AnySocket, to: RoutingId, message: Message) -> Result<(), SendError> {
+    if let Some(whole) = sender.as_part::<Router, Whole>() {
+        return whole.send_to(to, message).await;
+    }
+    let half = sender.as_part::<Router, SendHalf>();
+    half.expect("it is whole or a half")
+        .send_to(to, message)
+        .await
 }
