@@ -420,7 +420,7 @@ impl Actor {
             self.rng.random_range(1..=4)
         };
         let frames = match self.plan.kind {
-            SocketType::Scatter => 1,
+            SocketType::Scatter | SocketType::Client | SocketType::Channel => 1,
             _ => drawn,
         };
         let sizes: Vec<usize> = (0..frames).map(|_| self.size(is_wild)).collect();

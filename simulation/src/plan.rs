@@ -91,13 +91,15 @@ pub(crate) enum Part {
 }
 
 /// Those who may talk to each other, and their parts.
-const PAIRINGS: [(SocketType, Part, SocketType, Part); 13] = {
+const PAIRINGS: [(SocketType, Part, SocketType, Part); 15] = {
     use Part::{Asker, Both, Echo, Sink, Source};
+    use SocketType::{Channel, Client, Gather, Scatter, Server};
     use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
-    use SocketType::{Gather, Scatter};
     [
         (Push, Source, Pull, Sink),
         (Scatter, Source, Gather, Sink),
+        (Client, Asker, Server, Echo),
+        (Channel, Both, Channel, Both),
         (Pub, Source, Sub, Sink),
         (Pub, Source, XSub, Sink),
         (XPub, Both, Sub, Sink),
@@ -124,7 +126,7 @@ impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let rng = &mut SmallRng::seed_from_u64(seed);
         let pairing = one_of(rng, &PAIRINGS);
-        let is_single = pairing.0 == SocketType::Pair;
+        let is_single = matches!(pairing.0, SocketType::Pair | SocketType::Channel);
         let mut count = || {
             if is_single {
                 1

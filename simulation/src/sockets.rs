@@ -68,7 +68,7 @@ pub(crate) const WELCOME: &str = "a welcome";
 /// A socket, whole or in halves.
 pub(crate) struct Socket {
     parts: Parts,
-    /// It sends and receives with its peers' routing ids.
+    /// It sends and receives with its peers' routing ids, or numbers.
     by_name: bool,
     /// Those that it receives with stand for who has sent it, too.
     by_identity: bool,
@@ -85,7 +85,7 @@ pub(crate) fn open(kind: SocketType, context: &Context, settings: &Settings) -> 
     let socket = AnySocket::with_options(kind, context, settings.options(kind));
     Socket {
         parts: Parts::Whole(socket.expect("the plan has sockets of built types only")),
-        by_name: kind == SocketType::Router,
+        by_name: matches!(kind, SocketType::Router | SocketType::Server),
         by_identity: kind == SocketType::Router && settings.by_identity,
     }
 }

@@ -402,9 +402,11 @@ fn failed(refusal: Refusal) -> RequestError {
         Refusal::Gone(last) => RequestError::Gone(last),
         Refusal::Multipart => RequestError::Multipart,
         Refusal::ContextClosed => RequestError::ContextClosed,
-        Refusal::State(_) | Refusal::Unroutable | Refusal::Unsupported | Refusal::Drained => {
-            RequestError::Closed
-        }
+        Refusal::State(_)
+        | Refusal::Unroutable
+        | Refusal::Unsupported
+        | Refusal::Group(_)
+        | Refusal::Drained => RequestError::Closed,
     }
 }
 

@@ -93,6 +93,9 @@ impl Actor {
                 | SocketType::Pull
                 | SocketType::Scatter
                 | SocketType::Gather
+                | SocketType::Client
+                | SocketType::Server
+                | SocketType::Channel
                 | SocketType::Dealer
                 | SocketType::Router
                 | SocketType::Req

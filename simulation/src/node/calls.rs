@@ -251,7 +251,12 @@ impl Actor {
             && self.shared.inproc.is_none();
         let waits = matches!(
             self.plan.kind,
-            SocketType::Push | SocketType::Scatter | SocketType::Dealer | SocketType::Pair
+            SocketType::Push
+                | SocketType::Scatter
+                | SocketType::Dealer
+                | SocketType::Pair
+                | SocketType::Client
+                | SocketType::Channel
         );
         if !is_plain || !waits || !(1..=100).contains(&settings.send_hwm) {
             return;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use purezmq::options::Options;
 use purezmq::rules::Capability;
-use purezmq::sockets::{Dealer, Gather, Pair, Pub, Pull, Push, Scatter, Sub, XPub, XSub};
+use purezmq::sockets::{
+    Channel, Client, Dealer, Gather, Pair, Pub, Pull, Push, Scatter, Sub, XPub, XSub,
+};
 use purezmq::{AnySocket, Message, RecvError, ReserveError, RoutingId, SendError};
 
 use super::{Parts, Socket, set};
@@ -51,11 +53,11 @@ type Received = Result<Vec<Message>, RecvError>;
 type Named = Result<Vec<(Option<RoutingId>, Message)>, RecvError>;
 
 async fn by_sink(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>) {
-    if_it_is!(any: Push Scatter Dealer Pair Pub XPub XSub, |socket| Some(socket.sink().send(message).await));
+    if_it_is!(any: Push Scatter Dealer Pair Client Channel Pub XPub XSub, |socket| Some(socket.sink().send(message).await));
 }
 
 async fn by_permit(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>) {
-    if_it_is!(any: Push Scatter Dealer Pair, |socket| Some(match socket.reserve().await {
+    if_it_is!(any: Push Scatter Dealer Pair Client Channel, |socket| Some(match socket.reserve().await {
         Ok(permit) => permit.send(message),
         Err(ReserveError::Timeout) => Err(SendError::Timeout(message)),
         Err(ReserveError::Gone(last)) => Err(SendError::Gone { message, last }),
@@ -82,18 +84,18 @@ async fn by_shared(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>
             return (any, None);
         };
     }
-    of!(Push Scatter Dealer Pair Pub XPub XSub);
+    of!(Push Scatter Dealer Pair Client Channel Pub XPub XSub);
 }
 
 async fn by_stream(any: AnySocket) -> (AnySocket, Option<Received>) {
-    if_it_is!(any: Pull Gather Dealer Pair Sub XPub XSub, |socket| {
+    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub, |socket| {
         let next = socket.stream().next().await.expect("streams of sockets never end");
         Some(next.map(|message| vec![message]))
     });
 }
 
 async fn many(any: AnySocket, limit: usize) -> (AnySocket, Option<Received>) {
-    if_it_is!(any: Pull Gather Dealer Pair Sub XPub XSub, |socket| {
+    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub, |socket| {
         let mut messages = Vec::new();
         let received = socket.recv_many(&mut messages, limit).await;
         Some(received.map(|count| {
