@@ -48,7 +48,6 @@ fn a_connection_that_is_ended_hears_of_it_and_keeps_what_is_queued() {
 }
 
 /// One that ends by itself at the same moment is let be.
-///
 #[test]
 fn a_connection_may_end_by_itself_meanwhile() {
     check(|| {
