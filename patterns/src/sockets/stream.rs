@@ -51,9 +51,15 @@ pub struct Stream;
 /// let mut server = StreamSocket::new();
 /// let endpoint = server.bind("tcp://127.0.0.1:*").await?;
 ///
+/// // Any program that speaks TCP.
 /// let address = endpoint.to_string().replace("tcp://", "");
-/// let mut client = TcpStream::connect(address).await?;
-/// client.write_all(b"hello").await?;
+/// let client = tokio::spawn(async move {
+///     let mut stream = TcpStream::connect(address).await?;
+///     stream.write_all(b"hello").await?;
+///     let mut answer = String::new();
+///     stream.read_to_string(&mut answer).await?;
+///     std::io::Result::Ok(answer)
+/// });
 ///
 /// loop {
 ///     match server.recv().await? {
@@ -64,12 +70,8 @@ pub struct Stream;
 ///         }
 ///         StreamEvent::Closed(_) => break,
 ///     }
-/// # if true { break }
 /// }
-/// let mut answer = String::new();
-/// # let _ = tokio::join!(server.recv(), async {
-/// client.read_to_string(&mut answer).await
-/// # });
+/// assert_eq!(client.await??, "bye");
 /// # Ok(())
 /// # }
 /// ```
