@@ -4,20 +4,22 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::raw::short_frame;
 use purezmq_endurance::Failure;
 
 use super::handshakes::storm_of;
 use crate::Who;
-use crate::table::Bound::{AtMost, HalfOfLibzmq};
+use crate::table::Bound::{AtMost, HalfOfLibzmq, Shown};
 use crate::table::Table;
 use crate::victim::{Does, NEWS, Victim, WANTED, kin, peer_of};
 use crate::wire::{Flood, Peer, is_late, subscription, unsubscription};
 
 /// Until all are at it.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// For so long the first message is waited for.
+const LONGEST: Duration = Duration::from_secs(10);
 /// For so long it is counted.
 const SECONDS: u64 = 3;
 
@@ -129,7 +131,13 @@ pub(super) fn discarded(table: &mut Table<'_>, count: usize) -> Result<(), Failu
 pub(super) fn subscribing(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
     let late = format!("ms that a send takes, {count} attackers");
     let honest = "honest publications received a second";
-    let figures = [(late.as_str(), AtMost(LATE)), (honest, HalfOfLibzmq)];
+    // An XPUB that never receives waits for a thousand sends before it hears beyond what it keeps.
+    let first = "ms until an honest subscriber hears the first";
+    let figures = [
+        (late.as_str(), AtMost(LATE)),
+        (honest, HalfOfLibzmq),
+        (first, Shown),
+    ];
     for kind in ["PUB", "XPUB"] {
         table.beside(&format!("{kind} sends"), figures, |who| {
             let mut victim = Victim::start(who, kind, Does::Sends)?;
@@ -148,12 +156,17 @@ pub(super) fn subscribing(table: &mut Table<'_>, count: usize) -> Result<(), Fai
                 }
                 Ok(())
             });
+            let begun = Instant::now();
+            while heard.load(Ordering::Relaxed) == 0 && begun.elapsed() < LONGEST {
+                sleep(Duration::from_millis(1));
+            }
+            let first = begun.elapsed().as_secs_f64() * 1000.0;
             sleep(WARM_UP);
             victim.late()?;
             let before = heard.load(Ordering::Relaxed);
             sleep(Duration::from_secs(SECONDS));
             let heard = heard.load(Ordering::Relaxed) - before;
-            Ok([victim.late()?, heard as f64 / SECONDS as f64])
+            Ok([victim.late()?, heard as f64 / SECONDS as f64, first])
         });
     }
     Ok(())
