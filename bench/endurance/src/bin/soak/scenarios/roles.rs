@@ -9,8 +9,9 @@ use purezmq_endurance::Failure;
 
 use super::{ANY_PORT, Progress, random};
 
-/// Messages that departed peers may leave, of each socket: what waits is the same then, however long this goes on.
-const LEFT: usize = 100;
+/// Messages that departed peers may leave, of each socket: the first has left them soon, and what waits is the same from
+/// then on.
+const LEFT: usize = 1;
 
 /// All of them at the same time, and one peer at a time: what it says is counted.
 pub(super) async fn every_role(progress: Progress) -> Result<(), Failure> {
