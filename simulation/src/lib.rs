@@ -211,7 +211,7 @@ async fn live(
     stages.expect(applications.len());
     let applications = applications.into_iter();
     let hostiles = plan.hostiles.iter().enumerate().map(|(number, hostile)| {
-        let seed = seed.wrapping_add(1) << 20 | number as u64 + 1;
+        let seed = (seed.wrapping_add(1) << 20) | (number as u64 + 1);
         Box::pin(hostile.clone().run(shared.clone(), seed)) as _
     });
     let actors: Vec<_> = applications

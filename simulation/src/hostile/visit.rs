@@ -150,7 +150,10 @@ impl Visitor {
                 let until = tokio::time::Instant::now() + script.stays;
                 alarm.as_mut().reset(until);
             }
-            while script.reads {
+            loop {
+                if !script.reads {
+                    break;
+                }
                 let mut read = ReadBuf::new(&mut buffer);
                 match Pin::new(&mut stream).poll_read(cx, &mut read) {
                     Poll::Ready(Ok(())) if !read.filled().is_empty() => {

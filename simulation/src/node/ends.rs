@@ -195,7 +195,10 @@ impl Actor {
             SocketType::Rep => self.echoes.is_empty(),
             _ => true,
         };
-        while receives && is_turn {
+        loop {
+            if !(receives && is_turn) {
+                break;
+            }
             match timeout(soon, self.socket().recv()).await {
                 Ok(Ok((from, message))) => {
                     self.take(from, message);
