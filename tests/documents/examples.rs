@@ -275,11 +275,11 @@ async fn mesh() {
     let folder = Folder::new();
     let places = ["one", "two", "three"].map(|name| folder.ipc(name));
     let mut all: Vec<Example> = Vec::new();
-    for number in 0..places.len() {
-        let mut arguments = vec![places[number].as_str()];
+    for (number, place) in places.iter().enumerate() {
+        let mut arguments = vec![place.as_str()];
         arguments.extend(places[..number].iter().map(String::as_str));
         let mut one = Example::start("mesh", &arguments);
-        assert_eq!(one.line().await, format!("at {}", places[number]));
+        assert_eq!(one.line().await, format!("at {place}"));
         for other in &mut all {
             assert!(other.line().await.ends_with(": hello"));
         }

@@ -13,6 +13,7 @@ mod interop;
 mod interop_refusals;
 mod interop_traffic;
 mod message_sizes;
+mod newer_types;
 mod order;
 mod subscriptions;
 mod tls;
