@@ -8,7 +8,6 @@
 //! | link: who drives a session; door: who may come in | `connection/loom_tests.rs` |
 //! | calls that wait while endpoints go | `core/loom_tests.rs` |
 //! | socket handles, whole, over inproc: notes, halves, shared senders, names | `socket/loom_tests.rs` |
-//! | requester: requests, places, answers, its task | `requester/loom_tests.rs` |
 //! | proxy's handle | `proxy/steering/loom_tests.rs` |
 //! | thread that blocks | `blocking/loom_tests.rs` |
 //!

@@ -451,7 +451,3 @@ impl<P: Asks> Drop for Task<P> {
         drop(socket);
     }
 }
-
-#[cfg(all(test, purezmq_loom))]
-#[path = "loom_tests.rs"]
-mod loom_tests;

@@ -77,11 +77,6 @@ impl<P: Asks> Request<P> {
         self
     }
 
-    #[cfg(all(test, purezmq_loom))]
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over)
-    }
-
     /// Begins it. `Some`: it is over.
     fn begin(&mut self, cx: &Context<'_>) -> Option<RequestError> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
