@@ -17,6 +17,14 @@ macro_rules! capabilities {
 }
 
 capabilities! {
+    /// A socket whose connections speak ZMTP, with its handshake, frames, commands and heartbeats: all but STREAM.
+    ///
+    /// ```compile_fail,E0599
+    /// // Plain TCP programs answer no PINGs.
+    /// let stream = purezmq::StreamSocket::builder().max_frames(10).build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not speak ZMTP")]
+    Zmtp;
     /// A socket that sends messages, and so has a high-water mark and a timeout for it.
     ///
     /// ```compile_fail,E0599

@@ -153,58 +153,58 @@ const ALL_PEERS: &str = "from all peers in turn";
 macro_rules! each_socket_type {
     ($with:ident) => {
         $with! {
-            Req ReqSocket: Sends Receives Identifies Requests Probes {
+            Req ReqSocket: Sends Receives Identifies Requests Probes Zmtp {
                 sends: "a request to the next peer in turn", receives: "its reply", mute: "waits",
                 work: Work::HeldBack, connects_once: true, ..PLAIN
             }
-            Rep RepSocket: Sends Receives Identifies Answers {
+            Rep RepSocket: Sends Receives Identifies Answers Zmtp {
                 sends: "the reply to the one who asked", receives: "requests from all peers in turn",
                 mute: "drops the reply", work: Work::Answers, sends_to_one: true, ..PLAIN
             }
-            Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics {
+            Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics Zmtp {
                 connects_once: true, forgets_departed: true, max_message_size: SUBSCRIPTION, ..PUBLISHER
             }
-            Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics {
+            Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics Zmtp {
                 connects_once: true, ..SUBSCRIBER
             }
-            Push PushSocket: Sends Streams Reserves Conflates {
+            Push PushSocket: Sends Streams Reserves Conflates Zmtp {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
-            Pull PullSocket: Receives Streams Conflates { receives: ALL_PEERS, ..PLAIN }
-            Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates {
+            Pull PullSocket: Receives Streams Conflates Zmtp { receives: ALL_PEERS, ..PLAIN }
+            Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates Zmtp {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack,
                 connects_once: true, ..PLAIN
             }
-            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes {
+            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes Zmtp {
                 sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
                 mute: "drops the message; an error if `mandatory`", work: Work::Answers, naming: PeerNaming::ByRoutingId,
                 sends_to_one: true, ..PLAIN
             }
             XPub XPubSocket: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
-                PassesSubscriptions ConflatesTopics {
+                PassesSubscriptions ConflatesTopics Zmtp {
                 receives: "subscriptions, and messages of XSUB", ..PUBLISHER
             }
-            XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics {
+            XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics Zmtp {
                 sends: "subscriptions, and messages to all peers", mute: "drops the message", ..SUBSCRIBER
             }
-            Pair PairSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
-            Scatter ScatterSocket: Sends Streams Reserves {
+            Pair PairSocket: Sends Receives Streams Duplex Reserves Zmtp { ..ONE_PEER }
+            Scatter ScatterSocket: Sends Streams Reserves Zmtp {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
-            Gather GatherSocket: Receives Streams { receives: ALL_PEERS, ..PLAIN }
-            Client ClientSocket: Sends Receives Streams Duplex Reserves {
+            Gather GatherSocket: Receives Streams Zmtp { receives: ALL_PEERS, ..PLAIN }
+            Client ClientSocket: Sends Receives Streams Duplex Reserves Zmtp {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack, ..PLAIN
             }
-            Server ServerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
-            Radio RadioSocket: Sends Streams Publishes {
+            Server ServerSocket: Sends Receives Streams Duplex Answers Zmtp { ..NUMBERED }
+            Radio RadioSocket: Sends Streams Publishes Zmtp {
                 sends: "to every peer that has joined the group", forgets_departed: true, max_message_size: LITTLE,
                 ..PUBLISHER
             }
-            Dish DishSocket: Receives Streams {
+            Dish DishSocket: Receives Streams Zmtp {
                 receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
             }
-            Channel ChannelSocket: Sends Receives Streams Duplex Reserves { ..ONE_PEER }
-            Peer PeerSocket: Sends Receives Streams Duplex Answers { ..NUMBERED }
+            Channel ChannelSocket: Sends Receives Streams Duplex Reserves Zmtp { ..ONE_PEER }
+            Peer PeerSocket: Sends Receives Streams Duplex Answers Zmtp { ..NUMBERED }
             Stream StreamSocket: Sends Receives Streams Duplex Raw {
                 sends: "bytes to the peer that is named", receives: "bytes as they come, and who came and went",
                 mute: "waits; an error if there is no such peer", speaks: Protocol::Raw, work: Work::Answers,
@@ -235,6 +235,7 @@ each_socket_type!(rows);
 #[allow(missing_docs, reason = "the traits of these names say what they mean")]
 pub enum Capability {
     Any,
+    Zmtp,
     Sends,
     Receives,
     Streams,

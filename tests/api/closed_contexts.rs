@@ -11,7 +11,7 @@ use common::within;
 use futures::{SinkExt, StreamExt};
 use purezmq::blocking::{self, wait};
 use purezmq::options::Options;
-use purezmq::rules::{Protocol, RULES};
+use purezmq::rules::{PeerNaming, Protocol, RULES};
 use purezmq::{
     AnySocket, BindError, Capability, ConnectError, Context, ContextReport, DealerSocket,
     DisconnectError, Message, OptionError, PairSocket, Proxy, PubSocket, PullSocket, PushSocket,
@@ -48,8 +48,11 @@ async fn begin(socket: &mut AnySocket, place: &Place, role: Role) {
 async fn says_so(socket: &mut AnySocket, endpoint: &str) {
     let rules = socket.rules();
     if rules.has(Capability::Sends) {
-        // To a peer, of a ROUTER and a STREAM.
-        let message = match rules.has(Capability::Routes) || rules.speaks == Protocol::Raw {
+        // To a peer, by its name or number, or to a group.
+        let is_addressed = rules.naming == PeerNaming::ByRoutingId
+            || rules.naming == PeerNaming::ByNumber
+            || rules.socket_type.takes_groups();
+        let message = match is_addressed {
             true => Message::from(["peer", "x"]),
             false => Message::from("x"),
         };

@@ -66,7 +66,6 @@ fn wrong_text_is_refused_by_the_part_that_is_wrong() {
         ("TCP://127.0.0.1:1", "\"TCP\": allowed are tcp, ipc"),
         ("http://127.0.0.1:1", "\"http\""),
         ("udp://127.0.0.1:1", "\"udp\" of libzmq"),
-        ("ws://127.0.0.1:1", "WebSocket"),
         ("epgm://eth0;239.0.0.1:1", "multicast"),
         ("tcp://", "has no port"),
         ("tcp://127.0.0.1", "\"127.0.0.1\" has no port"),

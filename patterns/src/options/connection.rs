@@ -98,7 +98,7 @@ macro_rules! connection_options {
                 zmq: ("HEARTBEAT_IVL", 75, Millis(Zero)),
                 unit: "duration",
                 allowed: "None, or 1 ms to 2147483 s" if |interval| up_to(interval, MILLISECOND, MAX),
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -111,7 +111,7 @@ macro_rules! connection_options {
                 zmq: ("HEARTBEAT_TIMEOUT", 77, HeartbeatTimeout),
                 unit: "duration",
                 allowed: "None, or 1 ms to 2147483 s" if |limit| up_to(limit, MILLISECOND, MAX),
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -126,7 +126,7 @@ macro_rules! connection_options {
                 allowed: "None, or 100 ms to 6553.5 s" if |ttl| {
                     up_to(ttl, Duration::from_millis(100), MAX_TTL)
                 },
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 

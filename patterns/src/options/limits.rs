@@ -23,7 +23,7 @@ macro_rules! limit_options {
                 zmq: (),
                 unit: "frames",
                 allowed: "1 or more" if |frames| *frames > 0,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -34,7 +34,7 @@ macro_rules! limit_options {
                 zmq: (),
                 unit: "bytes",
                 allowed: "512 or more" if |bytes| *bytes >= 512,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -48,7 +48,7 @@ macro_rules! limit_options {
                 zmq: (),
                 unit: "bytes",
                 allowed: "None, or any number" if |_| true,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -59,7 +59,7 @@ macro_rules! limit_options {
                 zmq: (),
                 unit: "bytes",
                 allowed: "512 or more" if |bytes| *bytes >= 512,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 

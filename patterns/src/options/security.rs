@@ -64,7 +64,7 @@ macro_rules! security_options {
                 zmq: (),
                 unit: "bool",
                 allowed: "true or false" if |_| true,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 
@@ -77,7 +77,7 @@ macro_rules! security_options {
                 zmq: (),
                 unit: "bool",
                 allowed: "true or false" if |_| true,
-                on: Any,
+                on: Zmtp,
                 changed: NewEndpoints,
             }
 

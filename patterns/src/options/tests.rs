@@ -11,7 +11,7 @@ use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
 use crate::capability::{
     Answers, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
-    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends,
+    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Core, Pattern};
@@ -50,7 +50,7 @@ macro_rules! has {
     };
 }
 has!(Sends Receives Identifies Requests Probes Answers Routes Publishes Matches HearsSubscriptions);
-has!(PassesSubscriptions Conflates ConflatesTopics);
+has!(PassesSubscriptions Conflates ConflatesTopics Zmtp);
 
 impl Open for Probe {
     type Pattern = Everything;

@@ -11,7 +11,7 @@ use zmtp::mechanism::Config as Security;
 
 use crate::capability::{
     Answers, Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
-    PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests, Routes, Sends,
+    PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests, Routes, Sends, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Pattern, check};

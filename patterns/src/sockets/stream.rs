@@ -37,7 +37,7 @@ pub struct Stream;
 /// is not. What was sent to the old one is not sent to the new one.
 ///
 /// All transports that carry bytes can be used: `tcp://`, `ipc://`, `tls+tcp://`, `vsock://`, but not `inproc://`. There is
-/// no handshake: options of handshakes, heartbeats and limits of frames have nothing to act on, and with `security` the
+/// no handshake, so that there are no options of handshakes, heartbeats and frames; with `security` the
 /// socket refuses to bind and to connect. With a `zap_domain`, the context's authenticator is asked about each peer, of which
 /// it knows the address.
 ///

@@ -226,6 +226,17 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             ),
         ),
         (
+            "ws_origins",
+            (
+                vec![
+                    Value::None,
+                    "*".into(),
+                    "http://a.example,https://b:8080".into(),
+                ],
+                vec!["".into(), "a.example".into(), "http://a/b".into()],
+            ),
+        ),
+        (
             "ipc_permissions",
             (
                 vec![Value::None, 0.into(), 0o777.into()],
