@@ -210,7 +210,7 @@ fn tell_apart(plan: &mut Plan, rng: &mut SmallRng, may_have_users: bool) {
             let joe = Security::plain_client("joe", "secret");
             settings.security = joe.expect("it is short");
         }
-        if node.part == Part::Asker && rng.random() {
+        if node.part == Part::Asker && rng.random() && node.kind.announces_identity() {
             settings.routing_id = Some(format!("host {}", node.host));
         }
         if node.kind == SocketType::Router {

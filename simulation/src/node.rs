@@ -68,6 +68,8 @@ pub(crate) struct Actor {
     rng: SmallRng,
     socket: Option<Socket>,
     life: u8,
+    /// Audits that have found more topics known than are allowed, one after the other.
+    over_limit: u32,
     /// Messages written by this socket.
     written: u32,
     /// The next message to be sent, if it could not be sent yet.
@@ -110,6 +112,7 @@ impl Actor {
             rng: SmallRng::seed_from_u64(seed),
             socket: None,
             life: 0,
+            over_limit: 0,
             written: 0,
             unsent: None,
             echoes: VecDeque::new(),
@@ -321,7 +324,10 @@ impl Actor {
     /// One turn when all is well: whoever is asked answers, and what comes is received.
     async fn serve(&mut self) {
         self.renew_all().await;
-        if self.has_to_send() {
+        // Hostile peers may have asked hundreds of questions: as many as go now.
+        let mut left = self.echoes.len() + 1;
+        while self.has_to_send() && self.echoes.len() < left {
+            left = self.echoes.len();
             self.send().await;
         }
         let shared = self.shared.clone();

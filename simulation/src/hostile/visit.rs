@@ -122,7 +122,13 @@ impl Visitor {
             let listening = host.bind(address(target)).ok()?;
             let accepting = poll_fn(|cx| listening.poll_accept(cx));
             let time = Duration::from_millis(self.rng.random_range(1..200));
-            let (stream, _) = timeout(time, accepting).await.ok()?.ok()?;
+            let accepted = timeout(time, accepting).await;
+            drop(listening);
+            let Ok(Ok((stream, _))) = accepted else {
+                // Whose address it is may have it.
+                sleep(Duration::from_millis(20)).await;
+                return None;
+            };
             return Some(stream);
         }
         let host = as_host(self.plan.host);

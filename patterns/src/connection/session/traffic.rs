@@ -74,7 +74,14 @@ impl Flow for Session {
             return Poll::Pending;
         }
         if !self.mid_batch {
-            ready!(self.poll_control(cx))?;
+            match self.poll_control(cx) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => {
+                    // It may be the rest of READY, before the socket was ever asked for something to send.
+                    pipe.outgoing.attend(cx);
+                    return Poll::Pending;
+                }
+            }
             if self.batch.is_empty() {
                 self.batch = match self.rest.take() {
                     Some(rest) => rest,
