@@ -438,9 +438,10 @@ fn blocking_sockets_end_them_as_well() {
     let limit = common::PATIENCE;
     let context = Context::with_io_threads(1).expect("a thread");
     let pull = blocking::PullSocket::builder().context(&context);
-    let mut pull = pull.build().expect("options");
+    let mut pull = pull.recv_timeout(limit).build().expect("options");
     let endpoint = pull.bind(ANY_PORT).expect("bind");
     let mut push = blocking::PushSocket::new();
+    let mut at_push = push.monitor();
     push.connect(&endpoint).expect("connect");
     push.send("hello").expect("send");
     assert_eq!(pull.recv().expect("recv"), "hello");
@@ -457,6 +458,16 @@ fn blocking_sockets_end_them_as_well() {
     };
     assert_eq!(pull.disconnect_peer(here(Transport::Tcp4)), 1);
     assert!(ended().is_some());
+    // What is written before the end is seen here goes with the connection.
+    let seen = blocking::wait_within(limit, async {
+        loop {
+            let event = at_push.recv().await.expect("the socket is open");
+            if matches!(event.kind, MonitorEventKind::Disconnected(_)) {
+                return;
+            }
+        }
+    });
+    assert!(seen.is_some());
     push.send("back again").expect("send");
     assert_eq!(pull.recv().expect("recv"), "back again");
     assert_eq!(context.disconnect_peer(here(Transport::Tcp4)), 1);
