@@ -14,10 +14,10 @@ pub enum Role {
     Nothing,
 }
 
-/// Every type that is built and speaks ZMTP to somebody, in each role that it can have.
+/// Every type that is built and speaks ZMTP, in each role that it can have.
 pub fn each_role() -> impl Iterator<Item = (&'static Rules, Role)> {
-    let spoken_to = |rules: &&Rules| !rules.socket_type.peers().is_empty();
-    RULES.iter().filter(spoken_to).flat_map(|rules| {
+    let speaks = |rules: &&Rules| rules.has(Capability::Zmtp);
+    RULES.iter().filter(speaks).flat_map(|rules| {
         let roles = [Role::Sends, Role::Receives, Role::Nothing];
         let can = |role: &Role| rules.has(role.needs());
         roles.into_iter().filter(can).map(move |role| (rules, role))
