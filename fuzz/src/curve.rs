@@ -11,7 +11,7 @@ use zmtp::mechanism::{Config as Mechanism, KeyPair, SecretKey};
 use zmtp::{Connection, Engine, Event, Message, Random, SocketType};
 
 use crate::input::{Cuts, Input};
-use crate::observe::{ANSWERS, Watched, observe, encoded};
+use crate::observe::{ANSWERS, Watched, encoded, observe};
 use crate::wire::{command, config, greeting_of};
 
 fn secret(digit: u8) -> SecretKey {

@@ -33,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("curve-server", curve::server, 1_920_000),
     ("sealed", curve::sealed, 84_000),
     ("peers", peers::peers, 432_000),
-    ("websocket", websocket::websocket, 6_000_000),
+    ("websocket", websocket::websocket, 40_000_000),
     ("zap", text::zap, 108_000_000),
     ("endpoint", text::endpoint, 144_000_000),
     ("certificate", text::certificate, 19_200_000),

@@ -5,10 +5,13 @@ use zmtp::zws::{Broken, Framing, Side, Subprotocol};
 
 /// Asserts that frames that come in pieces are the same as whole ones, that they are no more than what came, and that
 /// what was understood is understood again when it is sent on.
-pub fn websocket(data: &[u8]) {
+pub(crate) fn websocket(data: &[u8]) {
     let Some((&[choice, piece], data)) = data.split_first_chunk() else {
         return;
     };
+    if data.is_empty() {
+        return;
+    }
     let side = [Side::Client, Side::Server][usize::from(choice & 1)];
     let name = ["ZWS2.0/NULL", "ZWS2.0"][usize::from(choice >> 1 & 1)];
     let Some(subprotocol) = Subprotocol::choose(name, "NULL") else {

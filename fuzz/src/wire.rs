@@ -7,7 +7,9 @@ use zmtp::mechanism::Config as Mechanism;
 use zmtp::wire::command::{Command, CommandError, MAX_CONTEXT};
 use zmtp::wire::frame::{self, Header};
 use zmtp::wire::greeting::{self, Greeting, Peer};
-use zmtp::{Config, Connection, Engine, Error, Event, Heartbeat, Message, Metadata, SocketType, Version};
+use zmtp::{
+    Config, Connection, Engine, Error, Event, Heartbeat, Message, Metadata, SocketType, Version,
+};
 
 use crate::curve;
 use crate::input::{Cuts, Input};
