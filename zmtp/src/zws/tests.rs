@@ -1,5 +1,8 @@
+use super::receive::put_ready;
 use super::*;
-use crate::wire::frame;
+use crate::wire::command::Command;
+use crate::wire::frame::{self, Header};
+use crate::wire::metadata::{IDENTITY, Metadata, SOCKET_TYPE};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
