@@ -39,11 +39,11 @@ impl Transport for Tcp {
     }
 
     fn check_connect(
-        _: &Endpoint,
+        endpoint: &Endpoint,
         address: &TcpEndpoint,
         options: &Options,
     ) -> Result<(), ConnectError> {
-        Ok(check_connect(address, Self::SCHEME, options)?)
+        Ok(check_connect(address, endpoint.transport(), options)?)
     }
 
     async fn bind(

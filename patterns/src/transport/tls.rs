@@ -46,8 +46,12 @@ impl Transport for Tls {
         address: &TcpEndpoint,
         options: &Options,
     ) -> Result<(), ConnectError> {
-        tcp::check_connect(address, Self::SCHEME, options)?;
-        check_connect(endpoint, address, options)
+        tcp::check_connect(address, endpoint.transport(), options)?;
+        if options.tls_client.is_none() || server_name(address, options).is_none() {
+            let endpoint = endpoint.clone();
+            return Err(ConnectError::NoTls { endpoint });
+        }
+        Ok(())
     }
 
     async fn bind(
@@ -56,7 +60,12 @@ impl Transport for Tls {
         address: &TcpEndpoint,
         options: &Options,
     ) -> Result<Listener, BindError> {
-        bind(endpoint, address, options).await
+        let Some(config) = options.tls_server.clone() else {
+            let endpoint = endpoint.clone();
+            return Err(BindError::NoTls { endpoint });
+        };
+        let below = tcp::bind(address, endpoint, options).await?;
+        Ok(Box::new(TlsListener { below, config }))
     }
 
     async fn connect(
@@ -66,53 +75,16 @@ impl Transport for Tls {
         options: &Options,
         delayed: &(dyn Fn() + Sync),
     ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-        connect(endpoint, address, options, delayed).await
+        let unsupported = |reason| ConnectFailure::Unsupported {
+            endpoint: endpoint.clone(),
+            reason,
+        };
+        let config = (options.tls_client.clone()).ok_or_else(|| unsupported("no `tls_client`"))?;
+        let name = server_name(address, options)
+            .ok_or_else(|| unsupported("its name cannot be verified"))?;
+        let (below, peer) = tcp::connect(address, options, delayed).await?;
+        Ok((Layer::client(below, config, name), peer))
     }
-}
-
-/// Checks whether the options say how to verify a server at that address.
-pub(super) fn check_connect(
-    endpoint: &Endpoint,
-    address: &TcpEndpoint,
-    options: &Options,
-) -> Result<(), ConnectError> {
-    if options.tls_client.is_none() || server_name(address, options).is_none() {
-        let endpoint = endpoint.clone();
-        return Err(ConnectError::NoTls { endpoint });
-    }
-    Ok(())
-}
-
-/// Listens for connections that speak TLS over TCP.
-pub(super) async fn bind(
-    endpoint: &Endpoint,
-    address: &TcpEndpoint,
-    options: &Options,
-) -> Result<Listener, BindError> {
-    let Some(config) = options.tls_server.clone() else {
-        let endpoint = endpoint.clone();
-        return Err(BindError::NoTls { endpoint });
-    };
-    let below = tcp::bind(address, endpoint, options).await?;
-    Ok(Box::new(TlsListener { below, config }))
-}
-
-/// Makes one attempt to reach a server that speaks TLS over TCP.
-pub(super) async fn connect(
-    endpoint: &Endpoint,
-    address: &TcpEndpoint,
-    options: &Options,
-    delayed: &(dyn Fn() + Sync),
-) -> Result<(Stream, PeerAddress), ConnectFailure> {
-    let unsupported = |reason| ConnectFailure::Unsupported {
-        endpoint: endpoint.clone(),
-        reason,
-    };
-    let config = (options.tls_client.clone()).ok_or_else(|| unsupported("no `tls_client`"))?;
-    let name =
-        server_name(address, options).ok_or_else(|| unsupported("its name cannot be verified"))?;
-    let (below, peer) = tcp::connect(address, options, delayed).await?;
-    Ok((Layer::client(below, config, name), peer))
 }
 
 /// Returns whom the server's certificate has to name.

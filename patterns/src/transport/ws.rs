@@ -21,7 +21,10 @@ use std::task::{Context, Poll, ready};
 
 use self::layer::Layer;
 use self::upgrade::{Offer, Terms};
-use super::{Acceptor, Listener, Stream, Transport, tcp};
+use super::tcp::Tcp;
+#[cfg(feature = "wss")]
+use super::tls::Tls;
+use super::{Acceptor, Listener, Stream, Transport};
 use crate::endpoint::{Address, Endpoint, EndpointError, TcpEndpoint};
 use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
@@ -93,98 +96,61 @@ impl fmt::Display for WsEndpoint {
     }
 }
 
-/// The transport `ws://`.
-pub(super) struct Ws;
+/// Makes a transport of another one, whose addresses are TCP's: WebSocket over its streams.
+macro_rules! over {
+    ($below:ident => $(#[$doc:meta])+ $transport:ident, $scheme:literal) => {
+        $(#[$doc])+
+        pub(super) struct $transport;
 
-impl Transport for Ws {
-    const SCHEME: &'static str = "ws";
-    type Address = WsEndpoint;
+        impl Transport for $transport {
+            const SCHEME: &'static str = $scheme;
+            type Address = WsEndpoint;
 
-    fn parse(address: &str) -> Result<WsEndpoint, EndpointError> {
-        WsEndpoint::parse(Self::SCHEME, address)
-    }
+            fn parse(address: &str) -> Result<WsEndpoint, EndpointError> {
+                WsEndpoint::parse(Self::SCHEME, address)
+            }
 
-    fn reachable_from_other_hosts(address: &WsEndpoint) -> bool {
-        address.tcp.reachable_from_other_hosts()
-    }
+            fn reachable_from_other_hosts(address: &WsEndpoint) -> bool {
+                address.tcp.reachable_from_other_hosts()
+            }
 
-    fn check_connect(
-        _: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-    ) -> Result<(), ConnectError> {
-        Ok(tcp::check_connect(&address.tcp, Self::SCHEME, options)?)
-    }
+            fn check_connect(
+                endpoint: &Endpoint,
+                address: &WsEndpoint,
+                options: &Options,
+            ) -> Result<(), ConnectError> {
+                <$below>::check_connect(endpoint, &address.tcp, options)
+            }
 
-    async fn bind(
-        &self,
-        endpoint: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-    ) -> Result<Listener, BindError> {
-        let below = tcp::bind(&address.tcp, endpoint, options).await?;
-        Ok(WsListener::over(below, address, options))
-    }
+            async fn bind(
+                &self,
+                endpoint: &Endpoint,
+                address: &WsEndpoint,
+                options: &Options,
+            ) -> Result<Listener, BindError> {
+                let below = $below.bind(endpoint, &address.tcp, options).await?;
+                Ok(WsListener::over(below, address, options))
+            }
 
-    async fn connect(
-        &self,
-        _: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-        delayed: &(dyn Fn() + Sync),
-    ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-        let (below, peer) = tcp::connect(&address.tcp, options, delayed).await?;
-        Ok((Layer::client(below, Offer::new(address, options)), peer))
-    }
+            async fn connect(
+                &self,
+                endpoint: &Endpoint,
+                address: &WsEndpoint,
+                options: &Options,
+                delayed: &(dyn Fn() + Sync),
+            ) -> Result<(Stream, PeerAddress), ConnectFailure> {
+                let connecting = $below.connect(endpoint, &address.tcp, options, delayed);
+                let (below, peer) = connecting.await?;
+                Ok((Layer::client(below, Offer::new(address, options)), peer))
+            }
+        }
+    };
 }
-
-/// The transport `wss://`.
+over!(Tcp => /// The transport `ws://`.
+    Ws, "ws");
 #[cfg(feature = "wss")]
-pub(super) struct Wss;
-
-#[cfg(feature = "wss")]
-impl Transport for Wss {
-    const SCHEME: &'static str = "wss";
-    type Address = WsEndpoint;
-
-    fn parse(address: &str) -> Result<WsEndpoint, EndpointError> {
-        WsEndpoint::parse(Self::SCHEME, address)
-    }
-
-    fn reachable_from_other_hosts(address: &WsEndpoint) -> bool {
-        address.tcp.reachable_from_other_hosts()
-    }
-
-    fn check_connect(
-        endpoint: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-    ) -> Result<(), ConnectError> {
-        tcp::check_connect(&address.tcp, Self::SCHEME, options)?;
-        super::tls::check_connect(endpoint, &address.tcp, options)
-    }
-
-    async fn bind(
-        &self,
-        endpoint: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-    ) -> Result<Listener, BindError> {
-        let below = super::tls::bind(endpoint, &address.tcp, options).await?;
-        Ok(WsListener::over(below, address, options))
-    }
-
-    async fn connect(
-        &self,
-        endpoint: &Endpoint,
-        address: &WsEndpoint,
-        options: &Options,
-        delayed: &(dyn Fn() + Sync),
-    ) -> Result<(Stream, PeerAddress), ConnectFailure> {
-        let (below, peer) = super::tls::connect(endpoint, &address.tcp, options, delayed).await?;
-        Ok((Layer::client(below, Offer::new(address, options)), peer))
-    }
-}
+over!(Tls => /// The transport `wss://`.
+    Wss, "wss");
 
 /// A listener whose connections are upgraded.
 #[derive(Debug)]

@@ -113,8 +113,7 @@ impl Open {
             ..
         } = self;
         framing.receive(input, ready).map_err(|broken| {
-            let keys = &mut self.keys;
-            let key = || keys.u32(..).to_ne_bytes();
+            let key = key_of(&mut self.keys);
             self.framing.put_close(broken.code(), key, &mut self.output);
             self.has_closed = true;
             io::Error::new(io::ErrorKind::InvalidData, broken)
@@ -123,8 +122,7 @@ impl Open {
 
     /// Writes what waits to be written, as far as the stream takes it.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let keys = &mut self.keys;
-        let key = || keys.u32(..).to_ne_bytes();
+        let key = key_of(&mut self.keys);
         self.framing.put_answers(key, &mut self.output);
         while self.output.has_remaining() {
             let written = ready!(Pin::new(&mut self.below).poll_write(cx, &self.output))?;
@@ -184,8 +182,7 @@ impl Open {
         let mut taken = 0;
         for buf in bufs {
             let some = buf.len().min(PIECE.saturating_sub(taken));
-            let keys = &mut self.keys;
-            let key = || keys.u32(..).to_ne_bytes();
+            let key = key_of(&mut self.keys);
             if self.framing.send(&buf[..some], key, &mut self.output) {
                 // Whoever reads has been told that there is nothing.
                 cx.waker().wake_by_ref();
@@ -198,13 +195,18 @@ impl Open {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.has_closed, true) && !self.framing.is_closed() {
-            let keys = &mut self.keys;
-            let key = || keys.u32(..).to_ne_bytes();
+            let key = key_of(&mut self.keys);
             self.framing.put_close(NORMAL, key, &mut self.output);
         }
         ready!(self.poll_drain(cx))?;
         Pin::new(&mut self.below).poll_shutdown(cx)
     }
+}
+
+/// Gives a key for each frame that is masked. It hides nothing: it keeps a program on this side from choosing the bytes
+/// that whoever is on the way sees.
+fn key_of(keys: &mut fastrand::Rng) -> impl FnMut() -> [u8; 4] {
+    || keys.u32(..).to_ne_bytes()
 }
 
 impl ByteStream for Layer {
