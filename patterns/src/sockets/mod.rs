@@ -81,6 +81,57 @@ macro_rules! recv_one_frame {
     };
 }
 
+/// What a socket does that knows its peers by routing ids, beside its own.
+macro_rules! by_routing_id {
+    ($pattern:ident) => {
+        impl<D: $crate::socket::SendSide> $crate::socket::Socket<$pattern, D> {
+            /// Queues a message for the peer of this routing id: [`send`](Self::send) with that apart.
+            ///
+            /// # Errors
+            ///
+            /// As [`send`](Self::send).
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`send`](Self::send).
+            pub fn send_to(
+                &mut self,
+                peer: impl Into<$crate::routing_id::RoutingId>,
+                message: impl $crate::core::IntoSent<zmtp::Message>,
+            ) -> impl Future<Output = Result<(), $crate::error::SendError>> + Send {
+                self.send((peer.into(), message.into_sent()))
+            }
+
+            /// Returns the routing ids of all peers that messages can be sent to, in no order.
+            pub fn peers(&mut self) -> Vec<$crate::routing_id::RoutingId> {
+                use $crate::core::Access;
+                self.handle.with(|core| {
+                    core.read_events();
+                    core.sender.names().cloned().collect()
+                })
+            }
+        }
+
+        impl $crate::socket::Socket<$pattern, $crate::socket::Whole> {
+            /// Connects as [`connect`](Self::connect) does, to a peer that shall be known by this routing id here, whatever it
+            /// calls itself. Messages can be sent to it at once (unless the socket is `immediate`). In libzmq:
+            /// `ZMQ_CONNECT_ROUTING_ID` (61).
+            ///
+            /// # Errors
+            ///
+            /// As [`connect`](Self::connect), or the routing id is another peer's.
+            pub fn connect_as(
+                &mut self,
+                endpoint: impl $crate::endpoint::ToEndpoint,
+                name: impl Into<$crate::routing_id::RoutingId>,
+            ) -> Result<(), $crate::error::ConnectError> {
+                let endpoint = endpoint.to_endpoint()?;
+                self.handle.connect_as(endpoint, name.into())
+            }
+        }
+    };
+}
+
 /// Frames of a message that is thrown away that are as much work as another one.
 const FRAMES_A_CALL: usize = 16;
 

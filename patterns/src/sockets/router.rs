@@ -6,12 +6,11 @@ use zmtp::Message;
 
 use crate::core::call::{Receiving, RecvOp};
 use crate::core::{Access, Core, Incoming, IntoSent, Outgoing, Pattern, Refusal};
-use crate::endpoint::ToEndpoint;
-use crate::error::{ConnectError, RecvError, SendError};
+use crate::error::{RecvError, SendError};
 use crate::pipe::PeerMark;
 use crate::routing::{ByPeer, FairQueue, Undelivered};
 use crate::routing_id::RoutingId;
-use crate::socket::{RecvSide, SendSide, Socket, Whole};
+use crate::socket::{RecvSide, SendSide, Socket};
 
 /// The pattern of [`RouterSocket`].
 #[derive(Clone, Copy, Debug)]
@@ -300,23 +299,6 @@ impl<D: RecvSide> Socket<Router, D> {
 }
 
 impl<D: SendSide> Socket<Router, D> {
-    /// Queues a message for the peer of this routing id: [`send`](Self::send) with that apart.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_to(
-        &mut self,
-        peer: impl Into<RoutingId>,
-        message: impl IntoSent<Message>,
-    ) -> impl Future<Output = Result<(), SendError>> + Send {
-        self.send((peer.into(), message.into_sent()))
-    }
-
     /// Returns whether the peer of this routing id [drains](Self::drain): it takes no new work, while answers are welcome.
     /// Messages to it are sent all the same, since only the application knows which they are. `false` also if there is no
     /// such peer.
@@ -326,30 +308,6 @@ impl<D: SendSide> Socket<Router, D> {
             core.sender.is_drained_to(peer.as_ref()) == Some(true)
         })
     }
-
-    /// Returns the routing ids of all peers that messages can be sent to, in no order.
-    pub fn peers(&mut self) -> Vec<RoutingId> {
-        self.handle.with(|core| {
-            core.read_events();
-            core.sender.names().cloned().collect()
-        })
-    }
 }
 
-impl Socket<Router, Whole> {
-    /// Connects as [`connect`](Self::connect) does, to a peer that shall be known by this routing id here, whatever it
-    /// calls itself. Messages can be sent to it at once (unless the socket is `immediate`). In libzmq:
-    /// `ZMQ_CONNECT_ROUTING_ID` (61).
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect), or the routing id is another peer's.
-    pub fn connect_as(
-        &mut self,
-        endpoint: impl ToEndpoint,
-        name: impl Into<RoutingId>,
-    ) -> Result<(), ConnectError> {
-        let endpoint = endpoint.to_endpoint()?;
-        self.handle.connect_as(endpoint, name.into())
-    }
-}
+by_routing_id!(Router);

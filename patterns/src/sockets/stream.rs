@@ -5,13 +5,12 @@ use std::task::Poll;
 use zmtp::Message;
 
 use super::router::Routed;
-use crate::core::{Access, Core, Incoming, IntoSent, Outgoing, Pattern, Refusal};
-use crate::endpoint::ToEndpoint;
-use crate::error::{ConnectError, SendError};
+use crate::core::{Core, Incoming, Outgoing, Pattern, Refusal};
+use crate::error::SendError;
 use crate::pipe::PeerMark;
 use crate::routing::{ByPeer, FairQueue, Undelivered};
 use crate::routing_id::RoutingId;
-use crate::socket::{SendSide, Socket, Whole};
+use crate::socket::{SendSide, Socket};
 
 /// The pattern of [`StreamSocket`].
 #[derive(Clone, Copy, Debug)]
@@ -263,23 +262,6 @@ impl Pattern for Stream {
 }
 
 impl<D: SendSide> Socket<Stream, D> {
-    /// Queues bytes for the peer of this routing id: [`send`](Self::send) with that apart. No bytes are nothing to send.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_to(
-        &mut self,
-        peer: impl Into<RoutingId>,
-        bytes: impl IntoSent<Message>,
-    ) -> impl Future<Output = Result<(), SendError>> + Send {
-        self.send((peer.into(), bytes.into_sent()))
-    }
-
     /// Closes the connection of the peer of this routing id, once what was sent to it is out. A connecting endpoint does not
     /// connect again. [`StreamEvent::Closed`] comes when that is done, behind what the peer had sent.
     ///
@@ -289,29 +271,6 @@ impl<D: SendSide> Socket<Stream, D> {
     pub fn close_peer(&mut self, peer: impl AsRef<[u8]>) -> Result<(), SendError> {
         self.try_send(StreamSend::Close(RoutingId::from(peer.as_ref())))
     }
-
-    /// Returns the routing ids of all peers that bytes can be sent to, in no order.
-    pub fn peers(&mut self) -> Vec<RoutingId> {
-        self.handle.with(|core| {
-            core.read_events();
-            core.sender.names().cloned().collect()
-        })
-    }
 }
 
-impl Socket<Stream, Whole> {
-    /// Connects as [`connect`](Self::connect) does, to a peer that shall be known by this routing id. Bytes can be sent to
-    /// it at once (unless the socket is `immediate`). In libzmq: `ZMQ_CONNECT_ROUTING_ID` (61).
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect), or the routing id is another peer's.
-    pub fn connect_as(
-        &mut self,
-        endpoint: impl ToEndpoint,
-        name: impl Into<RoutingId>,
-    ) -> Result<(), ConnectError> {
-        let endpoint = endpoint.to_endpoint()?;
-        self.handle.connect_as(endpoint, name.into())
-    }
-}
+by_routing_id!(Stream);
