@@ -319,6 +319,15 @@ impl Victim {
         Ok(())
     }
 
+    /// How much more memory it has while these are there, after some time, and when they have gone, in KiB.
+    pub(crate) fn here_and_gone<P>(&self, peers: P, time: Duration) -> Result<[f64; 2], Failure> {
+        sleep(time);
+        let here = self.grown()?;
+        drop(peers);
+        self.settle()?;
+        Ok([here, self.grown()?])
+    }
+
     /// How many messages the application has received.
     pub(crate) fn received(&mut self) -> Result<f64, Failure> {
         self.child.ask("received")

@@ -100,11 +100,7 @@ pub(super) fn properties(table: &mut Table<'_>, count: usize) -> Result<(), Fail
         table.beside(&format!("PULL {}", does.text()), figures, |who| {
             let victim = Victim::start(who, "PULL", does)?;
             let peers = gather(count, count, |_| Peer::meet_with(victim.port, &ready))?;
-            sleep(Duration::from_millis(1500));
-            let here = victim.grown()?;
-            drop(peers);
-            victim.settle()?;
-            Ok([here, victim.grown()?])
+            victim.here_and_gone(peers, Duration::from_millis(1500))
         });
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! What one who is there can make a victim hold.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use common::raw::short_frame;
@@ -28,11 +27,7 @@ pub(super) fn announced(table: &mut Table<'_>, count: usize) -> Result<(), Failu
             peer.send(&[&header(0, 256 << 20)[..], &[b'x'; 1000]].concat())?;
             Ok(peer)
         })?;
-        sleep(Duration::from_millis(1500));
-        let here = victim.grown()?;
-        drop(peers);
-        victim.settle()?;
-        Ok([here, victim.grown()?])
+        victim.here_and_gone(peers, Duration::from_millis(1500))
     });
     Ok(())
 }
@@ -52,11 +47,7 @@ pub(super) fn frames(table: &mut Table<'_>, count: usize) -> Result<(), Failure>
                     break;
                 }
             }
-            sleep(Duration::from_millis(500));
-            let here = victim.grown()?;
-            drop(peer);
-            victim.settle()?;
-            Ok([here, victim.grown()?])
+            victim.here_and_gone(peer, Duration::from_millis(500))
         });
     }
     Ok(())
@@ -74,11 +65,7 @@ pub(super) fn large(table: &mut Table<'_>, count: usize) -> Result<(), Failure> 
             for _ in 1..count {
                 sent = sent && peer.send(&[b'x'; 1 << 20]).is_ok();
             }
-            sleep(Duration::from_millis(300));
-            let here = victim.grown()?;
-            drop(peer);
-            victim.settle()?;
-            Ok([here, victim.grown()?])
+            victim.here_and_gone(peer, Duration::from_millis(300))
         });
     }
     Ok(())
@@ -100,11 +87,7 @@ pub(super) fn pings(table: &mut Table<'_>, count: usize) -> Result<(), Failure> 
                 break;
             }
         }
-        sleep(Duration::from_millis(300));
-        let here = victim.grown()?;
-        drop(peer);
-        victim.settle()?;
-        Ok([here, victim.grown()?])
+        victim.here_and_gone(peer, Duration::from_millis(300))
     });
     Ok(())
 }
@@ -124,11 +107,7 @@ pub(super) fn deaf(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
                 peer.send(&[subscription(b""), nonsense].concat())?;
                 Ok(peer)
             })?;
-            sleep(Duration::from_secs(4));
-            let here = victim.grown()?;
-            drop(peers);
-            victim.settle()?;
-            Ok([here, victim.grown()?])
+            victim.here_and_gone(peers, Duration::from_secs(4))
         });
     }
     Ok(())
