@@ -303,13 +303,7 @@ impl OutgoingEnd {
         self.lane.lock().deadline()
     }
 
-    /// Has the task woken when the socket is gone, though nothing can be taken now.
-    #[cold]
-    pub(crate) fn attend(&mut self, cx: &Context<'_>) {
-        self.lane.lock().reader.set_task(cx.waker());
-    }
-
-    /// Waits until the socket is gone: for a session that has no connection to send to.
+    /// Waits until the socket is gone: for a session that has no connection to send to, or one that takes nothing yet.
     pub(crate) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut lane = self.lane.lock();
         lane.reader.set_task(cx.waker());

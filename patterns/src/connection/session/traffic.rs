@@ -77,8 +77,9 @@ impl Flow for Session {
             match self.poll_control(cx) {
                 Poll::Ready(written) => written?,
                 Poll::Pending => {
-                    // It may be the rest of READY, before the socket was ever asked for something to send.
-                    pipe.outgoing.attend(cx);
+                    // It may be the rest of READY, before the socket was ever asked for something to send: its end is to be
+                    // heard all the same. What is to be done then, the timer says.
+                    let _ = pipe.outgoing.poll_closing(cx);
                     return Poll::Pending;
                 }
             }
