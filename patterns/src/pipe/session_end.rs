@@ -16,6 +16,10 @@ use super::{Deadline, LaneCounts, Party, PipeId};
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 
+/// Messages written in one run of the session's task that are a stream: others follow the next one closely, and it goes
+/// with them. Alone, it would cost a system call, and wake the peer for one message.
+const A_STREAM: usize = 64;
+
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
     pub(crate) outgoing: OutgoingEnd,
@@ -208,6 +212,7 @@ impl OutgoingEnd {
     ) {
         let mut lane = self.lane.lock();
         lane.counters.add_traffic(messages, bytes);
+        lane.written_in_run += messages;
         if let Some(batch) = done {
             lane.settle();
             lane.spares.put(batch);
@@ -253,11 +258,11 @@ impl OutgoingEnd {
         deliver(wakeup, self.id);
     }
 
-    /// Lets the next message be sent by its sender: the session's task goes to rest. `None`: the socket wants the
-    /// connection closed.
+    /// Lets the next message be sent by its sender: the session's task goes to rest. But not the next one of a stream.
+    /// `None`: the socket wants the connection closed.
     pub(crate) fn rest(&mut self) -> Option<Rest> {
         let mut lane = self.lane.lock();
-        lane.drive_next = true;
+        lane.drive_next = std::mem::take(&mut lane.written_in_run) < A_STREAM;
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;
         is_wanted.then(|| Rest {
             linger: lane.deadline(),

@@ -15,6 +15,7 @@ use crate::rules::Work;
 use crate::state::{Applicant, PeerNames, StatsRegistry};
 
 mod drain;
+mod drive;
 mod put_back;
 
 /// A socket's inboxes and limits.

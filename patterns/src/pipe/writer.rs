@@ -161,7 +161,7 @@ impl PipeWriter {
 
     /// Wakes the reader, which is at rest. A session whose task has run since the last time is driven from here: the
     /// message is on its way when `send` returns, without a detour through the runtime. The messages
-    /// that follow closely find that used up, and collect in a batch for the task.
+    /// that follow closely find that used up, and collect in a batch for the task; so do those that follow a stream.
     #[cold]
     fn wake_reader(&self, mut lane: MutexGuard<'_, Queue>) {
         let wakeup = lane.reader.unpark();
