@@ -8,7 +8,8 @@ use common::libzmq::Libzmq;
 use common::peer::Peer;
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use purezmq::{Context, PubSocket, PullSocket, PushSocket, SubSocket};
+use futures::FutureExt;
+use purezmq::{Context, Message, PubSocket, PullSocket, PushSocket, SubSocket};
 
 const SLOW_PUSHERS: usize = 9;
 
@@ -181,4 +182,55 @@ async fn a_publisher_of_many_copies_yields_more_often() {
     // 512 copies count as two calls more: 1,350 calls, and one yield after each 500.
     assert_eq!(turns.load(Ordering::SeqCst) - before, 2);
     other.abort();
+}
+
+/// Senders of one socket that wait have their turn, though others send as long as there is room: at most a thousand
+/// messages go before the first in the line. And who sends without a pause needs no turn of the scheduler for each
+/// message, only because somebody has waited once.
+#[tokio::test]
+async fn who_waits_in_the_line_of_a_shared_sender_is_overtaken_by_a_thousand_at_most() {
+    const ROOM: usize = 1500;
+    const OVERTAKING: usize = 1000;
+    let context = Context::new();
+    let mut pull = PullSocket::builder()
+        .context(&context)
+        .recv_hwm(1)
+        .build()
+        .unwrap();
+    pull.bind("inproc://line").await.unwrap();
+    let mut push = PushSocket::builder()
+        .context(&context)
+        .send_hwm(ROOM)
+        .build()
+        .unwrap();
+    push.connect("inproc://line").unwrap();
+    while push.try_send("full").is_ok() {}
+    let push = push.into_shared();
+    let mut waiting = Box::pin(push.send("first in the line"));
+    assert!((&mut waiting).now_or_never().is_none(), "there is no room");
+    while pull.try_recv().is_ok() {}
+
+    for at in 0..OVERTAKING {
+        let sent = push.send("overtakes").now_or_never();
+        assert!(matches!(sent, Some(Ok(()))), "message {at} is sent at once");
+    }
+    let mut behind = Box::pin(push.send("behind"));
+    assert!(
+        (&mut behind).now_or_never().is_none(),
+        "it is the first's turn"
+    );
+    within("the first", waiting).await.unwrap();
+    within("the next", behind).await.unwrap();
+    assert!(
+        matches!(push.send("free").now_or_never(), Some(Ok(()))),
+        "nobody waits"
+    );
+
+    let mut taken = Vec::new();
+    while let Ok(message) = pull.try_recv() {
+        taken.push(message);
+    }
+    assert_eq!(taken.len(), OVERTAKING + 3);
+    let last = ["first in the line", "behind", "free"];
+    assert_eq!(taken[OVERTAKING..], last.map(Message::from));
 }

@@ -359,16 +359,22 @@ impl<P: Pattern> Core<P> {
 
     /// Sends without waiting.
     pub(crate) fn try_send(&mut self, mut item: P::Sent) -> Result<(), SendError> {
-        if let Some(error) = P::refuse_empty(&mut item) {
-            return error;
-        }
-        match self.try_now(|core| P::send(core, &mut item)) {
-            Poll::Ready(sent) => sent.map_err(|refusal| send_error::<P>(refusal, item)),
+        match self.send_now(&mut item) {
+            Poll::Ready(sent) => sent,
             Poll::Pending => Err(match self.all_gone() {
                 Some(last) => send_error::<P>(Refusal::Gone(last), item),
                 None => SendError::Full(item.into_parts().1),
             }),
         }
+    }
+
+    /// Sends a message if that needs no waiting. Pending: it would, and the message is untouched.
+    pub(crate) fn send_now(&mut self, item: &mut P::Sent) -> Poll<Result<(), SendError>> {
+        if let Some(error) = P::refuse_empty(item) {
+            return Poll::Ready(error);
+        }
+        let sent = self.try_now(|core| P::send(core, item));
+        sent.map_err(|refusal| send_error::<P>(refusal, std::mem::take(item)))
     }
 
     /// Receives without waiting.

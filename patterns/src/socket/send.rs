@@ -109,6 +109,17 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         sent
     }
 
+    /// Sends a message if that needs no waiting. Pending: it would, and the message is still there.
+    pub(crate) fn send_now(
+        &mut self,
+        message: &mut Option<P::Sent>,
+    ) -> Poll<Result<(), SendError>> {
+        match message {
+            Some(item) => self.handle.with(|core| core.send_now(item)),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Polls a `reserve` that begins with a new `timeout`.
     pub(crate) fn poll_reserve(
         &mut self,

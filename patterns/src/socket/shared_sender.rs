@@ -24,7 +24,8 @@ use crate::sync::Mutex;
 /// A sending socket, or half, that many tasks and threads feed: made by `into_shared`. Cheap to clone.
 ///
 /// A lock is held while a message is queued, never while one waits. When the socket has no room, senders wait in a
-/// line, first come, first served, and no `send` overtakes another. Messages of one handle are sent in order if each `send` is
+/// line, first come, first served. Where there is room again before the first of them has run, others may take it, but no
+/// more than a thousand messages go before the first in the line. Messages of one handle are sent in order if each `send` is
 /// awaited before the next. When the last handle is dropped, the socket is closed, and lingers. A full peer of a
 /// `mandatory` ROUTER makes the others in the line wait, too.
 ///
@@ -58,11 +59,18 @@ struct Queue<P: Pattern, D: Direction> {
     line: tokio::sync::Mutex<()>,
 }
 
+/// Messages that may go before the first in the line, who has been woken but has not run: as many as a busy sender may send
+/// until it yields. If none might, whoever has just sent would be behind the others in the line with the next one, and from
+/// the first wait on each message would cost a turn of the scheduler.
+const OVERTAKING: usize = 1000;
+
 struct State<P: Pattern, D: Direction> {
     socket: Socket<P, D>,
     /// How many are in the line. Changes under the lock only, and is at least one while somebody has the turn:
     /// so nobody else's waker takes the place of the first one's.
     waiting: usize,
+    /// How many messages have gone before the first in the line.
+    overtaking: usize,
 }
 
 /// Somebody's place in the line.
@@ -97,7 +105,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
     pub(crate) fn new(socket: Socket<P, D>) -> Self {
         SharedSender {
             shared: Arc::new(Queue {
-                state: Mutex::new(State { socket, waiting: 0 }),
+                state: Mutex::new(State {
+                    socket,
+                    waiting: 0,
+                    overtaking: 0,
+                }),
                 line: tokio::sync::Mutex::new(()),
             }),
         }
@@ -130,6 +142,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
                     return Poll::Ready(Some(sent));
                 }
                 turn = shared.line.try_lock().ok();
+            } else if state.overtaking < OVERTAKING
+                && let Poll::Ready(sent) = state.socket.send_now(&mut message)
+            {
+                state.overtaking += 1;
+                return Poll::Ready(Some(sent));
             }
             state.waiting += 1;
             place = Some(Waiting { shared });
@@ -166,7 +183,11 @@ impl<P: CanSend, D: SendSide> SharedSender<P, D> {
         };
         let sent = poll_fn(|cx| {
             let mut state = shared.state.lock();
-            state.socket.poll_send(cx, &mut message, &mut timeout)
+            let sent = state.socket.poll_send(cx, &mut message, &mut timeout);
+            if sent.is_ready() {
+                state.overtaking = 0;
+            }
+            sent
         })
         .await;
         drop(turn);

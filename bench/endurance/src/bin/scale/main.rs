@@ -5,6 +5,7 @@
 //! hub.rs      the one socket that is measured, ours or libzmq's, in a process of its own
 //! crowd.rs    its many peers: always ours, so that both hubs have the same
 //! inproc.rs   pairs within one process
+//! sweeps.rs   what one costs among many, within one process
 //! report.rs   tables, plots, goals
 //! ```
 
@@ -12,6 +13,7 @@ mod crowd;
 mod hub;
 mod inproc;
 mod report;
+mod sweeps;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use purezmq_endurance::Failure;
 use purezmq_endurance::child::Child;
 
 use crate::report::Report;
+use crate::sweeps::Sweep;
 
 /// Counts what this process has allocated, for `heap` reports.
 #[global_allocator]
@@ -55,7 +58,7 @@ struct Args {
     /// Only numbers up to this: a run that shows that it works.
     #[arg(long, default_value_t = 1_000_000)]
     most: usize,
-    /// Only these: peers, fan-out, subscriptions, inproc, storm.
+    /// Only these: peers, fan-out, subscriptions, inproc, storm, sweeps.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     #[command(subcommand)]
@@ -80,6 +83,8 @@ enum Part {
     },
     /// Pairs within the process.
     Inproc { who: Who, pairs: usize },
+    /// What one costs among so many.
+    Sweep { sweep: Sweep, number: usize },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +115,7 @@ fn main() -> ExitCode {
             who: Who::Libzmq,
             pairs,
         }) => inproc::libzmq(*pairs),
+        Some(Part::Sweep { sweep, number }) => block_on(sweeps::run(*sweep, *number)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

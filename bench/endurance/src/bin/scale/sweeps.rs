@@ -1,0 +1,291 @@
+//! What one thing costs among many: a peer that leaves, an endpoint that is let go, a message for one of many. Both ends
+//! are in one process; what is told is processor time, of all its threads, in microseconds for each.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use purezmq::{
+    AnySocket, Context, DealerSocket, Endpoint, Message, PubSocket, PullSocket, PushSocket,
+    RouterSocket, SocketType, SubSocket,
+};
+use purezmq_endurance::Failure;
+use purezmq_endurance::child::tell;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Handle;
+
+/// What is done to one of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sweep {
+    /// Inproc peers of each type of socket leave, and the socket does what comes next.
+    LeaveInproc,
+    /// The same over tcp.
+    LeaveTcp,
+    /// Endpoints are connected to where nobody listens.
+    Connect,
+    /// They are let go again, and the socket does what comes next.
+    Disconnect,
+    /// A publisher's messages are for one subscriber each.
+    OneSubscriber,
+    /// A ROUTER's messages are for one peer each.
+    OnePeer,
+    /// Each of the clients of a ROUTER has a request under way.
+    Requests,
+    /// So many tasks share a sender.
+    Senders,
+    /// Endpoints dial a port where nobody listens, for a second.
+    Dial,
+}
+
+/// The sweeps with their names in the report and the largest number of each.
+pub(crate) const SWEEPS: [(Sweep, &str, usize); 9] = [
+    (Sweep::LeaveInproc, "leave_inproc_us", 30_000),
+    (Sweep::LeaveTcp, "leave_tcp_us", 3_000),
+    (Sweep::Connect, "connect_us", 30_000),
+    (Sweep::Disconnect, "disconnect_us", 30_000),
+    (Sweep::OneSubscriber, "one_subscriber_us", 1_000),
+    (Sweep::OnePeer, "one_peer_us", 3_000),
+    (Sweep::Requests, "requests_us", 1_000),
+    (Sweep::Senders, "senders_us", 10),
+    (Sweep::Dial, "dial_us", 1_000),
+];
+
+const ANY_PORT: &str = "tcp://127.0.0.1:*";
+/// Messages of a sweep that sends some.
+const MESSAGES: usize = 200_000;
+/// Messages of each peer that are under way at a time, whatever the number of peers.
+const OF_EACH: usize = 10;
+/// Peers that connect at a time: fewer than may wait to be accepted.
+const AT_A_TIME: usize = 100;
+/// The socket types whose peers leave, with the type of the peers.
+const HUBS: [(SocketType, SocketType); 4] = [
+    (SocketType::Pub, SocketType::Sub),
+    (SocketType::Push, SocketType::Pull),
+    (SocketType::Dealer, SocketType::Dealer),
+    (SocketType::Router, SocketType::Dealer),
+];
+
+/// Processor time of this process so far.
+fn spent() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// Tells what each of so many cost.
+fn tell_each(sweep: Sweep, spent: Duration, number: usize) -> Result<(), Failure> {
+    let row = SWEEPS.iter().find(|row| row.0 == sweep);
+    let (_, name, _) = row.ok_or("a sweep of the table")?;
+    tell(name, spent.as_secs_f64() * 1e6 / number as f64)
+}
+
+fn topic(number: usize) -> String {
+    format!("{number:06}")
+}
+
+/// Measures one sweep.
+pub(crate) async fn run(sweep: Sweep, number: usize) -> Result<(), Failure> {
+    match sweep {
+        Sweep::LeaveInproc => leave(sweep, "inproc://hub", number).await,
+        Sweep::LeaveTcp => leave(sweep, ANY_PORT, number).await,
+        Sweep::Connect | Sweep::Disconnect => endpoints(sweep, number).await,
+        Sweep::OneSubscriber => one_subscriber(number).await,
+        Sweep::OnePeer => one_peer(number).await,
+        Sweep::Requests => requests(number).await,
+        Sweep::Senders => senders(number).await,
+        Sweep::Dial => dial(number).await,
+    }
+}
+
+/// Waits until a socket has so many peers.
+async fn peers(hub: &AnySocket, number: usize) {
+    while hub.stats().peers.len() != number {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until a runtime has so many tasks.
+async fn tasks(number: usize) {
+    while Handle::current().metrics().num_alive_tasks() > number {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Peers leave, all at once.
+async fn leave(sweep: Sweep, endpoint: &str, number: usize) -> Result<(), Failure> {
+    let mut total = Duration::ZERO;
+    for (hub, peer) in HUBS {
+        let context = Context::new();
+        let mut hub = AnySocket::new(hub, &context)?;
+        let at = hub.bind(endpoint).await?;
+        let before = Handle::current().metrics().num_alive_tasks();
+        let mut all = Vec::with_capacity(number);
+        for _ in 0..number {
+            let mut one = AnySocket::new(peer, &context)?;
+            one.connect(&at)?;
+            all.push(one);
+            if all.len() % AT_A_TIME == 0 {
+                peers(&hub, all.len()).await;
+            }
+        }
+        peers(&hub, number).await;
+        // The socket knows them all.
+        drop(hub.try_send("to one or to nobody"));
+        let since = spent();
+        drop(all);
+        tasks(before).await;
+        drop(hub.try_send("next"));
+        total += spent() - since;
+    }
+    tell_each(sweep, total, number * HUBS.len())
+}
+
+/// A DEALER and a SUB connect to where nobody listens, and let go of it.
+async fn endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
+    let mut total = Duration::ZERO;
+    for socket_type in [SocketType::Dealer, SocketType::Sub] {
+        let context = Context::new();
+        let mut socket = AnySocket::new(socket_type, &context)?;
+        let names: Vec<_> = (0..number)
+            .map(|at| format!("tcp://127.{}.{}.1:9", 1 + at / 256, at % 256))
+            .collect();
+        let since = spent();
+        for name in &names {
+            socket.connect(name.as_str())?;
+        }
+        drop(socket.try_recv());
+        if sweep == Sweep::Connect {
+            total += spent() - since;
+            continue;
+        }
+        let since = spent();
+        for name in &names {
+            socket.disconnect(name.as_str())?;
+        }
+        drop(socket.try_recv());
+        total += spent() - since;
+    }
+    tell_each(sweep, total, number * 2)
+}
+
+/// A publisher has a message for each subscriber in turn.
+async fn one_subscriber(number: usize) -> Result<(), Failure> {
+    let mut hub = PubSocket::new();
+    let at = hub.bind(ANY_PORT).await?;
+    let mut all = Vec::with_capacity(number);
+    for at_topic in 0..number {
+        let mut one = SubSocket::new();
+        one.subscribe(topic(at_topic));
+        one.connect(&at)?;
+        all.push(one);
+        hub.wait_for_subscribers(all.len()).await;
+    }
+    let topics: Vec<_> = (0..number).map(topic).collect();
+    let since = spent();
+    let mut sent = 0;
+    while sent < MESSAGES {
+        for at in 0..number * OF_EACH {
+            hub.send(topics[at % number].as_str()).await?;
+        }
+        for at in 0..number * OF_EACH {
+            all[at % number].recv().await?;
+        }
+        sent += number * OF_EACH;
+    }
+    tell_each(Sweep::OneSubscriber, spent() - since, sent)
+}
+
+/// A ROUTER has a message for each peer in turn.
+async fn one_peer(number: usize) -> Result<(), Failure> {
+    let mut hub = RouterSocket::new();
+    let at = hub.bind(ANY_PORT).await?;
+    let mut all = dealers(&mut hub, &at, number).await?;
+    let names: Vec<_> = (0..number).map(topic).collect();
+    let since = spent();
+    let mut sent = 0;
+    while sent < MESSAGES {
+        for at in 0..number * OF_EACH {
+            hub.send_to(names[at % number].as_str(), "answer").await?;
+        }
+        for at in 0..number * OF_EACH {
+            all[at % number].recv().await?;
+        }
+        sent += number * OF_EACH;
+    }
+    tell_each(Sweep::OnePeer, spent() - since, sent)
+}
+
+/// Each client has a request under way, and the ROUTER answers.
+async fn requests(number: usize) -> Result<(), Failure> {
+    let mut hub = RouterSocket::new();
+    let at = hub.bind(ANY_PORT).await?;
+    let mut all = dealers(&mut hub, &at, number).await?;
+    let since = spent();
+    let mut answered = 0;
+    while answered < MESSAGES {
+        for one in &mut all {
+            one.send("request").await?;
+        }
+        for _ in 0..number {
+            let request = hub.recv().await?.into_message();
+            hub.send(request.ok_or("told of no peers")?).await?;
+        }
+        for one in &mut all {
+            one.recv().await?;
+        }
+        answered += number;
+    }
+    tell_each(Sweep::Requests, spent() - since, answered)
+}
+
+/// DEALERs with names that a ROUTER knows.
+async fn dealers(
+    hub: &mut RouterSocket,
+    at: &Endpoint,
+    number: usize,
+) -> Result<Vec<DealerSocket>, Failure> {
+    let mut all = Vec::with_capacity(number);
+    for name in 0..number {
+        let mut one = DealerSocket::builder().routing_id(topic(name)).build()?;
+        one.connect(at)?;
+        one.send("here").await?;
+        hub.recv().await?;
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// Tasks feed one PUSH.
+async fn senders(number: usize) -> Result<(), Failure> {
+    let mut pull = PullSocket::new();
+    let mut push = PushSocket::new();
+    push.connect(&pull.bind(ANY_PORT).await?)?;
+    let push = push.into_shared();
+    let since = spent();
+    for _ in 0..number {
+        let push = push.clone();
+        tokio::spawn(async move {
+            for _ in 0..MESSAGES / number {
+                if push.send(Message::from(&[0_u8; 16][..])).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    let all = MESSAGES / number * number;
+    for _ in 0..all {
+        pull.recv().await?;
+    }
+    tell_each(Sweep::Senders, spent() - since, all)
+}
+
+/// What one endpoint costs in a second in which nobody listens at its port.
+async fn dial(number: usize) -> Result<(), Failure> {
+    let mut push = PushSocket::new();
+    for at in 0..number {
+        push.connect(format!("tcp://127.{}.{}.1:9", 1 + at / 256, at % 256).as_str())?;
+    }
+    // The first attempts of all are through.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let since = spent();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tell_each(Sweep::Dial, spent() - since, number)
+}
