@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::attachments::Attachments;
 use crate::connection::Listening;
 use crate::context::{Context, Member};
 use crate::endpoint::Endpoint;
@@ -34,7 +35,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) struct EndpointTable {
     pub(crate) context: Context,
     state: Arc<State>,
-    attachments: Mutex<Vec<Attachment>>,
+    attachments: Mutex<Attachments>,
     /// The socket has ended with its context. Changes under the lock of the attachments.
     has_ended: AtomicBool,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
@@ -165,12 +166,18 @@ impl EndpointTable {
             attachment.end(&self.context);
             return false;
         }
-        let (endpoint, is_bound) = (attachment.endpoint.clone(), attachment.is_bound());
-        let is_replaced = |one: &mut Attachment| {
-            one.endpoint == endpoint && one.is_bound() == is_bound && one.gone().is_some()
+        let is_replaced = |one: &&Attachment| {
+            one.endpoint == attachment.endpoint
+                && one.is_bound() == attachment.is_bound()
+                && one.gone().is_some()
         };
-        let replaced: Vec<_> = attachments.extract_if(.., is_replaced).collect();
-        attachments.push(attachment);
+        let called = attachments.called(&attachment.endpoint);
+        let replaced: Vec<_> = called.filter(is_replaced).map(|one| one.origin).collect();
+        let replaced: Vec<_> = replaced
+            .into_iter()
+            .filter_map(|origin| attachments.remove(origin))
+            .collect();
+        attachments.insert(attachment);
         drop(attachments);
         for one in replaced {
             one.end(&self.context);
@@ -198,27 +205,26 @@ impl EndpointTable {
         attachments.iter().map(Attachment::stats).collect()
     }
 
-    /// Takes an endpoint off the list.
-    pub(crate) fn remove(&self, is_it: impl Fn(&Attachment) -> bool) -> Option<Attachment> {
+    /// Takes the oldest of those that may be called so off the list, if it is one.
+    pub(crate) fn remove(
+        &self,
+        called: &Endpoint,
+        is_it: impl Fn(&Attachment) -> bool,
+    ) -> Option<Attachment> {
         let mut attachments = self.attachments.lock();
-        let at = attachments.iter().position(is_it)?;
-        Some(attachments.remove(at))
+        let origin = attachments.called(called).find(|one| is_it(one))?.origin;
+        attachments.remove(origin)
     }
 
     pub(crate) fn knows(&self, origin: Origin) -> bool {
         // In this order: it comes to the list before it leaves the others.
-        self.coming.lock().contains(&origin)
-            || self
-                .attachments
-                .lock()
-                .iter()
-                .any(|one| one.origin == origin)
+        self.coming.lock().contains(&origin) || self.attachments.lock().contains(origin)
     }
 
     pub(crate) fn is_connected(&self, endpoint: &Endpoint) -> bool {
         let attachments = self.attachments.lock();
         attachments
-            .iter()
+            .called(endpoint)
             .any(|one| !one.is_bound() && one.endpoint == *endpoint && one.gone().is_none())
     }
 
@@ -234,7 +240,7 @@ impl Member for EndpointTable {
         let mut attachments = self.attachments.lock();
         self.has_ended.store(true, Ordering::Release);
         self.state.note_end();
-        let ended = std::mem::take(&mut *attachments);
+        let ended = attachments.take();
         drop(attachments);
         for attachment in ended {
             attachment.end(&self.context);
@@ -249,7 +255,7 @@ impl Member for EndpointTable {
 impl Drop for EndpointTable {
     fn drop(&mut self) {
         self.state.note_end();
-        for attachment in self.attachments.get_mut().drain(..) {
+        for attachment in self.attachments.get_mut().take() {
             attachment.end(&self.context);
         }
         // Of what ends, an inproc peer's readers hear last.

@@ -347,7 +347,7 @@ impl<P: Pattern> Core<P> {
             Role::Connected(Some(pipe)) => one.endpoint == *endpoint && !state.stats.is_read(pipe),
             _ => false,
         };
-        while let Some((attachment, _)) = self.remove(has_left) {
+        while let Some((attachment, _)) = self.remove(endpoint, has_left) {
             if let Some(names) = &state.peer_names {
                 names.release(attachment.origin);
             }
@@ -394,8 +394,12 @@ impl<P: Pattern> Core<P> {
     /// before one that it was given.
     pub(crate) fn unbind(&mut self, endpoint: &Endpoint) -> Result<(), UnbindError> {
         let found = self
-            .remove(|one| one.is_bound() && one.endpoint == *endpoint)
-            .or_else(|| self.remove(|one| one.is_bound() && one.given.as_ref() == Some(endpoint)));
+            .remove(endpoint, |one| one.is_bound() && one.endpoint == *endpoint)
+            .or_else(|| {
+                self.remove(endpoint, |one| {
+                    one.is_bound() && one.given.as_ref() == Some(endpoint)
+                })
+            });
         let Some((attachment, gone)) = found else {
             let endpoint = endpoint.clone();
             return Err(match self.table.has_ended() {
@@ -412,7 +416,7 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn disconnect(&mut self, endpoint: Endpoint) -> Result<(), DisconnectError> {
         let mut done: Result<(), Option<Arc<EndpointGone>>> = Err(None);
         while let Some((attachment, gone)) =
-            self.remove(|one| !one.is_bound() && one.endpoint == endpoint)
+            self.remove(&endpoint, |one| !one.is_bound() && one.endpoint == endpoint)
         {
             self.detach(attachment.origin);
             done = match gone {
@@ -431,11 +435,12 @@ impl<P: Pattern> Core<P> {
     /// Takes an endpoint off the list and tells its tasks. With it comes why it was gone before, if it was.
     fn remove(
         &mut self,
+        called: &Endpoint,
         is_it: impl Fn(&Attachment) -> bool,
     ) -> Option<(Attachment, Option<Arc<EndpointGone>>)> {
         // Pipes that came while the endpoint was there are known.
         self.read_events();
-        let attachment = self.table.remove(is_it)?;
+        let attachment = self.table.remove(called, is_it)?;
         let gone = attachment.gone();
         attachment.end(&self.table.context);
         Some((attachment, gone))

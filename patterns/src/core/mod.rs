@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! pattern.rs      what a socket type brings: its row, its strategies, how it sends and receives
-//! endpoints.rs    bind, connect, and their ends
+//! endpoints.rs    bind, connect, and their ends; attachments.rs, endpoint_table.rs: those that are there
 //! call.rs         a call of the application: send, recv, and what they are polled with
 //! calls.rs        trying, waiting, yielding
 //! draining.rs     taking no new work
@@ -14,6 +14,7 @@
 //! halves.rs       a socket divided, and whole again
 //! ```
 
+mod attachments;
 pub(crate) mod call;
 mod calls;
 mod draining;

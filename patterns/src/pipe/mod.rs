@@ -105,13 +105,18 @@ impl PipeId {
 }
 
 /// Names the bind or connect call that a pipe came from, so that unbind and disconnect find it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Origin {
     call: u32,
     is_bound: bool,
 }
 
 impl Origin {
+    /// Before all others, in the order of the calls.
+    pub(crate) const FIRST: Self = Origin::connected(0);
+    /// Behind all others.
+    pub(crate) const LAST: Self = Origin::bound(u32::MAX);
+
     /// Names a bind call.
     pub(crate) const fn bound(call: u32) -> Self {
         Origin {

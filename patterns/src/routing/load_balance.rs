@@ -136,7 +136,7 @@ impl SendStrategy for LoadBalance {
     }
 
     fn met(&mut self, id: PipeId, identity: Identity) {
-        let writable = self.writable.iter_mut().find(|writer| writer.id() == id);
+        let writable = self.writable.find(id);
         if let Some(writer) = writable.or_else(|| self.full.get_mut(&id)) {
             writer.meet(identity);
         }

@@ -40,6 +40,11 @@ impl<E: PipeEnd> Row<E> {
         self.ends.iter_mut()
     }
 
+    /// Returns the end of a pipe, if it is here.
+    pub(super) fn find(&mut self, id: PipeId) -> Option<&mut E> {
+        self.ends.get_mut(*self.places.get(&id)?)
+    }
+
     /// Adds an end behind the others.
     pub(super) fn push(&mut self, end: E) {
         self.places.insert(end.id(), self.ends.len());
@@ -64,10 +69,11 @@ impl<E: PipeEnd> Row<E> {
 
     /// Drops the ends of an endpoint's pipes.
     pub(super) fn detach(&mut self, origin: Origin) {
-        self.ends.retain(|end| end.origin() != origin);
-        self.places.clear();
-        for (place, end) in self.ends.iter().enumerate() {
-            self.places.insert(end.id(), place);
+        // From behind: what takes the place of one that goes has been looked at.
+        for place in (0..self.ends.len()).rev() {
+            if self.ends[place].origin() == origin {
+                self.swap_remove(place);
+            }
         }
     }
 
