@@ -25,7 +25,7 @@ use purezmq_endurance::Failure;
 use purezmq_endurance::child::Child;
 
 use crate::report::Report;
-use crate::sweeps::Sweep;
+use crate::sweeps::{SWEEPS, Sweep};
 
 /// Counts what this process has allocated, for `heap` reports.
 #[global_allocator]
@@ -164,6 +164,16 @@ fn measure(args: &Args) -> Result<(), Failure> {
             for who in BOTH {
                 bar.set_message(format!("{name}: {} with {number}", who.name()));
                 part(&mut report, who, number)?;
+            }
+        }
+    }
+    if args.only.is_empty() || args.only.iter().any(|only| only == "sweeps") {
+        for (sweep, name, last) in SWEEPS {
+            for number in up_to(args.most, last) {
+                bar.set_message(format!("{name} with {number}"));
+                let value = sweep.to_possible_value().ok_or("a sweep with a name")?;
+                let mut child = Child::start(&["sweep", value.get_name(), &number.to_string()])?;
+                report.add(name, Who::Purezmq, number, child.value(name)?);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::{BOTH, Who};
 /// A quantity: its name here, its title with the unit, and what it grows with.
 type Quantity = (&'static str, &'static str);
 
-const PLOTS: [(&str, &str, &[Quantity]); 5] = [
+const PLOTS: [(&str, &str, &[Quantity]); 6] = [
     (
         "peers",
         "connected peers",
@@ -71,6 +71,39 @@ const PLOTS: [(&str, &str, &[Quantity]); 5] = [
             "storm_seconds",
             "time from its return until all are answered, s",
         )],
+    ),
+    (
+        "sweeps",
+        "others around, both ends in one process",
+        &[
+            (
+                "leave_inproc_us",
+                "processor time for each peer that leaves (PUB, PUSH, DEALER, ROUTER; inproc), us",
+            ),
+            ("leave_tcp_us", "the same over tcp, us"),
+            ("connect_us", "for each endpoint connected (DEALER, SUB), us"),
+            ("disconnect_us", "for each endpoint let go of, us"),
+            (
+                "one_subscriber_us",
+                "for each message of a publisher to one of its subscribers, us",
+            ),
+            (
+                "one_peer_us",
+                "for each message of a ROUTER to one of its peers, us",
+            ),
+            (
+                "requests_us",
+                "for each request, one of every client under way at a ROUTER, us",
+            ),
+            (
+                "senders_us",
+                "for each message, so many tasks share a sender, us",
+            ),
+            (
+                "dial_us",
+                "for each endpoint that dials a dead port, in a second, us",
+            ),
+        ],
     ),
 ];
 
