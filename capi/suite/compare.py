@@ -1,0 +1,90 @@
+"""The result of a suite: how it is kept as data, compared with the real library's, and shown.
+
+A result is {"library", "version", "date", "system", "parts": {name: {"outcome", "seconds", "cases": {name: verdict},
+"tail"}}}; a part is a program, a test file or a test, as the suite has it. Verdicts are "pass", "fail", "ignore".
+"""
+
+import datetime
+import platform
+
+from common import say, table
+
+GOOD = ("ok", "skipped")
+
+
+def result(library, version, parts):
+    return {"library": library, "version": version, "date": datetime.date.today().isoformat(),
+            "system": f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}", "parts": parts}
+
+
+def kept(res):
+    """Returns what of a result is stored as data: no output, no seconds below one."""
+    parts = {n: {k: v for k, v in p.items() if k != "tail"} | {"seconds": round(p["seconds"])}
+             for n, p in res["parts"].items()}
+    return {**res, "parts": parts}
+
+
+def count(part):
+    """Returns `passed of all` cases of a part."""
+    cases = part.get("cases") or {}
+    passed = sum(v == "pass" for v in cases.values())
+    return f"{passed}/{len(cases)}" if cases else "-"
+
+
+def total(res):
+    by = {}
+    for p in res["parts"].values():
+        key = "crash" if p["outcome"].startswith("crash") else p["outcome"]
+        by[key] = by.get(key, 0) + 1
+    cases = [v for p in res["parts"].values() for v in (p.get("cases") or {}).values()]
+    return (", ".join(f"{n} {k}" for k, n in sorted(by.items(), key=lambda kv: -kv[1])) +
+            f"; cases: {cases.count('pass')} passed, {cases.count('fail')} failed, {cases.count('ignore')} ignored")
+
+
+def losses(ours, real):
+    """Returns {part: why} of what the real library passes and ours does not."""
+    lost = {}
+    for name, r in real["parts"].items():
+        o = ours["parts"].get(name)
+        if o is None or r["outcome"] not in GOOD:
+            continue
+        # A skip of the real one asks nothing of ours; a pass asks for a pass.
+        if r["outcome"] == "ok" and o["outcome"] != "ok":
+            missing = [c for c, v in (r.get("cases") or {}).items()
+                       if v == "pass" and (o.get("cases") or {}).get(c) != "pass"]
+            lost[name] = f"{o['outcome']}: {', '.join(missing)}" if missing else o["outcome"]
+        elif r["outcome"] == "skipped" and o["outcome"] not in GOOD:
+            lost[name] = o["outcome"] + " (the real library skips)"
+        else:
+            short = [c for c, v in (r.get("cases") or {}).items()
+                     if v == "pass" and (o.get("cases") or {}).get(c) != "pass"]
+            if short:
+                lost[name] = "not run or ignored: " + ", ".join(short)
+    return lost
+
+
+def show(ours, real, reasons=None, everything=False):
+    """Prints a result, beside the real library's where there is one. Returns the exit code."""
+    reasons = reasons or {}
+    rows = []
+    for name in sorted(ours["parts"]):
+        o = ours["parts"][name]
+        r = (real or {"parts": {}})["parts"].get(name)
+        differs = r is None or r["outcome"] != o["outcome"] or count(r) != count(o)
+        if everything or differs or o["outcome"] not in GOOD:
+            rows.append([name, o["outcome"] + (f" at run {o['run']}" if o.get("run", 1) > 1 else ""), count(o),
+                         f"{o['seconds']:.0f}", r["outcome"] if r else "-", count(r) if r else "-",
+                         reasons.get(name, "")])
+    if rows:
+        table(rows, ["", "here", "cases", "s", "libzmq", "cases", "does not apply because"])
+    else:
+        say("every part as with libzmq")
+    say(f"\nhere ({ours['library']}, says {ours['version']}): {total(ours)}")
+    if not real:
+        return int(any(p["outcome"] not in GOOD for n, p in ours["parts"].items() if n not in reasons))
+    say(f"real ({real['library']}, {real['date']}): {total(real)}")
+    lost = losses(ours, real)
+    for name, why in sorted(lost.items()):
+        say(f"LOST {name}: {why}")
+    say(f"{len(lost)} parts that libzmq passes are lost" if lost else "nothing that libzmq passes is lost")
+    return int(bool(lost))

@@ -1,0 +1,99 @@
+"""`scripts/suites czmq`: the selftest of czmq, which is built once against the real library, with the library replaced.
+
+The source is Debian's package. Left out: zhttp (wants libcurl and libmicrohttpd), and what Debian builds as programs.
+"""
+
+import glob
+import os
+import re
+import shutil
+
+import compare
+from build import Build
+from common import Library, Trouble, cache, call, outcome, read_data, run, say, source_of, together, write_data
+
+LIMIT = 60
+# Tests that bind fixed ports.
+WITHOUT = ("HAVE_LIBCURL", "HAVE_LIBLZ4", "HAVE_LIBMICROHTTPD", "HAVE_LIBNSS", "HAVE_UUID", "HAVE_LIBSYSTEMD")
+NOT_SOURCES = ("test_randof.c", "zmakecert.c", "zsp.c")
+
+
+def built(build):
+    """Builds czmq's selftest. Returns the program, and the source folder in which its tests want to run."""
+    source = source_of("czmq")
+    program = cache("czmq", "selftest", folder=False)
+    if not os.path.exists(program):
+        say("building czmq's selftest")
+        work = cache("czmq", "objects")
+        includes = cache("czmq", "include")
+        with open(os.path.join(includes, "platform.h"), "w") as f:
+            f.write("#define CZMQ_HAVE_LINUX 1\n#define HAVE_LINUX_WIRELESS_H 1\n#define HAVE_NET_IF_H 1\n"
+                    "#define HAVE_GETIFADDRS 1\n#define HAVE_FREEIFADDRS 1\n#define HAVE_NET_IF_MEDIA_H 0\n")
+        flags = ["-w", "-O0", "-g", "-DCZMQ_BUILD_DRAFT_API", f"-I{includes}", f"-I{source}/include", f"-I{source}/src",
+                 f"-I{build.source}/include"]
+        names = [f for f in glob.glob(f"{source}/src/*.c")
+                 if os.path.basename(f) not in NOT_SOURCES and "_selftest" not in f.replace("czmq_selftest", "")
+                 and not os.path.basename(f).startswith("zhttp")]
+        names = [f for f in names if not os.path.basename(f).startswith("zgossip_msg_") or f.endswith("zgossip_msg.c")]
+        objects = {f: os.path.join(work, os.path.basename(f) + ".o") for f in names}
+        for _ in together({f: (lambda f=f: os.path.exists(objects[f]) or
+                               call(["gcc", *flags, "-c", f, "-o", objects[f]])) for f in names}, build.jobs):
+            pass
+        call(["gcc", *objects.values(), os.path.join(build.library(), "libzmq.so.5"), "-lpthread", "-lm", "-o",
+              program + ".part"])
+        os.rename(program + ".part", program)
+    return program, source
+
+
+def names_of(program, env, source):
+    code, out, _ = run([program, "--list"], 30, env, source)
+    names = re.findall(r"^\s*(z\w+|test_\w+)\b", out, re.M)
+    if code != 0 or not names:
+        raise Trouble(f"czmq's selftest does not list its tests:\n{out}")
+    return [n for n in dict.fromkeys(names) if not n.startswith("zhttp")]
+
+
+def main(options):
+    build = Build("release", options.jobs)
+    program, source = built(build)
+
+    def all_of(path, label):
+        with Library(path, label) as library:
+            tests = names_of(program, library.env(), source)
+            if options.names:
+                tests = [t for t in tests if any(n in t for n in options.names)]
+
+            def one(test):
+                # Its tests want the source folder, and leave files behind in it: each gets a copy.
+                folder = os.path.join(library.folder, test)
+                shutil.copytree(source, folder, ignore=shutil.ignore_patterns("bindings", "doc", "*.o", ".git"))
+                code, out, seconds = run([program, "--test", test], options.limit or LIMIT,
+                                         {**library.env(), "ZSYS_INTERFACE": "lo"}, folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                return {"outcome": outcome(code), "cases": {}, "seconds": seconds, "tail": out[-1500:]}
+
+            # One after the other: many of them bind fixed ports.
+            parts = {}
+            for t in tests:
+                parts[t] = one(t)
+                for again in range(2, options.runs + 1):
+                    if parts[t]["outcome"] in compare.GOOD:
+                        break
+                    parts[t] = {**one(t), "run": again}
+            return compare.result(label, library.version(), parts)
+
+    real = read_data("czmq.json")
+    if options.both or options.baseline or not options.library:
+        real = all_of(build.library(), "libzmq 4.3.5")
+        if options.baseline:
+            write_data("czmq.json", compare.kept(real))
+        if not options.library:
+            return compare.show(real, read_data("czmq.json"), None, options.all)
+    ours = all_of(options.library, os.path.basename(os.path.realpath(options.library)))
+    if real and options.names:
+        real = {**real, "parts": {n: p for n, p in real["parts"].items() if n in ours["parts"]}}
+    if options.tails:
+        for n, p in sorted(ours["parts"].items()):
+            if p["outcome"] not in compare.GOOD:
+                say(f"---- {n}\n{p['tail']}")
+    return compare.show(ours, real, None, options.all)

@@ -1,0 +1,118 @@
+"""`scripts/suites perf`: libzmq's own perf programs, the same files, with each library under them in turns.
+
+As in bench/rivals/bench.py: the libraries take turns within each round, the order turns from round to round, sender and
+receiver are pinned to two cores, and medians are compared. `proxy_thr` and the inproc programs are one process.
+"""
+
+import os
+import re
+import socket
+import statistics
+import subprocess
+import time
+
+from build import Build
+from common import Library, Trouble, say, table
+
+THROUGHPUT = re.compile(r"mean throughput: (\d+) \[msg/s\]")
+LATENCY = re.compile(r"average latency: ([\d.]+) \[us\]")
+# Messages of each size: about a second each for libzmq.
+SIZES = {"thr": {1: 2_000_000, 32: 2_000_000, 256: 1_000_000, 1024: 600_000, 4096: 200_000, 65536: 30_000,
+                 1048576: 1_500},
+         "inproc_thr": {1: 4_000_000, 32: 4_000_000, 1024: 1_500_000, 65536: 60_000, 1048576: 3_000},
+         "proxy_thr": {32: 500_000, 1024: 300_000},
+         "lat": {1: 20_000, 1024: 20_000, 65536: 5_000},
+         "inproc_lat": {1: 50_000, 1024: 50_000}}
+LIMIT = 90
+
+
+def port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def pinned(core):
+    cores = sorted(os.sched_getaffinity(0))
+    return lambda: os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+class Run:
+    """One measurement: the figure, and CPU seconds of all processes together."""
+
+    def __init__(self, programs, library):
+        self.programs = programs
+        self.env = {**os.environ, **library.env()}
+
+    def start(self, argv, core):
+        return subprocess.Popen(argv, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                preexec_fn=None if core is None else pinned(core))
+
+    def of(self, what, size, count):
+        before = os.times()
+        began = time.monotonic()
+        if what.startswith(("inproc", "proxy")):
+            processes = [self.start([self.programs[what], str(size), str(count)], None)]
+        else:
+            end = f"tcp://127.0.0.1:{port()}"
+            args = [end, str(size), str(count)]
+            processes = [self.start([self.programs["local_" + what], *args], 0),
+                         self.start([self.programs["remote_" + what], *args], 1)]
+        text = ""
+        try:
+            for p in processes:
+                text += p.communicate(timeout=max(1, LIMIT - (time.monotonic() - began)))[0]
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            for p in processes:
+                if p.poll() is None:
+                    p.kill()
+                    p.communicate()
+        found = (LATENCY if what.endswith("lat") else THROUGHPUT).search(text)
+        after = os.times()
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        return (float(found[1]), cpu / count * 1e6) if found else None
+
+
+def main(options):
+    if not options.library:
+        raise Trouble("perf compares with the real library: --library is needed")
+    build = Build("release", options.jobs)
+    programs = build.perf()
+    wanted = {w: s for w, s in SIZES.items() if not options.names or any(n in w for n in options.names)}
+    rows, slower = [], []
+    with Library(build.library(), "libzmq") as real, Library(options.library, "here") as ours:
+        libraries = [real, ours]
+        for what, sizes in wanted.items():
+            for size, count in sizes.items():
+                got = {l.name: [] for l in libraries}
+                failed = set()
+                for turn in range(options.rounds):
+                    for library in (libraries if turn % 2 == 0 else libraries[::-1]):
+                        if library.name in failed:
+                            continue
+                        one = Run(programs, library).of(what, size, count)
+                        if one is None:
+                            failed.add(library.name)
+                        else:
+                            got[library.name].append(one)
+                if failed:
+                    rows.append([what, size, *("no result" if n in failed else "" for n in ("here", "libzmq")),
+                                 "-", "-", "-", "-"])
+                    slower.append(f"{what} {size}")
+                    continue
+                median = {n: [statistics.median(x[i] for x in v) for i in (0, 1)] for n, v in got.items()}
+                pairs = [o[0] / r[0] for o, r in zip(got["here"], got["libzmq"])]
+                ratio = median["here"][0] / median["libzmq"][0]
+                rows.append([what, size, f"{median['here'][0]:,.1f}", f"{median['libzmq'][0]:,.1f}", f"{ratio:.2f}",
+                             f"{min(pairs):.2f}-{max(pairs):.2f}", f"{median['here'][1]:.3f}",
+                             f"{median['libzmq'][1]:.3f}"])
+                if (ratio > 1) if what.endswith("lat") else (ratio < 1):
+                    slower.append(f"{what} {size}: {ratio:.2f}")
+                if options.verbose:
+                    say("  ".join(map(str, rows[-1])))
+    table(rows, ["program", "bytes", "here", "libzmq", "ratio", "of each turn", "CPU us/msg", "libzmq"])
+    say("thr: messages a second; lat: microseconds one way; ratio: here / libzmq, of the medians")
+    say("slower than libzmq: " + "; ".join(slower) if slower else "nowhere slower than libzmq")
+    return int(bool(slower))

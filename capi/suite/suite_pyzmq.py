@@ -1,0 +1,154 @@
+"""`scripts/suites pyzmq`: pyzmq's own test suite, unchanged, with the library under it replaced.
+
+Two variants: the newest wheel, whose bundled library's file is overwritten for the run (it is found by its path), and
+Debian's python3-zmq (`--variant debian`), which is unpacked, not installed, and finds the library by LD_LIBRARY_PATH.
+"""
+
+import glob
+import os
+import shutil
+import sys
+import tempfile
+import xml.etree.ElementTree as xml
+
+import compare
+from build import Build
+from common import Library, Trouble, cache, call, downloaded, outcome, read_data, run, say, together, write_data
+
+PYZMQ = "27.3.0"
+# What runs the tests; the plain newest versions but for pytest, whose 9 pyzmq's plugins do not know.
+WITH = ["pytest<9", "pytest-asyncio<1.3", "pytest-timeout", "tornado", "gevent"]
+# Seconds for a test, and for a file of them.
+TEST, LIMIT = 60, 240
+# 2 GiB in one message; and a test that publishes at once after it subscribed, which libzmq fails as well now and then,
+# and then takes the rest of its file along, since its address stays bound.
+LEFT_OUT = ["test_large_send", "test_blank_root_topic"]
+
+
+def wheel():
+    """Returns Python, folder of the tests, and the bundled library's file."""
+    venv = cache("pyzmq", "venv")
+    python = os.path.join(venv, "bin", "python")
+    if not os.path.exists(os.path.join(venv, ".ready")):
+        call([sys.executable, "-m", "venv", "--clear", venv])
+        call([python, "-m", "pip", "install", "--quiet", "--only-binary", "pyzmq", f"pyzmq=={PYZMQ}", *WITH])
+        open(os.path.join(venv, ".ready"), "w").close()
+    tests = cache("pyzmq", "wheel-tests")
+    if not os.path.exists(os.path.join(tests, "tests")):
+        # Its conftest refuses to run beside the package's source: the tests are taken away from it.
+        with tempfile.TemporaryDirectory() as d:
+            call([python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "pyzmq", "-d", d,
+                  f"pyzmq=={PYZMQ}"])
+            call(["tar", "xzf", glob.glob(os.path.join(d, "*.tar.gz"))[0], "-C", d])
+            source = glob.glob(os.path.join(d, "pyzmq-*/"))[0]
+            for part in ("pytest.ini", "tests"):
+                shutil.move(os.path.join(source, part), os.path.join(tests, part))
+    bundled = glob.glob(os.path.join(venv, "lib/python3*/site-packages/pyzmq.libs/libzmq-*.so.5*"))
+    bundled = [b for b in bundled if not b.endswith(".real")]
+    if not bundled:
+        raise Trouble(f"pyzmq {PYZMQ} has no bundled library here: is there a wheel for this Python?")
+    real = bundled[0] + ".real"
+    if not os.path.exists(real):
+        shutil.copy(bundled[0], real)
+    return python, os.path.join(tests, "tests"), bundled[0], real
+
+
+def debian():
+    """Returns Python and the folder of the tests that Debian's package carries."""
+    root = downloaded("python3-zmq")
+    venv = cache("pyzmq", "debian-venv")
+    python = os.path.join(venv, "bin", "python")
+    if not os.path.exists(os.path.join(venv, ".ready")):
+        call(["/usr/bin/python3", "-m", "venv", "--clear", "--without-pip", venv])
+        site = glob.glob(os.path.join(venv, "lib/python3*"))[0] + "/site-packages"
+        version = call([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
+        # Of the age of that pyzmq (2023): its tests make loops and fixtures as was usual then.
+        call([sys.executable, "-m", "pip", "install", "--quiet", "--target", site, "--python-version", version,
+              "--only-binary", ":all:", "pytest<8", "pytest-timeout", "tornado==6.2", "py", "cffi"])
+        shutil.copytree(os.path.join(root, "usr/lib/python3/dist-packages/zmq"), os.path.join(site, "zmq"))
+        open(os.path.join(venv, ".ready"), "w").close()
+    return python, glob.glob(os.path.join(venv, "lib/python3*"))[0] + "/site-packages/zmq/tests"
+
+
+def one(python, folder, file, env, limit):
+    with tempfile.TemporaryDirectory(prefix="py") as d:
+        report = os.path.join(d, "report.xml")
+        code, out, seconds = run(
+            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not large", f"--timeout={TEST}",
+             "--timeout-method=thread", "-k", " and ".join(f"not {t}" for t in LEFT_OUT), "--junitxml", report, file],
+            limit, {**env, "TMPDIR": d, "PYTHONDONTWRITEBYTECODE": "1"}, folder)
+        cases = {}
+        if os.path.exists(report):
+            for case in xml.parse(report).getroot().iter("testcase"):
+                verdict = "pass"
+                for kind in case:
+                    verdict = {"failure": "fail", "error": "fail", "skipped": "ignore"}.get(kind.tag, verdict)
+                name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
+                cases[name] = verdict
+    how = outcome(code)
+    # pytest: 5 is `no test was collected`.
+    if code == 5 or (code == 0 and cases and set(cases.values()) == {"ignore"}):
+        how = "skipped"
+    return {"outcome": how, "cases": cases, "seconds": seconds, "tail": out[-3000:]}
+
+
+def judge(python, tests, env, options):
+    # In its package, a file of pyzmq's is named by its path; each runs in a process of its own.
+    files = sorted(os.path.basename(f) for f in glob.glob(os.path.join(tests, "test_*.py")))
+    if options.names:
+        files = [f for f in files if any(n in f for n in options.names)]
+    folder, prefix = os.path.dirname(tests), os.path.basename(tests)
+    jobs = {f[:-3]: (lambda f=f: one(python, folder, f"{prefix}/{f}", env, options.limit or LIMIT)) for f in files}
+    parts = {}
+    for name, part in together(jobs, options.jobs):
+        parts[name] = part
+        if options.verbose:
+            say(f"{name}: {part['outcome']} {compare.count(part)} {part['seconds']:.1f} s")
+    for name in sorted(parts):
+        for again in range(2, options.runs + 1):
+            if parts[name]["outcome"] in compare.GOOD or (parts[name]["outcome"] == "time-out" and again > 2):
+                break
+            parts[name] = {**jobs[name](), "run": again}
+    return parts
+
+
+def main(options):
+    variant = options.variant or "wheel"
+    build = Build("release", options.jobs) if variant == "debian" else None
+    if variant == "wheel":
+        python, tests, bundled, real_file = wheel()
+    elif variant == "debian":
+        python, tests = debian()
+    else:
+        raise Trouble("--variant is wheel or debian")
+
+    def all_of(path, label):
+        with Library(path, label) as library:
+            version = library.version()
+            if variant == "debian":
+                return compare.result(label, version, judge(python, tests, library.env(), options))
+            # Replaced by renaming: an interpreter that still runs keeps the file that it has mapped.
+            try:
+                shutil.copy(library.file, bundled + ".part")
+                os.rename(bundled + ".part", bundled)
+                return compare.result(label, version, judge(python, tests, {}, options))
+            finally:
+                shutil.copy(real_file, bundled + ".part")
+                os.rename(bundled + ".part", bundled)
+
+    name = f"pyzmq-{variant}.json"
+    real = read_data(name)
+    if options.both or options.baseline or not options.library:
+        real = all_of(real_file if variant == "wheel" else build.library(), "libzmq 4.3.5")
+        if options.baseline:
+            write_data(name, compare.kept(real))
+        if not options.library:
+            return compare.show(real, read_data(name), None, options.all)
+    ours = all_of(options.library, os.path.basename(os.path.realpath(options.library)))
+    if real and options.names:
+        real = {**real, "parts": {n: p for n, p in real["parts"].items() if n in ours["parts"]}}
+    if options.tails:
+        for n, p in sorted(ours["parts"].items()):
+            if p["outcome"] not in compare.GOOD:
+                say(f"---- {n}\n{p['tail']}")
+    return compare.show(ours, real, None, options.all)
