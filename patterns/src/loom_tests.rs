@@ -8,6 +8,7 @@
 //! | link: who drives a session; door: who may come in | `connection/loom_tests.rs` |
 //! | calls that wait while endpoints go | `core/loom_tests.rs` |
 //! | socket handles, whole, over inproc: notes, halves, shared senders, names | `socket/loom_tests.rs` |
+//! | requester: its task, its handles, requests that begin, end and are dropped | `requester/owner/loom_tests.rs` |
 //! | proxy's handle | `proxy/steering/loom_tests.rs` |
 //! | thread that blocks | `blocking/loom_tests.rs` |
 //!

@@ -1,5 +1,8 @@
 //! What a requester's handles and its task share, and the task: it sends what had no room at once, and takes what comes.
 
+#[cfg(all(test, purezmq_loom))]
+mod loom_tests;
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
