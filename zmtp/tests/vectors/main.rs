@@ -10,6 +10,7 @@ mod curve;
 mod peer;
 mod plain;
 mod reactions;
+mod zws;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,8 +58,8 @@ enum Checked {
     MessagesOfSocket,
     /// Not ZMTP over a stream: UDP datagrams.
     NothingOfUdp,
-    /// Not ZMTP over a stream: WebSocket framing.
-    NothingOfWebSocket,
+    /// Before there is a connection: the upgrade to WebSocket, of which this crate has the subprotocols' names.
+    NothingOfHttp,
     /// Not on the wire: monitor events.
     NothingOfApplication,
     /// CURVE, in a build without it.
@@ -80,10 +81,10 @@ fn every_vector_whole_and_byte_by_byte() {
     assert_eq!(of_curve == 0, cfg!(feature = "curve"));
     *counts.entry(Checked::Fully).or_insert(0) += of_curve;
     let expected = BTreeMap::from([
-        (Checked::Fully, 194),
+        (Checked::Fully, 199),
         (Checked::MessagesOfSocket, 11),
         (Checked::NothingOfUdp, 5),
-        (Checked::NothingOfWebSocket, 7),
+        (Checked::NothingOfHttp, 2),
         (Checked::NothingOfApplication, 1),
     ]);
     assert_eq!(file.vectors.len(), 218);
@@ -112,7 +113,7 @@ fn check(vector: &Vector, step: usize) -> Checked {
         #[cfg(feature = "curve")]
         "z85" => curve::check_z85(vector, &bytes),
         "udp" => return Checked::NothingOfUdp,
-        "zws" => return Checked::NothingOfWebSocket,
+        "zws" => return zws::check(vector, &bytes, step),
         "monitor" => return Checked::NothingOfApplication,
         other => panic!("unknown category {other}"),
     }
