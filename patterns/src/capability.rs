@@ -144,6 +144,30 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot keep the newest message of each topic alone")]
     ConflatesTopics;
+    /// A socket that can begin each connection with a message: DEALER, ROUTER, CLIENT, SERVER and PEER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A REQ socket begins with a request.
+    /// let req = purezmq::ReqSocket::builder().hello_message("hello").build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket begins no connection with a message")]
+    Greets;
+    /// A socket that can be given a message when a peer that had connected to it goes: ROUTER, SERVER and PEER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PULL socket does not know its peers.
+    /// let pull = purezmq::PullSocket::builder().disconnect_message("gone").build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket is given no message when a peer goes")]
+    NotesDepartures;
+    /// A socket that can be given a message when a connection that it has made is lost: DEALER, CLIENT and PEER.
+    ///
+    /// ```compile_fail,E0599
+    /// // A SUB socket receives what it has subscribed to, and nothing else.
+    /// let sub = purezmq::SubSocket::builder().hiccup_message("lost").build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket is given no message when a connection is lost")]
+    NotesHiccups;
     /// A socket whose connections speak no protocol: STREAM.
     ///
     /// ```compile_fail,E0599

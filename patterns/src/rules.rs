@@ -171,11 +171,11 @@ macro_rules! each_socket_type {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
             Pull PullSocket: Receives Streams Conflates Zmtp { receives: ALL_PEERS, ..PLAIN }
-            Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates Zmtp {
+            Dealer DealerSocket: Sends Receives Streams Duplex Reserves Identifies Probes Conflates Greets NotesHiccups Zmtp {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack,
                 connects_once: true, ..PLAIN
             }
-            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes Zmtp {
+            Router RouterSocket: Sends Receives Streams Duplex Identifies Probes Answers Routes Greets NotesDepartures Zmtp {
                 sends: "to the peer that is named", receives: "from all peers in turn, with the sender's name",
                 mute: "drops the message; an error if `mandatory`", work: Work::Answers, naming: PeerNaming::ByRoutingId,
                 sends_to_one: true, ..PLAIN
@@ -192,10 +192,10 @@ macro_rules! each_socket_type {
                 sends: NEXT_PEER, mute: "waits", work: Work::HeldBack, max_message_size: LITTLE, ..PLAIN
             }
             Gather GatherSocket: Receives Streams Zmtp { receives: ALL_PEERS, ..PLAIN }
-            Client ClientSocket: Sends Receives Streams Duplex Reserves Zmtp {
+            Client ClientSocket: Sends Receives Streams Duplex Reserves Greets NotesHiccups Zmtp {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack, ..PLAIN
             }
-            Server ServerSocket: Sends Receives Streams Duplex Answers Zmtp { ..NUMBERED }
+            Server ServerSocket: Sends Receives Streams Duplex Answers Greets NotesDepartures Zmtp { ..NUMBERED }
             Radio RadioSocket: Sends Streams Publishes Zmtp {
                 sends: "to every peer that has joined the group", forgets_departed: true, max_message_size: LITTLE,
                 ..PUBLISHER
@@ -204,7 +204,7 @@ macro_rules! each_socket_type {
                 receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
             }
             Channel ChannelSocket: Sends Receives Streams Duplex Reserves Zmtp { ..ONE_PEER }
-            Peer PeerSocket: Sends Receives Streams Duplex Answers Zmtp { ..NUMBERED }
+            Peer PeerSocket: Sends Receives Streams Duplex Answers Greets NotesDepartures NotesHiccups Zmtp { ..NUMBERED }
             Stream StreamSocket: Sends Receives Streams Duplex Raw {
                 sends: "bytes to the peer that is named", receives: "bytes as they come, and who came and went",
                 mute: "waits; an error if there is no such peer", speaks: Protocol::Raw, work: Work::Answers,
@@ -254,6 +254,9 @@ pub enum Capability {
     PassesSubscriptions,
     Conflates,
     ConflatesTopics,
+    Greets,
+    NotesDepartures,
+    NotesHiccups,
     Raw,
 }
 

@@ -47,6 +47,7 @@ mod monitor_details;
 mod notices;
 mod only_sending;
 mod panics;
+mod parting_words;
 mod poller;
 mod proxy;
 mod queue_limits;

@@ -11,6 +11,8 @@ Orders as for peer.py:
     {"do": "connect", "endpoint": "tcp://127.0.0.1:41234"}    -> {"ok": null}
     {"do": "connect_peer", "endpoint": ...}           (PEER)  -> {"ok": the peer's number}
     {"do": "join", "group": "a"}, {"do": "leave", ...} (DISH) -> {"ok": null}
+    {"do": "set_bytes", "option": 110, "text": "hello"}       -> {"ok": null}
+    {"do": "close"}                                           -> {"ok": null}
     {"do": "send", "text": "...", "size": 10, "group": "a", "to": 5}   -> {"ok": null}
     {"do": "recv"}                                            -> {"ok": ["text", size, "group", number]}
     {"do": "try_recv"}                                        -> the same, or {"ok": null}
@@ -31,6 +33,7 @@ import orders
 
 TYPES = ["SERVER", "CLIENT", "RADIO", "DISH", "GATHER", "SCATTER", "DGRAM", "PEER", "CHANNEL"]
 FIRST_TYPE = 12
+STABLE_TYPES = {"DEALER": 5, "ROUTER": 6, "XPUB": 9, "XSUB": 10}
 LINGER, RCVTIMEO, SNDTIMEO, LAST_ENDPOINT, IPV6 = 17, 27, 28, 32, 42
 DONTWAIT = 1
 
@@ -77,6 +80,7 @@ def declare(library):
         ("socket", pointer, [pointer, number]),
         ("setsockopt", number, [pointer, number, pointer, ctypes.c_size_t]),
         ("getsockopt", number, [pointer, number, pointer, pointer]),
+        ("close", number, [pointer]),
         ("bind", number, [pointer, text]),
         ("connect", number, [pointer, text]),
         ("connect_peer", ctypes.c_uint32, [pointer, text]),
@@ -117,8 +121,15 @@ class Drafts:
         size = ctypes.sizeof(value)
         self.done(self.zmq.zmq_setsockopt(self.socket, option, ctypes.byref(value), size))
 
+    def set_bytes(self, option, text):
+        value = text.encode()
+        self.done(self.zmq.zmq_setsockopt(self.socket, option, value, len(value)))
+
+    def close(self):
+        self.done(self.zmq.zmq_close(self.socket))
+
     def open(self, type):
-        kind = FIRST_TYPE + TYPES.index(type)
+        kind = STABLE_TYPES.get(type) or FIRST_TYPE + TYPES.index(type)
         self.socket = self.done(self.zmq.zmq_socket(self.context, kind))
         for option, value in [(LINGER, 0), (RCVTIMEO, 30_000), (SNDTIMEO, 30_000), (IPV6, 1)]:
             self.set(option, value)

@@ -227,6 +227,8 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     if let Some(place) = connector_place {
         pipe.name_connector(place, binder.config.options.notify);
     }
+    let words = |one: &Shared| one.config.words(true);
+    pipe.set_words(words(connector), words(binder));
     // As a connection does, the pipe begins with what either side has to say first.
     connector.begin(|first| pipe.begin_connector(first));
     binder.begin(|first| pipe.begin_binder(first));

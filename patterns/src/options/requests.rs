@@ -50,6 +50,50 @@ macro_rules! request_options {
                 changed: NewPeers,
             }
 
+            /// Begins each new connection with this message of one frame, before all others: the peer reads it as any
+            /// other message of this socket. It is not counted against `send_hwm`, and a connection that is made
+            /// anew begins with it again. An empty one is none.
+            hello_message(message: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(message.as_ref()))) -> Option<Bytes> {
+                default: None,
+                none: "none",
+                zmq: ("HELLO_MSG", 110, BytesOrEmpty),
+                unit: "bytes",
+                allowed: "any bytes; empty is none" if |_| true,
+                stored: |message: Option<Bytes>| message.filter(|message| !message.is_empty()),
+                on: Greets,
+                changed: NewPeers,
+            }
+
+            /// Lets `recv` give this message of one frame when a peer that had connected to this socket goes, as if that
+            /// peer had sent it last: with its name, behind all that it has sent. By inproc it does so whoever has connected. Nothing is
+            /// said of an end that this side has asked for, by `unbind`, `disconnect_peer` or its own close, nor if the end of the runtime
+            /// ends the connection. An empty one is none. It is counted nowhere as received.
+            disconnect_message(message: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(message.as_ref()))) -> Option<Bytes> {
+                default: None,
+                none: "none",
+                zmq: ("DISCONNECT_MSG", 111, BytesOrEmpty),
+                unit: "bytes",
+                allowed: "any bytes; empty is none" if |_| true,
+                stored: |message: Option<Bytes>| message.filter(|message| !message.is_empty()),
+                on: NotesDepartures,
+                changed: NewEndpoints,
+            }
+
+            /// Lets `recv` give this message of one frame when a connection that this socket has made is lost after
+            /// its handshake, as if the peer had sent it last, whether or not it is made anew. Nothing is said of an end that this side has asked
+            /// for. Of those that nobody has read, 1,000 wait for each endpoint. An empty one is none. It is counted
+            /// nowhere as received.
+            hiccup_message(message: impl AsRef<[u8]> = Some(Bytes::copy_from_slice(message.as_ref()))) -> Option<Bytes> {
+                default: None,
+                none: "none",
+                zmq: ("HICCUP_MSG", 114, BytesOrEmpty),
+                unit: "bytes",
+                allowed: "any bytes; empty is none" if |_| true,
+                stored: |message: Option<Bytes>| message.filter(|message| !message.is_empty()),
+                on: NotesHiccups,
+                changed: NewEndpoints,
+            }
+
             /// Makes an error of a message that cannot be delivered: `Unroutable` if no peer has the routing
             /// id; if its pipe is full, `send` waits. Without it such messages are dropped and counted.
             mandatory(on: bool = on) -> bool {

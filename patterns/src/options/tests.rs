@@ -10,8 +10,9 @@ use std::fmt::Write;
 use super::left_out::{CONTEXT, ELSEWHERE, LEFT_OUT, Row};
 use super::*;
 use crate::capability::{
-    Answers, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
-    PassesSubscriptions, Probes, Publishes, Receives, Requests, Routes, Sends, Zmtp,
+    Answers, Conflates, ConflatesTopics, Greets, HearsSubscriptions, Identifies, Matches,
+    NotesDepartures, NotesHiccups, PassesSubscriptions, Probes, Publishes, Receives, Requests,
+    Routes, Sends, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Core, Pattern};
@@ -50,7 +51,7 @@ macro_rules! has {
     };
 }
 has!(Sends Receives Identifies Requests Probes Answers Routes Publishes Matches HearsSubscriptions);
-has!(PassesSubscriptions Conflates ConflatesTopics Zmtp);
+has!(PassesSubscriptions Conflates ConflatesTopics Greets NotesDepartures NotesHiccups Zmtp);
 
 impl Open for Probe {
     type Pattern = Everything;

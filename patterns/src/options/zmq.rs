@@ -217,6 +217,9 @@ fn takes_in_vain(socket_type: SocketType, capability: Capability) -> bool {
         Capability::Sends
         | Capability::Receives
         | Capability::Identifies
+        | Capability::Greets
+        | Capability::NotesDepartures
+        | Capability::NotesHiccups
         | Capability::Conflates => true,
         // libzmq's PUB is built on its XPUB, and takes what that takes.
         Capability::HearsSubscriptions | Capability::PassesSubscriptions => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zmtp::Batch;
+use zmtp::{Batch, Message};
 
 use super::ends::{Holder, deliver, name_receiver};
 use super::lane::Lane;
@@ -224,6 +224,12 @@ impl Joined {
         self.to_binder.set_receiver(self.id, binder.identity, false);
         self.to_binder.set_sender(connector);
         self.to_connector.set_sender(binder);
+    }
+
+    /// Says what either side reads when the other one goes, if anything.
+    pub(crate) fn set_words(&self, connector: Option<Message>, binder: Option<Message>) {
+        self.to_connector.lock().peers.words = connector.map(Box::new);
+        self.to_binder.lock().peers.words = binder.map(Box::new);
     }
 
     /// Puts the connector's first messages to the binder in front.

@@ -77,6 +77,11 @@ impl Lane {
         queue.writer.gone = true;
         queue.linger = Deadline::after(linger.get());
         let name = queue.peers.name.take();
+        if let Some(words) = queue.peers.words.take()
+            && !queue.reader.gone
+        {
+            queue.mark_words(words);
+        }
         if queue.peers.is_announced && !queue.reader.gone {
             // Of an inproc pipe: sessions tell it themselves.
             queue.mark(Mark::Left, false);

@@ -5,10 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use zmtp::Message;
 
 use super::queue::Queue;
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
+
+/// How many words of the socket's own wait in a pipe, which may serve one connection after the other while nobody reads.
+const MOST_WORDS: usize = 1000;
 
 /// A peer's name in a socket that names its peers. Held by the lane, and by its reader for as long as it has messages that
 /// came under that name.
@@ -43,6 +47,8 @@ pub(super) enum Mark {
     Renewed,
     /// What follows is sent by somebody else.
     Sender(Arc<Peer>),
+    /// The reader's socket reads this as if the writer had sent it, who has not, and has gone. It is counted nowhere.
+    Words(Box<Message>),
 }
 
 /// Who has sent what a reader takes.
@@ -82,6 +88,8 @@ pub(super) struct Peers {
     pub(super) name: Option<Arc<dyn PeerName>>,
     /// The reader's application has been told that the writer came, and wants to hear that it goes.
     pub(super) is_announced: bool,
+    /// Of an inproc pipe: what the reader's socket reads when the writer goes.
+    pub(super) words: Option<Box<Message>>,
 }
 
 impl Peers {
@@ -94,7 +102,7 @@ impl Peers {
     fn newest(&self) -> Option<&Arc<Peer>> {
         let newest = self.marks.iter().rev().find_map(|mark| match mark {
             Mark::Sender(peer) => Some(peer),
-            Mark::Joined { .. } | Mark::Left | Mark::Renewed => None,
+            Mark::Joined { .. } | Mark::Left | Mark::Renewed | Mark::Words(_) => None,
         });
         newest
             .or(self.next_sender.as_ref())
@@ -112,9 +120,9 @@ impl Peers {
         self.marks = VecDeque::new();
     }
 
-    /// Returns whether the reader has yet to hear that the peer left.
+    /// Returns whether the reader has yet to hear that the peer left, in whatever form.
     pub(super) fn has_departure(&self) -> bool {
-        let left = |mark: &Mark| matches!(mark, Mark::Left);
+        let left = |mark: &Mark| matches!(mark, Mark::Left | Mark::Words(_));
         self.marks.iter().any(left)
     }
 }
@@ -155,6 +163,15 @@ impl Queue {
         self.close_open();
         self.full.push_back(zmtp::Batch::new().into());
         self.peers.marks.push_back(mark);
+    }
+
+    /// Has the reader read these words where the queue ends now. If it has not read so many others, it has no use for
+    /// these.
+    pub(super) fn mark_words(&mut self, words: Box<Message>) {
+        let is_word = |mark: &&Mark| matches!(mark, Mark::Words(_));
+        if self.peers.marks.iter().filter(is_word).count() < MOST_WORDS {
+            self.mark(Mark::Words(words), false);
+        }
     }
 
     /// Takes the mark that stands where the reader is. Few lanes ever have another, so their memory is given back.

@@ -219,6 +219,16 @@ impl PipeReader {
                     self.peer = Some(peer.clone());
                     Some(Popped::Mark(PeerMark::Joined { name: peer, tell }))
                 }
+                Mark::Words(words) => {
+                    self.author.meet(&mut lane.peers);
+                    // It pays for the place that it gives back when it is popped.
+                    lane.fill(1);
+                    let mut batch = Batch::new();
+                    batch.push_owned(*words, usize::MAX);
+                    batch.begin_popping();
+                    self.batch = batch;
+                    None
+                }
                 Mark::Renewed => {
                     self.author.meet(&mut lane.peers);
                     Some(Popped::Mark(PeerMark::Renewed))

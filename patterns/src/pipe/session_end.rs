@@ -113,6 +113,18 @@ impl SessionPipe {
         deliver(wakeup, self.id());
     }
 
+    /// Has the socket read this behind what has come, as if the peer had sent it: the connection has ended.
+    pub(crate) fn say(&self, words: Message) {
+        let mut lane = self.incoming.lane.lock();
+        if lane.reader.gone {
+            return;
+        }
+        lane.mark_words(Box::new(words));
+        let wakeup = lane.reader.unpark();
+        drop(lane);
+        deliver(wakeup, self.id());
+    }
+
     /// Ends the direction to the peer, which takes nothing any more: what is queued is unsent, and the writer hears of it. A
     /// pipe that serves one connection after the other keeps it for the next one: then `false`.
     pub(crate) fn end_outgoing(&mut self) -> bool {

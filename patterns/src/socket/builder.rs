@@ -10,8 +10,9 @@ use bytes::Bytes;
 use zmtp::mechanism::Config as Security;
 
 use crate::capability::{
-    Answers, Any, Conflates, ConflatesTopics, HearsSubscriptions, Identifies, Matches,
-    PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests, Routes, Sends, Zmtp,
+    Answers, Any, Conflates, ConflatesTopics, Greets, HearsSubscriptions, Identifies, Matches,
+    NotesDepartures, NotesHiccups, PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests,
+    Routes, Sends, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Pattern, check};

@@ -66,6 +66,17 @@ impl Config {
             Protocol::Raw => self.options.stream_notify,
         }
     }
+
+    /// Returns what the application reads when a connection is lost, as if the peer had sent it. By inproc either side hears
+    /// that the other has gone, as of a connection `is_accepted`.
+    pub(crate) fn words(&self, is_accepted: bool) -> Option<Message> {
+        let words = if is_accepted {
+            &self.options.disconnect_message
+        } else {
+            &self.options.hiccup_message
+        };
+        words.clone().map(Message::from)
+    }
 }
 
 /// What all tasks and both halves of a socket share, as it is now.
@@ -481,9 +492,12 @@ fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
     (send, recv)
 }
 
-/// Returns the probe for ROUTERs, or the welcome for subscribers.
+/// Returns the hello, the probe for ROUTERs, or the welcome for subscribers.
 fn first_messages(options: &Options) -> Batch {
     let mut first = Batch::new();
+    if let Some(hello) = &options.hello_message {
+        first.push_owned(Message::from(hello.clone()), usize::MAX);
+    }
     if options.probe_router {
         first.push_owned(Message::from(""), usize::MAX);
     }

@@ -212,6 +212,12 @@ impl Session {
         let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
         session.return_batch(shared, &mut pipe, is_last);
+        // Of an end that the application wants it needs no word.
+        if (result.is_err() || evicted.is_some())
+            && let Some(words) = shared.config.words(guard.origin.is_bound())
+        {
+            pipe.say(words);
+        }
         pipe.peer_left(shared.config.tells_of_peers());
         if shared.config.rules.publishes {
             pipe.mark_next();

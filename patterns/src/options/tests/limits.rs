@@ -37,6 +37,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let zero_up = || time(Duration::ZERO, MAX);
     let millisecond_up = || time(MILLISECOND, MAX);
     let length = |bytes: usize| Value::from("x".repeat(bytes));
+    let some_message = || (vec![Value::None, length(1), length(70_000)], vec![]);
     let rows = [
         ("send_hwm", any_number()),
         ("recv_hwm", any_number()),
@@ -78,6 +79,9 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("relaxed", switch()),
         ("correlate", switch()),
         ("probe_router", switch()),
+        ("hello_message", some_message()),
+        ("disconnect_message", some_message()),
+        ("hiccup_message", some_message()),
         ("mandatory", switch()),
         ("same_connection", switch()),
         ("tied_names", switch()),
