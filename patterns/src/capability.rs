@@ -128,6 +128,14 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no subscriptions among its messages")]
     PassesSubscriptions;
+    /// A socket that subscribes by what it sends: XSUB.
+    ///
+    /// ```compile_fail,E0599
+    /// // An XPUB hears subscriptions.
+    /// let xpub = purezmq::XPubSocket::builder().verbose_unsubscribe(true).build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not subscribe by what it sends")]
+    SubscribesByMessage;
     /// A socket that can keep the newest message alone: PUSH, PULL, PUB, SUB and DEALER.
     ///
     /// ```compile_fail,E0599

@@ -31,8 +31,8 @@ mod security;
 #[macro_use]
 mod transport;
 mod capability;
-#[cfg(test)]
 mod left_out;
+mod lists;
 mod ranges;
 mod table;
 #[cfg(test)]
@@ -47,13 +47,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use zmtp::SocketType;
+use ipnet::IpNet;
 use zmtp::mechanism::Config as Security;
+#[cfg(feature = "socks")]
+use zmtp::mechanism::Password;
+use zmtp::{Metadata, SocketType};
 
 use crate::error::OptionError;
 use crate::rules::Rules;
 
 pub use capability::Capability;
+pub use left_out::why_absent;
+pub(crate) use lists::Property;
+pub use lists::ReconnectStop;
+use lists::{can_be_told, first_of_each_name};
 #[cfg(feature = "ws")]
 use ranges::is_origin;
 #[cfg(feature = "socks")]
@@ -184,6 +191,16 @@ impl Options {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns the properties that peers are told.
+    pub(crate) fn told_properties(&self) -> Metadata {
+        let mut told = Metadata::new();
+        for property in &self.properties {
+            // The option's own check is the stricter one.
+            let _ = told.push(property.name.as_str(), property.value.clone());
+        }
+        told
     }
 
     /// Returns the heartbeat's timing with its dependent defaults filled in: interval, timeout, and the

@@ -102,13 +102,18 @@ impl Peer {
     }
 
     /// A socket of the same context.
-    pub(crate) fn inproc(socket_type: SocketType, routing_id: &[u8], is_lasting: bool) -> Self {
+    pub(crate) fn inproc(
+        socket_type: SocketType,
+        routing_id: &[u8],
+        properties: Metadata,
+        is_lasting: bool,
+    ) -> Self {
         Peer {
             address: PeerAddress::INPROC,
             socket_type: Some(socket_type),
             routing_id: named(routing_id),
             user_id: None,
-            properties: Metadata::new(),
+            properties,
             certificate: None,
             #[cfg(feature = "curve")]
             public_key: None,

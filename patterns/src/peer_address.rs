@@ -1,9 +1,13 @@
 //! Who is at the other end of a connection, for all that ask: admission, authenticators, monitors, statistics. Made by
 //! the transports, and by inproc.
 
+mod place;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+
+pub use place::{Place, PlaceError};
 
 /// Who is at the other end of a connection, as the operating system tells it.
 ///
@@ -29,7 +33,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddress {
     transport: &'static str,
-    place: Place,
+    place: Whereabouts,
 }
 
 /// The process at the other end of an `ipc://` connection, as the kernel vouches for it. Of a connecting socket this
@@ -47,7 +51,7 @@ pub struct PeerProcess {
 
 /// What can be known of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Place {
+enum Whereabouts {
     Ip(SocketAddr),
     Process(PeerProcess),
     /// A socket of the same context.
@@ -68,7 +72,7 @@ impl PeerAddress {
     /// Makes the address of a peer of the same context.
     pub(crate) const INPROC: PeerAddress = PeerAddress {
         transport: "inproc",
-        place: Place::Inproc,
+        place: Whereabouts::Inproc,
     };
 
     /// Makes the address of a process of this machine.
@@ -76,7 +80,7 @@ impl PeerAddress {
     pub(crate) fn of_process(uid: u32, gid: u32, pid: Option<i32>) -> Self {
         PeerAddress {
             transport: "ipc",
-            place: Place::Process(PeerProcess { uid, gid, pid }),
+            place: Whereabouts::Process(PeerProcess { uid, gid, pid }),
         }
     }
 
@@ -85,7 +89,7 @@ impl PeerAddress {
     pub(crate) fn other(transport: &'static str, host: String, port: u32) -> Self {
         PeerAddress {
             transport,
-            place: Place::Other(Box::new((host, port))),
+            place: Whereabouts::Other(Box::new((host, port))),
         }
     }
 
@@ -97,7 +101,7 @@ impl PeerAddress {
     /// Returns the remote address and port, of a TCP connection. An IPv4 peer of a dual-stack listener shows as IPv4.
     pub fn socket_address(&self) -> Option<SocketAddr> {
         match self.place {
-            Place::Ip(address) => Some(address),
+            Whereabouts::Ip(address) => Some(address),
             _ => None,
         }
     }
@@ -110,16 +114,16 @@ impl PeerAddress {
     /// Returns the machine at the other end, if connections come over a network.
     pub(crate) fn host(&self) -> Option<PeerHost> {
         match &self.place {
-            Place::Ip(address) => Some(PeerHost::Ip(address.ip())),
-            Place::Other(place) => Some(PeerHost::Other(place.0.as_str().into())),
-            Place::Process(_) | Place::Inproc => None,
+            Whereabouts::Ip(address) => Some(PeerHost::Ip(address.ip())),
+            Whereabouts::Other(place) => Some(PeerHost::Other(place.0.as_str().into())),
+            Whereabouts::Process(_) | Whereabouts::Inproc => None,
         }
     }
 
     /// Returns the process at the other end, of an ipc connection.
     pub fn process(&self) -> Option<PeerProcess> {
         match self.place {
-            Place::Process(process) => Some(process),
+            Whereabouts::Process(process) => Some(process),
             _ => None,
         }
     }
@@ -127,26 +131,26 @@ impl PeerAddress {
     /// Returns the CID of the machine at the other end, of a vsock connection.
     pub fn cid(&self) -> Option<u32> {
         match &self.place {
-            Place::Other(place) => place.0.parse().ok(),
+            Whereabouts::Other(place) => place.0.parse().ok(),
             _ => None,
         }
     }
 
     /// Says whether it is a socket of the same context.
     pub fn is_inproc(&self) -> bool {
-        self.place == Place::Inproc
+        self.place == Whereabouts::Inproc
     }
 
     /// Returns the address as libzmq writes it, for ZAP handlers and for messages: without a port, or what the system
     /// knows of a process.
     pub(crate) fn without_port(&self) -> String {
         match &self.place {
-            Place::Ip(address) => address.ip().to_string(),
-            Place::Process(PeerProcess { uid, gid, pid }) => {
+            Whereabouts::Ip(address) => address.ip().to_string(),
+            Whereabouts::Process(PeerProcess { uid, gid, pid }) => {
                 format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
             }
-            Place::Inproc => String::new(),
-            Place::Other(place) => place.0.clone(),
+            Whereabouts::Inproc => String::new(),
+            Whereabouts::Other(place) => place.0.clone(),
         }
     }
 }
@@ -156,7 +160,7 @@ impl From<SocketAddr> for PeerAddress {
     fn from(address: SocketAddr) -> Self {
         PeerAddress {
             transport: "tcp",
-            place: Place::Ip(address),
+            place: Whereabouts::Ip(address),
         }
     }
 }
@@ -165,13 +169,13 @@ impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.transport)?;
         match &self.place {
-            Place::Ip(address) => write!(f, "://{address}"),
-            Place::Process(PeerProcess { uid, gid, pid }) => {
+            Whereabouts::Ip(address) => write!(f, "://{address}"),
+            Whereabouts::Process(PeerProcess { uid, gid, pid }) => {
                 write!(f, "://{uid}:{gid}:")?;
                 pid.map_or(Ok(()), |pid| pid.fmt(f))
             }
-            Place::Inproc => Ok(()),
-            Place::Other(place) => write!(f, "://{}:{}", place.0, place.1),
+            Whereabouts::Inproc => Ok(()),
+            Whereabouts::Other(place) => write!(f, "://{}:{}", place.0, place.1),
         }
     }
 }

@@ -184,7 +184,8 @@ macro_rules! each_socket_type {
                 PassesSubscriptions ConflatesTopics Zmtp {
                 receives: "subscriptions, and messages of XSUB", ..PUBLISHER
             }
-            XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions ConflatesTopics Zmtp {
+            XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions SubscribesByMessage
+                ConflatesTopics Zmtp {
                 sends: "subscriptions, and messages to all peers", mute: "drops the message", ..SUBSCRIBER
             }
             Pair PairSocket: Sends Receives Streams Duplex Reserves Zmtp { ..ONE_PEER }
@@ -252,6 +253,7 @@ pub enum Capability {
     Matches,
     HearsSubscriptions,
     PassesSubscriptions,
+    SubscribesByMessage,
     Conflates,
     ConflatesTopics,
     Greets,

@@ -176,7 +176,7 @@ impl Serialize for Value {
 const SOCKET_TYPE: &str = "socket_type";
 
 /// A map of names to values: `socket_type`, if they are a type's, and the options that this type has, the unset names
-/// and bytes left out. Also left out is what has no plain value: `security` and the configurations of TLS. No secret is
+/// and bytes left out. Also left out is what has no plain value: `security` and the configurations of TLS; and `socks_password`. No secret is
 /// written.
 impl Serialize for Options {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -185,7 +185,7 @@ impl Serialize for Options {
         for id in OptionId::all() {
             let Ok(value) = self.get(id) else { continue };
             let left_out = match id.row().kind {
-                ValueKind::Opaque => true,
+                ValueKind::Opaque | ValueKind::Secret => true,
                 // `none` would be the name.
                 ValueKind::Text | ValueKind::Bytes => value == Value::None,
                 _ => false,

@@ -4,6 +4,7 @@
 //! What sockets of a type do with each other is said by the scenarios (`tests/differential`), and by `tests/spec` as far
 //! as those cannot say it.
 
+mod accept_filters;
 mod addresses;
 mod blocking;
 mod bounded_calls;
@@ -21,6 +22,7 @@ mod counted;
 mod delivery;
 mod dialling_again;
 mod disconnect_peer;
+mod draft_options;
 mod draining;
 mod draining_proxies;
 mod draining_wire;
@@ -61,6 +63,7 @@ mod rolling;
 mod seen_from_outside;
 mod served;
 mod slow_subscribers;
+mod socks;
 mod stats;
 mod sums;
 mod system_options;

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use purezmq::{Rules, SocketType};
 
 /// Rules that no test can show, and why.
-const REASONS: [(&str, &str); 10] = [
+const REASONS: [(&str, &str); 9] = [
     ("R-ALL-5", "a message is sent as a whole"),
     ("R-ALL-6", "a message is sent as a whole"),
     ("R-ALL-7", "contexts are not terminated: sockets are closed"),
-    ("R-CONN-11", "draft, not built"),
     (
         "R-LING-5",
         "contexts are not terminated: sockets are closed",

@@ -1,12 +1,13 @@
 //! CLIENT, SERVER, RADIO, DISH, SCATTER, GATHER, PEER and CHANNEL with libzmq's own, which only a libzmq with drafts has:
 //! `tests/peers/drafts.py`, in a process of its own. Both ways, over TCP and IPC, bound and connected.
 
+mod options;
+
 use std::path::Path;
 
 use common::place::{Place, Role, Transport};
 use common::python::Program;
 use common::within;
-use purezmq::options::{OptionId, Options, ZmqValue};
 use purezmq::{
     AnySocket, ChannelSocket, ClientSocket, Context, DishSocket, GatherSocket, PeerSocket,
     RadioSocket, ScatterSocket, ServerSocket, SocketType,
@@ -390,93 +391,4 @@ async fn our_peer_talks_to_theirs() {
             assert_eq!((back.size, back.number), (size, number));
         }
     }
-}
-
-const HELLO_MSG: i32 = 110;
-const DISCONNECT_MSG: i32 = 111;
-const HICCUP_MSG: i32 = 114;
-
-/// Opens a socket of ours with options that are bytes.
-fn with_bytes(socket_type: SocketType, set: &[(i32, &'static [u8])]) -> AnySocket {
-    let mut options = Options::of(socket_type);
-    for (number, value) in set {
-        let id = OptionId::by_number(*number).expect("an option");
-        let value = ZmqValue::from_bytes(id, value).expect("its form");
-        options.set_zmq(id, value).expect("its value");
-    }
-    AnySocket::with_options(socket_type, &Context::new(), options).expect("it is built")
-}
-
-async fn last(socket: &mut AnySocket) -> String {
-    let message = within("a message", socket.recv()).await.expect("recv");
-    String::from_utf8_lossy(message.last().expect("a frame")).into_owned()
-}
-
-#[tokio::test]
-async fn a_hello_of_either_side_is_what_the_other_reads_first() {
-    for (one, other) in [
-        (SocketType::Client, "SERVER"),
-        (SocketType::Server, "CLIENT"),
-        (SocketType::Peer, "PEER"),
-        (SocketType::Dealer, "DEALER"),
-    ] {
-        for role in ROLES {
-            let Some(mut theirs) = Theirs::open(other).await else {
-                return;
-            };
-            theirs.set_bytes(HELLO_MSG, "from libzmq").await;
-            let mut ours = with_bytes(one, &[(HELLO_MSG, b"from us")]);
-            let _place = theirs.link(&mut ours, Transport::Tcp4, role).await;
-            assert_eq!(last(&mut ours).await, "from libzmq", "{one} {role:?}");
-            assert_eq!(theirs.recv().await.text, "from us", "{one} {role:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_peer_that_goes_is_told_of_as_libzmq_does() {
-    // Ours is told of theirs.
-    let Some(mut theirs) = Theirs::open("CLIENT").await else {
-        return;
-    };
-    let mut ours = with_bytes(SocketType::Server, &[(DISCONNECT_MSG, b"gone")]);
-    theirs.set_bytes(HELLO_MSG, "hello").await;
-    let place = theirs.link(&mut ours, Transport::Tcp4, Role::WeBind).await;
-    assert_eq!(last(&mut ours).await, "hello");
-    theirs.close().await;
-    assert_eq!(last(&mut ours).await, "gone");
-    drop((place, ours));
-    // Theirs of ours.
-    let mut theirs = Theirs::open("SERVER").await.expect("there was one");
-    theirs.set_bytes(DISCONNECT_MSG, "gone").await;
-    let mut ours = with_bytes(SocketType::Client, &[(HELLO_MSG, b"hello")]);
-    let _place = theirs
-        .link(&mut ours, Transport::Tcp4, Role::WeConnect)
-        .await;
-    assert_eq!(theirs.recv().await.text, "hello");
-    ours.close().await;
-    assert_eq!(theirs.recv().await.text, "gone");
-}
-
-#[tokio::test]
-async fn a_hiccup_is_told_as_libzmq_does() {
-    let Some(mut theirs) = Theirs::open("SERVER").await else {
-        return;
-    };
-    theirs.set_bytes(HELLO_MSG, "hello").await;
-    let mut ours = with_bytes(SocketType::Client, &[(HICCUP_MSG, b"hiccup")]);
-    let place = theirs
-        .link(&mut ours, Transport::Tcp4, Role::WeConnect)
-        .await;
-    assert_eq!(last(&mut ours).await, "hello");
-    theirs.close().await;
-    assert_eq!(last(&mut ours).await, "hiccup");
-    drop((place, ours));
-    let mut theirs = Theirs::open("CLIENT").await.expect("there was one");
-    theirs.set_bytes(HICCUP_MSG, "hiccup").await;
-    let mut ours = with_bytes(SocketType::Server, &[(HELLO_MSG, b"hello")]);
-    let _place = theirs.link(&mut ours, Transport::Tcp4, Role::WeBind).await;
-    assert_eq!(theirs.recv().await.text, "hello");
-    ours.close().await;
-    assert_eq!(theirs.recv().await.text, "hiccup");
 }

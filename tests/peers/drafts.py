@@ -15,6 +15,7 @@ Orders as for peer.py:
     {"do": "close"}                                           -> {"ok": null}
     {"do": "send", "text": "...", "size": 10, "group": "a", "to": 5}   -> {"ok": null}
     {"do": "recv"}                                            -> {"ok": ["text", size, "group", number]}
+    {"do": "recv_property", "name": "X-a"}                    -> {"ok": "value"}, of the message that comes, or null
     {"do": "try_recv"}                                        -> the same, or {"ok": null}
     {"do": "echo", "count": 3}                                -> {"ok": null}
 
@@ -91,6 +92,7 @@ def declare(library):
         ("msg_data", pointer, [pointer]),
         ("msg_size", ctypes.c_size_t, [pointer]),
         ("msg_close", number, [pointer]),
+        ("msg_gets", text, [pointer, text]),
         ("msg_send", number, [pointer, pointer, number]),
         ("msg_recv", number, [pointer, pointer, number]),
         ("msg_set_group", number, [pointer, text]),
@@ -177,6 +179,14 @@ class Drafts:
         number = self.zmq.zmq_msg_routing_id(message)
         self.zmq.zmq_msg_close(message)
         return [body.decode().rstrip(" "), size, group, number]
+
+    def recv_property(self, name):
+        message = ctypes.create_string_buffer(64)
+        self.done(self.zmq.zmq_msg_init(message))
+        self.done(self.zmq.zmq_msg_recv(message, self.socket, 0))
+        value = self.zmq.zmq_msg_gets(message, name.encode())
+        self.zmq.zmq_msg_close(message)
+        return value and value.decode()
 
     def try_recv(self):
         try:

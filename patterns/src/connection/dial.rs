@@ -7,6 +7,7 @@
 //! not fit will not fit the next time, unless the option `reconnect_after_refusal` has it asked again. CURVE's clients ask
 //! again in any case, if slowly. What is to be said of the end, the guard says.
 
+use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use super::Session;
 use super::backoff::Backoff;
 use super::guard::{ConnectionGuard, EndpointGuard};
 use super::handover;
-use crate::error::GoneReason;
+use crate::error::{ConnectFailure, GoneReason};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind};
+use crate::options::{Options, ReconnectStop};
 use crate::pipe::{Deadline, OutgoingEnd, SessionPipe};
 use crate::rng;
 use crate::security::Access;
@@ -37,6 +39,8 @@ enum Ended {
     Abandoned,
     /// The peer refused us for good, or does not fit.
     Refused(GoneReason),
+    /// As the option `reconnect_stop` names it, for this reason.
+    Stopped(String),
     /// Before the handshake was through, for this reason.
     Early(String),
     /// After the handshake, for this reason, when the connection had stood for this long.
@@ -75,6 +79,10 @@ async fn run(mut dial: Dial) {
         let (backoff, gone) = match dial.attempt(&mut history).await {
             Ended::Abandoned => {
                 dial.guard.let_go();
+                break;
+            }
+            Ended::Stopped(last) => {
+                dial.guard.gone(GoneReason::Stopped { last });
                 break;
             }
             Ended::Refused(reason) => (&mut after_refusal, reason),
@@ -192,7 +200,11 @@ impl Dial {
             Ok(reached) => reached,
             Err(failure) => {
                 let last = failure.to_string();
+                let is_refused = is_refused(&failure);
                 guard.emit(Kind::ConnectFailed(failure));
+                if is_refused && stops(options, ReconnectStop::Refused) {
+                    return Ended::Stopped(last);
+                }
                 return Ended::Early(last);
             }
         };
@@ -219,6 +231,9 @@ impl Dial {
                 connection.end(reason.clone());
                 return match reason {
                     DisconnectReason::Local => Ended::Abandoned,
+                    reason if stops(options, ReconnectStop::HandshakeFailed) => {
+                        Ended::Stopped(reason.to_string())
+                    }
                     DisconnectReason::Protocol(zmtp::Error::Refused { reason }) => {
                         Ended::Refused(GoneReason::Refused { reason })
                     }
@@ -314,6 +329,8 @@ impl Dial {
         connection.end(reason);
         if local {
             Ended::Abandoned
+        } else if stops(&guard.shared.config.options, ReconnectStop::Disconnected) {
+            Ended::Stopped(last)
         } else {
             Ended::Late(last, begun.elapsed())
         }
@@ -334,6 +351,16 @@ async fn abandoned(guard: &EndpointGuard, pipe: Option<&mut SessionPipe>) {
         None => guard.ended.cancelled().await,
         Some(pipe) => lingered(&mut pipe.outgoing).await,
     }
+}
+
+/// Returns whether the option `reconnect_stop` names an end.
+fn stops(options: &Options, end: ReconnectStop) -> bool {
+    options.reconnect_stop.contains(&end)
+}
+
+/// Returns whether nobody listens at the peer's address.
+fn is_refused(failure: &ConnectFailure) -> bool {
+    matches!(failure, ConnectFailure::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// Returns whether a peer speaks ZMTP, and does not fit. Garbage may look like a mechanism that nobody knows, or an old

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::admission::{ConnectionLimiter, Permit};
+use super::filter::kept_out_by;
 use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
@@ -94,6 +95,10 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                 let subject = guard.subject.connection(peer.clone(), local, fd);
                 let connection = ConnectionGuard::new(&guard.shared, subject, guard.origin);
                 connection.emit(Kind::Accepted);
+                if let Some(option) = kept_out_by(&guard.shared.config.options, &peer) {
+                    connection.end(DisconnectReason::KeptOut { option });
+                    continue;
+                }
                 let (permit, lost) = match limiter.enter(&peer) {
                     Ok(entered) => entered,
                     Err(option) => {

@@ -15,6 +15,7 @@ mod admission;
 mod backoff;
 mod dial;
 mod driver;
+mod filter;
 mod guard;
 mod handover;
 mod listen;

@@ -334,10 +334,11 @@ impl<P: Pattern<Send = Broadcast>> Core<P> {
         let set = self.shared.state.subscriptions.as_ref();
         let set = set.expect("made for every socket that subscribes");
         let peers = &mut self.sender;
+        let tells_all = self.shared.config.options.verbose_unsubscribe;
         if subscribe {
             set.subscribe(topic, |change| peers.tell(change));
             return true;
         }
-        set.unsubscribe(topic, |change| peers.tell(change))
+        set.unsubscribe(topic, tells_all, |change| peers.tell(change))
     }
 }

@@ -56,6 +56,12 @@ pub enum GoneReason {
         /// What was the matter with the last connection, or attempt.
         last: String,
     },
+    /// The connection ended, or could not be made, and `reconnect_stop` names that.
+    #[error("{last}, and the option reconnect_stop ends the endpoint then")]
+    Stopped {
+        /// What was the matter with the last connection, or attempt.
+        last: String,
+    },
     /// The socket has let go of the peer, because another one took its place.
     #[error("another peer has taken its place")]
     Replaced,

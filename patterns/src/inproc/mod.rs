@@ -188,7 +188,8 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
         let announced = one.config.options.routing_id.as_deref().unwrap_or_default();
         let is_lasting = !other.config.options.same_connection;
         let socket_type = one.config.rules.socket_type;
-        Arc::new(Peer::inproc(socket_type, announced, is_lasting))
+        let properties = one.config.options.told_properties();
+        Arc::new(Peer::inproc(socket_type, announced, properties, is_lasting))
     });
     // Each side decides whether it takes the other, as sessions do after a handshake.
     let claim = |one: &Shared, other: &Peer, origin: Origin| match &one.state.peer_names {

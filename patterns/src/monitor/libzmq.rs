@@ -69,7 +69,7 @@ impl MonitorEvent {
     /// | `Listening` | `LISTENING` 0x0008 | descriptor |
     /// | `BindFailed` | `BIND_FAILED` 0x0010 | errno |
     /// | `Accepted` | `ACCEPTED` 0x0020 | descriptor |
-    /// | `AcceptFailed` | `ACCEPT_FAILED` 0x0040 | errno |
+    /// | `AcceptFailed`, `HandshakeFailed` of who is kept out | `ACCEPT_FAILED` 0x0040 | errno |
     /// | `Closed` of a listener, `ConnectFailed` at an address | `CLOSED` 0x0080 | descriptor |
     /// | `CloseFailed` | `CLOSE_FAILED` 0x0100 | errno |
     /// | `Disconnected` | `DISCONNECTED` 0x0200 | descriptor |
@@ -106,6 +106,9 @@ impl MonitorEvent {
             ) => return None,
             MonitorEventKind::HandshakeFailed(DisconnectReason::Protocol(error)) => failure(error),
             MonitorEventKind::HandshakeFailed(DisconnectReason::Zap(error)) => undecided(*error),
+            MonitorEventKind::HandshakeFailed(DisconnectReason::KeptOut { .. }) => {
+                (ACCEPT_FAILED, errno)
+            }
             MonitorEventKind::HandshakeFailed(_) => (HANDSHAKE_FAILED_NO_DETAIL, errno),
             MonitorEventKind::Ignored
             | MonitorEventKind::LetIn
@@ -150,6 +153,7 @@ impl MonitorEvent {
                     | DisconnectReason::NameTied
                     | DisconnectReason::NameTaken
                     | DisconnectReason::TooManyConnections { .. }
+                    | DisconnectReason::KeptOut { .. }
                     | DisconnectReason::SlowSubscriber
                     | DisconnectReason::TooManySubscriptions { .. } => None,
                 }

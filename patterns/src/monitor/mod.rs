@@ -165,6 +165,12 @@ pub enum DisconnectReason {
         /// `max_subscriptions` or `max_subscription_bytes`.
         option: &'static str,
     },
+    /// The peer is not where this option of the listening socket lets peers come from.
+    #[error("kept out by {option}")]
+    KeptOut {
+        /// `accept_networks`, or of a process `accept_users`, which stands for `accept_groups` and `accept_processes`, too.
+        option: &'static str,
+    },
     /// There are too many connections, as this option of the listening socket has it.
     #[error("more connections than {option} allows")]
     TooManyConnections {
@@ -196,6 +202,7 @@ impl DisconnectReason {
             | DisconnectReason::SlowSubscriber
             | DisconnectReason::TooManySubscriptions { .. }
             | DisconnectReason::TooManyConnections { .. }
+            | DisconnectReason::KeptOut { .. }
             | DisconnectReason::HandshakeTimeout(_)
             | DisconnectReason::Zap(_)
             | DisconnectReason::WriteTimeout(_) => true,

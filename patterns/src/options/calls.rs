@@ -45,11 +45,11 @@ macro_rules! call_options {
             /// Sets how long a `recv` without a message asks the connections themselves, again and again,
             /// before it lets its thread do something else; `None` is not at all. Waking a sleeping thread
             /// takes far longer than a message needs, so this makes round trips short, and costs a core while
-            /// it waits. It ends with `recv_timeout`, and its task yields every 50 µs. (libzmq's option asks the kernel to do so.)
+            /// it waits. It ends with `recv_timeout`, and its task yields every 50 µs. (libzmq's option is `system_busy_poll`.)
             busy_poll(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
                 default: None,
                 none: "not at all",
-                zmq: ("BUSY_POLL", 113, BusyPoll),
+                zmq: (),
                 unit: "duration",
                 allowed: "None, or 0 to 1 s" if |limit| up_to(limit, Duration::ZERO, Duration::from_secs(1)),
                 on: Receives,

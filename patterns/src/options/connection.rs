@@ -46,6 +46,20 @@ macro_rules! connection_options {
                 changed: NewEndpoints,
             }
 
+            /// Says what ends a connecting endpoint that would be dialled again otherwise: `Refused`, if nobody listens at
+            /// the peer's address; `HandshakeFailed`, if a connection has ended before its handshake was through, whatever `reconnect_after_refusal` says;
+            /// `Disconnected`, if one has ended after that. The endpoint is gone then, until it is connected again, and the monitor says so.
+            /// libzmq looks at the last of the three for ipc only.
+            reconnect_stop(conditions: impl IntoIterator<Item = ReconnectStop> = conditions.into_iter().collect()) -> Vec<ReconnectStop> {
+                default: Vec::new(),
+                none: "never",
+                zmq: ("RECONNECT_STOP", 109, StopBits),
+                unit: "`ReconnectStop`",
+                allowed: "`Refused`, `HandshakeFailed`, `Disconnected`, separated by commas" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Limits how long one address of a peer may take to answer a TCP connection request before the
             /// next address, or the next attempt, has its turn; `None` leaves it to the system (two minutes
             /// on Linux), as libzmq does by default.
@@ -126,6 +140,22 @@ macro_rules! connection_options {
                 allowed: "None, or 100 ms to 6553.5 s" if |ttl| {
                     up_to(ttl, Duration::from_millis(100), MAX_TTL)
                 },
+                on: Zmtp,
+                changed: NewEndpoints,
+            }
+
+            /// Tells peers these properties of the socket, in its handshake: they read them from `Peer`, by their names, which
+            /// begin with `X-`. Of several of one name the first counts, whatever the case of its letters. Peers that speak
+            /// less than ZMTP 3.0 are told none. As text, each is a line `X-Name:value`; libzmq's option adds one.
+            /// `X-Drain` is the library's own.
+            properties(list: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>
+                = list.into_iter().map(Property::new).collect()) -> Vec<Property> {
+                default: Vec::new(),
+                none: "none",
+                zmq: ("METADATA", 95, Property),
+                unit: "properties",
+                allowed: "names of `X-` and 1 to 253 letters, digits, `-`, `_`, `.`, `+`; values without line breaks or zeros; all together 4096 bytes, 5 more counted for each" if |list| can_be_told(list),
+                stored: first_of_each_name,
                 on: Zmtp,
                 changed: NewEndpoints,
             }

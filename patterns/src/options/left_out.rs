@@ -1,4 +1,22 @@
-//! libzmq's options that are none here, and why: for `docs/options.md`, and for the test that none is forgotten.
+//! libzmq's options that are none here, and why: for `docs/options.md`, for who asks by number, and for the test that none
+//! is forgotten.
+
+/// Returns what there is instead of an option of libzmq's that is none here, or why there is nothing. `None`: it is an
+/// option here, or libzmq has none of this number, either.
+///
+/// ```
+/// use purezmq::options::{OptionId, why_absent};
+///
+/// assert_eq!(OptionId::by_number(41), None); // ZMQ_ROUTER_RAW
+/// assert!(why_absent(41).is_some_and(|why| why.contains("STREAM")));
+/// assert_eq!(why_absent(23), None); // ZMQ_SNDHWM
+/// ```
+#[must_use]
+pub fn why_absent(number: i32) -> Option<&'static str> {
+    let has_it = |row: &&Row| row.options.iter().any(|(_, one)| *one == number);
+    let row = ELSEWHERE.iter().chain(LEFT_OUT).find(has_it)?;
+    Some(row.instead)
+}
 
 /// A group of libzmq's options: their names and numbers, and what is to be said of them.
 pub(super) struct Row {
@@ -52,6 +70,16 @@ pub(super) const ELSEWHERE: &[Row] = &[
         options: &[("FD", 14), ("EVENTS", 15)],
         instead: "`send` and `recv` are futures, which every executor can wait for; `try_send` and `try_recv` ask.",
     },
+    Row {
+        options: &[
+            ("WSS_KEY_PEM", 103),
+            ("WSS_CERT_PEM", 104),
+            ("WSS_TRUST_PEM", 105),
+            ("WSS_HOSTNAME", 106),
+            ("WSS_TRUST_SYSTEM", 107),
+        ],
+        instead: "Drafts, for GnuTLS. Options `tls_server`, `tls_client` and `tls_server_name` are for `wss://`, too.",
+    },
 ];
 
 /// Options that are left out.
@@ -63,9 +91,21 @@ pub(super) const LEFT_OUT: &[Row] = &[
             ("MULTICAST_HOPS", 25),
             ("MULTICAST_MAXTPDU", 84),
             ("MULTICAST_LOOP", 96),
-            ("NORM_*", 117),
         ],
-        instead: "Multicast transports (pgm, norm, udp) are not built.",
+        instead: "For multicast over pgm and udp, which are not built: pgm is a C library and needs raw sockets.",
+    },
+    Row {
+        options: &[
+            ("NORM_MODE", 117),
+            ("NORM_UNICAST_NACK", 118),
+            ("NORM_BUFFER_SIZE", 119),
+            ("NORM_SEGMENT_SIZE", 120),
+            ("NORM_BLOCK_SIZE", 121),
+            ("NORM_NUM_PARITY", 122),
+            ("NORM_NUM_AUTOPARITY", 123),
+            ("NORM_PUSH", 124),
+        ],
+        instead: "The transport `norm://` is a C++ library (NRL's), for which there is nothing in Rust; libzmq is built without it, too, unless asked.",
     },
     Row {
         options: &[
@@ -74,7 +114,7 @@ pub(super) const LEFT_OUT: &[Row] = &[
             ("VMCI_BUFFER_MAX_SIZE", 87),
             ("VMCI_CONNECT_TIMEOUT", 88),
         ],
-        instead: "The transport between virtual machines is not built.",
+        instead: "The transport `vmci://`, between virtual machines of VMware, needs that vendor's C library and headers. `vsock://` is built.",
     },
     Row {
         options: &[
@@ -89,48 +129,24 @@ pub(super) const LEFT_OUT: &[Row] = &[
     },
     Row {
         options: &[("ROUTER_RAW", 41)],
-        instead: "Deprecated: a STREAM socket does the same.",
+        instead: "Deprecated. What a socket's connections speak goes with its type, which is chosen when it is made: open a STREAM, which is sent and received the same messages.",
     },
     Row {
         options: &[("IPV4ONLY", 31)],
         instead: "Deprecated: the opposite of `ipv6`.",
     },
     Row {
-        options: &[
-            ("TCP_ACCEPT_FILTER", 38),
-            ("IPC_FILTER_PID", 58),
-            ("IPC_FILTER_UID", 59),
-            ("IPC_FILTER_GID", 60),
-        ],
-        instead: "Deprecated in favour of ZAP, which is told each peer's address.",
+        options: &[("LOOPBACK_FASTPATH", 94)],
+        instead: "A draft, for Windows alone, whose own makers have taken the feature back.",
     },
     Row {
-        options: &[
-            ("LOOPBACK_FASTPATH", 94),
-            ("METADATA", 95),
-            ("SOCKS_USERNAME", 99),
-            ("SOCKS_PASSWORD", 100),
-            ("IN_BATCH_SIZE", 101),
-            ("OUT_BATCH_SIZE", 102),
-            ("RECONNECT_STOP", 109),
-            ("PRIORITY", 112),
-            ("XSUB_VERBOSE_UNSUBSCRIBE", 115),
-        ],
-        instead: "Drafts, which libzmq may still change. (Those in the table above are drafts that were asked for most.)",
-    },
-    Row {
-        options: &[
-            ("WSS_KEY_PEM", 103),
-            ("WSS_CERT_PEM", 104),
-            ("WSS_TRUST_PEM", 105),
-            ("WSS_HOSTNAME", 106),
-            ("WSS_TRUST_SYSTEM", 107),
-        ],
-        instead: "Drafts, for WebSockets, which are not built.",
+        options: &[("IN_BATCH_SIZE", 101), ("OUT_BATCH_SIZE", 102)],
+        instead: "Drafts. Buffers follow what is sent and received: a read is up to 256 KiB, a batch 60 KiB or one message.",
     },
 ];
 
 /// Options of libzmq's context, and what there is here.
+#[cfg(test)]
 pub(super) const CONTEXT: &[(&str, &str)] = &[
     (
         "IO_THREADS",

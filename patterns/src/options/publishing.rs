@@ -102,6 +102,17 @@ macro_rules! publishing_options {
                 changed: AtOnce,
             }
 
+            /// Tells publishers of every unsubscription, also of topics that are still subscribed or never were, as proxies
+            /// need it whose XPUB is `verboser`. Without it, only the last one of a topic goes out.
+            verbose_unsubscribe(on: bool = on) -> bool {
+                default: false,
+                zmq: ("XSUB_VERBOSE_UNSUBSCRIBE", 115, LaxFlag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: SubscribesByMessage,
+                changed: AtOnce,
+            }
+
             /// Limits how many topics one peer may subscribe to; `None` is no limit. A peer that subscribes
             /// to more is disconnected.
             max_subscriptions(topics: impl Into<Option<usize>> = topics.into()) -> Option<usize> {

@@ -49,5 +49,6 @@ pub(crate) fn is_origin(text: &str) -> bool {
 pub(crate) fn proxy(address: &str) -> Option<TcpEndpoint> {
     let tcp = TcpEndpoint::parse(address).ok()?;
     tcp.check_connect(TcpEndpoint::SCHEME).ok()?;
-    tcp.source().is_none().then_some(tcp)
+    tcp.check_source(tcp.host()).ok()?;
+    Some(tcp)
 }

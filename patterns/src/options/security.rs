@@ -56,6 +56,58 @@ macro_rules! security_options {
                 changed: NewEndpoints,
             }
 
+            /// Lets TCP peers in these networks connect to bound endpoints, and no others; without any, all may. It holds
+            /// for what runs over TCP as well (`tls+tcp://`, `ws://`, `wss://`), and not for other transports. Who is kept out is
+            /// disconnected before the handshake, and before any authenticator is asked, which knows `Addresses`, too. IPv4
+            /// peers are in IPv4 networks. As text, addresses and networks such as `10.0.0.1,fe80::/10`; libzmq's
+            /// option adds one of them to the list, and an empty text ends it.
+            accept_networks(networks: impl IntoIterator<Item = impl Into<IpNet>> = networks.into_iter().map(Into::into).collect()) -> Vec<IpNet> {
+                default: Vec::new(),
+                none: "all",
+                zmq: ("TCP_ACCEPT_FILTER", 38, Network),
+                unit: "networks",
+                allowed: "IP addresses and networks, separated by commas" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets processes of these users connect to bound `ipc://` endpoints, by their effective user ids, beside those that the two
+            /// options below name; without any of the three, all may. Who is kept out is disconnected before
+            /// the handshake. libzmq's option adds one to the list, and no value at all ends it.
+            accept_users(uids: impl IntoIterator<Item = u32> = uids.into_iter().collect()) -> Vec<u32> {
+                default: Vec::new(),
+                none: "all",
+                zmq: ("IPC_FILTER_UID", 59, Id),
+                unit: "user ids",
+                allowed: "numbers from 0 to 4294967295, separated by commas" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets processes in these groups connect to bound `ipc://` endpoints, as `accept_users` does: by their
+            /// effective group, or on Linux, as far as `/proc` shows them, by a supplementary one.
+            accept_groups(gids: impl IntoIterator<Item = u32> = gids.into_iter().collect()) -> Vec<u32> {
+                default: Vec::new(),
+                none: "all",
+                zmq: ("IPC_FILTER_GID", 60, Id),
+                unit: "group ids",
+                allowed: "numbers from 0 to 4294967295, separated by commas" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets these processes connect to bound `ipc://` endpoints, as `accept_users` does, where the system tells
+            /// process ids.
+            accept_processes(pids: impl IntoIterator<Item = i32> = pids.into_iter().collect()) -> Vec<i32> {
+                default: Vec::new(),
+                none: "all",
+                zmq: ("IPC_FILTER_PID", 58, ProcessId),
+                unit: "process ids",
+                allowed: "numbers of 32 bits, separated by commas" if |_| true,
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Makes a PLAIN client tell its password only to a peer whose greeting claims the server's role, and
             /// not to another client that was bound by mistake. PureZMQ's servers claim it, libzmq's never do.
             /// Whoever means to deceive can claim it, too.

@@ -63,6 +63,33 @@ macro_rules! transport_options {
                 changed: NewEndpoints,
             }
 
+            /// Sets the priority of the TCP packets sent, in the system's own queues (`SO_PRIORITY`); 0 leaves it as the system
+            /// has it. More than 6 may need a privilege. Linux only; elsewhere bind and connect fail with it.
+            priority(priority: u32 = priority) -> u32 {
+                default: 0,
+                zmq: ("PRIORITY", 112, Count),
+                unit: "number",
+                allowed: "0 to 2147483647" if |priority| i32::try_from(*priority).is_ok(),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Lets the system ask the network device itself for what has come, for so long, before it puts a
+            /// reader of a TCP connection to sleep (`SO_BUSY_POLL`), in whole microseconds; `None` leaves it to the system. A longer
+            /// time than the system's own needs a privilege. Linux only; elsewhere bind and connect fail with it.
+            /// `busy_poll` does the like above the system, for every transport.
+            system_busy_poll(limit: impl Into<Option<Duration>> = limit.into()) -> Option<Duration> {
+                default: None,
+                none: "the system's",
+                zmq: ("BUSY_POLL", 113, BusyPoll),
+                unit: "duration",
+                allowed: "None, or 1 us to 2147483647 us" if |limit| {
+                    up_to(limit, Duration::from_micros(1), Duration::from_micros(i32::MAX as u64))
+                },
+                on: Any,
+                changed: NewEndpoints,
+            }
+
             /// Binds TCP connections to this network interface, given by its name: nothing goes out or comes
             /// in by another one. Linux only; elsewhere bind and connect fail with it. It may need a
             /// privilege.
@@ -136,7 +163,8 @@ macro_rules! transport_options {
                 changed: NewEndpoints,
             }
 
-            /// Connects TCP endpoints through this SOCKS5 proxy, given as `host:port`. It is the proxy that
+            /// Connects TCP endpoints through this SOCKS5 proxy, given as `host:port`, or as `source:port;host:port` to
+            /// reach it from an address of this machine; without one, from the source of the endpoint, if that has one. It is the proxy that
             /// resolves the names of peers. The proxy's address is shown as the peer's. Needs the feature `socks`.
             #[cfg(feature = "socks")]
             socks_proxy(address: impl AsRef<str> = Some(address.as_ref().to_owned())) -> Option<String> {
@@ -144,9 +172,42 @@ macro_rules! transport_options {
                 none: "none",
                 zmq: ("SOCKS_PROXY", 68, TextOrEmpty),
                 unit: "host:port",
-                allowed: "a host and a port from 1 to 65535" if |address| {
+                allowed: "a host and a port from 1 to 65535, or a source before it" if |address| {
                     address.as_ref().is_none_or(|address| proxy(address).is_some())
                 },
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Tells the SOCKS5 proxy this user name, if it asks for one (RFC 1929); without one, only proxies that do not ask
+            /// can be used. It goes with `socks_password`, and both go over the network in the clear. An empty one is
+            /// none. Needs the feature `socks`.
+            #[cfg(feature = "socks")]
+            socks_username(name: impl Into<String> = Some(name.into())) -> Option<String> {
+                default: None,
+                none: "none",
+                zmq: ("SOCKS_USERNAME", 99, TextOrEmpty),
+                unit: "text",
+                allowed: "at most 255 bytes; empty is none" if |name| {
+                    name.as_ref().is_none_or(|name| name.len() <= 255)
+                },
+                stored: |name: Option<String>| name.filter(|name| !name.is_empty()),
+                on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Tells the SOCKS5 proxy this password, with `socks_username`. It is wiped from memory with the socket, and
+            /// neither read back nor shown. An empty one is none. Needs the feature `socks`.
+            #[cfg(feature = "socks")]
+            socks_password(password: impl AsRef<str> = Some(Password::from(password.as_ref()))) -> Option<Password> {
+                default: None,
+                none: "none",
+                zmq: ("SOCKS_PASSWORD", 100, Secret),
+                unit: "secret",
+                allowed: "at most 255 bytes of text; empty is none" if |password| {
+                    password.as_ref().is_none_or(|password| password.as_bytes().len() <= 255)
+                },
+                stored: |password: Option<Password>| password.filter(|password| !password.as_bytes().is_empty()),
                 on: Any,
                 changed: NewEndpoints,
             }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zmtp::mechanism::Config as Security;
+#[cfg(feature = "socks")]
+use zmtp::mechanism::Password;
 
 use super::value::{Value, ValueKind, time_in_words};
 
@@ -162,6 +164,27 @@ impl Typed for super::SlowSubscriber {
         match &value {
             Value::Text(text) => Self::named(text).ok_or(value),
             _ => Err(value),
+        }
+    }
+}
+
+/// Says nothing of itself, but that it is there.
+#[cfg(feature = "socks")]
+impl Typed for Password {
+    const KIND: ValueKind = ValueKind::Secret;
+
+    fn show(&self, _: &str) -> String {
+        "a secret".to_owned()
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from("a secret")
+    }
+
+    fn from_value(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::Text(text) => Ok(Password::from(&zeroize::Zeroizing::new(text).as_str())),
+            other => Err(other),
         }
     }
 }

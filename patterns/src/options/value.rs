@@ -47,6 +47,9 @@ pub enum ValueKind {
     Bytes,
     /// [`Value::Text`].
     Text,
+    /// [`Value::Text`], which is not given back: reading it gives a text that says that there is a secret. Error messages do
+    /// not show it.
+    Secret,
     /// No plain value: only the builder's method can set it. Reading it gives a [`Value::Text`] that says what it is,
     /// and no secrets.
     Opaque,
@@ -60,7 +63,7 @@ impl Value {
     pub fn parse(kind: ValueKind, text: &str) -> Option<Value> {
         match kind {
             ValueKind::Bytes => return Some(Bytes::copy_from_slice(text.as_bytes()).into()),
-            ValueKind::Text => return Some(text.into()),
+            ValueKind::Text | ValueKind::Secret => return Some(text.into()),
             ValueKind::Opaque => return None,
             _ if text == "none" => return Some(Value::None),
             _ => {}
@@ -75,6 +78,9 @@ impl Value {
     /// Returns the value as error messages print one that does not fit an option of this kind.
     pub(super) fn described(&self, expected: ValueKind) -> String {
         match self {
+            Value::Text(text) if expected == ValueKind::Secret => {
+                format!("a text of {} bytes", text.len())
+            }
             Value::None => "None".to_owned(),
             Value::Bool(on) => on.to_string(),
             Value::Integer(number) if expected == ValueKind::Integer => number.to_string(),

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use zmtp::SocketType;
 
 use super::capability::Capability;
+use super::lists::ReconnectStop;
 use super::ranges::MAX;
+use super::typed::Typed;
 use super::{OptionId, Options, Value, ValueKind};
 use crate::error::OptionError;
 
@@ -73,6 +75,18 @@ pub(super) enum Form {
     Text,
     /// Text; an empty one is none.
     TextOrEmpty,
+    /// Text that is not read back; an empty one is none.
+    Secret,
+    /// Text, one entry to add to a list; an empty one ends the list.
+    Network,
+    /// Text, one entry to add to a list.
+    Property,
+    /// A number without a sign, to add to a list; no value ends the list.
+    Id,
+    /// A number, to add to a list; no value ends the list.
+    ProcessId,
+    /// A bit for each [`ReconnectStop`]; others mean nothing.
+    StopBits,
     /// The number of a security mechanism. Never set.
     Mechanism,
 }
@@ -95,7 +109,8 @@ impl ZmqValue {
             Form::Size => ZmqValue::Int64(i64::from_ne_bytes(bytes.try_into().ok()?)),
             Form::Bitmap => ZmqValue::UInt64(u64::from_ne_bytes(bytes.try_into().ok()?)),
             Form::Bytes | Form::BytesOrEmpty => ZmqValue::Bytes(Bytes::copy_from_slice(bytes)),
-            Form::Text | Form::TextOrEmpty => {
+            Form::Id | Form::ProcessId if bytes.is_empty() => ZmqValue::Bytes(Bytes::new()),
+            Form::Text | Form::TextOrEmpty | Form::Secret | Form::Network | Form::Property => {
                 ZmqValue::Text(String::from_utf8(bytes.to_vec()).ok()?)
             }
             _ => ZmqValue::Int(i32::from_ne_bytes(bytes.try_into().ok()?)),
@@ -125,7 +140,21 @@ impl ZmqValue {
     }
 }
 
+/// Returns whether libzmq takes a text for one entry of a list.
+fn is_one_entry(text: &str) -> bool {
+    text.len() <= 255 && !text.contains([',', '\n'])
+}
+
 impl Form {
+    /// Returns what stands between the entries of a list that a value is added to.
+    fn adds(self) -> Option<char> {
+        match self {
+            Form::Network | Form::Id | Form::ProcessId => Some(','),
+            Form::Property => Some('\n'),
+            _ => None,
+        }
+    }
+
     /// Returns what a value of libzmq's means; `None` if nothing.
     fn read(self, value: ZmqValue) -> Option<Value> {
         let number = match (self, value) {
@@ -141,7 +170,29 @@ impl Form {
             (Form::TextOrEmpty, ZmqValue::Text(text)) if text.is_empty() => {
                 return Some(Value::None);
             }
-            (Form::Text | Form::TextOrEmpty, ZmqValue::Text(text)) => return Some(text.into()),
+            (Form::Property, ZmqValue::Text(text)) if text.is_empty() => return None,
+            (Form::Secret | Form::Network, ZmqValue::Text(text)) if text.is_empty() => {
+                return Some(Value::None);
+            }
+            (Form::Network | Form::Property, ZmqValue::Text(text)) if !is_one_entry(&text) => {
+                return None;
+            }
+            (
+                Form::Text | Form::TextOrEmpty | Form::Secret | Form::Network | Form::Property,
+                ZmqValue::Text(text),
+            ) => return Some(text.into()),
+            (Form::Id | Form::ProcessId, ZmqValue::Bytes(none)) if none.is_empty() => {
+                return Some(Value::None);
+            }
+            (Form::Id, ZmqValue::Int(id)) => return Some(id.cast_unsigned().to_string().into()),
+            (Form::ProcessId, ZmqValue::Int(id)) => return Some(id.to_string().into()),
+            (Form::StopBits, ZmqValue::Int(bits)) => {
+                let chosen = ReconnectStop::BITS
+                    .iter()
+                    .filter(|(_, bit)| bits & bit != 0);
+                let chosen: Vec<_> = chosen.map(|(condition, _)| *condition).collect();
+                return Some(chosen.to_value());
+            }
             (_, ZmqValue::Int(number)) => number,
             _ => return None,
         };
@@ -190,6 +241,14 @@ impl Form {
                 "CURVE" => 2,
                 _ => 0,
             }),
+            (Form::StopBits, chosen) => {
+                let chosen = Vec::<ReconnectStop>::from_value(chosen.clone()).unwrap_or_default();
+                let bits = ReconnectStop::BITS
+                    .iter()
+                    .filter(|(one, _)| chosen.contains(one));
+                ZmqValue::Int(bits.map(|(_, bit)| bit).sum())
+            }
+            (Form::Secret, _) => ZmqValue::Text(String::new()),
             (Form::NotifyBits, Value::Bool(on)) => ZmqValue::Int(i32::from(*on) * 3),
             (Form::HeartbeatTimeout, Value::Duration(MAX)) => ZmqValue::Int(0),
             (Form::SecondsOrMinus, Value::Duration(time)) => {
@@ -202,7 +261,15 @@ impl Form {
             (_, Value::Bytes(bytes)) => ZmqValue::Bytes(bytes.clone()),
             (_, Value::Text(text)) => ZmqValue::Text(text.clone()),
             (Form::Bytes | Form::BytesOrEmpty, Value::None) => ZmqValue::Bytes(Bytes::new()),
-            (Form::Text | Form::TextOrEmpty, Value::None) => ZmqValue::Text(String::new()),
+            (
+                Form::Text
+                | Form::TextOrEmpty
+                | Form::Network
+                | Form::Property
+                | Form::Id
+                | Form::ProcessId,
+                Value::None,
+            ) => ZmqValue::Text(String::new()),
             (Form::Millis(Absent::Zero) | Form::HeartbeatTtl | Form::BusyPoll, Value::None) => {
                 ZmqValue::Int(0)
             }
@@ -260,12 +327,20 @@ impl Options {
         if form == Form::Mechanism {
             return self.set(id, Value::None);
         }
-        let described = value.described();
-        let value = form.read(value).ok_or(OptionError::Value {
+        let described = match row.kind {
+            ValueKind::Secret => "a secret".to_owned(),
+            _ => value.described(),
+        };
+        let mut value = form.read(value).ok_or(OptionError::Value {
             option: row.name,
             value: described,
             allowed: row.allowed,
         })?;
+        if let (Some(separator), Value::Text(added), Value::Text(list)) =
+            (form.adds(), &value, (row.get)(self))
+        {
+            value = format!("{list}{separator}{added}").into();
+        }
         if self.is_taken_in_vain(id) {
             // Checked, and forgotten: what does nothing must not begin to do something.
             return (row.set)(&mut self.clone(), value);

@@ -424,7 +424,12 @@ fn news_of_the_peer_keeps_its_place_among_the_messages() {
     )
     .unwrap();
     let claim = |pipe: PipeId, name: &str| {
-        let peer = Peer::inproc(SocketType::Dealer, name.as_bytes(), true);
+        let peer = Peer::inproc(
+            SocketType::Dealer,
+            name.as_bytes(),
+            zmtp::Metadata::new(),
+            true,
+        );
         let placed = names.claim(Applicant {
             pipe,
             origin: Origin::connected(1),

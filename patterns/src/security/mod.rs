@@ -82,11 +82,12 @@ pub use self::curve::{
     Certificate, CertificateError, CertificateFileError, CurveKeys, KeyError, KeyPair, PublicKey,
     SecretKey, load_certificate, save_certificate, z85,
 };
-pub use self::handlers::{Addresses, And, Place, PlaceError, PlainUsers};
+pub use self::handlers::{Addresses, And, PlainUsers};
 pub(crate) use self::policy::{Access, Authority, Refused, asks};
 pub use self::selector::PeerSelector;
 pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
+pub use crate::peer_address::{Place, PlaceError};
 
 /// A peer that wants to come in.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Place;
 #[cfg(feature = "curve")]
 use super::PublicKey;
 use crate::peer::Peer;
+use crate::peer_address::Place;
 use crate::routing_id::{PeerId, RoutingId};
 
 /// Some peers: those whose connections `disconnect_peer` ends, of a [socket](crate::Socket::disconnect_peer) or of all sockets

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ipnet::IpNet;
 use zmtp::mechanism::Config as Security;
+#[cfg(feature = "socks")]
+use zmtp::mechanism::Password;
 
 use crate::capability::{
     Answers, Any, Conflates, ConflatesTopics, Greets, HearsSubscriptions, Identifies, Matches,
     NotesDepartures, NotesHiccups, PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests,
-    Routes, Sends, Zmtp,
+    Routes, Sends, SubscribesByMessage, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Pattern, check};
 use crate::error::OptionError;
-use crate::options::{OptionId, Options, SlowSubscriber, Value};
+use crate::options::{OptionId, Options, Property, ReconnectStop, SlowSubscriber, Value};
 use crate::rules::HasRules;
 use crate::sealed::Sealed;
 

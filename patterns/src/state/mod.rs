@@ -2,6 +2,7 @@
 //! and the state that is the same for all of them.
 //!
 //! ```text
+//! config.rs            what a socket is and how it is set up
 //! connections.rs       who is at the other ends of its connections, and the way to end them
 //! draining.rs          whether it takes new work
 //! liveness.rs          which endpoints have tasks that run, and which are gone
@@ -13,6 +14,7 @@
 //!
 //! Made by the core of a socket; read and written by `connection/` and by `inproc`.
 
+mod config;
 mod connections;
 mod draining;
 mod liveness;
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use zmtp::{Batch, Message};
+use zmtp::Batch;
 
 use crate::monitor::Events;
 use crate::options::Options;
@@ -37,12 +39,14 @@ use crate::pipe::{
     PipeWriter, SessionPipe,
 };
 use crate::routing_id::RoutingId;
-use crate::rules::{PeerNaming, Protocol, Rules};
+use crate::rules::{PeerNaming, Rules};
 use crate::security::Authority;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
+pub(crate) use config::Config;
+use config::{first_messages, limits};
 pub(crate) use connections::{ConnectionPlace, Connections};
 pub(crate) use draining::{Draining, Greeting};
 pub(crate) use liveness::{Liveness, Running};
@@ -51,33 +55,6 @@ pub(crate) use stats_registry::{LeftInPipe, PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
     SubscriptionSet, is_subscription, parse_subscription, subscription_message, take_subscriptions,
 };
-
-/// What a socket is and how it is set up: a snapshot, which does not change.
-pub(crate) struct Config {
-    pub(crate) rules: &'static Rules,
-    pub(crate) options: Options,
-}
-
-impl Config {
-    /// Returns whether the application is to hear which peers come and go.
-    pub(crate) fn tells_of_peers(&self) -> bool {
-        match self.rules.speaks {
-            Protocol::Zmtp => self.options.notify,
-            Protocol::Raw => self.options.stream_notify,
-        }
-    }
-
-    /// Returns what the application reads when a connection is lost, as if the peer had sent it. By inproc either side hears
-    /// that the other has gone, as of a connection `is_accepted`.
-    pub(crate) fn words(&self, is_accepted: bool) -> Option<Message> {
-        let words = if is_accepted {
-            &self.options.disconnect_message
-        } else {
-            &self.options.hiccup_message
-        };
-        words.clone().map(Message::from)
-    }
-}
 
 /// What all tasks and both halves of a socket share, as it is now.
 pub(crate) struct State {
@@ -465,44 +442,4 @@ impl State {
     pub(crate) fn left(&self) -> usize {
         self.unsent() + self.stats.waiting().0
     }
-}
-
-/// Returns what a socket's pipes may hold: what is sent, and what is received.
-fn limits(rules: &Rules, options: &Options) -> (Limits, Limits) {
-    // What goes the other way is subscriptions, and none of them may take the place of another.
-    let Rules {
-        publishes,
-        subscribes,
-        ..
-    } = *rules;
-    let send = Limits {
-        hwm: options.send_hwm,
-        bytes: options.send_hwm_bytes,
-        ttl: options.send_ttl,
-        conflate: options.conflate && !subscribes,
-        by_topic: options.conflate_topics && publishes,
-    };
-    let recv = Limits {
-        hwm: options.recv_hwm,
-        bytes: options.recv_hwm_bytes,
-        ttl: None,
-        conflate: options.conflate && !publishes,
-        by_topic: options.conflate_topics && !publishes,
-    };
-    (send, recv)
-}
-
-/// Returns the hello, the probe for ROUTERs, or the welcome for subscribers.
-fn first_messages(options: &Options) -> Batch {
-    let mut first = Batch::new();
-    if let Some(hello) = &options.hello_message {
-        first.push_owned(Message::from(hello.clone()), usize::MAX);
-    }
-    if options.probe_router {
-        first.push_owned(Message::from(""), usize::MAX);
-    }
-    if let Some(welcome) = &options.welcome {
-        first.push_owned(Message::from(welcome.clone()), usize::MAX);
-    }
-    first
 }

@@ -81,18 +81,28 @@ impl SubscriptionSet {
     }
 
     /// Takes one subscription back and `tell`s the peers if it was the last one of this topic (R-SUB-3).
-    /// `false`: there was none (R-SUB-2).
-    pub(crate) fn unsubscribe(&self, topic: &[u8], tell: impl FnOnce(&Message)) -> bool {
+    /// `false`: there was none (R-SUB-2). If it `tells_all`, the peers hear in any case.
+    pub(crate) fn unsubscribe(
+        &self,
+        topic: &[u8],
+        tells_all: bool,
+        tell: impl FnOnce(&Message),
+    ) -> bool {
         let mut topics = self.lock();
-        let Some(count) = topics.get_mut(topic) else {
-            return false;
+        let (was_there, is_last) = match topics.get_mut(topic) {
+            None => (false, false),
+            Some(count) => {
+                *count -= 1;
+                (true, *count == 0)
+            }
         };
-        *count -= 1;
-        if *count == 0 {
+        if is_last {
             topics.remove(topic);
+        }
+        if is_last || tells_all {
             tell(&subscription_message(false, topic));
         }
-        true
+        was_there
     }
 
     /// Takes all subscriptions back, and `tell`s the peers.

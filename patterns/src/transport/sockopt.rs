@@ -27,6 +27,9 @@ pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<
     if let Some(limit) = options.tcp_user_timeout {
         user_timeout(socket, limit)?;
     }
+    if let Some(limit) = options.system_busy_poll {
+        set_busy_poll(socket, u32::try_from(limit.as_micros()).unwrap_or(u32::MAX))?;
+    }
     if options.tos != 0 {
         let class = u32::from(options.tos);
         if ipv6 {
@@ -38,7 +41,37 @@ pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<
             socket.set_tos_v4(class)?;
         }
     }
+    // The system chooses one by the type of service, so this comes last.
+    if options.priority != 0 {
+        set_priority(socket, options.priority)?;
+    }
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn set_priority(socket: &Socket, priority: u32) -> io::Result<()> {
+    socket.set_priority(priority)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_priority(_: &Socket, _: u32) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "option priority does not exist on this system",
+    ))
+}
+
+#[cfg(target_os = "linux")]
+fn set_busy_poll(socket: &Socket, microseconds: u32) -> io::Result<()> {
+    socket.set_busy_poll(microseconds)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_busy_poll(_: &Socket, _: u32) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "option system_busy_poll does not exist on this system",
+    ))
 }
 
 /// How many bytes that it cannot send yet the system takes: enough to fill a receiver that was slow for a moment.

@@ -1,10 +1,12 @@
-//! TCP through a SOCKS5 proxy (RFC 1928): option `socks_proxy`. Called by `tcp.rs`.
+//! TCP through a SOCKS5 proxy (RFC 1928), with user name and password if there are any (RFC 1929): options `socks_proxy`,
+//! `socks_username` and `socks_password`. Called by `tcp.rs`.
 
 use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tokio_socks::TargetAddr;
 use tokio_socks::tcp::Socks5Stream;
+use zmtp::mechanism::Password;
 
 use super::tcp::{reach, unresolved, within};
 use crate::endpoint::{Host, TcpEndpoint};
@@ -25,7 +27,8 @@ pub(super) async fn connect(
     let proxy = proxy_of(options)?;
     Some(
         async {
-            let (stream, address) = reach(&proxy, tcp.source(), options, delayed).await?;
+            let source = proxy.source().or(tcp.source());
+            let (stream, address) = reach(&proxy, source, options, delayed).await?;
             let stream = through(stream, address, tcp, options).await?;
             Ok((stream, address))
         }
@@ -49,7 +52,16 @@ async fn through(
         Host::Any => return Err(unresolved(tcp.host(), "no address".to_owned())),
     };
     let asked = async {
-        let connected = Socks5Stream::connect_with_socket(stream, target).await;
+        let connected = match &options.socks_username {
+            None => Socks5Stream::connect_with_socket(stream, target).await,
+            Some(username) => {
+                let password = options.socks_password.as_ref().map(Password::as_bytes);
+                // It was made of text.
+                let password = str::from_utf8(password.unwrap_or_default()).unwrap_or_default();
+                Socks5Stream::connect_with_password_and_socket(stream, target, username, password)
+                    .await
+            }
+        };
         connected.map_err(|error| ConnectFailure::Proxy {
             address,
             reason: error.to_string(),

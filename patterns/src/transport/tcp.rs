@@ -224,8 +224,12 @@ pub(super) fn check_connect(
     options: &Options,
 ) -> Result<(), EndpointError> {
     tcp.check_connect(scheme)?;
-    let proxy = proxy_of(options);
-    tcp.check_source(proxy.as_ref().unwrap_or(tcp).host())
+    match proxy_of(options) {
+        // `reach` takes the proxy's own source before that of the endpoint.
+        Some(proxy) if proxy.source().is_some() => proxy.check_source(proxy.host()),
+        Some(proxy) => tcp.check_source(proxy.host()),
+        None => tcp.check_source(tcp.host()),
+    }
 }
 
 /// Returns nothing: this build knows no proxies.

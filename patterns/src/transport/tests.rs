@@ -342,6 +342,7 @@ async fn socket_options_reach_both_ends() {
         send_buffer: Some(40_000),
         recv_buffer: Some(50_000),
         tos: 0x10,
+        priority: 5,
         ..options()
     };
     let listener = bind(&endpoint("tcp://127.0.0.1:*"), &options)
@@ -369,6 +370,37 @@ async fn socket_options_reach_both_ends() {
         assert_eq!(socket.send_buffer_size().unwrap(), 80_000);
         assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
         assert_eq!(socket.tos_v4().unwrap(), 0x10);
+        assert_eq!(socket.priority().unwrap(), 5);
+    }
+}
+
+/// Who has no privilege may not poll for longer than the system itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_polls_for_as_long_as_it_is_told_or_says_that_it_does_not() {
+    let options = Options {
+        system_busy_poll: Some(Duration::from_micros(50)),
+        ..options()
+    };
+    let listener = match bind(&endpoint("tcp://127.0.0.1:*"), &options).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let BindError::Io { source, .. } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
+            return;
+        }
+    };
+    let (connected, accepted) = tokio::join!(
+        connect(listener.endpoint(), &options, &|| ()),
+        listener.accept()
+    );
+    for stream in [connected.unwrap().0, accepted.unwrap().0] {
+        let Stream::Tcp(stream) = stream else {
+            panic!("not tcp");
+        };
+        assert_eq!(SockRef::from(&stream).busy_poll().unwrap(), 50);
     }
 }
 

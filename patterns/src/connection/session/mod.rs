@@ -332,6 +332,7 @@ fn config(shared: &Shared) -> zmtp::Config {
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();
     config.drain = true;
+    config.metadata = options.told_properties();
     config.authenticate = security::asks(options);
     config.require_server_role = options.require_server_role;
     #[cfg(feature = "curve")]

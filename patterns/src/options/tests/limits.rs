@@ -37,6 +37,10 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let zero_up = || time(Duration::ZERO, MAX);
     let millisecond_up = || time(MILLISECOND, MAX);
     let length = |bytes: usize| Value::from("x".repeat(bytes));
+    let ids = |good: &'static str, bad: &[&'static str]| {
+        let bad = bad.iter().map(|bad| Value::from(*bad)).collect();
+        (vec![Value::None, "7".into(), good.into()], bad)
+    };
     let some_message = || (vec![Value::None, length(1), length(70_000)], vec![]);
     let rows = [
         ("send_hwm", any_number()),
@@ -203,6 +207,89 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             ),
         ),
         (
+            "priority",
+            (
+                vec![0.into(), i32::MAX.into()],
+                vec![(-1).into(), (1_i64 << 31).into(), Value::None],
+            ),
+        ),
+        (
+            "system_busy_poll",
+            time(
+                Duration::from_micros(1),
+                Duration::from_micros(i32::MAX as u64),
+            ),
+        ),
+        (
+            "accept_networks",
+            (
+                vec![
+                    Value::None,
+                    "10.0.0.0/8".into(),
+                    "::1/128,10.1.2.3/32".into(),
+                ],
+                vec![
+                    "10.0.0.0/33".into(),
+                    "::/129".into(),
+                    "localhost".into(),
+                    "uid:3".into(),
+                    "/".into(),
+                ],
+            ),
+        ),
+        (
+            "accept_users",
+            ids("0,4294967295", &["-1", "4294967296", "root"]),
+        ),
+        (
+            "accept_groups",
+            ids("0,4294967295", &["-1", "4294967296", "root"]),
+        ),
+        (
+            "accept_processes",
+            ids("-2147483648,2147483647", &["2147483648", "init"]),
+        ),
+        (
+            "reconnect_stop",
+            (
+                vec![Value::None, "Refused,HandshakeFailed,Disconnected".into()],
+                vec!["refused".into(), "Refused;Disconnected".into()],
+            ),
+        ),
+        (
+            "properties",
+            (
+                vec![
+                    Value::None,
+                    "X-a:1".into(),
+                    "X-a:x: y\nX-B:2".into(),
+                    format!("X-{}:{}", "a".repeat(253), "v".repeat(4096 - 5 - 255)).into(),
+                ],
+                vec![
+                    "X-a".into(),
+                    "X-a:".into(),
+                    "X-:v".into(),
+                    "Y-a:v".into(),
+                    "x-a:v".into(),
+                    "X-a b:v".into(),
+                    "X-a:v\0".into(),
+                    "X-Drain:1".into(),
+                    "X-drain:1".into(),
+                    format!("X-{}:v", "a".repeat(254)).into(),
+                    format!("X-{}:{}", "a".repeat(253), "v".repeat(4096 - 4 - 255)).into(),
+                ],
+            ),
+        ),
+        ("verbose_unsubscribe", switch()),
+        (
+            "socks_username",
+            (vec![Value::None, length(1), length(255)], vec![length(256)]),
+        ),
+        (
+            "socks_password",
+            (vec![Value::None, length(1), length(255)], vec![length(256)]),
+        ),
+        (
             "tcp_keepalive",
             (vec![Value::None, true.into(), false.into()], vec![]),
         ),
@@ -219,12 +306,18 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         (
             "socks_proxy",
             (
-                vec![Value::None, "proxy:1".into(), "[::1]:65535".into()],
+                vec![
+                    Value::None,
+                    "proxy:1".into(),
+                    "[::1]:65535".into(),
+                    "127.0.0.1:0;proxy:1".into(),
+                ],
                 vec![
                     "".into(),
                     "proxy".into(),
                     "proxy:0".into(),
                     "proxy:65536".into(),
+                    "127.0.0.1:0;[::1]:1".into(),
                     "proxy:*".into(),
                 ],
             ),

@@ -36,6 +36,9 @@ fn every_option_takes_its_limits_and_refuses_what_is_beyond() {
             let read = options.get(id).unwrap();
             let same = match (value, &read) {
                 (Value::Text(text), Value::Bytes(bytes)) => text.as_bytes() == bytes,
+                (Value::Text(_), read) if row.kind == ValueKind::Secret => {
+                    *read == "a secret".into()
+                }
                 (value, read) => value == read,
             };
             assert!(same, "{id} was set to {value:?} and is {read:?}");
@@ -68,7 +71,8 @@ fn values_of_another_kind_are_refused_by_every_option() {
         for (kind, value) in &values {
             let kind_of_id = id.row().kind;
             // Text stands for its bytes.
-            if *kind == kind_of_id || (*kind, kind_of_id) == (ValueKind::Text, ValueKind::Bytes) {
+            let texts = [ValueKind::Bytes, ValueKind::Secret];
+            if *kind == kind_of_id || (*kind == ValueKind::Text && texts.contains(&kind_of_id)) {
                 continue;
             }
             let error = Options::default().set(id, value.clone()).unwrap_err();
@@ -133,6 +137,43 @@ fn secrets_are_not_read_and_not_set_by_name() {
 }
 
 #[test]
+#[cfg(feature = "socks")]
+fn a_password_is_shown_nowhere() {
+    let mut options = Options::default();
+    let password = id("socks_password");
+    options.set(password, "pa55word").unwrap();
+    let shown = format!("{options:?} {:?}", options.get(password));
+    assert!(!shown.contains("pa55word"), "{shown}");
+    assert_eq!(
+        options.get_zmq(password),
+        Ok(ZmqValue::Text(String::new())),
+        "it is not read back"
+    );
+    let long = "pa55word".repeat(32);
+    let error = options.set(password, long.as_str()).unwrap_err();
+    assert!(!error.to_string().contains("pa55word"), "{error}");
+    let error = options.set_zmq(password, ZmqValue::Text(long)).unwrap_err();
+    assert!(!error.to_string().contains("pa55word"), "{error}");
+    let error = options.set(password, 5).unwrap_err();
+    assert!(error.to_string().contains("the number 5"), "{error}");
+}
+
+#[test]
+fn of_properties_of_one_name_the_first_counts() {
+    let mut options = Options::default();
+    options
+        .set(
+            id("properties"),
+            "X-a:1\nX-b:2\nx-A:3".replace("x-A", "X-A"),
+        )
+        .unwrap();
+    assert_eq!(options.get(id("properties")), Ok("X-a:1\nX-b:2".into()));
+    let told = options.told_properties();
+    assert_eq!(told.get("X-A"), Some(&b"1"[..]));
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
 fn an_empty_zap_domain_is_none() {
     let mut options = Options::default();
     options.set(id("zap_domain"), "global").unwrap();
@@ -175,7 +216,7 @@ fn text_is_read_as_users_write_it() {
         let value = Options::default().get(id).unwrap();
         if !matches!(
             id.row().kind,
-            ValueKind::Text | ValueKind::Bytes | ValueKind::Opaque
+            ValueKind::Text | ValueKind::Bytes | ValueKind::Secret | ValueKind::Opaque
         ) {
             assert_eq!(id.parse(&value.to_string()), Ok(value), "{id}");
         }

@@ -81,7 +81,28 @@ fn libzmqs_integers_mean_what_they_mean_there() {
             50,
             Some((Duration::from_micros(50).into(), 50)),
         ),
-        ("BUSY_POLL", 1_000_001, None),
+        (
+            "BUSY_POLL",
+            i32::MAX,
+            Some((Duration::from_micros(i32::MAX as u64).into(), i32::MAX)),
+        ),
+        ("RECONNECT_STOP", 0, Some((Value::None, 0))),
+        (
+            "RECONNECT_STOP",
+            3,
+            Some(("Refused,HandshakeFailed".into(), 3)),
+        ),
+        ("RECONNECT_STOP", 4, Some(("Disconnected".into(), 4))),
+        // libzmq takes any number, and looks at three bits.
+        (
+            "RECONNECT_STOP",
+            -1,
+            Some(("Refused,HandshakeFailed,Disconnected".into(), 7)),
+        ),
+        ("PRIORITY", 0, Some((0.into(), 0))),
+        ("PRIORITY", i32::MAX, Some((i32::MAX.into(), i32::MAX))),
+        ("PRIORITY", -1, None),
+        ("XSUB_VERBOSE_UNSUBSCRIBE", -1, Some((true.into(), 1))),
         ("IPV6", 1, Some((true.into(), 1))),
         ("IPV6", 2, None),
         ("IMMEDIATE", 2, None),
@@ -110,6 +131,10 @@ fn every_integer_of_libzmqs_is_read_as_it_was_set_or_refused() {
         "RCVBUF",
         "BUSY_POLL",
         "RECONNECT_IVL",
+        "RECONNECT_STOP",
+        "IPC_FILTER_UID",
+        "IPC_FILTER_GID",
+        "IPC_FILTER_PID",
     ];
     for id in OptionId::all() {
         let Some((name, _)) = id.row().zmq else {
@@ -134,6 +159,7 @@ fn every_integer_of_libzmqs_is_read_as_it_was_set_or_refused() {
             "ZMQ_HEARTBEAT_TIMEOUT",
             "ZMQ_ROUTING_ID",
             "ZMQ_ZAP_DOMAIN",
+            "ZMQ_METADATA",
         ];
         assert_eq!(
             options.set_zmq(id, value.clone()).is_err(),
@@ -194,6 +220,56 @@ fn libzmqs_wider_numbers_bytes_and_text() {
             assert_eq!(options.get(zmq(name)), Ok(expected), "{name}");
         }
     }
+}
+
+/// What an option is after libzmq's calls, one after the other; `None` for one that is refused.
+fn after(name: &str, calls: &[(&[u8], bool)]) -> Value {
+    let mut options = Options::default();
+    for (memory, is_taken) in calls {
+        let value = ZmqValue::from_bytes(zmq(name), memory);
+        let set = value.map(|value| options.set_zmq(zmq(name), value));
+        assert_eq!(matches!(set, Some(Ok(()))), *is_taken, "{name} {memory:?}");
+    }
+    options.get(zmq(name)).unwrap()
+}
+
+#[test]
+fn libzmqs_lists_grow_by_an_entry_with_each_call() {
+    let networks = after(
+        "TCP_ACCEPT_FILTER",
+        &[
+            (b"10.0.0.0/8", true),
+            (b"10.0.0.0/33", false),
+            (b"10.0.0.0,::1", false),
+            (b"unparsable", false),
+            (b"::1", true),
+        ],
+    );
+    assert_eq!(networks, "10.0.0.0/8,::1/128".into());
+    let cleared = after("TCP_ACCEPT_FILTER", &[(b"10.0.0.0/8", true), (b"", true)]);
+    assert_eq!(cleared, Value::None);
+    let (seven, most) = (7_i32.to_ne_bytes(), u32::MAX.to_ne_bytes());
+    for name in ["IPC_FILTER_UID", "IPC_FILTER_GID"] {
+        let calls: [(&[u8], bool); 3] = [(&seven, true), (&[1, 2], false), (&most, true)];
+        assert_eq!(after(name, &calls), "7,4294967295".into());
+        let calls: [(&[u8], bool); 2] = [(&seven, true), (&[], true)];
+        assert_eq!(after(name, &calls), Value::None);
+    }
+    let calls: [(&[u8], bool); 2] = [(&seven, true), (&most, true)];
+    assert_eq!(after("IPC_FILTER_PID", &calls), "7,-1".into());
+    let properties = after(
+        "METADATA",
+        &[
+            (b"X-hello:hello", true),
+            (b"X-connection:primary:1", true),
+            (b"X-hello:again", true),
+            (b"hello:hello", false),
+            (b"X-hello", false),
+            (b"X-hello:", false),
+            (b"", false),
+        ],
+    );
+    assert_eq!(properties, "X-hello:hello\nX-connection:primary:1".into());
 }
 
 #[test]
