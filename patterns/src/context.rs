@@ -3,6 +3,7 @@
 mod closing;
 mod members;
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -14,7 +15,7 @@ use tokio::time::{Sleep, timeout};
 pub(crate) use self::members::{Member, Members};
 use crate::error::{CloseReport, ContextReport};
 use crate::inproc;
-use crate::io_threads::{self, IoThreads, OfProcess};
+use crate::io_threads::{self, Begin, IoThreads, OfProcess};
 use crate::logs;
 use crate::runtime;
 use crate::security::{Authenticator, Authority, PeerSelector};
@@ -113,9 +114,33 @@ impl Context {
     /// The system refused a thread or its event queue.
     pub fn with_io_threads(count: usize) -> io::Result<Self> {
         Ok(Context {
-            io_threads: Some(IoThreads::start(count.max(1))?),
+            io_threads: Some(IoThreads::start(count.max(1), None)?),
             ..Context::new()
         })
+    }
+
+    /// Makes a context with I/O threads of its own, as [`with_io_threads`](Self::with_io_threads) does. Each calls `begin`
+    /// with its number, from 0 on, when it starts: to take a name, a priority, or its place among the processors. What that
+    /// returns is dropped by the same thread, as the last it does.
+    ///
+    /// # Errors
+    ///
+    /// The system refused a thread or its event queue.
+    pub fn with_prepared_io_threads<T: 'static>(
+        count: usize,
+        begin: impl Fn(usize) -> T + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let begin: Begin = Arc::new(move |number| Box::new(begin(number)) as Box<dyn Any>);
+        Ok(Context {
+            io_threads: Some(IoThreads::start(count.max(1), Some(&begin))?),
+            ..Context::new()
+        })
+    }
+
+    /// Returns the runtime of one of its I/O threads, each in turn: for tasks of the application's that go with the sockets.
+    /// `None`: it has no I/O threads.
+    pub fn io_runtime(&self) -> Option<Handle> {
+        self.io_threads.as_ref().map(|threads| threads.pick(0))
     }
 
     /// Makes the context of a simulated host: its `tcp://` endpoints are on that network.

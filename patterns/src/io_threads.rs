@@ -5,6 +5,7 @@
 //! itself: for programs without tokio, and for those whose tasks compute for long and must not hold up
 //! their connections. The sockets are the same; only the pipe's other end lives on another thread.
 
+use std::any::Any;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -22,13 +23,16 @@ pub(crate) struct IoThreads {
     ended: CancellationToken,
 }
 
+/// What an I/O thread calls with its number when it begins. It drops what that returns when it ends.
+pub(crate) type Begin = Arc<dyn Fn(usize) -> Box<dyn Any> + Send + Sync>;
+
 impl IoThreads {
-    pub(crate) fn start(count: usize) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(count: usize, begin: Option<&Begin>) -> io::Result<Arc<Self>> {
         let ended = CancellationToken::new();
         // Ends the threads that have started, should one of them fail to.
         let guard = ended.clone().drop_guard();
         let runtimes = (0..count)
-            .map(|number| start(number, ended.clone()))
+            .map(|number| start(number, ended.clone(), begin.cloned()))
             .collect::<io::Result<_>>()?;
         guard.disarm();
         Ok(Arc::new(IoThreads {
@@ -66,7 +70,7 @@ impl IoThreads {
 /// A process that was forked has another one.
 pub(crate) fn of_process() -> io::Result<Arc<IoThreads>> {
     static THREADS: OnceLock<Box<OfProcess<Arc<IoThreads>>>> = OnceLock::new();
-    OfProcess::find(&THREADS, std::process::id(), || IoThreads::start(1))
+    OfProcess::find(&THREADS, std::process::id(), || IoThreads::start(1, None))
 }
 
 /// What one process has one of. A process that is forked gets none of the other's threads, and its locks as they were: so
@@ -110,12 +114,16 @@ impl Drop for IoThreads {
     }
 }
 
-fn start(number: usize, ended: CancellationToken) -> io::Result<Handle> {
+fn start(number: usize, ended: CancellationToken, begin: Option<Begin>) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name(format!("purezmq-io-{number}"))
-        .spawn(move || runtime.block_on(ended.cancelled()))?;
+        .spawn(move || {
+            let _until_the_end = begin.map(|begin| begin(number));
+            runtime.block_on(ended.cancelled());
+            drop(runtime);
+        })?;
     Ok(handle)
 }
 

@@ -9,11 +9,13 @@
 //! endpoints.rs    bind, connect, and their ends; attachments.rs, endpoint_table.rs: those that are there
 //! call.rs         a call of the application: send, recv, and what they are polled with
 //! calls.rs        trying, waiting, yielding
+//! asked.rs        what is tried and asked without waiting, for whoever waits in another way
 //! draining.rs     taking no new work
 //! events.rs       what connections have to tell
 //! halves.rs       a socket divided, and whole again
 //! ```
 
+mod asked;
 mod attachments;
 pub(crate) mod call;
 mod calls;

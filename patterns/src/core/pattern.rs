@@ -86,6 +86,21 @@ pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
         core.sender.has_room()
     }
 
+    /// Says whether `send` would take a message that begins with this frame, as far as that one tells. Pending: not now.
+    #[doc(hidden)]
+    fn begins(core: &mut Core<Self>, _first: &[u8]) -> Poll<Result<(), Refusal>> {
+        match Self::is_writable(core) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Says whether the peer of this name could be given a message now. `None`: there is no such peer, or none has a name.
+    #[doc(hidden)]
+    fn has_room_for(_core: &mut Core<Self>, _peer: &[u8]) -> Option<bool> {
+        None
+    }
+
     /// Hears that nothing can come any more: all endpoints are gone.
     #[doc(hidden)]
     fn bereft(_core: &mut Core<Self>) {}

@@ -108,6 +108,8 @@ struct State<E> {
     look: bool,
     /// The handle's task, while it waits.
     waiting: Option<Waker>,
+    /// Whoever watches the socket from outside: woken by every event, and stays.
+    watching: Option<Waker>,
     /// The handle is gone, and the socket is not: pipes rest here.
     abandoned: bool,
     /// The socket is gone, or has ended under its handle: events are dropped.
@@ -128,6 +130,7 @@ impl<E: PipeEnd> Inbox<E> {
                 configured: false,
                 look: false,
                 waiting: None,
+                watching: None,
                 abandoned: false,
                 closed: false,
             }),
@@ -195,11 +198,20 @@ impl<E: PipeEnd> Inbox<E> {
 
     fn notify(&self, mut state: MutexGuard<'_, State<E>>) {
         self.unread.store(true, Ordering::Release);
-        let waiting = state.waiting.take();
+        let wakers = state.wakers();
         drop(state);
-        if let Some(waker) = waiting {
-            waker.wake();
-        }
+        wake(wakers);
+    }
+
+    /// Has a waker woken by every event from now on, and by the end of the socket; at once, if there are events. `None`: no
+    /// longer.
+    pub(crate) fn watch(&self, waker: Option<Waker>) {
+        let mut state = self.lock();
+        let old = std::mem::replace(&mut state.watching, waker);
+        let now = state.watching.clone().filter(|_| self.has_events());
+        drop(state);
+        drop(old);
+        wake([now, None]);
     }
 
     /// Returns whether there are events to read.
@@ -299,17 +311,15 @@ impl<E: PipeEnd> Inbox<E> {
 
     /// Does so under a handle that stays, which is woken, and hears of it with each call.
     pub(crate) fn shut(&self) {
-        let waiting = self.end();
-        if let Some(waker) = waiting {
-            waker.wake();
-        }
+        let wakers = self.end();
+        wake(wakers);
     }
 
-    fn end(&self) -> Option<Waker> {
+    fn end(&self) -> [Option<Waker>; 2] {
         let mut state = self.lock();
         state.closed = true;
         self.unread.store(true, Ordering::Release);
-        let waiting = state.waiting.take();
+        let wakers = state.wakers();
         let events = std::mem::take(&mut state.events);
         let (unseen, vanished) = (
             std::mem::take(&mut state.unseen),
@@ -317,11 +327,22 @@ impl<E: PipeEnd> Inbox<E> {
         );
         drop(state);
         drop((events, unseen, vanished));
-        waiting
+        wakers
+    }
+}
+
+fn wake(wakers: [Option<Waker>; 2]) {
+    for waker in wakers.into_iter().flatten() {
+        waker.wake();
     }
 }
 
 impl<E: PipeEnd> State<E> {
+    /// Returns who is to be woken: the task that waits, and whoever watches.
+    fn wakers(&mut self) -> [Option<Waker>; 2] {
+        [self.waiting.take(), self.watching.clone()]
+    }
+
     /// Takes what is not among the events, and forgets which pipes are among them.
     #[cold]
     fn take_rest(&mut self, read: &mut VecDeque<PipeEvent<E>>) {

@@ -117,6 +117,23 @@ impl ByPeer {
         Some(addressee.writer.is_drained_to())
     }
 
+    /// Whether the peer of this name would be given a message now. `None`: there is no such peer.
+    pub(crate) fn has_room_for(&mut self, to: &[u8]) -> Option<bool> {
+        let pipe = self.names.get(to)?.pipe;
+        match self.send_with(pipe, PipeWriter::check_room) {
+            Ok(()) => Some(true),
+            Err(Undelivered::Full) => Some(false),
+            Err(Undelivered::Unknown) => None,
+        }
+    }
+
+    /// Whether any peer that has a name would be given a message now.
+    pub(crate) fn has_room_anywhere(&mut self) -> bool {
+        let named = self.pipes.values_mut().filter(|one| one.name.is_some());
+        let mut writers = named.map(|addressee| &mut addressee.writer);
+        writers.any(|writer| writer.check_room().is_ok())
+    }
+
     /// The names of all peers that have one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &RoutingId> {
         let all = self.pipes.values();

@@ -1,5 +1,7 @@
 //! [`AnySocket`]: a socket whose type is a value.
 
+mod asked;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use zmtp::Message;
@@ -75,6 +75,14 @@ pub(crate) trait ErasedSocket: Any + Send {
     ) -> Poll<Result<usize, RecvError>>;
     fn try_send(&mut self, message: Message) -> Result<(), SendError>;
     fn try_recv(&mut self) -> Result<Message, RecvError>;
+    /// Sends without waiting. Pending: the message is untouched.
+    fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>>;
+    /// Says whether a message that begins with this frame would be taken now.
+    fn begin_now(&mut self, first: &[u8]) -> Poll<Result<(), SendError>>;
+    fn has_room_for(&mut self, peer: &[u8]) -> Option<bool>;
+    fn is_readable(&mut self) -> bool;
+    fn is_writable(&mut self) -> bool;
+    fn watch(&mut self, waker: Option<&Waker>);
     fn last_peer(&self) -> Option<Arc<Peer>>;
     fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
     fn join(&mut self, join: bool, group: &[u8]) -> Result<(), GroupError>;
@@ -272,6 +280,41 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
             return Err(recv_error::<P>(Refusal::Unsupported));
         }
         self.handle.with(|core| core.try_recv(One)).map(Into::into)
+    }
+
+    fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>> {
+        if !D::SENDS {
+            return Poll::Ready(self.unsupported_send(std::mem::take(message)));
+        }
+        let mut item = P::Sent::from(std::mem::take(message));
+        let sent = self.handle.with(|core| core.send_now(&mut item));
+        if sent.is_pending() {
+            *message = item.into();
+        }
+        sent
+    }
+
+    fn begin_now(&mut self, first: &[u8]) -> Poll<Result<(), SendError>> {
+        if !D::SENDS {
+            return Poll::Ready(self.unsupported_send(Message::new()));
+        }
+        self.handle.with(|core| core.begin_now(first))
+    }
+
+    fn has_room_for(&mut self, peer: &[u8]) -> Option<bool> {
+        self.handle.with(|core| core.has_room_for(peer))
+    }
+
+    fn is_readable(&mut self) -> bool {
+        D::RECEIVES && self.handle.with(Core::is_readable_now)
+    }
+
+    fn is_writable(&mut self) -> bool {
+        D::SENDS && self.handle.with(Core::is_writable_now)
+    }
+
+    fn watch(&mut self, waker: Option<&Waker>) {
+        self.handle.peek(|core| core.watch(waker));
     }
 
     fn last_peer(&self) -> Option<Arc<Peer>> {

@@ -75,6 +75,13 @@ impl Pattern for Rep {
         core.state.asker.is_some()
     }
 
+    fn begins(core: &mut Core<Self>, _first: &[u8]) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(match core.state.asker {
+            Some(_) => Ok(()),
+            None => Err(Refusal::State(NO_QUESTION)),
+        })
+    }
+
     /// Takes the next well-formed request.
     fn recv(core: &mut Core<Self>) -> Poll<Result<Message, Refusal>> {
         if core.state.asker.is_some() {

@@ -139,6 +139,16 @@ impl Pattern for Req {
         is_its_turn && core.sender.has_room()
     }
 
+    fn begins(core: &mut Core<Self>, _first: &[u8]) -> Poll<Result<(), Refusal>> {
+        if core.state.asked.is_some() && !core.shared.config.options.relaxed {
+            return Poll::Ready(Err(Refusal::State(AWAITING_REPLY)));
+        }
+        match core.sender.has_room() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    }
+
     /// The request went down with its endpoint: another one may be sent, once there is an endpoint again.
     fn bereft(core: &mut Core<Self>) {
         core.state.asked = None;

@@ -235,6 +235,25 @@ impl Pattern for Router {
         Poll::Ready(Ok(()))
     }
 
+    fn is_writable(core: &mut Core<Self>) -> bool {
+        !core.shared.config.options.mandatory || core.sender.has_room_anywhere()
+    }
+
+    fn begins(core: &mut Core<Self>, peer: &[u8]) -> Poll<Result<(), Refusal>> {
+        if !core.shared.config.options.mandatory {
+            return Poll::Ready(Ok(()));
+        }
+        match core.sender.has_room_for(peer) {
+            Some(true) => Poll::Ready(Ok(())),
+            Some(false) => Poll::Pending,
+            None => Poll::Ready(Err(Refusal::Unroutable)),
+        }
+    }
+
+    fn has_room_for(core: &mut Core<Self>, peer: &[u8]) -> Option<bool> {
+        core.sender.has_room_for(peer)
+    }
+
     fn recv(core: &mut Core<Self>) -> Poll<Result<RouterEvent, Refusal>> {
         while let Some(next) = core.receiver.recv_or_mark() {
             // Nothing comes before the routing id: the session gives it first.

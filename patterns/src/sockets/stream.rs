@@ -238,6 +238,18 @@ impl Pattern for Stream {
         }
     }
 
+    fn begins(core: &mut Core<Self>, peer: &[u8]) -> Poll<Result<(), Refusal>> {
+        match core.sender.has_room_for(peer) {
+            Some(true) => Poll::Ready(Ok(())),
+            Some(false) => Poll::Pending,
+            None => Poll::Ready(Err(Refusal::Unroutable)),
+        }
+    }
+
+    fn has_room_for(core: &mut Core<Self>, peer: &[u8]) -> Option<bool> {
+        core.sender.has_room_for(peer)
+    }
+
     fn recv(core: &mut Core<Self>) -> Poll<Result<StreamEvent, Refusal>> {
         while let Some(next) = core.receiver.recv_or_mark() {
             // Nothing comes before the routing id: the session gives it first.
