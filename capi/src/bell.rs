@@ -1,0 +1,141 @@
+//! [`Bell`]: a descriptor that becomes readable when somebody rings, and [`Watch`]: who is rung when something happens to a
+//! socket.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::task::{Wake, Waker};
+
+use parking_lot::Mutex;
+
+use crate::errno::{Errno, Result};
+
+/// An eventfd: for a thread that waits in poll(2), and for a program that waits for `ZMQ_FD`.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    fd: OwnedFd,
+    /// It was rung since it was last silenced: the descriptor is readable, or about to be.
+    rung: AtomicBool,
+}
+
+impl Bell {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        // SAFETY: it takes no memory.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(Errno::last());
+        }
+        Ok(Arc::new(Bell {
+            // SAFETY: the descriptor is new, and nobody else's.
+            fd: unsafe { OwnedFd::from_raw_fd(fd) },
+            rung: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
+    /// Makes the descriptor readable. Any number of calls before it is silenced are one system call.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: so many bytes can be read there. The descriptor is open as long as `self` is there.
+            unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
+        }
+    }
+
+    /// Makes it unreadable. What happened before it was rung is to be looked at after this.
+    pub(crate) fn silence(&self) {
+        if !self.rung.load(Ordering::Acquire) {
+            return;
+        }
+        let mut count = [0u8; 8];
+        // SAFETY: so many bytes can be written there. The descriptor does not block.
+        let read = unsafe { libc::read(self.fd(), count.as_mut_ptr().cast(), count.len()) };
+        // Otherwise whoever rings has not written yet: the next call finds it.
+        if read == 8 {
+            self.rung.swap(false, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}
+
+/// The bells that ring when something happens to a socket: of threads that wait, and that of `ZMQ_FD`.
+#[derive(Default)]
+pub(crate) struct Watch {
+    bells: Mutex<Vec<Arc<Bell>>>,
+    count: AtomicUsize,
+}
+
+impl Watch {
+    /// Adds a bell until the guard is dropped. What happened before that is to be looked at afterwards.
+    pub(crate) fn hear<'a>(&'a self, bell: &'a Arc<Bell>) -> Hearing<'a> {
+        self.add(bell.clone());
+        Hearing { watch: self, bell }
+    }
+
+    /// Adds a bell.
+    pub(crate) fn add(&self, bell: Arc<Bell>) {
+        let mut bells = self.bells.lock();
+        bells.push(bell);
+        self.count.store(bells.len(), Ordering::Relaxed);
+        drop(bells);
+        // Either whoever looks at the count from here on sees it, or we see what has happened before.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes it away again.
+    pub(crate) fn remove(&self, bell: &Arc<Bell>) {
+        let mut bells = self.bells.lock();
+        if let Some(at) = bells.iter().position(|one| Arc::ptr_eq(one, bell)) {
+            bells.swap_remove(at);
+        }
+        self.count.store(bells.len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        for bell in &*self.bells.lock() {
+            bell.ring();
+        }
+    }
+
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(self.clone())
+    }
+}
+
+impl Wake for Watch {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}
+
+/// A bell that rings until this is dropped.
+pub(crate) struct Hearing<'a> {
+    watch: &'a Watch,
+    bell: &'a Arc<Bell>,
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        self.watch.remove(self.bell);
+    }
+}

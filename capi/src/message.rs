@@ -1,0 +1,404 @@
+//! [`Msg`]: what is in the 64 bytes of a `zmq_msg_t`.
+
+pub(crate) mod functions;
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use purezmq::{Frame, Peer};
+
+use crate::errno::{EFAULT, EINVAL, Errno, Result, fail};
+
+/// The bytes of a `zmq_msg_t`.
+pub(crate) const SIZE: usize = 64;
+
+/// The most bytes that are kept in the message itself where C makes it, as libzmq does.
+const INLINE: usize = 33;
+
+/// The most bytes that are kept there of what was received.
+const ROOM: usize = 38;
+
+/// What a message that is initialised bears.
+const IS_MESSAGE: u16 = 0x5a4d;
+
+const MORE: u8 = 1;
+/// What it holds is shared with copies that C has made.
+const COPIED: u8 = 2;
+
+/// A message, as C sees it: so many bytes, with the alignment of a pointer.
+#[repr(C, align(8))]
+#[allow(non_camel_case_types, reason = "it is C's name")]
+pub struct zmq_msg_t([u8; SIZE]);
+
+/// A free function of C's: called with the memory, and what C gave for it.
+pub(crate) type Free = unsafe extern "C" fn(*mut c_void, *mut c_void);
+
+/// What a message is. It refers to itself nowhere: C++ moves it byte by byte.
+#[repr(C)]
+pub(crate) struct Msg {
+    content: Content,
+    peer: Option<Arc<Peer>>,
+    extra: Option<Box<Extra>>,
+    routing_id: u32,
+    flags: u8,
+    is_message: u16,
+}
+
+const _: () = assert!(size_of::<Msg>() == SIZE && align_of::<Msg>() == align_of::<zmq_msg_t>());
+
+/// Where the payload is.
+enum Content {
+    Inline(u8, [u8; ROOM]),
+    /// Its own memory, which C may write to.
+    Own(BytesMut),
+    /// Memory that others may have as well.
+    Shared(Bytes),
+    /// Memory of C's, from `zmq_msg_init_data`: where it begins is what C is told, whoever else has it.
+    Given(Bytes),
+    /// Memory that stays as it is for ever.
+    Constant(Bytes),
+}
+
+/// What few messages have.
+#[derive(Default)]
+struct Extra {
+    group: CString,
+    /// Properties that C has asked for: what they are called, and what they say.
+    told: Vec<(CString, CString)>,
+}
+
+/// Memory that C has given away, to be freed by its own function.
+struct Owner {
+    data: NonNull<u8>,
+    length: usize,
+    free: Free,
+    hint: *mut c_void,
+}
+
+// SAFETY: whoever gives memory away lets its free function be called on any thread; the contract of `zmq_msg_init_data`
+// says so. Until then it is only read, or written by whoever holds the message.
+unsafe impl Send for Owner {}
+// SAFETY: as above.
+unsafe impl Sync for Owner {}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: C has given so many bytes away, which stay where they are until its function is called.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // SAFETY: it is called once, for what it was given with.
+        unsafe { (self.free)(self.data.as_ptr().cast(), self.hint) };
+    }
+}
+
+impl Default for Msg {
+    fn default() -> Self {
+        Msg::of(Content::Inline(0, [0; ROOM]))
+    }
+}
+
+impl Msg {
+    fn of(content: Content) -> Self {
+        Msg {
+            content,
+            peer: None,
+            extra: None,
+            routing_id: 0,
+            flags: 0,
+            is_message: IS_MESSAGE,
+        }
+    }
+
+    /// Makes a message of so many bytes, which C fills.
+    pub(crate) fn sized(size: usize) -> Result<Self> {
+        if size <= INLINE {
+            return Ok(Msg::of(Content::Inline(size as u8, [0; ROOM])));
+        }
+        let mut memory: Vec<u8> = Vec::new();
+        // What cannot be had is an error of the call's.
+        memory.try_reserve_exact(size).map_err(|_| Errno(crate::errno::ENOMEM))?;
+        // Not as it comes from the system: it is never read before it is written, but Rust has to know that.
+        memory.resize(size, 0);
+        Ok(Msg::of(Content::Own(BytesMut::from(Bytes::from(memory)))))
+    }
+
+    /// Makes a message of a copy.
+    pub(crate) fn copied(data: &[u8]) -> Result<Self> {
+        let mut message = Msg::sized(data.len())?;
+        match &mut message.content {
+            Content::Inline(_, memory) => memory[..data.len()].copy_from_slice(data),
+            Content::Own(memory) => memory.copy_from_slice(data),
+            Content::Shared(_) | Content::Given(_) | Content::Constant(_) => {}
+        }
+        Ok(message)
+    }
+
+    /// Makes a message of memory that is given away, or with no function is constant.
+    ///
+    /// # Safety
+    ///
+    /// So many bytes can be read at `data` until `free` is called, or for ever.
+    pub(crate) unsafe fn given(
+        data: *mut c_void,
+        size: usize,
+        free: Option<Free>,
+        hint: *mut c_void,
+    ) -> Result<Self> {
+        let Some(data) = NonNull::new(data.cast::<u8>()) else {
+            if size > 0 {
+                return fail(EINVAL);
+            }
+            let Some(free) = free else {
+                return Ok(Msg::default());
+            };
+            // Nothing, whose function is called all the same.
+            let nothing = Owner {
+                data: NonNull::dangling(),
+                length: 0,
+                free,
+                hint,
+            };
+            return Ok(Msg::of(Content::Given(Bytes::from_owner(nothing))));
+        };
+        Ok(Msg::of(match free {
+            Some(free) => Content::Given(Bytes::from_owner(Owner {
+                data,
+                length: size,
+                free,
+                hint,
+            })),
+            None => {
+                // SAFETY: the caller says that it stays as it is for ever.
+                let memory = unsafe { std::slice::from_raw_parts(data.as_ptr(), size) };
+                Content::Constant(Bytes::from_static(memory))
+            }
+        }))
+    }
+
+    /// Makes a message of a frame that has come.
+    pub(crate) fn received(frame: Frame, more: bool, peer: Option<Arc<Peer>>) -> Self {
+        let content = match frame.len() {
+            length @ 0..=ROOM => {
+                let mut memory = [0; ROOM];
+                memory[..length].copy_from_slice(&frame);
+                Content::Inline(length as u8, memory)
+            }
+            _ => Content::Shared(frame.into_bytes()),
+        };
+        Msg {
+            peer,
+            flags: if more { MORE } else { 0 },
+            ..Msg::of(content)
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match &self.content {
+            Content::Inline(length, memory) => &memory[..usize::from(*length)],
+            Content::Own(memory) => memory,
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => memory,
+        }
+    }
+
+    /// Returns where the payload is. C may write there, unless it is constant or C has copied the message.
+    fn data(&mut self) -> *mut u8 {
+        if let Content::Shared(memory) = &mut self.content
+            && self.flags & COPIED == 0
+        {
+            // Several sockets of this process may have received it.
+            let own = match std::mem::take(memory).try_into_mut() {
+                Ok(own) => own,
+                Err(shared) => BytesMut::from(&shared[..]),
+            };
+            self.content = Content::Own(own);
+        }
+        match &mut self.content {
+            Content::Inline(_, memory) => memory.as_mut_ptr(),
+            Content::Own(memory) => memory.as_mut_ptr(),
+            // What C does there is C's own: it has been told that it may not.
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
+                memory.as_ptr().cast_mut()
+            }
+        }
+    }
+
+    /// Returns the payload as a frame to be sent. The message keeps it, until it was sent.
+    pub(crate) fn frame(&mut self) -> Frame {
+        if let Content::Own(memory) = &mut self.content {
+            self.content = Content::Shared(std::mem::take(memory).freeze());
+        }
+        match &self.content {
+            Content::Inline(length, memory) => Frame::copy_from_slice(&memory[..usize::from(*length)]),
+            Content::Own(memory) => Frame::copy_from_slice(memory),
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
+                Frame::from(memory.clone())
+            }
+        }
+    }
+
+    /// Makes another one with the same payload.
+    fn copy(&mut self) -> Msg {
+        let content = match &mut self.content {
+            Content::Inline(length, memory) if usize::from(*length) <= INLINE => {
+                Content::Inline(*length, *memory)
+            }
+            Content::Inline(..) => {
+                let shared = Bytes::copy_from_slice(self.as_slice());
+                self.share(shared)
+            }
+            Content::Own(memory) => {
+                let shared = std::mem::take(memory).freeze();
+                self.share(shared)
+            }
+            Content::Shared(memory) => {
+                self.flags |= COPIED;
+                Content::Shared(memory.clone())
+            }
+            Content::Given(memory) => {
+                self.flags |= COPIED;
+                Content::Given(memory.clone())
+            }
+            Content::Constant(memory) => Content::Constant(memory.clone()),
+        };
+        Msg {
+            content,
+            peer: self.peer.clone(),
+            extra: self.extra.as_deref().map(|extra| {
+                Box::new(Extra {
+                    group: extra.group.clone(),
+                    told: Vec::new(),
+                })
+            }),
+            routing_id: self.routing_id,
+            flags: self.flags,
+            is_message: IS_MESSAGE,
+        }
+    }
+
+    fn share(&mut self, memory: Bytes) -> Content {
+        self.content = Content::Shared(memory.clone());
+        self.flags |= COPIED;
+        Content::Shared(memory)
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        self.flags & MORE != 0
+    }
+
+    fn is_shared(&self) -> bool {
+        self.flags & COPIED != 0 || matches!(self.content, Content::Constant(_))
+    }
+
+    pub(crate) fn routing_id(&self) -> u32 {
+        self.routing_id
+    }
+
+    pub(crate) fn set_routing_id(&mut self, id: u32) {
+        self.routing_id = id;
+    }
+
+    pub(crate) fn group(&self) -> &CStr {
+        self.extra.as_deref().map_or(c"", |extra| &extra.group)
+    }
+
+    pub(crate) fn set_group(&mut self, group: &[u8]) {
+        let end = group.iter().position(|byte| *byte == 0);
+        let group = &group[..end.unwrap_or(group.len())];
+        self.extra.get_or_insert_default().group = CString::new(group).unwrap_or_default();
+    }
+
+    /// Returns a property, which lives as long as the message.
+    fn property(&mut self, name: &CStr) -> Result<*const c_char> {
+        let told = self.extra.as_deref().map_or(&[][..], |extra| &extra.told);
+        if let Some((_, value)) = told.iter().find(|(known, _)| &**known == name) {
+            return Ok(value.as_ptr());
+        }
+        let value = self.peer.as_deref().and_then(|peer| property(peer, name));
+        let value = CString::new(value.ok_or(Errno(EINVAL))?).map_err(|_| Errno(EINVAL))?;
+        let told = &mut self.extra.get_or_insert_default().told;
+        let at = told.len();
+        told.push((name.to_owned(), value));
+        Ok(told[at].1.as_ptr())
+    }
+
+    /// Returns the descriptor of the connection that it has come by.
+    fn source(&self) -> i32 {
+        -1
+    }
+}
+
+/// Returns what is known of a peer. Of one in this process, libzmq tells nothing.
+fn property(peer: &Peer, name: &CStr) -> Option<Vec<u8>> {
+    if peer.address.transport() == "inproc" {
+        return None;
+    }
+    let name = name.to_str().ok()?;
+    match name {
+        "Identity" | "Routing-Id" => {
+            let id = peer.routing_id.as_ref();
+            Some(id.map_or(Vec::new(), |id| id.as_slice().to_vec()))
+        }
+        "Socket-Type" | "User-Id" | "Peer-Address" => peer.get(name).map(Into::into),
+        _ => {
+            let mut properties = peer.properties.iter();
+            let found = properties.find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.to_vec())
+        }
+    }
+}
+
+/// Lends the message that C points to.
+///
+/// # Safety
+///
+/// It is NULL, or 64 bytes that nobody else uses for `'a`, which hold a message or anything else that is no valid one by
+/// chance: as libzmq, this looks for a mark.
+pub(crate) unsafe fn lent<'a>(message: *mut zmq_msg_t) -> Result<&'a mut Msg> {
+    if message.is_null() {
+        return fail(EFAULT);
+    }
+    let message = message.cast::<Msg>();
+    // SAFETY: so many bytes can be read there; two of them say whether the rest is a message.
+    let mark = unsafe { (&raw const (*message).is_message).read_unaligned() };
+    if mark != IS_MESSAGE {
+        return fail(EFAULT);
+    }
+    // SAFETY: it was put there by `put`, or moved there with all its bytes, and not closed since.
+    Ok(unsafe { &mut *message })
+}
+
+/// Makes of 64 bytes a message. What was there before is forgotten.
+///
+/// # Safety
+///
+/// It is NULL, or 64 bytes that nobody else uses.
+pub(crate) unsafe fn put(message: *mut zmq_msg_t, value: Msg) -> Result<()> {
+    if message.is_null() {
+        return fail(EFAULT);
+    }
+    // SAFETY: so many bytes can be written there.
+    unsafe { message.cast::<Msg>().write(value) };
+    Ok(())
+}
+
+/// Drops a message, and makes of it 64 bytes that are none.
+///
+/// # Safety
+///
+/// As for [`lent`].
+unsafe fn close(message: *mut zmq_msg_t) -> Result<()> {
+    // SAFETY: the caller vouches for it.
+    let message = unsafe { lent(message)? };
+    message.is_message = 0;
+    let message: *mut ManuallyDrop<Msg> = std::ptr::from_mut(message).cast();
+    // SAFETY: it is a message, which is not used any more: the mark is gone.
+    unsafe { ManuallyDrop::drop(&mut *message) };
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! [`Socket`]: a socket, as C knows it. It is an [`AnySocket`], with the frames of the messages that are under way, and who is
+//! to be woken.
+//!
+//! Each call takes the lock for one attempt, and waits without it: so several threads may use a socket at once where libzmq
+//! allows it, and where it does not, nothing worse happens than that frames get mixed up.
+//!
+//! ```text
+//! endpoints.rs   bind, connect, and their ends
+//! frames.rs      messages frame by frame
+//! ready.rs       what would not wait, and ZMQ_FD
+//! functions.rs   what C does with sockets
+//! iov.rs         messages as lists of memory
+//! ```
+
+mod endpoints;
+mod frames;
+pub(crate) mod functions;
+mod iov;
+pub(crate) mod ready;
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use purezmq::{AnySocket, Message, SocketType};
+
+use self::frames::Incoming;
+use crate::bell::{Bell, Watch};
+use crate::context::{Ctx, Entry};
+use crate::errno::{EINVAL, ENOTSOCK, ETERM, Errno, Result, fail};
+use crate::handles::{Handles, Remembered, empty};
+use crate::monitor::Monitoring;
+use crate::options::Settings;
+
+pub(crate) static SOCKETS: Handles<Socket> = Handles::new(ENOTSOCK);
+
+thread_local! {
+    static MEMORY: [Cell<Option<(usize, u64, Arc<Socket>)>>; 8] = const { empty() };
+}
+
+impl Remembered for Socket {
+    fn memory<R>(
+        with: impl FnOnce(&[Cell<Option<(usize, u64, Arc<Self>)>>; 8]) -> R,
+    ) -> Option<R> {
+        MEMORY.try_with(with).ok()
+    }
+}
+
+/// The socket types in the order of their numbers, and from where on they are drafts.
+const TYPES: [SocketType; 21] = {
+    use SocketType::*;
+    [
+        Pair, Pub, Sub, Req, Rep, Dealer, Router, Pull, Push, XPub, XSub, Stream, Server, Client,
+        Radio, Dish, Gather, Scatter, Dgram, Peer, Channel,
+    ]
+};
+const FIRST_DRAFT: usize = 12;
+
+/// Returns the type of a number.
+pub(crate) fn type_of(number: c_int) -> Result<SocketType> {
+    let most = if cfg!(feature = "draft") {
+        TYPES.len()
+    } else {
+        FIRST_DRAFT
+    };
+    let number = usize::try_from(number).map_err(|_| Errno(EINVAL))?;
+    match TYPES.get(number) {
+        Some(socket_type) if number < most => Ok(*socket_type),
+        _ => fail(EINVAL),
+    }
+}
+
+/// Returns the number of a type.
+pub(crate) fn number_of(socket_type: SocketType) -> c_int {
+    let number = TYPES.iter().position(|one| *one == socket_type);
+    number.map_or(-1, |number| number as c_int)
+}
+
+/// Returns whether several threads may use sockets of a type at once. Their messages have one frame.
+pub(crate) fn is_thread_safe(socket_type: SocketType) -> bool {
+    use SocketType::*;
+    matches!(
+        socket_type,
+        Server | Client | Radio | Dish | Gather | Scatter | Peer | Channel
+    )
+}
+
+/// A socket, behind its handle.
+pub(crate) struct Socket {
+    pub(crate) socket_type: SocketType,
+    /// Rings when something has happened to it.
+    pub(crate) watch: Arc<Watch>,
+    /// What `ZMQ_FD` is, once it was asked for.
+    fd: OnceLock<Arc<Bell>>,
+    /// Nothing, once it was closed.
+    open: Mutex<Option<Open>>,
+}
+
+/// What there is of a socket until it is closed.
+pub(crate) struct Open {
+    // Dropped first: the context waits for it.
+    pub(crate) socket: AnySocket,
+    pub(crate) settings: Settings,
+    /// The frames of a message that is not complete.
+    outgoing: Option<Message>,
+    /// The frames of the message that is read.
+    incoming: Option<Incoming>,
+    /// The frame that was received last is not the last of its message.
+    has_more: bool,
+    pub(crate) monitoring: Option<Monitoring>,
+    pub(crate) entry: Entry,
+}
+
+impl Socket {
+    /// Makes one.
+    pub(crate) fn new(ctx: &Arc<Ctx>, socket_type: SocketType) -> Result<Arc<Self>> {
+        let ((mut socket, settings), entry) = ctx.open(|context, of_context| {
+            let settings = Settings::new(socket_type, of_context);
+            let options = settings.options(socket_type)?;
+            let socket = AnySocket::with_options(socket_type, context, options);
+            match socket {
+                Ok(socket) => Ok((socket, settings)),
+                Err(_) if context.is_closed() => fail(ETERM),
+                Err(_) => fail(EINVAL),
+            }
+        })?;
+        let watch = Arc::<Watch>::default();
+        socket.watch(Some(&watch.waker()));
+        Ok(Arc::new(Socket {
+            socket_type,
+            watch,
+            fd: OnceLock::new(),
+            open: Mutex::new(Some(Open {
+                socket,
+                settings,
+                outgoing: None,
+                incoming: None,
+                has_more: false,
+                monitoring: None,
+                entry,
+            })),
+        }))
+    }
+
+    /// Lends what there is of it, for one attempt. What happens from now on rings again.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<MappedMutexGuard<'_, Open>> {
+        let open = self.enter_ended()?;
+        if open.entry.0.is_terminated() {
+            return fail(ETERM);
+        }
+        if let Some(fd) = self.fd.get() {
+            fd.silence();
+        }
+        Ok(open)
+    }
+
+    /// Lends it, whatever has become of its context.
+    fn enter_ended(&self) -> Result<MappedMutexGuard<'_, Open>> {
+        MutexGuard::try_map(self.open.lock(), Option::as_mut).map_err(|_| Errno(ENOTSOCK))
+    }
+
+    /// Closes it. What was sent lingers.
+    fn close(&self) -> Result<()> {
+        let open = self.open.lock().take();
+        let Some(mut open) = open else {
+            return fail(ENOTSOCK);
+        };
+        if open.entry.0.is_inherited() {
+            // Its threads and connections are the parent's.
+            std::mem::forget(open);
+            return Ok(());
+        }
+        if let Some(monitoring) = open.monitoring.take() {
+            monitoring.stop();
+        }
+        drop(open);
+        // Whoever waits for it in another thread looks again.
+        self.watch.ring();
+        Ok(())
+    }
+}

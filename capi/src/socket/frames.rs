@@ -1,0 +1,203 @@
+//! Messages frame by frame: what C sends is gathered until it is whole, and what has come whole is handed out in parts.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::task::Poll;
+
+use purezmq::rules::{PeerNaming, Protocol};
+use purezmq::zmtp::message::IntoFrames;
+use purezmq::{Frame, Message, Peer, RecvError, SocketType};
+
+use super::{Open, Socket, is_thread_safe};
+use crate::errno::{EFSM, EINVAL, Errno, Result, fail};
+use crate::message::Msg;
+use crate::options::{RCVTIMEO, SNDTIMEO};
+use crate::wait::{Limit, until};
+
+pub(crate) const DONTWAIT: c_int = 1;
+pub(crate) const SNDMORE: c_int = 2;
+
+/// The message that is read.
+pub(super) struct Incoming {
+    frames: IntoFrames,
+    peer: Option<Arc<Peer>>,
+}
+
+impl Socket {
+    /// Sends a message as one frame. It is untouched if that fails.
+    pub(crate) fn send(&self, message: &mut Msg, flags: c_int) -> Result<()> {
+        let frame = message.frame();
+        let item = match self.socket_type {
+            SocketType::Server | SocketType::Peer => {
+                Message::from([Frame::from(message.routing_id().to_be_bytes()), frame])
+            }
+            SocketType::Radio => {
+                let group = Frame::copy_from_slice(message.group().to_bytes());
+                Message::from([group, frame])
+            }
+            _ => Message::from(frame),
+        };
+        self.send_frame(item, flags)
+    }
+
+    /// Sends a frame, with what goes in front of it in messages to peers with numbers, and to groups.
+    pub(crate) fn send_frame(&self, mut item: Message, flags: c_int) -> Result<()> {
+        let more = flags & SNDMORE != 0;
+        let limit = || self.limit(flags, SNDTIMEO);
+        until(&self.watch, limit, || {
+            self.enter()?.send(self.socket_type, &mut item, more)
+        })
+    }
+
+    /// Receives a frame.
+    pub(crate) fn recv(&self, flags: c_int) -> Result<Msg> {
+        let limit = || self.limit(flags, RCVTIMEO);
+        until(&self.watch, limit, || self.enter()?.recv(self.socket_type))
+    }
+
+    fn limit(&self, flags: c_int, option: c_int) -> Limit {
+        if flags & DONTWAIT != 0 {
+            return Limit::Now;
+        }
+        match self.enter_ended() {
+            Ok(open) => Limit::millis(open.settings.int(option).into()),
+            Err(_) => Limit::Now,
+        }
+    }
+}
+
+impl Open {
+    /// Sends a frame, if that needs no waiting. `None`: it does, and the frame is untouched.
+    fn send(&mut self, socket_type: SocketType, item: &mut Message, more: bool) -> Result<Option<()>> {
+        if more && is_thread_safe(socket_type) {
+            return fail(EINVAL);
+        }
+        if self.incoming.is_some() && is_strict(socket_type) {
+            // The question, or the answer, is to be read to its end.
+            return fail(EFSM);
+        }
+        let Some(mut whole) = self.outgoing.take() else {
+            return self.begin(item, more);
+        };
+        let Some(frame) = item.pop_front() else {
+            return fail(EINVAL);
+        };
+        whole.push_back(frame);
+        // What goes to a peer that speaks no protocol is its name and bytes, whatever C says.
+        if more && self.socket.rules().speaks != Protocol::Raw {
+            self.outgoing = Some(whole);
+            return Ok(Some(()));
+        }
+        match self.socket.send_now(&mut whole) {
+            Poll::Ready(sent) => sent.map(Some).map_err(Errno::from),
+            Poll::Pending => {
+                item.extend(whole.pop_back());
+                self.outgoing = Some(whole);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends the first frame of a message.
+    fn begin(&mut self, item: &mut Message, more: bool) -> Result<Option<()>> {
+        if !more {
+            return match self.socket.send_now(item) {
+                Poll::Ready(sent) => sent.map(Some).map_err(Errno::from),
+                Poll::Pending => Ok(None),
+            };
+        }
+        match self.socket.begin_now(item.first().unwrap_or_default()) {
+            Poll::Ready(Ok(())) => {
+                self.outgoing = Some(std::mem::take(item));
+                Ok(Some(()))
+            }
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending => Ok(None),
+        }
+    }
+
+    /// Receives a frame, if one is there.
+    fn recv(&mut self, socket_type: SocketType) -> Result<Option<Msg>> {
+        if let Some(incoming) = &mut self.incoming {
+            let frame = incoming.frames.next().unwrap_or_default();
+            self.has_more = incoming.frames.len() > 0;
+            let peer = match self.has_more {
+                true => incoming.peer.clone(),
+                false => self.incoming.take().and_then(|incoming| incoming.peer),
+            };
+            return Ok(Some(Msg::received(frame, self.has_more, peer)));
+        }
+        match self.socket.try_recv() {
+            Ok(message) => Ok(Some(self.first(socket_type, message))),
+            // A socket that nothing is left to wait for waits all the same: C may connect it again.
+            Err(RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained) => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Hands out the first frame of a message.
+    fn first(&mut self, socket_type: SocketType, mut message: Message) -> Msg {
+        let mut number = 0;
+        let mut group = None;
+        if self.socket.rules().naming == PeerNaming::ByNumber {
+            let frame = message.pop_front().unwrap_or_default();
+            number = frame.as_slice().try_into().map_or(0, u32::from_be_bytes);
+        } else if socket_type == SocketType::Dish {
+            group = message.pop_front();
+        }
+        let peer = self.socket.last_peer();
+        let mut frames = message.into_frames();
+        let frame = frames.next().unwrap_or_default();
+        self.has_more = frames.len() > 0;
+        let mut first = if self.has_more {
+            let first = Msg::received(frame, true, peer.clone());
+            self.incoming = Some(Incoming { frames, peer });
+            first
+        } else {
+            Msg::received(frame, false, peer)
+        };
+        first.set_routing_id(number);
+        if let Some(group) = group {
+            first.set_group(&group);
+        }
+        first
+    }
+
+    /// Returns whether the frame that was received last is not the last of its message.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
+    }
+}
+
+/// Returns whether sockets of a type send and receive in turn.
+pub(super) fn is_strict(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Req | SocketType::Rep)
+}
+
+/// Messages as a whole, for proxies.
+impl Socket {
+    /// Receives a message, if one is there.
+    pub(crate) fn recv_whole(&self) -> Result<Option<Message>> {
+        let mut open = self.enter()?;
+        if let Some(incoming) = open.incoming.take() {
+            return Ok(Some(incoming.frames.collect()));
+        }
+        match open.socket.try_recv() {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained) => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a message, if that needs no waiting. `None`: it does, and the message is untouched.
+    pub(crate) fn send_whole(&self, message: &mut Message) -> Result<Option<()>> {
+        match self.enter()?.socket.send_now(message) {
+            Poll::Ready(sent) => sent.map(Some).map_err(Errno::from),
+            Poll::Pending => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Waiting: a thread sleeps in poll(2), which ends with a signal, a limit, or a [`Bell`].
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_long};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::bell::{Bell, Watch};
+use crate::errno::{EAGAIN, EINTR, Errno, Result, fail};
+
+/// Until when a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// It does not.
+    Now,
+    At(Instant),
+    Never,
+}
+
+impl Limit {
+    /// Reads milliseconds as libzmq has them: negative ones are no limit.
+    pub(crate) fn millis(millis: c_long) -> Self {
+        match u64::try_from(millis) {
+            Err(_) => Limit::Never,
+            Ok(0) => Limit::Now,
+            Ok(millis) => match Instant::now().checked_add(Duration::from_millis(millis)) {
+                Some(at) => Limit::At(at),
+                None => Limit::Never,
+            },
+        }
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        match self {
+            Limit::Now => true,
+            Limit::At(at) => Instant::now() >= at,
+            Limit::Never => false,
+        }
+    }
+
+    fn left(self) -> Option<libc::timespec> {
+        let left = match self {
+            Limit::Now => Duration::ZERO,
+            Limit::At(at) => at.saturating_duration_since(Instant::now()),
+            Limit::Never => return None,
+        };
+        Some(libc::timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: c_long::from(left.subsec_nanos().cast_signed()),
+        })
+    }
+}
+
+/// Sleeps until a descriptor has what is asked of it, or the limit is over. Returns how many have. With `mask`, those
+/// signals are blocked meanwhile.
+pub(crate) fn sleep(
+    fds: &mut [libc::pollfd],
+    limit: Limit,
+    mask: Option<&libc::sigset_t>,
+) -> Result<c_int> {
+    let left = limit.left();
+    let left = left.as_ref().map_or(std::ptr::null(), |left| left as *const _);
+    let mask = mask.map_or(std::ptr::null(), |mask| mask as *const _);
+    // SAFETY: `fds` is lent for the call, with its own length; both other pointers are NULL or to values that outlive it.
+    let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, left, mask) };
+    match ready {
+        0.. => Ok(ready),
+        _ => Err(Errno::last()),
+    }
+}
+
+/// Asks for a bell's descriptor.
+pub(crate) fn polled(bell: &Bell) -> libc::pollfd {
+    libc::pollfd {
+        fd: bell.fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    }
+}
+
+thread_local! {
+    /// This thread's bell, while nobody uses it.
+    static BELL: Cell<Option<Arc<Bell>>> = const { Cell::new(None) };
+}
+
+/// Lends this thread's bell.
+pub(crate) fn with_bell<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
+    // At the end of a thread there is none to keep.
+    let kept = BELL.try_with(Cell::take).ok().flatten();
+    let bell = match kept {
+        Some(bell) => bell,
+        None => Bell::new()?,
+    };
+    let done = wait(&bell);
+    let _ = BELL.try_with(|place| place.set(Some(bell)));
+    done
+}
+
+/// Tries until it works: at once, and then whenever something has happened to the socket that is watched.
+pub(crate) fn until<T>(
+    watch: &Watch,
+    limit: impl FnOnce() -> Limit,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    if let Some(done) = attempt()? {
+        return Ok(done);
+    }
+    let limit = limit();
+    if limit == Limit::Now {
+        return fail(EAGAIN);
+    }
+    with_bell(|bell| {
+        let _hearing = watch.hear(bell);
+        loop {
+            bell.silence();
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+            if limit.is_over() {
+                return fail(EAGAIN);
+            }
+            sleep(&mut [polled(bell)], limit, None)?;
+        }
+    })
+}
+
+/// Runs a future to its end. `interruptible`: a signal ends the wait, with EINTR.
+pub(crate) fn run<F: Future>(future: F, interruptible: bool) -> Result<F::Output> {
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return Ok(output);
+    }
+    with_bell(|bell| {
+        let waker = Waker::from(bell.clone());
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            bell.silence();
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return Ok(output);
+            }
+            match sleep(&mut [polled(bell)], Limit::Never, None) {
+                Err(Errno(EINTR)) if !interruptible => {}
+                slept => drop(slept?),
+            }
+        }
+    })
+}
