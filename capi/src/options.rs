@@ -13,7 +13,7 @@ use purezmq::options::{OptionId, Options, Value as Plain, ZmqValue};
 
 use self::security::Secrets;
 use self::table::{
-    Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA, RCVMORE, ROWS,
+    Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA, RCVMORE, ROUTING_ID, ROWS,
     Row, SUBSCRIBE, TCP_KEEPALIVE_CNT, TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTVL, THREAD_SAFE,
     TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
 };
@@ -127,6 +127,8 @@ impl Settings {
         set(BOUNDS, &Plain::None);
         set(COUNTS, &Plain::Integer(0));
         set(&["max_frames"], &Plain::Integer(i32::MAX.into()));
+        // libzmq's handshake, byte for byte: some count its bytes.
+        set(&["announce_draining"], &Plain::Bool(false));
         Ok(options)
     }
 
@@ -147,7 +149,7 @@ impl Settings {
             (_, Some(Value::Bytes(bytes))) => {
                 return set_bytes(options, id, bytes);
             }
-            _ => return set_bytes(options, id, &[]),
+            _ => return taken(options.set(id, Plain::None)),
         };
         taken(options.set_zmq(id, value))
     }
@@ -222,14 +224,15 @@ fn put(row: &Row, open: &mut Open, value: Option<&[u8]>) -> Result<()> {
         Kind::I64 => Value::Number(i64::from_ne_bytes(exactly(given)?)),
         Kind::U64 => Value::Unsigned(u64::from_ne_bytes(exactly(given)?)),
         Kind::Bytes(least, most) | Kind::Text(least, most) => {
-            let is_none = value.is_none() || given.is_empty();
-            let may_be_none = least == 0 || matches!(row.kind, Kind::Text(..)) || row.takes_null();
-            match is_none {
-                true if may_be_none => {
+            let takes_null = least == 0 || matches!(row.kind, Kind::Text(..)) || row.takes_null();
+            match value {
+                None if takes_null => {
                     open.settings.values.remove(&row.number);
                     return Ok(());
                 }
-                false if (least..=most).contains(&given.len()) => Value::Bytes(given.to_vec()),
+                Some(given) if (least..=most).contains(&given.len()) => {
+                    Value::Bytes(given.to_vec())
+                }
                 _ => return fail(EINVAL),
             }
         }
@@ -333,6 +336,9 @@ pub(crate) fn get(socket: &Socket, option: c_int, room: usize) -> Result<Vec<u8>
         Kind::Told => return told(socket, open, option, room),
         Kind::I64 | Kind::U64 if room != 8 => return fail(EINVAL),
         Kind::U64 => return Ok(open.settings.u64(option).to_ne_bytes().into()),
+        Kind::Bytes(..) if option == ROUTING_ID && socket.socket_type == SocketType::Stream => {
+            return Ok(open.last_peer_name());
+        }
         Kind::Bytes(..) => return Ok(bytes_of(open, option).into()),
         Kind::Text(..) | Kind::Domain => {
             return Ok([bytes_of(open, option), &[0]].concat());
@@ -394,10 +400,8 @@ fn exact(number: c_int, room: usize) -> Result<Vec<u8>> {
 
 /// Writes an `int` into four bytes or more, of which the others are zero.
 fn wide(number: c_int, room: usize) -> Result<Vec<u8>> {
-    if room < 4 {
-        return fail(EINVAL);
+    match room {
+        4.. => Ok(number.to_ne_bytes().into()),
+        _ => fail(EINVAL),
     }
-    let mut bytes = number.to_ne_bytes().to_vec();
-    bytes.resize(room.min(64), 0);
-    Ok(bytes)
 }

@@ -23,7 +23,7 @@ use std::ffi::c_int;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use purezmq::{AnySocket, Message, SocketType};
+use purezmq::{AnySocket, Frame, Message, SocketType};
 
 use self::frames::Incoming;
 use crate::bell::{Bell, Watch};
@@ -108,6 +108,10 @@ pub(crate) struct Open {
     incoming: Option<Incoming>,
     /// The frame that was received last is not the last of its message.
     has_more: bool,
+    /// The peers whose connections a STREAM has closed: it hears nothing more of them.
+    dismissed: Vec<Frame>,
+    /// A message that has come while such were passed over.
+    next: Option<Message>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) entry: Entry,
 }
@@ -137,6 +141,8 @@ impl Socket {
                 outgoing: None,
                 incoming: None,
                 has_more: false,
+                dismissed: Vec::new(),
+                next: None,
                 monitoring: None,
                 entry,
             })),

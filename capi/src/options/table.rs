@@ -84,6 +84,7 @@ pub(super) struct Row {
 }
 
 pub(crate) const AFFINITY: c_int = 4;
+pub(crate) const ROUTING_ID: c_int = 5;
 pub(crate) const SUBSCRIBE: c_int = 6;
 pub(crate) const UNSUBSCRIBE: c_int = 7;
 pub(crate) const RCVMORE: c_int = 13;
@@ -165,7 +166,7 @@ impl Row {
 
 pub(super) const ROWS: &[Row] = &[
     row(AFFINITY, Kind::U64, 0),
-    row(5, Kind::Bytes(1, 255), 0),
+    row(ROUTING_ID, Kind::Bytes(1, 255), 0),
     row(8, ONE, 100).kept(),
     row(9, COUNT, 10_000).kept(),
     row(11, MINUS, -1),
@@ -247,7 +248,7 @@ pub(super) const ROWS: &[Row] = &[
     row(110, Kind::Bytes(0, LONG), 0).only_set().draft(),
     row(111, Kind::Bytes(0, LONG), 0).only_set().draft(),
     row(112, COUNT, 0).draft(),
-    row(113, Kind::Any, 0).only_set().kept().draft(),
+    row(113, Kind::Any, 0).only_set().draft(),
     row(114, Kind::Bytes(0, LONG), 0).only_set().draft(),
     row(115, Kind::Any, 0).of(Who::XSub).only_set().draft(),
     row(TOPICS_COUNT, Kind::Told, 0),

@@ -13,7 +13,7 @@ impl Socket {
     /// Listens at an endpoint, or with the descriptor that was given for that.
     pub(crate) fn bind(&self, endpoint: &str) -> Result<()> {
         let mut open = self.enter()?;
-        let endpoint: Endpoint = endpoint.parse().map_err(Errno::from)?;
+        let endpoint = parsed(endpoint)?;
         open.check_threads(&endpoint)?;
         let fd = open.settings.int(USE_FD);
         let bound = match fd {
@@ -30,7 +30,7 @@ impl Socket {
     /// Connects to an endpoint.
     pub(crate) fn connect(&self, text: &str) -> Result<()> {
         let mut open = self.enter()?;
-        let endpoint: Endpoint = text.parse().map_err(Errno::from)?;
+        let endpoint = parsed(text)?;
         open.check_threads(&endpoint)?;
         options::check_security(&open.settings)?;
         let name = open.settings.take_bytes(CONNECT_ROUTING_ID);
@@ -51,7 +51,7 @@ impl Socket {
     /// Stops listening at an endpoint, or ends what was connected to it: libzmq does not tell the two apart.
     pub(crate) fn end(&self, endpoint: &str, bound_first: bool) -> Result<()> {
         let mut open = self.enter()?;
-        let endpoint: Endpoint = endpoint.parse().map_err(Errno::from)?;
+        let endpoint = parsed(endpoint)?;
         let socket = &mut open.socket;
         let done = match bound_first {
             true => unbind(socket, &endpoint)?.or_else(|_| disconnect(socket, &endpoint)),
@@ -62,6 +62,21 @@ impl Socket {
         };
         done.or(fail(ENOENT))
     }
+}
+
+/// Reads an endpoint. libzmq takes IPv6 addresses without brackets, too: what is behind the last colon is the port.
+pub(super) fn parsed(text: &str) -> Result<Endpoint> {
+    if let Some((transport @ ("tcp" | "udp"), address)) = text.split_once("://") {
+        let places = address.split(';').map(|place| match place.rsplit_once(':') {
+            Some((host, port)) if host.contains(':') && !host.contains('[') => {
+                format!("[{host}]:{port}")
+            }
+            _ => place.to_owned(),
+        });
+        let places: Vec<_> = places.collect();
+        return format!("{transport}://{}", places.join(";")).parse().map_err(Errno::from);
+    }
+    text.parse().map_err(Errno::from)
 }
 
 fn unbind(socket: &mut AnySocket, endpoint: &Endpoint) -> Result<Result<()>> {

@@ -88,8 +88,15 @@ impl Open {
             self.outgoing = Some(whole);
             return Ok(Some(()));
         }
+        let is_dismissal = self.socket.rules().speaks == Protocol::Raw
+            && whole.len() == 2
+            && whole.last() == Some(&[]);
+        let peer = whole.frame(0).filter(|_| is_dismissal).cloned();
         match self.socket.send_now(&mut whole) {
-            Poll::Ready(sent) => sent.map(Some).map_err(Errno::from),
+            Poll::Ready(sent) => {
+                self.dismissed.extend(peer.filter(|_| sent.is_ok()));
+                sent.map(Some).map_err(Errno::from)
+            }
             Poll::Pending => {
                 item.extend(whole.pop_back());
                 self.outgoing = Some(whole);
@@ -127,14 +134,50 @@ impl Open {
             };
             return Ok(Some(Msg::received(frame, self.has_more, peer)));
         }
-        match self.socket.try_recv() {
-            Ok(message) => Ok(Some(self.first(socket_type, message))),
-            // A socket that nothing is left to wait for waits all the same: C may connect it again.
-            Err(RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained) => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+        let next = self.take_next()?;
+        Ok(next.map(|message| self.first(socket_type, message)))
+    }
+
+    /// Takes the next message, if one is there.
+    fn take_next(&mut self) -> Result<Option<Message>> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
         }
+        loop {
+            match self.socket.try_recv() {
+                Ok(message) if self.is_of_dismissed(&message) => {}
+                Ok(message) => return Ok(Some(message)),
+                // A socket that nothing is left to wait for waits all the same: C may connect it again.
+                Err(
+                    RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained,
+                ) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns whether a STREAM has closed the connection by which this has come. The end of it is the last that comes.
+    fn is_of_dismissed(&mut self, message: &Message) -> bool {
+        let Some(at) = self
+            .dismissed
+            .iter()
+            .position(|peer| message.first() == Some(peer))
+        else {
+            return false;
+        };
+        if message.get(1).is_some_and(<[u8]>::is_empty) {
+            self.dismissed.swap_remove(at);
+        }
+        true
+    }
+
+    /// Returns whether a message is there.
+    pub(super) fn has_next(&mut self) -> bool {
+        if self.dismissed.is_empty() || self.next.is_some() {
+            return self.next.is_some() || self.socket.is_readable();
+        }
+        self.next = self.take_next().ok().flatten();
+        self.next.is_some()
     }
 
     /// Hands out the first frame of a message.
@@ -165,6 +208,13 @@ impl Open {
         first
     }
 
+    /// Returns the name that a STREAM has given its last peer.
+    pub(crate) fn last_peer_name(&self) -> Vec<u8> {
+        let peers = self.socket.stats().peers;
+        let last = peers.into_iter().rev().find_map(|peer| peer.routing_id);
+        last.map_or(Vec::new(), |name| name.as_slice().to_vec())
+    }
+
     /// Returns whether the frame that was received last is not the last of its message.
     pub(crate) fn has_more(&self) -> bool {
         self.has_more
@@ -184,13 +234,7 @@ impl Socket {
         if let Some(incoming) = open.incoming.take() {
             return Ok(Some(incoming.frames.collect()));
         }
-        match open.socket.try_recv() {
-            Ok(message) => Ok(Some(message)),
-            Err(RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained) => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        open.take_next()
     }
 
     /// Sends a message, if that needs no waiting. `None`: it does, and the message is untouched.

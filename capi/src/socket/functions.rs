@@ -200,7 +200,7 @@ pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, endpoint: *const 
         if open.settings.int(IMMEDIATE) != 0 {
             return fail(EFAULT);
         }
-        let endpoint: purezmq::Endpoint = endpoint.parse().map_err(Errno::from)?;
+        let endpoint = super::endpoints::parsed(endpoint)?;
         open.check_threads(&endpoint)?;
         let peer = open.socket.connect_peer(endpoint).map_err(Errno::from)?;
         Ok(peer.number())
@@ -301,8 +301,13 @@ pub unsafe extern "C" fn zmq_getsockopt(
         if read.len() > *length {
             return fail(EINVAL);
         }
-        // SAFETY: there is room for them, and C's memory is none of ours.
-        unsafe { std::ptr::copy_nonoverlapping(read.as_ptr(), value.cast(), read.len()) };
+        let rest = *length - read.len();
+        // SAFETY: there is room for them and for the rest, and C's memory is none of ours.
+        unsafe {
+            let value = value.cast::<u8>();
+            std::ptr::copy_nonoverlapping(read.as_ptr(), value, read.len());
+            value.add(read.len()).write_bytes(0, rest);
+        }
         *length = read.len();
         Ok(())
     })

@@ -53,7 +53,7 @@ impl Open {
     }
 
     pub(crate) fn is_readable(&mut self) -> bool {
-        self.incoming.is_some() || self.socket.is_readable()
+        self.incoming.is_some() || self.has_next()
     }
 
     pub(crate) fn is_writable(&mut self, socket_type: SocketType) -> bool {

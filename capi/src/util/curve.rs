@@ -36,6 +36,9 @@ pub unsafe extern "C" fn zmq_z85_encode(
     size: usize,
 ) -> *mut c_char {
     call(std::ptr::null_mut(), || {
+        if !size.is_multiple_of(4) {
+            return fail(EINVAL);
+        }
         // SAFETY: the caller vouches for it.
         let data = unsafe { bytes(data.cast(), size)? };
         let text = z85::encode(data).ok_or(Errno(EINVAL))?;

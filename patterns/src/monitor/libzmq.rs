@@ -194,7 +194,10 @@ fn failure(error: &Error) -> (u16, u32) {
 /// Returns what libzmq makes of a ZAP handler that has not decided.
 fn undecided(error: ZapError) -> (u16, u32) {
     let code = match error {
-        ZapError::HandlerGone => return (HANDSHAKE_FAILED_NO_DETAIL, 0),
+        ZapError::HandlerGone => {
+            let errno = of_kind(io::ErrorKind::BrokenPipe).unwrap_or(0);
+            return (HANDSHAKE_FAILED_NO_DETAIL, errno.cast_unsigned());
+        }
         ZapError::Frames => ZAP_MALFORMED_REPLY,
         ZapError::Delimiter => ZAP_UNSPECIFIED,
         ZapError::Version => ZAP_BAD_VERSION,

@@ -170,6 +170,18 @@ macro_rules! connection_options {
                 on: Any,
                 changed: NewEndpoints,
             }
+
+            /// Tells peers in the handshake that this socket understands when they drain, and can tell them when
+            /// it does, by the property `X-Drain`. Without it the handshake is, byte for byte, that of a peer
+            /// which knows nothing of draining.
+            announce_draining(on: bool = on) -> bool {
+                default: true,
+                zmq: (),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Zmtp,
+                changed: NewEndpoints,
+            }
         }
     };
 }

@@ -331,7 +331,7 @@ fn config(shared: &Shared) -> zmtp::Config {
     // The session's own timer covers the handshake.
     config.handshake_timeout = None;
     config.mechanism = options.security.clone();
-    config.drain = true;
+    config.drain = options.announce_draining;
     config.metadata = options.told_properties();
     config.authenticate = security::asks(options);
     config.require_server_role = options.require_server_role;

@@ -166,6 +166,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ("zap_enforce_domain", switch()),
         ("require_server_role", switch()),
         ("curve_gaps", switch()),
+        ("announce_draining", switch()),
         (
             "tls_server_name",
             (
