@@ -3,7 +3,9 @@
 use std::ffi::{CStr, c_char, c_int};
 
 use purezmq::endpoint::EndpointError;
-use purezmq::{BindError, ConnectError, DisconnectError, GroupError, RecvError, SendError, UnbindError};
+use purezmq::{
+    BindError, ConnectError, DisconnectError, GroupError, RecvError, SendError, UnbindError,
+};
 
 /// Where libzmq's own numbers begin.
 const OWN: c_int = 156_384_712;
@@ -18,8 +20,8 @@ pub const ETERM: c_int = OWN + 53;
 pub const EMTHREAD: c_int = OWN + 54;
 
 pub(crate) use libc::{
-    EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EBADF, EFAULT, EHOSTUNREACH, EINTR, EINVAL, EMFILE, ENAMETOOLONG, ENODEV, ENOENT,
-    ENOMEM, ENOTSOCK, ENOTSUP, EPROTONOSUPPORT,
+    EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EBADF, EFAULT, EHOSTUNREACH, EINTR, EINVAL, EMFILE,
+    ENAMETOOLONG, ENODEV, ENOENT, ENOMEM, ENOTSOCK, ENOTSUP, EPROTONOSUPPORT,
 };
 
 /// Why a call fails: a number that goes to `errno`.
@@ -75,7 +77,9 @@ impl From<EndpointError> for Errno {
             | EndpointError::OtherSystem { .. }
             | EndpointError::TransportNotBuilt { .. } => EPROTONOSUPPORT,
             EndpointError::NoBytes { .. } => ENOCOMPATPROTO,
-            EndpointError::NameTooLong { transport: "ipc", .. } => ENAMETOOLONG,
+            EndpointError::NameTooLong {
+                transport: "ipc", ..
+            } => ENAMETOOLONG,
             _ => EINVAL,
         })
     }

@@ -39,7 +39,9 @@ pub use context::functions::*;
 pub use errno::{zmq_errno, zmq_strerror};
 pub use message::functions::*;
 pub use message::zmq_msg_t;
-pub use monitor::{zmq_socket_monitor, zmq_socket_monitor_pipes_stats, zmq_socket_monitor_versioned};
+pub use monitor::{
+    zmq_socket_monitor, zmq_socket_monitor_pipes_stats, zmq_socket_monitor_versioned,
+};
 
 pub use poll::*;
 pub use poller::*;

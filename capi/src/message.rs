@@ -123,7 +123,9 @@ impl Msg {
         }
         let mut memory: Vec<u8> = Vec::new();
         // What cannot be had is an error of the call's.
-        memory.try_reserve_exact(size).map_err(|_| Errno(crate::errno::ENOMEM))?;
+        memory
+            .try_reserve_exact(size)
+            .map_err(|_| Errno(crate::errno::ENOMEM))?;
         // Not as it comes from the system: it is never read before it is written, but Rust has to know that.
         memory.resize(size, 0);
         Ok(Msg::of(Content::Own(BytesMut::from(Bytes::from(memory)))))
@@ -235,7 +237,9 @@ impl Msg {
             self.content = Content::Shared(std::mem::take(memory).freeze());
         }
         match &self.content {
-            Content::Inline(length, memory) => Frame::copy_from_slice(&memory[..usize::from(*length)]),
+            Content::Inline(length, memory) => {
+                Frame::copy_from_slice(&memory[..usize::from(*length)])
+            }
             Content::Own(memory) => Frame::copy_from_slice(memory),
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
                 Frame::from(memory.clone())

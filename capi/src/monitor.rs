@@ -63,11 +63,23 @@ impl Event {
             u32::MAX => u64::MAX,
             value => value.into(),
         };
+        let mut remote = text(&event.remote).unwrap_or_default();
+        // Who connects by ipc has no name, and libzmq says so.
+        let is_ipc = event
+            .endpoint
+            .as_ref()
+            .is_some_and(|own| own.ipc().is_some());
+        if is_ipc && event.peer.is_some() {
+            let nameless = if is_bound { &mut remote } else { &mut local };
+            if nameless.is_empty() {
+                "ipc://".clone_into(nameless);
+            }
+        }
         Some(Event {
             number,
             values: vec![value],
             local,
-            remote: text(&event.remote).unwrap_or_default(),
+            remote,
             is_bound,
         })
     }
@@ -181,12 +193,7 @@ impl Monitoring {
 }
 
 /// Replaces a socket's monitor, or ends it.
-fn monitor(
-    open: &mut Open,
-    endpoint: Option<&str>,
-    form: Form,
-    socket_type: c_int,
-) -> Result<()> {
+fn monitor(open: &mut Open, endpoint: Option<&str>, form: Form, socket_type: c_int) -> Result<()> {
     let Some(endpoint) = endpoint else {
         if let Some(old) = open.monitoring.take() {
             old.stop();
@@ -294,7 +301,10 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
                 number: PIPES_STATS,
                 values: vec![peer.queued_to_send as u64, peer.queued_to_receive as u64],
                 local: endpoint.unwrap_or_default(),
-                remote: peer.address.map(|address| address.to_string()).unwrap_or_default(),
+                remote: peer
+                    .address
+                    .map(|address| address.to_string())
+                    .unwrap_or_default(),
                 is_bound: true,
             };
             if let Some(message) = monitoring.form.write(&event) {

@@ -12,13 +12,12 @@ use purezmq::error::OptionError;
 use purezmq::options::{OptionId, Options, Value as Plain, ZmqValue};
 
 use self::security::Secrets;
+pub(crate) use self::table::{AFFINITY, CONNECT_ROUTING_ID, IMMEDIATE, RCVTIMEO, SNDTIMEO, USE_FD};
 use self::table::{
-    Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA, RCVMORE, ROUTING_ID, ROWS,
-    Row, SUBSCRIBE, TCP_KEEPALIVE_CNT, TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTVL, THREAD_SAFE,
-    TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
-};
-pub(crate) use self::table::{
-    AFFINITY, CONNECT_ROUTING_ID, IMMEDIATE, RCVTIMEO, SNDTIMEO, USE_FD,
+    Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA,
+    RCVMORE, ROUTING_ID, ROWS, Row, SUBSCRIBE, TCP_KEEPALIVE_CNT, TCP_KEEPALIVE_IDLE,
+    TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, ZAP_DOMAIN,
+    ZAP_ENFORCE_DOMAIN,
 };
 use crate::context::ContextSettings;
 use crate::errno::{EINVAL, ETERM, Errno, Result, fail};
@@ -137,10 +136,13 @@ impl Settings {
         let Some(id) = OptionId::by_number(row.number) else {
             return fail(EINVAL);
         };
-        let number = self.values.get(&row.number).map_or(row.default, |value| match value {
-            Value::Number(number) => *number,
-            _ => row.default,
-        });
+        let number = self
+            .values
+            .get(&row.number)
+            .map_or(row.default, |value| match value {
+                Value::Number(number) => *number,
+                _ => row.default,
+            });
         let value = match (row.kind, self.values.get(&row.number)) {
             (Kind::I64, _) => ZmqValue::Int64(number),
             (Kind::U64, Some(Value::Unsigned(bits))) => ZmqValue::UInt64(bits & threads),
@@ -306,7 +308,11 @@ fn int(given: &[u8], least: c_int, most: c_int) -> Result<c_int> {
 
 /// Adds a filter, or takes it away.
 fn subscribe(socket: &Socket, open: &mut Open, subscribe: bool, topic: &[u8]) -> Result<()> {
-    let is_manual = || [71, 98].into_iter().any(|option| open.settings.int(option) != 0);
+    let is_manual = || {
+        [71, 98]
+            .into_iter()
+            .any(|option| open.settings.int(option) != 0)
+    };
     match socket.socket_type {
         SocketType::Sub => {}
         SocketType::XPub if is_manual() => {}

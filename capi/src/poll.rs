@@ -95,10 +95,14 @@ fn descriptors(items: &[Item]) -> Vec<libc::pollfd> {
         Target::Fd(fd) => Some(libc::pollfd {
             // One of which nothing is asked is none to the system.
             fd: if item.asked == 0 { -1 } else { fd },
-            events: [(POLLIN, libc::POLLIN), (POLLOUT, libc::POLLOUT), (POLLPRI, libc::POLLPRI)]
-                .into_iter()
-                .filter(|(own, _)| item.asked & own != 0)
-                .fold(0, |events, (_, event)| events | event),
+            events: [
+                (POLLIN, libc::POLLIN),
+                (POLLOUT, libc::POLLOUT),
+                (POLLPRI, libc::POLLPRI),
+            ]
+            .into_iter()
+            .filter(|(own, _)| item.asked & own != 0)
+            .fold(0, |events, (_, event)| events | event),
             revents: 0,
         }),
     });
@@ -107,7 +111,11 @@ fn descriptors(items: &[Item]) -> Vec<libc::pollfd> {
 
 fn found(asked: c_short, polled: Option<&libc::pollfd>) -> c_short {
     let Some(polled) = polled else { return 0 };
-    let usual = [(POLLIN, libc::POLLIN), (POLLOUT, libc::POLLOUT), (POLLPRI, libc::POLLPRI)];
+    let usual = [
+        (POLLIN, libc::POLLIN),
+        (POLLOUT, libc::POLLOUT),
+        (POLLPRI, libc::POLLPRI),
+    ];
     let mut found = usual
         .into_iter()
         .filter(|(own, event)| asked & own != 0 && polled.revents & event != 0)

@@ -74,7 +74,11 @@ impl Proxy {
         if !self.is_paused {
             // What is there is waited for no longer: then it is the other side that is to take it.
             let asked = |end: &End, other: &End, is_echo: bool| -> Result<i16> {
-                let mut asked = if ready(end, POLLIN)? && !is_echo { 0 } else { POLLIN };
+                let mut asked = if ready(end, POLLIN)? && !is_echo {
+                    0
+                } else {
+                    POLLIN
+                };
                 if !is_echo && ready(other, POLLIN)? {
                     asked |= POLLOUT;
                 }

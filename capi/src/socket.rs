@@ -40,9 +40,7 @@ thread_local! {
 }
 
 impl Remembered for Socket {
-    fn memory<R>(
-        with: impl FnOnce(&[Cell<Option<(usize, u64, Arc<Self>)>>; 8]) -> R,
-    ) -> Option<R> {
+    fn memory<R>(with: impl FnOnce(&[Cell<Option<(usize, u64, Arc<Self>)>>; 8]) -> R) -> Option<R> {
         MEMORY.try_with(with).ok()
     }
 }

@@ -61,7 +61,9 @@ pub(crate) fn sleep(
     mask: Option<&libc::sigset_t>,
 ) -> Result<c_int> {
     let left = limit.left();
-    let left = left.as_ref().map_or(std::ptr::null(), |left| left as *const _);
+    let left = left
+        .as_ref()
+        .map_or(std::ptr::null(), |left| left as *const _);
     let mask = mask.map_or(std::ptr::null(), |mask| mask as *const _);
     // SAFETY: `fds` is lent for the call, with its own length; both other pointers are NULL or to values that outlive it.
     let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, left, mask) };
@@ -129,7 +131,10 @@ pub(crate) fn until<T>(
 /// Runs a future to its end. `interruptible`: a signal ends the wait, with EINTR.
 pub(crate) fn run<F: Future>(future: F, interruptible: bool) -> Result<F::Output> {
     let mut future = pin!(future);
-    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    if let Poll::Ready(output) = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         return Ok(output);
     }
     with_bell(|bell| {

@@ -107,7 +107,9 @@ impl Settings {
         }
         let name = value.strip_suffix(&[0]).unwrap_or(value);
         match std::str::from_utf8(name) {
-            Ok(name) if option == THREAD_NAME_PREFIX && (1..=LONGEST_PREFIX).contains(&value.len()) => {
+            Ok(name)
+                if option == THREAD_NAME_PREFIX && (1..=LONGEST_PREFIX).contains(&value.len()) =>
+            {
                 self.prefix = name.to_owned();
                 Ok(())
             }

@@ -210,10 +210,7 @@ pub unsafe extern "C" fn zmq_msg_routing_id(message: *mut zmq_msg_t) -> u32 {
 ///
 /// `group` is NULL or a string.
 #[cfg_attr(feature = "draft", unsafe(no_mangle))]
-pub unsafe extern "C" fn zmq_msg_set_group(
-    message: *mut zmq_msg_t,
-    group: *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn zmq_msg_set_group(message: *mut zmq_msg_t, group: *const c_char) -> c_int {
     status(|| {
         // SAFETY: the caller vouches for both.
         let message = unsafe { lent(message)? };
@@ -241,14 +238,22 @@ pub unsafe extern "C" fn zmq_msg_group(message: *mut zmq_msg_t) -> *const c_char
 
 /// As `zmq_msg_send`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_sendmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
+pub unsafe extern "C" fn zmq_sendmsg(
+    socket: *mut c_void,
+    message: *mut zmq_msg_t,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller vouches for it.
     unsafe { zmq_msg_send(message, socket, flags) }
 }
 
 /// As `zmq_msg_recv`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_recvmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
+pub unsafe extern "C" fn zmq_recvmsg(
+    socket: *mut c_void,
+    message: *mut zmq_msg_t,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller vouches for it.
     unsafe { zmq_msg_recv(message, socket, flags) }
 }

@@ -72,7 +72,9 @@ impl Secrets {
     }
 
     fn serve(&mut self, mechanism: Mechanism, value: Option<&[u8]>) -> Result<()> {
-        let on = value.and_then(|value| value.try_into().ok()).map(c_int::from_ne_bytes);
+        let on = value
+            .and_then(|value| value.try_into().ok())
+            .map(c_int::from_ne_bytes);
         match on {
             Some(on @ 0..=1) => {
                 self.is_server = on == 1;
@@ -124,8 +126,9 @@ impl Secrets {
         Ok(match (self.mechanism, self.is_server) {
             (Mechanism::Null, _) => Security::default(),
             (Mechanism::Plain, true) => Security::plain_server(),
-            (Mechanism::Plain, false) => Security::plain_client(&self.username, &self.password)
-                .map_err(|_| Errno(EINVAL))?,
+            (Mechanism::Plain, false) => {
+                Security::plain_client(&self.username, &self.password).map_err(|_| Errno(EINVAL))?
+            }
             (Mechanism::Curve, true) => Security::curve_server(keys()),
             (Mechanism::Curve, false) => {
                 Security::curve_client(keys(), PublicKey::from(self.server))

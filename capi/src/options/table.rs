@@ -215,12 +215,17 @@ pub(super) const ROWS: &[Row] = &[
     row(58, Kind::Bytes(4, 4), 0).only_set(),
     row(59, Kind::Bytes(4, 4), 0).only_set(),
     row(60, Kind::Bytes(4, 4), 0).only_set(),
-    row(CONNECT_ROUTING_ID, Kind::Bytes(1, LONG), 0).of(Who::Named).only_set().kept(),
+    row(CONNECT_ROUTING_ID, Kind::Bytes(1, LONG), 0)
+        .of(Who::Named)
+        .only_set()
+        .kept(),
     row(66, COUNT, 30_000),
     row(68, Kind::Text(1, LONG), 0),
     row(69, COUNT, 0).of(Who::Dropper).only_set(),
     row(71, COUNT, 0).of(Who::Publisher).only_set(),
-    row(72, Kind::Bytes(0, LONG), 0).of(Who::Publisher).only_set(),
+    row(72, Kind::Bytes(0, LONG), 0)
+        .of(Who::Publisher)
+        .only_set(),
     row(73, BOOL, 1).of(Who::Stream).only_set(),
     row(74, Kind::Any, 0),
     row(75, COUNT, 0),

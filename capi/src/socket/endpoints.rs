@@ -67,14 +67,18 @@ impl Socket {
 /// Reads an endpoint. libzmq takes IPv6 addresses without brackets, too: what is behind the last colon is the port.
 pub(super) fn parsed(text: &str) -> Result<Endpoint> {
     if let Some((transport @ ("tcp" | "udp"), address)) = text.split_once("://") {
-        let places = address.split(';').map(|place| match place.rsplit_once(':') {
-            Some((host, port)) if host.contains(':') && !host.contains('[') => {
-                format!("[{host}]:{port}")
-            }
-            _ => place.to_owned(),
-        });
+        let places = address
+            .split(';')
+            .map(|place| match place.rsplit_once(':') {
+                Some((host, port)) if host.contains(':') && !host.contains('[') => {
+                    format!("[{host}]:{port}")
+                }
+                _ => place.to_owned(),
+            });
         let places: Vec<_> = places.collect();
-        return format!("{transport}://{}", places.join(";")).parse().map_err(Errno::from);
+        return format!("{transport}://{}", places.join(";"))
+            .parse()
+            .map_err(Errno::from);
     }
     text.parse().map_err(Errno::from)
 }
@@ -116,4 +120,3 @@ impl Open {
         Ok(())
     }
 }
-

@@ -68,7 +68,12 @@ impl Socket {
 
 impl Open {
     /// Sends a frame, if that needs no waiting. `None`: it does, and the frame is untouched.
-    fn send(&mut self, socket_type: SocketType, item: &mut Message, more: bool) -> Result<Option<()>> {
+    fn send(
+        &mut self,
+        socket_type: SocketType,
+        item: &mut Message,
+        more: bool,
+    ) -> Result<Option<()>> {
         if more && is_thread_safe(socket_type) {
             return fail(EINVAL);
         }

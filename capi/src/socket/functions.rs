@@ -120,7 +120,8 @@ pub unsafe extern "C" fn zmq_send_const(
     call(-1, || {
         SOCKETS.with(socket, |socket| {
             // SAFETY: the caller vouches for it.
-            let message = unsafe { Msg::given(data.cast_mut(), length, None, std::ptr::null_mut()) };
+            let message =
+                unsafe { Msg::given(data.cast_mut(), length, None, std::ptr::null_mut()) };
             socket.send(&mut message?, flags)?;
             Ok(clipped(length))
         })

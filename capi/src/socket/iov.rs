@@ -89,4 +89,3 @@ pub unsafe extern "C" fn zmq_recviov(
         Ok(received)
     })
 }
-

@@ -28,7 +28,9 @@ pub extern "C" fn zmq_atomic_counter_set(counter: *mut c_void, value: c_int) {
 /// Adds one to a counter, and returns what it was before.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_atomic_counter_inc(counter: *mut c_void) -> c_int {
-    call(-1, || Ok(COUNTERS.find(counter)?.fetch_add(1, Ordering::SeqCst)))
+    call(-1, || {
+        Ok(COUNTERS.find(counter)?.fetch_add(1, Ordering::SeqCst))
+    })
 }
 
 /// Takes one from a counter, and returns whether it is more than zero still.

@@ -11,7 +11,11 @@ use crate::handles::Handles;
 static STOPWATCHES: Handles<Instant> = Handles::new(EFAULT);
 
 fn micros(since: &Instant) -> c_ulong {
-    since.elapsed().as_micros().try_into().unwrap_or(c_ulong::MAX)
+    since
+        .elapsed()
+        .as_micros()
+        .try_into()
+        .unwrap_or(c_ulong::MAX)
 }
 
 /// Starts a stopwatch.

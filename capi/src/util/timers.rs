@@ -155,7 +155,11 @@ pub extern "C" fn zmq_timers_timeout(timers: *mut c_void) -> c_long {
             return Ok(-1);
         };
         let left = next.saturating_duration_since(Instant::now());
-        Ok(left.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_long::MAX))
+        Ok(left
+            .as_nanos()
+            .div_ceil(1_000_000)
+            .try_into()
+            .unwrap_or(c_long::MAX))
     })
 }
 

@@ -1,0 +1,249 @@
+//! The life of messages: what is in the 64 bytes, who shares it, and that a free function is called once.
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "a test is on the side of C"
+)]
+
+mod common;
+
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{Context, DEALER, DONTWAIT, PAIR, PUB, PUSH, SUB};
+use zmq::*;
+
+/// A message that is initialised when it is made, and closed if it is not closed yet.
+struct Msg(MaybeUninit<zmq_msg_t>);
+
+impl Msg {
+    fn new() -> Self {
+        let mut message = MaybeUninit::uninit();
+        assert_eq!(unsafe { zmq_msg_init(message.as_mut_ptr()) }, 0);
+        Msg(message)
+    }
+
+    fn of(data: &[u8]) -> Self {
+        let mut message = MaybeUninit::uninit();
+        assert_eq!(
+            unsafe { zmq_msg_init_size(message.as_mut_ptr(), data.len()) },
+            0
+        );
+        let mut message = Msg(message);
+        let memory = unsafe { zmq_msg_data(message.at()) }.cast::<u8>();
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), memory, data.len()) };
+        message
+    }
+
+    /// Gives memory away that counts how often it is freed.
+    fn given(length: usize, freed: &'static AtomicUsize) -> Self {
+        unsafe extern "C" fn free(data: *mut c_void, hint: *mut c_void) {
+            unsafe { libc::free(data) };
+            let freed: &AtomicUsize = unsafe { &*hint.cast() };
+            freed.fetch_add(1, Ordering::SeqCst);
+        }
+        let data = unsafe { libc::calloc(length.max(1), 1) };
+        let mut message = MaybeUninit::uninit();
+        let hint = std::ptr::from_ref(freed).cast_mut().cast();
+        let given =
+            unsafe { zmq_msg_init_data(message.as_mut_ptr(), data, length, Some(free), hint) };
+        assert_eq!(given, 0);
+        Msg(message)
+    }
+
+    fn at(&mut self) -> *mut zmq_msg_t {
+        self.0.as_mut_ptr()
+    }
+
+    fn data(&mut self) -> &mut [u8] {
+        unsafe {
+            std::slice::from_raw_parts_mut(zmq_msg_data(self.at()).cast(), zmq_msg_size(self.at()))
+        }
+    }
+
+    fn close(&mut self) -> c_int {
+        unsafe { zmq_msg_close(self.at()) }
+    }
+}
+
+impl Drop for Msg {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+const SHARED: c_int = 3;
+
+fn counter() -> &'static AtomicUsize {
+    Box::leak(Box::default())
+}
+
+fn count(freed: &AtomicUsize) -> usize {
+    freed.load(Ordering::SeqCst)
+}
+
+/// Lengths on both sides of what is kept in the message, of what is kept in a frame, and of what is not copied.
+const LENGTHS: [usize; 9] = [0, 1, 33, 34, 38, 39, 40, 4095, 4096];
+
+#[test]
+fn a_message_is_64_bytes_that_may_be_moved() {
+    assert_eq!((size_of::<zmq_msg_t>(), align_of::<zmq_msg_t>()), (64, 8));
+    for length in LENGTHS {
+        let data: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let mut here = Msg::of(&data);
+        // As C++ moves it: byte by byte.
+        let mut there = Msg(MaybeUninit::uninit());
+        unsafe { std::ptr::copy_nonoverlapping(here.at(), there.at(), 1) };
+        std::mem::forget(here);
+        assert_eq!(there.data(), data);
+    }
+}
+
+#[test]
+fn a_message_is_closed_once() {
+    let mut message = Msg::of(b"a");
+    assert_eq!(message.close(), 0);
+    assert_eq!(message.close(), -1);
+    assert_eq!(zmq_errno(), libc::EFAULT);
+    assert_eq!(unsafe { zmq_msg_close(std::ptr::null_mut()) }, -1);
+    assert_eq!(zmq_errno(), libc::EFAULT);
+}
+
+#[test]
+fn copies_share_what_is_large_and_are_told_apart_from_moves() {
+    for length in LENGTHS {
+        let mut one = Msg::of(&vec![7; length]);
+        let mut other = Msg::of(b"in its place");
+        assert_eq!(unsafe { zmq_msg_copy(other.at(), one.at()) }, 0);
+        assert_eq!(one.data(), other.data());
+        let shared = unsafe {
+            [
+                zmq_msg_get(one.at(), SHARED),
+                zmq_msg_get(other.at(), SHARED),
+            ]
+        };
+        assert_eq!(shared, [c_int::from(length > 33); 2], "{length}");
+        let mut third = Msg::new();
+        assert_eq!(unsafe { zmq_msg_move(third.at(), one.at()) }, 0);
+        assert_eq!((one.data().len(), third.data().len()), (0, length));
+    }
+}
+
+#[test]
+fn a_free_function_is_called_once_whatever_becomes_of_the_message() {
+    let context = Context::new();
+    for length in LENGTHS {
+        // Closed.
+        let freed = counter();
+        Msg::given(length, freed).close();
+        assert_eq!(count(freed), 1);
+        // Copied, and both closed.
+        let freed = counter();
+        let mut one = Msg::given(length, freed);
+        let mut other = Msg::new();
+        unsafe { zmq_msg_copy(other.at(), one.at()) };
+        one.close();
+        assert_eq!(count(freed), 0, "the copy has it");
+        other.close();
+        assert_eq!(count(freed), 1);
+        // Not sent: it is still the caller's.
+        let freed = counter();
+        let push = context.socket(PUSH);
+        let mut message = Msg::given(length, freed);
+        assert_eq!(unsafe { zmq_msg_send(message.at(), push.0, DONTWAIT) }, -1);
+        assert_eq!(zmq_errno(), libc::EAGAIN);
+        assert_eq!((message.data().len(), count(freed)), (length, 0));
+        drop(message);
+        assert_eq!(count(freed), 1);
+        // Sent, and received.
+        let freed = counter();
+        let (one, other) = (context.socket(PAIR), context.socket(PAIR));
+        one.connect(&other.bind("tcp://127.0.0.1:*"));
+        let mut message = Msg::given(length, freed);
+        assert_eq!(
+            unsafe { zmq_msg_send(message.at(), one.0, 0) },
+            length as c_int
+        );
+        assert_eq!(message.data().len(), 0, "it is empty, and may be closed");
+        assert_eq!(other.recv(0).unwrap().len(), length);
+        drop((message, one, other));
+        // Queued for nobody, and dropped with the socket.
+        let lost = counter();
+        let push = context.socket(PUSH);
+        push.connect("tcp://127.0.0.1:9");
+        assert_eq!(
+            unsafe { zmq_msg_send(Msg::given(length, lost).at(), push.0, 0) },
+            length as c_int
+        );
+        drop(push);
+        let until = std::time::Instant::now() + common::SOON;
+        while count(freed) + count(lost) < 2 && std::time::Instant::now() < until {
+            std::thread::yield_now();
+        }
+        assert_eq!((count(freed), count(lost)), (1, 1), "{length}");
+    }
+}
+
+#[test]
+fn constant_data_is_shared_and_never_freed() {
+    static DATA: [u8; 100] = [3; 100];
+    let mut message = MaybeUninit::uninit();
+    let data = DATA.as_ptr().cast_mut().cast();
+    let null = std::ptr::null_mut();
+    unsafe { zmq_msg_init_data(message.as_mut_ptr(), data, DATA.len(), None, null) };
+    let mut message = Msg(message);
+    assert_eq!(unsafe { zmq_msg_get(message.at(), SHARED) }, 1);
+    assert_eq!(message.data(), DATA);
+}
+
+#[test]
+fn who_writes_into_what_it_received_changes_nobody_elses() {
+    let context = Context::new();
+    let publisher = context.socket(PUB);
+    publisher.bind("inproc://news");
+    let subscribers = [(); 2].map(|()| {
+        let subscriber = context.socket(SUB);
+        subscriber.subscribe(b"");
+        subscriber.connect("inproc://news");
+        subscriber
+    });
+    assert_eq!(publisher.send(&[1; 5000], 0), 5000);
+    let mut received = subscribers.each_ref().map(|subscriber| {
+        let mut message = Msg::new();
+        assert_eq!(unsafe { zmq_msg_recv(message.at(), subscriber.0, 0) }, 5000);
+        message
+    });
+    received[0].data().fill(2);
+    assert_eq!(received[1].data(), [1; 5000]);
+}
+
+#[test]
+fn a_failed_receive_leaves_an_empty_message() {
+    let context = Context::new();
+    let dealer = context.socket(DEALER);
+    let mut message = Msg::of(&[1; 100]);
+    assert_eq!(
+        unsafe { zmq_msg_recv(message.at(), dealer.0, DONTWAIT) },
+        -1
+    );
+    assert_eq!((zmq_errno(), message.data().len()), (libc::EAGAIN, 0));
+}
+
+#[test]
+fn properties_are_those_of_the_peer() {
+    let context = Context::new();
+    let (one, other) = (context.socket(DEALER), context.socket(DEALER));
+    one.connect(&other.bind("tcp://127.0.0.1:*"));
+    assert_eq!(one.send(b"hello", 0), 5);
+    let mut message = Msg::new();
+    assert_eq!(unsafe { zmq_msg_recv(message.at(), other.0, 0) }, 5);
+    let mut property = |name: &std::ffi::CStr| {
+        let value = unsafe { zmq_msg_gets(message.at(), name.as_ptr()) };
+        (!value.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(value) }.to_owned())
+    };
+    assert_eq!(property(c"Socket-Type").as_deref(), Some(c"DEALER"));
+    assert_eq!(property(c"Peer-Address").as_deref(), Some(c"127.0.0.1"));
+    assert_eq!(property(c"Identity").as_deref(), Some(c""));
+    assert_eq!(property(c"socket-type"), None, "case counts");
+    assert_eq!(zmq_errno(), libc::EINVAL);
+}
