@@ -83,20 +83,22 @@ pub(crate) fn polled(bell: &Bell) -> libc::pollfd {
 }
 
 thread_local! {
-    /// This thread's bell, while nobody uses it.
-    static BELL: Cell<Option<Arc<Bell>>> = const { Cell::new(None) };
+    /// This thread's bell, while nobody uses it, with the process that it was made in: what a fork has inherited rings at
+    /// its parent's, too.
+    static BELL: Cell<Option<(u32, Arc<Bell>)>> = const { Cell::new(None) };
 }
 
 /// Lends this thread's bell.
 pub(crate) fn with_bell<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
     // At the end of a thread there is none to keep.
     let kept = BELL.try_with(Cell::take).ok().flatten();
+    let process = std::process::id();
     let bell = match kept {
-        Some(bell) => bell,
-        None => Bell::new()?,
+        Some((made_in, bell)) if made_in == process => bell,
+        _ => Bell::new()?,
     };
     let done = wait(&bell);
-    let _ = BELL.try_with(|place| place.set(Some(bell)));
+    let _ = BELL.try_with(|place| place.set(Some((process, bell))));
     done
 }
 
