@@ -334,7 +334,8 @@ impl Msg {
 
     /// Returns the descriptor of the connection that it has come by.
     fn source(&self) -> i32 {
-        -1
+        let fd = self.peer.as_deref().and_then(|peer| peer.fd);
+        fd.unwrap_or(-1)
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Peer {
     #[cfg(feature = "curve")]
     #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
     pub public_key: Option<PublicKey>,
+    /// The system's number of the connection's socket, for telling connections apart, and for what only the system knows of
+    /// one: numbers are used again. `None` by inproc, and on systems that number sockets in another way.
+    pub fd: Option<i32>,
     /// Its user or key.
     pub(crate) owner: Identity,
     /// Whom an answer reaches.
@@ -75,6 +78,7 @@ impl Peer {
         address: PeerAddress,
         info: &PeerInfo,
         certificate: Option<Bytes>,
+        fd: Option<i32>,
         is_lasting: bool,
     ) -> Self {
         let owner = owner(info, certificate.as_deref());
@@ -96,6 +100,7 @@ impl Peer {
             certificate,
             #[cfg(feature = "curve")]
             public_key: info.public_key,
+            fd,
             owner,
             identity: identity(owner, &info.routing_id, is_lasting),
         }
@@ -117,6 +122,7 @@ impl Peer {
             certificate: None,
             #[cfg(feature = "curve")]
             public_key: None,
+            fd: None,
             owner: Identity::UNTOLD,
             identity: identity(Identity::UNTOLD, routing_id, is_lasting),
         }

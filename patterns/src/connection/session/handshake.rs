@@ -179,6 +179,7 @@ impl Session {
         // Bytes that were meant for one connection make no sense in another.
         let is_lasting = !options.same_connection && rules.speaks == Protocol::Zmtp;
         let certificate = self.stream.certificate();
-        Arc::new(Peer::new(address, info, certificate, is_lasting))
+        let fd = self.stream.fd();
+        Arc::new(Peer::new(address, info, certificate, fd, is_lasting))
     }
 }
