@@ -46,15 +46,6 @@ impl<P: Pattern> Core<P> {
         self.read_events();
         P::has_room_for(self, peer)
     }
-
-    /// Sends without waiting. The message is untouched while that is pending, and comes back with an error.
-    pub(crate) fn send_now(&mut self, item: &mut P::Sent) -> Poll<Result<(), SendError>> {
-        if let Some(error) = P::refuse_empty(item) {
-            return Poll::Ready(error);
-        }
-        let sent = self.try_now(|core| P::send(core, item));
-        sent.map_err(|refusal| send_error::<P>(refusal, std::mem::take(item)))
-    }
 }
 
 fn ready(is_ready: bool) -> Attempt<()> {
