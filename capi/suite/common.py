@@ -39,10 +39,10 @@ def say(text):
 
 
 def call(argv, **options):
-    """Runs a tool that must succeed; on failure its output is the message."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+    """Runs a tool that must succeed, and returns its output; on failure what it printed is the message."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
     if done.returncode != 0:
-        raise Trouble(f"{' '.join(map(str, argv))}\n{done.stdout[-4000:]}")
+        raise Trouble(f"{' '.join(map(str, argv))}\n{(done.stdout + done.stderr)[-4000:]}")
     return done.stdout
 
 
