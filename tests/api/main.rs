@@ -50,6 +50,7 @@ mod notices;
 mod only_sending;
 mod panics;
 mod parting_words;
+mod peers_of_ended_runtimes;
 mod poller;
 mod proxy;
 mod queue_limits;

@@ -16,14 +16,25 @@ use crate::transport::ByteStream;
 
 impl Session {
     /// Goes on elsewhere if its socket has been dropped and lingers. Otherwise what was sent is written as far as the system
-    /// takes it now; the rest is the guard's to count.
-    pub(super) fn cut_short(mut self: Box<Self>, mut pipe: SessionPipe, guard: &ConnectionGuard) {
+    /// takes it now, and the socket hears that the peer has left; the rest is the guard's to count.
+    pub(super) fn cut_short(self: Box<Self>, pipe: SessionPipe, guard: &ConnectionGuard) {
+        if let Some(pipe) = self.save(pipe, guard) {
+            pipe.peer_left(guard.shared.config.tells_of_peers());
+        }
+    }
+
+    /// Saves what can be saved, and gives the pipe back unless the session goes on elsewhere.
+    fn save(
+        mut self: Box<Self>,
+        mut pipe: SessionPipe,
+        guard: &ConnectionGuard,
+    ) -> Option<SessionPipe> {
         if std::thread::panicking() || guard.shared.network().is_some() {
-            return;
+            return Some(pipe);
         }
         let has_something = pipe.outgoing.unsent() > 0 || self.has_sent_lately;
         if !has_something {
-            return;
+            return Some(pipe);
         }
         if let Some(home) = handover::home(&guard.shared, &pipe) {
             let inside = home.enter();
@@ -33,7 +44,7 @@ impl Session {
                 && error.kind() != io::ErrorKind::Unsupported
             {
                 // There is no stream any more.
-                return;
+                return Some(pipe);
             }
             if moved.is_ok() {
                 let endpoint = guard.subject.endpoint();
@@ -47,10 +58,11 @@ impl Session {
                     drop(ticket);
                 };
                 shared.spawn(origin, going_on, &home);
-                return;
+                return None;
             }
         }
         self.write_now(&mut pipe);
+        Some(pipe)
     }
 
     /// Serves the connection to its end, in another task than before.
