@@ -15,6 +15,8 @@ pub(crate) enum Spread {
     One,
     /// Each all who want it.
     All,
+    /// Each as many as are asked, since it is sent again.
+    Repeated,
 }
 
 pub(crate) struct Book {
@@ -93,6 +95,7 @@ impl Book {
             _ if is_back => entry.receivers.contains(&by),
             Spread::All => entry.receivers.iter().any(|(one, _)| *one == host),
             Spread::One => entry.receivers.iter().any(|(one, _)| *one != name.host),
+            Spread::Repeated => false,
         };
         if again {
             let before = entry.receivers.clone();
@@ -101,7 +104,7 @@ impl Book {
             ));
         }
         entry.receivers.push(by);
-        if is_back {
+        if is_back || entry.spread == Spread::Repeated {
             return;
         }
         let piles = entries

@@ -140,7 +140,10 @@ pub(crate) fn stamp_of(message: &Message) -> Option<Stamp> {
 /// Adds hostile peers to a world, and what they try: limits, and marks that change.
 pub(crate) fn draw(plan: &mut Plan, seed: u64) {
     let rng = &mut SmallRng::seed_from_u64(seed ^ STREAM);
-    if plan.inproc || plan.healthy || !rng.random_ratio(1, ONE_IN) {
+    let is_bytes = |node: &Node| node.kind == SocketType::Stream;
+    // To whom it is all the same what they say, they can do nothing but be somebody.
+    let is_deaf = plan.nodes.iter().any(is_bytes);
+    if plan.inproc || plan.healthy || is_deaf || !rng.random_ratio(1, ONE_IN) {
         return;
     }
     if plan.relays.is_none() {
@@ -248,9 +251,13 @@ impl Hostile {
         self.topics = ["", "a", "ab", "b", "c"].map(str::to_owned).to_vec();
         // Others would take what is meant for the honest ones, or hold it up.
         let takes_nothing = match node.kind {
-            SocketType::Pull | SocketType::Gather | SocketType::Sub | SocketType::Rep => true,
+            SocketType::Pull
+            | SocketType::Gather
+            | SocketType::Sub
+            | SocketType::Dish
+            | SocketType::Rep => true,
             SocketType::Router => self.is_echo,
-            SocketType::Pub | SocketType::XPub => {
+            SocketType::Pub | SocketType::XPub | SocketType::Radio => {
                 !node.settings.no_drop
                     && node.settings.slow_subscriber != SlowSubscriber::Disconnect
             }

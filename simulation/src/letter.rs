@@ -26,6 +26,8 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// No message is longer.
+const LONGEST: usize = 1 << 20;
 const NAME: usize = 8;
 const SUM: usize = 8;
 
@@ -47,6 +49,31 @@ pub(crate) fn write(name: Name, sizes: &[usize], rng: &mut SmallRng) -> Message 
     let sum = sum(frames.iter().map(Vec::as_slice));
     frames[0].extend(sum.to_le_bytes());
     Message::from(frames)
+}
+
+/// Where there are no messages: the length, and the message's one frame.
+pub(crate) fn framed(letter: &Message) -> Message {
+    let frame = letter.first().unwrap_or_default();
+    let mut bytes = (frame.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(frame);
+    Message::from(bytes)
+}
+
+/// Takes the first of such messages out of what has come, if it is whole. An error: there is none that long.
+pub(crate) fn cut(bytes: &mut Vec<u8>) -> Result<Option<Message>, String> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > LONGEST {
+        return Err(format!("bytes that are no message's: {length} more"));
+    }
+    let Some(frame) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let letter = Message::from(frame);
+    bytes.drain(..length + size_of::<u32>());
+    Ok(Some(letter))
 }
 
 fn sum<'a>(frames: impl Iterator<Item = &'a [u8]>) -> u64 {
@@ -104,5 +131,27 @@ mod tests {
         let mut longer = message;
         longer.push_back("");
         assert!(read(&longer).is_err());
+    }
+
+    #[test]
+    fn messages_are_cut_out_of_bytes() {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let names = [0, 1].map(|number| Name {
+            host: 3,
+            life: 1,
+            number,
+        });
+        let mut bytes = Vec::new();
+        let mut read_so = Vec::new();
+        for name in names {
+            for byte in &framed(&write(name, &[40], &mut rng))[0] {
+                bytes.push(*byte);
+                while let Some(letter) = cut(&mut bytes).unwrap() {
+                    read_so.push(read(&letter).unwrap());
+                }
+            }
+        }
+        assert_eq!(read_so, names);
+        assert!(cut(&mut vec![0xff; 8]).is_err());
     }
 }

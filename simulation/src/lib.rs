@@ -11,7 +11,7 @@
 //!          world: a hash of all that happens, and what the oracles say
 //! ```
 //!
-//! Some worlds are of relays in place of nodes (`relay`), in some more can end than connections (`hazards`), and to some
+//! Some worlds are of newer socket types (`newer`, `asking`), some of relays in place of nodes (`relay`), in some more can end than connections (`hazards`), and to some
 //! come hostile peers (`hostile`).
 //!
 //! What the oracles are is in `book` (single messages), `node/audit` (counters), `node/ends` (ends), `node/forms` (limits),
@@ -20,11 +20,13 @@
 //! this crate is empty.
 #![cfg(purezmq_simulation)]
 
+mod asking;
 mod book;
 mod hazards;
 mod hostile;
 mod letter;
 mod network;
+mod newer;
 mod node;
 mod plan;
 mod relay;
@@ -46,11 +48,12 @@ use rand::{Rng, SeedableRng};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
+use asking::Asking;
 use book::Book;
 use hazards::{Gate, OnPurpose};
 use network::{Network, Weather};
 use node::{Actor, Shared, Stage, Stages};
-use plan::Plan;
+use plan::{Part, Plan};
 use world::World;
 
 /// What came of a seed.
@@ -204,8 +207,14 @@ async fn live(
         Some(relays) => relays.actors(&shared, rng),
         None => {
             let nodes = plan.nodes.iter();
-            let actors = nodes.map(|node| Actor::new(node.clone(), &shared, rng.random()));
-            actors.map(|actor| Box::pin(actor.run()) as _).collect()
+            nodes
+                .map(|node| match node.part {
+                    Part::Requester => {
+                        Box::pin(Asking::new(node.clone(), &shared, rng.random()).run()) as _
+                    }
+                    _ => Box::pin(Actor::new(node.clone(), &shared, rng.random()).run()) as _,
+                })
+                .collect()
         }
     };
     stages.expect(applications.len());

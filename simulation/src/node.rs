@@ -1,6 +1,7 @@
 //! One host's application: makes its socket, and sends, receives, gives up, pauses, restarts, as chance has it.
 
 mod audit;
+mod bytes;
 mod calls;
 mod drains;
 mod ends;
@@ -84,6 +85,12 @@ pub(crate) struct Actor {
     /// The highest that the marks for sending and receiving have been with this socket.
     highest: (usize, usize),
     topics: Vec<&'static str>,
+    /// The numbers of those that a PEER connects to.
+    numbers: BTreeMap<u8, RoutingId>,
+    /// What of a message has come from each peer of a STREAM that is there.
+    streams: BTreeMap<RoutingId, Vec<u8>>,
+    /// Some of those may have gone with an endpoint that it has let go of itself, of which it hears nothing.
+    may_miss: bool,
     /// When to connect anew where nothing reconnects by itself.
     mend_at: tokio::time::Instant,
     is_mended: bool,
@@ -121,6 +128,9 @@ impl Actor {
             asking: false,
             highest: (0, 0),
             topics: Vec::new(),
+            numbers: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            may_miss: false,
             mend_at: tokio::time::Instant::now(),
             is_mended: false,
             home: None,
@@ -205,6 +215,9 @@ impl Actor {
         self.note_marks();
         self.unsent = None;
         self.echoes.clear();
+        self.numbers.clear();
+        self.streams.clear();
+        self.may_miss = false;
         for topic in self.topics.clone() {
             self.socket().subscribe(topic);
         }
@@ -233,7 +246,44 @@ impl Actor {
     }
 
     fn is_subscriber(&self) -> bool {
-        matches!(self.plan.kind, SocketType::Sub | SocketType::XSub)
+        matches!(
+            self.plan.kind,
+            SocketType::Sub | SocketType::XSub | SocketType::Dish
+        )
+    }
+
+    fn is_publisher(&self) -> bool {
+        matches!(
+            self.plan.kind,
+            SocketType::Pub | SocketType::XPub | SocketType::Radio
+        )
+    }
+
+    /// Whether it learns only from its socket whom it can send to.
+    fn learns_whom(&self) -> bool {
+        matches!(self.plan.kind, SocketType::Peer | SocketType::Stream)
+    }
+
+    /// One of its peers, if it knows any.
+    fn someone(&mut self) -> Option<RoutingId> {
+        let all: Vec<RoutingId> = match self.plan.kind {
+            SocketType::Stream => self.streams.keys().cloned().collect(),
+            _ if self.numbers.is_empty() => self.socket().peers(),
+            _ => self.numbers.values().cloned().collect(),
+        };
+        (!all.is_empty()).then(|| all[self.rng.random_range(0..all.len())].clone())
+    }
+
+    /// The message that could not be sent yet, or a new one.
+    fn letter(&mut self, is_wild: bool) -> Letter {
+        let mut letter = match self.unsent.take() {
+            Some(letter) => letter,
+            None => self.write(is_wild),
+        };
+        if self.learns_whom() {
+            letter.to = self.someone();
+        }
+        letter
     }
 
     /// Where a host's socket is bound.
@@ -255,12 +305,19 @@ impl Actor {
     fn connect(&mut self, peer: u8) {
         let to = self.endpoint_of(peer);
         let home = self.home.clone();
+        let connecting = || match self.plan.kind {
+            SocketType::Peer => self.socket().connect_peer(to).map(Some),
+            _ => self.socket().connect(to).map(|()| None),
+        };
         let connected = match &home {
-            Some(home) => home.enter(|| self.socket().connect(to)),
-            None => self.socket().connect(to),
+            Some(home) => home.enter(connecting),
+            None => connecting(),
         };
         match connected {
-            Ok(()) => self.known.begins(Place::Peer(peer)),
+            Ok(number) => {
+                self.numbers.extend(number.map(|number| (peer, number)));
+                self.known.begins(Place::Peer(peer));
+            }
             Err(error) => self.fail(format_args!("connect to host {peer}: {error}")),
         }
     }
@@ -352,10 +409,8 @@ impl Actor {
             return;
         }
         self.renew_all().await;
-        let letter = match self.unsent.take() {
-            Some(letter) => letter,
-            None => self.write(false),
-        };
+        self.forget_missed().await;
+        let letter = self.letter(false);
         let (name, topic) = (letter.name, letter.topic);
         let limit = PATIENCE;
         let socket = self.socket.as_mut().expect("it is made in begin");
@@ -385,11 +440,13 @@ impl Actor {
     /// How many are to receive a message that is sent now.
     fn due(&self, topic: &str) -> usize {
         match self.plan.kind {
-            SocketType::Pub | SocketType::XPub => {
+            SocketType::Pub | SocketType::XPub | SocketType::Radio => {
                 let topics = self.shared.topics.lock();
+                let is_exact = self.plan.kind == SocketType::Radio;
+                let is_for = |one: &&str| topic == *one || (!is_exact && topic.starts_with(one));
                 let wants = |peer: &&u8| {
                     let its = topics.get(peer);
-                    its.is_some_and(|its| its.iter().any(|one| topic.starts_with(one)))
+                    its.is_some_and(|its| its.iter().any(is_for))
                 };
                 self.plan.peers.iter().filter(wants).count()
             }
@@ -416,9 +473,9 @@ impl Actor {
             number: self.written,
         };
         self.written += 1;
-        let topic = match self.plan.kind {
-            SocketType::Pub | SocketType::XPub => TOPICS[self.rng.random_range(0..TOPICS.len())],
-            _ => "",
+        let topic = match self.is_publisher() {
+            true => TOPICS[self.rng.random_range(0..TOPICS.len())],
+            false => "",
         };
         let drawn = if self.rng.random() {
             1
@@ -426,7 +483,12 @@ impl Actor {
             self.rng.random_range(1..=4)
         };
         let frames = match self.plan.kind {
-            SocketType::Scatter | SocketType::Client | SocketType::Channel => 1,
+            SocketType::Scatter
+            | SocketType::Client
+            | SocketType::Channel
+            | SocketType::Radio
+            | SocketType::Peer
+            | SocketType::Stream => 1,
             _ => drawn,
         };
         let sizes: Vec<usize> = (0..frames).map(|_| self.size(is_wild)).collect();
@@ -434,15 +496,20 @@ impl Actor {
         if self.plan.delimits {
             message.push_front("");
         }
-        if matches!(self.plan.kind, SocketType::Pub | SocketType::XPub) {
+        if self.is_publisher() {
             message.push_front(topic);
+        }
+        if self.plan.kind == SocketType::Stream {
+            message = letter::framed(&message);
         }
         let to = (self.plan.kind == SocketType::Router).then(|| {
             let peer = self.plan.peers[self.rng.random_range(0..self.plan.peers.len())];
             RoutingId::from(format!("host {peer}").as_bytes())
         });
         let spread = match self.plan.kind {
-            SocketType::Pub | SocketType::XPub | SocketType::XSub => Spread::All,
+            SocketType::Pub | SocketType::XPub | SocketType::XSub | SocketType::Radio => {
+                Spread::All
+            }
             _ => Spread::One,
         };
         self.shared.book.write(name, spread);

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use crate::hazards::{self, Gate};
 use crate::hostile::{self, Hostile};
 use crate::network::Weather;
+use crate::newer;
 use crate::relay::Relays;
 use crate::sockets::Settings;
 
@@ -84,14 +85,19 @@ pub(crate) enum Part {
     Sink,
     /// Sends, and gets each message back.
     Asker,
+    /// Does so by a requester.
+    Requester,
     /// Sends back what it receives.
     Echo,
     /// Sends and receives.
     Both,
 }
 
-/// Those who may talk to each other, and their parts.
-const PAIRINGS: [(SocketType, Part, SocketType, Part); 15] = {
+/// Two types whose sockets may talk to each other, and their parts.
+pub(crate) type Pairing = (SocketType, Part, SocketType, Part);
+
+/// Those of the older types; `newer` has the others.
+const PAIRINGS: [Pairing; 15] = {
     use Part::{Asker, Both, Echo, Sink, Source};
     use SocketType::{Channel, Client, Gather, Scatter, Server};
     use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
@@ -125,7 +131,9 @@ pub(crate) fn one_of<T: Copy>(rng: &mut SmallRng, choices: &[T]) -> T {
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let rng = &mut SmallRng::seed_from_u64(seed);
-        let pairing = one_of(rng, &PAIRINGS);
+        let older = one_of(rng, &PAIRINGS);
+        let pairing = newer::pairing(seed).unwrap_or(older);
+        let (has_security, may_be_inproc) = newer::is_plain(pairing);
         let is_single = matches!(pairing.0, SocketType::Pair | SocketType::Channel);
         let mut count = || {
             if is_single {
@@ -142,9 +150,12 @@ impl Plan {
             piece: one_of(rng, &[7, 100, 3000, 100_000]),
             put_off: one_of(rng, &[0, 3, 10]),
         };
-        let secured = Secured::some(rng);
+        let mut secured = Secured::some(rng);
+        if !has_security {
+            secured = Secured::Not;
+        }
         let mut nodes = nodes(rng, pairing, left, right, &secured);
-        let inproc = matches!(secured, Secured::Not) && rng.random_ratio(1, 8);
+        let inproc = matches!(secured, Secured::Not) && rng.random_ratio(1, 8) && may_be_inproc;
         if inproc {
             // Who loses an answer for good must not have to begin anew: nobody would be connected to it then.
             for node in &mut nodes {
@@ -185,6 +196,7 @@ impl Plan {
             {
                 settings.reconnect_after_refusal = settings.reconnect_interval;
             }
+            newer::settle(node);
         }
         plan
     }
@@ -193,7 +205,7 @@ impl Plan {
 /// The hosts, connected with each other.
 fn nodes(
     rng: &mut SmallRng,
-    (left_kind, left_part, right_kind, right_part): (SocketType, Part, SocketType, Part),
+    (left_kind, left_part, right_kind, right_part): Pairing,
     left: u8,
     right: u8,
     secured: &Secured,
@@ -224,7 +236,8 @@ fn nodes(
             peers: Vec::new(),
             delimits: (left_kind, right_kind) == (SocketType::Dealer, SocketType::Rep)
                 && kind == SocketType::Dealer,
-            enveloped: left_kind == SocketType::Req && kind == SocketType::Router,
+            enveloped: (left_kind == SocketType::Req || left_part == Part::Requester)
+                && kind == SocketType::Router,
             late: millis(rng, 0..=200),
             pause: millis(rng, 1..=20),
             restless: one_of(rng, &[0, 0, 20, 60, 200]),

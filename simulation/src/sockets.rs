@@ -9,11 +9,12 @@ use purezmq::options::{OptionId, Options, SlowSubscriber, Value};
 use purezmq::rules::Capability;
 use purezmq::security::Security;
 use purezmq::socket::{RecvHalf, SendHalf, Whole};
-use purezmq::sockets::Router;
+use purezmq::sockets::{Dealer, Peer, Router, Stream};
 use purezmq::stats::SocketStats;
 use purezmq::{
-    AnySocket, BindError, CloseReport, ConnectError, Context, DisconnectError, Endpoint, Message,
-    Monitor, RecvError, Routed, RoutingId, SendError, SocketType, UnbindError,
+    AnySocket, BindError, CloseReport, ConnectError, Context, DealerSocket, DisconnectError,
+    Endpoint, Message, Monitor, PeerId, RecvError, Routed, RoutingId, SendError, SocketType,
+    StreamEvent, UnbindError,
 };
 
 pub(crate) use self::forms::{Receiving, Sending};
@@ -65,6 +66,10 @@ pub(crate) struct Settings {
 /// What an XPUB may greet its subscribers with.
 pub(crate) const WELCOME: &str = "a welcome";
 
+/// What a STREAM hears of a peer, beside bytes.
+pub(crate) const BEGINS: &str = "begins";
+const ENDS: &str = "ends";
+
 /// A socket, whole or in halves.
 pub(crate) struct Socket {
     parts: Parts,
@@ -85,9 +90,20 @@ pub(crate) fn open(kind: SocketType, context: &Context, settings: &Settings) -> 
     let socket = AnySocket::with_options(kind, context, settings.options(kind));
     Socket {
         parts: Parts::Whole(socket.expect("the plan has sockets of built types only")),
-        by_name: matches!(kind, SocketType::Router | SocketType::Server),
+        by_name: matches!(
+            kind,
+            SocketType::Router | SocketType::Server | SocketType::Peer | SocketType::Stream
+        ),
         by_identity: kind == SocketType::Router && settings.by_identity,
     }
+}
+
+/// Makes a socket for a requester.
+pub(crate) fn dealer(context: &Context, settings: &Settings) -> DealerSocket {
+    let kind = SocketType::Dealer;
+    let socket = AnySocket::with_options(kind, context, settings.options(kind));
+    let dealer = socket.map(AnySocket::downcast::<Dealer>);
+    dealer.expect("it is built").expect("it is a DEALER")
 }
 
 impl Settings {
@@ -185,6 +201,25 @@ impl Socket {
 
     pub(crate) fn connect(&mut self, to: Endpoint) -> Result<(), ConnectError> {
         self.sender().connect(to)
+    }
+
+    /// Connects, and returns the peer's number.
+    pub(crate) fn connect_peer(&mut self, to: Endpoint) -> Result<RoutingId, ConnectError> {
+        self.sender().connect_peer(to).map(named)
+    }
+
+    /// The numbers of a PEER's peers.
+    pub(crate) fn peers(&mut self) -> Vec<RoutingId> {
+        let sender = self.sender();
+        let mut peers = match sender.as_part::<Peer, Whole>() {
+            Some(whole) => whole.peers(),
+            None => {
+                let half = sender.as_part::<Peer, SendHalf>();
+                half.map(|half| half.peers()).unwrap_or_default()
+            }
+        };
+        peers.sort_unstable();
+        peers.into_iter().map(named).collect()
     }
 
     pub(crate) fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
@@ -299,6 +334,15 @@ impl Socket {
                 };
                 return Ok((Some(routed.peer), routed.message));
             }
+            if receiver.socket_type() == SocketType::Stream {
+                let event = if let Some(whole) = receiver.as_part::<Stream, Whole>() {
+                    whole.recv().await?
+                } else {
+                    let half = receiver.as_part::<Stream, RecvHalf>();
+                    half.expect("it is whole or a half").recv().await?
+                };
+                return Ok(heard(event));
+            }
             let mut message = receiver.recv_message().await?;
             let name = if by_name { message.pop_front() } else { None };
             Ok((name.map(RoutingId::from), message))
@@ -307,11 +351,21 @@ impl Socket {
 
     /// Subscribes, or has whoever an XPUB has heard of last subscribed.
     pub(crate) fn subscribe(&mut self, topic: &str) {
-        self.sender().subscribe(topic);
+        match self.sender().socket_type() {
+            SocketType::Dish => self.sender().join(topic).expect("it has not joined it"),
+            _ => {
+                self.sender().subscribe(topic);
+            }
+        }
     }
 
     pub(crate) fn unsubscribe(&mut self, topic: &str) {
-        self.sender().unsubscribe(topic);
+        match self.sender().socket_type() {
+            SocketType::Dish => self.sender().leave(topic).expect("it has joined it"),
+            _ => {
+                self.sender().unsubscribe(topic);
+            }
+        }
     }
 
     /// Divides it, if its type can be.
@@ -336,6 +390,22 @@ impl Socket {
         };
         Socket { parts, ..self }
     }
+}
+
+/// What a STREAM has heard, and of whom: bytes, or two frames of which the second one tells of a beginning or an end.
+fn heard(event: StreamEvent) -> (Option<RoutingId>, Message) {
+    match event {
+        StreamEvent::Data(data) => (Some(data.peer), data.message),
+        StreamEvent::Accepted(peer) | StreamEvent::Connected(peer) => {
+            (Some(peer), Message::from(["", BEGINS]))
+        }
+        StreamEvent::Closed(peer) => (Some(peer), Message::from(["", ENDS])),
+    }
+}
+
+/// A number, as it stands in front of a message.
+fn named(peer: PeerId) -> RoutingId {
+    RoutingId::from(peer.number().to_be_bytes())
 }
 
 /// Sends a message to a peer of a ROUTER, or of a half of one, by a name that stands for who it is, too.

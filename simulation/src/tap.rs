@@ -69,6 +69,7 @@ impl Tap {
         }
         let is = |name: &[u8]| self.name.starts_with(name);
         self.messages += u64::from(is(b"\x09SUBSCRIBE") || is(b"\x06CANCEL"));
+        self.messages += u64::from(is(b"\x04JOIN") || is(b"\x05LEAVE"));
         self.is_ready |= is(b"\x05READY");
         self.name.clear();
     }

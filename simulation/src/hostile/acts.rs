@@ -7,7 +7,8 @@ use rand::Rng;
 use rand::rngs::SmallRng;
 
 use super::wire::{
-    GREETING, Role, announcement, commands, greeting, message, property, subscription, unfinished,
+    GREETING, Role, announcement, commands, greeting, membership, message, property, subscription,
+    unfinished,
 };
 use super::{Hostile, Stamp, Who};
 use crate::plan::one_of;
@@ -63,7 +64,8 @@ impl Hostile {
 
     /// What it says in a visit with this number.
     pub(super) fn draw_script(&self, rng: &mut SmallRng, who: &Who, visit: u32) -> Script {
-        let publishes = matches!(self.kind, SocketType::Pub | SocketType::XPub);
+        let is_radio = self.kind == SocketType::Radio;
+        let publishes = is_radio || matches!(self.kind, SocketType::Pub | SocketType::XPub);
         let act = match rng.random_range(0..12) {
             _ if self.role == Role::Curve => one_of(rng, &[Act::Cut, Act::Garbage]),
             0 | 1 => Act::Cut,
@@ -119,7 +121,10 @@ impl Hostile {
             Act::Ask => {
                 let question = stamp(true).bytes();
                 for _ in 0..one_of(rng, &[1, 3, 10]) {
-                    bytes.extend(message(&[b"", &question]));
+                    bytes.extend(match self.kind {
+                        SocketType::Server | SocketType::Peer => message(&[&question]),
+                        _ => message(&[b"", &question]),
+                    });
                 }
             }
             Act::Subscribe => {
@@ -133,7 +138,10 @@ impl Hostile {
                     let topic = self.topics.get(topic).cloned().unwrap_or_else(own);
                     let begins = rng.random_ratio(4, 5);
                     let as_command = rng.random();
-                    bytes.extend(subscription(begins, topic.as_bytes(), as_command));
+                    bytes.extend(match is_radio && as_command {
+                        true => membership(begins, topic.as_bytes()),
+                        false => subscription(begins, topic.as_bytes(), as_command),
+                    });
                     if begins {
                         topics.push(topic.into_bytes());
                     }
@@ -184,7 +192,7 @@ impl Hostile {
     /// One message that is thrown away, or at least asks for nothing.
     fn junk(&self, rng: &mut SmallRng, junk: &[u8]) -> Vec<u8> {
         match self.kind {
-            SocketType::Sub | SocketType::XSub => {
+            SocketType::Sub | SocketType::XSub | SocketType::Dish => {
                 let topic = one_of(rng, &["zz", "zzz", "a"]);
                 // Relays pass on what somebody has subscribed to.
                 let topic = if self.honest.is_empty() { "zz" } else { topic };

@@ -201,8 +201,12 @@ impl Visitor {
             }
             return;
         }
-        let publishes = matches!(plan.kind, SocketType::Pub | SocketType::XPub);
-        let is_for_it = |topic: &Vec<u8>| frames[0].starts_with(topic);
+        let is_radio = plan.kind == SocketType::Radio;
+        let publishes = is_radio || matches!(plan.kind, SocketType::Pub | SocketType::XPub);
+        let is_for_it = |topic: &Vec<u8>| match is_radio {
+            true => frames[0] == *topic,
+            false => frames[0].starts_with(topic),
+        };
         if publishes && !plan.waits && !self.topics.iter().any(is_for_it) {
             self.fail(format_args!("{name} came, which it has not subscribed to"));
         }

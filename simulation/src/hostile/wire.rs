@@ -84,6 +84,12 @@ pub(super) fn subscription(begins: bool, topic: &[u8], as_command: bool) -> Vec<
     frame(if as_command { COMMAND } else { 0 }, &body)
 }
 
+/// JOIN or LEAVE.
+pub(super) fn membership(begins: bool, group: &[u8]) -> Vec<u8> {
+    let name: &[u8] = if begins { b"\x04JOIN" } else { b"\x05LEAVE" };
+    frame(COMMAND, &[name, group].concat())
+}
+
 /// A message of these frames.
 pub(super) fn message(frames: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -32,7 +32,7 @@ impl Actor {
         }
         self.check_marks(&stats);
         self.check_sums(&stats);
-        if !self.shared.encrypted {
+        if self.has_messages_on_the_network() {
             self.check_network(&stats);
         }
     }
@@ -54,7 +54,8 @@ impl Actor {
                     "{sending} queued to send, {highest_sending} allowed"
                 ));
             }
-            if receiving > highest_receiving && self.plan.kind != SocketType::Pub {
+            let hears_topics = matches!(self.plan.kind, SocketType::Pub | SocketType::Radio);
+            if receiving > highest_receiving && !hears_topics {
                 self.fail(format_args!(
                     "{receiving} queued to receive, {highest_receiving} allowed"
                 ));
@@ -96,6 +97,8 @@ impl Actor {
                 | SocketType::Client
                 | SocketType::Server
                 | SocketType::Channel
+                | SocketType::Peer
+                | SocketType::Stream
                 | SocketType::Dealer
                 | SocketType::Router
                 | SocketType::Req
@@ -114,13 +117,18 @@ impl Actor {
                 self.accepted, self.received
             ));
         }
-        if self.plan.kind == SocketType::Sub {
+        if matches!(self.plan.kind, SocketType::Sub | SocketType::Dish) {
             let received = stats.received.messages;
             let seen = self.received + stats.queued_to_receive as u64;
             if seen > received || received > seen + dropped {
                 self.fail(format_args!("{received} received, {seen} seen: {stats:?}"));
             }
         }
+    }
+
+    /// Whether messages can be told on the network.
+    pub(super) fn has_messages_on_the_network(&self) -> bool {
+        !self.shared.encrypted && self.plan.kind != SocketType::Stream
     }
 
     /// The counters are what has passed on the network.
@@ -160,8 +168,7 @@ impl Actor {
 
     /// What publishers know of is what those who are there have subscribed to.
     pub(super) fn audit_topics(&mut self) {
-        let publishes = matches!(self.plan.kind, SocketType::Pub | SocketType::XPub);
-        if !publishes || self.plan.has_company {
+        if !self.is_publisher() || self.plan.has_company {
             return;
         }
         let topics = self.shared.topics.lock();
@@ -187,7 +194,7 @@ impl Actor {
     /// Publishers have no more topics than all may have.
     pub(super) fn audit_limits(&mut self) {
         let limit = self.plan.settings.max_all_subscriptions;
-        if let (Some(limit), SocketType::Pub | SocketType::XPub) = (limit, self.plan.kind) {
+        if let (Some(limit), true) = (limit, self.is_publisher()) {
             let count = self.socket().topics();
             // What those had who were sent away is taken off by the calls that follow.
             self.over_limit = match count > limit && !self.plan.settings.manual {
@@ -208,7 +215,7 @@ impl Actor {
         let stats = socket.stats();
         let totals = self.shared.network.totals(self.plan.host, self.life.into());
         let received = stats.received.messages;
-        if !self.shared.encrypted && totals.ended == 0 && received != totals.read {
+        if self.has_messages_on_the_network() && totals.ended == 0 && received != totals.read {
             self.fail(format_args!(
                 "{received} received, and {} read",
                 totals.read

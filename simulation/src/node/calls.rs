@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use purezmq::{Message, RecvError, RoutingId, SendError, SocketType};
+use purezmq::{Frame, Message, RecvError, RoutingId, SendError, SocketType};
 use rand::Rng;
 use tokio::time::sleep;
 
@@ -50,7 +50,7 @@ impl Actor {
         let sends = match self.plan.part {
             Part::Sink | Part::Echo => false,
             Part::Both => self.plan.kind != SocketType::XSub || self.speaks_upstream(),
-            Part::Source | Part::Asker => true,
+            Part::Source | Part::Asker | Part::Requester => true,
         };
         sends && self.stage() == Stage::Chaos && (!self.asking || self.plan.settings.relaxed)
     }
@@ -59,10 +59,11 @@ impl Actor {
         if !self.may_send_own() {
             return;
         }
-        let letter = match self.unsent.take() {
-            Some(letter) => letter,
-            None => self.write(true),
-        };
+        let letter = self.letter(true);
+        if self.learns_whom() && letter.to.is_none() {
+            self.unsent = Some(letter);
+            return;
+        }
         match self.send_now(letter.to.as_ref(), &letter.message).await {
             Sent::Yes => {
                 self.asking = self.plan.kind == SocketType::Req;
@@ -157,6 +158,9 @@ impl Actor {
 
     /// A message was received.
     pub(super) fn take(&mut self, from: Option<RoutingId>, message: Message) {
+        if self.plan.kind == SocketType::Stream {
+            return self.take_bytes(from, &message);
+        }
         self.received += 1;
         self.asking = false;
         if self.plan.kind == SocketType::XPub
@@ -183,10 +187,25 @@ impl Actor {
         } else {
             None
         };
+        if let (SocketType::Dish, Some(group)) = (self.plan.kind, &topic)
+            && !self.topics.iter().any(|one| **group == *one.as_bytes())
+        {
+            self.fail(format_args!(
+                "something for {group:?} came, which it has not joined"
+            ));
+        }
         if self.plan.enveloped {
             while letter.pop_front().is_some_and(|frame| !frame.is_empty()) {}
         }
-        match letter::read(&letter) {
+        self.read(&letter, topic);
+        if self.plan.part == Part::Echo {
+            self.echoes.push_back((from, message));
+        }
+    }
+
+    /// Enters a message that was received into the book.
+    pub(super) fn read(&mut self, letter: &Message, topic: Option<Frame>) {
+        match letter::read(letter) {
             Err(why) => self.fail(format_args!("received {why}")),
             Ok(name) => {
                 let pipes = self.pipes_from(name.host);
@@ -197,9 +216,6 @@ impl Actor {
                 let by = (self.plan.host, self.life);
                 self.shared.book.received(name, by, pipes, topic);
             }
-        }
-        if self.plan.part == Part::Echo {
-            self.echoes.push_back((from, message));
         }
     }
 
@@ -262,10 +278,7 @@ impl Actor {
             return;
         }
         loop {
-            let letter = match self.unsent.take() {
-                Some(letter) => letter,
-                None => self.write(false),
-            };
+            let letter = self.letter(false);
             match self.socket().try_send(None, letter.message.clone()) {
                 Ok(()) => {
                     self.accepted += 1;

@@ -217,10 +217,7 @@ impl Actor {
         if !self.socket().waits() || self.asking {
             return;
         }
-        let letter = match self.unsent.take() {
-            Some(letter) => letter,
-            None => self.write(true),
-        };
+        let letter = self.letter(true);
         let socket = self.socket.as_mut().expect("it is made in begin");
         let sending = socket.send(letter.to.as_ref(), letter.message.clone());
         match timeout(soon, sending).await {
@@ -284,6 +281,7 @@ impl Actor {
                 }
             }
             Place::Peer(peer) => {
+                self.may_miss = true;
                 let from = self.endpoint_of(peer);
                 match self.socket().disconnect(from) {
                     Ok(()) => (false, None),
@@ -304,9 +302,7 @@ impl Actor {
 
     /// How many messages wait to be received that are still to be had when their peer is gone.
     fn waiting(&mut self) -> usize {
-        if self.shared.inproc.is_some()
-            || matches!(self.plan.kind, SocketType::Pub | SocketType::XPub)
-        {
+        if self.shared.inproc.is_some() || self.is_publisher() {
             return 0;
         }
         self.socket().stats().queued_to_receive

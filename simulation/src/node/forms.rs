@@ -36,10 +36,11 @@ impl Actor {
             Sending::Shared,
         ];
         let form = one_of(&mut self.rng, &forms);
-        let letter = match self.unsent.take() {
-            Some(letter) => letter,
-            None => self.write(true),
-        };
+        let letter = self.letter(true);
+        if self.learns_whom() && letter.to.is_none() {
+            self.unsent = Some(letter);
+            return;
+        }
         let mut socket = self.socket.take().expect("it is made in begin");
         socket.set_limits(Some(limit), None);
         let message = socket.addressed(letter.to.as_ref(), letter.message.clone());

@@ -1,7 +1,6 @@
 //! The sums: each message that `send` has taken is sent, queued, or dropped for one reason, and each that came was given to
 //! the application, is queued, or dropped. What `close` reports is what was queued and has not been written since.
 
-use purezmq::SocketType;
 use purezmq::stats::SocketStats;
 
 use super::Actor;
@@ -11,10 +10,7 @@ impl Actor {
     /// Whether what is taken and given can be told from the socket's counters: publishers and subscribers have
     /// subscriptions, and a message is for many.
     fn has_sums(&self) -> bool {
-        !matches!(
-            self.plan.kind,
-            SocketType::Pub | SocketType::Sub | SocketType::XPub | SocketType::XSub
-        )
+        !self.is_publisher() && !self.is_subscriber()
     }
 
     /// Checks each direction by itself.
@@ -59,7 +55,7 @@ impl Actor {
         let host = (self.plan.host, self.life.into());
         let unsent = socket.together().close().await.unsent as u64;
         self.note("close", unsent, "has closed its socket");
-        if !self.has_sums() || self.shared.encrypted {
+        if !self.has_sums() || !self.has_messages_on_the_network() {
             return;
         }
         let queued = before.queued_to_send as u64;

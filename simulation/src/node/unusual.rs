@@ -24,6 +24,7 @@ impl Actor {
             2 => self.connect_anew().await,
             3 => self.bind_anew().await,
             4 | 5 if self.is_subscriber() => self.change_topics(),
+            6 | 7 if self.plan.kind == SocketType::Stream => self.close_someone(),
             _ => {
                 // Nothing is read meanwhile.
                 let pause = self.rng.random_range(0..600);
@@ -172,7 +173,8 @@ impl Actor {
         let topic = TOPICS[self.rng.random_range(0..TOPICS.len())];
         self.note("topic", topic.len() as u64, topic);
         match self.topics.iter().position(|one| *one == topic) {
-            Some(at) if self.rng.random() => {
+            // A group is joined once.
+            Some(at) if self.plan.kind == SocketType::Dish || self.rng.random() => {
                 self.topics.remove(at);
                 self.socket().unsubscribe(topic);
             }
@@ -199,10 +201,7 @@ impl Actor {
             }
             self.mend();
             self.renew_all().await;
-            let letter = match self.unsent.take() {
-                Some(letter) => letter,
-                None => self.write(false),
-            };
+            let letter = self.letter(false);
             if timeout(time, self.socket().send(None, letter.message))
                 .await
                 .is_ok()

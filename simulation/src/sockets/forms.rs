@@ -7,7 +7,7 @@ use futures::{SinkExt, StreamExt};
 use purezmq::options::Options;
 use purezmq::rules::Capability;
 use purezmq::sockets::{
-    Channel, Client, Dealer, Gather, Pair, Pub, Pull, Push, Scatter, Sub, XPub, XSub,
+    Channel, Client, Dealer, Dish, Gather, Pair, Pub, Pull, Push, Radio, Scatter, Sub, XPub, XSub,
 };
 use purezmq::{AnySocket, Message, RecvError, ReserveError, RoutingId, SendError};
 
@@ -84,23 +84,23 @@ async fn by_shared(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>
             return (any, None);
         };
     }
-    of!(Push Scatter Dealer Pair Client Channel Pub XPub XSub);
+    of!(Push Scatter Dealer Pair Client Channel Pub XPub XSub Radio);
 }
 
 async fn by_stream(any: AnySocket) -> (AnySocket, Option<Received>) {
-    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub, |socket| {
+    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub Dish, |socket| {
         let next = socket.stream().next().await.expect("streams of sockets never end");
-        Some(next.map(|message| vec![message]))
+        Some(next.map(|message| vec![message.into()]))
     });
 }
 
 async fn many(any: AnySocket, limit: usize) -> (AnySocket, Option<Received>) {
-    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub, |socket| {
+    if_it_is!(any: Pull Gather Dealer Pair Client Channel Sub XPub XSub Dish, |socket| {
         let mut messages = Vec::new();
         let received = socket.recv_many(&mut messages, limit).await;
         Some(received.map(|count| {
             assert_eq!(count, messages.len(), "it says how many came");
-            messages
+            messages.into_iter().map(Into::into).collect()
         }))
     });
 }
