@@ -167,7 +167,15 @@ async fn a_lectures_client_talks_to_our_server() {
     assert_eq!(printed(client).await, "all at once");
     until_closed(&mut server).await;
 
-    // Who ends its own direction has gone: what it said comes first, and it sees the end.
+    // Who ends its own direction still gets the answer.
+    let client = lecture("lecture_tcp_client.py", &[&port, "half"]);
+    let (peer, said) = line(&mut server).await;
+    assert_eq!(said, "that is all\n");
+    server.send_to(&peer, "good bye\n").await.expect("send");
+    assert_eq!(printed(client).await, "good bye");
+    until_closed(&mut server).await;
+
+    // Or, if there is none, the end.
     let client = lecture("lecture_tcp_client.py", &[&port, "half"]);
     assert_eq!(line(&mut server).await.1, "that is all\n");
     assert!(matches!(next(&mut server).await, StreamEvent::Closed(_)));

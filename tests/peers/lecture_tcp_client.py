@@ -3,7 +3,7 @@
     python3 lecture_tcp_client.py PORT talk     sends a line, prints the answer, and closes
     python3 lecture_tcp_client.py PORT close    connects and closes at once
     python3 lecture_tcp_client.py PORT bytes    sends a line byte by byte, and prints the answer
-    python3 lecture_tcp_client.py PORT half     sends a line, ends its own direction, and prints all that comes
+    python3 lecture_tcp_client.py PORT half     sends a line, ends its own direction, and prints the line that comes
 """
 
 import socket

@@ -76,12 +76,13 @@ mod tests {
             Ok(Place::Net(net)) => net,
             other => panic!("{other:?}"),
         });
-        let mut options = Options::default();
-        options.accept_networks = nets.collect();
-        options.accept_users = users.to_vec();
-        options.accept_groups = groups.to_vec();
-        options.accept_processes = processes.to_vec();
-        options
+        Options {
+            accept_networks: nets.collect(),
+            accept_users: users.to_vec(),
+            accept_groups: groups.to_vec(),
+            accept_processes: processes.to_vec(),
+            ..Options::default()
+        }
     }
 
     #[test]

@@ -426,6 +426,19 @@ impl IncomingEnd {
         }
     }
 
+    /// Waits until the application has taken all that has come and asks for more, or does not read any more. Who waits hears
+    /// of each batch that is taken.
+    pub(crate) fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut lane = self.lane.lock();
+        let is_heard_out = lane.reader.parked && lane.queued() == 0;
+        if is_heard_out || lane.reader.gone || lane.discards {
+            return Poll::Ready(());
+        }
+        lane.writer.set_task(cx.waker());
+        lane.writer.parked = true;
+        Poll::Pending
+    }
+
     /// Hands whole messages to the socket.
     pub(crate) fn push(&mut self, batch: Batch) {
         if batch.is_empty() {

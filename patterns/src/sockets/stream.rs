@@ -27,9 +27,15 @@ pub struct Stream;
 ///
 /// Bytes for a peer go out as they are, in order. `send` waits while the peer takes nothing and its pipe is full, and
 /// fails at once if there is no such peer, or no more. [`close_peer`](Socket::close_peer) closes a connection when what was
-/// sent to it is out; [`disconnect_peer`](Socket::disconnect_peer) does it at once. A peer that ends its own
-/// direction (`shutdown`) is taken to be gone, as libzmq has it: what has not gone out to it by then is lost and counted. A
-/// peer that floods is held back by TCP once `recv_hwm` pieces, or `recv_hwm_bytes` bytes, wait for the application; one
+/// sent to it is out; [`disconnect_peer`](Socket::disconnect_peer) does it at once.
+///
+/// A peer that ends its own direction (`shutdown`), and waits for an answer, gets it: its connection is closed once the
+/// application has read all that the peer has said, what was sent to it until then is out, and `recv` is called for
+/// more. [`Closed`](StreamEvent::Closed) comes then. So a server that answers what it reads before it reads on has answered.
+/// That is waited for as long as something goes out to the peer, and for a second beyond; what has not gone
+/// out then is lost and counted. libzmq closes such a connection at once.
+///
+/// A peer that floods is held back by TCP once `recv_hwm` pieces, or `recv_hwm_bytes` bytes, wait for the application; one
 /// that does not read fills its own pipe, and no other.
 ///
 /// A connection that a connecting endpoint has lost is made anew, as with other sockets; with `reconnect_interval(None)` it

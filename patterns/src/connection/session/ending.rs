@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
+use super::{Session, Turn};
+use crate::connection::driver::Flow;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Deadline, EvictReason, SessionPipe};
 use crate::state::{Shared, is_subscription};
@@ -15,6 +16,9 @@ use crate::transport::ByteStream;
 
 /// How long an ended session waits for the peer to see that it ended.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long a peer that has ended its own direction is kept for while nothing goes out to it.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// How long it may wait when the time to linger is over: `close` takes no longer than that time and this.
 pub(crate) const AFTER_LINGER: Duration = Duration::from_millis(100);
@@ -92,6 +96,36 @@ impl Session {
             let mut scrap = [0; 1024];
             while matches!(self.stream.read(&mut scrap).await, Ok(read) if read > 0) {}
         }
+    }
+}
+
+impl Session {
+    /// Serves a peer that has ended its own direction and may still read, where that means no more than that: what is
+    /// sent to it goes out until the application has read all that it has said and asks for more, or the peer takes nothing.
+    pub(super) async fn answer_last(&mut self, pipe: &mut SessionPipe) {
+        // Its end is known.
+        self.listens = false;
+        let mut until = Instant::now() + LAST_ANSWER;
+        std::future::poll_fn(|cx| {
+            loop {
+                match self.poll_send(pipe, cx) {
+                    Poll::Ready(Ok(Turn::Moved)) => until = Instant::now() + LAST_ANSWER,
+                    Poll::Ready(Ok(Turn::Finished) | Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => break,
+                }
+            }
+            let is_out =
+                self.batch.is_empty() && self.rest.is_none() && pipe.outgoing.unsent() == 0;
+            if is_out && pipe.incoming.poll_heard_out(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let is_over = pipe.outgoing.linger().is_some_and(Deadline::is_over);
+            if is_over || pipe.outgoing.is_ending() || pipe.outgoing.evicted().is_some() {
+                return Poll::Ready(());
+            }
+            self.poll_until(until, cx)
+        })
+        .await;
     }
 }
 

@@ -209,6 +209,11 @@ impl Session {
         let shared = &guard.shared;
         let cut = |session: Box<Self>, pipe| session.cut_short(pipe, guard);
         let (mut session, mut pipe, result) = driver::run(self, pipe, cut).await;
+        if shared.config.rules.speaks == Protocol::Raw
+            && matches!(result, Err(DisconnectReason::Peer))
+        {
+            Box::pin(session.answer_last(&mut pipe)).await;
+        }
         let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
         session.return_batch(shared, &mut pipe, is_last);
