@@ -42,7 +42,9 @@ use crate::routing_id::{Identity, RoutingId};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two are equal if they are the same peer in the same place, whichever descriptor its connection has.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Peer {
     /// Where it is.
@@ -63,8 +65,8 @@ pub struct Peer {
     #[cfg(feature = "curve")]
     #[cfg_attr(docsrs, doc(cfg(feature = "curve")))]
     pub public_key: Option<PublicKey>,
-    /// The system's number of the connection's socket, for telling connections apart, and for what only the system knows of
-    /// one: numbers are used again. `None` by inproc, and on systems that number sockets in another way.
+    /// The system's number of the connection that the message has come by, where it has one: libzmq's `ZMQ_SRCFD`. For
+    /// telling connections apart, and asking the system about them while they stand; numbers are used again. `None` by inproc.
     pub fd: Option<i32>,
     /// Its user or key.
     pub(crate) owner: Identity,
@@ -72,13 +74,47 @@ pub struct Peer {
     pub(crate) identity: Identity,
 }
 
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        let Peer {
+            address,
+            socket_type,
+            routing_id,
+            user_id,
+            properties,
+            certificate,
+            #[cfg(feature = "curve")]
+            public_key,
+            fd: _,
+            owner,
+            identity,
+        } = self;
+        #[cfg(feature = "curve")]
+        let has_same_key = *public_key == other.public_key;
+        #[cfg(not(feature = "curve"))]
+        let has_same_key = true;
+        has_same_key
+            && *address == other.address
+            && *socket_type == other.socket_type
+            && *routing_id == other.routing_id
+            && *user_id == other.user_id
+            && *properties == other.properties
+            && *certificate == other.certificate
+            && *owner == other.owner
+            && *identity == other.identity
+    }
+}
+
+impl Eq for Peer {}
+
 impl Peer {
-    /// Makes what is known of a peer after its handshake. `is_lasting`: it is the same when it comes back.
+    /// Makes what is known of a peer after its handshake, by a connection of this number. `is_lasting`: it is the same when
+    /// it comes back.
     pub(crate) fn new(
         address: PeerAddress,
+        fd: Option<i32>,
         info: &PeerInfo,
         certificate: Option<Bytes>,
-        fd: Option<i32>,
         is_lasting: bool,
     ) -> Self {
         let owner = owner(info, certificate.as_deref());

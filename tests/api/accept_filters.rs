@@ -142,7 +142,8 @@ async fn libzmqs_filters_of_processes_let_in_whom_one_of_them_names() {
     let pid = std::process::id().to_ne_bytes();
     let (other_uid, other_gid) = ((me.uid() + 1).to_ne_bytes(), 4_000_000_u32.to_ne_bytes());
     let other_pid = (std::process::id() + 1).to_ne_bytes();
-    let rows: &[(&[(i32, &[u8])], bool)] = &[
+    type Call<'a> = (i32, &'a [u8]);
+    let rows: &[(&[Call], bool)] = &[
         (&[(UID, &uid)], true),
         (&[(GID, &gid)], true),
         (&[(PID, &pid)], true),

@@ -1,4 +1,5 @@
-//! Options that libzmq has as drafts: `reconnect_stop` (R-CONN-11), `properties` and `verbose_unsubscribe`.
+//! What libzmq has as drafts, or asks by number: options `reconnect_stop` (R-CONN-11), `properties` and
+//! `verbose_unsubscribe`; and by which descriptor a message has come (ZMQ_SRCFD).
 
 use std::time::Duration;
 
@@ -254,5 +255,56 @@ async fn with_verbose_unsubscribe_each_unsubscription_goes_out() {
         assert_eq!(heard(place, false).await, ["\x01A", "\x01A", "\0A"]);
         let all = ["\x01A", "\x01A", "\0A", "\0B", "\0A", "\0A"];
         assert_eq!(heard(place, true).await, all, "{place}");
+    }
+}
+
+// ---------------------------------------------------------------- descriptors
+
+/// Waits for a connection, and returns its descriptor.
+async fn descriptor(monitor: &mut Monitor) -> Option<i32> {
+    let connected = event(monitor, "a connection", |kind| {
+        matches!(kind, Kind::HandshakeSucceeded)
+    });
+    connected.await.fd
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_peer_of_a_message_has_the_descriptor_that_it_has_come_by() {
+    for place in [ANY_PORT, "ipc://*"] {
+        let mut pull = PullSocket::new();
+        let mut monitor = pull.monitor();
+        let bound = pull.bind(place).await.expect("bind");
+        for text in ["one", "two"] {
+            let mut push = PushSocket::new();
+            push.connect(&bound).expect("connect");
+            push.send(text).await.expect("send");
+            let fd = descriptor(&mut monitor).await;
+            assert!(fd.is_some());
+            assert_eq!(within("it", pull.recv()).await.expect("recv"), text);
+            assert_eq!(pull.last_peer().expect("a peer").fd, fd, "{place}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_comes_by_a_connection_that_is_made_anew_has_its_descriptor() {
+    let place = Place::fixed(Transport::Tcp4);
+    let mut pull = PullSocket::new();
+    let mut monitor = pull.monitor();
+    pull.connect(place.endpoint.as_str()).expect("connect");
+    // Descriptors are used again: those that are held keep the second one apart.
+    let mut held = Vec::new();
+    for text in ["one", "two"] {
+        let mut push = PushSocket::new();
+        push.bind(place.endpoint.as_str()).await.expect("bind");
+        let fd = descriptor(&mut monitor).await;
+        push.send(text).await.expect("send");
+        assert_eq!(within("it", pull.recv()).await.expect("recv"), text);
+        assert_eq!(pull.last_peer().expect("a peer").fd, fd);
+        push.close().await;
+        common::events::ended(&mut monitor).await;
+        held.push(std::fs::File::open("/dev/null").expect("a descriptor"));
     }
 }

@@ -130,17 +130,19 @@ impl Peers {
 impl Queue {
     /// Lets another peer send what comes from here on. Nothing is to be noted if it is who it was.
     pub(super) fn set_sender(&mut self, peer: Arc<Peer>) {
-        let before = self.peers.newest();
-        if before == Some(&peer) {
-            return;
-        }
-        if before.is_none() {
+        let Some(before) = self.peers.newest() else {
             self.peers.next_sender = Some(peer);
             return;
+        };
+        let is_same = *before == peer;
+        if is_same && before.fd == peer.fd {
+            return;
         }
-        self.peers.are_several = true;
-        // A message of one peer does not take the place of another's.
-        self.close_last_values();
+        if !is_same {
+            self.peers.are_several = true;
+            // A message of one peer does not take the place of another's.
+            self.close_last_values();
+        }
         self.close_open();
         let nothing_since = self.full.back().is_some_and(|last| last.batch.is_empty());
         match self.peers.marks.back_mut() {

@@ -426,11 +426,12 @@ impl IncomingEnd {
         }
     }
 
-    /// Waits until the application has taken all that has come and asks for more, or does not read any more. Who waits hears
-    /// of each batch that is taken.
+    /// Waits until the application has taken all that has come and asks for more, or does not read any more; not at all if
+    /// nothing has come. Who waits hears of each batch that is taken.
     pub(crate) fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut lane = self.lane.lock();
-        let is_heard_out = lane.reader.parked && lane.queued() == 0;
+        let has_said_nothing = lane.counters.traffic().messages == 0;
+        let is_heard_out = lane.queued() == 0 && (lane.reader.parked || has_said_nothing);
         if is_heard_out || lane.reader.gone || lane.discards {
             return Poll::Ready(());
         }

@@ -88,6 +88,8 @@ pub use self::selector::PeerSelector;
 pub(crate) use self::zap::{NAME as ZAP_NAME, ZapClient};
 use crate::peer_address::PeerAddress;
 pub use crate::peer_address::{Place, PlaceError};
+/// A network of IP addresses, of the crate `ipnet`: `"10.0.0.0/8".parse()`.
+pub use ipnet::IpNet;
 
 /// A peer that wants to come in.
 #[derive(Clone, Debug)]

@@ -226,7 +226,12 @@ fn who_waits_for_a_name_gets_it() {
 }
 
 fn peer() -> Peer {
-    Peer::inproc(zmtp::SocketType::Dealer, b"same", true)
+    Peer::inproc(
+        zmtp::SocketType::Dealer,
+        b"same",
+        zmtp::Metadata::new(),
+        true,
+    )
 }
 
 fn applicant(pipe: PipeId, peer: &Peer) -> Applicant<'_> {

@@ -180,6 +180,6 @@ impl Session {
         let is_lasting = !options.same_connection && rules.speaks == Protocol::Zmtp;
         let certificate = self.stream.certificate();
         let fd = self.stream.fd();
-        Arc::new(Peer::new(address, info, certificate, fd, is_lasting))
+        Arc::new(Peer::new(address, fd, info, certificate, is_lasting))
     }
 }
