@@ -31,7 +31,7 @@ pub(crate) struct Handles<T: 'static> {
 }
 
 /// What a thread remembers: a handle, in which era it was looked up, and what it is.
-type Memory<T> = [Cell<Option<(usize, u64, Arc<T>)>>; REMEMBERED];
+pub(crate) type Memory<T> = [Cell<Option<(usize, u64, Arc<T>)>>; REMEMBERED];
 
 /// What has a thread-local memory of its own.
 pub(crate) trait Remembered: Sized + 'static {

@@ -321,7 +321,7 @@ impl Msg {
     /// Returns a property, which lives as long as the message.
     fn property(&mut self, name: &CStr) -> Result<*const c_char> {
         let told = self.extra.as_deref().map_or(&[][..], |extra| &extra.told);
-        if let Some((_, value)) = told.iter().find(|(known, _)| &**known == name) {
+        if let Some((_, value)) = told.iter().find(|(known, _)| known.as_c_str() == name) {
             return Ok(value.as_ptr());
         }
         let value = self.peer.as_deref().and_then(|peer| property(peer, name));

@@ -18,7 +18,6 @@ pub(crate) mod functions;
 mod iov;
 pub(crate) mod ready;
 
-use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::{Arc, OnceLock};
 
@@ -29,18 +28,18 @@ use self::frames::Incoming;
 use crate::bell::{Bell, Watch};
 use crate::context::{Ctx, Entry};
 use crate::errno::{EINVAL, ENOTSOCK, ETERM, Errno, Result, fail};
-use crate::handles::{Handles, Remembered, empty};
+use crate::handles::{Handles, Memory, Remembered, empty};
 use crate::monitor::Monitoring;
 use crate::options::Settings;
 
 pub(crate) static SOCKETS: Handles<Socket> = Handles::new(ENOTSOCK);
 
 thread_local! {
-    static MEMORY: [Cell<Option<(usize, u64, Arc<Socket>)>>; 8] = const { empty() };
+    static MEMORY: Memory<Socket> = const { empty() };
 }
 
 impl Remembered for Socket {
-    fn memory<R>(with: impl FnOnce(&[Cell<Option<(usize, u64, Arc<Self>)>>; 8]) -> R) -> Option<R> {
+    fn memory<R>(with: impl FnOnce(&Memory<Self>) -> R) -> Option<R> {
         MEMORY.try_with(with).ok()
     }
 }
