@@ -42,6 +42,37 @@ pub(crate) struct Ctx {
     sockets: AtomicUsize,
     /// Rings when the last socket is closed.
     closed: Watch,
+    pub(crate) zap: Arc<ZapHandler>,
+}
+
+/// Whether a socket of the context serves ZAP.
+#[derive(Default)]
+pub(crate) struct ZapHandler {
+    bound: AtomicUsize,
+    was_bound: AtomicBool,
+}
+
+impl ZapHandler {
+    pub(crate) fn came(&self) {
+        self.was_bound.store(true, Ordering::Release);
+        self.bound.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn left(&self) {
+        self.bound.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Returns how libzmq says that nobody was there to be asked about a peer. `None`: somebody is.
+    pub(crate) fn absence(&self) -> Option<i32> {
+        match (
+            self.bound.load(Ordering::Acquire),
+            self.was_bound.load(Ordering::Acquire),
+        ) {
+            (0, true) => Some(libc::EPIPE),
+            (0, false) => Some(EFAULT),
+            _ => None,
+        }
+    }
 }
 
 impl Ctx {
@@ -54,6 +85,7 @@ impl Ctx {
             threads: Arc::default(),
             sockets: AtomicUsize::new(0),
             closed: Watch::default(),
+            zap: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Monitors: what happens to a socket's connections, as messages on a socket of the same context.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
 use std::time::Duration;
 
 use purezmq::options::{OptionId, Options};
@@ -8,12 +9,15 @@ use purezmq::{AnySocket, Context, Endpoint, Frame, Message, MonitorEvent, Socket
 use tokio::sync::oneshot;
 
 use crate::call::{status, text};
+use crate::context::ZapHandler;
 use crate::errno::{EAGAIN, EINVAL, EPROTONOSUPPORT, ETERM, Errno, Result, fail};
 use crate::socket::{Open, SOCKETS, number_of, type_of};
 use crate::wait::run;
 
 const BIND_FAILED: u64 = 0x0010;
 const STOPPED: u64 = 0x0400;
+const HANDSHAKE_FAILED_NO_DETAIL: u64 = 0x0800;
+const HANDSHAKE_FAILED_AUTH: u64 = 0x4000;
 const PIPES_STATS: u64 = 0x1_0000;
 /// The bits that the first version of an event's layout has room for.
 const FIRST_VERSION: u64 = 0xffff;
@@ -43,7 +47,7 @@ struct Event {
 }
 
 impl Event {
-    fn of(event: &MonitorEvent) -> Option<Self> {
+    fn of(event: &MonitorEvent, zap: &ZapHandler) -> Option<Self> {
         let libzmq = event.libzmq()?;
         let text = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(Endpoint::to_string);
         let is_bound = match (&event.local, &event.remote, &event.endpoint) {
@@ -51,7 +55,7 @@ impl Event {
             (Some(local), Some(_), Some(own)) => own.port().is_none() || local.port() == own.port(),
             _ => false,
         };
-        let number = u64::from(libzmq.number);
+        let (mut number, mut value) = (u64::from(libzmq.number), libzmq.value);
         let mut local = text(&event.local).unwrap_or_default();
         if number == BIND_FAILED
             && let Some((_, address)) = local.split_once("://")
@@ -59,7 +63,14 @@ impl Event {
             local = address.to_owned();
         }
         // A descriptor of -1 is that in 64 bits as well.
-        let value = match libzmq.value {
+        if is_bound
+            && (number, value) == (HANDSHAKE_FAILED_AUTH, 300)
+            && let Some(errno) = zap.absence()
+        {
+            // The peer is told that it may come again; libzmq tells it nothing, and the monitor why.
+            (number, value) = (HANDSHAKE_FAILED_NO_DETAIL, errno.cast_unsigned());
+        }
+        let value = match value {
             u32::MAX => u64::MAX,
             value => value.into(),
         };
@@ -134,6 +145,7 @@ impl Monitoring {
         endpoint: Endpoint,
         form: Form,
         socket_type: SocketType,
+        zap: Arc<ZapHandler>,
     ) -> Result<Self> {
         let mut options = Options::of(socket_type);
         if let Some(linger) = OptionId::by_name("linger") {
@@ -151,7 +163,7 @@ impl Monitoring {
                 let message = tokio::select! {
                     biased;
                     event = monitor.recv() => match event {
-                        Some(event) => Event::of(&event).and_then(|event| form.write(&event)),
+                        Some(event) => Event::of(&event, &zap).and_then(|event| form.write(&event)),
                         None => break,
                     },
                     Some(message) = more.recv() => Some(message),
@@ -225,6 +237,7 @@ fn monitor(open: &mut Open, endpoint: Option<&str>, form: Form, socket_type: c_i
         endpoint,
         form,
         socket_type,
+        open.entry.0.zap.clone(),
     )?);
     Ok(())
 }

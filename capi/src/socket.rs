@@ -110,7 +110,17 @@ pub(crate) struct Open {
     /// A message that has come while such were passed over.
     next: Option<Message>,
     pub(crate) monitoring: Option<Monitoring>,
+    /// It is bound where ZAP handlers are.
+    serves_zap: bool,
     pub(crate) entry: Entry,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.serves_zap {
+            self.entry.0.zap.left();
+        }
+    }
 }
 
 impl Socket {
@@ -141,6 +151,7 @@ impl Socket {
                 dismissed: Vec::new(),
                 next: None,
                 monitoring: None,
+                serves_zap: false,
                 entry,
             })),
         }))

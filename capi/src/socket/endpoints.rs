@@ -9,6 +9,9 @@ use crate::errno::{EMTHREAD, ENOENT, Errno, Result, fail};
 use crate::options::{self, AFFINITY, CONNECT_ROUTING_ID, USE_FD};
 use crate::wait::run;
 
+/// Where ZAP handlers are.
+const ZAP: &str = "inproc://zeromq.zap.01";
+
 impl Socket {
     /// Listens at an endpoint, or with the descriptor that was given for that.
     pub(crate) fn bind(&self, endpoint: &str) -> Result<()> {
@@ -23,7 +26,12 @@ impl Socket {
             }
             _ => run(open.socket.bind(endpoint), false)?,
         };
-        open.settings.last_endpoint = bound.map_err(Errno::from)?.to_string();
+        let bound = bound.map_err(Errno::from)?.to_string();
+        if bound == ZAP {
+            open.serves_zap = true;
+            open.entry.0.zap.came();
+        }
+        open.settings.last_endpoint = bound;
         Ok(())
     }
 
@@ -52,6 +60,7 @@ impl Socket {
     pub(crate) fn end(&self, endpoint: &str, bound_first: bool) -> Result<()> {
         let mut open = self.enter()?;
         let endpoint = parsed(endpoint)?;
+        let is_zap = open.serves_zap && endpoint.to_string() == ZAP;
         let socket = &mut open.socket;
         let done = match bound_first {
             true => unbind(socket, &endpoint)?.or_else(|_| disconnect(socket, &endpoint)),
@@ -60,6 +69,10 @@ impl Socket {
                 Err(_) => unbind(socket, &endpoint)?,
             },
         };
+        if is_zap && done.is_ok() {
+            open.serves_zap = false;
+            open.entry.0.zap.left();
+        }
         done.or(fail(ENOENT))
     }
 }

@@ -62,10 +62,7 @@ impl Authority {
         let must_ask = options.security.asks() == Asks::Always
             || options.zap_enforce_domain
             || access == Access::Guarded && !options.security.knows_peer();
-        if self.zap.was_bound() {
-            return Decider::Gone;
-        }
-        if must_ask {
+        if must_ask || self.zap.was_bound() {
             return Decider::Missing;
         }
         Decider::NotNeeded
@@ -114,7 +111,7 @@ impl Authority {
                     return Err(Refused::Undecided(error));
                 }
             },
-            Decider::Missing | Decider::Gone | Decider::NotNeeded => {
+            Decider::Missing | Decider::NotNeeded => {
                 tracing::warn!(
                     target: logs::SECURITY,
                     socket = options.name,
@@ -122,10 +119,6 @@ impl Authority {
                     mechanism,
                     "peer refused: the socket's context has no authenticator"
                 );
-                if let Decider::Gone = decider {
-                    // As those are told who asked it while it went: nothing.
-                    return Err(Refused::Undecided(ZapError::HandlerGone));
-                }
                 // It may come yet; a peer that is told more never tries again.
                 Err(Refusal::Temporary)
             }
@@ -182,8 +175,6 @@ enum Decider {
     Handler,
     /// There should be one.
     Missing,
-    /// There was a ZAP handler.
-    Gone,
     NotNeeded,
 }
 
