@@ -15,6 +15,10 @@
 //! The socket's `bind`, `connect`, `unbind` and `disconnect` take whatever implements
 //! [`ToEndpoint`]. An [`Endpoint`] is a scheme and an address of whatever type the scheme's transport has; the parser
 //! (`transport/registry.rs`) asks the transports for it, and nothing here knows them.
+//! A `ws://` endpoint without a path has `/`. Path and query are compared as they stand: who is bound to one answers
+//! requests for exactly that, and all others with 404. Each bound endpoint has a port of its own; several paths of one port
+//! are a web server's (`WsUpgrades`).
+//!
 //! The grammar is libzmq's, with two differences: every part is range-checked here (libzmq takes
 //! port 65537 for port 1), and an IPv6 address must stand in brackets.
 

@@ -119,6 +119,8 @@ pub use transport::simulated::Network;
 #[doc(hidden)]
 pub use transport::{Acceptor, ByteStream, Stream};
 pub use transport::{OpenListener, TRANSPORTS};
+#[cfg(feature = "ws")]
+pub use transport::{WsUpgrade, WsUpgrades};
 pub use zmtp;
 pub use zmtp::{Frame, Message, NotConverted, SocketType};
 

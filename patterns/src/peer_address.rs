@@ -11,7 +11,8 @@ pub use place::{Place, PlaceError};
 
 /// Who is at the other end of a connection, as the operating system tells it.
 ///
-/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`; other transports in their own words.
+/// Prints as `tcp://address:port`, `ipc://uid:gid:pid` or `inproc`; other transports in their own words. `ws` alone is a
+/// peer of which the web server that accepted it has said nothing.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -56,6 +57,8 @@ enum Whereabouts {
     Process(PeerProcess),
     /// A socket of the same context.
     Inproc,
+    /// Whoever accepted the connection does not know, or did not say.
+    Unknown,
     /// A host and a port of another kind.
     #[allow(dead_code, reason = "for transports of other networks than IP")]
     Other(Box<(String, u32)>),
@@ -73,6 +76,12 @@ impl PeerAddress {
     pub(crate) const INPROC: PeerAddress = PeerAddress {
         transport: "inproc",
         place: Whereabouts::Inproc,
+    };
+
+    /// Makes the address of a peer whose address is not known.
+    pub(crate) const UNKNOWN: PeerAddress = PeerAddress {
+        transport: "ws",
+        place: Whereabouts::Unknown,
     };
 
     /// Makes the address of a process of this machine.
@@ -116,7 +125,7 @@ impl PeerAddress {
         match &self.place {
             Whereabouts::Ip(address) => Some(PeerHost::Ip(address.ip())),
             Whereabouts::Other(place) => Some(PeerHost::Other(place.0.as_str().into())),
-            Whereabouts::Process(_) | Whereabouts::Inproc => None,
+            Whereabouts::Process(_) | Whereabouts::Inproc | Whereabouts::Unknown => None,
         }
     }
 
@@ -149,7 +158,7 @@ impl PeerAddress {
             Whereabouts::Process(PeerProcess { uid, gid, pid }) => {
                 format!(":{uid}:{gid}:{}", pid.unwrap_or_default())
             }
-            Whereabouts::Inproc => String::new(),
+            Whereabouts::Inproc | Whereabouts::Unknown => String::new(),
             Whereabouts::Other(place) => place.0.clone(),
         }
     }
@@ -174,7 +183,7 @@ impl fmt::Display for PeerAddress {
                 write!(f, "://{uid}:{gid}:")?;
                 pid.map_or(Ok(()), |pid| pid.fmt(f))
             }
-            Whereabouts::Inproc => Ok(()),
+            Whereabouts::Inproc | Whereabouts::Unknown => Ok(()),
             Whereabouts::Other(place) => write!(f, "://{}:{}", place.0, place.1),
         }
     }
@@ -199,7 +208,9 @@ impl FromStr for PeerAddress {
             Some(("tcp", address)) => address.parse::<SocketAddr>().ok().map(PeerAddress::from),
             Some(("ipc", process)) => process_of(process),
             Some((transport, place)) => other(transport, place),
-            None => (text == "inproc").then_some(PeerAddress::INPROC),
+            None => [PeerAddress::INPROC, PeerAddress::UNKNOWN]
+                .into_iter()
+                .find(|known| known.transport == text),
         };
         address.ok_or_else(|| PeerAddressError {
             text: text.to_owned(),
@@ -247,6 +258,13 @@ mod tests {
         assert_eq!(ipc(None).to_string(), "ipc://1:2:");
         assert_eq!(PeerAddress::INPROC.to_string(), "inproc");
         assert!(PeerAddress::INPROC.is_inproc() && PeerAddress::INPROC.ip().is_none());
+        let unknown = PeerAddress::UNKNOWN;
+        assert_eq!(
+            (unknown.to_string(), unknown.without_port()),
+            ("ws".to_owned(), String::new())
+        );
+        assert_eq!("ws".parse(), Ok(unknown.clone()));
+        assert!(!unknown.is_inproc() && unknown.host().is_none());
         let other = PeerAddress::other("vsock", "3".to_owned(), 70_000);
         assert_eq!(other.to_string(), "vsock://3:70000");
         assert_eq!((other.without_port(), other.ip()), ("3".to_owned(), None));

@@ -73,6 +73,7 @@ mod trust;
 mod unread;
 #[cfg(target_os = "linux")]
 mod vsock;
+mod web_servers;
 mod websocket;
 mod whose_answer;
 mod whose_place;

@@ -6,24 +6,24 @@ use std::time::Duration;
 use common::events::{connected, ended, event};
 use common::within;
 use purezmq::monitor::MonitorEventKind;
-use purezmq::security::{Admission, AuthRequest, CurveKeys, KeyPair, Security};
+use purezmq::security::{Admission, AuthRequest, CurveKeys, KeyPair, PlainUsers, Security};
 use purezmq::{
     Context, DealerSocket, DisconnectReason, Endpoint, EndpointError, Message, PubSocket,
     PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const WILDCARD: &str = "ws://127.0.0.1:*";
 
 /// A client that writes what the test wants.
-struct Browser {
-    stream: TcpStream,
+pub(super) struct Browser<S = TcpStream> {
+    pub(super) stream: S,
 }
 
 impl Browser {
     /// Connects and asks for an upgrade, with more lines than every request has.
-    async fn ask(endpoint: &Endpoint, path: &str, lines: &str) -> (Browser, String) {
+    pub(super) async fn ask(endpoint: &Endpoint, path: &str, lines: &str) -> (Browser, String) {
         let port = endpoint.port().expect("a port");
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
@@ -31,15 +31,13 @@ impl Browser {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(within("an answer", stream.read_u8()).await.unwrap());
-        }
-        (Browser { stream }, String::from_utf8(head).unwrap())
+        let mut browser = Browser { stream };
+        let head = browser.head().await;
+        (browser, head)
     }
 
     /// The same, and is let in.
-    async fn upgraded(endpoint: &Endpoint, subprotocol: &str) -> Browser {
+    pub(super) async fn upgraded(endpoint: &Endpoint, subprotocol: &str) -> Browser {
         let line = format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
         let (browser, head) = Self::ask(endpoint, "/", &line).await;
         assert!(
@@ -50,9 +48,20 @@ impl Browser {
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         browser
     }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Browser<S> {
+    /// Reads the head of an answer.
+    pub(super) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("an answer", self.stream.read_u8()).await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
 
     /// Sends a frame, masked with nothing.
-    async fn frame(&mut self, opcode: u8, payload: &[u8]) {
+    pub(super) async fn frame(&mut self, opcode: u8, payload: &[u8]) {
         let head = [0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0];
         self.stream
             .write_all(&[&head, payload].concat())
@@ -60,7 +69,7 @@ impl Browser {
             .unwrap();
     }
 
-    async fn expect(&mut self, bytes: &[u8]) {
+    pub(super) async fn expect(&mut self, bytes: &[u8]) {
         let mut came = vec![0; bytes.len()];
         within("bytes of the server", self.stream.read_exact(&mut came))
             .await
@@ -68,8 +77,19 @@ impl Browser {
         assert_eq!(came, bytes);
     }
 
+    /// Reads a frame of less than 126 bytes.
+    async fn command(&mut self) -> Vec<u8> {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(head[0], 0x82);
+        let mut body = vec![0; head[1].into()];
+        let read = self.stream.read_exact(&mut body);
+        within("a frame of the server", read).await.unwrap();
+        body
+    }
+
     /// Reads to the end.
-    async fn rest(&mut self) -> Vec<u8> {
+    pub(super) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let read = within("the end", self.stream.read_to_end(&mut rest)).await;
         drop(read);
@@ -206,6 +226,51 @@ async fn a_browser_subscribes_and_asks_without_ready() {
     browser.expect(b"\x82\x01\x01\x82\x05\0told").await;
 }
 
+/// As RFC 45 has it, written by hand: what libzmq says, of which no build with `ws://` is to be had.
+#[tokio::test]
+async fn a_peer_with_ready_says_what_the_rfc_has_it_say() {
+    let ready = |command: &[u8], kind: &[u8]| {
+        let size = (kind.len() as u32).to_be_bytes();
+        [b"\x02", command, b"\x0bSocket-Type", &size, kind].concat()
+    };
+    let mut pull = PullSocket::new();
+    let endpoint = pull.bind(WILDCARD).await.unwrap();
+    let mut browser = Browser::upgraded(&endpoint, "ZWS2.0/NULL,ZWS2.0").await;
+    let said = browser.command().await;
+    assert!(said.starts_with(&ready(b"\x05READY", b"PULL")), "{said:?}");
+    browser.frame(2, &ready(b"\x05READY", b"PUSH")).await;
+    browser.frame(2, b"\x01two").await;
+    browser.frame(2, b"\0frames").await;
+    let message = within("a message", pull.recv()).await.unwrap();
+    assert_eq!(message, Message::from(["two", "frames"]));
+
+    let context = Context::new();
+    context.set_authenticator(PlainUsers::from_iter([("joe", "secret")]));
+    let mut rep = RepSocket::builder()
+        .context(&context)
+        .security(Security::plain_server())
+        .build()
+        .unwrap();
+    let endpoint = rep.bind(WILDCARD).await.unwrap();
+    let mut browser = Browser::upgraded(&endpoint, "ZWS2.0/PLAIN").await;
+    browser.frame(2, b"\x02\x05HELLO\x03joe\x06secret").await;
+    browser.expect(b"\x82\x09\x02\x07WELCOME").await;
+    browser.frame(2, &ready(b"\x08INITIATE", b"REQ")).await;
+    let said = browser.command().await;
+    assert!(said.starts_with(&ready(b"\x05READY", b"REP")), "{said:?}");
+    browser.frame(2, b"\x01").await;
+    browser.frame(2, b"\0ask").await;
+    assert_eq!(within("a request", rep.recv()).await.unwrap(), "ask");
+    rep.send("told").await.unwrap();
+    browser.expect(b"\x82\x01\x01\x82\x05\0told").await;
+
+    let mut browser = Browser::upgraded(&endpoint, "ZWS2.0/PLAIN").await;
+    browser.frame(2, b"\x02\x05HELLO\x03joe\x06public").await;
+    let refused = browser.rest().await;
+    // Written as libzmq writes it.
+    assert_eq!(refused[2..8], *b"\x02\x5eRROR", "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_browser_s_ping_is_answered_and_its_close_ends_the_connection() {
     let mut pull = PullSocket::new();
@@ -244,42 +309,6 @@ async fn who_does_not_answer_a_ping_is_gone() {
         ended(&mut monitor).await,
         DisconnectReason::Protocol(_)
     ));
-}
-
-#[tokio::test]
-async fn hostile_frames_end_their_connection_alone() {
-    let mut pull = PullSocket::builder()
-        .max_message_size(1000)
-        .build()
-        .unwrap();
-    let endpoint = pull.bind(WILDCARD).await.unwrap();
-    let mut push = PushSocket::new();
-    push.connect(&endpoint).unwrap();
-    let mut honest = 0;
-    for hostile in [
-        &b"\x81\x82\0\0\0\0hi"[..],
-        b"\x02\x82\0\0\0\0\0a",
-        b"\x80\x82\0\0\0\0\0a",
-        b"\xc2\x82\0\0\0\0\0a",
-        b"\x83\x82\0\0\0\0\0a",
-        b"\x82\x02\0a",
-        b"\x82\x80\0\0\0\0",
-        b"\x82\x82\0\0\0\0\x08a",
-        b"\x89\xfe\x00\x7e\0\0\0\0",
-        b"\x09\x80\0\0\0\0",
-        b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0",
-        b"\x82\xff\0\0\0\x01\0\0\0\0\0\0\0\0\0",
-        b"\x88\xfe\x01\x00\0\0\0\0",
-    ] {
-        let mut browser = Browser::upgraded(&endpoint, "ZWS2.0").await;
-        browser.frame(2, b"\0").await;
-        browser.stream.write_all(hostile).await.unwrap();
-        browser.rest().await;
-        push.send("honest").await.unwrap();
-        within("an honest message", pull.recv()).await.unwrap();
-        honest += 1;
-    }
-    assert_eq!(honest, 13);
 }
 
 #[tokio::test]

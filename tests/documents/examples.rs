@@ -6,8 +6,10 @@ use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 
 use common::within;
+use purezmq::SubSocket;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
 /// A running example. Killed when dropped.
@@ -189,6 +191,32 @@ async fn tls() {
     let lines: Vec<_> = output.lines().collect();
     assert!(lines[0].starts_with("listening on tls+tcp://127.0.0.1:"));
     assert_eq!(lines[1..], ["asked: hello", "answer: HELLO"]);
+}
+
+#[tokio::test]
+async fn web() {
+    let mut server = Example::start("web", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let host = line.strip_prefix("open http://").expect("an address");
+    let host = host.strip_suffix('/').expect("a page");
+    let mut stream = TcpStream::connect(host).await.expect("a web server");
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(get.as_bytes()).await.expect("it listens");
+    let mut page = String::new();
+    within("a page", stream.read_to_string(&mut page))
+        .await
+        .expect("text");
+    assert!(page.contains("ZeroMQ in a page"), "{page}");
+
+    let mut sub = SubSocket::new();
+    sub.subscribe("clock");
+    sub.connect(format!("ws://{host}/zmq")).expect("connect");
+    let tick = within("a tick", sub.recv()).await.expect("recv");
+    let text = tick.as_str().expect("text");
+    assert!(
+        text.starts_with("clock: ") && text.ends_with(" s"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     /// Listens with a socket of the system that is listening already, as systemd passes one to a service, or
     /// a parent to its child. From then on it is as if [`bind`](Self::bind) had made it, but options of
     /// the listening socket itself (`backlog`, `bind_device`) are its maker's, and a socket file stays.
-    /// In libzmq: `ZMQ_USE_FD` (89).
+    /// In libzmq: `ZMQ_USE_FD` (89). With the feature `ws` also a web server's connections: `WsUpgrades`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -166,7 +166,7 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     ///
     /// # Errors
     ///
-    /// No runtime is running, the listener has no address, or the system refuses it.
+    /// No runtime is running, the listener has no address or is another socket's, or the system refuses it.
     ///
     /// # Cancel safety
     ///

@@ -4,14 +4,14 @@
 use std::fmt::Debug;
 use std::io;
 
-use super::Listener;
+use super::{Listener, bind_error};
 use crate::endpoint::Endpoint;
 use crate::error::BindError;
 use crate::options::Options;
 
 /// A socket of the system that listens already, to be given to a socket's `adopt`. Made from a
 /// [`TcpListener`](std::net::TcpListener) or, on Unix, a `UnixListener` of the standard library, which both can be made
-/// from a file descriptor.
+/// from a file descriptor; or, with the feature `ws`, from a web server's `WsUpgrades`.
 #[derive(Debug)]
 pub struct OpenListener(Box<dyn Adopt>);
 
@@ -42,7 +42,7 @@ impl OpenListener {
         options: &Options,
     ) -> Result<Listener, BindError> {
         let adopted = self.0.adopt(endpoint.clone(), options);
-        adopted.map_err(|source| BindError::Io { endpoint, source })
+        adopted.map_err(|source| bind_error(&endpoint, source))
     }
 }
 

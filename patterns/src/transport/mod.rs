@@ -13,7 +13,7 @@
 //!    [`ByteStream`], handed out in [`Stream::Other`]. What has no default has to be said, above all whether other hosts
 //!    can reach an endpoint. A handshake of the transport's own belongs in [`ByteStream::poll_open`]; TLS around any
 //!    stream is `tls::Layer`. To take over listening sockets, implement `adopt::Adopt` for their type of the standard
-//!    library.
+//!    library, or for what somebody else accepts with (`ws/upgrades.rs`).
 //! 2. One row in `registry.rs`: all parsing, names, error texts and dispatch come from it. If it needs a crate that not
 //!    everybody wants, the row names a feature, and `Cargo.toml` has a line for that.
 //! 3. Its tests: the grammar and both directions in `tests/`, beside those of the others.
@@ -51,6 +51,8 @@ use crate::peer_address::PeerAddress;
 pub use adopt::OpenListener;
 pub use registry::TRANSPORTS;
 pub(crate) use traits::{AnyTransport, Listener, Transport};
+#[cfg(feature = "ws")]
+pub use ws::{WsUpgrade, WsUpgrades};
 #[allow(
     unreachable_pub,
     reason = "a simulation implements and makes these, from outside"

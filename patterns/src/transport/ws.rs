@@ -6,12 +6,14 @@
 //! that is announced (`docs/decisions/029-websocket.md`).
 //!
 //! ```text
-//! upgrade.rs   the HTTP request and its answer
-//! layer.rs     the stream
+//! upgrade.rs    the HTTP request and its answer
+//! layer.rs      the stream
+//! upgrades.rs   connections that a web server has accepted
 //! ```
 
 mod layer;
 mod upgrade;
+mod upgrades;
 
 use std::fmt;
 use std::io;
@@ -29,6 +31,8 @@ use crate::endpoint::{Address, Endpoint, EndpointError, TcpEndpoint};
 use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
+
+pub use self::upgrades::{WsUpgrade, WsUpgrades};
 
 /// The longest path of an endpoint, in bytes.
 const MAX_PATH: usize = 1024;

@@ -19,6 +19,9 @@ use crate::transport::{ByteStream, Stream};
 /// Bytes read at once, and bytes that may wait to be written.
 const PIECE: usize = 64 * 1024;
 
+/// Bytes that may come of which nothing is for the engine, before others of this runtime have their turn.
+const IDLE: usize = 256 * 1024;
+
 /// A normal end (RFC 6455, 7.4.1).
 const NORMAL: u16 = 1000;
 
@@ -48,6 +51,12 @@ impl Layer {
             let (subprotocol, rest) = terms.accept(&mut below).await?;
             Ok(Open::new(below, Side::Server, subprotocol, rest))
         })))
+    }
+
+    /// Puts the server's side of WebSocket over a stream that somebody else has upgraded.
+    pub(super) fn upgraded(below: Stream, subprotocol: Subprotocol) -> Stream {
+        let open = Open::new(below, Side::Server, subprotocol, BytesMut::new());
+        Stream::other(Layer::Open(Box::new(open)))
     }
 
     /// Puts the client's side of WebSocket over a stream.
@@ -143,6 +152,7 @@ impl Open {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut idle = 0;
         loop {
             if self.ready.is_empty() {
                 let taken = self.take_in();
@@ -167,6 +177,12 @@ impl Open {
                 &mut self.input
             ))?;
             self.has_ended = read == 0;
+            idle += read;
+            if idle > IDLE {
+                // Pings, one after the other.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
     }
 

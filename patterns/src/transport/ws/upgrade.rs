@@ -5,11 +5,12 @@ use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tungstenite::handshake::client::{Response, generate_key};
+use tungstenite::error::ProtocolError;
+use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
-use tungstenite::handshake::server::{Request, create_response, write_response};
-use tungstenite::http::{HeaderMap, StatusCode};
+use tungstenite::handshake::server::{create_response_with_body, write_response};
+use tungstenite::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use zmtp::zws::Subprotocol;
 
 use super::WsEndpoint;
@@ -21,11 +22,16 @@ const MAX_HEAD: usize = 16 * 1024;
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
+/// The version of WebSocket (RFC 6455, 4.1).
+const VERSION: &str = "13";
+
 /// Why there is no WebSocket connection.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error("no WebSocket upgrade: {0}")]
+pub(super) enum Refused {
+    #[error("a WebSocket upgrade that is none: {0}")]
     Http(String),
+    #[error("no WebSocket upgrade: {0}")]
+    NoUpgrade(String),
     #[error("the head of the HTTP message has more than {MAX_HEAD} bytes")]
     TooLong,
     #[error("the peer wants {0:?}, this endpoint has another path")]
@@ -34,6 +40,8 @@ enum Refused {
     Origin(String),
     #[error("no subprotocol of ZWS fits: the peer has {0:?}, this side {1:?}")]
     Subprotocol(String, String),
+    #[error("no socket has adopted this endpoint of the web server, or none any more")]
+    Nobody,
     #[error("the server answers {0}")]
     Status(StatusCode),
 }
@@ -45,9 +53,27 @@ impl Refused {
             Refused::Path(_) => StatusCode::NOT_FOUND,
             Refused::Origin(_) => StatusCode::FORBIDDEN,
             Refused::TooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Refused::Http(_) => StatusCode::UPGRADE_REQUIRED,
-            Refused::Subprotocol(..) | Refused::Status(_) => StatusCode::BAD_REQUEST,
+            Refused::NoUpgrade(_) => StatusCode::UPGRADE_REQUIRED,
+            Refused::Nobody => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Http(_) | Refused::Subprotocol(..) | Refused::Status(_) => {
+                StatusCode::BAD_REQUEST
+            }
         }
+    }
+
+    /// Returns the answer, with nothing in it.
+    pub(super) fn response<R: Default>(&self) -> Response<R> {
+        let mut response = Response::new(R::default());
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        if let Refused::NoUpgrade(_) = self {
+            // What would be one (RFC 6455, 4.4).
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            let version = HeaderValue::from_static(VERSION);
+            headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+        }
+        response
     }
 }
 
@@ -59,7 +85,21 @@ impl From<Refused> for io::Error {
 
 impl From<tungstenite::Error> for Refused {
     fn from(error: tungstenite::Error) -> Self {
-        Refused::Http(error.to_string())
+        use ProtocolError::{
+            MissingConnectionUpgradeHeader, MissingSecWebSocketVersionHeader,
+            MissingUpgradeWebSocketHeader, WrongHttpMethod, WrongHttpVersion,
+        };
+        let why = error.to_string();
+        match error {
+            tungstenite::Error::Protocol(
+                WrongHttpMethod
+                | WrongHttpVersion
+                | MissingConnectionUpgradeHeader
+                | MissingUpgradeWebSocketHeader
+                | MissingSecWebSocketVersionHeader,
+            ) => Refused::NoUpgrade(why),
+            _ => Refused::Http(why),
+        }
     }
 }
 
@@ -83,11 +123,8 @@ impl Terms {
 
     /// Answers a client's request. Returns what has come behind it already.
     pub(super) async fn accept(&self, below: &mut Stream) -> io::Result<(Subprotocol, BytesMut)> {
-        let (request, rest) = read_head::<Request>(below).await?;
-        let checked = match request {
-            Ok(request) => self.check(&request),
-            Err(refused) => Err(refused),
-        };
+        let (request, rest) = read_head::<Request<()>>(below).await?;
+        let checked = request.and_then(|request| self.check(&request));
         let mut answer = Vec::new();
         match checked {
             Ok((response, subprotocol)) => {
@@ -96,29 +133,33 @@ impl Terms {
                 Ok((subprotocol, rest))
             }
             Err(refused) => {
-                let answer = format!(
-                    "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                    refused.status()
-                );
-                below.write_all(answer.as_bytes()).await?;
+                let mut response = refused.response::<()>();
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+                write_response(&mut answer, &response).map_err(Refused::from)?;
+                below.write_all(&answer).await?;
                 below.shutdown().await?;
                 Err(refused.into())
             }
         }
     }
 
-    fn check(
-        &self,
-        request: &Request,
-    ) -> Result<(tungstenite::handshake::server::Response, Subprotocol), Refused> {
-        let mut response = create_response(request)?;
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
+    /// Returns the answer to a request that is for this endpoint alone.
+    fn check(&self, request: &Request<()>) -> Result<(Response<()>, Subprotocol), Refused> {
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str());
         if path != self.path {
             return Err(Refused::Path(path.to_owned()));
         }
+        self.answer(request)
+    }
+
+    /// Returns the answer to a request, whatever its path is.
+    pub(super) fn answer<B, R: Default>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<(Response<R>, Subprotocol), Refused> {
+        let mut response = create_response_with_body(request, R::default)?;
         if let Some(origin) = text(request.headers(), "Origin")
             && !self.welcomes(&origin, text(request.headers(), "Host").as_deref())
         {
@@ -169,10 +210,10 @@ impl Offer {
         let Offer { host, path, .. } = self;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\n{PROTOCOL}: {offer}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Sec-WebSocket-Key: {key}\r\n{PROTOCOL}: {offer}\r\nSec-WebSocket-Version: {VERSION}\r\n\r\n"
         );
         below.write_all(request.as_bytes()).await?;
-        let (response, rest) = read_head::<Response>(below).await?;
+        let (response, rest) = read_head::<Response<Option<Vec<u8>>>>(below).await?;
         let response = response?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Refused::Status(response.status()).into());
@@ -193,7 +234,10 @@ impl Offer {
 /// Returns the values of a header, joined as a list.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
-    let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    // One that is no text is not as if it were missing.
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 
@@ -248,7 +292,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_has_a_status_of_its_own() {
         let ask = |head: &str| {
-            let (_, request) = Request::try_parse(head.as_bytes()).unwrap().expect("whole");
+            let parsed = Request::<()>::try_parse(head.as_bytes()).unwrap();
+            let (_, request) = parsed.expect("whole");
             terms(None).check(&request).map(|(_, chosen)| chosen.name())
         };
         let upgrade = "Host: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
