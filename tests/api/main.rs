@@ -75,6 +75,7 @@ mod unread;
 mod vsock;
 mod web_servers;
 mod websocket;
+mod websocket_hostile;
 mod whose_answer;
 mod whose_place;
 mod xpub_events;

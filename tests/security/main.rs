@@ -18,6 +18,7 @@ mod order;
 mod subscriptions;
 mod tls;
 mod tls_refusals;
+mod tls_websocket;
 mod told;
 #[cfg(target_os = "linux")]
 mod traces;

@@ -58,31 +58,6 @@ pub(super) async fn refused(
 }
 
 #[tokio::test]
-async fn websocket_over_tls() {
-    let authority = Authority::new();
-    let mut rep = RepSocket::builder()
-        .tls_server(authority.server())
-        .build()
-        .unwrap();
-    let endpoint = rep.bind("wss://127.0.0.1:*/service").await.unwrap();
-    assert!(endpoint.to_string().starts_with("wss://127.0.0.1:"));
-    let without = ReqSocket::new().connect(&endpoint);
-    assert!(matches!(without, Err(ConnectError::NoTls { .. })));
-    let mut req = ReqSocket::builder()
-        .tls_client(authority.client())
-        .build()
-        .unwrap();
-    req.connect(&endpoint).unwrap();
-    for size in [1, 300, 300_000] {
-        req.send(vec![7; size]).await.unwrap();
-        let request = within("a request", rep.recv()).await.unwrap();
-        rep.send(request).await.unwrap();
-        let reply = within("a reply", req.recv()).await.unwrap();
-        assert_eq!(reply[0].len(), size);
-    }
-}
-
-#[tokio::test]
 async fn req_and_rep() {
     let authority = Authority::new();
     let mut rep = RepSocket::builder()

@@ -113,6 +113,12 @@ pub enum Broken {
     /// A control frame of more than 125 bytes, or in fragments.
     #[error("a WebSocket control frame that is too long or in fragments")]
     Control,
+    /// A CLOSE frame of one byte, or with a code that nobody may send.
+    #[error("a WebSocket CLOSE frame with a code that nobody may send")]
+    Close,
+    /// A CLOSE frame whose reason is no text.
+    #[error("a WebSocket CLOSE frame with a reason that is no UTF-8")]
+    Reason,
     /// A frame without the octet of flags, or of 2^63 bytes or more.
     #[error("a WebSocket frame of no bytes, or of 2^63 or more")]
     Length,
@@ -130,6 +136,7 @@ impl Broken {
     pub const fn code(self) -> u16 {
         match self {
             Self::Text => 1003,
+            Self::Reason => 1007,
             _ => 1002,
         }
     }

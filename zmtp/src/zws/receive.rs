@@ -111,6 +111,7 @@ impl Framing {
                     PING => self.pong = Some(data),
                     PONG => Command::Pong(&[]).put(out),
                     _ => {
+                        check_close(&data)?;
                         // The code, without the words.
                         self.closing = Some(data.slice(..data.len().min(2)));
                         self.is_closed = true;
@@ -156,6 +157,23 @@ impl Framing {
             _ => Err(Broken::Reserved),
         }
     }
+}
+
+/// Checks what a CLOSE frame says: nothing, or a code and a reason (RFC 6455, 5.5.1 and 7.4).
+fn check_close(data: &[u8]) -> Result<(), Broken> {
+    let Some((code, reason)) = data.split_first_chunk() else {
+        return if data.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::Close)
+        };
+    };
+    match u16::from_be_bytes(*code) {
+        // 1004 has no meaning; 1005, 1006 and 1015 are for what was not said; the last two thousand are free.
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(Broken::Close),
+    }
+    str::from_utf8(reason).map(drop).map_err(|_| Broken::Reason)
 }
 
 /// Takes `len` bytes off, once they are all there.

@@ -168,6 +168,26 @@ fn a_close_is_answered_and_nothing_comes_behind_it() {
 }
 
 #[test]
+fn of_close_codes_those_are_answered_that_may_be_sent() {
+    let closed = |payload: &[u8]| {
+        let mut client = greeted(Side::Client, "ZWS2.0/NULL");
+        let frame = [&[0x88, payload.len() as u8], payload].concat();
+        receive(&mut client, &frame).map(|_| client.is_closed())
+    };
+    assert_eq!(closed(b""), Ok(true));
+    for code in 0..=u16::MAX {
+        let may_be = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        let expected = if may_be { Ok(true) } else { Err(Broken::Close) };
+        assert_eq!(closed(&code.to_be_bytes()), expected, "{code}");
+    }
+    assert_eq!(closed("\x03\u{0}".as_bytes()), Err(Broken::Close));
+    assert_eq!(
+        closed(&[b"\x03\xe8", "tschüß".as_bytes()].concat()),
+        Ok(true)
+    );
+}
+
+#[test]
 fn without_ready_the_first_messages_are_the_routing_ids() {
     // What this side's socket is, a ROUTER in this case, is in its READY, which nobody is sent.
     let mut properties = Metadata::new();
@@ -236,6 +256,9 @@ fn what_no_peer_may_send_ends_the_connection() {
         ("ZWS2.0/NULL", b"\x82\x02\x04a", Broken::Flags),
         ("ZWS2.0/NULL", b"\x89\x7e\x00\x7e", Broken::Control),
         ("ZWS2.0/NULL", b"\x09\x00", Broken::Control),
+        ("ZWS2.0/NULL", b"\x88\x01\x03", Broken::Close),
+        ("ZWS2.0/NULL", b"\x88\x02\x03\xed", Broken::Close),
+        ("ZWS2.0/NULL", b"\x88\x04\x03\xe8\xff\xfe", Broken::Reason),
         ("ZWS2.0", b"\x82\x02\x02a", Broken::Identity),
         ("ZWS2.0", &long, Broken::Identity),
     ] {
