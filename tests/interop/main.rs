@@ -3,6 +3,7 @@
 
 mod bitcoind;
 mod broker;
+mod browser;
 mod drafts;
 mod jszmq;
 mod jupyter;
