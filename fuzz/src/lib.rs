@@ -5,6 +5,7 @@
 //! (`src/bin/smoke.rs`); `scripts/fuzz` starts both. README.md tells what each target asserts, and how long it ran.
 
 mod curve;
+mod datagram;
 mod handshake;
 mod input;
 mod observe;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("sealed", curve::sealed, 84_000),
     ("peers", peers::peers, 432_000),
     ("websocket", websocket::websocket, 40_000_000),
+    ("datagram", datagram::datagram, 20_000_000),
     ("zap", text::zap, 108_000_000),
     ("endpoint", text::endpoint, 144_000_000),
     ("certificate", text::certificate, 19_200_000),

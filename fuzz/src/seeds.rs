@@ -20,6 +20,7 @@ const ENDPOINTS: &[&str] = &[
     "inproc://a b",
     "tcp://[::1]:65537",
     "udp://x:1",
+    "udp://eth0;239.0.0.1:*",
     "tcp://",
     "tcp://:1",
     "tcp://\u{fc}:1",
@@ -162,6 +163,14 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 [&head[..], &ops].concat()
             })
             .collect(),
+        "datagram" => [
+            &b"\0\x08\x02ugubody\x03\x02ug\x03\x09ug\x01\x80\0\x05\x01\0abc"[..],
+            b"\x01\x05hello\0\x02hi",
+            b"\x01\x12\x01234567890abcdefxy",
+            b"\0\x01\0\x02\0x\x02\x01g",
+        ]
+        .map(<[u8]>::to_vec)
+        .into(),
         "websocket" => [
             &[
                 0, 1, 0x82, 3, 0, b'h', b'i', 0x89, 1, b'x', 0x8a, 0, 0x88, 2, 3, 0xe8,

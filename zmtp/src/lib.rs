@@ -8,6 +8,7 @@
 //! |---|---|
 //! | one connection's life: greeting, handshake, traffic, heartbeats | [`engine`] |
 //! | bytes as they were read to whole messages | `decoder` |
+//! | datagrams to whole messages, and back | [`datagram`] |
 //! | security handshakes, encryption, keys | [`mechanism`] |
 //! | whole messages in wire form | [`batch`], [`envelope`] |
 //! | what can go wrong, and how much is too much | [`error`], [`limits`] |
@@ -65,6 +66,7 @@
 
 pub mod batch;
 mod buffer_pool;
+pub mod datagram;
 mod decoder;
 pub mod engine;
 pub mod envelope;

@@ -21,12 +21,14 @@
 //! pieces.rs    batches joined and divided
 //! write.rs     what is left to write, and what partial writes leave
 //! encoded.rs   the form of one connection, and back
+//! walk.rs      frames, looked at where they lie
 //! ```
 
 mod encoded;
 mod pieces;
 mod pop;
 mod push;
+mod walk;
 mod write;
 
 use std::collections::VecDeque;
@@ -34,6 +36,7 @@ use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+pub(crate) use self::walk::Walk;
 use crate::keeping::{COPY_BELOW, ChunkMark};
 use crate::message::{Frame, Message};
 

@@ -20,18 +20,8 @@
 //! another is one file. ZMTP over WebSocket (RFC 45) needs none: it is a layer between the stream and [`Connection`], see
 //! [`crate::zws`].
 //!
-//! - **Datagrams** (RFC 48, RADIO and DISH over UDP). An engine whose reads are datagrams: `read_buffer` has room for
-//!   the largest one, and `handle_input` takes all of it for one message, or drops it. It is ready at once, has no
-//!   control bytes and no timeouts.
-//!
-//! # A datagram session
-//!
-//! UDP has no connections, so it cannot use the session that carries a stream. Its place is beside that one, in the
-//! folder `connection/` of `purezmq`: a session that owns a UDP socket and a pipe, holds an engine by the same trait,
-//! and calls it in the same order, with three differences. A read is one `recv_from`, and never continues the one
-//! before. A write is one message: the batch is divided by [`Batch::split_front`] and each part sent by `send_to`.
-//! It has no handshake, no farewell and no reconnecting; an error of one datagram ends nothing, so the engine drops
-//! what it cannot read and returns no error.
+//! Datagrams have no engine: each is a message, or none, and there is nothing to be kept between two of them. See
+//! [`crate::datagram`].
 
 mod raw;
 mod zmtp;

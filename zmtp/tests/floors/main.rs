@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["buffer_pool", "envelope", "error", "serde_impls", "zws"],
     &["batch", "mechanism"],
-    &["decoder"],
+    &["decoder", "datagram"],
     &["engine"],
 ];
 
