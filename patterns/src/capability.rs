@@ -17,7 +17,7 @@ macro_rules! capabilities {
 }
 
 capabilities! {
-    /// A socket whose connections speak ZMTP, with its handshake, frames, commands and heartbeats: all but STREAM.
+    /// A socket whose connections speak ZMTP, with its handshake, frames, commands and heartbeats: all but STREAM and DGRAM.
     ///
     /// ```compile_fail,E0599
     /// // Plain TCP programs answer no PINGs.
@@ -184,4 +184,12 @@ capabilities! {
     /// ```
     #[diagnostic::on_unimplemented(message = "a `{Self}` socket speaks ZMTP")]
     Raw;
+    /// A socket that sends or receives datagrams: RADIO, DISH and DGRAM.
+    ///
+    /// ```compile_fail,E0599
+    /// // A PUB socket has subscribers that it is connected to.
+    /// let publisher = purezmq::PubSocket::builder().multicast_hops(2).build();
+    /// ```
+    #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no datagrams")]
+    Datagrams;
 }

@@ -9,6 +9,8 @@
 //! tls+tcp://host:port           TLS over TCP, in builds with the feature `tls`
 //! vsock://cid:port              between virtual machines and hosts, in builds with the feature `vsock`
 //! ws://host:port/path           WebSocket, in builds with the feature `ws`; `wss://` with TLS: the feature `wss`
+//! udp://host:port               datagrams: to send to, or to bind
+//! udp://interface;group:port    a multicast group, at an interface: by its name, or an address that it has
 //! inproc://name                 1 to 256 bytes, known within one Context
 //! ```
 //!
@@ -27,6 +29,7 @@ mod error;
 mod inproc;
 mod ipc;
 mod tcp;
+mod udp;
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -42,6 +45,7 @@ pub use ipc::IpcEndpoint;
 #[cfg(unix)]
 pub(crate) use ipc::IpcName;
 pub use tcp::{Host, TcpEndpoint};
+pub use udp::UdpEndpoint;
 
 /// A checked address to bind or connect to.
 ///
@@ -87,14 +91,19 @@ impl Endpoint {
         self.address()
     }
 
+    /// Returns the host and port, and the interface if one is named, if this is a `udp://` endpoint.
+    pub fn udp(&self) -> Option<&UdpEndpoint> {
+        self.address()
+    }
+
     /// Returns the name, if this is an `inproc://` endpoint.
     pub fn inproc(&self) -> Option<&InprocName> {
         self.address()
     }
 
-    /// Returns the TCP port, if this is a TCP endpoint with a definite one.
+    /// Returns the port, if this is an endpoint of TCP or UDP with a definite one.
     pub fn port(&self) -> Option<u16> {
-        self.tcp()?.port()
+        self.address.port()
     }
 
     /// Returns whether it names one place: it leaves no part to the system to choose.

@@ -5,6 +5,7 @@
 //! A connection that fails later is no error of any call: it goes to the monitor, as
 //! [`ConnectFailure`], and the session dials again. Every failed send hands the message back.
 
+mod datagram;
 mod gone;
 mod group;
 mod option;
@@ -22,6 +23,7 @@ use zmtp::{Message, SocketType};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::routing_id::RoutingId;
 
+pub use datagram::DatagramError;
 pub use gone::{EndpointGone, GoneReason};
 pub use group::GroupError;
 pub use option::OptionError;
@@ -98,6 +100,12 @@ pub enum BindError {
         /// What it has not: `timers` or `I/O`.
         lacks: &'static str,
     },
+    /// A DGRAM socket is bound once, and this one is already. Unbind it first.
+    #[error("cannot bind {endpoint}: this socket is bound already")]
+    Occupied {
+        /// Where it was to be bound.
+        endpoint: Endpoint,
+    },
     /// The socket's context has been [closed](crate::Context::close).
     #[error("cannot bind {endpoint}: the socket's context is closed")]
     ContextClosed {
@@ -124,6 +132,7 @@ impl BindError {
             | BindError::NoTls { .. }
             | BindError::NoRuntime { .. }
             | BindError::RuntimeLacks { .. }
+            | BindError::Occupied { .. }
             | BindError::ContextClosed { .. } => return None,
             BindError::AddressInUse { .. } => io::ErrorKind::AddrInUse.into(),
             BindError::AddressNotAvailable { reason, .. } => {
@@ -369,6 +378,14 @@ pub enum SendError {
         /// What is wrong with the name.
         error: GroupError,
     },
+    /// Of a RADIO or DGRAM: the message cannot be a datagram.
+    #[error("the message cannot be sent: {error}")]
+    Datagram {
+        /// The message, without the group or the address.
+        message: Message,
+        /// What is wrong with it.
+        error: DatagramError,
+    },
     /// Sockets of this type do not send. Only an [`AnySocket`](crate::AnySocket) can be asked to.
     #[error("a {socket_type} socket does not send")]
     Unsupported {
@@ -418,6 +435,7 @@ impl SendError {
             | SendError::NoFrames(message)
             | SendError::Multipart(message)
             | SendError::Group { message, .. }
+            | SendError::Datagram { message, .. }
             | SendError::Unsupported { message, .. }
             | SendError::Gone { message, .. }
             | SendError::ContextClosed(message) => message,

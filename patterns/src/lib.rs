@@ -91,9 +91,9 @@ mod transport;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
-    BindError, CloseReport, ConnectError, ConnectFailure, ContextReport, DisconnectError,
-    EndpointGone, GoneReason, GroupError, LeftAtPeer, OptionError, RecvError, ReserveError,
-    SendError, UnbindError,
+    BindError, CloseReport, ConnectError, ConnectFailure, ContextReport, DatagramError,
+    DisconnectError, EndpointGone, GoneReason, GroupError, LeftAtPeer, OptionError, RecvError,
+    ReserveError, SendError, UnbindError,
 };
 pub use monitor::{DisconnectReason, LibzmqEvent, Monitor, MonitorEvent, MonitorEventKind};
 pub use peer::Peer;
@@ -110,7 +110,8 @@ pub use security::PeerSelector;
 pub use socket::{AnySocket, SharedSender, Socket};
 pub use sockets::all::*;
 pub use sockets::{
-    Addressed, Grouped, Routed, RouterEvent, StreamEvent, StreamSend, Subscriber, XPubEvent,
+    Addressed, Datagram, DatagramSend, Grouped, Routed, RouterEvent, StreamEvent, StreamSend,
+    Subscriber, XPubEvent,
 };
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]

@@ -30,6 +30,17 @@ pub enum Protocol {
     Raw,
 }
 
+/// What use a socket has for datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datagrams {
+    /// None: its peers are reached by streams.
+    Never,
+    /// It sends or receives messages to groups, beside those by streams. What sends connects, and what receives binds.
+    Groups,
+    /// It sends and receives nothing else, to and from whoever is at the address. It binds, once.
+    Always,
+}
+
 /// What a socket does about a peer that drains: one that takes no new work ([`Socket::drain`](crate::Socket::drain)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -55,8 +66,10 @@ pub struct Rules {
     pub receives: &'static str,
     /// What `send` does without a peer that can take the message.
     pub mute: &'static str,
-    /// What goes over the wire.
+    /// What goes over the wire, of streams.
     pub speaks: Protocol,
+    /// Whether it sends and receives datagrams, and which.
+    pub datagrams: Datagrams,
     /// How peers are told apart.
     pub naming: PeerNaming,
     /// Connecting twice to one endpoint makes one connection (R-CONN-12).
@@ -88,6 +101,7 @@ const PLAIN: Rules = Rules {
     receives: "",
     mute: "",
     speaks: Protocol::Zmtp,
+    datagrams: Datagrams::Never,
     naming: PeerNaming::Anonymous,
     connects_once: false,
     subscribes: false,
@@ -197,12 +211,13 @@ macro_rules! each_socket_type {
                 sends: NEXT_PEER, receives: ALL_PEERS, mute: "waits", work: Work::HeldBack, ..PLAIN
             }
             Server ServerSocket: Sends Receives Streams Duplex Answers Greets NotesDepartures Zmtp { ..NUMBERED }
-            Radio RadioSocket: Sends Streams Publishes Zmtp {
-                sends: "to every peer that has joined the group", forgets_departed: true, max_message_size: LITTLE,
-                ..PUBLISHER
+            Radio RadioSocket: Sends Streams Publishes Zmtp Datagrams {
+                sends: "to every peer that has joined the group, and to all addresses of UDP", datagrams: Datagrams::Groups,
+                forgets_departed: true, max_message_size: LITTLE, ..PUBLISHER
             }
-            Dish DishSocket: Receives Streams Zmtp {
-                receives: "what is for groups that it has joined, from all peers in turn", ..SUBSCRIBER
+            Dish DishSocket: Receives Streams Zmtp Datagrams {
+                receives: "what is for groups that it has joined, from all peers in turn", datagrams: Datagrams::Groups,
+                ..SUBSCRIBER
             }
             Channel ChannelSocket: Sends Receives Streams Duplex Reserves Zmtp { ..ONE_PEER }
             Peer PeerSocket: Sends Receives Streams Duplex Answers Greets NotesDepartures NotesHiccups Zmtp { ..NUMBERED }
@@ -210,6 +225,10 @@ macro_rules! each_socket_type {
                 sends: "bytes to the peer that is named", receives: "bytes as they come, and who came and went",
                 mute: "waits; an error if there is no such peer", speaks: Protocol::Raw, work: Work::Answers,
                 naming: PeerNaming::ByRoutingId, sends_to_one: true, max_message_size: LITTLE, ..PLAIN
+            }
+            Dgram DgramSocket: Sends Receives Streams Duplex Reserves Datagrams {
+                sends: "a datagram to the address that is named", receives: "datagrams, with the address of each",
+                mute: "waits for the system", speaks: Protocol::Raw, datagrams: Datagrams::Always, ..PLAIN
             }
         }
     };
@@ -260,6 +279,7 @@ pub enum Capability {
     NotesDepartures,
     NotesHiccups,
     Raw,
+    Datagrams,
 }
 
 impl Rules {
@@ -285,6 +305,12 @@ impl Rules {
     /// Returns whether messages go to the peer that is named, and bear the name of the one that has sent them.
     pub(crate) const fn names_peers(&self) -> bool {
         matches!(self.naming, PeerNaming::ByRoutingId | PeerNaming::ByNumber)
+    }
+
+    /// Returns whether it sends and receives datagrams, and nothing else.
+    #[must_use]
+    pub const fn has_datagrams_only(&self) -> bool {
+        matches!(self.datagrams, Datagrams::Always)
     }
 
     /// Returns whether what peers send means anything: messages, or subscriptions.

@@ -19,7 +19,7 @@ use crate::routing_id::RoutingId;
 ///
 /// No message is in two places, or in none. What `send` has taken, once for each peer that it is for, is `sent`,
 /// `queued_to_send`, or dropped: `full`, `unroutable`, `expired`, `conflated`, `lost`, `unsent`. What was `received` was given to the
-/// application, is `queued_to_receive`, or dropped: `conflated`, `unread`, `discarded`. Of an inproc pipe, both sockets
+/// application, is `queued_to_receive`, or dropped: `conflated`, `unread`, `discarded`. (What `overflowed` was not received.) Of an inproc pipe, both sockets
 /// count what is queued or conflated in it. A publisher follows the subscriptions that it receives, and gives none of
 /// them, or others, to the application.
 ///
@@ -192,7 +192,8 @@ pub struct Dropped {
     pub expired: u64,
     /// A newer message took their place (`conflate`).
     pub conflated: u64,
-    /// They were partly written when a connection broke.
+    /// They were partly written when a connection broke, or the system refused to send the datagram: there is no way to
+    /// its address.
     pub lost: u64,
     /// They were queued for a peer when it went for good, when somebody else came in its place, or the time to linger was
     /// over.
@@ -202,8 +203,13 @@ pub struct Dropped {
     /// was told too much.
     pub unread: u64,
     /// They were received and make no sense here: malformed envelopes, replies that nobody waits for any more, messages
-    /// that a SUB is not subscribed to, and what a PUB is sent that is no subscription.
+    /// that a SUB is not subscribed to, what is for groups that a DISH has not joined, datagrams without a group, or larger
+    /// than `max_message_size`, and what a PUB is sent that is no subscription.
     pub discarded: u64,
+    /// Datagrams that had come to this machine and were never received: the system's buffer was full (`recv_buffer`), since
+    /// the application, or this machine, was too slow for them. Linux tells how many; elsewhere it is 0. Of the whole socket
+    /// only: no peer is known of them.
+    pub overflowed: u64,
 }
 
 impl Dropped {
@@ -218,8 +224,9 @@ impl Dropped {
             unsent,
             unread,
             discarded,
+            overflowed,
         } = self;
-        full + unroutable + expired + conflated + lost + unsent + unread + discarded
+        full + unroutable + expired + conflated + lost + unsent + unread + discarded + overflowed
     }
 }
 
@@ -233,5 +240,6 @@ impl AddAssign for Dropped {
         self.unsent += more.unsent;
         self.unread += more.unread;
         self.discarded += more.discarded;
+        self.overflowed += more.overflowed;
     }
 }

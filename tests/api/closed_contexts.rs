@@ -48,9 +48,10 @@ async fn begin(socket: &mut AnySocket, place: &Place, role: Role) {
 async fn says_so(socket: &mut AnySocket, endpoint: &str) {
     let rules = socket.rules();
     if rules.has(Capability::Sends) {
-        // To a peer, by its name or number, or to a group.
+        // To a peer, by its name, number or address, or to a group.
         let is_addressed = rules.naming == PeerNaming::ByRoutingId
             || rules.naming == PeerNaming::ByNumber
+            || rules.has_datagrams_only()
             || rules.socket_type.takes_groups();
         let message = match is_addressed {
             true => Message::from(["peer", "x"]),

@@ -46,6 +46,7 @@ mod message_peer_libzmq;
 mod messages;
 mod monitor;
 mod monitor_details;
+mod multicast;
 mod notices;
 mod only_sending;
 mod panics;

@@ -186,6 +186,16 @@ async fn plain_tcp() {
 }
 
 #[tokio::test]
+async fn plain_udp() {
+    let mut server = Example::start("udp_server", &["udp://127.0.0.1:*"]);
+    let line = server.line().await;
+    let endpoint = line.strip_prefix("bound to udp://").expect("an endpoint");
+    let client = Example::start("udp_client", &[endpoint]);
+    assert_eq!(client.rest().await, "answer: HELLO\n");
+    assert!(server.line().await.starts_with("5 bytes from 127.0.0.1:"));
+}
+
+#[tokio::test]
 async fn tls() {
     let output = Example::start("tls", &[]).rest().await;
     let lines: Vec<_> = output.lines().collect();

@@ -21,20 +21,20 @@ const ROLES: [Role; 2] = [Role::WeBind, Role::WeConnect];
 const TRANSPORTS: [Transport; 2] = [Transport::Tcp4, Transport::Ipc];
 
 /// A socket of libzmq's.
-struct Theirs(Program);
+pub(crate) struct Theirs(Program);
 
 /// What it has received.
 #[derive(Debug, PartialEq)]
-struct Received {
-    text: String,
-    size: usize,
-    group: String,
+pub(crate) struct Received {
+    pub(crate) text: String,
+    pub(crate) size: usize,
+    pub(crate) group: String,
     number: u32,
 }
 
 impl Theirs {
     /// Opens it. `None`: there is no libzmq with drafts here.
-    async fn open(kind: &str) -> Option<Theirs> {
+    pub(crate) async fn open(kind: &str) -> Option<Theirs> {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         if !root.join(".drafts/node_modules/zeromq").exists() {
             eprintln!(
@@ -48,7 +48,7 @@ impl Theirs {
         Some(theirs)
     }
 
-    async fn call(&mut self, order: Value) -> Value {
+    pub(crate) async fn call(&mut self, order: Value) -> Value {
         self.0.call(order).await
     }
 
@@ -68,13 +68,13 @@ impl Theirs {
         place
     }
 
-    async fn bind(&mut self, endpoint: &str) -> String {
+    pub(crate) async fn bind(&mut self, endpoint: &str) -> String {
         let order = json!({ "do": "bind", "endpoint": endpoint });
         let bound = self.call(order).await;
         bound.as_str().expect("an endpoint").to_owned()
     }
 
-    async fn connect(&mut self, endpoint: &str) {
+    pub(crate) async fn connect(&mut self, endpoint: &str) {
         self.call(json!({ "do": "connect", "endpoint": endpoint }))
             .await;
     }
@@ -88,16 +88,22 @@ impl Theirs {
         self.call(json!({ "do": "close" })).await;
     }
 
-    async fn send(&mut self, text: &str, size: usize, group: Option<&str>, to: Option<u32>) {
+    pub(crate) async fn send(
+        &mut self,
+        text: &str,
+        size: usize,
+        group: Option<&str>,
+        to: Option<u32>,
+    ) {
         let order = json!({ "do": "send", "text": text, "size": size, "group": group, "to": to });
         self.call(order).await;
     }
 
-    async fn recv(&mut self) -> Received {
+    pub(crate) async fn recv(&mut self) -> Received {
         received(&self.call(json!({ "do": "recv" })).await)
     }
 
-    async fn try_recv(&mut self) -> Option<Received> {
+    pub(crate) async fn try_recv(&mut self) -> Option<Received> {
         let answer = self.call(json!({ "do": "try_recv" })).await;
         (!answer.is_null()).then(|| received(&answer))
     }
@@ -117,7 +123,7 @@ fn received(answer: &Value) -> Received {
 }
 
 /// A text, and spaces up to the size.
-fn body(number: usize, size: usize) -> String {
+pub(crate) fn body(number: usize, size: usize) -> String {
     let mut text = number.to_string();
     text.truncate(size);
     text.push_str(&" ".repeat(size - text.len()));

@@ -4,6 +4,7 @@
 mod bitcoind;
 mod broker;
 mod browser;
+mod datagrams;
 mod drafts;
 mod jszmq;
 mod jupyter;

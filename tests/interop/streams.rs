@@ -119,7 +119,7 @@ async fn a_zmtp_socket_is_bytes_to_us() {
 }
 
 /// Starts a Python program that has nothing but the socket module.
-fn lecture(script: &str, arguments: &[&str]) -> Child {
+pub(crate) fn lecture(script: &str, arguments: &[&str]) -> Child {
     let peers = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"));
     Command::new("python3")
         .arg(peers.join(script))
@@ -131,7 +131,7 @@ fn lecture(script: &str, arguments: &[&str]) -> Child {
 }
 
 /// Waits for the program's end, and returns what it has printed.
-async fn printed(mut program: Child) -> String {
+pub(crate) async fn printed(mut program: Child) -> String {
     let mut out = program.stdout.take().expect("it is piped");
     let mut text = String::new();
     let read = within("what it prints", out.read_to_string(&mut text)).await;

@@ -18,6 +18,8 @@ Orders as for peer.py:
     {"do": "recv_property", "name": "X-a"}                    -> {"ok": "value"}, of the message that comes, or null
     {"do": "try_recv"}                                        -> the same, or {"ok": null}
     {"do": "echo", "count": 3}                                -> {"ok": null}
+    {"do": "send_to", "address": "127.0.0.1:5", "text": ...} (DGRAM)   -> {"ok": null}
+    {"do": "recv_from"}                              (DGRAM)  -> {"ok": ["127.0.0.1:5\\0", "text", size]}
 
 A message is its text, and spaces up to `size` bytes. A failure is {"error": "..."}, with errno's name. No call waits
 longer than 30 seconds.
@@ -36,7 +38,7 @@ TYPES = ["SERVER", "CLIENT", "RADIO", "DISH", "GATHER", "SCATTER", "DGRAM", "PEE
 FIRST_TYPE = 12
 STABLE_TYPES = {"DEALER": 5, "ROUTER": 6, "XPUB": 9, "XSUB": 10}
 LINGER, RCVTIMEO, SNDTIMEO, LAST_ENDPOINT, IPV6 = 17, 27, 28, 32, 42
-DONTWAIT = 1
+DONTWAIT, SNDMORE = 1, 2
 
 
 DRAFTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".drafts")
@@ -133,7 +135,9 @@ class Drafts:
     def open(self, type):
         kind = STABLE_TYPES.get(type) or FIRST_TYPE + TYPES.index(type)
         self.socket = self.done(self.zmq.zmq_socket(self.context, kind))
-        for option, value in [(LINGER, 0), (RCVTIMEO, 30_000), (SNDTIMEO, 30_000), (IPV6, 1)]:
+        # A DGRAM with IPv6 ends its process when something is sent by it.
+        ipv6 = int(type != "DGRAM")
+        for option, value in [(LINGER, 0), (RCVTIMEO, 30_000), (SNDTIMEO, 30_000), (IPV6, ipv6)]:
             self.set(option, value)
         version = [ctypes.c_int() for _ in range(3)]
         self.zmq.zmq_version(*map(ctypes.byref, version))
@@ -159,7 +163,7 @@ class Drafts:
     def leave(self, group):
         self.done(self.zmq.zmq_leave(self.socket, group.encode()))
 
-    def send(self, text, size=0, group=None, to=None):
+    def send(self, text, size=0, group=None, to=None, flags=0):
         body = text.encode().ljust(size)
         message = ctypes.create_string_buffer(64)
         self.done(self.zmq.zmq_msg_init_size(message, len(body)))
@@ -168,7 +172,14 @@ class Drafts:
             self.done(self.zmq.zmq_msg_set_group(message, group.encode()))
         if to is not None:
             self.done(self.zmq.zmq_msg_set_routing_id(message, to))
-        self.done(self.zmq.zmq_msg_send(message, self.socket, 0))
+        self.done(self.zmq.zmq_msg_send(message, self.socket, flags))
+
+    def send_to(self, address, text, size=0):
+        self.send(address, flags=SNDMORE)
+        self.send(text, size)
+
+    def recv_from(self):
+        return [self.recv()[0]] + self.recv()[:2]
 
     def recv(self, flags=0):
         message = ctypes.create_string_buffer(64)

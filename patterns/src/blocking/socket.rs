@@ -459,6 +459,7 @@ impl Socket<Router> {
     }
 }
 
+mod dgram;
 mod stream;
 
 impl<P: Duplex> Socket<P> {

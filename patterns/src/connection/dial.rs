@@ -377,7 +377,8 @@ fn will_never_fit(error: &zmtp::Error) -> bool {
     }
 }
 
-async fn lingered(outgoing: &mut OutgoingEnd) {
+/// Waits until the socket is done with a pipe, and either nothing is left to send or the time to linger is over.
+pub(super) async fn lingered(outgoing: &mut OutgoingEnd) {
     std::future::poll_fn(|cx| outgoing.poll_closing(cx)).await;
     loop {
         let deadline = outgoing.linger();

@@ -58,26 +58,11 @@ struct Traffic<F> {
 /// had.
 pub(super) async fn run<F: Flow>(
     session: Box<F>,
-    mut pipe: SessionPipe,
+    pipe: SessionPipe,
     cut: impl FnOnce(Box<F>, SessionPipe) + Send,
 ) -> (Box<F>, SessionPipe, Result<(), DisconnectReason>) {
-    let driver = Arc::new_cyclic(|driver: &Weak<Driver<F>>| {
-        pipe.offer(driver);
-        Driver {
-            traffic: Mutex::new(Some(Traffic {
-                session,
-                pipe,
-                task: Waker::noop().clone(),
-            })),
-        }
-    });
-    let mut driven = Driven {
-        driver,
-        cut: Some(cut),
-    };
-    let result = std::future::poll_fn(|cx| driven.driver.poll(cx)).await;
-    driven.cut = None;
-    let (session, pipe) = driven.driver.end().expect("taken here only");
+    let (ended, result) = Driver::begin(session, pipe).run(cut).await;
+    let (session, pipe) = ended.expect("nobody else has the driver");
     (session, pipe, result)
 }
 
@@ -99,9 +84,61 @@ impl<F: Flow, C: FnOnce(Box<F>, SessionPipe)> Drop for Driven<F, C> {
 }
 
 impl<F: Flow> Driver<F> {
+    /// Makes the driver of a session and its pipe, which are not driven before it is run.
+    pub(super) fn begin(session: Box<F>, mut pipe: SessionPipe) -> Arc<Self> {
+        Arc::new_cyclic(|driver: &Weak<Self>| {
+            pipe.offer(driver);
+            Driver {
+                traffic: Mutex::new(Some(Traffic {
+                    session,
+                    pipe,
+                    task: Waker::noop().clone(),
+                })),
+            }
+        })
+    }
+
+    /// Does what [`run`] does. `None`: somebody else has [finished](Self::finish) it.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        cut: impl FnOnce(Box<F>, SessionPipe) + Send,
+    ) -> (Option<(Box<F>, SessionPipe)>, Result<(), DisconnectReason>) {
+        let mut driven = Driven {
+            driver: self,
+            cut: Some(cut),
+        };
+        let result = std::future::poll_fn(|cx| driven.driver.poll(cx)).await;
+        driven.cut = None;
+        (driven.driver.end(), result)
+    }
+
+    /// Ends it if `is_done` says that nothing is left to be done: `left` gets what it had, and its task ends. Otherwise the
+    /// task goes on: then `false`.
+    pub(super) fn finish(
+        &self,
+        is_done: impl FnOnce(&mut F, &mut SessionPipe, &mut Context<'_>) -> bool,
+        left: impl FnOnce(Box<F>, SessionPipe),
+    ) -> bool {
+        let mut place = self.traffic.lock();
+        let Some(traffic) = place.as_mut() else {
+            return true;
+        };
+        let task = traffic.task.clone();
+        let mut cx = Context::from_waker(&task);
+        let is_done = is_done(&mut traffic.session, &mut traffic.pipe, &mut cx);
+        drop(place);
+        let taken = if is_done { self.end() } else { None };
+        task.wake();
+        if let Some((session, pipe)) = taken {
+            left(session, pipe);
+        }
+        is_done
+    }
+
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
         match &mut *self.traffic.lock() {
-            None => Poll::Pending,
+            // Somebody has finished it.
+            None => Poll::Ready(Ok(())),
             Some(traffic) => {
                 traffic.task.clone_from(cx.waker());
                 traffic.session.poll_traffic(&mut traffic.pipe, cx)

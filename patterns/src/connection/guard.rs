@@ -87,6 +87,12 @@ impl EndpointGuard {
         guard
     }
 
+    /// Guards a bound endpoint's one pipe, too.
+    pub(super) fn with_pipe(mut self, pipe: Outstanding) -> Self {
+        self.pipe = Some(pipe);
+        self
+    }
+
     pub(super) fn emit(&self, kind: Kind) {
         self.shared.state.events.emit(&self.subject, kind);
     }
@@ -140,6 +146,10 @@ impl Drop for EndpointGuard {
     fn drop(&mut self) {
         if self.has_moved {
             return;
+        }
+        if let Some(listening) = &self.listening {
+            // The task may go before it has ever run.
+            listening.send_now();
         }
         let unsent = self.pipe.take().map_or(0, Outstanding::give_up);
         let is_wanted = !self.ended.is_cancelled();

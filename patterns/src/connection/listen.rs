@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::admission::{ConnectionLimiter, Permit};
+use super::datagram::Post;
 use super::filter::kept_out_by;
 use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
@@ -25,19 +26,33 @@ use crate::transport::{ByteStream, Listener, Stream, reachable_from_other_hosts}
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A listener, which the endpoint's task accepts from. Whoever lets go of the endpoint closes it: so its address is free
-/// when `unbind` returns, or the socket's drop, however busy the task's runtime is, and whether or not it still runs.
+/// What is bound: a listener, which the endpoint's task accepts from, or a mailbox. Whoever lets go of the endpoint closes it:
+/// so its address is free when `unbind` returns, or the socket's drop, however busy the task's runtime is, and whether or not
+/// it still runs.
 pub(crate) struct Listening {
     /// Nothing once it is closed.
-    listener: Mutex<Option<Listener>>,
+    open: Mutex<Option<Open>>,
     subject: Subject,
+}
+
+enum Open {
+    Listener(Listener),
+    Post(Post),
 }
 
 impl Listening {
     pub(crate) fn new(listener: Listener) -> Arc<Self> {
         Arc::new(Listening {
             subject: Subject::listener(listener.endpoint(), listener.fd()),
-            listener: Mutex::new(Some(listener)),
+            open: Mutex::new(Some(Open::Listener(listener))),
+        })
+    }
+
+    /// Makes one of a mailbox, whose task is another one than below.
+    pub(super) fn with_post(post: Post, subject: Subject) -> Arc<Self> {
+        Arc::new(Listening {
+            open: Mutex::new(Some(Open::Post(post))),
+            subject,
         })
     }
 
@@ -48,23 +63,50 @@ impl Listening {
 
     /// Waits for the next connection. `None`: it is closed.
     async fn accept(&self) -> Option<io::Result<(Stream, PeerAddress)>> {
-        std::future::poll_fn(|cx| match &*self.listener.lock() {
-            Some(listener) => listener.poll_accept(cx).map(Some),
-            None => std::task::Poll::Ready(None),
+        std::future::poll_fn(|cx| match &*self.open.lock() {
+            Some(Open::Listener(listener)) => listener.poll_accept(cx).map(Some),
+            Some(Open::Post(_)) | None => std::task::Poll::Ready(None),
         })
         .await
     }
 
-    /// Closes it, if it is not closed yet, and tells.
+    /// Closes it, if it is not closed yet, and tells. A mailbox with something yet to be sent is closed when that is done.
     pub(crate) fn close(&self, shared: &Shared) {
-        let Some(listener) = self.listener.lock().take() else {
-            return;
-        };
-        let closed = match listener.close() {
-            Ok(()) => Kind::Closed,
-            Err(error) => Kind::CloseFailed(Arc::new(error)),
+        let mut place = self.open.lock();
+        let closed = match place.take() {
+            None => return,
+            Some(Open::Listener(listener)) => {
+                drop(place);
+                match listener.close() {
+                    Ok(()) => Kind::Closed,
+                    Err(error) => Kind::CloseFailed(Arc::new(error)),
+                }
+            }
+            Some(Open::Post(post)) => {
+                if !post.close() {
+                    *place = Some(Open::Post(post));
+                    return;
+                }
+                drop(place);
+                Kind::Closed
+            }
         };
         shared.state.events.emit(&self.subject, closed);
+    }
+
+    /// Sends what a mailbox's pipe has, as far as the system takes it.
+    pub(super) fn send_now(&self) {
+        if let Some(Open::Post(post)) = &*self.open.lock() {
+            post.send_now();
+        }
+    }
+
+    /// Takes nothing more of what comes: a listener is closed, and a mailbox hears nothing, as it may have yet to send.
+    pub(crate) fn stop_accepting(&self, shared: &Shared) {
+        if let Some(Open::Post(post)) = &*self.open.lock() {
+            return post.stop_hearing();
+        }
+        self.close(shared);
     }
 }
 

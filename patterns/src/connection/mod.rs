@@ -6,6 +6,7 @@
 //! guard.rs      says what is to be said when a task of an endpoint goes, whatever ended it
 //! handover.rs   what goes on when its runtime ends
 //! session/      one connection's life, from the greeting to its end
+//! datagram/     endpoints without connections
 //! driver.rs     who drives a session: its task, or a sender
 //! admission.rs  how many connections a listener takes
 //! backoff.rs    how long to wait between two attempts
@@ -13,6 +14,7 @@
 
 mod admission;
 mod backoff;
+pub(crate) mod datagram;
 mod dial;
 mod driver;
 mod filter;

@@ -62,7 +62,7 @@ pub(crate) struct Attachment {
 }
 
 pub(crate) enum Role {
-    /// With the listener, whose end frees the address. inproc has none.
+    /// With the listener or mailbox, whose end frees the address. inproc has none.
     Bound(Option<Arc<Listening>>),
     /// With the pipe, of inproc: it goes with its peer.
     Connected(Option<PipeId>),
@@ -109,13 +109,16 @@ impl Attachment {
     pub(crate) fn end(&self, context: &Context) {
         self.ended.cancel();
         self.shared.state.liveness.forget(self.origin);
+        if let Role::Bound(Some(listening)) = &self.role {
+            return listening.close(&self.shared);
+        }
         self.stop_accepting(context);
     }
 
-    /// Frees its address, if it is bound. Whoever has come stays.
+    /// Lets nobody come any more, if it is bound. Whoever has come stays.
     fn stop_accepting(&self, context: &Context) {
         match (&self.role, self.endpoint.inproc()) {
-            (Role::Bound(Some(listening)), _) => listening.close(&self.shared),
+            (Role::Bound(Some(listening)), _) => listening.stop_accepting(&self.shared),
             (Role::Bound(None), Some(name)) => inproc::unbind(context.names(), &self.shared, name),
             _ => {}
         }
@@ -219,6 +222,16 @@ impl EndpointTable {
     pub(crate) fn knows(&self, origin: Origin) -> bool {
         // In this order: it comes to the list before it leaves the others.
         self.coming.lock().contains(&origin) || self.attachments.lock().contains(origin)
+    }
+
+    /// Returns whether there is an endpoint, or will be, that is not gone.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.coming.lock().is_empty()
+            || self
+                .attachments
+                .lock()
+                .iter()
+                .any(|one| one.gone().is_none())
     }
 
     pub(crate) fn is_connected(&self, endpoint: &Endpoint) -> bool {

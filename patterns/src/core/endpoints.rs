@@ -6,25 +6,22 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::places::BIND;
 use super::{Core, Pattern};
-use crate::connection::{self, EndpointGuard, Listening};
+use crate::connection::{self, EndpointGuard, Listening, datagram};
 use crate::core::endpoint_table::{Attachment, Coming, Role};
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::endpoint::Endpoint;
 use crate::error::{
     BindError, ConnectError, DisconnectError, EndpointGone, GoneReason, UnbindError,
 };
 use crate::inproc;
-use crate::logs;
 use crate::monitor::{EndpointRecord, MonitorEventKind, Subject};
 use crate::pipe::Origin;
 use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::{PeerId, RoutingId};
-use crate::rules::{Protocol, Rules};
 use crate::runtime;
-use crate::security::Security;
-use crate::state::Shared;
-use crate::transport::{self, Listener, OpenListener};
+use crate::transport::{self, Listener, Mailbox, OpenListener};
 
 /// A bind under way: between its first step, in which the socket is asked, and its last, there is no hold on the socket.
 pub(crate) enum Binding {
@@ -44,8 +41,14 @@ pub(crate) struct Opening {
 
 enum Opened {
     /// One task, which is aborted if the call that waits for it is dropped.
-    Soon(JoinSet<Result<Listener, BindError>>),
-    Now(Result<Listener, BindError>),
+    Soon(JoinSet<Result<Door, BindError>>),
+    Now(Result<Door, BindError>),
+}
+
+/// What peers come in by.
+enum Door {
+    Listener(Listener),
+    Mailbox(Arc<dyn Mailbox>),
 }
 
 impl Binding {
@@ -71,7 +74,10 @@ impl<P: Pattern> Core<P> {
         if self.table.has_ended() {
             return Err(BindError::ContextClosed { endpoint });
         }
-        self.check_protocol(&endpoint)?;
+        self.check_protocol(&endpoint, BIND)?;
+        if P::RULES.has_datagrams_only() && self.table.has_any() {
+            return Err(BindError::Occupied { endpoint });
+        }
         if let Some(name) = endpoint.inproc() {
             let (coming, ended) = self.begin_endpoint(Origin::bound);
             inproc::bind(
@@ -87,11 +93,20 @@ impl<P: Pattern> Core<P> {
             return Ok(Binding::Bound(endpoint));
         }
         let (shared, wanted) = (self.shared.clone(), endpoint.clone());
+        if transport::carries_datagrams(&endpoint) {
+            let bind = async move {
+                let network = shared.network();
+                let bound = transport::bind_mailbox(&wanted, &shared.config.options, network);
+                bound.await.map(Door::Mailbox)
+            };
+            return self.begin_listening(endpoint, |call| Origin::bound(call).of_datagrams(), bind);
+        }
         let bind = async move {
             let network = shared.network();
-            transport::bind(&wanted, &shared.config.options, network).await
+            let bound = transport::bind(&wanted, &shared.config.options, network);
+            bound.await.map(Door::Listener)
         };
-        self.begin_listening(endpoint, bind)
+        self.begin_listening(endpoint, Origin::bound, bind)
     }
 
     /// Begins to listen with a socket of the system that listens already.
@@ -100,17 +115,21 @@ impl<P: Pattern> Core<P> {
         if self.table.has_ended() {
             return Err(BindError::ContextClosed { endpoint });
         }
-        self.check_protocol(&endpoint)?;
+        self.check_protocol(&endpoint, BIND)?;
         let (shared, its) = (self.shared.clone(), endpoint.clone());
-        let adopt = async move { transport::adopt(listener, its, &shared.config.options) };
-        self.begin_listening(endpoint, adopt)
+        let adopt = async move {
+            let adopted = transport::adopt(listener, its, &shared.config.options);
+            adopted.map(Door::Listener)
+        };
+        self.begin_listening(endpoint, Origin::bound, adopt)
     }
 
     /// Has `open` run in the runtime that the listener is to belong to.
     fn begin_listening(
         &mut self,
         endpoint: Endpoint,
-        open: impl Future<Output = Result<Listener, BindError>> + Send + 'static,
+        origin: fn(u32) -> Origin,
+        open: impl Future<Output = Result<Door, BindError>> + Send + 'static,
     ) -> Result<Binding, BindError> {
         let Some(runtime) = self.runtime() else {
             return Err(BindError::NoRuntime { endpoint });
@@ -118,7 +137,7 @@ impl<P: Pattern> Core<P> {
         if let Some(lacks) = self.lacks(&runtime) {
             return Err(BindError::RuntimeLacks { endpoint, lacks });
         }
-        let (coming, ended) = self.begin_endpoint(Origin::bound);
+        let (coming, ended) = self.begin_endpoint(origin);
         let mut listener = JoinSet::new();
         listener.spawn_on(open, &runtime);
         Ok(Binding::Opening(Box::new(Opening {
@@ -139,23 +158,18 @@ impl<P: Pattern> Core<P> {
         let Opened::Now(opened) = opening.listener else {
             unreachable!("a binding is finished once it is opened");
         };
-        let listener = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
+        let door = opened.inspect_err(|error| self.tell_unbound(&opening.endpoint, error))?;
         if self.table.has_ended() {
             let endpoint = opening.endpoint;
             return Err(BindError::ContextClosed { endpoint });
         }
-        self.guard(listener.endpoint())?;
-        let endpoint = listener.endpoint().clone();
-        let listening = Listening::new(listener);
-        self.shared
-            .state
-            .events
-            .emit(listening.subject(), MonitorEventKind::Listening);
+        let endpoint = match &door {
+            Door::Listener(listener) => listener.endpoint().clone(),
+            Door::Mailbox(mailbox) => mailbox.endpoint().clone(),
+        };
+        self.guard(&endpoint)?;
         let (coming, ended) = (opening.coming, opening.ended);
-        let origin = coming.origin;
-        let guard = EndpointGuard::listening(&self.shared, &listening, origin, &ended);
-        let listen = connection::listen(guard, listening.clone());
-        self.shared.spawn(origin, listen, &opening.runtime);
+        let listening = self.enter(door, coming.origin, &ended, &opening.runtime);
         let given = Some(opening.endpoint).filter(Endpoint::is_definite);
         let record = listening.subject().record().clone();
         let role = (Role::Bound(Some(listening)), Some(record));
@@ -163,6 +177,40 @@ impl<P: Pattern> Core<P> {
             return Err(BindError::ContextClosed { endpoint });
         }
         Ok(endpoint)
+    }
+
+    /// Begins to take what comes in.
+    fn enter(
+        &self,
+        door: Door,
+        origin: Origin,
+        ended: &CancellationToken,
+        runtime: &Handle,
+    ) -> Arc<Listening> {
+        let shared = &self.shared;
+        let begun = |listening: &Listening| {
+            let subject = listening.subject();
+            shared
+                .state
+                .events
+                .emit(subject, MonitorEventKind::Listening);
+        };
+        match door {
+            Door::Listener(listener) => {
+                let listening = Listening::new(listener);
+                begun(&listening);
+                let guard = EndpointGuard::listening(shared, &listening, origin, ended);
+                let listen = connection::listen(guard, listening.clone());
+                shared.spawn(origin, listen, runtime);
+                listening
+            }
+            Door::Mailbox(mailbox) => {
+                let (listening, task) = datagram::serve(mailbox, shared, origin, ended);
+                begun(&listening);
+                shared.spawn(origin, task, runtime);
+                listening
+            }
+        }
     }
 
     /// Returns where the tasks of another endpoint run. `None`: there is no runtime here.
@@ -179,26 +227,6 @@ impl<P: Pattern> Core<P> {
         runtime::lacks(runtime, self.shared.network().is_none())
     }
 
-    fn is_selective(&self) -> bool {
-        let Shared { config, state } = &self.shared;
-        state.authority.is_selective(&config.options)
-    }
-
-    /// Checks whether a socket that lets everybody in may listen where everybody can come.
-    fn guard(&self, endpoint: &Endpoint) -> Result<(), BindError> {
-        if !transport::reachable_from_other_hosts(endpoint) || self.is_selective() {
-            return Ok(());
-        }
-        if self.shared.config.options.require_authentication {
-            return Err(BindError::Unauthenticated {
-                endpoint: endpoint.clone(),
-            });
-        }
-        let (socket, socket_type) = (&self.options().name, P::RULES.socket_type);
-        tracing::warn!(target: logs::ENDPOINT, socket, %socket_type, %endpoint, "everybody who can reach this address can come in: the socket has no authentication");
-        Ok(())
-    }
-
     /// Tells the monitors of a bind that failed for a reason that lies outside of the call.
     fn tell_unbound(&self, endpoint: &Endpoint, error: &BindError) {
         if let Some(cause) = error.cause() {
@@ -213,38 +241,11 @@ impl<P: Pattern> Core<P> {
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
-        let (coming, ended) = self.begin_endpoint(Origin::connected);
+        let (coming, ended) = self.begin_endpoint(match transport::carries_datagrams(&endpoint) {
+            true => |call| Origin::connected(call).of_datagrams(),
+            false => Origin::connected,
+        });
         self.connect_endpoint(endpoint, coming, ended)
-    }
-
-    /// Checks what is known before anything is begun.
-    fn check_connect(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
-        if self.table.has_ended() {
-            let endpoint = endpoint.clone();
-            return Err(ConnectError::ContextClosed { endpoint });
-        }
-        self.check_protocol(endpoint)?;
-        transport::check_connect(endpoint, self.options())
-    }
-
-    /// Checks whether what the socket speaks can be spoken there, as it is to be.
-    fn check_protocol(&self, endpoint: &Endpoint) -> Result<(), EndpointError> {
-        let Rules {
-            speaks,
-            socket_type,
-            ..
-        } = *P::RULES;
-        if speaks == Protocol::Raw && endpoint.inproc().is_some() {
-            let transport = endpoint.transport().to_owned();
-            return Err(EndpointError::NoBytes {
-                socket_type,
-                transport,
-            });
-        }
-        if speaks == Protocol::Raw && self.options().security != Security::default() {
-            return Err(EndpointError::NoMechanism { socket_type });
-        }
-        Ok(())
     }
 
     /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
@@ -303,7 +304,10 @@ impl<P: Pattern> Core<P> {
             if let Some(lacks) = self.lacks(&runtime) {
                 return Err(ConnectError::RuntimeLacks { endpoint, lacks });
             }
-            let pipe = if self.shared.config.options.immediate {
+            let has_datagrams = origin.has_datagrams();
+            let pipe = if has_datagrams {
+                Some(self.shared.pipe(origin))
+            } else if self.shared.config.options.immediate {
                 None
             } else if self.shared.knows(origin) {
                 // The peer has its place, and its name, before it is reached.
@@ -319,8 +323,16 @@ impl<P: Pattern> Core<P> {
             record = Some(subject.record().clone());
             let guard =
                 EndpointGuard::connecting(&self.shared, subject, origin, &ended, pipe.as_ref());
-            let dial = connection::dial(pipe, guard);
-            self.shared.spawn(origin, dial, &runtime);
+            match pipe {
+                Some(pipe) if has_datagrams => {
+                    let send = datagram::connect(pipe, guard);
+                    self.shared.spawn(origin, send, &runtime);
+                }
+                pipe => {
+                    let dial = connection::dial(pipe, guard);
+                    self.shared.spawn(origin, dial, &runtime);
+                }
+            }
             let liveness = &self.shared.state.liveness;
             let gone = liveness.gone(origin);
             if gone.is_some_and(|gone| gone.reason == GoneReason::RuntimeEnded) {

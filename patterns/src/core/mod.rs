@@ -7,6 +7,7 @@
 //! ```text
 //! pattern.rs      what a socket type brings: its row, its strategies, how it sends and receives
 //! endpoints.rs    bind, connect, and their ends; attachments.rs, endpoint_table.rs: those that are there
+//! places.rs       whether it may bind or connect there
 //! call.rs         a call of the application: send, recv, and what they are polled with
 //! calls.rs        trying, waiting, yielding
 //! asked.rs        what is tried and asked without waiting, for whoever waits in another way
@@ -27,6 +28,7 @@ mod halves;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
 pub(crate) mod pattern;
+mod places;
 
 use std::pin::Pin;
 use std::sync::Arc;

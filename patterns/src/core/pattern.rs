@@ -19,7 +19,8 @@ use crate::sealed::Sealed;
 /// [`capability`](crate::capability) say, which every pattern has its share of.
 #[allow(private_bounds, reason = "patterns are made in this crate only")]
 pub trait Pattern: HasRules + Sealed + Sized + Send + Sync + 'static {
-    /// What is sent: a [`Message`], or one with its peer's routing id (ROUTER), its number (SERVER) or its group (RADIO).
+    /// What is sent: a [`Message`], or one with its peer's routing id (ROUTER), its number (SERVER), its group (RADIO) or an
+    /// address (DGRAM).
     type Sent: Outgoing;
     /// What is received: the same, or for ROUTER also what happens to peers. The message form is libzmq's.
     type Received: Incoming;
@@ -160,7 +161,7 @@ pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
     message = "`{Self}` is nothing that this socket can send",
     label = "cannot be made into a `{M}`",
     note = "a message is made from text or bytes, from an array, vector or tuple of those, or from frames: a number as `n.to_string()` or `n.to_be_bytes()`",
-    note = "what a ROUTER or SERVER sends is made from a routing id and a message: `(peer, message)`; what a RADIO sends, from a group and a body"
+    note = "what a ROUTER or SERVER sends is made from a routing id and a message: `(peer, message)`; what a RADIO sends, from a group and a body; what a DGRAM sends, from an address and a payload"
 )]
 pub trait IntoSent<M> {
     /// Makes it.
@@ -207,6 +208,7 @@ pub(crate) fn send_error<P: Pattern>(refusal: Refusal, item: P::Sent) -> SendErr
         },
         Refusal::Multipart => SendError::Multipart(message),
         Refusal::Group(error) => SendError::Group { message, error },
+        Refusal::Datagram(error) => SendError::Datagram { message, error },
         // Only who receives is told that nothing comes.
         Refusal::Unsupported | Refusal::Drained => SendError::Unsupported {
             message,
@@ -224,10 +226,12 @@ pub(crate) fn recv_error<P: Pattern>(refusal: Refusal) -> RecvError {
         Refusal::Gone(last) => RecvError::Gone(last),
         Refusal::Drained => RecvError::Drained,
         Refusal::ContextClosed => RecvError::ContextClosed,
-        Refusal::Unsupported | Refusal::Unroutable | Refusal::Multipart | Refusal::Group(_) => {
-            RecvError::Unsupported {
-                socket_type: P::RULES.socket_type,
-            }
-        }
+        Refusal::Unsupported
+        | Refusal::Unroutable
+        | Refusal::Multipart
+        | Refusal::Group(_)
+        | Refusal::Datagram(_) => RecvError::Unsupported {
+            socket_type: P::RULES.socket_type,
+        },
     }
 }

@@ -18,6 +18,11 @@ pub(crate) trait Address: Comparable + Debug + Display + Send + Sync {
         None
     }
 
+    /// Returns the port, if it has a definite one of TCP or UDP.
+    fn port(&self) -> Option<u16> {
+        self.tcp()?.port()
+    }
+
     /// Returns whether it names one place to bind: no part of it is left to the system to choose.
     fn is_definite(&self) -> bool {
         true

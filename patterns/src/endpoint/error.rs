@@ -71,6 +71,27 @@ pub enum EndpointError {
         /// The type of the socket.
         socket_type: SocketType,
     },
+    /// The transport does not carry what sockets of this type send and receive, or not in this direction: datagrams are for
+    /// RADIO, which connects, for DISH, which binds, and for DGRAM, which binds and has nothing else.
+    #[error("a {socket_type} socket cannot {call} {transport:?}: {instead}")]
+    NotForSocket {
+        /// The type of the socket.
+        socket_type: SocketType,
+        /// What was tried: `bind` or `connect`.
+        call: &'static str,
+        /// What stands before `://`.
+        transport: String,
+        /// What can be done.
+        instead: &'static str,
+    },
+    /// The socket is to know who its peers are (options `security`, `zap_domain`), and in datagrams nobody proves anything.
+    #[error(
+        "nobody proves anything over {transport:?}: use a socket without the options `security` and `zap_domain`"
+    )]
+    NothingProven {
+        /// What stands before `://`.
+        transport: String,
+    },
     /// The host of a TCP endpoint is malformed.
     #[error("host {host:?} is not usable: {reason}")]
     Host {

@@ -1,4 +1,4 @@
-//! The part of an endpoint after `tcp://`.
+//! The part of an endpoint after `tcp://`; hosts and ports, which UDP has, too.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,16 +15,16 @@ pub struct TcpEndpoint {
 
 /// One `host:port`. Port 0 means "of the system's choice" and prints as `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    host: Host,
-    port: u16,
+pub(super) struct Place {
+    pub(super) host: Host,
+    pub(super) port: u16,
 }
 
-/// The host of a TCP endpoint.
+/// The host of an endpoint of TCP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Host {
-    /// `*`: every local interface. To bind, or as a source, only.
+    /// `*`: every local interface. To bind, or as a source, only; of a multicast group, whichever the system chooses.
     Any,
     /// An IPv4 address.
     V4(Ipv4Addr),
@@ -73,11 +73,7 @@ impl TcpEndpoint {
 
     /// Says whether a listener there can be reached from other machines.
     pub(crate) fn reachable_from_other_hosts(&self) -> bool {
-        match self.host() {
-            Host::V4(address) => !address.is_loopback(),
-            Host::V6 { address, .. } => !address.is_loopback(),
-            Host::Any | Host::Name(_) => true,
-        }
+        self.host().is_reachable_from_other_hosts()
     }
 
     /// Checks whether one can bind there: only a source address stands in the way.
@@ -92,24 +88,7 @@ impl TcpEndpoint {
 
     /// Checks whether one can connect there: wildcards are for binding only.
     pub(crate) fn check_connect(&self, scheme: &str) -> Result<(), EndpointError> {
-        let (part, allowed) = if self.target.host == Host::Any {
-            (
-                "host *",
-                "name the peer's host (* is every local interface, for binding only)",
-            )
-        } else if self.target.port == 0 {
-            (
-                "port *",
-                "name the peer's port, 1 to 65535 (* and 0 are for binding only)",
-            )
-        } else {
-            return Ok(());
-        };
-        Err(EndpointError::NotConnectable {
-            endpoint: format!("{scheme}://{self}"),
-            part,
-            allowed,
-        })
+        self.target.check_connect(scheme, self)
     }
 
     /// Checks whether one can connect to a host from the source address, if there is one. Names may have addresses of both
@@ -141,7 +120,7 @@ impl Address for TcpEndpoint {
 }
 
 impl Place {
-    fn parse(text: &str) -> Result<Self, EndpointError> {
+    pub(super) fn parse(text: &str) -> Result<Self, EndpointError> {
         // The last colon splits, but not one inside of brackets.
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port),
@@ -154,6 +133,32 @@ impl Place {
         Ok(Place {
             host: Host::parse(host)?,
             port: parse_port(port)?,
+        })
+    }
+
+    /// Checks whether one can connect there: wildcards are for binding only. `address` is what stands behind the scheme.
+    pub(super) fn check_connect(
+        &self,
+        scheme: &str,
+        address: &impl fmt::Display,
+    ) -> Result<(), EndpointError> {
+        let (part, allowed) = if self.host == Host::Any {
+            (
+                "host *",
+                "name the peer's host (* is every local interface, for binding only)",
+            )
+        } else if self.port == 0 {
+            (
+                "port *",
+                "name the peer's port, 1 to 65535 (* and 0 are for binding only)",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(EndpointError::NotConnectable {
+            endpoint: format!("{scheme}://{address}"),
+            part,
+            allowed,
         })
     }
 }
@@ -173,7 +178,7 @@ fn parse_port(text: &str) -> Result<u16, EndpointError> {
 }
 
 impl Host {
-    fn parse(text: &str) -> Result<Self, EndpointError> {
+    pub(super) fn parse(text: &str) -> Result<Self, EndpointError> {
         let wrong = |reason| EndpointError::Host {
             host: text.to_owned(),
             reason,
@@ -192,6 +197,15 @@ impl Host {
         }
         check_name(text).map_err(wrong)?;
         Ok(Host::Name(text.to_owned()))
+    }
+
+    /// Says whether what is bound there can be reached from other machines.
+    pub(super) fn is_reachable_from_other_hosts(&self) -> bool {
+        match self {
+            Host::V4(address) => !address.is_loopback(),
+            Host::V6 { address, .. } => !address.is_loopback(),
+            Host::Any | Host::Name(_) => true,
+        }
     }
 
     fn parse_v6(text: &str) -> Result<Self, &'static str> {
@@ -242,6 +256,15 @@ fn check_name(name: &str) -> Result<(), &'static str> {
 
 impl From<SocketAddr> for TcpEndpoint {
     fn from(address: SocketAddr) -> Self {
+        TcpEndpoint {
+            source: None,
+            target: Place::from(address),
+        }
+    }
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Self {
         let host = match address {
             SocketAddr::V4(v4) => Host::V4(*v4.ip()),
             SocketAddr::V6(v6) => Host::V6 {
@@ -249,12 +272,9 @@ impl From<SocketAddr> for TcpEndpoint {
                 zone: (v6.scope_id() != 0).then(|| v6.scope_id().to_string()),
             },
         };
-        TcpEndpoint {
-            source: None,
-            target: Place {
-                host,
-                port: address.port(),
-            },
+        Place {
+            host,
+            port: address.port(),
         }
     }
 }

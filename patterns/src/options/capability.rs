@@ -21,7 +21,7 @@ impl Capability {
     pub fn sockets(self) -> String {
         match self {
             Capability::Any => return "all".to_owned(),
-            Capability::Zmtp => return "all but STREAM".to_owned(),
+            Capability::Zmtp => return "all but STREAM and DGRAM".to_owned(),
             Capability::Sends => return "all that send".to_owned(),
             Capability::Receives => return "all that receive".to_owned(),
             _ => {}

@@ -85,14 +85,8 @@ pub(super) const ELSEWHERE: &[Row] = &[
 /// Options that are left out.
 pub(super) const LEFT_OUT: &[Row] = &[
     Row {
-        options: &[
-            ("RATE", 8),
-            ("RECOVERY_IVL", 9),
-            ("MULTICAST_HOPS", 25),
-            ("MULTICAST_MAXTPDU", 84),
-            ("MULTICAST_LOOP", 96),
-        ],
-        instead: "For multicast over pgm and udp, which are not built: pgm is a C library and needs raw sockets.",
+        options: &[("RATE", 8), ("RECOVERY_IVL", 9), ("MULTICAST_MAXTPDU", 84)],
+        instead: "For reliable multicast over pgm, which is not built: pgm is a C library and needs raw sockets.",
     },
     Row {
         options: &[

@@ -41,7 +41,8 @@ macro_rules! transport_options {
             }
 
             /// Sets the size of the system's receive buffer of each connection. Linux doubles the number for
-            /// its own needs.
+            /// its own needs. Datagrams for which it has no room are lost, so that bursts of them need a large one; Linux
+            /// takes no more than `net.core.rmem_max`.
             recv_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
                 none: "the system's",
@@ -52,7 +53,7 @@ macro_rules! transport_options {
                 changed: NewEndpoints,
             }
 
-            /// Sets the type-of-service byte (IPv6: traffic class) of the TCP packets sent; 0 leaves it as
+            /// Sets the type-of-service byte (IPv6: traffic class) of the TCP and UDP packets sent; 0 leaves it as
             /// the system has it.
             tos(class: u8 = class) -> u8 {
                 default: 0,
@@ -90,7 +91,7 @@ macro_rules! transport_options {
                 changed: NewEndpoints,
             }
 
-            /// Binds TCP connections to this network interface, given by its name: nothing goes out or comes
+            /// Binds TCP connections and UDP sockets to this network interface, given by its name: nothing goes out or comes
             /// in by another one. Linux only; elsewhere bind and connect fail with it. It may need a
             /// privilege.
             bind_device(name: impl AsRef<str> = Some(name.as_ref().to_owned())) -> Option<String> {
@@ -102,6 +103,27 @@ macro_rules! transport_options {
                     matches!(name.len(), 1..=15) && !name.contains('\0')
                 }),
                 on: Any,
+                changed: NewEndpoints,
+            }
+
+            /// Limits how many networks a datagram to a multicast group may cross: 1 is this one alone. (The TTL of IPv4, the
+            /// hop limit of IPv6.)
+            multicast_hops(hops: u8 = hops) -> u8 {
+                default: 1,
+                zmq: ("MULTICAST_HOPS", 25, Count),
+                unit: "hops",
+                allowed: "1 to 255" if |hops| *hops > 0,
+                on: Datagrams,
+                changed: NewEndpoints,
+            }
+
+            /// Lets sockets on this machine, too, hear what is sent from here to a multicast group that they have joined.
+            multicast_loop(on: bool = on) -> bool {
+                default: true,
+                zmq: ("MULTICAST_LOOP", 96, LaxFlag),
+                unit: "bool",
+                allowed: "true or false" if |_| true,
+                on: Datagrams,
                 changed: NewEndpoints,
             }
 

@@ -109,6 +109,7 @@ impl PipeId {
 pub(crate) struct Origin {
     call: u32,
     is_bound: bool,
+    has_datagrams: bool,
 }
 
 impl Origin {
@@ -122,6 +123,7 @@ impl Origin {
         Origin {
             call,
             is_bound: true,
+            has_datagrams: false,
         }
     }
 
@@ -130,12 +132,26 @@ impl Origin {
         Origin {
             call,
             is_bound: false,
+            has_datagrams: false,
+        }
+    }
+
+    /// Names one to an endpoint of datagrams.
+    pub(crate) const fn of_datagrams(self) -> Self {
+        Origin {
+            has_datagrams: true,
+            ..self
         }
     }
 
     /// Returns whether peers have come to us.
     pub(crate) const fn is_bound(self) -> bool {
         self.is_bound
+    }
+
+    /// Returns whether what goes by it is datagrams: nobody at the other end says what it wants.
+    pub(crate) const fn has_datagrams(self) -> bool {
+        self.has_datagrams
     }
 }
 

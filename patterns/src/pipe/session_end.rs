@@ -244,6 +244,15 @@ impl OutgoingEnd {
         deliver(wakeup, self.id);
     }
 
+    /// Counts messages of the batch in hand that could not be sent, though the next ones may be.
+    pub(crate) fn failed(&mut self, messages: usize) {
+        let mut lane = self.lane.lock();
+        lane.counters.lost.add(messages);
+        let wakeup = lane.release(messages);
+        drop(lane);
+        deliver(wakeup, self.id);
+    }
+
     /// Puts whole messages that were taken and not sent back to the front, for the next connection.
     pub(crate) fn restore(&mut self, batch: Batch) {
         let wakeup = self.lane.lock().put_back(batch);

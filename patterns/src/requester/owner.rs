@@ -409,6 +409,7 @@ fn failed(refusal: Refusal) -> RequestError {
         | Refusal::Unroutable
         | Refusal::Unsupported
         | Refusal::Group(_)
+        | Refusal::Datagram(_)
         | Refusal::Drained => RequestError::Closed,
     }
 }

@@ -33,6 +33,8 @@ pub struct FanOut {
     topics: PrefixTrie<Slots>,
     /// Peers with a subscription.
     subscribed: usize,
+    /// The slots of those that say nothing, and get every message: endpoints of datagrams.
+    unasked: Vec<u32>,
     /// The slots that get the message in hand. Kept for its buffer.
     matching: Vec<u32>,
     /// The message in hand, encoded. Kept for its buffer.
@@ -373,8 +375,8 @@ impl FanOut {
         last
     }
 
-    /// Gives a subscriber a slot.
-    fn place(&mut self, id: PipeId, subscriber: Subscriber) {
+    /// Gives a subscriber a slot, and returns that.
+    fn place(&mut self, id: PipeId, subscriber: Subscriber) -> u32 {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.subscribers[slot as usize] = Some(subscriber);
@@ -387,6 +389,7 @@ impl FanOut {
             }
         };
         self.slots.insert(id, slot);
+        slot
     }
 
     /// Whether the peer that was heard last is not to be listened to any more.
@@ -426,7 +429,7 @@ impl SendStrategy for FanOut {
     }
 
     fn attach(&mut self, writer: PipeWriter) {
-        let id = writer.id();
+        let (id, origin) = (writer.id(), writer.origin());
         let subscriber = Subscriber {
             writer,
             topics: FxHashSet::default(),
@@ -435,7 +438,8 @@ impl SendStrategy for FanOut {
             mute: false,
             turn: 0,
         };
-        self.place(id, subscriber);
+        let slot = self.place(id, subscriber);
+        self.note_unasked(slot, origin);
     }
 
     fn changed(&mut self, id: PipeId) {

@@ -28,7 +28,7 @@ pub(crate) use unread::Unread;
 
 use std::sync::Arc;
 
-use crate::error::{EndpointGone, GroupError};
+use crate::error::{DatagramError, EndpointGone, GroupError};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
@@ -122,6 +122,8 @@ pub enum Refusal {
     Multipart,
     /// There can be no such group.
     Group(GroupError),
+    /// It cannot be a datagram.
+    Datagram(DatagramError),
     /// Its type cannot.
     Unsupported,
     /// All of its endpoints are gone.

@@ -13,9 +13,9 @@ use zmtp::mechanism::Config as Security;
 use zmtp::mechanism::Password;
 
 use crate::capability::{
-    Answers, Any, Conflates, ConflatesTopics, Greets, HearsSubscriptions, Identifies, Matches,
-    NotesDepartures, NotesHiccups, PassesSubscriptions, Probes, Publishes, Raw, Receives, Requests,
-    Routes, Sends, SubscribesByMessage, Zmtp,
+    Answers, Any, Conflates, ConflatesTopics, Datagrams, Greets, HearsSubscriptions, Identifies,
+    Matches, NotesDepartures, NotesHiccups, PassesSubscriptions, Probes, Publishes, Raw, Receives,
+    Requests, Routes, Sends, SubscribesByMessage, Zmtp,
 };
 use crate::context::Context;
 use crate::core::{Pattern, check};

@@ -21,6 +21,13 @@ pub struct Dish;
 /// connection begins with it. A message that is not a group and a single frame, as no RADIO sends it, is discarded and
 /// counted. See [`RadioSocket`](crate::RadioSocket) for an example.
 ///
+/// A DISH that binds `udp://` hears what is sent to that address, or to the multicast group of which it is a member then, at
+/// the interface that the endpoint names (`udp://eth0;239.0.0.1:5555`) or the system chooses. Datagrams for groups that it
+/// has not joined are thrown away, and so are malformed ones; both count as `discarded` in its statistics. While `recv_hwm`
+/// messages wait for the application, what comes waits in the system's buffer (`recv_buffer`), and when that is full, it is
+/// lost: `overflowed` counts it, on Linux. Whoever can reach the address can send what it likes, and say that it is somebody
+/// else: it cannot be used with `security`.
+///
 /// libzmq's DISH, up to 4.3.5 at least, closes a connection at the first heartbeat that comes: leave the heartbeats of a
 /// RADIO off that talks to one.
 pub type DishSocket = Socket<Dish>;

@@ -167,6 +167,7 @@ fn is_wanted_next<P: Pattern<Recv = FairQueue>>(
 mod channel;
 mod client;
 mod dealer;
+mod dgram;
 mod dish;
 mod pair;
 mod publisher;
@@ -188,6 +189,7 @@ mod xsub;
 pub use channel::{Channel, ChannelSocket};
 pub use client::{Client, ClientSocket};
 pub use dealer::{Dealer, DealerSocket};
+pub use dgram::{Datagram, DatagramSend, Dgram, DgramSocket};
 pub use dish::{Dish, DishSocket};
 pub use pair::{Pair, PairSocket};
 pub use peer::{Peer, PeerSocket};

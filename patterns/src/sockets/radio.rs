@@ -2,11 +2,12 @@
 
 use std::task::Poll;
 
+use zmtp::datagram::grouped_size;
 use zmtp::{Frame, Message};
 
 use super::publisher::{hear_subscribers, hear_subscriptions};
 use crate::core::{Core, Incoming, IntoSent, Outgoing, Pattern, Refusal};
-use crate::error::{GroupError, SendError};
+use crate::error::{DatagramError, GroupError, SendError};
 use crate::routing::{FairQueue, FanOut};
 use crate::routing_id::RoutingId;
 use crate::socket::{SendSide, Socket};
@@ -24,6 +25,13 @@ pub struct Radio;
 /// and a message to a group that nobody has joined is gone. A DISH that has joined a group is a subscriber:
 /// [`wait_for_subscribers`](Socket::wait_for_subscribers) waits for that, and what peers may subscribe to at most bounds
 /// what they may join.
+///
+/// A RADIO that connects to `udp://` sends every message there, to one host, to all in its network (a broadcast address) or
+/// to a multicast group, each as one datagram: its group, with the length in front, and its body. Nobody joins, acknowledges
+/// or holds back, so what is lost on the way is lost, and who hears it filters for itself. With group and body it has at most
+/// 65,507 bytes, and a larger one is an error, whoever else would get it; a libzmq that hears it takes 8,192 at most. Every
+/// router on the way may have to divide what is larger than its network's packets, 1,400 bytes or so, and then one lost
+/// part is all lost.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -158,12 +166,17 @@ impl Pattern for Radio {
     fn try_fast_send(core: &mut Core<Self>, grouped: &mut Grouped) -> bool {
         !core.has_read_events()
             && !core.receiver.may_have()
+            && !core.sender.has_datagrams()
             && check(&grouped.0).is_ok()
             && core.publish_whole(&mut grouped.0).is_ready()
     }
 
     fn send(core: &mut Core<Self>, grouped: &mut Grouped) -> Poll<Result<(), Refusal>> {
         check(&grouped.0)?;
+        if core.sender.has_datagrams() {
+            let size = grouped_size(grouped.group(), grouped.body());
+            DatagramError::check(size).map_err(Refusal::Datagram)?;
+        }
         hear_subscribers(core, is_group);
         core.publish_whole(&mut grouped.0)
     }
@@ -178,7 +191,8 @@ impl<D: SendSide> Socket<Radio, D> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); the group's name is too long, or has a zero in it.
+    /// As [`send`](Self::send); the group's name is too long, or has a zero in it; or the message is to go by UDP as well,
+    /// and too large for a datagram.
     ///
     /// # Cancel safety
     ///

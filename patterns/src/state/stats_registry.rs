@@ -6,7 +6,7 @@
 //! than those that are there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 use zmtp::Message;
@@ -19,6 +19,7 @@ use crate::routing_id::{Identity, RoutingId};
 use crate::stats::{Dropped, PeerStats, SocketStats};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::transport::Mailbox;
 
 /// Entries of pipes that are gone may be as many as those that are there, and these.
 const SLACK: usize = 16;
@@ -36,6 +37,15 @@ pub(crate) struct StatsRegistry {
     pub(crate) expelled: Counter,
     pub(crate) duplicates: Counter,
     pub(crate) handovers: Counter,
+    mailboxes: Mutex<Mailboxes>,
+}
+
+/// Where the system itself counts what it has thrown away.
+#[derive(Debug, Default)]
+struct Mailboxes {
+    open: Vec<Weak<dyn Mailbox>>,
+    /// What it had counted at those that are closed.
+    overflowed: u64,
 }
 
 /// A number that several threads may add to.
@@ -255,10 +265,33 @@ impl StatsRegistry {
         gone.dropped += ignored.dropped;
     }
 
+    /// Counts what the system throws away at a mailbox, from now on.
+    pub(crate) fn open_mailbox(&self, mailbox: &Arc<dyn Mailbox>) {
+        self.mailboxes.lock().open.push(Arc::downgrade(mailbox));
+    }
+
+    /// Keeps what it has thrown away at a mailbox that is about to be closed.
+    pub(crate) fn close_mailbox(&self, mailbox: &Arc<dyn Mailbox>) {
+        let mut mailboxes = self.mailboxes.lock();
+        let before = mailboxes.open.len();
+        let it = Arc::downgrade(mailbox);
+        mailboxes.open.retain(|one| !one.ptr_eq(&it));
+        if mailboxes.open.len() < before {
+            mailboxes.overflowed += mailbox.overflowed();
+        }
+    }
+
+    fn overflowed(&self) -> u64 {
+        let mailboxes = self.mailboxes.lock();
+        let open = mailboxes.open.iter().filter_map(Weak::upgrade);
+        mailboxes.overflowed + open.map(|one| one.overflowed()).sum::<u64>()
+    }
+
     fn complete(&self, dropped: &mut Dropped) {
         dropped.unroutable += self.unroutable.get();
         dropped.discarded += self.discarded.get();
         dropped.unread += self.unheard.get();
+        dropped.overflowed += self.overflowed();
     }
 
     /// Returns all counters.

@@ -1,4 +1,4 @@
-//! Byte streams between machines and processes: what a session reads from and writes to.
+//! Byte streams between machines and processes, and datagrams: what a session reads from and writes to.
 //!
 //! The sockets and sessions (above) call [`bind`], [`adopt`] and [`connect`] with a parsed endpoint and know no
 //! transport by name; a transport knows sockets and no ZMTP. inproc is no byte stream and does not pass through here:
@@ -16,9 +16,11 @@
 //!    library, or for what somebody else accepts with (`ws/upgrades.rs`).
 //! 2. One row in `registry.rs`: all parsing, names, error texts and dispatch come from it. If it needs a crate that not
 //!    everybody wants, the row names a feature, and `Cargo.toml` has a line for that.
+//!    One of datagrams is a `DatagramTransport` with a `Mailbox` (`datagram.rs`) instead, and its row says `datagrams`.
 //! 3. Its tests: the grammar and both directions in `tests/`, beside those of the others.
 
 mod adopt;
+mod datagram;
 #[cfg_attr(not(unix), path = "ipc_elsewhere.rs")]
 mod ipc;
 #[cfg(unix)]
@@ -36,12 +38,14 @@ mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod traits;
+mod udp;
 #[cfg(all(feature = "vsock", target_os = "linux"))]
 mod vsock;
 #[cfg(feature = "ws")]
 mod ws;
 
 use std::io;
+use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{BindError, ConnectError, ConnectFailure};
@@ -49,6 +53,7 @@ use crate::options::Options;
 use crate::peer_address::PeerAddress;
 
 pub use adopt::OpenListener;
+pub(crate) use datagram::Mailbox;
 pub use registry::TRANSPORTS;
 pub(crate) use traits::{AnyTransport, Listener, Transport};
 #[cfg(feature = "ws")]
@@ -154,6 +159,45 @@ pub(crate) async fn connect(
             endpoint: endpoint.clone(),
             reason: NO_STREAM,
         }),
+    }
+}
+
+/// Says whether what goes over it is datagrams.
+pub(crate) fn carries_datagrams(endpoint: &Endpoint) -> bool {
+    registry::find(endpoint.transport()).is_some_and(|transport| transport.carries_datagrams())
+}
+
+/// Opens a mailbox at an endpoint of datagrams; others can send to it when this returns.
+///
+/// # Errors
+/// [`BindError`].
+///
+/// # Cancel safety
+/// A dropped future leaves nothing bound.
+pub(crate) async fn bind_mailbox(
+    endpoint: &Endpoint,
+    options: &Options,
+    network: Option<&dyn AnyTransport>,
+) -> Result<Arc<dyn Mailbox>, BindError> {
+    check_bind(endpoint)?;
+    match carrier(endpoint, network) {
+        Some(transport) => transport.bind_mailbox(endpoint, options).await,
+        None => Err(datagram::not_bound(endpoint, datagram::NO_DATAGRAMS)),
+    }
+}
+
+/// Opens a mailbox that sends to an endpoint of datagrams: makes one attempt.
+///
+/// # Errors
+/// [`ConnectFailure`]; the caller decides when to try again.
+pub(crate) async fn connect_mailbox(
+    endpoint: &Endpoint,
+    options: &Options,
+    network: Option<&dyn AnyTransport>,
+) -> Result<Arc<dyn Mailbox>, ConnectFailure> {
+    match carrier(endpoint, network) {
+        Some(transport) => transport.connect_mailbox(endpoint, options).await,
+        None => Err(datagram::not_connected(endpoint, datagram::NO_DATAGRAMS)),
     }
 }
 

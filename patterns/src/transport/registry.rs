@@ -6,20 +6,20 @@ use super::{AnyTransport, Transport};
 use crate::endpoint::{Endpoint, EndpointError, InprocName};
 
 /// Makes the table. A row is `module::Type`, or `"scheme" needs "feature": module::Type` for one that is not in every
-/// build; before the colon may stand `on "system"`.
+/// build; before the colon may stand `on "system"`. Behind it stands `of datagrams` if it has those, and no streams.
 macro_rules! transports {
-    ($($($scheme:literal needs $feature:tt $(on $system:tt)?:)? $module:ident::$transport:ident),+ $(,)?) => {
-        /// The transports of this build, without inproc, which is no byte stream.
+    ($($($scheme:literal needs $feature:tt $(on $system:tt)?:)? $module:ident::$transport:ident $(of $datagrams:ident)?),+ $(,)?) => {
+        /// The transports of this build, without inproc, which is a pipe.
         static ROWS: &[&dyn AnyTransport] = &[$(
             $(#[cfg(all(feature = $feature $(, target_os = $system)?))])?
-            &super::$module::$transport
+            row!($module::$transport $(of $datagrams)?)
         ),+];
 
         /// The transports that an endpoint may name in this build.
         pub const TRANSPORTS: &[&str] = &[
             $(
                 $(#[cfg(all(feature = $feature $(, target_os = $system)?))])?
-                <super::$module::$transport as Transport>::SCHEME,
+                scheme!($module::$transport $(of $datagrams)?),
             )+
             InprocName::SCHEME,
         ];
@@ -36,9 +36,30 @@ macro_rules! transports {
     };
 }
 
+/// Makes a row.
+macro_rules! row {
+    ($module:ident::$transport:ident) => {
+        &super::$module::$transport
+    };
+    ($module:ident::$transport:ident of datagrams) => {
+        &super::datagram::Datagrams(super::$module::$transport)
+    };
+}
+
+/// Returns what stands before `://`.
+macro_rules! scheme {
+    ($module:ident::$transport:ident) => {
+        <super::$module::$transport as Transport>::SCHEME
+    };
+    ($module:ident::$transport:ident of datagrams) => {
+        <super::$module::$transport as super::datagram::DatagramTransport>::SCHEME
+    };
+}
+
 transports! {
     tcp::Tcp,
     ipc::Ipc,
+    udp::Udp of datagrams,
     "tls+tcp" needs "tls": tls::Tls,
     "vsock" needs "vsock" on "linux": vsock::Vsock,
     "ws" needs "ws": ws::Ws,
@@ -47,7 +68,6 @@ transports! {
 
 /// Transports of libzmq that this library knows by name only, and what libzmq uses them for.
 const NOT_BUILT: &[(&str, &str)] = &[
-    ("udp", "RADIO and DISH over UDP"),
     ("pgm", "reliable multicast"),
     ("epgm", "reliable multicast over UDP"),
     ("norm", "reliable multicast"),
@@ -179,6 +199,8 @@ mod tests {
             ("tcp://*:80", "host *"),
             ("tcp://127.0.0.1:*", "port *"),
             ("tcp://localhost:0", "port *"),
+            ("udp://*:80", "host *"),
+            ("udp://239.0.0.1:*", "port *"),
             ("ipc://*", "path *"),
         ] {
             let endpoint = parse(text);
@@ -208,6 +230,10 @@ mod tests {
             ("tcp://*:1", true),
             ("tcp://10.0.0.1:1", true),
             ("tcp://localhost:1", true),
+            ("udp://127.0.0.1:1", false),
+            ("udp://[::1]:1", false),
+            ("udp://*:1", true),
+            ("udp://lo;239.0.0.1:1", true),
             ("ipc://a", false),
             ("inproc://a", false),
         ] {

@@ -6,7 +6,7 @@ use socket2::{Socket, TcpKeepalive};
 
 use crate::options::Options;
 
-/// Sets what applies to every stream: the sizes of the system's buffers. On a listening socket,
+/// Sets what applies to every stream and mailbox: the sizes of the system's buffers. On a listening socket,
 /// before `listen`, they also set the TCP window that its connections offer.
 pub(super) fn buffers(socket: &Socket, options: &Options) -> io::Result<()> {
     if let Some(bytes) = options.send_buffer {
@@ -30,6 +30,11 @@ pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<
     if let Some(limit) = options.system_busy_poll {
         set_busy_poll(socket, u32::try_from(limit.as_micros()).unwrap_or(u32::MAX))?;
     }
+    class(socket, ipv6, options)
+}
+
+/// Sets the type of service, or traffic class, of what is sent.
+pub(super) fn class(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
     if options.tos != 0 {
         let class = u32::from(options.tos);
         if ipv6 {

@@ -385,7 +385,7 @@ pub(super) fn unresolved(host: &impl ToString, reason: String) -> ConnectFailure
 }
 
 /// Whether this machine has no such address, or not that IP version at all.
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     #[cfg(unix)]
     let unsupported =
         rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT);
@@ -396,7 +396,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// An IPv4 peer of a dual-stack socket has an IPv6 address that maps its own: show its own.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
         _ => address,

@@ -1,7 +1,8 @@
 //! What a transport is: [`Transport`], [`Acceptor`] for its listeners, [`ByteStream`] for its connections.
 //!
 //! Each is implemented in the transport's own file. [`AnyTransport`] is a [`Transport`] whose type of address is not
-//! known, and is made from every one; the registry and the calls in `mod.rs` use that.
+//! known, and is made from every one, as it is from those that have datagrams and no streams (`datagram.rs`); the registry
+//! and the calls in `mod.rs` use that.
 
 #![allow(
     unreachable_pub,
@@ -11,6 +12,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use futures_core::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Stream;
+use super::datagram::{Mailbox, NO_DATAGRAMS, not_bound, not_connected};
 use crate::endpoint::{Address, Endpoint, EndpointError};
 use crate::error::{BindError, ConnectError, ConnectFailure};
 use crate::options::Options;
@@ -174,7 +177,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
     }
 }
 
-/// A [`Transport`], whatever its addresses are.
+/// A [`Transport`], or one of datagrams, whatever its addresses are.
 pub(crate) trait AnyTransport: Send + Sync {
     fn scheme(&self) -> &'static str;
     fn parse(&self, address: &str) -> Result<Endpoint, EndpointError>;
@@ -194,6 +197,29 @@ pub(crate) trait AnyTransport: Send + Sync {
         options: &'a Options,
         delayed: &'a (dyn Fn() + Sync),
     ) -> BoxFuture<'a, Result<(Stream, PeerAddress), ConnectFailure>>;
+
+    /// Returns whether it carries datagrams, and no streams.
+    fn carries_datagrams(&self) -> bool {
+        false
+    }
+
+    /// Opens a mailbox that others can send to.
+    fn bind_mailbox<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        _: &'a Options,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mailbox>, BindError>> {
+        Box::pin(async move { Err(not_bound(endpoint, NO_DATAGRAMS)) })
+    }
+
+    /// Opens a mailbox that sends there.
+    fn connect_mailbox<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        _: &'a Options,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mailbox>, ConnectFailure>> {
+        Box::pin(async move { Err(not_connected(endpoint, NO_DATAGRAMS)) })
+    }
 }
 
 impl<T: Transport> AnyTransport for T {

@@ -175,6 +175,7 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             ),
         ),
         ("ipv6", switch()),
+        ("multicast_loop", switch()),
         (
             "backlog",
             (
@@ -199,6 +200,13 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         (
             "tos",
             (vec![0.into(), 255.into()], vec![256.into(), (-1).into()]),
+        ),
+        (
+            "multicast_hops",
+            (
+                vec![1.into(), 255.into()],
+                vec![0.into(), 256.into(), (-1).into()],
+            ),
         ),
         (
             "bind_device",

@@ -74,6 +74,10 @@ fn libzmqs_integers_mean_what_they_mean_there() {
         ("BACKLOG", -1, None),
         ("TOS", 255, Some((255.into(), 255))),
         ("TOS", 256, None),
+        ("MULTICAST_HOPS", 1, Some((1.into(), 1))),
+        ("MULTICAST_HOPS", 0, None),
+        ("MULTICAST_LOOP", -1, Some((true.into(), 1))),
+        ("MULTICAST_LOOP", 0, Some((false.into(), 0))),
         ("BUSY_POLL", 0, Some((Value::None, 0))),
         ("BUSY_POLL", -1, Some((Value::None, 0))),
         (

@@ -165,6 +165,7 @@ impl FanOut {
             return;
         };
         self.slots.remove(&subscriber.writer.id());
+        self.unasked.retain(|one| *one != slot);
         let identity = subscriber.writer.identity();
         self.depart(slot, &mut subscriber, identity, super::DepartureKind::Left);
     }

@@ -81,7 +81,10 @@ const PLOTS: [(&str, &str, &[Quantity]); 6] = [
                 "processor time for each peer that leaves (PUB, PUSH, DEALER, ROUTER; inproc), us",
             ),
             ("leave_tcp_us", "the same over tcp, us"),
-            ("connect_us", "for each endpoint connected (DEALER, SUB), us"),
+            (
+                "connect_us",
+                "for each endpoint connected (DEALER, SUB), us",
+            ),
             ("disconnect_us", "for each endpoint let go of, us"),
             (
                 "one_subscriber_us",
