@@ -17,3 +17,4 @@ mod scatter;
 mod server;
 mod stream;
 mod udp;
+mod udp_groups;

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use super::admission::{ConnectionLimiter, Permit};
-use super::datagram::Post;
 use super::filter::kept_out_by;
 use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
@@ -37,7 +36,18 @@ pub(crate) struct Listening {
 
 enum Open {
     Listener(Listener),
-    Post(Post),
+    Post(Box<dyn Post>),
+}
+
+/// A mailbox that is bound, with the session that has it.
+pub(super) trait Post: Send + Sync {
+    /// Sends what is queued, and closes the mailbox. `false`: something is left that the system has no room for now; the
+    /// task sends it, and nothing more is heard.
+    fn close(&self) -> bool;
+    /// Sends what is queued, as far as the system takes it.
+    fn send_now(&self);
+    /// Takes nothing more of what comes. What is sent goes out.
+    fn stop_hearing(&self);
 }
 
 impl Listening {
@@ -49,9 +59,9 @@ impl Listening {
     }
 
     /// Makes one of a mailbox, whose task is another one than below.
-    pub(super) fn with_post(post: Post, subject: Subject) -> Arc<Self> {
+    pub(super) fn with_post(post: impl Post + 'static, subject: Subject) -> Arc<Self> {
         Arc::new(Listening {
-            open: Mutex::new(Some(Open::Post(post))),
+            open: Mutex::new(Some(Open::Post(Box::new(post)))),
             subject,
         })
     }

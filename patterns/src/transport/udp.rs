@@ -58,7 +58,7 @@ impl DatagramTransport for Udp {
             match bind(place, &interface, options) {
                 Ok((socket, bound)) => {
                     let endpoint = Endpoint::new(Self::SCHEME, address.bound(bound));
-                    return Ok(UdpMailbox::new(socket, endpoint, place));
+                    return Ok(UdpMailbox::of(socket, endpoint, place));
                 }
                 // The next address may be one of ours.
                 Err(error) if is_absent(&error) => last = error,
@@ -86,7 +86,7 @@ impl DatagramTransport for Udp {
         let mut last = None;
         for target in within(options.connect_timeout, resolving, name).await? {
             match connect(target, &interface, options) {
-                Ok(socket) => return Ok(UdpMailbox::new(socket, endpoint.clone(), target)),
+                Ok(socket) => return Ok(UdpMailbox::of(socket, endpoint.clone(), target)),
                 Err(error) => last = Some(ConnectFailure::io(target, error)),
             }
         }
@@ -239,7 +239,7 @@ struct UdpMailbox {
 }
 
 impl UdpMailbox {
-    fn new(socket: UdpSocket, endpoint: Endpoint, address: SocketAddr) -> Arc<dyn Mailbox> {
+    fn of(socket: UdpSocket, endpoint: Endpoint, address: SocketAddr) -> Arc<dyn Mailbox> {
         Arc::new(UdpMailbox {
             socket,
             endpoint,

@@ -24,7 +24,7 @@ use super::backoff::Backoff;
 use super::dial::lingered;
 use super::driver::Driver;
 use super::guard::EndpointGuard;
-use super::listen::Listening;
+use super::listen::{Listening, Post};
 use crate::error::GoneReason;
 use crate::monitor::{MonitorEventKind as Kind, Subject};
 use crate::pipe::{Origin, SessionPipe};
@@ -34,12 +34,10 @@ use crate::state::Shared;
 use crate::transport::{self, Mailbox};
 
 /// A bound mailbox, with the session that has it.
-pub(super) struct Post(Arc<Driver<DatagramSession>>);
+struct Bound(Arc<Driver<DatagramSession>>);
 
-impl Post {
-    /// Sends what is queued, and closes the mailbox. `false`: something is left that the system has no room for now; the
-    /// task sends it, and nothing more is heard.
-    pub(super) fn close(&self) -> bool {
+impl Post for Bound {
+    fn close(&self) -> bool {
         self.0.finish(
             |session, pipe, cx| {
                 session.stop_hearing();
@@ -49,8 +47,7 @@ impl Post {
         )
     }
 
-    /// Sends what is queued, as far as the system takes it.
-    pub(super) fn send_now(&self) {
+    fn send_now(&self) {
         self.0.finish(
             |session, pipe, cx| {
                 session.send_now(pipe, cx);
@@ -60,8 +57,7 @@ impl Post {
         );
     }
 
-    /// Takes nothing more of what comes. What is sent goes out.
-    pub(super) fn stop_hearing(&self) {
+    fn stop_hearing(&self) {
         self.0.finish(
             |session, _, _| {
                 session.stop_hearing();
@@ -124,7 +120,7 @@ pub(crate) fn serve(
     let outstanding = pipe.outstanding();
     let hears = shared.config.rules.has(Capability::Receives);
     let driver = begin(mailbox, pipe, hears, shared);
-    let listening = Listening::with_post(Post(driver.clone()), subject);
+    let listening = Listening::with_post(Bound(driver.clone()), subject);
     let guard = EndpointGuard::listening(shared, &listening, origin, ended);
     let guard = guard.with_pipe(outstanding);
     (listening, drive(guard, driver))
