@@ -140,8 +140,8 @@ impl WsUpgrade {
     /// `max_connections_per_address` ask for it. Waits while the socket's endpoint has not accepted those before it
     /// (option `backlog`).
     ///
-    /// A stream that is not tokio's own cannot be moved to another runtime: what lingers for its peer ends with the runtime
-    /// that it was made in, and is counted.
+    /// The stream stays with the runtime that it was made in, and ends with that, wherever the socket's tasks run: what
+    /// lingers for its peer then is counted as lost.
     ///
     /// # Errors
     ///
