@@ -76,6 +76,7 @@ pub(super) enum Form {
     /// Text; an empty one is none.
     TextOrEmpty,
     /// Text that is not read back; an empty one is none.
+    #[cfg_attr(not(feature = "socks"), allow(dead_code, reason = "of proxies"))]
     Secret,
     /// Text, one entry to add to a list; an empty one ends the list.
     Network,
