@@ -5,46 +5,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Waker};
-use std::time::Duration;
 
+use common::requests::{ANY_PORT, LONG, SHORT, requester, taken, until};
 use common::within;
 use futures::future::join_all;
-use purezmq::requester::RequesterStatistics;
 use purezmq::{
-    DealerSocket, Endpoint, Message, RepSocket, RequestError, Requester, Routed, RouterSocket,
-    blocking,
+    DealerSocket, Message, RepSocket, RequestError, Requester, Routed, RouterSocket, blocking,
 };
 use tokio::task::JoinHandle;
-
-const ANY_PORT: &str = "tcp://127.0.0.1:*";
-
-/// No test waits for this.
-const LONG: Duration = Duration::from_secs(3600);
-
-/// A time in which nothing comes, since nothing is sent.
-const SHORT: Duration = Duration::from_millis(20);
-
-fn requester(endpoint: &Endpoint) -> Requester {
-    let requester = Requester::builder()
-        .timeout(LONG)
-        .build(DealerSocket::new());
-    let requester = requester.unwrap();
-    requester.connect(endpoint).unwrap();
-    requester
-}
-
-async fn until(requester: &Requester, what: &str, is: impl Fn(RequesterStatistics) -> bool) {
-    within(what, async {
-        while !is(requester.statistics()) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-}
-
-async fn taken(router: &mut RouterSocket) -> Routed {
-    within("a request", router.recv_message()).await.unwrap()
-}
 
 fn text(request: &Routed) -> String {
     let body: Vec<_> = request.body().collect();

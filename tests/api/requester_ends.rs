@@ -3,42 +3,14 @@
 use std::time::Duration;
 
 use common::raw::{RawPeer, short_frame};
+use common::requests::{ANY_PORT, LONG, SHORT, requester, taken, until};
 use common::within;
 use futures::future::join_all;
-use purezmq::requester::{RequesterError, RequesterStatistics};
+use purezmq::requester::RequesterError;
 use purezmq::{
-    Context, DealerSocket, Endpoint, Message, RepSocket, RequestError, Requester, Routed,
-    RouterSocket,
+    Context, DealerSocket, Message, RepSocket, RequestError, Requester, Routed, RouterSocket,
 };
 use tokio::runtime::Builder;
-
-const ANY_PORT: &str = "tcp://127.0.0.1:*";
-
-/// No test waits for this.
-const LONG: Duration = Duration::from_secs(3600);
-const SHORT: Duration = Duration::from_millis(20);
-
-fn requester(endpoint: &Endpoint) -> Requester {
-    let requester = Requester::builder()
-        .timeout(LONG)
-        .build(DealerSocket::new());
-    let requester = requester.unwrap();
-    requester.connect(endpoint).unwrap();
-    requester
-}
-
-async fn until(requester: &Requester, what: &str, is: impl Fn(RequesterStatistics) -> bool) {
-    within(what, async {
-        while !is(requester.statistics()) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-}
-
-async fn taken(router: &mut RouterSocket) -> Routed {
-    within("a request", router.recv_message()).await.unwrap()
-}
 
 #[tokio::test]
 async fn a_server_that_restarts_is_asked_again() {

@@ -4,29 +4,21 @@ use std::future::{poll_fn, ready};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use common::requests::{ANY_PORT, SHORT, taken};
 use common::within;
 use futures::future::join_all;
-use purezmq::{
-    DealerSocket, Endpoint, Message, RepSocket, RequestError, Requester, Routed, RouterSocket,
-};
+use purezmq::{DealerSocket, Endpoint, Message, RepSocket, RequestError, Requester, RouterSocket};
 use tower::balance::p2c::Balance;
 use tower::discover::ServiceList;
 use tower::load::{CompleteOnResponse, PendingRequests};
 use tower::retry::Policy;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
-const ANY_PORT: &str = "tcp://127.0.0.1:*";
-const SHORT: Duration = Duration::from_millis(20);
-
 fn requester(endpoint: &Endpoint, most: usize) -> Requester {
     let builder = Requester::builder().timeout(None).max_under_way(most);
     let requester = builder.build(DealerSocket::new()).unwrap();
     requester.connect(endpoint).unwrap();
     requester
-}
-
-async fn taken(router: &mut RouterSocket) -> Routed {
-    within("a request", router.recv_message()).await.unwrap()
 }
 
 fn echo(mut rep: RepSocket) {

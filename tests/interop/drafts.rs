@@ -8,9 +8,11 @@ use std::path::Path;
 use common::place::{Place, Role, Transport};
 use common::python::Program;
 use common::within;
+use purezmq::capability::{Receives, Sends};
+use purezmq::socket::Pattern;
 use purezmq::{
-    AnySocket, ChannelSocket, ClientSocket, Context, DishSocket, GatherSocket, PeerSocket,
-    RadioSocket, ScatterSocket, ServerSocket, SocketType,
+    AnySocket, ChannelSocket, ClientSocket, Context, DishSocket, GatherSocket, Message, PeerSocket,
+    RadioSocket, ScatterSocket, ServerSocket, Socket, SocketType,
 };
 use serde_json::{Value, json};
 
@@ -150,21 +152,26 @@ macro_rules! linked {
     };
 }
 
+/// Sends messages of all sizes, each when the one before has come back.
+async fn ask<P>(ours: &mut Socket<P>)
+where
+    P: Pattern<Sent = Message, Received = Message> + Sends + Receives,
+{
+    for (number, size) in SIZES.into_iter().enumerate() {
+        let sent = body(number, size);
+        within("send", ours.send(sent.as_str()))
+            .await
+            .expect("send");
+        let back = within("it", ours.recv()).await.expect("recv");
+        assert_eq!(back, sent.as_str());
+    }
+}
+
 #[tokio::test]
 async fn our_client_asks_their_server() {
     linked!(Client, "SERVER", |ours, theirs| {
         let mut ours: ClientSocket = ours.downcast().expect("a CLIENT");
-        let ask = async {
-            for (number, size) in SIZES.into_iter().enumerate() {
-                let sent = body(number, size);
-                within("send", ours.send(sent.as_str()))
-                    .await
-                    .expect("send");
-                let answer = within("an answer", ours.recv()).await.expect("recv");
-                assert_eq!(answer, sent.as_str());
-            }
-        };
-        tokio::join!(ask, theirs.echo(SIZES.len()));
+        tokio::join!(ask(&mut ours), theirs.echo(SIZES.len()));
     });
 }
 
@@ -341,17 +348,7 @@ async fn our_gather_takes_from_their_scatter() {
 async fn our_channel_talks_to_theirs() {
     linked!(Channel, "CHANNEL", |ours, theirs| {
         let mut ours: ChannelSocket = ours.downcast().expect("a CHANNEL");
-        let ask = async {
-            for (number, size) in SIZES.into_iter().enumerate() {
-                let sent = body(number, size);
-                within("send", ours.send(sent.as_str()))
-                    .await
-                    .expect("send");
-                let back = within("it", ours.recv()).await.expect("recv");
-                assert_eq!(back, sent.as_str());
-            }
-        };
-        tokio::join!(ask, theirs.echo(SIZES.len()));
+        tokio::join!(ask(&mut ours), theirs.echo(SIZES.len()));
         theirs.send("last", 0, None, None).await;
         assert_eq!(within("it", ours.recv()).await.expect("recv"), "last");
     });

@@ -20,6 +20,7 @@ pub mod place;
 #[cfg(feature = "peers")]
 pub mod python;
 pub mod raw;
+pub mod requests;
 pub mod roles;
 
 use std::time::Duration;
