@@ -24,6 +24,7 @@ macro_rules! bound_or_skipped {
     };
 }
 
+/// R-VSOCK-1: with `*`, a free port is found, and told.
 #[tokio::test]
 async fn messages_of_all_sizes_go_through_and_the_peer_is_known() {
     let mut pull = PullSocket::new();
@@ -67,6 +68,7 @@ async fn an_address_in_use_is_told_and_a_late_listener_is_found() {
     );
 }
 
+/// R-VSOCK-1: what stands for any place is for binding.
 #[tokio::test]
 async fn what_can_never_work_is_refused_at_once() {
     let mut push = PushSocket::new();
