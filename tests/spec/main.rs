@@ -18,3 +18,4 @@ mod server;
 mod stream;
 mod udp;
 mod udp_groups;
+mod stream_names;

@@ -72,6 +72,11 @@ impl PipeReader {
         self.peer.as_ref()
     }
 
+    /// Returns the name by which the application was told that the peer came, if it was, and not yet that it has left.
+    pub(crate) fn told(&self) -> Option<&RoutingId> {
+        self.told.as_deref()
+    }
+
     /// Returns who has sent the message that was popped last, as far as it matters for answers.
     #[inline]
     pub(crate) fn identity(&self) -> Identity {

@@ -215,6 +215,13 @@ impl FairQueue {
         self.readable.get(self.last)?.peer()
     }
 
+    /// The name of the peer that the last `recv` was about, as the application has heard it: also if the name is the next
+    /// connection's meanwhile, which the peer's own is made up anew for.
+    pub(crate) fn last_told(&self) -> Option<&RoutingId> {
+        let reader = self.readable.get(self.last)?;
+        reader.told().or_else(|| reader.peer())
+    }
+
     /// Whether the peer that the last `recv` was about has connected to us.
     pub(crate) fn last_is_bound(&self) -> bool {
         let last = self.readable.get(self.last);

@@ -259,7 +259,7 @@ impl Pattern for Stream {
     fn recv(core: &mut Core<Self>) -> Poll<Result<StreamEvent, Refusal>> {
         while let Some(next) = core.receiver.recv_or_mark() {
             // Nothing comes before the routing id: the session gives it first.
-            let peer = core.receiver.last_name().cloned();
+            let peer = core.receiver.last_told().cloned();
             let event = peer.and_then(|peer| match next {
                 Ok(message) => Some(StreamEvent::Data(Routed { peer, message })),
                 Err(PeerMark::Joined { tell: true, .. }) if core.receiver.last_is_bound() => {
