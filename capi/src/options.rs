@@ -15,9 +15,9 @@ use self::security::Secrets;
 pub(crate) use self::table::{AFFINITY, CONNECT_ROUTING_ID, IMMEDIATE, RCVTIMEO, SNDTIMEO, USE_FD};
 use self::table::{
     Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA,
-    RCVMORE, ROUTING_ID, ROWS, Row, SUBSCRIBE, TCP_KEEPALIVE_CNT, TCP_KEEPALIVE_IDLE,
-    TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, ZAP_DOMAIN,
-    ZAP_ENFORCE_DOMAIN,
+    RCVMORE, ROUTER_NOTIFY, ROUTING_ID, ROWS, Row, SUBSCRIBE, TCP_KEEPALIVE_CNT,
+    TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE,
+    ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
 };
 use crate::context::ContextSettings;
 use crate::errno::{EINVAL, ETERM, Errno, Result, fail};
@@ -187,6 +187,8 @@ fn fitted(option: c_int, number: i64) -> c_int {
         TCP_KEEPALIVE_IDLE | TCP_KEEPALIVE_INTVL if number > 32_767 => 32_767,
         TCP_KEEPALIVE_CNT | TCP_KEEPALIVE_IDLE | TCP_KEEPALIVE_INTVL if number == 0 => -1,
         TOS => number & 0xff,
+        // All is told or nothing; this layer leaves out what was not asked for.
+        ROUTER_NOTIFY if number > 0 => 3,
         _ => number,
     }
 }
@@ -285,6 +287,9 @@ fn apply(row: &Row, open: &mut Open) -> Result<()> {
         _ => {
             let threads = open.entry.0.io_thread_bits();
             open.settings.pass_on(row, &mut options, threads)?;
+            if row.number == ROUTER_NOTIFY {
+                open.notify = open.settings.int(ROUTER_NOTIFY);
+            }
             if row.number == METADATA {
                 // Each adds a property.
                 open.settings.values.remove(&METADATA);

@@ -107,6 +107,8 @@ pub(crate) struct Open {
     has_more: bool,
     /// The peers whose connections a STREAM has closed: it hears nothing more of them.
     dismissed: Vec<Frame>,
+    /// Which changes of its peers a ROUTER tells of, in libzmq's bits.
+    pub(crate) notify: c_int,
     /// A message that has come while such were passed over.
     next: Option<Message>,
     pub(crate) monitoring: Option<Monitoring>,
@@ -149,6 +151,7 @@ impl Socket {
                 incoming: None,
                 has_more: false,
                 dismissed: Vec::new(),
+                notify: 0,
                 next: None,
                 monitoring: None,
                 serves_zap: false,

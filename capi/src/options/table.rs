@@ -109,6 +109,7 @@ pub(crate) const THREAD_SAFE: c_int = 81;
 pub(crate) const USE_FD: c_int = 89;
 pub(crate) const ZAP_ENFORCE_DOMAIN: c_int = 93;
 pub(crate) const METADATA: c_int = 95;
+pub(crate) const ROUTER_NOTIFY: c_int = 97;
 pub(crate) const TOPICS_COUNT: c_int = 116;
 
 const MAX: c_int = c_int::MAX;
@@ -242,7 +243,9 @@ pub(super) const ROWS: &[Row] = &[
     row(94, Kind::Any, 0).kept(),
     row(METADATA, Kind::Bytes(0, LONG), 0).only_set(),
     row(96, Kind::Any, 1),
-    row(97, Kind::Int(0, 3), 0).of(Who::Router).draft(),
+    row(ROUTER_NOTIFY, Kind::Int(0, 3), 0)
+        .of(Who::Router)
+        .draft(),
     row(98, COUNT, 0).of(Who::Publisher).only_set(),
     row(99, Kind::Text(0, 255), 0),
     row(100, Kind::Text(0, 255), 0),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use purezmq::rules::{PeerNaming, Protocol};
+use purezmq::socket::PeerChange;
 use purezmq::zmtp::message::IntoFrames;
 use purezmq::{Frame, Message, Peer, RecvError, SocketType};
 
@@ -16,6 +17,9 @@ use crate::wait::{Limit, until};
 
 pub(crate) const DONTWAIT: c_int = 1;
 pub(crate) const SNDMORE: c_int = 2;
+
+const NOTIFY_CONNECT: c_int = 1;
+const NOTIFY_DISCONNECT: c_int = 2;
 
 /// The message that is read.
 pub(super) struct Incoming {
@@ -149,9 +153,9 @@ impl Open {
             return Ok(Some(next));
         }
         loop {
-            match self.socket.try_recv() {
-                Ok(message) if self.is_of_dismissed(&message) => {}
-                Ok(message) => return Ok(Some(message)),
+            match self.socket.try_recv_change() {
+                Ok((message, change)) if self.is_passed_over(&message, change) => {}
+                Ok((message, _)) => return Ok(Some(message)),
                 // A socket that nothing is left to wait for waits all the same: C may connect it again.
                 Err(
                     RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained,
@@ -159,6 +163,16 @@ impl Open {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Returns whether a message is not for C.
+    fn is_passed_over(&mut self, message: &Message, change: Option<PeerChange>) -> bool {
+        let bit = match change {
+            None => return !self.dismissed.is_empty() && self.is_of_dismissed(message),
+            Some(PeerChange::Came) => NOTIFY_CONNECT,
+            Some(PeerChange::Left) => NOTIFY_DISCONNECT,
+        };
+        (self.notify != 0 && self.notify & bit == 0) || self.is_of_dismissed(message)
     }
 
     /// Returns whether a STREAM has closed the connection by which this has come. The end of it is the last that comes.
@@ -178,7 +192,8 @@ impl Open {
 
     /// Returns whether a message is there.
     pub(super) fn has_next(&mut self) -> bool {
-        if self.dismissed.is_empty() || self.next.is_some() {
+        let takes_all = self.dismissed.is_empty() && matches!(self.notify, 0 | 3);
+        if takes_all || self.next.is_some() {
             return self.next.is_some() || self.socket.is_readable();
         }
         self.next = self.take_next().ok().flatten();

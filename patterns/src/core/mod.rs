@@ -39,7 +39,7 @@ use tokio::time::Sleep;
 pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
-pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern};
+pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern, PeerChange};
 use crate::connection::AFTER_LINGER;
 use crate::context::{Context, stuck};
 use crate::core::endpoint_table::EndpointTable;

@@ -180,8 +180,22 @@ impl<T: Into<M>, M> IntoSent<M> for T {
 pub trait Incoming: Into<Message> + Send {
     /// Returns whether it is no message, but tells what has happened to a peer.
     fn is_event(&self) -> bool {
-        false
+        self.change().is_some()
     }
+
+    /// Returns what has happened to a peer, if it tells that.
+    fn change(&self) -> Option<PeerChange> {
+        None
+    }
+}
+
+/// What may happen to a peer, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeerChange {
+    /// It has connected.
+    Came,
+    /// Its connection has ended.
+    Left,
 }
 
 impl Incoming for Message {}

@@ -11,7 +11,7 @@ use zmtp::Message;
 use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
 use crate::core::call::{CallTimeout, Many, ManyFrom, One, RecvOp};
 use crate::core::pattern::recv_error;
-use crate::core::{Access, Binding, Core, Incoming, Pattern, Refusal};
+use crate::core::{Access, Binding, Core, Incoming, Pattern, PeerChange, Refusal};
 use crate::endpoint::Endpoint;
 use crate::error::{
     BindError, CloseReport, ConnectError, DisconnectError, GroupError, OptionError, RecvError,
@@ -75,6 +75,8 @@ pub(crate) trait ErasedSocket: Any + Send {
     ) -> Poll<Result<usize, RecvError>>;
     fn try_send(&mut self, message: Message) -> Result<(), SendError>;
     fn try_recv(&mut self) -> Result<Message, RecvError>;
+    /// Receives without waiting, with what has happened to a peer if it tells that.
+    fn try_recv_change(&mut self) -> Result<(Message, Option<PeerChange>), RecvError>;
     /// Sends without waiting. Pending: the message is untouched.
     fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>>;
     /// Says whether a message that begins with this frame would be taken now.
@@ -280,6 +282,15 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
             return Err(recv_error::<P>(Refusal::Unsupported));
         }
         self.handle.with(|core| core.try_recv(One)).map(Into::into)
+    }
+
+    fn try_recv_change(&mut self) -> Result<(Message, Option<PeerChange>), RecvError> {
+        if !D::RECEIVES {
+            return Err(recv_error::<P>(Refusal::Unsupported));
+        }
+        let received = self.handle.with(|core| core.try_recv(One))?;
+        let change = received.change();
+        Ok((received.into(), change))
     }
 
     fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>> {

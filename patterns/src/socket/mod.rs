@@ -37,7 +37,7 @@ pub use self::stream::{MessageSink, Messages, Permit};
 use crate::capability::Sends as CanSend;
 use crate::context::Context;
 pub use crate::core::call::Sending;
-pub use crate::core::pattern::{Incoming, IntoSent, Outgoing, Pattern};
+pub use crate::core::pattern::{Incoming, IntoSent, Outgoing, Pattern, PeerChange};
 use crate::core::{Access, Binding, Core};
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{

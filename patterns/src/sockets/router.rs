@@ -5,7 +5,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use crate::core::call::{Receiving, RecvOp};
-use crate::core::{Access, Core, Incoming, IntoSent, Outgoing, Pattern, Refusal};
+use crate::core::{Access, Core, Incoming, IntoSent, Outgoing, Pattern, PeerChange, Refusal};
 use crate::error::{RecvError, SendError};
 use crate::pipe::PeerMark;
 use crate::routing::{ByPeer, FairQueue, Undelivered};
@@ -194,8 +194,12 @@ impl From<Routed> for Message {
 }
 
 impl Incoming for RouterEvent {
-    fn is_event(&self) -> bool {
-        !matches!(self, RouterEvent::Message(_))
+    fn change(&self) -> Option<PeerChange> {
+        match self {
+            RouterEvent::Message(_) => None,
+            RouterEvent::Connected(_) => Some(PeerChange::Came),
+            RouterEvent::Disconnected(_) => Some(PeerChange::Left),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 use super::router::Routed;
-use crate::core::{Core, Incoming, Outgoing, Pattern, Refusal};
+use crate::core::{Core, Incoming, Outgoing, Pattern, PeerChange, Refusal};
 use crate::error::SendError;
 use crate::pipe::PeerMark;
 use crate::routing::{ByPeer, FairQueue, Undelivered};
@@ -131,8 +131,12 @@ impl From<StreamEvent> for Message {
 }
 
 impl Incoming for StreamEvent {
-    fn is_event(&self) -> bool {
-        !matches!(self, StreamEvent::Data(_))
+    fn change(&self) -> Option<PeerChange> {
+        match self {
+            StreamEvent::Data(_) => None,
+            StreamEvent::Accepted(_) | StreamEvent::Connected(_) => Some(PeerChange::Came),
+            StreamEvent::Closed(_) => Some(PeerChange::Left),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::task::{Poll, Waker};
 use zmtp::Message;
 
 use super::AnySocket;
-use crate::error::SendError;
+use crate::error::{RecvError, SendError};
+use crate::socket::PeerChange;
 
 impl AnySocket {
     /// Has a waker woken whenever the socket may have become able to do what it could not when it was tried or asked last:
@@ -72,6 +73,16 @@ impl AnySocket {
     /// As [`try_send`](Self::try_send), but for a socket that is full.
     pub fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>> {
         self.0.send_now(message)
+    }
+
+    /// Receives the next message, if one is there, and says whether it is one: what a ROUTER or STREAM tells of its peers looks
+    /// like a message in libzmq's form.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_recv_change(&mut self) -> Result<(Message, Option<PeerChange>), RecvError> {
+        self.0.try_recv_change()
     }
 
     /// Says whether a message that begins with this frame would be taken now, as far as that one tells: of a ROUTER with
