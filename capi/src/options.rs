@@ -110,7 +110,7 @@ impl Settings {
     pub(crate) fn options(&self, socket_type: SocketType) -> Result<Options> {
         let mut options = Options::of(socket_type);
         for row in ROWS.iter().filter(|row| row.passed_on) {
-            let is_number = matches!(row.kind, Kind::Int(..) | Kind::Any | Kind::I64);
+            let is_number = matches!(row.kind, Kind::Int(..) | Kind::Any | Kind::Lax | Kind::I64);
             if is_number && !(row.is_draft && row.default == 0) {
                 // What it does not have is not set either.
                 let _ = self.pass_on(row, &mut options, u64::MAX);
@@ -147,7 +147,7 @@ impl Settings {
             (Kind::I64, _) => ZmqValue::Int64(number),
             (Kind::U64, Some(Value::Unsigned(bits))) => ZmqValue::UInt64(bits & threads),
             (Kind::U64, _) => ZmqValue::UInt64(0),
-            (Kind::Int(..) | Kind::Any, _) => ZmqValue::Int(fitted(row.number, number)),
+            (Kind::Int(..) | Kind::Any | Kind::Lax, _) => ZmqValue::Int(fitted(row.number, number)),
             (_, Some(Value::Bytes(bytes))) => {
                 return set_bytes(options, id, bytes);
             }
@@ -225,6 +225,7 @@ fn put(row: &Row, open: &mut Open, value: Option<&[u8]>) -> Result<()> {
         Kind::Told => return fail(EINVAL),
         Kind::Int(least, most) => Value::Number(int(given, least, most)?.into()),
         Kind::Any => Value::Number(int(given, c_int::MIN, c_int::MAX)?.into()),
+        Kind::Lax => Value::Number((int(given, c_int::MIN, c_int::MAX)? != 0).into()),
         Kind::I64 => Value::Number(i64::from_ne_bytes(exactly(given)?)),
         Kind::U64 => Value::Unsigned(u64::from_ne_bytes(exactly(given)?)),
         Kind::Bytes(least, most) | Kind::Text(least, most) => {
@@ -348,13 +349,17 @@ pub(crate) fn get(socket: &Socket, option: c_int, room: usize) -> Result<Vec<u8>
         Kind::I64 | Kind::U64 if room != 8 => return fail(EINVAL),
         Kind::U64 => return Ok(open.settings.u64(option).to_ne_bytes().into()),
         Kind::Bytes(..) if option == ROUTING_ID && socket.socket_type == SocketType::Stream => {
-            return Ok(open.last_peer_name());
+            let name = open.last_peer_name();
+            return Ok(match name.is_empty() {
+                true => bytes_of(open, option).into(),
+                false => name,
+            });
         }
         Kind::Bytes(..) => return Ok(bytes_of(open, option).into()),
         Kind::Text(..) | Kind::Domain => {
             return Ok([bytes_of(open, option), &[0]].concat());
         }
-        Kind::Int(..) | Kind::Any | Kind::I64 => {
+        Kind::Int(..) | Kind::Any | Kind::Lax | Kind::I64 => {
             let set = open.settings.values.get(&option);
             match set {
                 Some(Value::Number(number)) => *number,
@@ -395,7 +400,7 @@ fn told(socket: &Socket, open: &mut Open, option: c_int, room: usize) -> Result<
             if !matches!(socket.socket_type, Pub | Sub | XPub | XSub) {
                 return fail(EINVAL);
             }
-            exact(crate::call::clipped(open.socket.topics_count()), room)
+            wide(crate::call::clipped(open.socket.topics_count()), room)
         }
         _ => fail(EINVAL),
     }

@@ -89,10 +89,12 @@ impl Secrets {
         let value = value.ok_or(Errno(EINVAL))?;
         let key = match value.len() {
             KEY => value.try_into().ok(),
-            TEXT | 41 => std::str::from_utf8(&value[..TEXT])
-                .ok()
-                .and_then(z85::decode)
-                .and_then(|key| key[..].try_into().ok()),
+            TEXT | 41 if value.get(TEXT).is_none_or(|end| *end == 0) => {
+                std::str::from_utf8(&value[..TEXT])
+                    .ok()
+                    .and_then(z85::decode)
+                    .and_then(|key| key[..].try_into().ok())
+            }
             _ => None,
         };
         let key = key.ok_or(Errno(EINVAL))?;

@@ -11,6 +11,8 @@ pub(super) enum Kind {
     Int(c_int, c_int),
     /// Any `int`.
     Any,
+    /// Any `int`, of which all but zero are one.
+    Lax,
     /// An `int64_t`.
     I64,
     /// A `uint64_t`.
@@ -47,10 +49,11 @@ impl Who {
         use SocketType::*;
         match self {
             Who::All => true,
-            Who::Router => socket_type == Router,
-            Who::Named => matches!(socket_type, Router | Stream),
+            // REP is built on ROUTER there.
+            Who::Router => matches!(socket_type, Router | Rep),
+            Who::Named => matches!(socket_type, Router | Rep | Stream),
             Who::Req => socket_type == Req,
-            Who::Prober => matches!(socket_type, Router | Dealer | Req),
+            Who::Prober => matches!(socket_type, Router | Rep | Dealer | Req),
             // PUB is built on XPUB there.
             Who::Publisher => matches!(socket_type, XPub | Pub),
             Who::Dropper => matches!(socket_type, XPub | Pub | Radio),
@@ -228,7 +231,7 @@ pub(super) const ROWS: &[Row] = &[
         .of(Who::Publisher)
         .only_set(),
     row(73, BOOL, 1).of(Who::Stream).only_set(),
-    row(74, Kind::Any, 0),
+    row(74, Kind::Lax, 0),
     row(75, COUNT, 0),
     row(HEARTBEAT_TTL, Kind::Int(-99, 6_553_599), 0),
     row(77, COUNT, -1),
@@ -239,10 +242,10 @@ pub(super) const ROWS: &[Row] = &[
     row(84, ONE, 1500).kept(),
     row(USE_FD, MINUS, -1).kept(),
     row(92, Kind::Text(1, 16), 0),
-    row(ZAP_ENFORCE_DOMAIN, Kind::Any, 0).kept(),
-    row(94, Kind::Any, 0).kept(),
+    row(ZAP_ENFORCE_DOMAIN, Kind::Lax, 0).kept(),
+    row(94, Kind::Lax, 0).kept(),
     row(METADATA, Kind::Bytes(0, LONG), 0).only_set(),
-    row(96, Kind::Any, 1),
+    row(96, Kind::Lax, 1),
     row(ROUTER_NOTIFY, Kind::Int(0, 3), 0)
         .of(Who::Router)
         .draft(),
