@@ -1,0 +1,114 @@
+"""`scripts/suites zeromqjs`: Node's package zeromq, its addon built anew so that it loads a libzmq.so.5 from outside.
+
+The published addon contains libzmq; here it is compiled from the sources that the package carries, linked to the real
+library, and finds the judged one by LD_LIBRARY_PATH. zeromq.js's own tests are in its repository only, and in no package:
+they run where the variable ZEROMQJS names a checkout of it; otherwise node_smoke.js, of our own, runs.
+"""
+
+import glob
+import os
+import re
+import shutil
+
+import compare
+from build import Build
+from common import HERE, Library, Trouble, cache, call, needs, outcome, read_data, run, say, write_data
+
+PACKAGES = ["zeromq@6.8.0", "node-addon-api@8.3.1"]
+# What runs zeromq.js's tests, which are TypeScript.
+RUNNER = ["mocha@11", "chai@4", "semver@7", "esbuild@0.25", "gc@0.2", "why-is-node-running@3", "fs-extra@11"]
+# Fail with the published addon as well: they want a terminal, a compiler of TypeScript, or drafts.
+LEFT_OUT = ("process-exit", "thread", "typings", "draft")
+LIMIT = 120
+
+
+def addon(build):
+    """Returns the folder that has node_modules with the package and the rebuilt addon."""
+    needs("node", "Node.js")
+    needs("npm", "npm")
+    folder = cache("zeromqjs")
+    if os.path.exists(os.path.join(folder, ".ready")):
+        return folder
+    call(["npm", "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent", *PACKAGES])
+    package = os.path.join(folder, "node_modules", "zeromq")
+    headers = call(["node", "-p", "require('path').resolve(process.execPath, '../../include/node')"]).strip()
+    if not os.path.exists(os.path.join(headers, "node_api.h")):
+        raise Trouble(f"Node's headers are not in {headers}")
+    out = os.path.join(folder, "addon.node")
+    say("building the addon of zeromq.js")
+    call(["g++", "-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-DNAPI_CPP_EXCEPTIONS", "-DNAPI_VERSION=8",
+          "-DBUILDING_NODE_EXTENSION", f"-I{headers}",
+          f"-I{folder}/node_modules/node-addon-api", f"-I{build.source}/include", f"-I{package}/src",
+          *(f for f in glob.glob(f"{package}/src/*.cc") + glob.glob(f"{package}/src/util/*.cc")
+            if "win_delay" not in f),
+          os.path.join(build.library(), "libzmq.so.5"), "-lpthread", "-o", out])
+    # Its loader takes the newest of what is there for the system: every one is ours.
+    for file in glob.glob(f"{package}/build/linux/*/node/*/addon.node"):
+        shutil.copy(out, file)
+    open(os.path.join(folder, ".ready"), "w").close()
+    return folder
+
+
+def own(folder, library, limit):
+    script = os.path.join(folder, "smoke.js")
+    shutil.copy(os.path.join(HERE, "node_smoke.js"), script)
+    code, out, seconds = run(["node", script], limit, library.env(), folder)
+    cases = dict(re.findall(r"^(\w+): (pass|fail)", out, re.M))
+    return {"node_smoke": {"outcome": outcome(code), "cases": cases, "seconds": seconds, "tail": out[-2000:]}}
+
+
+def theirs(folder, checkout, library, limit, names):
+    if not os.path.exists(os.path.join(folder, ".runner")):
+        call(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", *RUNNER])
+        open(os.path.join(folder, ".runner"), "w").close()
+    tests = os.path.join(folder, "test", "unit")
+    shutil.rmtree(os.path.dirname(tests), ignore_errors=True)
+    shutil.copytree(os.path.join(checkout, "test", "unit"), tests)
+    # They import the source; here it is the package.
+    os.makedirs(os.path.join(folder, "src"), exist_ok=True)
+    with open(os.path.join(folder, "src", "index.js"), "w") as f:
+        f.write('module.exports = require("zeromq")\n')
+    parts = {}
+    for file in sorted(glob.glob(f"{tests}/*-test.ts")):
+        name = os.path.basename(file)[:-len("-test.ts")]
+        if any(x in name for x in LEFT_OUT) or (names and not any(n in name for n in names)):
+            continue
+        built = file[:-3] + ".js"
+        call(["node_modules/.bin/esbuild", file, "--bundle", "--platform=node", "--format=cjs", "--packages=external",
+              "--external:../../src", f"--outfile={built}"], cwd=folder)
+        code, out, seconds = run(["node", "--expose-gc", "node_modules/.bin/mocha", "--reporter", "tap", "--timeout",
+                                  "15000", "--exit", built], limit, library.env(), folder)
+        cases = {text.strip(): "fail" if no else "ignore" if skip else "pass" for no, text, skip in
+                 re.findall(r"^(not )?ok \d+ (.*?)(# SKIP.*)?$", out, re.M)}
+        parts[name] = {"outcome": "ok" if code == 0 else "failed" if (code or 0) > 0 else outcome(code),
+                       "cases": cases, "seconds": seconds, "tail": out[-3000:]}
+    return parts
+
+
+def main(options):
+    build = Build("release", options.jobs)
+    folder = addon(build)
+    checkout = os.environ.get("ZEROMQJS")
+    if not checkout:
+        say("ZEROMQJS names no checkout of zeromq.js: node_smoke.js runs")
+
+    def all_of(path, label):
+        with Library(path, label) as library:
+            limit = options.limit or LIMIT
+            parts = theirs(folder, checkout, library, limit, options.names) if checkout else own(folder, library, limit)
+            return compare.result(label, library.version(), parts)
+
+    name = "zeromqjs.json" if checkout else "zeromqjs-smoke.json"
+    real = read_data(name)
+    if options.both or options.baseline or not options.library:
+        real = all_of(build.library(), "libzmq 4.3.5")
+        if options.baseline:
+            write_data(name, compare.kept(real))
+        if not options.library:
+            return compare.show(real, read_data(name), None, options.all)
+    ours = all_of(options.library, os.path.basename(os.path.realpath(options.library)))
+    if options.tails:
+        for n, p in sorted(ours["parts"].items()):
+            if p["outcome"] not in compare.GOOD:
+                say(f"---- {n}\n{p['tail']}")
+    return compare.show(ours, real, None, options.all)
