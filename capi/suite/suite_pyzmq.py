@@ -93,11 +93,12 @@ def one(python, folder, file, env, limit):
 
 
 def judge(python, tests, env, options):
-    # In its package, a file of pyzmq's is named by its path; each runs in a process of its own.
+    # Each file runs in a process of its own. Not beside pyzmq's modules: some are named as those of the standard library.
     files = sorted(os.path.basename(f) for f in glob.glob(os.path.join(tests, "test_*.py")))
     if options.names:
         files = [f for f in files if any(n in f for n in options.names)]
-    folder, prefix = os.path.dirname(tests), os.path.basename(tests)
+    folder = tests[:-len("zmq/tests")] if tests.endswith("zmq/tests") else os.path.dirname(tests)
+    prefix = os.path.relpath(tests, folder)
     jobs = {f[:-3]: (lambda f=f: one(python, folder, f"{prefix}/{f}", env, options.limit or LIMIT)) for f in files}
     parts = {}
     for name, part in together(jobs, options.jobs):
