@@ -190,6 +190,14 @@ impl Ctx {
 /// A socket's place in its context, until this is dropped.
 pub(crate) struct Entry(pub(crate) Arc<Ctx>);
 
+impl Entry {
+    /// Keeps the place for longer.
+    pub(crate) fn again(&self) -> Self {
+        self.0.sockets.fetch_add(1, Ordering::AcqRel);
+        Entry(self.0.clone())
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.0.sockets.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purezmq::options::{OptionId, Options};
-use purezmq::{AnySocket, Context, Endpoint, Frame, Message, MonitorEvent, SocketType};
+use purezmq::{
+    AnySocket, Context, Endpoint, Frame, Message, MonitorEvent, MonitorEventKind, SocketType,
+};
 use tokio::sync::oneshot;
 
 use crate::call::{status, text};
@@ -22,10 +24,15 @@ const PIPES_STATS: u64 = 0x1_0000;
 /// The bits that the first version of an event's layout has room for.
 const FIRST_VERSION: u64 = 0xffff;
 
+/// How long another event of a socket that has been closed is waited for, and how long all of them are.
+const GRACE: Duration = Duration::from_millis(20);
+const MOST_GRACE: Duration = Duration::from_millis(200);
+
 /// A monitor that is there: a task that reads events, and sends them.
 pub(crate) struct Monitoring {
     to_task: tokio::sync::mpsc::UnboundedSender<Message>,
-    stop: oneshot::Sender<()>,
+    /// With how long the next event is still waited for.
+    stop: oneshot::Sender<Duration>,
     stopped: oneshot::Receiver<()>,
     form: Form,
 }
@@ -159,28 +166,39 @@ impl Monitoring {
         let (done, stopped) = oneshot::channel();
         let (to_task, mut more) = tokio::sync::mpsc::unbounded_channel();
         let task = async move {
-            loop {
+            let grace = loop {
                 let message = tokio::select! {
                     biased;
                     event = monitor.recv() => match event {
                         Some(event) => Event::of(&event, &zap).and_then(|event| form.write(&event)),
-                        None => break,
+                        None => break None,
                     },
                     Some(message) = more.recv() => Some(message),
-                    _ = &mut is_stopped => {
-                        // Who does not read at all is not waited for.
-                        if let Some(last) = form.write(&Event::stopped()) {
-                            let _ = teller.try_send(last);
-                        }
-                        break;
-                    }
+                    grace = &mut is_stopped => break grace.ok(),
                 };
                 let Some(message) = message else { continue };
                 tokio::select! {
                     sent = teller.send(message) => if sent.is_err() {
-                        break;
+                        break None;
                     },
-                    _ = &mut is_stopped => break,
+                    grace = &mut is_stopped => break grace.ok(),
+                }
+            };
+            if let Some(grace) = grace {
+                // Who does not read at all is not waited for.
+                let until = tokio::time::Instant::now() + MOST_GRACE;
+                while tokio::time::Instant::now() < until
+                    && let Ok(Some(event)) = tokio::time::timeout(grace, monitor.recv()).await
+                    && !matches!(event.kind, MonitorEventKind::Stopped)
+                {
+                    if let Some(message) =
+                        Event::of(&event, &zap).and_then(|event| form.write(&event))
+                    {
+                        let _ = teller.try_send(message);
+                    }
+                }
+                if let Some(last) = form.write(&Event::stopped()) {
+                    let _ = teller.try_send(last);
                 }
             }
             drop(teller);
@@ -196,9 +214,18 @@ impl Monitoring {
         })
     }
 
-    /// Ends it, and waits until its endpoint is free.
-    pub(crate) fn stop(self) {
-        let _ = self.stop.send(());
+    /// Ends it, while its socket stays, and waits until its endpoint is free.
+    fn stop(self) {
+        self.end(Duration::ZERO);
+    }
+
+    /// Ends it with its socket, which has been closed: the events of that are still told.
+    pub(crate) fn conclude(self) {
+        self.end(GRACE);
+    }
+
+    fn end(self, grace: Duration) {
+        let _ = self.stop.send(grace);
         // One whose runtime has ended is gone, too.
         let _ = run(self.stopped, false);
     }

@@ -189,10 +189,13 @@ impl Socket {
             std::mem::forget(open);
             return Ok(());
         }
-        if let Some(monitoring) = open.monitoring.take() {
-            monitoring.stop();
-        }
+        let monitoring = open.monitoring.take();
+        let entry = Entry::again(&open.entry);
         drop(open);
+        if let Some(monitoring) = monitoring {
+            monitoring.conclude();
+        }
+        drop(entry);
         // Whoever waits for it in another thread looks again.
         self.watch.ring();
         Ok(())
