@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Row] = &[
     row(92, Kind::Text(1, 16), 0),
     row(ZAP_ENFORCE_DOMAIN, Kind::Lax, 0).kept(),
     row(94, Kind::Lax, 0).kept(),
-    row(METADATA, Kind::Bytes(0, LONG), 0).only_set(),
+    row(METADATA, Kind::Bytes(1, LONG), 0).only_set(),
     row(96, Kind::Lax, 1),
     row(ROUTER_NOTIFY, Kind::Int(0, 3), 0)
         .of(Who::Router)
