@@ -348,7 +348,7 @@ def made(path, kinds, names):
 
 
 def main(options):
-    kind = options.kind
+    kind = "draft" if options.variant == "draft" else "release"
     if options.library:
         with Library(options.library, "") as library:
             kind = "draft" if call([sys.executable, "-c", "import ctypes,sys; sys.exit(print(ctypes.CDLL(sys.argv[1])"
@@ -370,7 +370,10 @@ def main(options):
         real = unpacked(stored["rows"])
     else:
         ours, name = made(options.library, kinds, options.names), "here"
-    differ, explained, opened = judged(ours, real, read_data("errno-meant.json") or {})
+    meant = read_data("errno-meant.json") or {}
+    if kind == "draft":  # there the types exist in both
+        meant = {row: why for row, why in meant.items() if not row.startswith("zmq_socket(")}
+    differ, explained, opened = judged(ours, real, meant)
     crashed = {r: a for r, a in ours.items() if ended(a)} if options.library else {}
     shown = {}
     for row, (o, r) in differ.items():
