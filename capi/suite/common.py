@@ -183,7 +183,7 @@ def source_of(package):
     with open(os.path.join(parts, "own.sources"), "w") as f:
         f.write(f"Types: deb-src\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n"
                 "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n")
-    options = [f"Dir::Etc::SourceList=/dev/null", f"Dir::Etc::SourceParts={parts}", f"Dir::State::Lists={lists}",
+    options = ["Dir::Etc::SourceList=/dev/null", f"Dir::Etc::SourceParts={parts}", f"Dir::State::Lists={lists}",
                f"Dir::Cache={cache('debian', 'cache')}", "APT::Sandbox::User=root"]
     argv = ["apt-get", *(a for o in options for a in ("-o", o))]
     call([*argv, "update"])

@@ -10,7 +10,7 @@ import shutil
 
 import compare
 from build import Build
-from common import Library, Trouble, cache, call, outcome, read_data, run, say, source_of, together, write_data
+from common import Library, Trouble, cache, call, outcome, run, say, source_of, together
 
 LIMIT = 60
 # Defines of its platform.h for libraries that are not here.
@@ -76,25 +76,8 @@ def main(options):
             # One after the other: many of them bind fixed ports.
             parts = {}
             for t in tests:
-                parts[t] = one(t)
-                for again in range(2, options.runs + 1):
-                    if parts[t]["outcome"] in compare.GOOD:
-                        break
-                    parts[t] = {**one(t), "run": again}
+                parts[t] = compare.again(one(t), lambda t=t: one(t), options.runs)
             return compare.result(label, library.version(), parts)
 
-    real = read_data("czmq.json")
-    if options.both or options.baseline or not options.library:
-        real = all_of(build.library(), "libzmq 4.3.5")
-        if options.baseline:
-            write_data("czmq.json", compare.kept(real))
-        if not options.library:
-            return compare.show(real, read_data("czmq.json"), None, options.all)
-    ours = all_of(options.library, os.path.basename(os.path.realpath(options.library)))
-    if real and options.names:
-        real = {**real, "parts": {n: p for n, p in real["parts"].items() if n in ours["parts"]}}
-    if options.tails:
-        for n, p in sorted(ours["parts"].items()):
-            if p["outcome"] not in compare.GOOD:
-                say(f"---- {n}\n{p['tail']}")
-    return compare.show(ours, real, None, options.all)
+    return compare.beside(options, "czmq.json", lambda: all_of(build.library(), "libzmq 4.3.5"),
+                          lambda: all_of(options.library, compare.label(options)))

@@ -9,14 +9,13 @@ import ctypes
 import errno
 import json
 import os
-import select
 import signal
 import sys
 import time
 
 import calls
 from build import Build
-from common import Library, Trouble, call, outcome, read_data, run, say, table, write_data
+from common import Library, Trouble, call, read_data, run, say, write_data
 
 # Where this thread's errno is, to clear it before a call.
 _where = ctypes.CDLL(None).__errno_location

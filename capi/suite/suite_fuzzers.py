@@ -5,6 +5,7 @@ driver of our own. What ends badly is kept in the cache folder and run on the re
 that gives its peer too little time on a busy machine) is not counted.
 """
 
+import ctypes
 import glob
 import os
 import shutil
@@ -36,10 +37,9 @@ def built(build, sanitize):
 def main(options):
     build = Build("draft", options.jobs)
     programs = built(build, options.sanitize)
-    if options.kind == "release" and options.library:
+    if options.library:
         # Two targets speak WebSocket: only a library that has it can be asked.
         with Library(options.library, "") as library:
-            import ctypes
             if not ctypes.CDLL(library.file).zmq_has(b"WS"):
                 programs = {n: p for n, p in programs.items() if "_ws" not in n}
     if options.names:

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as xml
 
 import compare
 from build import Build
-from common import Library, Trouble, cache, call, downloaded, outcome, read_data, run, say, together, write_data
+from common import Library, Trouble, cache, call, downloaded, outcome, run, say, together
 
 PYZMQ = "27.3.0"
 # What runs the tests; the plain newest versions but for pytest, whose 9 pyzmq's plugins do not know.
@@ -105,12 +105,7 @@ def judge(python, tests, env, options):
         parts[name] = part
         if options.verbose:
             say(f"{name}: {part['outcome']} {compare.count(part)} {part['seconds']:.1f} s")
-    for name in sorted(parts):
-        for again in range(2, options.runs + 1):
-            if parts[name]["outcome"] in compare.GOOD or (parts[name]["outcome"] == "time-out" and again > 2):
-                break
-            parts[name] = {**jobs[name](), "run": again}
-    return parts
+    return {n: compare.again(parts[n], jobs[n], options.runs) for n in sorted(parts)}
 
 
 def main(options):
@@ -134,7 +129,7 @@ def main(options):
             return tried(library.name, library.env())
 
     def ours_one():
-        with Library(options.library, os.path.basename(os.path.realpath(options.library))) as library:
+        with Library(options.library, compare.label(options)) as library:
             if variant == "debian":
                 return tried(library.name, library.env())
             # Replaced by renaming: an interpreter that still runs keeps the file that it has mapped.
@@ -146,19 +141,4 @@ def main(options):
                 shutil.copy(real_file, bundled + ".part")
                 os.rename(bundled + ".part", bundled)
 
-    name = f"pyzmq-{variant}.json"
-    real = read_data(name)
-    if options.both or options.baseline or not options.library:
-        real = real_one()
-        if options.baseline:
-            write_data(name, compare.kept(real))
-        if not options.library:
-            return compare.show(real, read_data(name), None, options.all)
-    ours = ours_one()
-    if real and options.names:
-        real = {**real, "parts": {n: p for n, p in real["parts"].items() if n in ours["parts"]}}
-    if options.tails:
-        for n, p in sorted(ours["parts"].items()):
-            if p["outcome"] not in compare.GOOD:
-                say(f"---- {n}\n{p['tail']}")
-    return compare.show(ours, real, None, options.all)
+    return compare.beside(options, f"pyzmq-{variant}.json", real_one, ours_one)

@@ -12,7 +12,7 @@ import shutil
 
 import compare
 from build import Build
-from common import HERE, Library, Trouble, cache, call, needs, outcome, read_data, run, say, write_data
+from common import HERE, Library, Trouble, cache, call, needs, outcome, run, say
 
 PACKAGES = ["zeromq@6.8.0", "node-addon-api@8.3.1"]
 # What runs zeromq.js's tests, which are TypeScript.
@@ -99,16 +99,5 @@ def main(options):
             return compare.result(label, library.version(), parts)
 
     name = "zeromqjs.json" if checkout else "zeromqjs-smoke.json"
-    real = read_data(name)
-    if options.both or options.baseline or not options.library:
-        real = all_of(build.library(), "libzmq 4.3.5")
-        if options.baseline:
-            write_data(name, compare.kept(real))
-        if not options.library:
-            return compare.show(real, read_data(name), None, options.all)
-    ours = all_of(options.library, os.path.basename(os.path.realpath(options.library)))
-    if options.tails:
-        for n, p in sorted(ours["parts"].items()):
-            if p["outcome"] not in compare.GOOD:
-                say(f"---- {n}\n{p['tail']}")
-    return compare.show(ours, real, None, options.all)
+    return compare.beside(options, name, lambda: all_of(build.library(), "libzmq 4.3.5"),
+                          lambda: all_of(options.library, compare.label(options)))
