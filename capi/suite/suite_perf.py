@@ -1,20 +1,24 @@
 """`scripts/suites perf`: libzmq's own perf programs, the same files, with each library under them in turns.
 
 As in bench/rivals/bench.py: the libraries take turns within each round, the order turns from round to round, sender and
-receiver are pinned to two cores, and medians are compared. `proxy_thr` and the inproc programs are one process.
+receiver are pinned to two cores, and medians are compared. `proxy_thr` and the inproc programs are one process. Beside them
+perf_python.py (Debian's pyzmq, as it finds its library by LD_LIBRARY_PATH) and footprint.c, both of our own.
 """
 
 import os
 import re
+import resource
 import socket
 import statistics
 import subprocess
 import time
 
 from build import Build
-from common import Library, Trouble, say, table
+from common import HERE, Library, Trouble, cache, call, say, table
+from suite_pyzmq import debian
 
 THROUGHPUT = re.compile(r"mean throughput: (\d+) \[msg/s\]")
+RESIDENT = re.compile(r"resident: ([\d.]+) \[KiB each\]\nidle: ([\d.]+) \[ms")
 LATENCY = re.compile(r"average latency: ([\d.]+) \[us\]")
 # Messages of each size: about a second each for libzmq.
 SIZES = {"thr": {1: 2_000_000, 32: 2_000_000, 256: 1_000_000, 1024: 600_000, 4096: 200_000, 65536: 30_000,
@@ -22,7 +26,12 @@ SIZES = {"thr": {1: 2_000_000, 32: 2_000_000, 256: 1_000_000, 1024: 600_000, 409
          "inproc_thr": {1: 4_000_000, 32: 4_000_000, 1024: 1_500_000, 65536: 60_000, 1048576: 3_000},
          "proxy_thr": {32: 500_000, 1024: 300_000},
          "lat": {1: 20_000, 1024: 20_000, 65536: 5_000},
-         "inproc_lat": {1: 50_000, 1024: 50_000}}
+         "inproc_lat": {1: 50_000, 1024: 50_000},
+         "python_thr": {32: 200_000, 1024: 200_000},
+         "python_lat": {32: 10_000},
+         # Here the size is how many, and the count is not used.
+         "footprint_sockets": {1000: 1},
+         "footprint_peers": {1000: 1}}
 LIMIT = 90
 
 
@@ -30,6 +39,11 @@ def port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def descriptors():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def pinned(core):
@@ -48,7 +62,19 @@ class Run:
         return subprocess.Popen(argv, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 preexec_fn=None if core is None else pinned(core))
 
+    def footprint(self, what, size):
+        """Returns KiB for each, and milliseconds of CPU a second at rest."""
+        try:
+            out = subprocess.run([self.programs["footprint"], what.partition("_")[2], str(size)], env=self.env, text=True,
+                                 stdout=subprocess.PIPE, timeout=LIMIT, preexec_fn=descriptors).stdout
+        except subprocess.TimeoutExpired:
+            return None
+        found = RESIDENT.search(out)
+        return (float(found[1]), float(found[2])) if found else None
+
     def of(self, what, size, count):
+        if what.startswith("footprint"):
+            return self.footprint(what, size)
         before = os.times()
         began = time.monotonic()
         if what.startswith(("inproc", "proxy")):
@@ -56,8 +82,11 @@ class Run:
         else:
             end = f"tcp://127.0.0.1:{port()}"
             args = [end, str(size), str(count)]
-            processes = [self.start([self.programs["local_" + what], *args], 0),
-                         self.start([self.programs["remote_" + what], *args], 1)]
+            python = what.startswith("python")
+            what = what.removeprefix("python_")
+            programs = [[*self.programs["python"], role + what] if python else [self.programs[role + what]]
+                        for role in ("local_", "remote_")]
+            processes = [self.start([*program, *args], core) for core, program in enumerate(programs)]
         text = ""
         try:
             for p in processes:
@@ -80,7 +109,12 @@ def main(options):
         raise Trouble("perf compares with the real library: --library is needed")
     build = Build("release", options.jobs)
     programs = build.perf()
+    programs["footprint"] = cache("libzmq", build.kind, "perf", "footprint", folder=False)
+    call(["gcc", "-O2", f"-I{build.source}/include", os.path.join(HERE, "footprint.c"),
+          os.path.join(build.library(), "libzmq.so.5"), "-o", programs["footprint"]])
     wanted = {w: s for w, s in SIZES.items() if not options.names or any(n in w for n in options.names)}
+    if any(w.startswith("python") for w in wanted):
+        programs["python"] = [debian()[0], os.path.join(HERE, "perf_python.py")]
     rows, slower = [], []
     with Library(build.library(), "libzmq") as real, Library(options.library, "here") as ours:
         libraries = [real, ours]
@@ -108,11 +142,12 @@ def main(options):
                 rows.append([what, size, f"{median['here'][0]:,.1f}", f"{median['libzmq'][0]:,.1f}", f"{ratio:.2f}",
                              f"{min(pairs):.2f}-{max(pairs):.2f}", f"{median['here'][1]:.3f}",
                              f"{median['libzmq'][1]:.3f}"])
-                if (ratio > 1) if what.endswith("lat") else (ratio < 1):
+                if (ratio > 1) if what.endswith("lat") or what.startswith("footprint") else (ratio < 1):
                     slower.append(f"{what} {size}: {ratio:.2f}")
                 if options.verbose:
                     say("  ".join(map(str, rows[-1])))
     table(rows, ["program", "bytes", "here", "libzmq", "ratio", "of each turn", "CPU us/msg", "libzmq"])
-    say("thr: messages a second; lat: microseconds one way; ratio: here / libzmq, of the medians")
+    say("thr: messages a second; lat: microseconds one way; footprint: KiB each, and in place of CPU a message ms a second "
+        "at rest; ratio: here / libzmq, of the medians")
     say("slower than libzmq: " + "; ".join(slower) if slower else "nowhere slower than libzmq")
     return int(bool(slower))

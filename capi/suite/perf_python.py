@@ -1,0 +1,39 @@
+"""What a Python program gets of a library: pyzmq's send and recv in a loop. suite_perf.py runs two of these, as it runs
+libzmq's local_thr and remote_thr, and reads the same lines.
+
+    perf_python.py local_thr|remote_thr|local_lat|remote_lat ENDPOINT SIZE COUNT
+"""
+
+import sys
+import time
+
+import zmq
+
+role, end, size, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+context = zmq.Context()
+socket = context.socket({"local_thr": zmq.PULL, "remote_thr": zmq.PUSH, "local_lat": zmq.REP, "remote_lat": zmq.REQ}[role])
+body = bytes(size)
+if role.startswith("local"):
+    socket.bind(end)
+else:
+    socket.connect(end)
+if role == "local_thr":
+    socket.recv()
+    began = time.perf_counter()
+    for _ in range(count - 1):
+        socket.recv()
+    print(f"mean throughput: {int((count - 1) / (time.perf_counter() - began))} [msg/s]")
+elif role == "remote_thr":
+    for _ in range(count):
+        socket.send(body)
+elif role == "local_lat":
+    for _ in range(count):
+        socket.send(socket.recv())
+else:
+    began = time.perf_counter()
+    for _ in range(count):
+        socket.send(body)
+        socket.recv()
+    print(f"average latency: {(time.perf_counter() - began) / count / 2 * 1e6:.3f} [us]")
+socket.close()
+context.term()
