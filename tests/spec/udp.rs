@@ -440,4 +440,10 @@ async fn a_message_in_libzmqs_form_has_the_group_in_front() {
     radio.send(["a", "b"]).await.expect("send");
     let heard = within("a message", dish.recv()).await.expect("recv");
     assert_eq!(heard, Message::from(["a", "b"]));
+    // With a name that means nothing to a RADIO.
+    let mut radio = AnySocket::new(SocketType::Radio, &Context::new()).expect("it is built");
+    radio.connect_as(&endpoint, "name").expect("connect");
+    radio.send(["a", "c"]).await.expect("send");
+    let heard = within("a message", dish.recv()).await.expect("recv");
+    assert_eq!(heard, Message::from(["a", "c"]));
 }

@@ -241,11 +241,16 @@ impl<P: Pattern> Core<P> {
         if self.is_connected_once(&endpoint) {
             return Ok(());
         }
-        let (coming, ended) = self.begin_endpoint(match transport::carries_datagrams(&endpoint) {
+        let (coming, ended) = self.begin_connecting(&endpoint);
+        self.connect_endpoint(endpoint, coming, ended)
+    }
+
+    /// Begins an endpoint that is to be connected.
+    fn begin_connecting(&self, endpoint: &Endpoint) -> (Coming, CancellationToken) {
+        self.begin_endpoint(match transport::carries_datagrams(endpoint) {
             true => |call| Origin::connected(call).of_datagrams(),
             false => Origin::connected,
-        });
-        self.connect_endpoint(endpoint, coming, ended)
+        })
     }
 
     /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
@@ -256,7 +261,7 @@ impl<P: Pattern> Core<P> {
     ) -> Result<(), ConnectError> {
         self.check_connect(&endpoint)?;
         self.forget_left(&endpoint);
-        let (coming, ended) = self.begin_endpoint(Origin::connected);
+        let (coming, ended) = self.begin_connecting(&endpoint);
         let origin = coming.origin;
         let shared = self.shared.clone();
         let names = shared.state.peer_names.as_ref();
