@@ -86,12 +86,10 @@ fn drop_one_of_two(is_answered: bool) {
     let owner = thread::spawn(move || block_on(task));
     let mut dropped = Request::new(handle.clone(), "first".into());
     begun(&mut dropped);
-    let second = thread::spawn({
-        let second = Request::new(handle.clone(), "second".into());
-        move || block_on(second)
-    });
+    let mut second = Request::new(handle.clone(), "second".into());
+    begun(&mut second);
     drop(dropped);
-    assert_eq!(second.join().unwrap().unwrap(), "answer");
+    assert_eq!(block_on(second).unwrap(), "answer");
     let counted = counted(&handle);
     assert_eq!((counted.under_way, counted.waiting), (0, 0));
     // It was answered, and nobody took that; or its answer came too late, or never.
