@@ -14,6 +14,7 @@ use super::{
 };
 use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeEvent};
+use crate::routing_id::RoutingId;
 use crate::rules::Work;
 
 /// What a socket brings to a new pipe.
@@ -32,8 +33,13 @@ pub(crate) struct Party<'a> {
 }
 
 impl Party<'_> {
-    /// Hands the socket its ends of a pipe.
-    pub(super) fn attach(&self, id: PipeId, outgoing: Arc<Lane>, incoming: Arc<Lane>) {
+    /// Hands the socket its ends of a pipe, whose peer may have a name already.
+    pub(super) fn attach(
+        &self,
+        id: PipeId,
+        (outgoing, incoming): (Arc<Lane>, Arc<Lane>),
+        name: Option<RoutingId>,
+    ) {
         self.registry
             .add(id, LaneView::of(&outgoing), LaneView::of(&incoming));
         let mut lane = outgoing.lock();
@@ -45,7 +51,8 @@ impl Party<'_> {
         lane.reader.holder = Holder::Socket(self.readers.clone());
         let received = lane.counters.clone();
         drop(lane);
-        // Writers first: a socket reads both inboxes when the readers' one has an event.
+        // Writers first: a socket reads both inboxes when the readers' one has an event. And so the name: who hears of the
+        // peer can send to it.
         self.writers.post(PipeEvent::Attached(PipeWriter {
             id,
             origin: self.origin,
@@ -54,6 +61,9 @@ impl Party<'_> {
             lane: outgoing.clone(),
             linger: self.linger.clone(),
         }));
+        if let Some(name) = name {
+            self.writers.post(PipeEvent::Named(id, name));
+        }
         self.readers.post(PipeEvent::Attached(PipeReader {
             id,
             origin: self.origin,
@@ -125,7 +135,7 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     if connector.discards {
         to_connector.lock().discard();
     }
-    connector.attach(id, to_binder.clone(), to_connector.clone());
+    connector.attach(id, (to_binder.clone(), to_connector.clone()), None);
     Unbound {
         id,
         origin: connector.origin,
@@ -154,7 +164,7 @@ impl Unbound {
             lane.writer.unpark()
         };
         deliver(writable, id);
-        binder.attach(id, to_connector.clone(), to_binder.clone());
+        binder.attach(id, (to_connector.clone(), to_binder.clone()), None);
         Joined {
             id,
             to_connector,

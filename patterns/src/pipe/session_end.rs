@@ -65,11 +65,8 @@ impl SessionPipe {
     /// Gives the socket its ends, which it finds in its inboxes.
     pub(crate) fn attach(&mut self, party: &Party<'_>) {
         self.attached = true;
-        let (outgoing, incoming) = (&self.outgoing.lane, &self.incoming.lane);
-        party.attach(self.id(), outgoing.clone(), incoming.clone());
-        if let Some(name) = self.name() {
-            name_receiver(self.id(), outgoing, name);
-        }
+        let lanes = (self.outgoing.lane.clone(), self.incoming.lane.clone());
+        party.attach(self.id(), lanes, self.name());
     }
 
     /// Returns what has come by a pipe that no socket was given: nobody will read it.
