@@ -3,6 +3,7 @@
 
     bench.py build [IMPL ...]
     bench.py run --impls libzmq,omq --patterns thr,lat --transports tcp,ipc ...
+    bench.py run --impls "" --with purezmq=PATH --patterns stream,single,requester,ws,dgram
     bench.py interop --impls libzmq,omq,... [--patterns thr,lat,pub]
     bench.py table FILE.json
 
@@ -26,11 +27,15 @@ import tempfile
 import threading
 import time
 
+import newer
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # All peers are built into one folder: they share most of what they depend on.
 TARGET = os.path.join(os.environ["CARGO_TARGET_DIR"], "rivals") if "CARGO_TARGET_DIR" in os.environ \
     else os.path.join(HERE, "target")
 PEERS = ["libzmq", "omq", "monocoque", "zmqrs", "rzmq", "raw"]
+# What is built beside those. libzmq with drafts is compared in the patterns of newer.py alone.
+ALSO_BUILT = [newer.DRAFTS]
 # What an implementation, or one mode of it, cannot do, by pattern or (pattern, transport).
 CANNOT = {
     "purezmq:blocking": {"inproc-thr", "inproc-lat", "conn", "fan-in", "fan-out"},
@@ -128,15 +133,17 @@ class Failure(Exception):
     pass
 
 
-def free_port():
-    with socket.socket() as s:
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
 def endpoint(transport, tmp):
-    if transport == "tcp":
-        return f"tcp://127.0.0.1:{free_port()}"
+    if transport in ("tcp", "ws"):
+        return f"{transport}://127.0.0.1:{free_port()}"
+    if transport == "udp":
+        return f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     endpoint.n = getattr(endpoint, "n", 0) + 1
     return f"ipc://{tmp}/s{endpoint.n}"
 
@@ -299,6 +306,8 @@ def run_cell(opt, cell, count, tmp):
         return cell_conn(opt, impl, tr, cell["subs"], tmp)
     if pat in FANS:
         return cell_fan(opt, impl, pat, tr, size, count, cell["subs"], tmp)
+    if pat in newer.PATTERNS:
+        return newer.cell(sys.modules[__name__], opt, pat, size, impl, count, tmp)
     return cell_inproc(opt, impl, pat, size, count)
 
 
@@ -367,6 +376,9 @@ def tables(data):
             groups.append(g)
     for pat, tr in groups:
         sub = [c for c in cells if (c["pattern"], c["transport"]) == (pat, tr)]
+        if pat in newer.PATTERNS:
+            out += newer.table(pat, sub, human, lambda c: median(c, rounds, rate))
+            continue
         cols = [i for i in impls if any(c["impl"] == i and c["results"] for c in sub)]
         rows = []
         for c in sub:
@@ -526,7 +538,7 @@ def machine():
 
 def cmd_build(opt):
     ok = True
-    for name in opt.impls or PEERS:
+    for name in opt.impls or PEERS + ALSO_BUILT:
         d = os.path.join(HERE, "peers", name)
         print(f"== {name}", flush=True)
         t = time.monotonic()
@@ -535,6 +547,18 @@ def cmd_build(opt):
         print(f"   rc {rc}, {time.monotonic() - t:.0f} s", flush=True)
         ok &= rc == 0
     return 0 if ok else 1
+
+
+def version_of(opt, impl):
+    """Whether an implementation's program runs, and the version that it tells, or why not."""
+    try:
+        path, _ = peer_argv(opt, impl)
+        told = subprocess.run([path, "version"], capture_output=True, text=True, timeout=10)
+        if told.returncode != 0:
+            return False, f"unknown ({told.stderr.strip()})"
+        return True, json.loads(told.stdout)["version"]
+    except Exception as e:  # noqa: BLE001 - reported, and its cells fail
+        return False, f"unknown ({e})"
 
 
 def cmd_run(opt):
@@ -563,19 +587,19 @@ def cmd_run(opt):
                 for size in [int(x) for x in opt.fan_sizes.split(",")]:
                     plan.append([dict(pattern=pat, transport=tr, size=size, subs=n, impl=i)
                                  for i in impls for n in [int(x) for x in opt.fan_peers.split(",")]])
+        elif pat in newer.PATTERNS:
+            for size in newer.PATTERNS[pat].sizes:
+                plan.append(newer.row(pat, size, lambda impl: version_of(opt, impl)[0]))
+                if not plan[-1]:
+                    sys.exit(f"the programs of {pat} are not there")
         elif pat == "conn":
             for n in [int(x) for x in opt.conns.split(",")]:
                 plan.append([dict(pattern=pat, transport="tcp", size=16, subs=n, impl=i) for i in impls])
         else:
             sys.exit(f"unknown pattern {pat}")
-    versions = {}
-    for i in impls:
-        try:
-            path, _ = peer_argv(opt, i)
-            versions[i] = json.loads(subprocess.run([path, "version"], capture_output=True, text=True,
-                                                    timeout=10).stdout)["version"]
-        except Exception as e:  # noqa: BLE001 - reported, and its cells fail
-            versions[i] = f"unknown ({e})"
+    if any(c["pattern"] in newer.PATTERNS for row in plan for c in row):
+        impls += [i for i in (newer.OURS, newer.DRAFTS) if i not in impls and version_of(opt, i)[0]]
+    versions = {i: version_of(opt, i)[1] for i in impls}
     data = {"machine": machine(), "impls": impls, "versions": versions, "rounds": opt.rounds,
             "payload": opt.payload, "hwm": opt.hwm, "pin": opt.pin, "load_before": os.getloadavg(), "cells": []}
     tmp = tempfile.mkdtemp(prefix="rv")

@@ -9,7 +9,9 @@ const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --si
 [--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
 [--curve] [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
-      ask-requester ask-dealer ask-router fan-in-push fan-in-pull fan-out-push fan-out-pull version";
+      ask-requester ask-dealer ask-router fan-in-push fan-in-pull fan-out-push fan-out-pull
+      echo-stream echo-tcp echo-udp echo-router echo-server
+      echoed-tcp echoed-udp echoed-dealer echoed-client version";
 
 /// The first byte of a message says who of a fan sent it.
 const LARGEST_FAN: usize = 256;
@@ -34,7 +36,7 @@ pub(crate) struct Args {
     pub(crate) count: u64,
     /// Messages before those; at least one, since the clock starts with the last of them.
     pub(crate) warmup: u64,
-    /// Subscribers, connections, requests under way, or sockets on the wide side of a fan.
+    /// Subscribers, connections, messages or requests under way, or sockets on the wide side of a fan.
     pub(crate) peers: usize,
     pub(crate) mode: Mode,
     /// The mode as it was given.
@@ -74,6 +76,15 @@ pub(crate) enum Role {
     FanInPull,
     FanOutPush,
     FanOutPull,
+    EchoStream,
+    EchoTcp,
+    EchoUdp,
+    EchoRouter,
+    EchoServer,
+    EchoedTcp,
+    EchoedUdp,
+    EchoedDealer,
+    EchoedClient,
 }
 
 impl Role {
@@ -151,6 +162,15 @@ impl FromStr for Role {
             "fan-in-pull" => Role::FanInPull,
             "fan-out-push" => Role::FanOutPush,
             "fan-out-pull" => Role::FanOutPull,
+            "echo-stream" => Role::EchoStream,
+            "echo-tcp" => Role::EchoTcp,
+            "echo-udp" => Role::EchoUdp,
+            "echo-router" => Role::EchoRouter,
+            "echo-server" => Role::EchoServer,
+            "echoed-tcp" => Role::EchoedTcp,
+            "echoed-udp" => Role::EchoedUdp,
+            "echoed-dealer" => Role::EchoedDealer,
+            "echoed-client" => Role::EchoedClient,
             other => return Err(format!("unknown role {other}\n{USAGE}").into()),
         })
     }
@@ -240,6 +260,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
     match args.role {
         Role::InprocThroughput | Role::InprocLatency => args.attach = None,
         _ if args.attach.is_none() => return Err("--bind or --connect is missing".into()),
+        Role::EchoedTcp if args.size == 0 => return Err("--size of a stream: at least 1".into()),
         role if role.sends_without_end() && !args.hold => {
             return Err(format!("{} needs --hold", args.role_name).into());
         }

@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use purezmq::Message;
+use serde::Serialize;
 
 use super::check;
 use crate::Failure;
 use crate::args::Args;
 use crate::process::{Usage, monotonic_ns};
-use crate::report::{Rate, Report};
+use crate::report::{Plain, Rate, Report};
+
+/// A rate, and what else there is to say.
+#[derive(Serialize)]
+struct Rated<T: Serialize> {
+    #[serde(flatten)]
+    rate: Rate,
+    #[serde(flatten)]
+    more: T,
+}
 
 /// Counts one receiver's messages.
 pub(crate) struct Throughput {
@@ -36,6 +46,12 @@ impl Throughput {
     #[inline(always)]
     pub(crate) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
         check(message, self.size)?;
+        Ok(self.count_one())
+    }
+
+    /// Counts a message of the right size. `true`: it was the last one.
+    #[inline(always)]
+    pub(crate) fn count_one(&mut self) -> bool {
         self.seen += 1;
         if self.seen == self.warmup {
             let usage = Usage::now();
@@ -43,14 +59,18 @@ impl Throughput {
         }
         if self.seen == self.total {
             self.end = (monotonic_ns(), Usage::now());
-            return Ok(true);
+            return true;
         }
-        Ok(false)
+        false
     }
 
     pub(crate) fn report(&self, args: &Args) {
+        self.report_with(args, Plain {});
+    }
+
+    pub(crate) fn report_with(&self, args: &Args, more: impl Serialize) {
         let time = Duration::from_nanos(self.end.0 - self.start.0);
         let rate = Rate::new(args, args.count, time);
-        Report::new(args, rate, self.start.1, self.end.1).print();
+        Report::new(args, Rated { rate, more }, self.start.1, self.end.1).print();
     }
 }

@@ -55,18 +55,7 @@ pub(crate) fn run(args: &Args, control: Control) -> Result<(), Failure> {
         Role::Sub => subscribe(args),
         Role::Requester => request(args),
         Role::Replier => reply(args, control),
-        Role::AskingRequester
-        | Role::AskingDealer
-        | Role::AskedRouter
-        | Role::InprocThroughput
-        | Role::InprocLatency
-        | Role::ConnectionPull
-        | Role::FanInPush
-        | Role::FanInPull
-        | Role::FanOutPush
-        | Role::FanOutPull => {
-            Err(format!("{} is not there in mode blocking", args.role_name).into())
-        }
+        _ => Err(format!("{} is not there in mode blocking", args.role_name).into()),
     }
 }
 

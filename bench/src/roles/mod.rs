@@ -3,6 +3,7 @@
 mod asking;
 pub(crate) mod blocking;
 mod connections;
+mod echo;
 mod fan;
 mod inproc;
 mod pipeline;
@@ -70,6 +71,15 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
         Role::FanInPull => fan::one_pull(&args).await,
         Role::FanOutPush => fan::one_push(args, control).await,
         Role::FanOutPull => fan::many_pull(&args).await,
+        Role::EchoStream => echo::stream(&args, control).await,
+        Role::EchoTcp => echo::tcp(&args, control).await,
+        Role::EchoUdp => echo::udp(&args, control).await,
+        Role::EchoRouter => echo::router(&args, control).await,
+        Role::EchoServer => echo::server(&args, control).await,
+        Role::EchoedTcp => echo::by_tcp(&args),
+        Role::EchoedUdp => echo::by_udp(&args),
+        Role::EchoedDealer => echo::by_dealer(&args).await,
+        Role::EchoedClient => echo::by_client(&args).await,
     }
 }
 
