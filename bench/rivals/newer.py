@@ -60,6 +60,7 @@ PATTERNS = {
     "dgram": Pattern(
         "DGRAM: echo of datagrams from a plain UDP program, 32 under way, datagrams/s", [64, 1024, 4096],
         [Column("sendto", (OURS, "echo-udp"), (OURS, "echoed-udp"), transport="udp"),
+         Column("DGRAM", (OURS, "echo-dgram"), (OURS, "echoed-udp"), transport="udp"),
          Column("libzmq's DGRAM", (DRAFTS, "echo-dgram"), (OURS, "echoed-udp"), transport="udp")],
         # So much fits into a socket's buffer of the usual size: nothing is lost.
         under_way=32, bounds={"DGRAM": 0.7}),

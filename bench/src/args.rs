@@ -10,7 +10,7 @@ const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --si
 [--curve] [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
       ask-requester ask-dealer ask-router fan-in-push fan-in-pull fan-out-push fan-out-pull
-      echo-stream echo-tcp echo-udp echo-router echo-server
+      echo-stream echo-tcp echo-dgram echo-udp echo-router echo-server
       echoed-tcp echoed-udp echoed-dealer echoed-client version";
 
 /// The first byte of a message says who of a fan sent it.
@@ -79,6 +79,7 @@ pub(crate) enum Role {
     EchoStream,
     EchoTcp,
     EchoUdp,
+    EchoDgram,
     EchoRouter,
     EchoServer,
     EchoedTcp,
@@ -165,6 +166,7 @@ impl FromStr for Role {
             "echo-stream" => Role::EchoStream,
             "echo-tcp" => Role::EchoTcp,
             "echo-udp" => Role::EchoUdp,
+            "echo-dgram" => Role::EchoDgram,
             "echo-router" => Role::EchoRouter,
             "echo-server" => Role::EchoServer,
             "echoed-tcp" => Role::EchoedTcp,

@@ -76,7 +76,7 @@ impl From<EndpointError> for Errno {
             | EndpointError::FeatureOff { .. }
             | EndpointError::OtherSystem { .. }
             | EndpointError::TransportNotBuilt { .. } => EPROTONOSUPPORT,
-            EndpointError::NoBytes { .. } => ENOCOMPATPROTO,
+            EndpointError::NoBytes { .. } | EndpointError::NotForSocket { .. } => ENOCOMPATPROTO,
             EndpointError::NameTooLong {
                 transport: "ipc", ..
             } => ENAMETOOLONG,
@@ -148,7 +148,10 @@ impl From<SendError> for Errno {
             SendError::State { .. } => EFSM,
             SendError::Unsupported { .. } => ENOTSUP,
             SendError::ContextClosed(_) => ETERM,
-            SendError::NoFrames(_) | SendError::Multipart(_) | SendError::Group { .. } => EINVAL,
+            SendError::NoFrames(_)
+            | SendError::Multipart(_)
+            | SendError::Group { .. }
+            | SendError::Datagram { .. } => EINVAL,
             _ => EAGAIN,
         })
     }

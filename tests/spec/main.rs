@@ -16,6 +16,6 @@ mod reqrep;
 mod scatter;
 mod server;
 mod stream;
+mod stream_names;
 mod udp;
 mod udp_groups;
-mod stream_names;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   echoed-tcp: a plain program ──► echo-stream: STREAM    echo-tcp: tokio's TcpStream
-//!   echoed-udp: a plain program ──► echo-udp: tokio's UdpSocket
+//!   echoed-udp: a plain program ──► echo-dgram: DGRAM      echo-udp: tokio's UdpSocket
 //!   echoed-client: CLIENT       ──► echo-server: SERVER
 //!   echoed-dealer: DEALER       ──► echo-router: ROUTER
 //! ```
@@ -18,8 +18,8 @@ use std::time::Duration;
 use purezmq::capability::{Receives, Sends};
 use purezmq::socket::Pattern;
 use purezmq::{
-    ClientSocket, DealerSocket, Message, RouterSocket, ServerSocket, Socket, StreamEvent,
-    StreamSocket,
+    ClientSocket, DealerSocket, DgramSocket, Message, RouterSocket, ServerSocket, Socket,
+    StreamEvent, StreamSocket,
 };
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -97,7 +97,24 @@ pub(super) async fn tcp(args: &Args, control: Control) -> Result<(), Failure> {
     .await
 }
 
-/// Sends back datagrams, without a socket of ours.
+/// Sends back datagrams.
+pub(super) async fn dgram(args: &Args, control: Control) -> Result<(), Failure> {
+    let builder = sends(DgramSocket::builder(), args, None);
+    let mut dgram = receives(builder, args, None).build()?;
+    let Some(Attach::Bind(endpoint)) = &args.attach else {
+        return Err("a DGRAM binds".into());
+    };
+    dgram.bind(endpoint).await?;
+    serve(args, control, async {
+        loop {
+            let datagram = dgram.recv().await?;
+            dgram.send(datagram).await?;
+        }
+    })
+    .await
+}
+
+/// The same without a socket of ours.
 pub(super) async fn udp(args: &Args, control: Control) -> Result<(), Failure> {
     let socket = tokio::net::UdpSocket::bind(address(args)?).await?;
     serve(args, control, async {

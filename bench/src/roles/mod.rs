@@ -74,6 +74,7 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
         Role::EchoStream => echo::stream(&args, control).await,
         Role::EchoTcp => echo::tcp(&args, control).await,
         Role::EchoUdp => echo::udp(&args, control).await,
+        Role::EchoDgram => echo::dgram(&args, control).await,
         Role::EchoRouter => echo::router(&args, control).await,
         Role::EchoServer => echo::server(&args, control).await,
         Role::EchoedTcp => echo::by_tcp(&args),
