@@ -295,7 +295,8 @@ impl<P: Pattern> Core<P> {
         if self.served <= self.budget {
             return Poll::Ready(());
         }
-        self.served = 0;
+        // This call is the first of the next turn: one more than the budget would be one more than the default HWM.
+        self.served = 1;
         let pipes = self.sender.pipes().max(self.receiver.pipes());
         self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
         yield_to_others(cx);
