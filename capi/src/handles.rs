@@ -1,22 +1,23 @@
 //! Handles: the pointers by which C knows contexts, sockets, pollers and the rest. They are numbers, which are looked up and
-//! never followed, so that one that has been closed, or was never one, is an error and nothing else. No number is given
-//! twice.
+//! never followed here, so that one that has been closed, or was never one, is an error and nothing else. No number is given
+//! twice. But C may follow them: czmq looks whether what it is given begins with a word of its own. So they are addresses of
+//! zeros, for good.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::errno::{Errno, Result};
 
-/// Where handles begin: nothing that C could take for NULL or for an address of its own.
-const FIRST: usize = 0x1_0000;
-
-/// What is between two handles: they look like addresses of something aligned.
+/// What is between two handles, in bytes: as much as C reads of one, and as an allocation is aligned.
 const STEP: usize = 16;
+
+/// The bytes behind 65,536 handles. So many come zeroed from the system, which has no memory for them unless they are read.
+const BLOCK: usize = 65_536 * STEP;
 
 /// What each thread remembers of one kind.
 const REMEMBERED: usize = 8;
@@ -43,8 +44,22 @@ pub(crate) const fn empty<T>() -> Memory<T> {
     [const { Cell::new(None) }; REMEMBERED]
 }
 
-/// Numbers of all kinds, so that one of one kind is none of another.
-static NEXT: AtomicUsize = AtomicUsize::new(FIRST);
+/// The zeros that the next handles are the addresses of, whatever their kind: a handle of one kind is none of another.
+static UNUSED: Mutex<&[u8]> = Mutex::new(&[]);
+
+/// Returns an address that has not been given before.
+fn next() -> *mut c_void {
+    let mut unused = UNUSED.lock();
+    if unused.is_empty() {
+        let block: &[u8] = Vec::leak(vec![0; BLOCK]);
+        // Whole steps, at multiples of a step.
+        *unused = &block[block.as_ptr().align_offset(STEP)..];
+        *unused = &unused[..unused.len() / STEP * STEP];
+    }
+    let (one, rest) = unused.split_at(STEP);
+    *unused = rest;
+    one.as_ptr().cast_mut().cast()
+}
 
 impl<T: Send + Sync> Handles<T> {
     pub(crate) const fn new(unknown: i32) -> Self {
@@ -57,9 +72,9 @@ impl<T: Send + Sync> Handles<T> {
 
     /// Gives something a handle.
     pub(crate) fn add(&self, value: Arc<T>) -> *mut c_void {
-        let number = NEXT.fetch_add(STEP, Ordering::Relaxed);
-        self.known.write().insert(number, value);
-        std::ptr::without_provenance_mut(number)
+        let handle = next();
+        self.known.write().insert(handle.addr(), value);
+        handle
     }
 
     /// Finds what a handle stands for.

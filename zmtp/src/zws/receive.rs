@@ -78,7 +78,8 @@ impl Framing {
                     (flags, _) if is_first && (flags == 0 || !self.subprotocol.says_ready) => {
                         return Err(Broken::Identity);
                     }
-                    (flags, _) if flags & !(ZWS_MORE | ZWS_COMMAND) == 0 => {
+                    // A command is whole by itself: both flags have no meaning.
+                    (flags @ (0 | ZWS_MORE | ZWS_COMMAND), _) => {
                         let len = usize::try_from(left).map_err(|_| Broken::Length)?;
                         frame::put_header(out, zmtp_flags(flags), len);
                         Reading::Body { left, mask }

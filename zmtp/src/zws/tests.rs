@@ -254,6 +254,7 @@ fn what_no_peer_may_send_ends_the_connection() {
         ("ZWS2.0/NULL", b"\x82\x00", Broken::Length),
         ("ZWS2.0/NULL", b"\x82\x7f\x80\0\0\0\0\0\0\0", Broken::Length),
         ("ZWS2.0/NULL", b"\x82\x02\x04a", Broken::Flags),
+        ("ZWS2.0/NULL", b"\x82\x02\x03a", Broken::Flags),
         ("ZWS2.0/NULL", b"\x89\x7e\x00\x7e", Broken::Control),
         ("ZWS2.0/NULL", b"\x09\x00", Broken::Control),
         ("ZWS2.0/NULL", b"\x88\x01\x03", Broken::Close),
