@@ -25,9 +25,9 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use self::ends::{Known, Place};
 pub(crate) use self::stages::{Stage, Stages};
-use crate::book::{Book, Spread};
+use crate::book::Book;
 use crate::hazards;
-use crate::letter::{self, Name};
+use crate::letter::Name;
 use crate::network::{Host, Network, address};
 use crate::plan::{Node, Part};
 use crate::sockets::{self, Socket};
