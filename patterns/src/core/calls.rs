@@ -295,8 +295,7 @@ impl<P: Pattern> Core<P> {
         if self.served <= self.budget {
             return Poll::Ready(());
         }
-        // This call is the first of the next turn: one more than the budget would be one more than the default HWM.
-        self.served = 1;
+        self.served = 0;
         let pipes = self.sender.pipes().max(self.receiver.pipes());
         self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
         yield_to_others(cx);
