@@ -16,6 +16,7 @@ mod reqrep;
 mod scatter;
 mod server;
 mod stream;
+mod stream_ends;
 mod stream_names;
 mod udp;
 mod udp_groups;

@@ -11,24 +11,24 @@ use tokio::net::{TcpListener, TcpStream};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
-async fn bound() -> (StreamSocket, String) {
+pub(crate) async fn bound() -> (StreamSocket, String) {
     let mut server = StreamSocket::new();
     let endpoint = server.bind(ANY_PORT).await.expect("bind");
     (server, endpoint.to_string().replace("tcp://", ""))
 }
 
-async fn next(socket: &mut StreamSocket) -> StreamEvent {
+pub(crate) async fn next(socket: &mut StreamSocket) -> StreamEvent {
     within("an event", socket.recv()).await.expect("recv")
 }
 
-async fn accepted(socket: &mut StreamSocket) -> RoutingId {
+pub(crate) async fn accepted(socket: &mut StreamSocket) -> RoutingId {
     match next(socket).await {
         StreamEvent::Accepted(peer) => peer,
         other => panic!("{other:?}"),
     }
 }
 
-async fn closed(socket: &mut StreamSocket) -> RoutingId {
+pub(crate) async fn closed(socket: &mut StreamSocket) -> RoutingId {
     match next(socket).await {
         StreamEvent::Closed(peer) => peer,
         other => panic!("{other:?}"),
@@ -36,7 +36,7 @@ async fn closed(socket: &mut StreamSocket) -> RoutingId {
 }
 
 /// The next bytes of a peer, so many of them.
-async fn bytes(socket: &mut StreamSocket, peer: &RoutingId, count: usize) -> Vec<u8> {
+pub(crate) async fn bytes(socket: &mut StreamSocket, peer: &RoutingId, count: usize) -> Vec<u8> {
     let mut all = Vec::new();
     while all.len() < count {
         let event = next(socket).await;
@@ -55,7 +55,7 @@ async fn read(client: &mut TcpStream, count: usize) -> Vec<u8> {
     read
 }
 
-async fn reads_end(client: &mut TcpStream) {
+pub(crate) async fn reads_end(client: &mut TcpStream) {
     let mut rest = Vec::new();
     let end = within("the end of the stream", client.read_to_end(&mut rest)).await;
     assert_eq!(end.expect("no reset"), 0);
@@ -474,61 +474,5 @@ async fn connections_are_limited_and_counted() {
     let stats = server.stats();
     assert_eq!(stats.peers.len(), 1);
     drop(first);
-    assert_eq!(closed(&mut server).await, peer);
-}
-
-#[tokio::test]
-async fn who_ends_its_own_direction_is_answered_before_it_is_gone() {
-    // R-STREAM-2
-    let (mut server, address) = bound().await;
-    for long in [3, 8 << 20] {
-        let mut client = TcpStream::connect(&address).await.expect("connect");
-        client.write_all(b"question").await.expect("write");
-        client.shutdown().await.expect("shutdown");
-        let peer = accepted(&mut server).await;
-        assert_eq!(bytes(&mut server, &peer, 8).await, b"question");
-        // It has ended long ago.
-        let answer = vec![b'x'; long];
-        server.send_to(&peer, answer.clone()).await.expect("send");
-        let reading = async {
-            let mut all = Vec::new();
-            let read = within("the answer", client.read_to_end(&mut all)).await;
-            read.map(|_| all).expect("read")
-        };
-        let (read, gone) = tokio::join!(reading, closed(&mut server));
-        assert!(read == answer, "{} of {long}", read.len());
-        assert_eq!(gone, peer);
-        let unroutable = server.send_to(&peer, "more").await.unwrap_err();
-        assert!(matches!(unroutable, SendError::Unroutable { .. }));
-    }
-}
-
-#[tokio::test]
-async fn who_ends_its_own_direction_and_reads_nothing_is_given_up() {
-    // R-STREAM-2
-    let (mut server, address) = bound().await;
-    let mut client = TcpStream::connect(&address).await.expect("connect");
-    let peer = accepted(&mut server).await;
-    // More than all buffers hold.
-    let answer = vec![b'x'; 32 << 20];
-    server.send_to(&peer, answer).await.expect("send");
-    client.shutdown().await.expect("shutdown");
-    assert_eq!(closed(&mut server).await, peer);
-    assert!(server.stats().dropped.total() > 0, "it is counted");
-    drop(client);
-}
-
-#[tokio::test]
-async fn a_peer_that_has_ended_does_not_wait_for_an_application_that_does_not_read() {
-    // R-STREAM-2
-    let (mut server, address) = bound().await;
-    let mut monitor = server.monitor();
-    let mut client = TcpStream::connect(&address).await.expect("connect");
-    client.write_all(b"unread").await.expect("write");
-    client.shutdown().await.expect("shutdown");
-    common::events::ended(&mut monitor).await;
-    reads_end(&mut client).await;
-    let peer = accepted(&mut server).await;
-    assert_eq!(bytes(&mut server, &peer, 6).await, b"unread");
     assert_eq!(closed(&mut server).await, peer);
 }

@@ -5,9 +5,7 @@ use purezmq::{MonitorEventKind, RoutingId, SendError, StreamEvent, StreamSocket}
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-async fn next(socket: &mut StreamSocket) -> StreamEvent {
-    within("an event", socket.recv()).await.expect("recv")
-}
+use super::stream::next;
 
 /// The peer's bytes come under the name under which it has come, also if the next connection has that name by then. An
 /// answer to them is not for the next one.
