@@ -34,6 +34,7 @@ mod fairness;
 mod gone;
 mod handles;
 mod heartbeats;
+mod helper;
 #[cfg(unix)]
 mod ipc_files;
 mod kills;

@@ -4,13 +4,12 @@
 //! `cargo test --release -p purezmq-tests --all-features --test api -- --ignored --nocapture multicast::a_hundred_thousand`
 //! prints the figures of 100,000 datagrams.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use common::within;
 use purezmq::{DishSocket, RadioSocket};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+
+use crate::helper::Helper;
 
 const DISHES: usize = 5;
 
@@ -33,39 +32,26 @@ fn groups(dish: usize) -> Vec<String> {
 }
 
 /// A DISH in a process of its own.
-struct Listener {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
+struct Listener(Helper);
 
 impl Listener {
     async fn start(endpoint: &str, dish: usize) -> Self {
-        let program = std::env::current_exe().expect("a path");
-        let mut child = Command::new(program)
-            .args(["--ignored", "--exact", "--nocapture", "multicast::a_dish"])
-            .env(ENDPOINT, endpoint)
-            .env(GROUPS, groups(dish).join(","))
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("start");
-        let stdout = child.stdout.take().expect("piped");
-        let lines = BufReader::new(stdout).lines();
-        let mut listener = Listener { child, lines };
+        let groups = groups(dish).join(",");
+        let variables = [(ENDPOINT, endpoint), (GROUPS, &groups)];
+        let mut listener = Listener(Helper::start("multicast::a_dish", variables));
         listener.says("bound").await;
         listener
     }
 
     /// Waits for a line that begins so, and returns the rest.
     async fn says(&mut self, word: &str) -> String {
-        loop {
-            let line = self.lines.next_line().await.expect("a pipe");
-            let line = line.expect("it ended before it said that");
-            // What tests print stands in front of the first line.
-            if let Some((_, rest)) = line.split_once(&format!("DISH {word}")) {
-                return rest.trim().to_owned();
-            }
-        }
+        let begin = format!("DISH {word}");
+        // What tests print stands in front of the first line.
+        let rest = |line: &str| {
+            line.split_once(&begin)
+                .map(|(_, rest)| rest.trim().to_owned())
+        };
+        self.0.says(rest).await
     }
 }
 
@@ -170,7 +156,7 @@ async fn play(count: usize) -> Option<Vec<Heard>> {
                 overflowed: next(),
                 lost_ends: next(),
             });
-            let status = within("its end", dish.child.wait()).await;
+            let status = within("its end", dish.0.child.wait()).await;
             assert!(status.expect("a status").success());
         }
         all

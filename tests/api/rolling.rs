@@ -6,7 +6,6 @@
 #![cfg(unix)]
 
 use std::collections::HashMap;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,9 +14,9 @@ use common::place::{Place, Transport};
 use common::within;
 use purezmq::{CloseReport, DealerSocket, Proxy, RepSocket, ReqSocket, RouterSocket};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::helper::Helper;
 
 const BROKERS: usize = 3;
 const WORKERS: usize = 4;
@@ -38,54 +37,32 @@ enum Kind {
 }
 
 /// A broker in a process of its own.
-struct Broker {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
+struct Broker(Helper);
 
 impl Broker {
     async fn start(kind: Kind, front: &Place, back: &Place) -> Self {
-        let program = std::env::current_exe().expect("a path");
-        let mut command = Command::new(program);
+        let mut variables = vec![(FRONT, &*front.endpoint), (BACK, &*back.endpoint)];
         if kind == Kind::Ready {
-            command.env(READY, "yes");
+            variables.push((READY, "yes"));
         }
-        let mut child = command
-            .args(["--ignored", "--exact", "--nocapture", "rolling::the_broker"])
-            .env(FRONT, &front.endpoint)
-            .env(BACK, &back.endpoint)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("start");
-        let stdout = child.stdout.take().expect("piped");
-        let lines = BufReader::new(stdout).lines();
-        let mut broker = Broker { child, lines };
+        let mut broker = Broker(Helper::start("rolling::the_broker", variables));
         broker.says("is bound").await;
         broker
     }
 
-    /// Waits for a line that ends so, and returns it.
-    async fn says(&mut self, word: &str) -> String {
-        within(word, async {
-            loop {
-                let line = self.lines.next_line().await.expect("a pipe");
-                let line = line.expect("it ended before it said that");
-                if line.ends_with(word) {
-                    return line;
-                }
-            }
-        })
-        .await
+    /// Waits for a line that ends so.
+    async fn says(&mut self, word: &str) {
+        let said = self.0.says(|line| line.ends_with(word).then_some(()));
+        within(word, said).await;
     }
 
     /// Has it drain, and waits for its end.
     async fn replace(mut self) {
-        let id = self.child.id().expect("it runs");
+        let id = self.0.child.id().expect("it runs");
         let id = Pid::from_raw(id.try_into().expect("an id")).expect("not 0");
         kill_process(id, Signal::TERM).expect("it runs");
         self.says("0 unread, 0 unsent").await;
-        let status = within("its end", self.child.wait()).await;
+        let status = within("its end", self.0.child.wait()).await;
         assert!(status.expect("a status").success());
     }
 }
