@@ -1,0 +1,143 @@
+//! The arguments that make a socket: endpoints, options by name, and security. Every command that opens one flattens them.
+
+use std::path::{Path, PathBuf};
+
+use purezmq::options::{OptionId, Options};
+use purezmq::security::{KeyPair, PublicKey, Security, load_certificate};
+use purezmq::{AnySocket, Context, SocketType};
+
+use crate::failure::Failure;
+
+#[derive(clap::Args)]
+pub(crate) struct SocketArgs {
+    /// Bind to this endpoint; may be given more than once
+    #[arg(long, short, value_name = "ENDPOINT")]
+    bind: Vec<String>,
+    /// Connect to this endpoint; may be given more than once
+    #[arg(long, short, value_name = "ENDPOINT")]
+    connect: Vec<String>,
+    /// Set an option of the socket, by our name or libzmq's: `send_hwm=10`, `SNDHWM=10`
+    #[arg(long, short, value_name = "OPTION=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    security: SecurityArgs,
+}
+
+#[derive(clap::Args)]
+struct SecurityArgs {
+    /// Be a PLAIN client with this name and password
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "curve")]
+    plain: Option<String>,
+    /// Speak CURVE with the keys of this certificate file (`pzmq keygen`): as a server, unless --server-key is given
+    #[arg(long, value_name = "FILE")]
+    curve: Option<PathBuf>,
+    /// Be a CURVE client of the server with this public key: a certificate file, or 40 characters of Z85. Without --curve,
+    /// the own keys are made up
+    #[arg(long, value_name = "KEY", conflicts_with = "plain")]
+    server_key: Option<String>,
+}
+
+impl SocketArgs {
+    /// Makes the socket, and binds and connects it. What is bound to a port or path of the system's choice is said on
+    /// standard error.
+    pub(crate) async fn open(
+        &self,
+        socket_type: SocketType,
+        context: &Context,
+    ) -> Result<AnySocket, Failure> {
+        if self.bind.is_empty() && self.connect.is_empty() {
+            return Err(Failure::Usage(
+                "nowhere to go: give --bind ENDPOINT or --connect ENDPOINT".to_owned(),
+            ));
+        }
+        let options = self.options(socket_type)?;
+        let mut socket = AnySocket::with_options(socket_type, context, options)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        for endpoint in &self.bind {
+            let bound = socket
+                .bind(endpoint.as_str())
+                .await
+                .map_err(|error| Failure::Failed(error.to_string()))?;
+            if bound.to_string() != *endpoint {
+                eprintln!("pzmq: bound to {bound}");
+            }
+        }
+        for endpoint in &self.connect {
+            socket
+                .connect(endpoint.as_str())
+                .map_err(|error| Failure::Failed(error.to_string()))?;
+        }
+        Ok(socket)
+    }
+
+    /// Returns the options of a socket of this type as the arguments have them.
+    pub(crate) fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
+        let mut options = Options::of(socket_type);
+        for setting in &self.set {
+            let usage = |why: String| Failure::Usage(format!("--set {setting}: {why}"));
+            let (name, value) = setting
+                .split_once('=')
+                .ok_or_else(|| usage("an option has the form NAME=VALUE".to_owned()))?;
+            let id = OptionId::by_name(name)
+                .or_else(|| OptionId::by_zmq_name(name.trim_start_matches("ZMQ_")))
+                .ok_or_else(|| usage("there is no such option".to_owned()))?;
+            let value = id.parse(value).map_err(|error| usage(error.to_string()))?;
+            options
+                .set(id, value)
+                .map_err(|error| usage(error.to_string()))?;
+        }
+        if let Some(security) = self.security.chosen()? {
+            options.set_security(security);
+        }
+        Ok(options)
+    }
+}
+
+impl SecurityArgs {
+    fn chosen(&self) -> Result<Option<Security>, Failure> {
+        if let Some(plain) = &self.plain {
+            let (user, password) = plain
+                .split_once(':')
+                .ok_or_else(|| Failure::Usage("--plain has the form USER:PASSWORD".to_owned()))?;
+            let client = Security::plain_client(user, password)
+                .map_err(|error| Failure::Usage(format!("--plain: {error}")))?;
+            return Ok(Some(client));
+        }
+        let own = self.curve.as_deref().map(key_pair).transpose()?;
+        Ok(match (own, &self.server_key) {
+            (None, None) => None,
+            (Some(own), None) => Some(Security::curve_server(own)),
+            (own, Some(server)) => {
+                let own = own.unwrap_or_else(KeyPair::generate);
+                Some(Security::curve_client(own, public_key(server)?))
+            }
+        })
+    }
+}
+
+/// Reads the certificate file of who has both keys.
+fn key_pair(file: &Path) -> Result<KeyPair, Failure> {
+    let said = format!("cannot read {}", file.display());
+    let certificate = load_certificate(file).map_err(|error| Failure::of(&said, &error))?;
+    certificate.key_pair().ok_or_else(|| {
+        let file = file.display();
+        Failure::Failed(format!(
+            "{file} has no secret key: take the file that ends in _secret"
+        ))
+    })
+}
+
+/// Reads a public key, from a certificate file or as text.
+fn public_key(key: &str) -> Result<PublicKey, Failure> {
+    if let Ok(key) = key.parse() {
+        return Ok(key);
+    }
+    load_certificate(key)
+        .map(|certificate| *certificate.public_key())
+        .map_err(|error| {
+            Failure::of(
+                format_args!("--server-key {key} is no key, and no certificate file"),
+                &error,
+            )
+        })
+}
