@@ -111,13 +111,13 @@ impl Events {
         for event in self.writers.drain(..) {
             match event {
                 PipeEvent::Attached(writer) if table.knows(writer.origin()) => {
-                    sender.attach(writer)
+                    sender.attach(*writer)
                 }
                 // The endpoint went while the pipe came: its session ends when it sees this end drop.
                 PipeEvent::Attached(_) => {}
                 PipeEvent::Changed(id) => sender.changed(id),
                 PipeEvent::Ended(id) => sender.ended(id),
-                PipeEvent::Named(id, name) => sender.named(id, name),
+                PipeEvent::Named(id, name) => sender.named(id, *name),
                 PipeEvent::Met(id, identity) => sender.met(id, identity),
                 PipeEvent::Detached(origin) => sender.detach(origin),
                 PipeEvent::Configured => configured = Some(Told::Configured),
@@ -128,12 +128,12 @@ impl Events {
         for event in self.readers.drain(..) {
             match event {
                 PipeEvent::Attached(reader) if table.knows(reader.origin()) => {
-                    receiver.attach(reader)
+                    receiver.attach(*reader)
                 }
                 // Who stops listening still reads what has come.
                 PipeEvent::Attached(reader) if reader.origin().is_bound() => {
                     reader.conclude();
-                    receiver.attach(reader);
+                    receiver.attach(*reader);
                 }
                 PipeEvent::Attached(_)
                 | PipeEvent::Named(..)

@@ -91,7 +91,7 @@ fn attached<E: PipeEnd>(inbox: &Inbox<E>) -> Option<E> {
     let mut events = VecDeque::new();
     inbox.take(&mut events);
     events.into_iter().find_map(|event| match event {
-        PipeEvent::Attached(end) => Some(end),
+        PipeEvent::Attached(end) => Some(*end),
         _ => None,
     })
 }

@@ -53,18 +53,18 @@ impl Party<'_> {
         drop(lane);
         // Writers first: a socket reads both inboxes when the readers' one has an event. And so the name: who hears of the
         // peer can send to it.
-        self.writers.post(PipeEvent::Attached(PipeWriter {
+        self.writers.post(PipeEvent::Attached(Box::new(PipeWriter {
             id,
             origin: self.origin,
             counters,
             identity,
             lane: outgoing.clone(),
             linger: self.linger.clone(),
-        }));
+        })));
         if let Some(name) = name {
-            self.writers.post(PipeEvent::Named(id, name));
+            self.writers.post(PipeEvent::Named(id, Box::new(name)));
         }
-        self.readers.post(PipeEvent::Attached(PipeReader {
+        self.readers.post(PipeEvent::Attached(Box::new(PipeReader {
             id,
             origin: self.origin,
             lane: incoming,
@@ -78,7 +78,7 @@ impl Party<'_> {
             name: None,
             told: None,
             author: Author::default(),
-        }));
+        })));
     }
 }
 

@@ -117,5 +117,5 @@ pub(super) fn name_receiver(id: PipeId, outgoing: &Lane, name: RoutingId) {
         Holder::Socket(inbox) => inbox.clone(),
         Holder::Session(_) | Holder::Nobody => return,
     };
-    inbox.post(PipeEvent::Named(id, name));
+    inbox.post(PipeEvent::Named(id, Box::new(name)));
 }

@@ -42,16 +42,17 @@ pub(crate) trait PipeEnd {
     fn abandon(&mut self) {}
 }
 
-/// What a socket is told of one of its pipes.
+/// What a socket is told of one of its pipes. What is told once a connection is in boxes, so that what is told once a batch is
+/// small.
 pub(crate) enum PipeEvent<E> {
     /// A pipe begins.
-    Attached(E),
+    Attached(Box<E>),
     /// A pipe that the socket had parked can be tried again.
     Changed(PipeId),
     /// The other side of a pipe has gone.
     Ended(PipeId),
     /// The peer at the other end is known by this name from now on. Only senders have use for it.
-    Named(PipeId, RoutingId),
+    Named(PipeId, Box<RoutingId>),
     /// Who is at the other end has changed. Only senders have use for it.
     Met(PipeId, Identity),
     /// Another connection has taken the name under which messages of this pipe have come. Only receivers have use for it.
@@ -66,6 +67,9 @@ pub(crate) enum PipeEvent<E> {
     /// Stands where a pipe was that has vanished.
     Nothing,
 }
+
+// Each is copied several times on its way.
+const _: () = assert!(size_of::<PipeEvent<()>>() <= 24);
 
 impl<E> PipeEvent<E> {
     /// Returns the pipe that it is about, if the socket has been given that before.
@@ -273,12 +277,12 @@ impl<E: PipeEnd> Inbox<E> {
             }
         }
         for end in ends {
-            self.lay_to_rest(end);
+            self.lay_to_rest(Box::new(end));
         }
     }
 
     /// Keeps the end of a pipe that nobody uses, for as long as its connection lasts.
-    fn lay_to_rest(&self, mut end: E) {
+    fn lay_to_rest(&self, mut end: Box<E>) {
         end.abandon();
         let mut state = self.lock();
         // Who goes from here on finds it.

@@ -263,7 +263,7 @@ mod tests {
         let mut sessions: Vec<_> = (0..3).map(|_| socket.pipe()).collect();
         let readers = notes(&socket.readers).into_iter();
         let readers = readers.filter_map(|event| match event {
-            PipeEvent::Attached(reader) => Some(reader),
+            PipeEvent::Attached(reader) => Some(*reader),
             _ => None,
         });
         drop(sessions.pop());

@@ -302,7 +302,7 @@ fn what_a_peer_said_before_it_went_is_read() {
             loop {
                 for note in notes(&socket.readers) {
                     if let PipeEvent::Attached(reader) = note {
-                        return Poll::Ready(reader);
+                        return Poll::Ready(*reader);
                     }
                 }
                 if socket.readers.park(cx.waker()) {

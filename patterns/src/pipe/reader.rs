@@ -246,19 +246,20 @@ impl PipeReader {
                     Some(Popped::Mark(PeerMark::Left))
                 }
             }),
-            Some(mut batch) => {
+            Some(batch) => {
+                let done = std::mem::replace(&mut self.batch, batch);
+                lane.spares.put(done);
+                let batch = &mut self.batch;
                 batch.begin_popping();
                 self.author.meet(&mut lane.peers);
                 // Of an inproc pipe, nothing in between has counted them.
                 if !lane.writer.is_session() && std::mem::take(&mut lane.began) == 0 {
                     lane.counters.add_traffic(batch.len(), batch.byte_len());
                 }
-                if lane.looks_at_batch(&batch) {
+                if lane.looks_at_batch(batch) {
                     // The writer hears at once that the batch is done with.
                     self.report_at = self.report_at.min(batch.len());
                 }
-                let done = std::mem::replace(&mut self.batch, batch);
-                lane.spares.put(done);
                 None
             }
             None if lane.writer.gone => Some(Popped::Ended),

@@ -75,7 +75,7 @@ impl Socket {
         ) else {
             panic!("a pipe is attached");
         };
-        (writer, reader)
+        (*writer, *reader)
     }
 }
 

@@ -404,7 +404,8 @@ impl State {
     fn tell_renamed(&self, pipe: PipeId, name: &RoutingId) {
         // First the receiver: what it has read before it hears of this was read in time.
         self.readers.post(PipeEvent::Renamed(pipe));
-        self.writers.post(PipeEvent::Named(pipe, name.clone()));
+        self.writers
+            .post(PipeEvent::Named(pipe, Box::new(name.clone())));
     }
 
     /// Notes that the socket ends. What is dropped from here on of what was to be sent is unsent.
