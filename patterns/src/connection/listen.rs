@@ -254,9 +254,7 @@ async fn serve(arrival: Box<Arrival>) {
             Err(unplaced) => {
                 guard.ignore(unplaced)?;
                 let who = (origin, &known);
-                session
-                    .wait_for_name(&guard.shared, &mut pipe, who, &ended)
-                    .await?;
+                Box::pin(session.wait_for_name(&guard.shared, &mut pipe, who, &ended)).await?;
                 guard.enter(pipe.id(), &known);
                 guard.emit(Kind::LetIn);
             }

@@ -1,5 +1,7 @@
 //! [`Config`]: what a socket is and how it is set up; and what follows from the options for its pipes.
 
+use std::sync::{Arc, OnceLock};
+
 use zmtp::{Batch, Message};
 
 use crate::options::Options;
@@ -10,9 +12,19 @@ use crate::rules::{Protocol, Rules};
 pub(crate) struct Config {
     pub(crate) rules: &'static Rules,
     pub(crate) options: Options,
+    /// What the options are to ZMTP, once a connection has asked (`wire.rs`).
+    pub(super) zmtp: OnceLock<Arc<zmtp::Config>>,
 }
 
 impl Config {
+    pub(super) fn new(rules: &'static Rules, options: Options) -> Arc<Self> {
+        Arc::new(Config {
+            rules,
+            options,
+            zmtp: OnceLock::new(),
+        })
+    }
+
     /// Returns whether the application is to hear which peers come and go.
     pub(crate) fn tells_of_peers(&self) -> bool {
         match self.rules.speaks {

@@ -4,8 +4,11 @@
 //! Tasks are noted when they begin and end, endpoints when they go (`connection/guard.rs`). A call that would wait asks
 //! whether anything is left to wait for; as long as no endpoint is gone, that is one atomic load.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
@@ -94,6 +97,24 @@ impl State {
     }
 }
 
+pin_project! {
+    /// A task of an endpoint while it runs. In this order: what the task leaves is counted before it has ended, also if it is
+    /// never polled. Not an async block, which would have room for the task twice.
+    struct Around<F> {
+        #[pin]
+        task: F,
+        _running: Running,
+    }
+}
+
+impl<F: Future> Future for Around<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().task.poll(cx)
+    }
+}
+
 /// Held by a task of an endpoint while it runs.
 pub(crate) struct Running {
     state: Arc<State>,
@@ -115,6 +136,14 @@ impl Running {
             state: state.clone(),
             origin,
             _task: state.tasks.subscribe(),
+        }
+    }
+
+    /// Lasts as long as this task.
+    pub(crate) fn around<F: Future>(self, task: F) -> impl Future<Output = F::Output> {
+        Around {
+            task,
+            _running: self,
         }
     }
 }

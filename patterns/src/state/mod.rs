@@ -22,6 +22,7 @@ mod name_ties;
 mod peer_names;
 mod stats_registry;
 mod subscription_set;
+mod wire;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
@@ -141,7 +142,7 @@ impl Shared {
         };
         state.readers.limit_left(Left::most(&options));
         Shared {
-            config: Arc::new(Config { rules, options }),
+            config: Config::new(rules, options),
             state: Arc::new(state),
         }
     }
@@ -162,7 +163,7 @@ impl Shared {
         if let Some(names) = &state.peer_names {
             names.set_options(&options);
         }
-        self.config = Arc::new(Config { rules, options });
+        self.config = Config::new(rules, options);
     }
 
     /// Runs a task of one of the socket's endpoints.
@@ -172,12 +173,7 @@ impl Shared {
         task: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
     ) {
-        let running = Running::begin(&self.state, origin);
-        let task = async move {
-            // In this order, also if it is never polled: what the task leaves is counted before it has ended.
-            task.await;
-            drop(running);
-        };
+        let task = Running::begin(&self.state, origin).around(task);
         #[cfg(purezmq_simulation)]
         let task = crate::simulation::task(task);
         runtime.spawn(task);

@@ -61,8 +61,9 @@ impl Session {
                 }
                 Event::Authenticate(credentials) => {
                     let who = credentials.who();
-                    let decided = self.decide(shared, access, peer, credentials);
-                    let answer = match Box::pin(decided).await? {
+                    // In place: what is made before stays in this future, for each peer that says nothing.
+                    let decided = Box::pin(self.decide(shared, access, peer, credentials)).await?;
+                    let answer = match decided {
                         Ok(admission) => Ok(admission),
                         Err(Refused::By(refusal)) => Err(refusal),
                         Err(Refused::Undecided(error)) => return Err(DisconnectReason::Zap(error)),
@@ -88,7 +89,7 @@ impl Session {
     ) -> Result<Result<Admission, Refused>, DisconnectReason> {
         // The runtime may not have told of its end yet, and nobody is to be asked about who has left.
         let mut ahead = self.read_ahead(0)?;
-        let Config { rules, options } = &*shared.config;
+        let Config { rules, options, .. } = &*shared.config;
         let authority = &shared.state.authority;
         let decision = authority.decide(options, rules.socket_type, access, peer, credentials);
         let mut decision = pin!(decision);
@@ -175,7 +176,7 @@ impl Session {
 
     /// Returns who the peer is, after the handshake.
     pub(crate) fn peer(&self, shared: &Shared, address: PeerAddress, info: &PeerInfo) -> Arc<Peer> {
-        let Config { rules, options } = &*shared.config;
+        let Config { rules, options, .. } = &*shared.config;
         // Bytes that were meant for one connection make no sense in another.
         let is_lasting = !options.same_connection && rules.speaks == Protocol::Zmtp;
         let certificate = self.stream.certificate();

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-use zmtp::{Batch, Connection, Engine, Raw, RawConfig};
+use zmtp::{Batch, Connection, Engine, Raw};
 
 pub(crate) use self::ending::AFTER_LINGER;
 use self::timers::Stall;
@@ -51,7 +51,6 @@ use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, SessionPipe};
 use crate::routing_id::RoutingId;
 use crate::rules::Protocol;
-use crate::security;
 use crate::state::{Shared, is_subscription};
 use crate::transport::Stream;
 
@@ -306,50 +305,7 @@ fn process_id() -> u32 {
 /// Makes the engine of a connection that begins now.
 fn engine(shared: &Shared, now: Instant) -> Box<dyn Engine> {
     match shared.config.rules.speaks {
-        Protocol::Zmtp => Box::new(Connection::new(config(shared), now.into_std())),
-        Protocol::Raw => Box::new(Raw::new(raw_config(shared))),
+        Protocol::Zmtp => Box::new(Connection::new(shared.config.zmtp(), now.into_std())),
+        Protocol::Raw => Box::new(Raw::new(shared.config.raw())),
     }
-}
-
-/// Returns what of the socket's options matters where there is no protocol.
-fn raw_config(shared: &Shared) -> RawConfig {
-    let options = &shared.config.options;
-    let mut config = RawConfig::default();
-    if let Some(most) = options.max_message_size {
-        config.max_chunk = most;
-    }
-    config.authenticate = security::asks(options);
-    config
-}
-
-/// Returns how the socket's options look to the protocol.
-fn config(shared: &Shared) -> zmtp::Config {
-    let options = &shared.config.options;
-    let mut config = zmtp::Config::new(shared.config.rules.socket_type);
-    config.routing_id = options.routing_id.clone().unwrap_or_default();
-    if let Some(limit) = options.max_message_size {
-        config.limits.max_message = limit as u64;
-    }
-    config.limits.max_frames = options.max_frames;
-    config.limits.max_handshake = options.max_handshake_size;
-    config.limits.max_command = options.max_command_size;
-    // The session's own timer covers the handshake.
-    config.handshake_timeout = None;
-    config.mechanism = options.security.clone();
-    config.drain = options.announce_draining;
-    config.metadata = options.told_properties();
-    config.authenticate = security::asks(options);
-    config.require_server_role = options.require_server_role;
-    #[cfg(feature = "curve")]
-    {
-        config.curve_gaps = options.curve_gaps;
-    }
-    config.heartbeat = options
-        .heartbeat()
-        .map(|(interval, timeout, ttl)| zmtp::Heartbeat {
-            interval,
-            timeout,
-            ttl,
-        });
-    config
 }

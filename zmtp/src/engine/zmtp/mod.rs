@@ -21,6 +21,7 @@ mod tests;
 mod traffic;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
@@ -80,7 +81,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// # Ok::<(), purezmq_zmtp::Error>(())
 /// ```
 pub struct Connection {
-    config: Config,
+    config: Arc<Config>,
     phase: Phase,
     version: Version,
     mechanism: Box<dyn Mechanism>,
@@ -110,7 +111,8 @@ pub struct Connection {
 impl Connection {
     /// Begins a connection, and queues the first bytes to send.
     #[must_use]
-    pub fn new(config: Config, now: Instant) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, now: Instant) -> Self {
+        let config = config.into();
         let mut control = BytesMut::with_capacity(128);
         greeting::put_signature(&mut control, config.routing_id.len());
         Self {
