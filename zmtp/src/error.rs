@@ -62,10 +62,10 @@ pub enum Violation {
     /// A command of PLAIN or CURVE whose data is not what that command has. Its name.
     #[error("malformed {0} command")]
     Malformed(&'static str),
-    /// A CURVE box that was not made with the right keys, or was changed on its way.
+    /// A CURVE box that was not made with the right keys, or with keys that keep no secret, or was changed on its way.
     #[error("a CURVE box cannot be opened: made with another key, or changed on its way")]
     Box,
-    /// CURVE keys that do not belong to this connection or this server, or can't keep a secret.
+    /// CURVE keys that do not belong to this connection or this server.
     #[error("the CURVE keys are not those of this connection")]
     KeyExchange,
     /// A CURVE command whose counter is not above that of the one before: it was sent once already.

@@ -33,7 +33,7 @@ pub(super) type Key = Zeroizing<[u8; KEY]>;
 pub(super) fn shared_key(public: &PublicKey, secret: &SecretKey) -> Result<Key, Error> {
     crypto_box_beforenm(public.as_bytes(), secret.as_bytes())
         .map(Zeroizing::new)
-        .map_err(|_| Violation::KeyExchange.into())
+        .map_err(|_| Violation::Box.into())
 }
 
 /// Joins a nonce of its two parts.

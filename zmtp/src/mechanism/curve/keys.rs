@@ -134,6 +134,12 @@ impl KeyPair {
         Self::random(&Random::default())
     }
 
+    /// Takes both keys as they are, and computes nothing. Peers refuse who uses a pair that does not belong together.
+    #[must_use]
+    pub const fn from_keys(public: PublicKey, secret: SecretKey) -> Self {
+        Self { public, secret }
+    }
+
     pub(super) fn random(random: &Random) -> Self {
         SecretKey(random.bytes()).into()
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::boxes::{self, TAG};
 use super::keys::KEY;
-use super::{Client, HEAD, KeyPair, PublicKey, Server};
+use super::{Client, HEAD, KeyPair, PublicKey, SecretKey, Server};
 use crate::error::{Error, Violation};
 use crate::mechanism::{Credentials, Mechanism, Progress};
 use crate::random::Random;
@@ -459,7 +459,7 @@ proptest! {
 
     #[test]
     fn shared_keys_are_those_of_another_library(one in any::<[u8; 32]>(), two in any::<[u8; 32]>()) {
-        let (ours, theirs) = (KeyPair::from(super::SecretKey::from(one)), x25519_dalek::StaticSecret::from(two));
+        let (ours, theirs) = (KeyPair::from(SecretKey::from(one)), x25519_dalek::StaticSecret::from(two));
         let their_public = x25519_dalek::PublicKey::from(&theirs);
         let shared = boxes::shared_key(&their_public.to_bytes().into(), ours.secret()).unwrap();
         let raw = theirs.diffie_hellman(&(*ours.public().as_bytes()).into());

@@ -172,11 +172,33 @@ fn the_vouch_binds_all_keys() {
 }
 
 #[test]
+fn a_client_whose_keys_do_not_belong_together_is_refused() {
+    let zero = [0; KEY];
+    let other = KeyPair::generate();
+    let own = KeyPair::generate();
+    for keys in [
+        KeyPair::from_keys(*other.public(), own.secret().clone()),
+        KeyPair::from_keys(PublicKey::from(zero), own.secret().clone()),
+        KeyPair::from_keys(*own.public(), SecretKey::from(zero)),
+    ] {
+        let mut pair = Pair::new();
+        pair.client = Client::new(&keys, *pair.server_keys.public(), &Random::default());
+        let hello = pair.client_says();
+        pair.server_hears(&hello).unwrap();
+        let welcome = pair.server_says();
+        pair.client_hears(&welcome).unwrap();
+        let initiate = pair.client_says();
+        violation(pair.server_hears(&initiate), Violation::Box);
+        assert_eq!(pair.server.credentials(), None);
+    }
+}
+
+#[test]
 fn keys_that_keep_no_secret_are_refused() {
     let mut pair = Pair::new();
     let mut hello = pair.client_says();
     hello[80..80 + KEY].fill(0);
-    violation(pair.server_hears(&hello), Violation::KeyExchange);
+    violation(pair.server_hears(&hello), Violation::Box);
     // A client that was configured with one has nothing to say.
     let zero = PublicKey::from([0; KEY]);
     let mut client = Client::new(&KeyPair::generate(), zero, &Random::default());
