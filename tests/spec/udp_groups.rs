@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::within;
+use purezmq::error::BindError;
 use purezmq::{DishSocket, RadioSocket};
 use tokio::net::UdpSocket;
 
@@ -139,6 +140,47 @@ async fn interfaces_are_named_or_have_an_address() {
             radio.send_to("a", "by IPv6").await.expect("send");
             assert_eq!(recv(&mut dish).await, ("a", "by IPv6"));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_one_link_needs_no_interface_to_be_named() {
+    let mut dish = super::udp::dish(&["a"]);
+    let endpoint = match dish.bind("udp://[ff02::4:e]:*").await {
+        Ok(endpoint) => endpoint,
+        // Where nothing of IPv6 is, nobody can be a member.
+        Err(error @ BindError::Io { .. }) => {
+            return eprintln!("\n*** SKIPPED: no multicast over IPv6: {error} ***\n");
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(
+        endpoint.to_string(),
+        format!("udp://[ff02::4:e]:{}", endpoint.port().expect("a port"))
+    );
+    let mut radio = RadioSocket::new();
+    radio.connect(&endpoint).expect("connect");
+    radio.send_to("a", "first").await.expect("send");
+    let first = tokio::time::timeout(Duration::from_secs(2), dish.recv()).await;
+    if first.is_err() {
+        eprintln!("\n*** SKIPPED: multicast over IPv6 does not come back here ***\n");
+    }
+    // The wildcard is bound, and still it's a member of that group alone.
+    let port = endpoint.port().expect("a port");
+    let mut other = RadioSocket::builder().ipv6(false).build().expect("build");
+    other
+        .connect(format!("udp://127.0.0.1:{port}"))
+        .expect("connect");
+    other.send_to("a", "by IPv4").await.expect("send");
+    within("it", async {
+        while other.stats().sent.messages < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    if first.is_ok() {
+        radio.send_to("a", "second").await.expect("send");
+        assert_eq!(recv(&mut dish).await, ("a", "second"));
     }
 }
 

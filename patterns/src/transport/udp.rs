@@ -58,7 +58,7 @@ impl DatagramTransport for Udp {
             match bind(place, &interface, options) {
                 Ok((socket, bound)) => {
                     let endpoint = Endpoint::new(Self::SCHEME, address.bound(bound));
-                    return Ok(UdpMailbox::of(socket, endpoint, place));
+                    return Ok(UdpMailbox::of(socket, endpoint, place, None));
                 }
                 // The next address may be one of ours.
                 Err(error) if is_absent(&error) => last = error,
@@ -86,7 +86,9 @@ impl DatagramTransport for Udp {
         let mut last = None;
         for target in within(options.connect_timeout, resolving, name).await? {
             match connect(target, &interface, options) {
-                Ok(socket) => return Ok(UdpMailbox::of(socket, endpoint.clone(), target)),
+                Ok((socket, to)) => {
+                    return Ok(UdpMailbox::of(socket, endpoint.clone(), target, to));
+                }
                 Err(error) => last = Some(ConnectFailure::io(target, error)),
             }
         }
@@ -143,6 +145,24 @@ impl Interface {
             SocketAddr::V6(_) | SocketAddr::V4(_) => self.index,
         }
     }
+
+    /// Returns an address with its link, if it needs one. `None`: it does, and nobody has named an interface.
+    fn linked(&self, place: SocketAddr) -> Option<SocketAddr> {
+        match (place, self.number(place)) {
+            (SocketAddr::V6(group), 0) if is_of_one_link(group.ip()) => None,
+            (SocketAddr::V6(mut group), number) if is_of_one_link(group.ip()) => {
+                group.set_scope_id(number);
+                Some(group.into())
+            }
+            _ => Some(place),
+        }
+    }
+}
+
+/// Returns whether it is a group of one interface, or of one link (RFC 4291, 2.7): the same address is another group
+/// elsewhere.
+fn is_of_one_link(address: &Ipv6Addr) -> bool {
+    address.is_multicast() && address.segments()[0] & 0xf <= 2
 }
 
 /// Binds, and joins the group if it is one. Returns the port that the system has chosen, too.
@@ -159,7 +179,14 @@ fn bind(
         #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
         socket.set_reuse_port(true)?;
     }
-    socket.bind(&bindable(place).into())?;
+    let at = bindable(place, interface);
+    if ip.is_multicast() && at.is_ipv6() {
+        // What it is bound to may be the wildcard, and it is for no other group, nor for anybody's of IPv4.
+        socket.set_only_v6(true)?;
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_multicast_all_v6(false);
+    }
+    socket.bind(&at.into())?;
     match ip {
         IpAddr::V4(group) if group.is_multicast() => {
             socket.join_multicast_v4(&group, &interface.address)?;
@@ -175,15 +202,17 @@ fn bind(
 }
 
 /// Returns where a socket is bound that is to hear a group: at the group itself, where it hears no other one that somebody
-/// on this machine has joined, and nothing that is for the machine alone.
+/// on this machine has joined, and nothing that is for the machine alone. A group of one link has no address without its
+/// interface: if that is the system's choice, the socket is bound to the wildcard.
 #[cfg(unix)]
-fn bindable(place: SocketAddr) -> SocketAddr {
-    place
+fn bindable(place: SocketAddr, interface: &Interface) -> SocketAddr {
+    let linked = interface.linked(place);
+    linked.unwrap_or_else(|| (Ipv6Addr::UNSPECIFIED, place.port()).into())
 }
 
 /// Returns where a socket is bound that is to hear a group: here, no socket can be bound to one.
 #[cfg(not(unix))]
-fn bindable(place: SocketAddr) -> SocketAddr {
+fn bindable(place: SocketAddr, _: &Interface) -> SocketAddr {
     match place.ip() {
         IpAddr::V4(group) if group.is_multicast() => (Ipv4Addr::UNSPECIFIED, place.port()).into(),
         IpAddr::V6(group) if group.is_multicast() => (Ipv6Addr::UNSPECIFIED, place.port()).into(),
@@ -191,11 +220,20 @@ fn bindable(place: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Makes a socket that sends to one address.
-fn connect(target: SocketAddr, interface: &Interface, options: &Options) -> io::Result<UdpSocket> {
+/// Makes a socket that sends to one address. Returns that, too, if the socket could not be connected to it: to a group of one
+/// link, without an interface. There the system chooses one for each datagram.
+fn connect(
+    target: SocketAddr,
+    interface: &Interface,
+    options: &Options,
+) -> io::Result<(UdpSocket, Option<SocketAddr>)> {
     let socket = socket(target, interface, options)?;
-    socket.connect(&target.into())?;
-    UdpSocket::from_std(socket.into())
+    let linked = interface.linked(target);
+    if let Some(linked) = linked {
+        socket.connect(&linked.into())?;
+    }
+    let to = linked.is_none().then_some(target);
+    Ok((UdpSocket::from_std(socket.into())?, to))
 }
 
 /// Makes a socket with its options set.
@@ -236,14 +274,22 @@ struct UdpMailbox {
     socket: UdpSocket,
     endpoint: Endpoint,
     is_v6: bool,
+    /// Where all goes that is sent to nobody else, if the socket is not connected to that.
+    to: Option<SocketAddr>,
 }
 
 impl UdpMailbox {
-    fn of(socket: UdpSocket, endpoint: Endpoint, address: SocketAddr) -> Arc<dyn Mailbox> {
+    fn of(
+        socket: UdpSocket,
+        endpoint: Endpoint,
+        address: SocketAddr,
+        to: Option<SocketAddr>,
+    ) -> Arc<dyn Mailbox> {
         Arc::new(UdpMailbox {
             socket,
             endpoint,
             is_v6: address.is_ipv6(),
+            to,
         })
     }
 
@@ -279,7 +325,7 @@ impl Mailbox for UdpMailbox {
     }
 
     fn try_send(&self, pieces: &[IoSlice<'_>], to: Option<SocketAddr>) -> io::Result<()> {
-        let to = to.map(|to| self.mapped(to));
+        let to = to.or(self.to).map(|to| self.mapped(to));
         let sent = match self.send(pieces, to) {
             // Nobody was at the port when something was sent before: that says nothing of this one.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.send(pieces, to),
