@@ -10,8 +10,10 @@ macro_rules! request_options {
                 none: "none",
                 zmq: ("ROUTING_ID", 5, Bytes),
                 unit: "bytes",
-                allowed: "1 to 255 bytes, the first of them not 0" if |id| {
-                    id.as_ref().is_none_or(|id| matches!(id.len(), 1..=255) && id[0] != 0)
+                allowed: "1 to 255 bytes, but not 5 of which the first is 0: such names are made up by sockets" if |id| {
+                    id.as_ref().is_none_or(|id| {
+                        matches!(id.len(), 1..=255) && !(id.len() == 5 && id[0] == 0)
+                    })
                 },
                 on: Identifies,
                 changed: NewEndpoints,

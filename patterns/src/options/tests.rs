@@ -121,6 +121,7 @@ fn values_at_the_edges_are_taken() {
         |builder| builder.send_buffer(i32::MAX as usize),
         |builder| builder.backlog(1).backlog(65_535),
         |builder| builder.routing_id([1]),
+        |builder| builder.routing_id([0, 0, 0, 1]),
         |builder| builder.routing_id([1; 255]),
         |builder| builder.send_hwm(0).recv_hwm(usize::MAX),
     ];
@@ -204,7 +205,11 @@ fn values_out_of_range_are_refused_with_name_value_and_range() {
         (|b| b.backlog(0), "backlog", "0"),
         (|b| b.backlog(65_536), "backlog", "65536"),
         (|b| b.routing_id(""), "routing_id", "b\"\""),
-        (|b| b.routing_id([0, 1]), "routing_id", "b\"\\x00\\x01\""),
+        (
+            |b| b.routing_id([0, 1, 2, 3, 4]),
+            "routing_id",
+            "b\"\\x00\\x01\\x02\\x03\\x04\"",
+        ),
         (|b| b.routing_id([7; 256]), "routing_id", "of 256 bytes"),
     ];
     for (change, option, value) in rows {

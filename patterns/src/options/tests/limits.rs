@@ -70,12 +70,13 @@ pub(super) fn limits() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                 vec![
                     Value::None,
                     Bytes::from_static(&[1]).into(),
+                    Bytes::from_static(&[0, 0, 0, 1]).into(),
                     Bytes::from(vec![255; 255]).into(),
                     length(255),
                 ],
                 vec![
                     Bytes::new().into(),
-                    Bytes::from_static(&[0, 1]).into(),
+                    Bytes::from_static(&[0, 1, 2, 3, 4]).into(),
                     length(256),
                 ],
             ),
