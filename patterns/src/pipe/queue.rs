@@ -44,6 +44,8 @@ pub(super) struct Queue {
     /// From how many bytes on payloads join the batch by reference.
     pub(super) by_reference: usize,
     pub(super) reader: End<PipeReader>,
+    /// Messages that the reader is done with beyond whole halves of the HWM.
+    pub(super) beyond_half: usize,
     /// The batch that new messages go to. Younger than all of `full`.
     pub(super) open: Batch,
     /// What `free` is when nothing is there.
@@ -113,6 +115,7 @@ impl Queue {
                 BY_REFERENCE_INPROC
             },
             reader: End::new(reader),
+            beyond_half: 0,
             open: Batch::new(),
             hwm: all.messages(),
             over: 0,
@@ -319,7 +322,15 @@ impl Queue {
         self.over -= paid;
         self.free += messages - paid;
         self.budget.ration(&mut self.free, &self.open);
-        if self.writer.parked && self.free >= self.hwm - self.hwm / 2 {
+        let half = self.hwm - self.hwm / 2;
+        self.beyond_half += messages;
+        let is_half = self.beyond_half >= half;
+        if is_half {
+            self.beyond_half %= half.max(1);
+        }
+        // At each half of what was ever taken, as in libzmq, and not only when half is free: a reader that takes no more from
+        // then on would leave room that nobody knows of.
+        if self.writer.parked && (self.free >= half || is_half && self.free > 0) {
             return self.writer.unpark();
         }
         None
