@@ -83,7 +83,8 @@ async fn bound() -> (PullSocket, String, SocketAddr) {
 async fn a_proxy_is_told_the_name_and_the_password_that_it_asks_for() {
     let (mut pull, endpoint, peer) = bound().await;
     let longest = "x".repeat(255);
-    for (name, password) in [("joe", "secret"), ("j", longest.as_str())] {
+    // The standard wants a password of one byte at least, libzmq and proxies do not.
+    for (name, password) in [("joe", "secret"), ("j", longest.as_str()), ("joe", "")] {
         let (address, served) = proxy(peer, true).await;
         let mut push = PushSocket::builder()
             .socks_proxy(address.to_string())
