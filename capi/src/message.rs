@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use purezmq::{Frame, Peer};
 
 use crate::errno::{EFAULT, EINVAL, Errno, Result, fail};
@@ -63,12 +64,15 @@ enum Content {
 }
 
 /// What few messages have.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Extra {
     group: CString,
-    /// Properties that C has asked for: what they are called, and what they say.
-    told: Vec<(CString, CString)>,
+    told: Arc<Told>,
 }
+
+/// Properties that C has asked for: what they are called, and what they say. They stay where they are as long as there is a
+/// message that they were told of, or a copy of one.
+type Told = Mutex<Vec<(CString, CString)>>;
 
 /// Memory that C has given away, to be freed by its own function.
 struct Owner {
@@ -274,12 +278,7 @@ impl Msg {
         Msg {
             content,
             peer: self.peer.clone(),
-            extra: self.extra.as_deref().map(|extra| {
-                Box::new(Extra {
-                    group: extra.group.clone(),
-                    told: Vec::new(),
-                })
-            }),
+            extra: self.extra.clone(),
             routing_id: self.routing_id,
             flags: self.flags,
             is_message: IS_MESSAGE,
@@ -318,24 +317,25 @@ impl Msg {
         self.extra.get_or_insert_default().group = CString::new(group).unwrap_or_default();
     }
 
-    /// Returns a property, which lives as long as the message.
+    /// Returns a property, which lives as long as the message, and as copies that C makes of it from now on.
     fn property(&mut self, name: &CStr) -> Result<*const c_char> {
-        let told = self.extra.as_deref().map_or(&[][..], |extra| &extra.told);
-        if let Some((_, value)) = told.iter().find(|(known, _)| known.as_c_str() == name) {
+        if let Some(extra) = &self.extra
+            && let told = extra.told.lock()
+            && let Some((_, value)) = told.iter().find(|(known, _)| known.as_c_str() == name)
+        {
             return Ok(value.as_ptr());
         }
         let value = self.peer.as_deref().and_then(|peer| property(peer, name));
         let value = CString::new(value.ok_or(Errno(EINVAL))?).map_err(|_| Errno(EINVAL))?;
-        let told = &mut self.extra.get_or_insert_default().told;
-        let at = told.len();
+        let place = value.as_ptr();
+        let mut told = self.extra.get_or_insert_default().told.lock();
         told.push((name.to_owned(), value));
-        Ok(told[at].1.as_ptr())
+        Ok(place)
     }
 
     /// Returns the descriptor of the connection that it has come by.
-    fn source(&self) -> i32 {
-        let fd = self.peer.as_deref().and_then(|peer| peer.fd);
-        fd.unwrap_or(-1)
+    fn source(&self) -> Option<i32> {
+        self.peer.as_deref().and_then(|peer| peer.fd)
     }
 }
 

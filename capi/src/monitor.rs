@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::call::{status, text};
 use crate::context::ZapHandler;
 use crate::errno::{EAGAIN, EINVAL, EPROTONOSUPPORT, ETERM, Errno, Result, fail};
+use crate::options::SNDHWM;
 use crate::socket::{Open, SOCKETS, number_of, type_of};
 use crate::wait::run;
 
@@ -326,11 +327,18 @@ unsafe fn versioned(
 pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
     status(|| {
         let socket = SOCKETS.find(socket)?;
-        let open = socket.enter()?;
+        let open = socket.enter_ended()?;
         let monitoring = match &open.monitoring {
             Some(one) if one.form.events & PIPES_STATS != 0 => one,
             _ => return fail(EINVAL),
         };
+        if open.entry.0.is_terminated() {
+            return fail(ETERM);
+        }
+        // libzmq's socket hears of what has left a pipe in steps of half its mark, and what is with the system is none of it.
+        // So these numbers are rounded, to a twentieth of the mark.
+        let step = usize::try_from(open.settings.int(SNDHWM) / 20).map_or(1, |step| step.max(1));
+        let rounded = |messages: usize| ((messages + step / 2) / step * step) as u64;
         let peers = open.socket.stats().peers;
         if peers.is_empty() {
             return fail(EAGAIN);
@@ -339,7 +347,10 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
             let endpoint = peer.endpoint.map(|endpoint| endpoint.to_string());
             let event = Event {
                 number: PIPES_STATS,
-                values: vec![peer.queued_to_send as u64, peer.queued_to_receive as u64],
+                values: vec![
+                    rounded(peer.queued_to_send),
+                    rounded(peer.queued_to_receive),
+                ],
                 local: endpoint.unwrap_or_default(),
                 remote: peer
                     .address

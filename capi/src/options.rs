@@ -3,7 +3,7 @@
 mod security;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
 
 use bytes::Bytes;
@@ -12,15 +12,18 @@ use purezmq::error::OptionError;
 use purezmq::options::{OptionId, Options, Value as Plain, ZmqValue};
 
 use self::security::Secrets;
-pub(crate) use self::table::{AFFINITY, CONNECT_ROUTING_ID, IMMEDIATE, RCVTIMEO, SNDTIMEO, USE_FD};
+pub(crate) use self::table::{
+    AFFINITY, CONNECT_ROUTING_ID, IMMEDIATE, IPV6, RCVTIMEO, ROUTER_RAW, SNDHWM, SNDTIMEO, USE_FD,
+};
 use self::table::{
-    Access, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, IPV6, Kind, LAST_ENDPOINT, LINGER, METADATA,
-    RCVMORE, ROUTER_NOTIFY, ROUTING_ID, ROWS, Row, SUBSCRIBE, TCP_KEEPALIVE_CNT,
-    TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE,
-    ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
+    Access, BINDTODEVICE, EVENTS, FD, HEARTBEAT_TTL, IPV4ONLY, Kind, LAST_ENDPOINT, LINGER,
+    METADATA, MULTICAST_HOPS, RCVMORE, ROUTER_NOTIFY, ROUTING_ID, ROWS, Row, SOCKS_PASSWORD,
+    SOCKS_PROXY, SOCKS_USERNAME, SUBSCRIBE, TCP_KEEPALIVE_CNT, TCP_KEEPALIVE_IDLE,
+    TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, XPUB_VERBOSE,
+    XPUB_VERBOSER, ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
 };
 use crate::context::ContextSettings;
-use crate::errno::{EINVAL, ETERM, Errno, Result, fail};
+use crate::errno::{EINVAL, ENODEV, ETERM, Errno, Result, fail};
 use crate::socket::ready::{POLLIN, POLLOUT};
 use crate::socket::{Open, Socket, is_thread_safe, number_of};
 
@@ -37,6 +40,8 @@ enum Value {
 pub(crate) struct Settings {
     values: BTreeMap<c_int, Value>,
     secrets: Secrets,
+    /// Options whose values libzmq takes, and nothing can be made of: nothing is bound or connected with them.
+    unusable: BTreeSet<c_int>,
     /// Where it was bound or connected last.
     pub(crate) last_endpoint: String,
 }
@@ -66,6 +71,7 @@ impl Settings {
         let mut settings = Settings {
             values: BTreeMap::new(),
             secrets: Secrets::default(),
+            unusable: BTreeSet::new(),
             last_endpoint: String::new(),
         };
         let subscribes = matches!(
@@ -131,6 +137,16 @@ impl Settings {
         Ok(options)
     }
 
+    /// Checks that something can be made of what was set: a connection without the proxy, or without the domain, would be
+    /// another one than was meant.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        match self.unusable.first() {
+            None => Ok(()),
+            Some(&BINDTODEVICE) => fail(ENODEV),
+            Some(_) => fail(EINVAL),
+        }
+    }
+
     /// Gives the socket's options the value of one of C's. `threads`: a bit for each I/O thread.
     fn pass_on(&self, row: &Row, options: &mut Options, threads: u64) -> Result<()> {
         let Some(id) = OptionId::by_number(row.number) else {
@@ -187,15 +203,19 @@ fn fitted(option: c_int, number: i64) -> c_int {
         TCP_KEEPALIVE_IDLE | TCP_KEEPALIVE_INTVL if number > 32_767 => 32_767,
         TCP_KEEPALIVE_CNT | TCP_KEEPALIVE_IDLE | TCP_KEEPALIVE_INTVL if number == 0 => -1,
         TOS => number & 0xff,
+        MULTICAST_HOPS => number.min(255),
         // All is told or nothing; this layer leaves out what was not asked for.
         ROUTER_NOTIFY if number > 0 => 3,
         _ => number,
     }
 }
 
-/// Checks what can be known of security before a connection is tried.
-pub(crate) fn check_security(settings: &Settings) -> Result<()> {
-    settings.secrets.check()
+/// Returns whether libzmq takes any text for an option, and finds out what it is good for with a connection.
+fn is_tried_later(option: c_int) -> bool {
+    matches!(
+        option,
+        ZAP_DOMAIN | SOCKS_PROXY | SOCKS_USERNAME | SOCKS_PASSWORD | BINDTODEVICE
+    )
 }
 
 /// Sets an option. `None`: C has given NULL.
@@ -210,9 +230,22 @@ pub(crate) fn set(socket: &Socket, option: c_int, value: Option<&[u8]>) -> Resul
         return fail(EINVAL);
     }
     let before = open.settings.clone();
-    let done = put(row, open, value).and_then(|()| apply(row, open));
-    if done.is_err() {
-        open.settings = before;
+    let done = match put(row, open, value) {
+        Ok(()) if option == ROUTER_RAW => socket.speak(open),
+        Ok(()) => match apply(row, open) {
+            Err(Errno(EINVAL)) if is_tried_later(option) => {
+                open.settings.unusable.insert(option);
+                return Ok(());
+            }
+            applied => applied,
+        },
+        refused => refused,
+    };
+    match done {
+        Ok(()) => {
+            open.settings.unusable.remove(&option);
+        }
+        Err(_) => open.settings = before,
     }
     done
 }
@@ -247,6 +280,7 @@ fn put(row: &Row, open: &mut Open, value: Option<&[u8]>) -> Result<()> {
         },
     };
     let value = match (row.number, value) {
+        (METADATA, Value::Bytes(property)) if !is_property(&property) => return fail(EINVAL),
         // It is kept in tenths of a second.
         (HEARTBEAT_TTL, Value::Number(millis)) => Value::Number(millis / 100 * 100),
         (IPV4ONLY, Value::Number(on)) => {
@@ -259,11 +293,33 @@ fn put(row: &Row, open: &mut Open, value: Option<&[u8]>) -> Result<()> {
     Ok(())
 }
 
+/// Returns whether libzmq takes it as a property of the program's own: `X-name:value`, and not four bytes long.
+fn is_property(given: &[u8]) -> bool {
+    let Some(colon) = given.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    given.len() != 4 && given.starts_with(b"X-") && colon < 256 && colon + 1 < given.len()
+}
+
 impl Row {
     /// Returns whether NULL takes away what was set: of filters.
     fn takes_null(&self) -> bool {
         matches!(self.number, 58..=60)
     }
+}
+
+/// Has a socket take on all that was set, as one that was made in the place of another.
+pub(crate) fn apply_all(open: &mut Open) -> Result<()> {
+    let set =
+        |row: &&Row| open.settings.values.contains_key(&row.number) || row.kind == Kind::Security;
+    let rows: Vec<_> = ROWS.iter().filter(set).collect();
+    for row in rows {
+        match apply(row, open) {
+            Err(_) if open.settings.unusable.contains(&row.number) => {}
+            applied => applied?,
+        }
+    }
+    Ok(())
 }
 
 /// Has the socket take on what was set.
@@ -282,6 +338,17 @@ fn apply(row: &Row, open: &mut Open) -> Result<()> {
             let enforce = has_one && open.settings.int(ZAP_ENFORCE_DOMAIN) != 0;
             let id = OptionId::by_number(ZAP_ENFORCE_DOMAIN).ok_or(Errno(EINVAL))?;
             taken(options.set(id, enforce))?;
+        }
+        // To be told of every subscription is a part of being told of every end, and each call sets both.
+        XPUB_VERBOSE | XPUB_VERBOSER => {
+            let on = open.settings.int(row.number) != 0;
+            for (name, on) in [
+                ("verbose", on),
+                ("verboser", on && row.number == XPUB_VERBOSER),
+            ] {
+                let id = OptionId::by_name(name).ok_or(Errno(EINVAL))?;
+                taken(options.set(id, on))?;
+            }
         }
         _ if row.kind == Kind::Security => options.set_security(open.settings.secrets.security()?),
         _ if !row.passed_on => return Ok(()),

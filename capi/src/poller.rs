@@ -329,7 +329,7 @@ pub unsafe extern "C" fn zmq_poller_fd(poller: *mut c_void, number: *mut c_int) 
     status(|| {
         let poller = POLLERS.find(poller)?;
         // SAFETY: the caller vouches for it.
-        let number = unsafe { place(number)? };
+        let number = unsafe { place(number) }.map_err(|_| Errno(EINVAL))?;
         let entries = poller.entries.lock();
         let mut sockets = entries.iter().filter_map(|entry| match &entry.target {
             Target::Socket(socket) if is_thread_safe(socket.socket_type) => Some(socket),

@@ -151,11 +151,8 @@ fn deliver(to: &Socket, mut message: Message) -> Result<()> {
     crate::wait::until(&to.watch, || Limit::Never, || to.send_whole(&mut message))
 }
 
-/// Finds a socket that has to be there.
+/// Finds a socket.
 fn end(handle: *mut c_void) -> Result<End> {
-    if handle.is_null() {
-        return fail(EFAULT);
-    }
     Ok(End {
         socket: SOCKETS.find(handle)?,
         received: Count::default(),
@@ -173,6 +170,9 @@ fn run(
         true => Ok(None),
         false => SOCKETS.find(handle).map(Some),
     };
+    if front.is_null() || back.is_null() {
+        return fail(EFAULT);
+    }
     let mut proxy = Proxy {
         front: end(front)?,
         back: end(back)?,

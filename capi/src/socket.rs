@@ -30,7 +30,7 @@ use crate::context::{Ctx, Entry};
 use crate::errno::{EINVAL, ENOTSOCK, ETERM, Errno, Result, fail};
 use crate::handles::{Handles, Memory, Remembered, empty};
 use crate::monitor::Monitoring;
-use crate::options::Settings;
+use crate::options::{self, ROUTER_RAW, Settings};
 
 pub(crate) static SOCKETS: Handles<Socket> = Handles::new(ENOTSOCK);
 
@@ -174,8 +174,32 @@ impl Socket {
     }
 
     /// Lends it, whatever has become of its context.
-    fn enter_ended(&self) -> Result<MappedMutexGuard<'_, Open>> {
+    pub(crate) fn enter_ended(&self) -> Result<MappedMutexGuard<'_, Open>> {
         MutexGuard::try_map(self.open.lock(), Option::as_mut).map_err(|_| Errno(ENOTSOCK))
+    }
+
+    /// Has a ROUTER talk to peers that speak no protocol, or to others again (`ZMQ_ROUTER_RAW`): what a socket speaks goes
+    /// with its type, so one of the other type is made in its place, unless it has been used.
+    pub(crate) fn speak(&self, open: &mut Open) -> Result<()> {
+        let is_raw = open.settings.int(ROUTER_RAW) != 0;
+        let socket_type = match (self.socket_type, is_raw) {
+            (SocketType::Router, true) => SocketType::Stream,
+            (_, false) => self.socket_type,
+            _ => return fail(EINVAL),
+        };
+        if open.socket.socket_type() == socket_type {
+            return Ok(());
+        }
+        if !open.settings.last_endpoint.is_empty() || open.monitoring.is_some() {
+            return fail(EINVAL);
+        }
+        let context = open.entry.0.context()?;
+        let options = open.settings.options(socket_type)?;
+        let made = AnySocket::with_options(socket_type, &context, options);
+        let mut socket = made.map_err(|_| Errno(ETERM))?;
+        socket.watch(Some(&self.watch.waker()));
+        open.socket = socket;
+        options::apply_all(open)
     }
 
     /// Closes it. What was sent lingers.

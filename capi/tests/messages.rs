@@ -246,4 +246,12 @@ fn properties_are_those_of_the_peer() {
     assert_eq!(property(c"Identity").as_deref(), Some(c""));
     assert_eq!(property(c"socket-type"), None, "case counts");
     assert_eq!(zmq_errno(), libc::EINVAL);
+    // What was told lives as long as any copy of the message.
+    let told = unsafe { zmq_msg_gets(message.at(), c"Peer-Address".as_ptr()) };
+    let mut copy = Msg::new();
+    assert_eq!(unsafe { zmq_msg_copy(copy.at(), message.at()) }, 0);
+    drop(message);
+    let again = unsafe { zmq_msg_gets(copy.at(), c"Peer-Address".as_ptr()) };
+    assert_eq!(again, told);
+    assert_eq!(unsafe { std::ffi::CStr::from_ptr(told) }, c"127.0.0.1");
 }

@@ -107,7 +107,12 @@ pub unsafe extern "C" fn zmq_ctx_get_ext(
         let read = context.settings.lock().get_bytes(option)?;
         // SAFETY: the caller vouches for it.
         let length = unsafe { place(length) }.map_err(|_| Errno(EINVAL))?;
-        if value.is_null() || *length < read.len() {
+        // A number wants its own room, a name at least that.
+        let has_room = match option {
+            super::settings::THREAD_NAME_PREFIX => *length >= read.len(),
+            _ => *length == read.len(),
+        };
+        if value.is_null() || !has_room {
             return fail(EINVAL);
         }
         // SAFETY: there is room for them, and C's memory is none of ours.

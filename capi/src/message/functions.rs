@@ -150,7 +150,7 @@ pub unsafe extern "C" fn zmq_msg_get(message: *const zmq_msg_t, property: c_int)
         let message = unsafe { lent(message.cast_mut())? };
         Ok(match property {
             PROPERTY_MORE => message.has_more().into(),
-            PROPERTY_SRCFD => message.source(),
+            PROPERTY_SRCFD => message.source().ok_or(Errno(EINVAL))?,
             PROPERTY_SHARED => message.is_shared().into(),
             _ => return fail(EINVAL),
         })
@@ -219,10 +219,7 @@ pub unsafe extern "C" fn zmq_msg_set_group(message: *mut zmq_msg_t, group: *cons
         }
         // SAFETY: it is a string.
         let group = unsafe { CStr::from_ptr(group) }.to_bytes();
-        if group.len() > LONGEST_GROUP {
-            return Err(Errno(EINVAL));
-        }
-        message.set_group(group);
+        message.set_group(&group[..group.len().min(LONGEST_GROUP)]);
         Ok(())
     })
 }

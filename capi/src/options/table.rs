@@ -97,22 +97,31 @@ pub(crate) const TYPE: c_int = 16;
 pub(crate) const LINGER: c_int = 17;
 pub(crate) const RCVTIMEO: c_int = 27;
 pub(crate) const SNDTIMEO: c_int = 28;
+pub(crate) const SNDHWM: c_int = 23;
+pub(crate) const MULTICAST_HOPS: c_int = 25;
 pub(crate) const IPV4ONLY: c_int = 31;
 pub(crate) const LAST_ENDPOINT: c_int = 32;
 pub(crate) const TCP_KEEPALIVE_CNT: c_int = 35;
 pub(crate) const TCP_KEEPALIVE_IDLE: c_int = 36;
 pub(crate) const TCP_KEEPALIVE_INTVL: c_int = 37;
 pub(crate) const IMMEDIATE: c_int = 39;
+pub(crate) const XPUB_VERBOSE: c_int = 40;
+pub(crate) const ROUTER_RAW: c_int = 41;
 pub(crate) const IPV6: c_int = 42;
 pub(crate) const TOS: c_int = 57;
 pub(crate) const ZAP_DOMAIN: c_int = 55;
 pub(crate) const CONNECT_ROUTING_ID: c_int = 61;
+pub(crate) const SOCKS_PROXY: c_int = 68;
 pub(crate) const HEARTBEAT_TTL: c_int = 76;
+pub(crate) const XPUB_VERBOSER: c_int = 78;
 pub(crate) const THREAD_SAFE: c_int = 81;
 pub(crate) const USE_FD: c_int = 89;
+pub(crate) const BINDTODEVICE: c_int = 92;
 pub(crate) const ZAP_ENFORCE_DOMAIN: c_int = 93;
 pub(crate) const METADATA: c_int = 95;
 pub(crate) const ROUTER_NOTIFY: c_int = 97;
+pub(crate) const SOCKS_USERNAME: c_int = 99;
+pub(crate) const SOCKS_PASSWORD: c_int = 100;
 pub(crate) const TOPICS_COUNT: c_int = 116;
 
 const MAX: c_int = c_int::MAX;
@@ -184,9 +193,9 @@ pub(super) const ROWS: &[Row] = &[
     row(19, COUNT, 100),
     row(21, COUNT, 0),
     row(22, Kind::I64, -1),
-    row(23, COUNT, 1000),
+    row(SNDHWM, COUNT, 1000),
     row(24, COUNT, 1000),
-    row(25, ONE, 1),
+    row(MULTICAST_HOPS, ONE, 1),
     row(RCVTIMEO, MINUS, -1).kept(),
     row(SNDTIMEO, MINUS, -1).kept(),
     row(IPV4ONLY, BOOL, 1).kept(),
@@ -198,8 +207,8 @@ pub(super) const ROWS: &[Row] = &[
     row(TCP_KEEPALIVE_INTVL, MINUS, -1),
     row(38, Kind::Text(1, 255), 0).only_set(),
     row(IMMEDIATE, BOOL, 0),
-    row(40, COUNT, 0).of(Who::Publisher).only_set(),
-    row(41, COUNT, 0).of(Who::Router).only_set(),
+    row(XPUB_VERBOSE, COUNT, 0).of(Who::Publisher).only_set(),
+    row(ROUTER_RAW, COUNT, 0).of(Who::Router).only_set().kept(),
     row(IPV6, BOOL, 0),
     row(43, Kind::Security, 0),
     row(44, Kind::Security, 0),
@@ -224,7 +233,7 @@ pub(super) const ROWS: &[Row] = &[
         .only_set()
         .kept(),
     row(66, COUNT, 30_000),
-    row(68, Kind::Text(1, LONG), 0),
+    row(SOCKS_PROXY, Kind::Text(1, LONG), 0),
     row(69, COUNT, 0).of(Who::Dropper).only_set(),
     row(71, COUNT, 0).of(Who::Publisher).only_set(),
     row(72, Kind::Bytes(0, LONG), 0)
@@ -235,13 +244,13 @@ pub(super) const ROWS: &[Row] = &[
     row(75, COUNT, 0),
     row(HEARTBEAT_TTL, Kind::Int(-99, 6_553_599), 0),
     row(77, COUNT, -1),
-    row(78, COUNT, 0).of(Who::Publisher).only_set(),
+    row(XPUB_VERBOSER, COUNT, 0).of(Who::Publisher).only_set(),
     row(79, COUNT, 0),
     row(80, COUNT, 0),
     row(THREAD_SAFE, Kind::Told, 0),
     row(84, ONE, 1500).kept(),
     row(USE_FD, MINUS, -1).kept(),
-    row(92, Kind::Text(1, 16), 0),
+    row(BINDTODEVICE, Kind::Text(1, 16), 0),
     row(ZAP_ENFORCE_DOMAIN, Kind::Lax, 0).kept(),
     row(94, Kind::Lax, 0).kept(),
     row(METADATA, Kind::Bytes(1, LONG), 0).only_set(),
@@ -250,8 +259,8 @@ pub(super) const ROWS: &[Row] = &[
         .of(Who::Router)
         .draft(),
     row(98, COUNT, 0).of(Who::Publisher).only_set(),
-    row(99, Kind::Text(0, 255), 0),
-    row(100, Kind::Text(0, 255), 0),
+    row(SOCKS_USERNAME, Kind::Text(0, 255), 0),
+    row(SOCKS_PASSWORD, Kind::Text(0, 255), 0),
     row(101, ONE, 8192).kept().draft(),
     row(102, ONE, 8192).kept().draft(),
     row(108, COUNT, 0).of(Who::Subscribing).only_set(),

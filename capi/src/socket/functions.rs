@@ -166,6 +166,9 @@ pub unsafe extern "C" fn zmq_recv(
 pub unsafe extern "C" fn zmq_join(socket: *mut c_void, group: *const c_char) -> c_int {
     status(|| {
         let socket = SOCKETS.find(socket)?;
+        if socket.socket_type != SocketType::Dish {
+            return fail(ENOTSUP);
+        }
         // SAFETY: the caller vouches for it.
         let group = unsafe { text(group)? };
         socket.enter()?.socket.join(group).map_err(Errno::from)
@@ -181,6 +184,9 @@ pub unsafe extern "C" fn zmq_join(socket: *mut c_void, group: *const c_char) -> 
 pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, group: *const c_char) -> c_int {
     status(|| {
         let socket = SOCKETS.find(socket)?;
+        if socket.socket_type != SocketType::Dish {
+            return fail(ENOTSUP);
+        }
         // SAFETY: the caller vouches for it.
         let group = unsafe { text(group)? };
         socket.enter()?.socket.leave(group).map_err(Errno::from)
@@ -192,17 +198,17 @@ pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, group: *const c_char) ->
 pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, endpoint: *const c_char) -> u32 {
     call(0, || {
         let socket = SOCKETS.find(socket)?;
-        // SAFETY: the caller vouches for it.
-        let endpoint = unsafe { text(endpoint)? };
         if socket.socket_type != SocketType::Peer {
             return fail(ENOTSUP);
         }
+        // SAFETY: the caller vouches for it.
+        let endpoint = unsafe { text(endpoint)? };
         let mut open = socket.enter()?;
         if open.settings.int(IMMEDIATE) != 0 {
             return fail(EFAULT);
         }
         let endpoint = super::endpoints::parsed(endpoint)?;
-        open.check_threads(&endpoint)?;
+        open.check(&endpoint)?;
         let peer = open.socket.connect_peer(endpoint).map_err(Errno::from)?;
         Ok(peer.number())
     })
@@ -240,11 +246,11 @@ pub unsafe extern "C" fn zmq_socket_get_peer_state(
 ) -> c_int {
     call(-1, || {
         let socket = SOCKETS.find(socket)?;
-        // SAFETY: the caller vouches for it.
-        let id = unsafe { bytes(id, length) }.map_err(|_| Errno(EINVAL))?;
         if socket.socket_type != SocketType::Router {
             return fail(ENOTSUP);
         }
+        // SAFETY: the caller vouches for it.
+        let id = unsafe { bytes(id, length) }.map_err(|_| Errno(EINVAL))?;
         match socket.enter()?.socket.has_room_for(id) {
             Some(true) => Ok(POLLOUT.into()),
             Some(false) => Ok(0),

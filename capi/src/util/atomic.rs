@@ -33,12 +33,12 @@ pub extern "C" fn zmq_atomic_counter_inc(counter: *mut c_void) -> c_int {
     })
 }
 
-/// Takes one from a counter, and returns whether it is more than zero still.
+/// Takes one from a counter, and returns whether it is not at zero.
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_atomic_counter_dec(counter: *mut c_void) -> c_int {
     call(-1, || {
         let before = COUNTERS.find(counter)?.fetch_sub(1, Ordering::SeqCst);
-        Ok((before.wrapping_sub(1) > 0).into())
+        Ok((before != 1).into())
     })
 }
 

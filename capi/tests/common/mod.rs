@@ -142,3 +142,36 @@ pub fn is_readable(fd: c_int, within: Duration) -> bool {
 
 /// How long what has to happen may take.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Sets an option to bytes.
+pub fn set_bytes(socket: &Socket, option: c_int, value: &[u8]) -> c_int {
+    unsafe { zmq::zmq_setsockopt(socket.0, option, value.as_ptr().cast(), value.len()) }
+}
+
+/// Reads an option as bytes.
+pub fn get_bytes(socket: &Socket, option: c_int) -> Vec<u8> {
+    let (mut value, mut length) = ([0u8; 512], 512);
+    let got = unsafe {
+        zmq::zmq_getsockopt(socket.0, option, value.as_mut_ptr().cast(), &raw mut length)
+    };
+    assert_eq!(got, 0, "errno {}", zmq::zmq_errno());
+    value[..length].to_vec()
+}
+
+/// Tries to connect, and returns the number of the failure.
+pub fn connect_error(socket: &Socket, endpoint: &str) -> c_int {
+    let endpoint = CString::new(endpoint).unwrap();
+    match unsafe { zmq::zmq_connect(socket.0, endpoint.as_ptr()) } {
+        0 => 0,
+        _ => zmq::zmq_errno(),
+    }
+}
+
+/// Tries to bind, and returns the number of the failure.
+pub fn bind_error(socket: &Socket, endpoint: &str) -> c_int {
+    let endpoint = CString::new(endpoint).unwrap();
+    match unsafe { zmq::zmq_bind(socket.0, endpoint.as_ptr()) } {
+        0 => 0,
+        _ => zmq::zmq_errno(),
+    }
+}
