@@ -1,10 +1,20 @@
 //! How a command ends that did not do what it was asked: one line on standard error, and an exit code for scripts.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
-/// Why a command ends. Each kind has an exit code, which the help of `pzmq` lists; 2 is clap's, for arguments that cannot be
-/// read.
+/// The exit codes as the help of `pzmq` lists them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or whoever read the output has gone
+  1    what was asked for did not work; of `doctor`: something is wrong
+  2    the arguments cannot be read, or make no sense
+  3    time-out: nothing came, nobody took it, no answer
+  4    the input cannot be read: malformed JSON, broken hex, a line that is too long
+  130  ended by Ctrl-C; 143: ended by SIGTERM";
+
+/// Why a command ends. Each kind has an exit code; 2 is clap's, too, for arguments that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// What was asked for did not work.
@@ -13,6 +23,18 @@ pub(crate) enum Failure {
     /// The arguments can be read, and do not make sense.
     #[error("{0}")]
     Usage(String),
+    /// It took longer than it was allowed to.
+    #[error("{0}")]
+    TimedOut(String),
+    /// What was read is malformed.
+    #[error("{0}")]
+    Input(String),
+    /// A signal ended the command, which has said all there is to say.
+    #[error("ended by signal {0}")]
+    Interrupted(u8),
+    /// Whoever read standard output has gone: nothing is wrong, and nothing is left to do.
+    #[error("nobody reads standard output")]
+    OutputClosed,
 }
 
 impl Failure {
@@ -21,12 +43,27 @@ impl Failure {
         Failure::Failed(format!("{tried}: {why}"))
     }
 
-    /// Writes the line, and returns the exit code.
+    /// Says why standard output takes nothing.
+    pub(crate) fn output(why: &io::Error) -> Self {
+        match why.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::of("cannot write to standard output", why),
+        }
+    }
+
+    /// Writes the line, if there is anything to say, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("pzmq: {self}");
-        ExitCode::from(match self {
-            Failure::Failed(_) => 1,
-            Failure::Usage(_) => 2,
-        })
+        let (code, is_silent) = match self {
+            Failure::OutputClosed => (0, true),
+            Failure::Failed(_) => (1, false),
+            Failure::Usage(_) => (2, false),
+            Failure::TimedOut(_) => (3, false),
+            Failure::Input(_) => (4, false),
+            Failure::Interrupted(signal) => (128 + signal, true),
+        };
+        if !is_silent {
+            crate::say(self);
+        }
+        ExitCode::from(code)
     }
 }

@@ -1,22 +1,32 @@
 //! `pzmq`: ZeroMQ sockets from the command line, and a window into running systems.
 //!
 //! Each command is a module with its `Args`, which clap reads, and a `run`. What they share: the arguments that make a
-//! socket (`socket_args`), and how a command ends (`failure`). Everything stands on `purezmq`'s public interface.
+//! socket (`socket_args`), how arguments are read (`values`), signals (`interrupt`), and how a command ends (`failure`).
+//! Everything stands on `purezmq`'s public interface.
 
 mod failure;
+mod interrupt;
 mod keygen;
+mod logs;
 mod socket_args;
+mod tls_args;
+mod values;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// ZeroMQ sockets from the command line, and a window into running systems
 #[derive(Parser)]
-#[command(name = "pzmq", version, arg_required_else_help = true)]
+#[command(name = "pzmq", version, arg_required_else_help = true, after_help = failure::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Log what the library does to standard error; -vv and -vvv say more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -25,11 +35,18 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
+    let cli = Cli::parse();
+    logs::begin(cli.verbose);
+    let ended = match cli.command {
         Command::Keygen(args) => keygen::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Writes a line to standard error. That nobody reads it is no reason to end.
+pub(crate) fn say(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "pzmq: {what}");
 }

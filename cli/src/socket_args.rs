@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use purezmq::options::{OptionId, Options};
-use purezmq::security::{KeyPair, PublicKey, Security, load_certificate};
-use purezmq::{AnySocket, Context, SocketType};
+use purezmq::security::{CurveKeys, KeyPair, PlainUsers, PublicKey, Security, load_certificate};
+use purezmq::{AnySocket, BindError, ConnectError, Context, SocketType};
 
 use crate::failure::Failure;
+use crate::say;
+use crate::tls_args::TlsArgs;
 
 #[derive(clap::Args)]
 pub(crate) struct SocketArgs {
@@ -16,11 +18,20 @@ pub(crate) struct SocketArgs {
     /// Connect to this endpoint; may be given more than once
     #[arg(long, short, value_name = "ENDPOINT")]
     connect: Vec<String>,
-    /// Set an option of the socket, by our name or libzmq's: `send_hwm=10`, `SNDHWM=10`
+    #[command(flatten)]
+    setup: SetupArgs,
+}
+
+/// What a socket is like, wherever it is bound or connected.
+#[derive(clap::Args)]
+pub(crate) struct SetupArgs {
+    /// Set an option, by our name or libzmq's: send_hwm=10, SNDHWM=10
     #[arg(long, short, value_name = "OPTION=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     security: SecurityArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 #[derive(clap::Args)]
@@ -28,11 +39,21 @@ struct SecurityArgs {
     /// Be a PLAIN client with this name and password
     #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "curve")]
     plain: Option<String>,
-    /// Speak CURVE with the keys of this certificate file (`pzmq keygen`): as a server, unless --server-key is given
+    /// Be a PLAIN server; the file has a line USER=PASSWORD for each client
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plain", "curve", "server_key"])]
+    plain_users: Option<PathBuf>,
+    /// Speak CURVE with the keys of this file; as server without --server-key
     #[arg(long, value_name = "FILE")]
     curve: Option<PathBuf>,
-    /// Be a CURVE client of the server with this public key: a certificate file, or 40 characters of Z85. Without --curve,
-    /// the own keys are made up
+    /// Let in only CURVE clients whose certificates are in this directory
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        requires = "curve",
+        conflicts_with = "server_key"
+    )]
+    curve_clients: Option<PathBuf>,
+    /// Be a CURVE client of this server: a certificate file, or Z85
     #[arg(long, value_name = "KEY", conflicts_with = "plain")]
     server_key: Option<String>,
 }
@@ -45,34 +66,84 @@ impl SocketArgs {
         socket_type: SocketType,
         context: &Context,
     ) -> Result<AnySocket, Failure> {
+        let options = self.options(socket_type)?;
+        self.open_with(socket_type, context, options).await
+    }
+
+    /// Does the same, with options that [`options`](Self::options) has returned and the command has changed.
+    pub(crate) async fn open_with(
+        &self,
+        socket_type: SocketType,
+        context: &Context,
+        options: Options,
+    ) -> Result<AnySocket, Failure> {
         if self.bind.is_empty() && self.connect.is_empty() {
             return Err(Failure::Usage(
                 "nowhere to go: give --bind ENDPOINT or --connect ENDPOINT".to_owned(),
             ));
         }
-        let options = self.options(socket_type)?;
+        self.setup.prepare(context);
         let mut socket = AnySocket::with_options(socket_type, context, options)
             .map_err(|error| Failure::Usage(error.to_string()))?;
-        for endpoint in &self.bind {
-            let bound = socket
-                .bind(endpoint.as_str())
-                .await
-                .map_err(|error| Failure::Failed(error.to_string()))?;
-            if bound.to_string() != *endpoint {
-                eprintln!("pzmq: bound to {bound}");
-            }
-        }
-        for endpoint in &self.connect {
-            socket
-                .connect(endpoint.as_str())
-                .map_err(|error| Failure::Failed(error.to_string()))?;
-        }
+        attach(&mut socket, &self.bind, &self.connect).await?;
         Ok(socket)
     }
 
     /// Returns the options of a socket of this type as the arguments have them.
     pub(crate) fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
+        self.setup.options(socket_type)
+    }
+
+    /// Returns all endpoints.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.bind.iter().chain(&self.connect).map(String::as_str)
+    }
+}
+
+/// Binds and connects a socket.
+pub(crate) async fn attach(
+    socket: &mut AnySocket,
+    bind: &[String],
+    connect: &[String],
+) -> Result<(), Failure> {
+    for endpoint in bind {
+        let bound = socket.bind(endpoint.as_str()).await;
+        let bound = bound.map_err(|error| match error {
+            BindError::Endpoint(error) => Failure::Usage(error.to_string()),
+            error => Failure::Failed(error.to_string()),
+        })?;
+        if bound.to_string() != *endpoint {
+            say(format_args!("bound to {bound}"));
+        }
+    }
+    for endpoint in connect {
+        let connected = socket.connect(endpoint.as_str());
+        connected.map_err(|error| match error {
+            ConnectError::Endpoint(error) => Failure::Usage(error.to_string()),
+            error => Failure::Failed(error.to_string()),
+        })?;
+    }
+    Ok(())
+}
+
+impl SetupArgs {
+    /// Tells the context who may come in, if the arguments say so.
+    pub(crate) fn prepare(&self, context: &Context) {
+        if let Some(file) = &self.security.plain_users {
+            context.set_authenticator(PlainUsers::watch_file(file));
+        }
+        if let Some(directory) = &self.security.curve_clients {
+            context.set_authenticator(CurveKeys::directory(directory));
+        }
+    }
+
+    /// Returns the options of a socket of this type as the arguments have them.
+    pub(crate) fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
         let mut options = Options::of(socket_type);
+        if let Some(security) = self.security.chosen()? {
+            options.set_security(security);
+        }
+        self.tls.set(&mut options)?;
         for setting in &self.set {
             let usage = |why: String| Failure::Usage(format!("--set {setting}: {why}"));
             let (name, value) = setting
@@ -86,15 +157,19 @@ impl SocketArgs {
                 .set(id, value)
                 .map_err(|error| usage(error.to_string()))?;
         }
-        if let Some(security) = self.security.chosen()? {
-            options.set_security(security);
-        }
         Ok(options)
     }
 }
 
 impl SecurityArgs {
     fn chosen(&self) -> Result<Option<Security>, Failure> {
+        if let Some(file) = &self.plain_users {
+            let read = PlainUsers::from_file(file);
+            read.map_err(|error| {
+                Failure::of(format_args!("cannot read {}", file.display()), &error)
+            })?;
+            return Ok(Some(Security::plain_server()));
+        }
         if let Some(plain) = &self.plain {
             let (user, password) = plain
                 .split_once(':')

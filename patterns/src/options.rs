@@ -173,6 +173,22 @@ impl Options {
         self.security = security;
     }
 
+    /// Sets what endpoints bound at `tls+tcp://` and `wss://` prove, which has no plain value: the builder's method
+    /// [`tls_server`](crate::socket::Builder::tls_server).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn set_tls_server(&mut self, config: impl Into<Arc<rustls::ServerConfig>>) {
+        self.tls_server = Some(config.into());
+    }
+
+    /// Sets how endpoints connected to `tls+tcp://` and `wss://` verify the server, which has no plain value: the builder's
+    /// method [`tls_client`](crate::socket::Builder::tls_client).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn set_tls_client(&mut self, config: impl Into<Arc<rustls::ClientConfig>>) {
+        self.tls_client = Some(config.into());
+    }
+
     /// Says whether sockets of this type have the option.
     #[must_use]
     pub fn has(&self, id: OptionId) -> bool {
