@@ -5,10 +5,15 @@
 //! Everything stands on `purezmq`'s public interface.
 
 mod failure;
+mod format;
 mod interrupt;
 mod keygen;
 mod logs;
+mod pace;
+mod sink;
+mod socket;
 mod socket_args;
+mod source;
 mod tls_args;
 mod values;
 
@@ -17,6 +22,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
 
 /// ZeroMQ sockets from the command line, and a window into running systems
 #[derive(Parser)]
@@ -31,6 +38,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Socket(socket::Command),
     Keygen(keygen::Args),
 }
 
@@ -38,12 +47,22 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     logs::begin(cli.verbose);
     let ended = match cli.command {
+        Command::Socket(command) => socket::run(command.socket_type, command.args),
         Command::Keygen(args) => keygen::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Runs a command's future on a runtime of its own, on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start a runtime", &error))?;
+    runtime.block_on(future)
 }
 
 /// Writes a line to standard error. That nobody reads it is no reason to end.

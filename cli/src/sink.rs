@@ -1,0 +1,87 @@
+//! Where received messages go: standard output, which a thread writes, so that one who reads slowly stops neither the
+//! connections nor Ctrl-C.
+
+use std::io::{self, Write};
+use std::thread;
+
+use purezmq::Message;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::failure::Failure;
+use crate::format::Format;
+
+/// How many pieces may wait to be written.
+const AHEAD: usize = 2;
+
+/// Writes one message after the other.
+pub(crate) struct Sink {
+    format: Format,
+    piece: Vec<u8>,
+    pieces: Option<mpsc::Sender<Vec<u8>>>,
+    ended: oneshot::Receiver<io::Result<()>>,
+}
+
+impl Sink {
+    /// Makes a sink of standard output.
+    pub(crate) fn standard_output(format: Format) -> Self {
+        let (pieces, mut to_write) = mpsc::channel::<Vec<u8>>(AHEAD);
+        let (end, ended) = oneshot::channel();
+        thread::spawn(move || {
+            let mut output = io::stdout().lock();
+            let mut write = || {
+                while let Some(piece) = to_write.blocking_recv() {
+                    output.write_all(&piece)?;
+                    output.flush()?;
+                }
+                Ok(())
+            };
+            let written = write();
+            // So that who waits for room hears of the end.
+            drop(to_write);
+            let _ = end.send(written);
+        });
+        Sink {
+            format,
+            piece: Vec::new(),
+            pieces: Some(pieces),
+            ended,
+        }
+    }
+
+    /// Puts a message behind others. It is written with the next [`flush`](Self::flush).
+    pub(crate) fn put(&mut self, message: &Message) {
+        self.format.write(message, &mut self.piece);
+    }
+
+    /// Has what was put be written, and waits for room. Cancel safe: what has no room stays.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let Some(pieces) = &self.pieces else {
+            return Err(Failure::OutputClosed);
+        };
+        if let Ok(place) = pieces.reserve().await {
+            let size = self.piece.len();
+            place.send(std::mem::replace(&mut self.piece, Vec::with_capacity(size)));
+            return Ok(());
+        }
+        self.end().await
+    }
+
+    /// Writes all there is, and waits until it is written.
+    pub(crate) async fn finish(&mut self) -> Result<(), Failure> {
+        let flushed = self.flush().await;
+        flushed.and(self.end().await)
+    }
+
+    async fn end(&mut self) -> Result<(), Failure> {
+        if self.pieces.take().is_none() {
+            return Ok(());
+        }
+        match (&mut self.ended).await {
+            Ok(written) => written.map_err(|error| Failure::output(&error)),
+            Err(_) => Err(Failure::OutputClosed),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `pzmq push`, `pull`, `req` and all other socket types: messages from standard input to a socket, and from a socket to
+//! standard output. One implementation: what a type can do, its [`Rules`] say.
+
+mod command;
+mod reply;
+mod talk;
+
+use std::time::Duration;
+
+use purezmq::options::{OptionId, Options, Value};
+use purezmq::{AnySocket, Capability, CloseReport, Context, Endpoint, Rules, SocketType};
+
+pub(crate) use self::command::Command;
+use self::reply::Replies;
+use self::talk::Talk;
+use crate::failure::Failure;
+use crate::format::{Form, Format};
+use crate::interrupt::Interrupt;
+use crate::pace::Pace;
+use crate::say;
+use crate::sink::Sink;
+use crate::socket_args::SocketArgs;
+use crate::source::Source;
+use crate::values::{duration, escaped, size};
+
+/// How long what was sent may still leave after Ctrl-C.
+const LINGER: Duration = Duration::from_secs(1);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Messages to send, in place of standard input; with --format file, files
+    #[arg(value_name = "MESSAGE")]
+    messages: Vec<String>,
+    #[command(flatten)]
+    socket: SocketArgs,
+    /// Subscribe to messages that begin so; may be given more than once (default: all)
+    #[arg(long, value_name = "TOPIC", value_parser = escaped)]
+    subscribe: Vec<Vec<u8>>,
+    /// Join this group; may be given more than once
+    #[arg(long, value_name = "GROUP")]
+    join: Vec<String>,
+    /// How messages are read and written
+    #[arg(
+        long,
+        short,
+        value_enum,
+        default_value = "lines",
+        hide_possible_values = true
+    )]
+    #[arg(help = "How messages are read and written: lines, length, json, hex, file")]
+    format: Form,
+    /// Of lines: divide them into frames at this text (tabs are written by default)
+    #[arg(long, short, value_name = "TEXT", value_parser = escaped)]
+    delimiter: Option<Vec<u8>>,
+    /// How long a message that is read may be
+    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = size)]
+    max_size: usize,
+    /// End after so many messages: received; or sent, if it only sends or asks
+    #[arg(long, short = 'n', value_name = "NUMBER")]
+    count: Option<u64>,
+    /// Send a message each time so much has passed; those given begin anew
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    interval: Option<Duration>,
+    /// Send so many messages a second; those given begin anew
+    #[arg(long, value_name = "NUMBER", conflicts_with = "interval")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// End if nothing came, or nobody took a message, for so long
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Before sending, wait for so many subscribers; 0 sends at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    wait: usize,
+    /// Send each message back to where it came from
+    #[arg(long, conflicts_with = "exec")]
+    echo: bool,
+    /// Answer each message with what a shell command makes of it
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+    /// How many commands may run at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, requires = "exec")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+}
+
+pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
+    let rules = Rules::of(socket_type).expect("each command is a row");
+    args.check(rules)?;
+    crate::block_on(async {
+        let mut interrupt = Interrupt::listen()?;
+        let context = Context::new();
+        let options = args.options(socket_type)?;
+        let socket = args.socket.open_with(socket_type, &context, options);
+        let mut socket = socket.await?;
+        args.subscribe(&mut socket, rules)?;
+        let mut talk = args.talk(rules);
+        let (socket, ended) = talk.run(socket, &mut interrupt).await;
+        let written = talk.finish().await;
+        if let Err(Failure::Interrupted(_)) = ended {
+            say(talk.tally());
+        }
+        let limit = match (&ended, args.timeout) {
+            (Ok(()), limit) => limit,
+            (Err(_), limit) => Some(limit.map_or(LINGER, |limit| limit.min(LINGER))),
+        };
+        let closed = tokio::select! {
+            report = close(socket, limit) => left(report, &args, limit),
+            signal = interrupt.next() => Err(signal),
+        };
+        ended.and(written).and(closed)
+    })
+}
+
+async fn close(socket: AnySocket, limit: Option<Duration>) -> CloseReport {
+    match limit {
+        Some(limit) => socket.close_within(limit).await,
+        None => socket.close().await,
+    }
+}
+
+/// Says what was left when the socket was closed.
+fn left(report: CloseReport, args: &Args, limit: Option<Duration>) -> Result<(), Failure> {
+    if report.unread > 0 && args.count.is_some_and(|count| count > 0) {
+        let unread = report.unread;
+        say(format_args!(
+            "{unread} more had come, and nobody gets them now"
+        ));
+    }
+    if report.unsent == 0 {
+        return Ok(());
+    }
+    let what = format!("{} messages were left unsent", report.unsent);
+    Err(match limit {
+        Some(_) => Failure::TimedOut(what),
+        None => Failure::Failed(what),
+    })
+}
+
+impl Args {
+    /// Refuses what the socket type has no use for.
+    fn check(&self, rules: &Rules) -> Result<(), Failure> {
+        let sends = rules.has(Capability::Sends);
+        let given = [
+            (!sends && !self.messages.is_empty(), "a message to send"),
+            (!sends && self.interval.is_some(), "--interval"),
+            (!sends && self.rate.is_some(), "--rate"),
+            (
+                !self.subscribe.is_empty() && !rules.subscribes,
+                "--subscribe",
+            ),
+            (!self.join.is_empty() && !joins(rules), "--join"),
+            (self.echo && !answers(rules), "--echo"),
+            (self.exec.is_some() && !answers(rules), "--exec"),
+        ];
+        if let Some((_, what)) = given.iter().find(|(is_wrong, _)| *is_wrong) {
+            let kind = rules.socket_type;
+            return Err(Failure::Usage(format!("a {kind} has no use for {what}")));
+        }
+        if (self.echo || self.exec.is_some()) && !self.messages.is_empty() {
+            let why = "--echo and --exec make the answers: there is no use for a message to send";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        if self.delimiter.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Failure::Usage("--delimiter is empty".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
+        let mut options = self.socket.options(socket_type)?;
+        if let Some(limit) = self.timeout {
+            for name in ["send_timeout", "recv_timeout"] {
+                let id = OptionId::by_name(name).expect("an option");
+                if options.has(id) {
+                    let set = options.set(id, Value::Duration(limit));
+                    set.map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn subscribe(&self, socket: &mut AnySocket, rules: &Rules) -> Result<(), Failure> {
+        for group in &self.join {
+            let joined = socket.join(group);
+            joined.map_err(|error| Failure::Usage(format!("--join {group}: {error}")))?;
+        }
+        if self.subscribe.is_empty() && rules.has(Capability::Subscribes) {
+            socket.subscribe("");
+        }
+        for topic in &self.subscribe {
+            socket.subscribe(topic);
+        }
+        Ok(())
+    }
+
+    fn talk(&self, rules: &'static Rules) -> Talk {
+        let format = Format {
+            form: self.format,
+            delimiter: self.delimiter.clone(),
+            max_size: self.max_size,
+        };
+        let replies = match &self.exec {
+            Some(command) => Some(Replies::exec(command, format.clone(), self.jobs, rules)),
+            None => self.echo.then(|| Replies::echo(rules)),
+        };
+        let rate = self.rate.map(|rate| Duration::from_secs(1) / rate);
+        let interval = self.interval.or(rate);
+        // What only sends, or asks, counts what it sends.
+        let counts_sent = !rules.has(Capability::Receives) || rules.has(Capability::Requests);
+        let repeats = interval.is_some() || self.count.is_some() && counts_sent;
+        let sends = rules.has(Capability::Sends) && replies.is_none();
+        Talk {
+            rules,
+            source: sends.then(|| match self.messages.is_empty() {
+                true => Source::standard_input(format.clone()),
+                false => Source::given(format.clone(), self.messages.clone(), repeats),
+            }),
+            sink: Sink::standard_output(format),
+            replies,
+            pace: Pace::new(interval),
+            count: self.count,
+            timeout: self.timeout,
+            wait: if self.has_subscribers(rules) {
+                self.wait
+            } else {
+                0
+            },
+            tally: talk::Tally::new(),
+        }
+    }
+
+    /// Returns whether peers tell what they want: not those that datagrams reach.
+    fn has_subscribers(&self, rules: &Rules) -> bool {
+        let is_told = |endpoint: &str| {
+            let endpoint = endpoint.parse::<Endpoint>();
+            endpoint.is_ok_and(|endpoint| endpoint.udp().is_none())
+        };
+        rules.publishes && self.socket.endpoints().any(is_told)
+    }
+}
+
+/// Returns whether the type receives what is for groups.
+fn joins(rules: &Rules) -> bool {
+    rules.socket_type.sends_groups()
+}
+
+/// Returns whether the type can answer what it receives.
+fn answers(rules: &Rules) -> bool {
+    let talks = rules.has(Capability::Sends) && rules.has(Capability::Receives);
+    talks
+        && rules.has(Capability::Zmtp)
+        && !rules.has(Capability::Requests)
+        && !rules.publishes
+        && !rules.subscribes
+}
