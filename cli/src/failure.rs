@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     /// The arguments can be read, and do not make sense.
     #[error("{0}")]
     Usage(String),
+    /// What was looked for is wrong, and all of it has been said.
+    #[error("something is wrong")]
+    Told,
     /// It took longer than it was allowed to.
     #[error("{0}")]
     TimedOut(String),
@@ -56,6 +59,7 @@ impl Failure {
         let (code, is_silent) = match self {
             Failure::OutputClosed => (0, true),
             Failure::Failed(_) => (1, false),
+            Failure::Told => (1, true),
             Failure::Usage(_) => (2, false),
             Failure::TimedOut(_) => (3, false),
             Failure::Input(_) => (4, false),

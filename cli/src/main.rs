@@ -4,12 +4,17 @@
 //! socket (`socket_args`), how arguments are read (`values`), signals (`interrupt`), and how a command ends (`failure`).
 //! Everything stands on `purezmq`'s public interface.
 
+mod doctor;
 mod failure;
 mod format;
+mod generate;
 mod interrupt;
 mod keygen;
 mod logs;
 mod pace;
+mod ping;
+mod probe;
+mod proxy;
 mod sink;
 mod socket;
 mod socket_args;
@@ -21,13 +26,13 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
 
 /// ZeroMQ sockets from the command line, and a window into running systems
 #[derive(Parser)]
-#[command(name = "pzmq", version, arg_required_else_help = true, after_help = failure::EXIT_CODES)]
+#[command(name = "pzmq", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,6 +46,24 @@ enum Command {
     #[command(flatten)]
     Socket(socket::Command),
     Keygen(keygen::Args),
+    Ping(ping::Args),
+    Doctor(doctor::Args),
+    Proxy(proxy::Args),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
+
+const EXAMPLES: &str = "Examples:
+  pzmq sub --connect tcp://localhost:5555 --subscribe weather.
+  echo hello | pzmq push --connect tcp://localhost:5555
+  pzmq rep --bind tcp://*:5555 --exec 'tr a-z A-Z'";
+
+fn after_help() -> String {
+    let sockets = socket::Command::names().join(" ");
+    format!(
+        "Sockets, of which `pzmq push --help` and so on tells more:\n  {sockets}\n\n{EXAMPLES}\n\n{}",
+        failure::EXIT_CODES
+    )
 }
 
 fn main() -> ExitCode {
@@ -49,6 +72,11 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Socket(command) => socket::run(command.socket_type, command.args),
         Command::Keygen(args) => keygen::run(args),
+        Command::Ping(args) => ping::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::Completions(args) => generate::completions(args, Cli::command()),
+        Command::Man(args) => generate::man(args, Cli::command()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +91,14 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
         .build()
         .map_err(|error| Failure::of("cannot start a runtime", &error))?;
     runtime.block_on(future)
+}
+
+/// Writes to standard output, at once.
+pub(crate) fn print(what: impl Display) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    write!(output, "{what}")
+        .and_then(|()| output.flush())
+        .map_err(|error| Failure::output(&error))
 }
 
 /// Writes a line to standard error. That nobody reads it is no reason to end.

@@ -7,8 +7,10 @@ mod talk;
 
 use std::time::Duration;
 
-use purezmq::options::{OptionId, Options, Value};
-use purezmq::{AnySocket, Capability, CloseReport, Context, Endpoint, Rules, SocketType};
+use purezmq::options::{OptionId, Value};
+use purezmq::{
+    AnySocket, Capability, CloseReport, Context, Endpoint, OptionError, Rules, SocketType,
+};
 
 pub(crate) use self::command::Command;
 use self::reply::Replies;
@@ -89,9 +91,8 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
     crate::block_on(async {
         let mut interrupt = Interrupt::listen()?;
         let context = Context::new();
-        let options = args.options(socket_type)?;
-        let socket = args.socket.open_with(socket_type, &context, options);
-        let mut socket = socket.await?;
+        let mut socket = args.socket.open(socket_type, &context).await?;
+        args.limit(&mut socket)?;
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
         let (socket, ended) = talk.run(socket, &mut interrupt).await;
@@ -166,18 +167,20 @@ impl Args {
         Ok(())
     }
 
-    fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
-        let mut options = self.socket.options(socket_type)?;
-        if let Some(limit) = self.timeout {
-            for name in ["send_timeout", "recv_timeout"] {
-                let id = OptionId::by_name(name).expect("an option");
-                if options.has(id) {
-                    let set = options.set(id, Value::Duration(limit));
-                    set.map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
-                }
+    /// Lets no call wait for longer than `--timeout`.
+    fn limit(&self, socket: &mut AnySocket) -> Result<(), Failure> {
+        let Some(limit) = self.timeout else {
+            return Ok(());
+        };
+        let mut options = socket.options();
+        let usage = |error: OptionError| Failure::Usage(format!("--timeout: {error}"));
+        for name in ["send_timeout", "recv_timeout"] {
+            let id = OptionId::by_name(name).expect("an option");
+            if options.has(id) {
+                options.set(id, Value::Duration(limit)).map_err(usage)?;
             }
         }
-        Ok(options)
+        socket.set_options(options).map_err(usage)
     }
 
     fn subscribe(&self, socket: &mut AnySocket, rules: &Rules) -> Result<(), Failure> {

@@ -35,7 +35,7 @@ pub(crate) struct SetupArgs {
 }
 
 #[derive(clap::Args)]
-struct SecurityArgs {
+pub(crate) struct SecurityArgs {
     /// Be a PLAIN client with this name and password
     #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "curve")]
     plain: Option<String>,
@@ -66,23 +66,13 @@ impl SocketArgs {
         socket_type: SocketType,
         context: &Context,
     ) -> Result<AnySocket, Failure> {
-        let options = self.options(socket_type)?;
-        self.open_with(socket_type, context, options).await
-    }
-
-    /// Does the same, with options that [`options`](Self::options) has returned and the command has changed.
-    pub(crate) async fn open_with(
-        &self,
-        socket_type: SocketType,
-        context: &Context,
-        options: Options,
-    ) -> Result<AnySocket, Failure> {
         if self.bind.is_empty() && self.connect.is_empty() {
             return Err(Failure::Usage(
                 "nowhere to go: give --bind ENDPOINT or --connect ENDPOINT".to_owned(),
             ));
         }
         self.setup.prepare(context);
+        let options = self.options(socket_type)?;
         let mut socket = AnySocket::with_options(socket_type, context, options)
             .map_err(|error| Failure::Usage(error.to_string()))?;
         attach(&mut socket, &self.bind, &self.connect).await?;
@@ -162,7 +152,8 @@ impl SetupArgs {
 }
 
 impl SecurityArgs {
-    fn chosen(&self) -> Result<Option<Security>, Failure> {
+    /// Returns the mechanism that the arguments ask for; `None`: none.
+    pub(crate) fn chosen(&self) -> Result<Option<Security>, Failure> {
         if let Some(file) = &self.plain_users {
             let read = PlainUsers::from_file(file);
             read.map_err(|error| {

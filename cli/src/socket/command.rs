@@ -12,6 +12,13 @@ pub(crate) struct Command {
     pub(crate) args: Args,
 }
 
+impl Command {
+    /// Returns the names of all types' commands.
+    pub(crate) fn names() -> Vec<String> {
+        RULES.iter().map(name).collect()
+    }
+}
+
 /// Returns the name of a type's command: `push`.
 fn name(rules: &Rules) -> String {
     rules.socket_type.name().to_ascii_lowercase()

@@ -1,0 +1,319 @@
+//! A connection made by hand, with the protocol of `purezmq::zmtp`: for commands that look at one peer and have to see more
+//! than a socket shows (`ping`, `doctor`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use purezmq::endpoint::Host;
+use purezmq::rules::Work;
+use purezmq::security::Security;
+use purezmq::zmtp::wire::greeting::{self, GREETING, Greeting};
+use purezmq::zmtp::{self, Config, Connection, Engine, Event, Heartbeat, Incompatible, PeerInfo};
+use purezmq::{Endpoint, Message, Rules, SocketType};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+
+/// Where a peer may be.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Path(PathBuf),
+    #[cfg(target_os = "linux")]
+    Abstract(String),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Tcp(address) => address.fmt(f),
+            #[cfg(unix)]
+            Place::Path(path) => path.display().fmt(f),
+            #[cfg(target_os = "linux")]
+            Place::Abstract(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+/// Reads an endpoint that a connection can be made to by hand.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, Failure> {
+    let endpoint: Endpoint = text
+        .parse()
+        .map_err(|error: purezmq::EndpointError| Failure::Usage(error.to_string()))?;
+    match endpoint.transport() {
+        "tcp" | "ipc" => Ok(endpoint),
+        other => Err(Failure::Usage(format!(
+            "{text}: this command looks at tcp:// and ipc://, and not at {other}://"
+        ))),
+    }
+}
+
+/// Finds out where an endpoint is: several places, if its name has several addresses.
+pub(crate) async fn places(endpoint: &Endpoint) -> io::Result<Vec<Place>> {
+    #[cfg(unix)]
+    if let Some(ipc) = endpoint.ipc() {
+        if let Some(path) = ipc.path() {
+            return Ok(vec![Place::Path(path.to_owned())]);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(name) = ipc.abstract_name() {
+            return Ok(vec![Place::Abstract(name.to_owned())]);
+        }
+    }
+    let unnamed = || io::Error::other("an endpoint to connect to has a host and a port");
+    let tcp = endpoint.tcp().ok_or_else(unnamed)?;
+    let port = tcp.port().ok_or_else(unnamed)?;
+    let found = match tcp.host() {
+        Host::V4(address) => return Ok(vec![Place::Tcp((*address, port).into())]),
+        Host::V6 { address, zone } => {
+            let zone = zone.as_ref().map(|zone| format!("%{zone}"));
+            lookup_host(format!("[{address}{}]:{port}", zone.unwrap_or_default())).await?
+        }
+        Host::Name(name) => lookup_host(format!("{name}:{port}")).await?,
+        _ => return Err(unnamed()),
+    };
+    let places: Vec<_> = found.map(Place::Tcp).collect();
+    match places.is_empty() {
+        true => Err(io::Error::other("it has no address")),
+        false => Ok(places),
+    }
+}
+
+/// A stream of bytes.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// Connects, within a limit.
+pub(crate) async fn dial(place: &Place, limit: Duration) -> io::Result<Box<dyn Stream>> {
+    let connected = async {
+        Ok::<Box<dyn Stream>, io::Error>(match place {
+            Place::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            #[cfg(unix)]
+            Place::Path(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
+            #[cfg(target_os = "linux")]
+            Place::Abstract(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                use std::os::unix::net;
+                let address = net::SocketAddr::from_abstract_name(name)?;
+                let stream = net::UnixStream::connect_addr(&address)?;
+                stream.set_nonblocking(true)?;
+                Box::new(tokio::net::UnixStream::from_std(stream)?)
+            }
+        })
+    };
+    timeout(limit, connected)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// How a connection ended, or did not get on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    #[error("it closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("no answer in time")]
+    Silent,
+    #[error(transparent)]
+    Protocol(#[from] zmtp::Error),
+}
+
+/// A connection to a peer.
+pub(crate) struct Link {
+    stream: Box<dyn Stream>,
+    engine: Connection,
+    /// The first bytes that came, enough to tell what speaks.
+    first: Vec<u8>,
+    /// How many bytes came.
+    heard: usize,
+    /// What came with the last read.
+    read: Vec<u8>,
+    peer: Option<PeerInfo>,
+}
+
+impl Link {
+    /// Speaks ZMTP over a stream, as a socket of this type.
+    pub(crate) fn new(stream: Box<dyn Stream>, own: SocketType, security: Security) -> Self {
+        let mut config = Config::new(own);
+        config.mechanism = security;
+        config.handshake_timeout = None;
+        // Each call for `ping` is one; that it is answered in time, `ping` looks at.
+        config.heartbeat = Some(Heartbeat {
+            interval: Duration::from_millis(1),
+            timeout: Duration::from_secs(86_400),
+            ttl: Duration::ZERO,
+        });
+        Link {
+            stream,
+            engine: Connection::new(config, Instant::now()),
+            first: Vec::new(),
+            heard: 0,
+            read: Vec::new(),
+            peer: None,
+        }
+    }
+
+    /// Greets the peer, and shakes hands with it.
+    pub(crate) async fn meet(&mut self, limit: Duration) -> Result<PeerInfo, End> {
+        self.within(limit, |link| link.peer.take()).await
+    }
+
+    /// Waits for the peer's greeting, and no longer.
+    pub(crate) async fn greet(&mut self, limit: Duration) -> Result<(), End> {
+        let greeted = |link: &mut Link| (link.heard >= GREETING).then_some(());
+        self.within(limit, greeted).await
+    }
+
+    /// Sends a PING, and returns how long its answer took.
+    pub(crate) async fn ping(&mut self, limit: Duration) -> Result<Duration, End> {
+        // The engine has no clock: by this one, the next PING is due.
+        let due = Instant::now() + Duration::from_secs(1);
+        self.engine.handle_timeout(due)?;
+        let is_sealed = self.engine.config().mechanism.encrypts();
+        self.read.clear();
+        let began = Instant::now();
+        // What is sealed could be anything; but of a peer that has nothing to send, it is the answer.
+        let answered = |link: &mut Link| {
+            let is_pong = |bytes: &[u8]| bytes.windows(5).any(|bytes| bytes == b"\x04PONG");
+            let answered = match is_sealed {
+                true => !link.read.is_empty(),
+                false => is_pong(&link.read),
+            };
+            answered.then(|| began.elapsed())
+        };
+        self.within(limit, answered).await
+    }
+
+    /// Waits for a message: of one who subscribes, a subscription.
+    pub(crate) async fn message(&mut self, limit: Duration) -> Result<Message, End> {
+        let message = |link: &mut Link| link.engine.take_messages().pop();
+        self.within(limit, message).await
+    }
+
+    /// Returns the first bytes that came.
+    pub(crate) fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Returns how many bytes came.
+    pub(crate) fn heard(&self) -> usize {
+        self.heard
+    }
+
+    /// Returns the peer's greeting, if it has come and is one of ZMTP 3.
+    pub(crate) fn greeting(&self) -> Option<Greeting> {
+        let bytes = self.first.first_chunk::<GREETING>()?;
+        let speaks = greeting::identify(bytes) == greeting::Peer::V3;
+        speaks.then(|| Greeting::parse(bytes))
+    }
+
+    async fn within<T>(
+        &mut self,
+        limit: Duration,
+        found: impl Fn(&mut Link) -> Option<T>,
+    ) -> Result<T, End> {
+        let moved = async {
+            loop {
+                self.write().await?;
+                if let Some(found) = found(self) {
+                    return Ok(found);
+                }
+                self.read().await?;
+            }
+        };
+        timeout(limit, moved).await.unwrap_or(Err(End::Silent))
+    }
+
+    async fn write(&mut self) -> Result<(), End> {
+        if self.engine.control().is_empty() {
+            return Ok(());
+        }
+        let bytes = self.engine.control().split();
+        // A peer that has closed may have said why: that is still to be read.
+        let _ = self.stream.write_all(&bytes).await;
+        self.engine.control_written(Instant::now());
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
+        let mut bytes = [0; 4096];
+        let count = match self.stream.read(&mut bytes).await {
+            Ok(0) => return Err(End::Closed),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(End::Closed);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = &bytes[..count];
+        let wanted = GREETING.saturating_sub(self.first.len()).min(count);
+        self.first.extend_from_slice(&bytes[..wanted]);
+        self.heard += count;
+        self.read.extend_from_slice(bytes);
+        let fed = self.engine.feed(bytes, Instant::now());
+        while let Some(event) = self.engine.poll_event() {
+            if let Event::Ready(info) = event {
+                self.peer = Some(info);
+            }
+        }
+        fed.map_err(End::Protocol)
+    }
+}
+
+/// A way to be connected to a peer that costs it nothing.
+pub(crate) struct Guest {
+    /// As what it comes in.
+    pub(crate) own: SocketType,
+    /// What the peer says it is.
+    pub(crate) peer: SocketType,
+    /// The peer would send its messages to a guest, or has one place only: nobody should come in just to look.
+    pub(crate) would_disturb: bool,
+}
+
+impl Guest {
+    /// Chooses as what to come to a peer of this type.
+    pub(crate) fn of(peer: SocketType) -> Self {
+        let sends_away =
+            |kind: &SocketType| Rules::of(*kind).is_none_or(|rules| rules.work == Work::HeldBack);
+        Guest {
+            own: peer.peers()[0],
+            peer,
+            would_disturb: sends_away(&peer) || peer.peers() == [peer],
+        }
+    }
+
+    /// Returns the types to come as, in turn, to a peer that lets in only those that fit: each of them disturbs none of
+    /// those that it fits.
+    pub(crate) fn candidates() -> impl Iterator<Item = SocketType> {
+        SocketType::ALL.into_iter().filter(|own| {
+            let peers = own.peers();
+            Rules::of(*own).is_some() && peers.iter().all(|peer| !Guest::of(*peer).would_disturb)
+        })
+    }
+
+    /// Reads off why a handshake failed which type the peer is.
+    pub(crate) fn told(end: &End) -> Option<SocketType> {
+        match end {
+            End::Protocol(zmtp::Error::Incompatible(Incompatible::SocketType { peer, .. })) => {
+                peer.parse().ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Returns the name of the mechanism that a greeting asks for, as text.
+pub(crate) fn mechanism(greeting: &Greeting) -> String {
+    let name = greeting.mechanism.split(|byte| *byte == 0).next();
+    name.unwrap_or_default().escape_ascii().to_string()
+}
