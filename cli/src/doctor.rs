@@ -153,8 +153,8 @@ impl Doctor<'_> {
 
     /// Shakes hands. Returns the peer's type, if there is more to look at.
     async fn meet(&self, place: &Place) -> Result<Option<SocketType>, Failure> {
-        let own = self.args.own.unwrap_or(SocketType::Req);
-        let (link, met) = match self.shake_hands(place, own).await {
+        let met = probe::meet(place, self.args.own, &self.security, self.args.timeout).await;
+        let (link, met) = match met {
             Ok(done) => done,
             Err(error) => {
                 self.wrong(format_args!("{place} cannot be reached any more: {error}"))?;
@@ -162,7 +162,11 @@ impl Doctor<'_> {
             }
         };
         let Some(greeting) = link.greeting() else {
-            self.old_or_foreign(place, &link, &met).await?;
+            let first = link.first().to_vec();
+            // One that has time for one connection only has it for the next question.
+            drop(link);
+            let is_silent = matches!(met, Err(End::Silent));
+            self.old_or_foreign(place, &first, is_silent).await?;
             return Ok(None);
         };
         let (major, minor) = (greeting.major, greeting.minor);
@@ -182,30 +186,17 @@ impl Doctor<'_> {
         }
     }
 
-    async fn shake_hands(
-        &self,
-        place: &Place,
-        own: SocketType,
-    ) -> io::Result<(Link, Result<PeerInfo, End>)> {
-        let stream = probe::dial(place, self.args.timeout).await?;
-        let mut link = Link::new(stream, own, self.security.clone());
-        let met = link.meet(self.args.timeout).await;
-        Ok((link, met))
-    }
-
     /// Says what speaks there, if it is not ZMTP 3.
     async fn old_or_foreign(
         &self,
         place: &Place,
-        link: &Link,
-        met: &Result<PeerInfo, End>,
+        first: &[u8],
+        is_silent: bool,
     ) -> Result<(), Failure> {
-        let first = link.first();
         if let Some(what) = foreign::named(first) {
             return self.wrong(format_args!("{place} {what}"));
         }
         if first.is_empty() {
-            let is_silent = matches!(met, Err(End::Silent));
             return match foreign::ask(place, self.args.timeout).await {
                 Some(what) => self.wrong(format_args!("{place} {what}")),
                 None if is_silent => self.wrong(format_args!(
@@ -351,7 +342,8 @@ impl Doctor<'_> {
         if !hears {
             return Ok(());
         }
-        let heard = match self.shake_hands(place, own.socket_type).await {
+        let (own, limit) = (Some(own.socket_type), self.args.timeout);
+        let heard = match probe::meet(place, own, &self.security, limit).await {
             Ok((mut link, Ok(_))) => link.message(self.args.timeout).await,
             _ => return Ok(()),
         };

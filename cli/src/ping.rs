@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use purezmq::SocketType;
 use purezmq::security::Security;
 use purezmq::zmtp::PeerInfo;
 use purezmq::zmtp::wire::greeting::Greeting;
@@ -104,21 +105,12 @@ async fn ping(
 async fn find(args: &Args, places: &[Place], security: &Security) -> Result<Target, Failure> {
     let mut failed = None;
     for place in places {
-        match probe::dial(place, args.timeout).await {
-            Ok(stream) => {
-                let mut link = Link::new(stream, first_guest(), security.clone());
-                let met = link.meet(args.timeout).await;
-                return describe(args, place, security, &link, met).await;
-            }
+        match probe::meet(place, None, security, args.timeout).await {
+            Ok((link, met)) => return describe(args, place, security, &link, met).await,
             Err(error) => failed = Some(Failure::of(format_args!("cannot reach {place}"), &error)),
         }
     }
     Err(failed.expect("there is a place"))
-}
-
-/// A type that fits servers, and is told what others are.
-fn first_guest() -> purezmq::SocketType {
-    purezmq::SocketType::Req
 }
 
 async fn describe(
@@ -139,17 +131,13 @@ async fn describe(
             )),
         });
     };
-    let told = match &met {
-        Ok(info) => Ok((info.socket_type, Some(info.clone()))),
-        Err(end) => match Guest::told(end) {
-            Some(kind) => Ok((Some(kind), None)),
-            None if link.heard() > 64 && security.encrypts() => {
-                come_in(args, place, security).await
-            }
-            None => Err(Failure::Failed(format!("{place}: {end}"))),
+    let (kind, info) = match met {
+        Ok(info) => (info.socket_type, Some(info)),
+        Err(end) => match Guest::told(&end) {
+            Some(kind) => (Some(kind), None),
+            None => return Err(Failure::Failed(format!("{place}: {end}"))),
         },
     };
-    let (kind, info) = told?;
     let guest = kind.map(Guest::of);
     let info = match (info, &guest) {
         (None, Some(guest)) if !guest.would_disturb => {
@@ -166,34 +154,14 @@ async fn describe(
     })
 }
 
-/// Tries what the peer lets in: where a handshake tells nothing of types before it is through.
-async fn come_in(
-    args: &Args,
-    place: &Place,
-    security: &Security,
-) -> Result<(Option<purezmq::SocketType>, Option<PeerInfo>), Failure> {
-    for own in Guest::candidates() {
-        match meet_as(args, place, security, own).await {
-            Ok(info) => return Ok((info.socket_type, Some(info))),
-            Err(end) => {
-                if let Some(kind) = Guest::told(&end) {
-                    return Ok((Some(kind), None));
-                }
-            }
-        }
-    }
-    Ok((None, None))
-}
-
 async fn meet_as(
     args: &Args,
     place: &Place,
     security: &Security,
-    own: purezmq::SocketType,
+    own: SocketType,
 ) -> Result<PeerInfo, End> {
-    let stream = probe::dial(place, args.timeout).await?;
-    let mut link = Link::new(stream, own, security.clone());
-    link.meet(args.timeout).await
+    let (_, met) = probe::meet(place, Some(own), security, args.timeout).await?;
+    met
 }
 
 /// Says what the peer has said of itself.
@@ -231,7 +199,8 @@ impl Target {
         let Some(guest) = &self.guest else {
             let began = Instant::now();
             let stream = probe::dial(&self.place, limit).await?;
-            let mut link = Link::new(stream, first_guest(), self.security.clone());
+            // Before it knows what this is, it has greeted.
+            let mut link = Link::new(stream, SocketType::Req, self.security.clone());
             link.greet(limit).await?;
             return Ok(began.elapsed());
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use purezmq::endpoint::Host;
 use purezmq::rules::Work;
 use purezmq::security::Security;
-use purezmq::zmtp::wire::greeting::{self, GREETING, Greeting};
+use purezmq::zmtp::wire::greeting::{self, GREETING, Greeting, SIGNATURE};
 use purezmq::zmtp::{self, Config, Connection, Engine, Event, Heartbeat, Incompatible, PeerInfo};
 use purezmq::{Endpoint, Message, Rules, SocketType};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -136,8 +136,12 @@ pub(crate) struct Link {
     first: Vec<u8>,
     /// How many bytes came.
     heard: usize,
-    /// What came with the last read.
+    /// What came since the last PING.
     read: Vec<u8>,
+    /// How many bytes were written.
+    told: usize,
+    /// It waits for the peer to speak first.
+    is_polite: bool,
     peer: Option<PeerInfo>,
 }
 
@@ -159,6 +163,8 @@ impl Link {
             first: Vec::new(),
             heard: 0,
             read: Vec::new(),
+            told: 0,
+            is_polite: true,
             peer: None,
         }
     }
@@ -228,20 +234,52 @@ impl Link {
                 if let Some(found) = found(self) {
                     return Ok(found);
                 }
-                self.read().await?;
+                let read = match self.is_polite {
+                    false => self.read().await,
+                    true => match timeout(limit / 4, self.read()).await {
+                        Ok(read) => read,
+                        Err(_) => {
+                            self.is_polite = false;
+                            continue;
+                        }
+                    },
+                };
+                if let Err(end) = read {
+                    return found(self).ok_or(end);
+                }
             }
         };
         timeout(limit, moved).await.unwrap_or(Err(End::Silent))
     }
 
+    /// Returns how many bytes may be written by now. A peer that does not like what it reads closes the connection, and what
+    /// it had still to say of itself is lost: so it is heard first, as far as it speaks without being answered.
+    fn may_tell(&self) -> usize {
+        let is_null = !self.engine.config().mechanism.tells_secrets()
+            && !self.engine.config().mechanism.encrypts();
+        match greeting::identify(&self.first) {
+            _ if !self.is_polite => usize::MAX,
+            greeting::Peer::V1 | greeting::Peer::V2 | greeting::Peer::Revision0 => usize::MAX,
+            // The signature, and the major version.
+            _ if self.heard < GREETING => SIGNATURE + 1,
+            _ if self.heard == GREETING && is_null => GREETING,
+            _ => usize::MAX,
+        }
+    }
+
     async fn write(&mut self) -> Result<(), End> {
-        if self.engine.control().is_empty() {
+        let may_tell = self.may_tell().saturating_sub(self.told);
+        let control = self.engine.control();
+        let bytes = control.split_to(control.len().min(may_tell));
+        if bytes.is_empty() {
             return Ok(());
         }
-        let bytes = self.engine.control().split();
+        self.told += bytes.len();
         // A peer that has closed may have said why: that is still to be read.
         let _ = self.stream.write_all(&bytes).await;
-        self.engine.control_written(Instant::now());
+        if self.engine.control().is_empty() {
+            self.engine.control_written(Instant::now());
+        }
         Ok(())
     }
 
@@ -294,7 +332,7 @@ impl Guest {
 
     /// Returns the types to come as, in turn, to a peer that lets in only those that fit: each of them disturbs none of
     /// those that it fits.
-    pub(crate) fn candidates() -> impl Iterator<Item = SocketType> {
+    fn candidates() -> impl Iterator<Item = SocketType> {
         SocketType::ALL.into_iter().filter(|own| {
             let peers = own.peers();
             Rules::of(*own).is_some() && peers.iter().all(|peer| !Guest::of(*peer).would_disturb)
@@ -308,6 +346,29 @@ impl Guest {
                 peer.parse().ok()
             }
             _ => None,
+        }
+    }
+}
+
+/// Shakes hands with a peer, as a socket of the type that is given. Without one, as whatever the peer lets in, of those that
+/// disturb nobody.
+pub(crate) async fn meet(
+    place: &Place,
+    own: Option<SocketType>,
+    security: &Security,
+    limit: Duration,
+) -> io::Result<(Link, Result<PeerInfo, End>)> {
+    let mut candidates = own.is_none().then(Guest::candidates).into_iter().flatten();
+    let mut own = own.or_else(|| candidates.next());
+    loop {
+        let stream = dial(place, limit).await?;
+        let mut link = Link::new(stream, own.expect("a candidate"), security.clone());
+        let met = link.meet(limit).await;
+        // Where the type is told last, a peer that it does not fit only closes the connection.
+        let is_unfit = matches!(met, Err(End::Closed)) && link.heard() > GREETING;
+        own = candidates.next();
+        if !is_unfit || own.is_none() {
+            return Ok((link, met));
         }
     }
 }
