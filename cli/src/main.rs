@@ -5,6 +5,7 @@
 //! Everything stands on `purezmq`'s public interface.
 
 mod doctor;
+mod command;
 mod failure;
 mod format;
 mod generate;
@@ -17,6 +18,9 @@ mod probe;
 mod proxy;
 mod sink;
 mod socket;
+mod record;
+mod recording;
+mod replay;
 mod socket_args;
 mod source;
 mod tls_args;
@@ -46,6 +50,8 @@ enum Command {
     #[command(flatten)]
     Socket(socket::Command),
     Keygen(keygen::Args),
+    Record(record::Args),
+    Replay(replay::Args),
     Ping(ping::Args),
     Doctor(doctor::Args),
     Proxy(proxy::Args),
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args),
         Command::Completions(args) => generate::completions(args, Cli::command()),
         Command::Man(args) => generate::man(args, Cli::command()),
+        Command::Record(args) => record::run(args),
+        Command::Replay(args) => replay::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

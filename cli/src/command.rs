@@ -1,0 +1,29 @@
+//! What commands that open sockets do in the same way: where they run, and how a socket type is read.
+
+use purezmq::{Context, Rules};
+
+use crate::failure::Failure;
+
+/// Runs a command's future on a runtime of one thread. Sockets of [`context`] have their connections on another, so
+/// that a file or a terminal that is slow does not hold them up.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start", &error))?
+        .block_on(future)
+}
+
+/// Makes the context of a command's sockets.
+pub(crate) fn context() -> Result<Context, Failure> {
+    Context::with_io_threads(1).map_err(|error| Failure::of("cannot start a thread", &error))
+}
+
+/// Reads a socket type as people write it: `pull`, `PULL`, `xsub`.
+pub(crate) fn socket_type(name: &str) -> Result<&'static Rules, String> {
+    name.to_uppercase()
+        .parse()
+        .ok()
+        .and_then(Rules::of)
+        .ok_or_else(|| "there is no such socket type".to_owned())
+}

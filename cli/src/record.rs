@@ -1,0 +1,148 @@
+//! `pzmq record`: what a socket receives, with times, to a file.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use purezmq::rules::Capability;
+use purezmq::{AnySocket, Message, Rules};
+
+use crate::command::{block_on, context, socket_type};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::recording::{Header, Writer};
+use crate::socket_args::SocketArgs;
+use crate::{say, values};
+
+/// Messages that are received at once, and written in one piece.
+const BATCH: usize = 1000;
+
+const EXAMPLES: &str = "Examples:
+  pzmq record sub prices.rec -c tcp://127.0.0.1:5556 --topic EUR --for 1min
+  pzmq record pull work.rec -b tcp://127.0.0.1:5557 --count 1000
+  pzmq record rep asked.rec -b tcp://127.0.0.1:5558 --answer OK
+A file of a process that was killed, or of a full disk, can be read up to its last whole message.";
+
+/// Record what a socket receives, with times, to a file
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Type of the socket that receives: sub, pull, rep, dealer, router, dish, ...
+    #[arg(value_name = "TYPE", value_parser = socket_type)]
+    rules: &'static Rules,
+    /// Where to; `-` is standard output
+    file: PathBuf,
+    #[command(flatten)]
+    socket: SocketArgs,
+    /// Subscribe to this topic, or join this group; may be given more than once. Without it, to all topics
+    #[arg(long, short)]
+    topic: Vec<String>,
+    /// Answer each request with this (REP only)
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    answer: String,
+    /// End after so many messages
+    #[arg(long, short = 'n')]
+    count: Option<u64>,
+    /// End after so long: 500ms, 10s, 5min
+    #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
+    time: Option<Duration>,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let name = args.rules.socket_type.name();
+    if args.rules.has(Capability::Requests) {
+        return Err(Failure::Usage(format!(
+            "a {name} socket receives answers to its requests only: record at the other end, by rep or router"
+        )));
+    }
+    if !args.rules.has(Capability::Receives) {
+        return Err(Failure::Usage(format!("a {name} socket does not receive")));
+    }
+    block_on(record(args))
+}
+
+async fn record(args: Args) -> Result<(), Failure> {
+    let mut socket = args
+        .socket
+        .open(args.rules.socket_type, &context()?)
+        .await?;
+    subscribe(&mut socket, &args)?;
+    let endpoints = args.socket.endpoints().map(str::to_owned).collect();
+    let header = Header::new(args.rules.socket_type.name(), endpoints);
+    let mut writer = Writer::create(&args.file, args.force, &header)?;
+    let mut interrupt = Interrupt::listen()?;
+    let started = Instant::now();
+    let ended = tokio::select! {
+        ended = receive(&mut socket, &mut writer, &args, started) => ended,
+        () = elapsed(args.time) => Ok(()),
+        signal = interrupt.next() => Err(signal),
+    };
+    let time = started.elapsed().as_secs_f64();
+    let finished = writer.finish();
+    socket.close().await;
+    if let Err(failure @ Failure::Failed(_)) = ended {
+        return Err(failure);
+    }
+    let (messages, bytes) = finished?;
+    say(format_args!(
+        "{messages} messages, {bytes} bytes in {time:.3} s"
+    ));
+    ended
+}
+
+/// Waits for so long, or for ever.
+async fn elapsed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn subscribe(socket: &mut AnySocket, args: &Args) -> Result<(), Failure> {
+    let rules = args.rules;
+    let by_topic = rules.has(Capability::TracksTopics) && rules.subscribes;
+    if by_topic && args.topic.is_empty() {
+        socket.subscribe("");
+    }
+    for topic in &args.topic {
+        if by_topic {
+            socket.subscribe(topic);
+        } else {
+            let joined = socket.join(topic);
+            joined.map_err(|error| Failure::Usage(format!("--topic {topic}: {error}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Receives and writes until there are as many as were asked for. One read of the clock, and one write, for all that have
+/// come together.
+async fn receive(
+    socket: &mut AnySocket,
+    writer: &mut Writer,
+    args: &Args,
+    started: Instant,
+) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::of("cannot receive", error);
+    // Nothing but a request that has to be answered holds up the next one.
+    let answers = args.rules.has(Capability::Answers) && !args.rules.has(Capability::Streams);
+    let mut left = args.count.unwrap_or(u64::MAX);
+    let mut messages: Vec<Message> = Vec::new();
+    while left > 0 {
+        let limit = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
+        let received = socket.recv_many(&mut messages, limit).await;
+        left -= received.map_err(|error| failed(&error))? as u64;
+        let time = started.elapsed();
+        for message in messages.drain(..) {
+            writer.put(time, message.iter(), None)?;
+        }
+        writer.flush()?;
+        if answers {
+            let sent = socket.send(args.answer.as_str()).await;
+            sent.map_err(|error| Failure::of("cannot answer", &error))?;
+        }
+    }
+    Ok(())
+}
