@@ -1,5 +1,7 @@
 //! What commands that open sockets do in the same way: where they run, and how a socket type is read.
 
+use std::time::Duration;
+
 use purezmq::{Context, Rules};
 
 use crate::failure::Failure;
@@ -14,7 +16,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
         .block_on(future)
 }
 
-/// Makes the context of a command's sockets.
+/// Makes the context of a command's sockets. Its threads end with the last handle of it: whoever closes a socket keeps the
+/// context until that is done.
 pub(crate) fn context() -> Result<Context, Failure> {
     Context::with_io_threads(1).map_err(|error| Failure::of("cannot start a thread", &error))
 }
@@ -26,4 +29,12 @@ pub(crate) fn socket_type(name: &str) -> Result<&'static Rules, String> {
         .ok()
         .and_then(Rules::of)
         .ok_or_else(|| "there is no such socket type".to_owned())
+}
+
+/// Waits for so long, or for ever.
+pub(crate) async fn elapsed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
 }

@@ -23,6 +23,7 @@ mod recording;
 mod replay;
 mod socket_args;
 mod source;
+mod tap;
 mod tls_args;
 mod values;
 
@@ -70,6 +71,7 @@ fn after_help() -> String {
         "Sockets, of which `pzmq push --help` and so on tells more:\n  {sockets}\n\n{EXAMPLES}\n\n{}",
         failure::EXIT_CODES
     )
+    Tap(tap::Args),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Man(args) => generate::man(args, Cli::command()),
         Command::Record(args) => record::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Tap(args) => tap::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use purezmq::rules::Capability;
 use purezmq::{AnySocket, Message, Rules};
 
-use crate::command::{block_on, context, socket_type};
+use crate::command::{block_on, context, elapsed, socket_type};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::recording::{Header, Writer};
@@ -64,15 +64,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn record(args: Args) -> Result<(), Failure> {
-    let mut socket = args
-        .socket
-        .open(args.rules.socket_type, &context()?)
-        .await?;
+    let context = context()?;
+    let mut socket = args.socket.open(args.rules.socket_type, &context).await?;
     subscribe(&mut socket, &args)?;
     let endpoints = args.socket.endpoints().map(str::to_owned).collect();
     let header = Header::new(args.rules.socket_type.name(), endpoints);
-    let mut writer = Writer::create(&args.file, args.force, &header)?;
     let mut interrupt = Interrupt::listen()?;
+    let mut writer = Writer::create(&args.file, args.force, &header)?;
     let started = Instant::now();
     let ended = tokio::select! {
         ended = receive(&mut socket, &mut writer, &args, started) => ended,
@@ -90,14 +88,6 @@ async fn record(args: Args) -> Result<(), Failure> {
         "{messages} messages, {bytes} bytes in {time:.3} s"
     ));
     ended
-}
-
-/// Waits for so long, or for ever.
-async fn elapsed(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
-    }
 }
 
 fn subscribe(socket: &mut AnySocket, args: &Args) -> Result<(), Failure> {

@@ -73,10 +73,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let mut reader = Reader::open(&args.file)?;
     say(reader.header());
     block_on(async {
-        let mut socket = args
-            .socket
-            .open(args.rules.socket_type, &context()?)
-            .await?;
+        let context = context()?;
+        let mut socket = args.socket.open(args.rules.socket_type, &context).await?;
         let mut interrupt = Interrupt::listen()?;
         let mut sent = 0;
         let ended = tokio::select! {
