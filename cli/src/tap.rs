@@ -10,6 +10,8 @@ mod link;
 mod observer;
 mod pass;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::path::PathBuf;

@@ -19,6 +19,8 @@ use crate::recording::Side;
 const FRAMES: usize = 64;
 /// Bytes of a command that are kept.
 const COMMAND: usize = 64 * 1024;
+/// Bytes of a side that waits for the other one's version; with more, it is taken at its word.
+const WAITING: usize = 64 * 1024;
 
 /// Says how much of a frame is kept to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,11 +210,19 @@ impl Direction {
     /// Returns whether it is through.
     fn greeting(&mut self, other: &Direction, tell: &mut dyn FnMut(Event)) -> bool {
         let old = matches!(other.peer, Peer::V1);
-        let unknown = matches!(other.peer, Peer::Unknown | Peer::Versioned);
+        let unknown =
+            matches!(other.peer, Peer::Unknown | Peer::Versioned) && self.input.len() < WAITING;
+        let is_whole = self.peer == Peer::V3 && self.input.len() >= GREETING;
+        if matches!(other.state, State::Lost) && self.peer != Peer::V1 && !is_whole {
+            self.lose("the other side speaks no ZMTP", tell);
+            return true;
+        }
         let (version, length, next) = match self.peer {
             Peer::V1 => return self.old_greeting(0, tell),
             // To a peer of 1.0, a signature is the header of the routing id.
-            Peer::Versioned | Peer::V2 | Peer::V3 | Peer::Revision0 if old => {
+            Peer::Versioned | Peer::V2 | Peer::V3 | Peer::Revision0
+                if old && !matches!(other.state, State::Lost) =>
+            {
                 return self.old_greeting(SIGNATURE, tell);
             }
             Peer::Revision0 => ("1.0", SHORT_GREETING, State::Identity(Framing::V1)),
@@ -333,7 +343,8 @@ impl Direction {
             _ => is_command,
         };
         let keep = match self.keep {
-            _ if is_command || self.is_sealed() => COMMAND,
+            _ if is_command => COMMAND,
+            _ if self.is_sealed() => 0,
             Keep::All => usize::MAX,
             // Enough to tell a subscription.
             Keep::Start(bytes) => bytes.max(1),
