@@ -1,5 +1,6 @@
 //! What commands that open sockets do in the same way: where they run, and how a socket type is read.
 
+use std::io::Write;
 use std::time::Duration;
 
 use purezmq::{Context, Rules};
@@ -37,4 +38,11 @@ pub(crate) async fn elapsed(time: Option<Duration>) {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }
+}
+
+/// Writes a text to standard output.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::output(&error))
 }

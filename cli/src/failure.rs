@@ -54,20 +54,26 @@ impl Failure {
         }
     }
 
+    /// Returns the exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Failure::OutputClosed => 0,
+            Failure::Failed(_) | Failure::Told => 1,
+            Failure::Usage(_) => 2,
+            Failure::TimedOut(_) => 3,
+            Failure::Input(_) => 4,
+            Failure::Interrupted(signal) => 128 + signal,
+        }
+    }
+
     /// Writes the line, if there is anything to say, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        let (code, is_silent) = match self {
-            Failure::OutputClosed => (0, true),
-            Failure::Failed(_) => (1, false),
-            Failure::Told => (1, true),
-            Failure::Usage(_) => (2, false),
-            Failure::TimedOut(_) => (3, false),
-            Failure::Input(_) => (4, false),
-            Failure::Interrupted(signal) => (128 + signal, true),
-        };
-        if !is_silent {
+        if !matches!(
+            self,
+            Failure::OutputClosed | Failure::Told | Failure::Interrupted(_)
+        ) {
             crate::say(self);
         }
-        ExitCode::from(code)
+        ExitCode::from(self.code())
     }
 }

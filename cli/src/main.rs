@@ -4,8 +4,9 @@
 //! socket (`socket_args`), how arguments are read (`values`), signals (`interrupt`), and how a command ends (`failure`).
 //! Everything stands on `purezmq`'s public interface.
 
-mod doctor;
+mod bench;
 mod command;
+mod doctor;
 mod failure;
 mod format;
 mod generate;
@@ -16,11 +17,11 @@ mod pace;
 mod ping;
 mod probe;
 mod proxy;
-mod sink;
-mod socket;
 mod record;
 mod recording;
 mod replay;
+mod sink;
+mod socket;
 mod socket_args;
 mod source;
 mod tap;
@@ -50,9 +51,11 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Socket(socket::Command),
+    Bench(bench::Args),
     Keygen(keygen::Args),
     Record(record::Args),
     Replay(replay::Args),
+    Tap(tap::Args),
     Ping(ping::Args),
     Doctor(doctor::Args),
     Proxy(proxy::Args),
@@ -71,7 +74,6 @@ fn after_help() -> String {
         "Sockets, of which `pzmq push --help` and so on tells more:\n  {sockets}\n\n{EXAMPLES}\n\n{}",
         failure::EXIT_CODES
     )
-    Tap(tap::Args),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
     logs::begin(cli.verbose);
     let ended = match cli.command {
         Command::Socket(command) => socket::run(command.socket_type, command.args),
+        Command::Bench(args) => bench::run(args),
         Command::Keygen(args) => keygen::run(args),
         Command::Ping(args) => ping::run(args),
         Command::Doctor(args) => doctor::run(args),

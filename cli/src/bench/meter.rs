@@ -1,0 +1,139 @@
+//! Meters: each counts what its loop receives, checks it, and reads the clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use purezmq::Message;
+
+use super::watch::Progress;
+use crate::failure::Failure;
+
+/// How often a meter of messages reads the clock in a run.
+const READINGS: u64 = 100;
+
+/// The longest time that is told from longer ones, in nanoseconds: ten minutes.
+const LONGEST: u64 = 600_000_000_000;
+
+/// Counts one receiver's messages. The clock runs from the last message of the warm-up to the last one.
+pub(super) struct Meter {
+    /// `None`: whatever comes counts.
+    size: Option<usize>,
+    receiver: usize,
+    warmup: u64,
+    total: u64,
+    step: u64,
+    seen: u64,
+    /// When the clock is read next, in messages.
+    next: u64,
+    progress: Arc<Progress>,
+    /// Measured messages, and when there were so many. The first of them is none.
+    readings: Vec<(u64, Instant)>,
+}
+
+impl Meter {
+    pub(super) fn new(
+        size: Option<usize>,
+        warmup: u64,
+        count: u64,
+        progress: &Arc<Progress>,
+        receiver: usize,
+    ) -> Self {
+        Meter {
+            size,
+            receiver,
+            warmup,
+            total: warmup + count,
+            step: count.div_ceil(READINGS),
+            seen: 0,
+            next: warmup,
+            progress: progress.clone(),
+            readings: Vec::with_capacity(READINGS as usize + 1),
+        }
+    }
+
+    /// Counts a message. `true`: it was the last one.
+    #[inline(always)]
+    pub(super) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
+        if let Some(size) = self.size {
+            check(message, size)?;
+        }
+        self.seen += 1;
+        self.progress.note(self.receiver, self.seen);
+        Ok(self.seen == self.next && self.read())
+    }
+
+    /// Reads the clock.
+    #[cold]
+    fn read(&mut self) -> bool {
+        self.readings
+            .push((self.seen - self.warmup, Instant::now()));
+        self.next = (self.seen + self.step).min(self.total);
+        self.seen == self.total
+    }
+
+    pub(super) fn readings(self) -> Vec<(u64, Instant)> {
+        self.readings
+    }
+}
+
+/// Nothing may have become of a message on its way.
+#[inline(always)]
+pub(super) fn check(message: &Message, size: usize) -> Result<(), Failure> {
+    if message.len() == 1 && message.byte_len() == size {
+        return Ok(());
+    }
+    Err(wrong(message, size))
+}
+
+#[cold]
+pub(super) fn wrong(message: &Message, size: usize) -> Failure {
+    Failure::Failed(format!(
+        "got {} frames with {} bytes where one with {size} was due: does the other end have the same --size?",
+        message.len(),
+        message.byte_len()
+    ))
+}
+
+/// Times round trips: a histogram of nanoseconds, to three digits.
+pub(super) struct Timer {
+    warmup: u64,
+    done: u64,
+    total: u64,
+    progress: Arc<Progress>,
+    pub(super) times: Histogram<u64>,
+    /// When the first one that counts began.
+    began: Instant,
+}
+
+impl Timer {
+    pub(super) fn new(warmup: u64, count: u64, progress: &Arc<Progress>) -> Self {
+        Timer {
+            warmup,
+            done: 0,
+            total: warmup + count,
+            progress: progress.clone(),
+            times: Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds that make sense"),
+            began: Instant::now(),
+        }
+    }
+
+    /// Counts a round trip that took so long and ended now. `true`: it was the last one.
+    #[inline(always)]
+    pub(super) fn count(&mut self, took: Duration, now: Instant) -> bool {
+        self.done += 1;
+        self.progress.note(0, self.done);
+        if self.done > self.warmup {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.times.saturating_record(nanos.max(1));
+        } else if self.done == self.warmup {
+            self.began = now;
+        }
+        self.done == self.total
+    }
+
+    /// Says how long all that counted took.
+    pub(super) fn time(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
