@@ -1,139 +1,11 @@
 //! Every example runs as a process of its own and says what it should.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Mutex, OnceLock};
-use std::time::SystemTime;
-
+use common::example::{Example, Folder};
 use common::within;
 use purezmq::SubSocket;
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
-
-/// A running example. Killed when dropped.
-struct Example {
-    child: Child,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Example {
-    fn start(name: &str, arguments: &[&str]) -> Example {
-        let mut child = Command::new(path(name))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("start the example");
-        let output = child.stdout.take().expect("standard output is piped");
-        Example {
-            child,
-            output: BufReader::new(output).lines(),
-        }
-    }
-
-    async fn line(&mut self) -> String {
-        let line = within("a line of output", self.output.next_line())
-            .await
-            .expect("text");
-        line.expect("the example has ended: its message is above")
-    }
-
-    /// Writes to its standard input, and ends that.
-    async fn input(&mut self, text: &str) {
-        let mut input = self.child.stdin.take().expect("standard input is piped");
-        input
-            .write_all(text.as_bytes())
-            .await
-            .expect("the example reads its input");
-    }
-
-    /// The rest of its output, once it has ended without an error.
-    async fn rest(mut self) -> String {
-        let mut rest = String::new();
-        let mut output = self.output.into_inner();
-        within("the end of the output", output.read_to_string(&mut rest))
-            .await
-            .expect("text");
-        let status = within("the end of the example", self.child.wait())
-            .await
-            .expect("status");
-        assert!(status.success(), "{status}, after:\n{rest}");
-        rest
-    }
-}
-
-/// Returns where an example is. All tests of the workspace are built together with the examples; when this program
-/// is run alone, the first test that finds one missing, or older than the sources, has them built.
-fn path(name: &str) -> PathBuf {
-    static BUILT: Mutex<bool> = Mutex::new(false);
-    let test = std::env::current_exe().expect("the path of this program");
-    let profile = test.ancestors().nth(2).expect("a folder");
-    let path = profile.join("examples").join(name);
-    let mut built = BUILT.lock().expect("nobody has failed to build them");
-    let made = path.metadata().and_then(|file| file.modified()).ok();
-    if !*built && made < Some(*newest_source()) {
-        build(profile);
-        *built = true;
-    }
-    path
-}
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Returns when a file was last changed that an example is made of.
-fn newest_source() -> &'static SystemTime {
-    static NEWEST: OnceLock<SystemTime> = OnceLock::new();
-    fn newest(folder: &Path) -> SystemTime {
-        let entries = folder.read_dir().expect("a folder");
-        let ages = entries.map(|entry| {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => newest(&path),
-                false => path
-                    .metadata()
-                    .and_then(|file| file.modified())
-                    .expect("a file"),
-            }
-        });
-        ages.max().unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-    NEWEST.get_or_init(|| {
-        let folders = ["examples", "patterns/src", "zmtp/src"];
-        let newest = folders.map(|folder| newest(&Path::new(ROOT).join(folder)));
-        newest.into_iter().max().expect("there are three")
-    })
-}
-
-/// Builds the examples with the profile that this program has, beside it.
-fn build(profile: &Path) {
-    let name = profile.file_name().and_then(|name| name.to_str());
-    let built = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "purezmq-examples"])
-        .args(["--examples", "--all-features", "--profile"])
-        .arg(name.map_or("dev", |name| if name == "debug" { "dev" } else { name }))
-        .arg("--target-dir")
-        .arg(profile.parent().expect("a folder"))
-        .current_dir(ROOT)
-        .status();
-    let built = built.expect("cargo runs");
-    assert!(built.success(), "the examples: {built}");
-}
-
-/// A folder, and endpoints in it by name.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Folder {
-        Folder(TempDir::with_prefix("purezmq-").expect("temporary folder"))
-    }
-
-    fn ipc(&self, name: &str) -> String {
-        format!("ipc://{}", self.0.path().join(name).display())
-    }
-}
 
 #[tokio::test]
 async fn quickstart() {
@@ -369,8 +241,6 @@ async fn asked(name: &str) -> String {
     let answers = Example::start("hello_client", &[&clients]).rest().await;
     assert_eq!(answers.lines().count(), 10);
     assert_eq!(answers.lines().next(), Some("answer: Hello 1 to you, too"));
-    let id = broker.child.id().expect("it runs");
-    let id = rustix::process::Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
-    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    broker.signal(Signal::INT);
     broker.rest().await
 }

@@ -8,6 +8,8 @@
 
 pub mod events;
 #[cfg(feature = "peers")]
+pub mod example;
+#[cfg(feature = "peers")]
 pub mod libzmq;
 #[cfg(feature = "peers")]
 pub mod matrix;

@@ -1,0 +1,177 @@
+//! Examples as processes: built when they are missing or old, started, heard, and ended.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::within;
+
+/// A running example. Killed when dropped.
+pub struct Example {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    /// Starts the example of this name, with these arguments.
+    pub fn start(name: &str, arguments: &[&str]) -> Example {
+        let mut child = Command::new(path(name))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start the example");
+        let output = child.stdout.take().expect("standard output is piped");
+        Example {
+            child,
+            output: BufReader::new(output).lines(),
+        }
+    }
+
+    /// Waits for its next line.
+    pub async fn line(&mut self) -> String {
+        let line = within("a line of output", self.output.next_line())
+            .await
+            .expect("text");
+        line.expect("the example has ended: its message is above")
+    }
+
+    /// Waits for a line that begins so, and returns what follows.
+    pub async fn says(&mut self, start: &str) -> String {
+        within(start, async {
+            loop {
+                let line = self.output.next_line().await.expect("text");
+                let line = line.unwrap_or_else(|| panic!("it ended before it said {start:?}"));
+                if let Some(rest) = line.strip_prefix(start) {
+                    return rest.to_owned();
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes to its standard input, and ends that.
+    pub async fn input(&mut self, text: &str) {
+        let mut input = self.child.stdin.take().expect("standard input is piped");
+        input
+            .write_all(text.as_bytes())
+            .await
+            .expect("the example reads its input");
+    }
+
+    /// The rest of its output, once it has ended without an error.
+    pub async fn rest(self) -> String {
+        let (status, rest) = self.end().await;
+        assert!(status.success(), "{status}, after:\n{rest}");
+        rest
+    }
+
+    /// How it has ended by itself, and the rest of its output.
+    pub async fn end(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        let mut output = self.output.into_inner();
+        within("the end of the output", output.read_to_string(&mut rest))
+            .await
+            .expect("text");
+        let status = within("the end of the example", self.child.wait())
+            .await
+            .expect("status");
+        (status, rest)
+    }
+
+    /// Sends it a signal: `STOP` and `CONT` to hang for a while, `INT` and `TERM` to be told to end.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it runs");
+        let id = Pid::from_raw(id.try_into().expect("a process id")).expect("not 0");
+        rustix::process::kill_process(id, signal).expect("it runs");
+    }
+
+    /// Ends it without a word (SIGKILL), and waits until it has gone.
+    pub async fn kill(mut self) {
+        within("its end", self.child.kill()).await.expect("it runs");
+    }
+}
+
+/// Returns where an example is. All tests of the workspace are built together with the examples; when this program
+/// is run alone, the first test that finds one missing, or older than the sources, has them built.
+fn path(name: &str) -> PathBuf {
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    let test = std::env::current_exe().expect("the path of this program");
+    let profile = test.ancestors().nth(2).expect("a folder");
+    let path = profile.join("examples").join(name);
+    let mut built = BUILT.lock().expect("nobody has failed to build them");
+    let made = path.metadata().and_then(|file| file.modified()).ok();
+    if !*built && made < Some(*newest_source()) {
+        build(profile);
+        *built = true;
+    }
+    path
+}
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Returns when a file was last changed that an example is made of.
+fn newest_source() -> &'static SystemTime {
+    static NEWEST: OnceLock<SystemTime> = OnceLock::new();
+    fn newest(folder: &Path) -> SystemTime {
+        let entries = folder.read_dir().expect("a folder");
+        let ages = entries.map(|entry| {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => newest(&path),
+                false => path
+                    .metadata()
+                    .and_then(|file| file.modified())
+                    .expect("a file"),
+            }
+        });
+        ages.max().unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+    NEWEST.get_or_init(|| {
+        let folders = ["examples", "patterns/src", "zmtp/src"];
+        let newest = folders.map(|folder| newest(&Path::new(ROOT).join(folder)));
+        newest.into_iter().max().expect("there are three")
+    })
+}
+
+/// Builds the examples with the profile that this program has, beside it.
+fn build(profile: &Path) {
+    let name = profile.file_name().and_then(|name| name.to_str());
+    let built = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "purezmq-examples"])
+        .args(["--examples", "--all-features", "--profile"])
+        .arg(name.map_or("dev", |name| if name == "debug" { "dev" } else { name }))
+        .arg("--target-dir")
+        .arg(profile.parent().expect("a folder"))
+        .current_dir(ROOT)
+        .status();
+    let built = built.expect("cargo runs");
+    assert!(built.success(), "the examples: {built}");
+}
+
+/// A folder, and endpoints in it by name.
+pub struct Folder(TempDir);
+
+#[allow(clippy::new_without_default, reason = "only tests call it")]
+impl Folder {
+    pub fn new() -> Folder {
+        Folder(TempDir::with_prefix("purezmq-").expect("temporary folder"))
+    }
+
+    /// An endpoint.
+    pub fn ipc(&self, name: &str) -> String {
+        format!("ipc://{}", self.path(name))
+    }
+
+    /// A file.
+    pub fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
