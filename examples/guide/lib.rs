@@ -1,0 +1,3 @@
+//! What several programs of the guide's patterns share. README.md says which program shows what.
+
+pub mod majordomo;
