@@ -2,3 +2,5 @@
 
 pub mod binary_star;
 pub mod majordomo;
+#[cfg(feature = "titanic")]
+pub mod store;

@@ -19,7 +19,9 @@ async fn main() -> Result<(), Error> {
     let found = client.request("mmi.service", service.as_str()).await?;
     println!("{service}: {}", found.as_str()?);
     for number in 1..=argument("10").parse::<u32>()? {
-        let answer = client.request(&service, format!("Hello {number}")).await?;
+        let answer = client
+            .request(service.as_str(), format!("Hello {number}"))
+            .await?;
         println!("Hello {number}: {}", answer.as_str()?);
     }
     Ok(())

@@ -6,3 +6,4 @@ mod lazy_pirate;
 mod majordomo;
 mod paranoid_pirate;
 mod simple_pirate;
+mod titanic;

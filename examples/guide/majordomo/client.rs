@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use purezmq::{DealerSocket, Message, Requester};
+use purezmq::{DealerSocket, Frame, Message, Requester};
 
 use super::{Error, ServiceMessage};
 
@@ -32,7 +32,11 @@ impl Client {
     /// # Errors
     ///
     /// There was no answer in time, all tries taken together; or it is not by the protocol.
-    pub async fn request(&self, service: &str, body: impl Into<Message>) -> Result<Message, Error> {
+    pub async fn request(
+        &self,
+        service: impl Into<Frame>,
+        body: impl Into<Message>,
+    ) -> Result<Message, Error> {
         let (service, body) = (service.into(), body.into());
         let request = Message::from(ServiceMessage { service, body });
         let answer = ServiceMessage::parse(self.0.request(request).await?);
