@@ -1,4 +1,8 @@
-//! What is written for users is true: examples run and say what they should, and each rule has its test.
+//! What is written for users is true: examples run and say what they should, each rule has its test, links lead somewhere,
+//! and the book's tables of calls are complete.
 
+mod book;
+mod calls;
 mod examples;
+mod links;
 mod rules;
