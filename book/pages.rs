@@ -11,9 +11,22 @@ macro_rules! pages {
 }
 
 pages! {
-    Start = "src/start.md"
+    FromChannels = "src/from-channels.md"
     FromLibzmq = "src/from-libzmq.md"
     FromPyzmq = "src/from-pyzmq.md"
     FromRustZmq = "src/from-rust-zmq.md"
     FromZmqRs = "src/from-zmq-rs.md"
+    Glossary = "src/glossary.md"
+    Index = "src/index.md"
+    Lecture = "src/lecture.md"
+    Operating = "src/operating.md"
+    Patterns = "src/patterns.md"
+    Reliability = "src/reliability.md"
+    Requests = "src/requests.md"
+    Runtimes = "src/runtimes.md"
+    Security = "src/security.md"
+    Start = "src/start.md"
+    Troubleshooting = "src/troubleshooting.md"
+    Tuning = "src/tuning.md"
+    Wire = "src/wire.md"
 }

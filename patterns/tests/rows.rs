@@ -78,13 +78,10 @@ fn documents_have_every_socket_type() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let linked = |rules: &Rules| format!("[`{0}`](crate::{0})", socket(rules));
     check(&package.join("src/sockets/table.md"), &table(HEAD, linked));
-    let readme = package.join("../README.md");
+    let page = package.join("../book/src/patterns.md");
     check(
-        &readme,
-        &between(
-            &readme,
-            &table(HEAD, |rules| format!("`{}`", socket(rules))),
-        ),
+        &page,
+        &between(&page, &table(HEAD, |rules| format!("`{}`", socket(rules)))),
     );
     let page = package.join("../docs/rules.md");
     let named = |rules: &Rules| rules.socket_type.name().to_owned();

@@ -17,7 +17,13 @@ fn read(path: &str) -> String {
 fn pages() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("book/src")).expect("the book");
     entries
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
         .filter(|name| name.ends_with(".md") && name != "SUMMARY.md")
         .collect()
 }
@@ -48,17 +54,28 @@ fn every_page_is_two_clicks_from_the_readme() {
     let readme = read("README.md");
     let first: BTreeSet<_> = pages()
         .into_iter()
-        .filter(|page| readme.contains(&format!("/book/src/{page})")) || readme.contains(&format!("/book/src/{page}#")))
+        .filter(|page| {
+            readme.contains(&format!("/book/src/{page})"))
+                || readme.contains(&format!("/book/src/{page}#"))
+        })
         .collect();
     assert!(first.len() > 5, "the README links to {first:?} alone");
-    let texts: Vec<_> = first.iter().map(|page| read(&format!("book/src/{page}"))).collect();
+    let texts: Vec<_> = first
+        .iter()
+        .map(|page| read(&format!("book/src/{page}")))
+        .collect();
     let far: Vec<_> = pages()
         .into_iter()
         .filter(|page| !first.contains(page))
         .filter(|page| {
             let link = [format!("({page})"), format!("({page}#")];
-            !texts.iter().any(|text| link.iter().any(|link| text.contains(link.as_str())))
+            !texts
+                .iter()
+                .any(|text| link.iter().any(|link| text.contains(link.as_str())))
         })
         .collect();
-    assert!(far.is_empty(), "more than two clicks from the README: {far:?}");
+    assert!(
+        far.is_empty(),
+        "more than two clicks from the README: {far:?}"
+    );
 }
