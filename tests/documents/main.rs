@@ -4,5 +4,6 @@
 mod book;
 mod calls;
 mod examples;
+mod front_page;
 mod links;
 mod rules;
