@@ -1,6 +1,9 @@
 //! The pages of the book, so that their code is compiled, and run where no peer of another program is needed for it, with
 //! all other documentation: `cargo test --doc -p purezmq-book`. The book itself is made by `scripts/book`.
 
+#[cfg(test)]
+mod cells;
+
 /// Has the code of pages compiled as that of these comments is.
 macro_rules! pages {
     ($($name:ident = $path:literal)*) => {$(

@@ -82,6 +82,46 @@ fn every_call_of_other_libraries_has_a_row() {
     }
 }
 
+/// Of what stands in tables as code, what calls nothing of ours.
+const NO_CALLS: [&str; 2] = [".into()", "Lagged(n)"];
+
+/// The compiler has seen what the tables of the migration pages call: `book/cells.rs` has each of their calls.
+#[test]
+fn what_the_tables_call_is_compiled() {
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    let read = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).expect(path);
+    let compiled = squeezed(&read("book/cells.rs"));
+    let mut all = 0;
+    let mut missing = Vec::new();
+    for page in PAGES
+        .map(|(_, page)| page)
+        .into_iter()
+        .chain(["from-pyzmq.md", "from-channels.md"])
+    {
+        let text = read(&format!("book/src/{page}"));
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+        for cell in rows
+            .filter_map(|row| row.split_once(" | "))
+            .map(|(_, here)| here)
+        {
+            let code = cell.split('`').skip(1).step_by(2);
+            let calls = code.filter(|code| code.contains('(') && !code.contains("(..."));
+            for call in calls.filter(|call| !NO_CALLS.contains(call)) {
+                all += 1;
+                if !compiled.contains(&squeezed(&call.replace("\\|", "|"))) {
+                    missing.push(format!("{page}: {call}"));
+                }
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "not in book/cells.rs:\n{}",
+        missing.join("\n")
+    );
+    assert!(all > 200, "only {all} calls");
+}
+
 #[test]
 fn the_lists_are_what_the_sources_have() {
     let done = Command::new("python3")
