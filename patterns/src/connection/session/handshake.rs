@@ -54,28 +54,28 @@ impl Session {
     ) -> Result<PeerInfo, DisconnectReason> {
         std::future::poll_fn(|cx| self.stream.poll_open(cx)).await?;
         loop {
-            match std::future::poll_fn(|cx| self.poll_handshake(shared, cx)).await? {
-                Event::Ready(info) => {
-                    self.meet(shared, &info);
-                    return Ok(info);
-                }
-                Event::Authenticate(credentials) => {
-                    let who = credentials.who();
-                    // In place: what is made before stays in this future, for each peer that says nothing.
-                    let decided = Box::pin(self.decide(shared, access, peer, credentials)).await?;
-                    let answer = match decided {
-                        Ok(admission) => Ok(admission),
-                        Err(Refused::By(refusal)) => Err(refusal),
-                        Err(Refused::Undecided(error)) => return Err(DisconnectReason::Zap(error)),
-                    };
-                    if answer.is_err() {
-                        self.refused = who.map(Into::into);
+            // What is asked about is taken out here: this future is there for each peer that says nothing, and has room for
+            // all that an await stands behind.
+            let credentials =
+                match std::future::poll_fn(|cx| self.poll_handshake(shared, cx)).await? {
+                    Event::Ready(info) => {
+                        self.meet(shared, &info);
+                        return Ok(info);
                     }
-                    let now = Instant::now().into_std();
-                    self.engine.authenticated(answer, now)?;
-                }
-                _ => {}
+                    Event::Authenticate(credentials) => credentials,
+                    _ => continue,
+                };
+            let who = credentials.who();
+            let answer = match Box::pin(self.decide(shared, access, peer, credentials)).await? {
+                Ok(admission) => Ok(admission),
+                Err(Refused::By(refusal)) => Err(refusal),
+                Err(Refused::Undecided(error)) => return Err(DisconnectReason::Zap(error)),
+            };
+            if answer.is_err() {
+                self.refused = who.map(Into::into);
             }
+            let now = Instant::now().into_std();
+            self.engine.authenticated(answer, now)?;
         }
     }
 
