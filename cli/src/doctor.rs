@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::probe::{self, End, Guest, Link, Place};
 use crate::socket_args::SecurityArgs;
-use crate::values::{duration, escaped};
+use crate::values::{Text, duration, escaped};
 
 const EXAMPLES: &str = "Examples:
   pzmq doctor tcp://localhost:5555
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     own: Option<SocketType>,
     /// What your socket subscribes to; may be given more than once
     #[arg(long, value_name = "TOPIC", value_parser = escaped)]
-    subscribe: Vec<Vec<u8>>,
+    subscribe: Vec<Text>,
     /// How long to wait for each answer, and for a publication
     #[arg(long, short, value_name = "TIME", default_value = "3s", value_parser = duration)]
     timeout: Duration,
@@ -263,8 +263,9 @@ impl Doctor<'_> {
     /// Says whether the peer believes who we are, and is who we believe.
     fn credentials(&self, link: &Link, met: &Result<PeerInfo, End>) -> Result<bool, Failure> {
         let has_answered = link.heard() > greeting::GREETING;
-        let wrong = match met {
-            Err(End::Protocol(Error::Refused { reason })) => Some(match self.security.name() {
+        let status = met.as_ref().err().and_then(End::status);
+        let wrong = match (met, status) {
+            (_, Some(reason)) => Some(match self.security.name() {
                 "NULL" => format!(
                     "the peer refuses this address ({reason}): its ZAP handler does not let it in"
                 ),
@@ -275,10 +276,13 @@ impl Doctor<'_> {
                     "the server key is right, and the peer refuses ours ({reason}): its ZAP handler has no entry for it"
                 ),
             }),
-            Err(End::Closed | End::Silent) if self.security.encrypts() && !has_answered => Some(
-                "the peer could not read our HELLO: --server-key is not its public key".to_owned(),
-            ),
-            Err(End::Protocol(Error::Violation(violation))) if self.security.encrypts() => {
+            (Err(End::Closed | End::Silent), _) if self.security.encrypts() && !has_answered => {
+                Some(
+                    "the peer could not read our HELLO: --server-key is not its public key"
+                        .to_owned(),
+                )
+            }
+            (Err(End::Protocol(Error::Violation(violation))), _) if self.security.encrypts() => {
                 Some(format!("the keys do not fit: {violation}"))
             }
             _ => None,
@@ -386,7 +390,7 @@ impl Doctor<'_> {
     async fn other_topics(&self) -> Result<(), Failure> {
         let topics = self.args.subscribe.iter();
         let topics: Vec<_> = topics
-            .map(|topic| format!("\"{}\"", topic.escape_ascii()))
+            .map(|topic| format!("\"{}\"", topic.0.escape_ascii()))
             .collect();
         let topics = topics.join(" or ");
         match self.first_publication(&[]).await? {
@@ -398,7 +402,7 @@ impl Doctor<'_> {
     }
 
     /// Returns the first frame of the first message that comes of these topics; of all, if there are none.
-    async fn first_publication(&self, topics: &[Vec<u8>]) -> Result<Option<String>, Failure> {
+    async fn first_publication(&self, topics: &[Text]) -> Result<Option<String>, Failure> {
         let failed = |error: &dyn std::error::Error| Failure::of("cannot subscribe", error);
         let mut options = purezmq::options::Options::of(SocketType::Sub);
         options.set_security(self.security.clone());
@@ -409,7 +413,7 @@ impl Doctor<'_> {
             socket.subscribe("");
         }
         for topic in topics {
-            socket.subscribe(topic);
+            socket.subscribe(&topic.0);
         }
         socket
             .connect(&self.endpoint)

@@ -115,6 +115,9 @@ pub(crate) async fn dial(place: &Place, limit: Duration) -> io::Result<Box<dyn S
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// Time between two PINGs, as the engine sees it.
+const PING: Duration = Duration::from_millis(1);
+
 /// How a connection ended, or did not get on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum End {
@@ -126,6 +129,23 @@ pub(crate) enum End {
     Silent,
     #[error(transparent)]
     Protocol(#[from] zmtp::Error),
+}
+
+impl End {
+    /// Returns the status code with which ZAP has refused us; `None` if it was not ZAP.
+    pub(crate) fn status(&self) -> Option<&str> {
+        match self {
+            End::Protocol(zmtp::Error::Refused { reason }) => {
+                let is_code = reason.len() == 3 && reason.bytes().all(|byte| byte.is_ascii_digit());
+                is_code.then_some(reason)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, End::Protocol(zmtp::Error::Refused { .. }))
+    }
 }
 
 /// A connection to a peer.
@@ -142,6 +162,8 @@ pub(crate) struct Link {
     told: usize,
     /// It waits for the peer to speak first.
     is_polite: bool,
+    /// How many PINGs were sent.
+    pings: u32,
     peer: Option<PeerInfo>,
 }
 
@@ -153,7 +175,7 @@ impl Link {
         config.handshake_timeout = None;
         // Each call for `ping` is one; that it is answered in time, `ping` looks at.
         config.heartbeat = Some(Heartbeat {
-            interval: Duration::from_millis(1),
+            interval: PING,
             timeout: Duration::from_secs(86_400),
             ttl: Duration::ZERO,
         });
@@ -165,6 +187,7 @@ impl Link {
             read: Vec::new(),
             told: 0,
             is_polite: true,
+            pings: 0,
             peer: None,
         }
     }
@@ -182,8 +205,9 @@ impl Link {
 
     /// Sends a PING, and returns how long its answer took.
     pub(crate) async fn ping(&mut self, limit: Duration) -> Result<Duration, End> {
-        // The engine has no clock: by this one, the next PING is due.
-        let due = Instant::now() + Duration::from_secs(1);
+        // The engine has no clock: by this one, the next PING is due, however soon it comes after the one before.
+        self.pings += 1;
+        let due = Instant::now() + Duration::from_secs(1) + 2 * PING * self.pings;
         self.engine.handle_timeout(due)?;
         let is_sealed = self.engine.config().mechanism.encrypts();
         self.read.clear();
@@ -365,7 +389,11 @@ pub(crate) async fn meet(
         let mut link = Link::new(stream, own.expect("a candidate"), security.clone());
         let met = link.meet(limit).await;
         // Where the type is told last, a peer that it does not fit only closes the connection.
-        let is_unfit = matches!(met, Err(End::Closed)) && link.heard() > GREETING;
+        let is_unfit = match &met {
+            Err(End::Closed) => link.heard() > GREETING,
+            Err(end) => end.status().is_none() && end.is_refusal(),
+            Ok(_) => false,
+        };
         own = candidates.next();
         if !is_unfit || own.is_none() {
             return Ok((link, met));

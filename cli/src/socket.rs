@@ -5,11 +5,14 @@ mod command;
 mod reply;
 mod talk;
 
+use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use purezmq::options::{OptionId, Value};
 use purezmq::{
-    AnySocket, Capability, CloseReport, Context, Endpoint, OptionError, Rules, SocketType,
+    AnySocket, Capability, CloseReport, Context, Endpoint, Monitor, MonitorEventKind, OptionError,
+    Rules, SocketType,
 };
 
 pub(crate) use self::command::Command;
@@ -23,10 +26,13 @@ use crate::say;
 use crate::sink::Sink;
 use crate::socket_args::SocketArgs;
 use crate::source::Source;
-use crate::values::{duration, escaped, size};
+use crate::values::{Text, duration, escaped, size};
 
 /// How long what was sent may still leave after Ctrl-C.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How many reasons are told at most: a peer that makes up ever new ones does not fill a terminal.
+const MANY_REASONS: usize = 16;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -35,9 +41,9 @@ pub(crate) struct Args {
     messages: Vec<String>,
     #[command(flatten)]
     socket: SocketArgs,
-    /// Subscribe to messages that begin so; may be given more than once (default: all)
+    /// Subscribe to messages that begin so; may be given more than once (SUB: all by default)
     #[arg(long, value_name = "TOPIC", value_parser = escaped)]
-    subscribe: Vec<Vec<u8>>,
+    subscribe: Vec<Text>,
     /// Join this group; may be given more than once
     #[arg(long, value_name = "GROUP")]
     join: Vec<String>,
@@ -53,7 +59,7 @@ pub(crate) struct Args {
     format: Form,
     /// Of lines: divide them into frames at this text (tabs are written by default)
     #[arg(long, short, value_name = "TEXT", value_parser = escaped)]
-    delimiter: Option<Vec<u8>>,
+    delimiter: Option<Text>,
     /// How long a message that is read may be
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = size)]
     max_size: usize,
@@ -95,7 +101,11 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         args.limit(&mut socket)?;
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
-        let (socket, ended) = talk.run(socket, &mut interrupt).await;
+        let refusals = tell_refusals(socket.monitor());
+        let (socket, ended) = tokio::select! {
+            ended = talk.run(socket, &mut interrupt) => ended,
+            never = refusals => match never {},
+        };
         let written = talk.finish().await;
         if let Err(Failure::Interrupted(_)) = ended {
             say(talk.tally());
@@ -110,6 +120,22 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         };
         ended.and(written).and(closed)
     })
+}
+
+/// Says why handshakes fail: whoever waits for a peer that does not let it in should know. Each reason once.
+async fn tell_refusals(mut monitor: Monitor) -> Infallible {
+    let mut told = HashSet::new();
+    while let Some(event) = monitor.recv().await {
+        if let MonitorEventKind::HandshakeFailed(reason) = &event.kind {
+            let place = event.endpoint.as_ref().map(Endpoint::to_string);
+            let place = place.unwrap_or_default();
+            let line = format!("{place}: the handshake failed: {reason}");
+            if told.len() < MANY_REASONS && told.insert(line.clone()) {
+                say(line);
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 async fn close(socket: AnySocket, limit: Option<Duration>) -> CloseReport {
@@ -161,7 +187,11 @@ impl Args {
             let why = "--echo and --exec make the answers: there is no use for a message to send";
             return Err(Failure::Usage(why.to_owned()));
         }
-        if self.delimiter.as_ref().is_some_and(Vec::is_empty) {
+        if self
+            .delimiter
+            .as_ref()
+            .is_some_and(|text| text.0.is_empty())
+        {
             return Err(Failure::Usage("--delimiter is empty".to_owned()));
         }
         Ok(())
@@ -188,11 +218,12 @@ impl Args {
             let joined = socket.join(group);
             joined.map_err(|error| Failure::Usage(format!("--join {group}: {error}")))?;
         }
-        if self.subscribe.is_empty() && rules.has(Capability::Subscribes) {
+        let by_message = rules.has(Capability::SubscribesByMessage);
+        if self.subscribe.is_empty() && rules.has(Capability::Subscribes) && !by_message {
             socket.subscribe("");
         }
         for topic in &self.subscribe {
-            socket.subscribe(topic);
+            socket.subscribe(&topic.0);
         }
         Ok(())
     }
@@ -200,7 +231,7 @@ impl Args {
     fn talk(&self, rules: &'static Rules) -> Talk {
         let format = Format {
             form: self.format,
-            delimiter: self.delimiter.clone(),
+            delimiter: self.delimiter.clone().map(|text| text.0),
             max_size: self.max_size,
         };
         let replies = match &self.exec {

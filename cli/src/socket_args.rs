@@ -140,7 +140,8 @@ impl SetupArgs {
                 .split_once('=')
                 .ok_or_else(|| usage("an option has the form NAME=VALUE".to_owned()))?;
             let id = OptionId::by_name(name)
-                .or_else(|| OptionId::by_zmq_name(name.trim_start_matches("ZMQ_")))
+                .or_else(|| OptionId::by_zmq_name(name))
+                .or_else(|| OptionId::by_zmq_name(&format!("ZMQ_{name}")))
                 .ok_or_else(|| usage("there is no such option".to_owned()))?;
             let value = id.parse(value).map_err(|error| usage(error.to_string()))?;
             options

@@ -32,8 +32,12 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "a size is a number of bytes, or with a unit: 64K, 16M, 1G".to_owned())
 }
 
+/// A text as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) Vec<u8>);
+
 /// Reads a text in which `\t`, `\n`, `\r`, `\0`, `\\` and `\x00` to `\xff` stand for bytes.
-pub(crate) fn escaped(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn escaped(text: &str) -> Result<Text, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -55,7 +59,7 @@ pub(crate) fn escaped(text: &str) -> Result<Vec<u8>, String> {
         rest = &escape[used..];
     }
     bytes.extend_from_slice(rest.as_bytes());
-    Ok(bytes)
+    Ok(Text(bytes))
 }
 
 #[cfg(test)]
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn escapes_stand_for_bytes() {
-        assert_eq!(escaped(r"a\tb\\\x00\0"), Ok(b"a\tb\\\0\0".to_vec()));
+        assert_eq!(escaped(r"a\tb\\\x00\0"), Ok(Text(b"a\tb\\\0\0".to_vec())));
         for wrong in ["\\", "\\q", "\\x0", "\\x0ü"] {
             assert!(escaped(wrong).is_err(), "{wrong}");
         }

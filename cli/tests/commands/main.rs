@@ -1,0 +1,11 @@
+//! The commands of `pzmq`, driven as a person would.
+
+mod doctor;
+mod help;
+mod input;
+mod ping;
+mod proxy;
+mod readme;
+mod running;
+mod security;
+mod sockets;

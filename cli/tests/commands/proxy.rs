@@ -1,0 +1,121 @@
+//! `pzmq proxy`, with commands at both ends.
+
+use rustix::process::Signal;
+
+use crate::running::{Running, pzmq};
+
+/// Endpoints of a proxy.
+struct Places(tempfile::TempDir);
+
+impl Places {
+    fn new() -> Self {
+        Places(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn at(&self, name: &str) -> String {
+        format!("ipc://{}/{name}", self.0.path().display())
+    }
+}
+
+#[test]
+fn requests_go_through_a_queue_and_are_captured() {
+    let places = Places::new();
+    let [front, second, back, capture] =
+        ["front", "second", "back", "capture"].map(|name| places.at(name));
+    let proxy = Running::start([
+        "proxy",
+        "queue",
+        "--front",
+        &front,
+        "--front",
+        &second,
+        "--back",
+        &back,
+        "--capture",
+        &capture,
+    ]);
+    let _worker = Running::start(["rep", "-c", &back, "--exec", "tr a-z A-Z"]);
+    // A copy of the answer has the envelope and the text.
+    let captured = Running::start(["sub", "-c", &capture, "-f", "json"]);
+    for front in [&front, &second] {
+        pzmq(["req", "-c", front, "-t", "60s", "hello"])
+            .assert()
+            .success()
+            .stdout("HELLO\n");
+    }
+    // The subscriber may have come late; it has come when something comes.
+    let mut asking = Running::start(["req", "-c", &front, "-i", "10ms", "hello"]);
+    asking.type_line("");
+    let copy = captured.writes().to_lowercase();
+    assert!(copy.ends_with(r#","","hello"]"#), "{copy}");
+    drop(asking);
+    proxy.signal(Signal::TERM);
+    let (status, _, said) = proxy.ends();
+    assert!(status.success(), "{said}");
+    assert!(said.contains("frontend: "), "{said}");
+}
+
+#[test]
+fn what_is_under_way_is_answered_before_sigterm_ends_it() {
+    let places = Places::new();
+    let (front, back) = (places.at("front"), places.at("back"));
+    let proxy = Running::start([
+        "proxy", "queue", "--front", &front, "--back", &back, "--drain", "60s",
+    ]);
+    let mut worker = Running::start(["rep", "-c", &back]);
+    let mut client = Running::start(["req", "-c", &front]);
+    client.type_line("question");
+    assert_eq!(worker.writes(), "question");
+    proxy.signal(Signal::TERM);
+    proxy.says("draining");
+    worker.type_line("answer");
+    assert_eq!(client.writes(), "answer");
+    let (status, _, said) = proxy.ends();
+    assert!(status.success(), "{said}");
+}
+
+#[test]
+fn publications_and_pipelines_go_through() {
+    for (kind, sender, receiver) in [("forwarder", "pub", "sub"), ("streamer", "push", "pull")] {
+        let places = Places::new();
+        let (front, back) = (places.at("front"), places.at("back"));
+        let _proxy = Running::start(["proxy", kind, "--front", &front, "--back", &back]);
+        let receiver = Running::start([receiver, "-c", &back, "-n", "1", "-t", "60s"]);
+        pzmq([sender, "-c", &front, "hello"]).assert().success();
+        assert_eq!(receiver.ends().1, "hello\n");
+    }
+}
+
+#[test]
+fn a_control_socket_steers() {
+    let places = Places::new();
+    let [front, back, control] = ["front", "back", "control"].map(|name| places.at(name));
+    let proxy = Running::start([
+        "proxy",
+        "streamer",
+        "--front",
+        &front,
+        "--back",
+        &back,
+        "--control",
+        &control,
+    ]);
+    let tell = |what: &str| {
+        pzmq(["req", "-c", &control, "-t", "60s", what])
+            .assert()
+            .success()
+    };
+    tell("PAUSE");
+    tell("RESUME");
+    tell("TERMINATE");
+    let (status, _, said) = proxy.ends();
+    assert!(status.success(), "{said}");
+}
+
+#[test]
+fn a_proxy_needs_both_sides() {
+    let refused = pzmq(["proxy", "queue", "--front", "ipc://*"])
+        .assert()
+        .code(2);
+    assert!(crate::running::said(&refused).contains("--connect-back"));
+}
