@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use purezmq::options::{OptionId, Value};
 use purezmq::{
-    AnySocket, Capability, CloseReport, Context, Endpoint, Monitor, MonitorEventKind, OptionError,
-    Rules, SocketType,
+    AnySocket, Capability, CloseReport, Context, DisconnectReason, Endpoint, Monitor,
+    MonitorEventKind, OptionError, Rules, SocketType,
 };
 
 pub(crate) use self::command::Command;
@@ -101,7 +101,7 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         args.limit(&mut socket)?;
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
-        let refusals = tell_refusals(socket.monitor());
+        let refusals = tell_refusals(socket.monitor(), args.socket.connects());
         let (socket, ended) = tokio::select! {
             ended = talk.run(socket, &mut interrupt) => ended,
             never = refusals => match never {},
@@ -122,13 +122,19 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
     })
 }
 
-/// Says why handshakes fail: whoever waits for a peer that does not let it in should know. Each reason once.
-async fn tell_refusals(mut monitor: Monitor) -> Infallible {
+/// Says why handshakes fail: whoever waits for a peer that does not let it in should know. Each reason once. That somebody came
+/// and went before a handshake is told of those only that we came to.
+async fn tell_refusals(mut monitor: Monitor, ours: Vec<Endpoint>) -> Infallible {
     let mut told = HashSet::new();
     while let Some(event) = monitor.recv().await {
         if let MonitorEventKind::HandshakeFailed(reason) = &event.kind {
-            let place = event.endpoint.as_ref().map(Endpoint::to_string);
-            let place = place.unwrap_or_default();
+            let Some(place) = &event.endpoint else {
+                continue;
+            };
+            let has_left = matches!(reason, DisconnectReason::Peer | DisconnectReason::Io(_));
+            if has_left && !ours.contains(place) {
+                continue;
+            }
             let line = format!("{place}: the handshake failed: {reason}");
             if told.len() < MANY_REASONS && told.insert(line.clone()) {
                 say(line);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use purezmq::options::{OptionId, Options};
 use purezmq::security::{CurveKeys, KeyPair, PlainUsers, PublicKey, Security, load_certificate};
-use purezmq::{AnySocket, BindError, ConnectError, Context, SocketType};
+use purezmq::{AnySocket, BindError, ConnectError, Context, Endpoint, SocketType};
 
 use crate::failure::Failure;
 use crate::say;
@@ -82,6 +82,12 @@ impl SocketArgs {
     /// Returns the options of a socket of this type as the arguments have them.
     pub(crate) fn options(&self, socket_type: SocketType) -> Result<Options, Failure> {
         self.setup.options(socket_type)
+    }
+
+    /// Returns where it connects to.
+    pub(crate) fn connects(&self) -> Vec<Endpoint> {
+        let endpoints = self.connect.iter();
+        endpoints.filter_map(|text| text.parse().ok()).collect()
     }
 
     /// Returns all endpoints.
