@@ -1,0 +1,6 @@
+//! `pzmq` with pyzmq at the other end, in every pattern, driven as a person would. What needs no other implementation is
+//! tested in `cli/tests/`.
+
+mod looking;
+mod patterns;
+mod tool;
