@@ -168,8 +168,9 @@ def table(rows, heads):
             say("  ".join("-" * w for w in widths))
 
 
-def source_of(package):
-    """Returns the folder of a Debian source package, obtained with apt from the machine's own mirror and unpacked.
+def source_of(package, of=None):
+    """Returns the folder of a Debian source package, obtained with apt from the machine's own mirror and unpacked; of this
+    machine's release of Debian, or of the one that is named.
     The installed lists stay as they are: an entry of our own is used, in the cache folder."""
     needs("apt-get", "apt")
     folder = cache("debian", package)
@@ -177,6 +178,7 @@ def source_of(package):
     if ready:
         return ready[0].rstrip("/")
     mirror, suite = _debian()
+    suite = of or suite
     lists = cache("debian", "lists")
     parts = cache("debian", "sources")
     os.makedirs(os.path.join(lists, "partial"), exist_ok=True)

@@ -14,8 +14,8 @@ import xml.etree.ElementTree as xml
 import compare
 from build import Build
 from common import Library, Trouble, cache, call, downloaded, outcome, run, say, together
+from wheel import PYZMQ, Environment
 
-PYZMQ = "27.3.0"
 # What runs the tests; the plain newest versions but for pytest, whose 9 pyzmq's plugins do not know.
 WITH = ["pytest<9", "pytest-asyncio<1.3", "pytest-timeout", "tornado", "gevent"]
 # Seconds for a test, and for a file of them.
@@ -26,13 +26,9 @@ LEFT_OUT = ["test_large_send", "test_blank_root_topic"]
 
 
 def wheel():
-    """Returns Python, folder of the tests, and the bundled library's file."""
-    venv = cache("pyzmq", "venv")
-    python = os.path.join(venv, "bin", "python")
-    if not os.path.exists(os.path.join(venv, ".ready")):
-        call([sys.executable, "-m", "venv", "--clear", venv])
-        call([python, "-m", "pip", "install", "--quiet", "--only-binary", "pyzmq", f"pyzmq=={PYZMQ}", *WITH])
-        open(os.path.join(venv, ".ready"), "w").close()
+    """Returns the environment and the folder of the tests."""
+    environment = Environment("pyzmq", WITH)
+    python = environment.python
     tests = cache("pyzmq", "wheel-tests")
     if not os.path.exists(os.path.join(tests, "tests")):
         # Its conftest refuses to run beside the package's source: the tests are taken away from it.
@@ -43,14 +39,7 @@ def wheel():
             source = glob.glob(os.path.join(d, "pyzmq-*/"))[0]
             for part in ("pytest.ini", "tests"):
                 shutil.move(os.path.join(source, part), os.path.join(tests, part))
-    bundled = glob.glob(os.path.join(venv, "lib/python3*/site-packages/pyzmq.libs/libzmq-*.so.5*"))
-    bundled = [b for b in bundled if not b.endswith(".real")]
-    if not bundled:
-        raise Trouble(f"pyzmq {PYZMQ} has no bundled library here: is there a wheel for this Python?")
-    real = bundled[0] + ".real"
-    if not os.path.exists(real):
-        shutil.copy(bundled[0], real)
-    return python, os.path.join(tests, "tests"), bundled[0], real
+    return environment, os.path.join(tests, "tests")
 
 
 def debian():
@@ -112,7 +101,8 @@ def main(options):
     variant = options.variant or "wheel"
     build = Build("release", options.jobs) if variant == "debian" else None
     if variant == "wheel":
-        python, tests, bundled, real_file = wheel()
+        environment, tests = wheel()
+        python = environment.python
     elif variant == "debian":
         python, tests = debian()
     else:
@@ -132,13 +122,7 @@ def main(options):
         with Library(options.library, compare.label(options)) as library:
             if variant == "debian":
                 return tried(library.name, library.env())
-            # Replaced by renaming: an interpreter that still runs keeps the file that it has mapped.
-            try:
-                shutil.copy(library.file, bundled + ".part")
-                os.rename(bundled + ".part", bundled)
+            with environment.replaced(library):
                 return tried(library.name, {})
-            finally:
-                shutil.copy(real_file, bundled + ".part")
-                os.rename(bundled + ".part", bundled)
 
     return compare.beside(options, f"pyzmq-{variant}.json", real_one, ours_one)
