@@ -72,9 +72,11 @@ def losses(ours, real):
     return lost
 
 
-def show(ours, real, reasons=None, everything=False):
-    """Prints a result, beside the real library's where there is one. Returns the exit code."""
+def show(ours, real, reasons=None, everything=False, races=None):
+    """Prints a result, beside the real library's where there is one. Returns the exit code. What is in `races` may go either
+    way, for the reason that stands there: it is shown, and not counted."""
     reasons = reasons or {}
+    races = races or {}
     rows = []
     for name in sorted(ours["parts"]):
         o = ours["parts"][name]
@@ -94,12 +96,13 @@ def show(ours, real, reasons=None, everything=False):
     say(f"real ({real['library']}, {real['date']}): {total(real)}")
     lost = losses(ours, real)
     for name, why in sorted(lost.items()):
-        say(f"LOST {name}: {why}")
+        say(f"RACE {name}: {why}: {races[name]}" if name in races else f"LOST {name}: {why}")
+    lost = {name: why for name, why in lost.items() if name not in races}
     say(f"{len(lost)} parts that libzmq passes are lost" if lost else "nothing that libzmq passes is lost")
     return int(bool(lost))
 
 
-def beside(options, name, real_one, ours_one, reasons=None):
+def beside(options, name, real_one, ours_one, reasons=None, races=None):
     """Does what a suite was asked for: runs ours, beside what the real library reached (stored under `name`, or run now).
     `real_one()` and `ours_one()` give results. Returns the exit code."""
     stored = read_data(name)
@@ -110,7 +113,7 @@ def beside(options, name, real_one, ours_one, reasons=None):
             write_data(name, kept(real))
             stored = real
         if not options.library:
-            return show(real, stored, reasons, options.all)
+            return show(real, stored, reasons, options.all, races)
     ours = ours_one()
     if real and options.names:
         real = {**real, "parts": {n: p for n, p in real["parts"].items() if n in ours["parts"]}}
@@ -118,5 +121,5 @@ def beside(options, name, real_one, ours_one, reasons=None):
         for n, p in sorted(ours["parts"].items()):
             if p["outcome"] not in GOOD:
                 say(f"---- {n}\n{p['tail']}")
-    return show(ours, real, reasons, options.all)
+    return show(ours, real, reasons, options.all, races)
 

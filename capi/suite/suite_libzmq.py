@@ -52,4 +52,4 @@ def main(options):
             return compare.result(label, library.version(), judge(programs, library, options, about["serial"]))
 
     return compare.beside(options, f"libzmq-{kind}.json", lambda: all_of(build.library(), "libzmq 4.3.5"),
-                          lambda: all_of(options.library, compare.label(options)), about["not_applicable"])
+                          lambda: all_of(options.library, compare.label(options)), about["not_applicable"], about["races"])
