@@ -12,7 +12,7 @@ import shutil
 
 import compare
 from build import Build
-from common import HERE, Library, Trouble, cache, call, needs, outcome, run, say
+from common import HERE, ROOT, Library, cache, call, needs, outcome, run, say
 
 PACKAGES = ["zeromq@6.8.0", "node-addon-api@8.3.1"]
 # What runs zeromq.js's tests, which are TypeScript.
@@ -30,21 +30,14 @@ def addon(build):
     if os.path.exists(os.path.join(folder, ".ready")):
         return folder
     call(["npm", "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--silent", *PACKAGES])
-    package = os.path.join(folder, "node_modules", "zeromq")
-    headers = call(["node", "-p", "require('path').resolve(process.execPath, '../../include/node')"]).strip()
-    if not os.path.exists(os.path.join(headers, "node_api.h")):
-        raise Trouble(f"Node's headers are not in {headers}")
-    out = os.path.join(folder, "addon.node")
     say("building the addon of zeromq.js")
-    call(["g++", "-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-DNAPI_CPP_EXCEPTIONS", "-DNAPI_VERSION=8",
-          "-DBUILDING_NODE_EXTENSION", f"-I{headers}",
-          f"-I{folder}/node_modules/node-addon-api", f"-I{build.source}/include", f"-I{package}/src",
-          *(f for f in glob.glob(f"{package}/src/*.cc") + glob.glob(f"{package}/src/util/*.cc")
-            if "win_delay" not in f),
-          os.path.join(build.library(), "libzmq.so.5"), "-lpthread", "-o", out])
-    # Its loader takes the newest of what is there for the system: every one is ours.
-    for file in glob.glob(f"{package}/build/linux/*/node/*/addon.node"):
-        shutil.copy(out, file)
+    # As a user builds it, against the real library.
+    prefix = cache("zeromqjs", "real")
+    for name, target in (("lib", build.library()), ("include", os.path.join(build.source, "include"))):
+        shutil.rmtree(os.path.join(prefix, name), ignore_errors=True)
+        shutil.copytree(target, os.path.join(prefix, name))
+    shutil.copy(os.path.join(prefix, "lib", "libzmq.so.5"), os.path.join(prefix, "lib", "libzmq.so"))
+    call([os.path.join(ROOT, "capi", "node"), prefix, folder])
     open(os.path.join(folder, ".ready"), "w").close()
     return folder
 
