@@ -1,4 +1,5 @@
-//! Examples as processes: built when they are missing or old, started, heard, and ended.
+//! Examples, and the programs of `examples/apps`, as processes: built when they are missing or old, started, heard, and
+//! ended.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -21,7 +22,21 @@ pub struct Example {
 impl Example {
     /// Starts the example of this name, with these arguments.
     pub fn start(name: &str, arguments: &[&str]) -> Example {
-        let mut child = Command::new(path(name))
+        Example::run(&EXAMPLES.path(name), arguments)
+    }
+
+    /// Starts the program of this name of `examples/apps`, with these arguments.
+    pub fn app(name: &str, arguments: &[&str]) -> Example {
+        Example::run(&Example::app_path(name), arguments)
+    }
+
+    /// Returns where the program of this name of `examples/apps` is, for others to start.
+    pub fn app_path(name: &str) -> PathBuf {
+        APPS.path(name)
+    }
+
+    fn run(program: &Path, arguments: &[&str]) -> Example {
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -57,6 +72,13 @@ impl Example {
         .await
     }
 
+    /// Writes to its standard input.
+    pub async fn types(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().expect("it has not ended");
+        let written = input.write_all(text.as_bytes()).await;
+        written.expect("the example reads its input");
+    }
+
     /// Writes to its standard input, and ends that.
     pub async fn input(&mut self, text: &str) {
         let mut input = self.child.stdin.take().expect("standard input is piped");
@@ -86,6 +108,16 @@ impl Example {
         (status, rest)
     }
 
+    /// How many bytes of memory it has had at most.
+    pub fn peak_memory(&self) -> usize {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let peak: usize = peak.expect("it is told").parse().expect("a number");
+        peak * 1024
+    }
+
     /// Sends it a signal: `STOP` and `CONT` to hang for a while, `INT` and `TERM` to be told to end.
     pub fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("it runs");
@@ -99,21 +131,29 @@ impl Example {
     }
 }
 
-/// Returns where an example is. All tests of the workspace are built together with the examples; when this program
-/// is run alone, the first test that finds one missing, or older than the sources, has them built.
-fn path(name: &str) -> PathBuf {
-    static BUILT: Mutex<bool> = Mutex::new(false);
-    let test = std::env::current_exe().expect("the path of this program");
-    let profile = test.ancestors().nth(2).expect("a folder");
-    let path = profile.join("examples").join(name);
-    let mut built = BUILT.lock().expect("nobody has failed to build them");
-    let made = path.metadata().and_then(|file| file.modified()).ok();
-    if !*built && made < Some(*newest_source()) {
-        build(profile);
-        *built = true;
-    }
-    path
+/// Where programs come from.
+struct Programs {
+    package: &'static str,
+    /// Which of the package's targets, as cargo is told.
+    targets: &'static str,
+    /// In the folder of the profile.
+    folder: &'static str,
+    built: Mutex<bool>,
 }
+
+static EXAMPLES: Programs = Programs {
+    package: "purezmq-examples",
+    targets: "--examples",
+    folder: "examples",
+    built: Mutex::new(false),
+};
+
+static APPS: Programs = Programs {
+    package: "purezmq-apps",
+    targets: "--bins",
+    folder: "",
+    built: Mutex::new(false),
+};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -141,28 +181,45 @@ fn newest_source() -> &'static SystemTime {
     })
 }
 
-/// Builds the examples with the profile that this program has, beside it.
-fn build(profile: &Path) {
-    let name = profile.file_name().and_then(|name| name.to_str());
-    let mut cargo = std::process::Command::new(env!("CARGO"));
-    // What cargo tells this test of its package: the build script of a dependency would take it for a change.
-    for (name, _) in std::env::vars_os() {
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
-        let name = name.to_string_lossy();
-        if told.iter().any(|start| name.starts_with(start)) {
-            cargo.env_remove(&*name);
+impl Programs {
+    /// Returns where a program is. All tests of the workspace are built together with them; when a test program is run alone,
+    /// the first test that finds one missing, or older than the sources, has them built.
+    fn path(&self, name: &str) -> PathBuf {
+        let test = std::env::current_exe().expect("the path of this program");
+        let profile = test.ancestors().nth(2).expect("a folder");
+        let path = profile.join(self.folder).join(name);
+        let mut built = self.built.lock().expect("nobody has failed to build them");
+        let made = path.metadata().and_then(|file| file.modified()).ok();
+        if !*built && made < Some(*newest_source()) {
+            self.build(profile);
+            *built = true;
         }
+        path
     }
-    let built = cargo
-        .args(["build", "--quiet", "--package", "purezmq-examples"])
-        .args(["--examples", "--all-features", "--profile"])
-        .arg(name.map_or("dev", |name| if name == "debug" { "dev" } else { name }))
-        .arg("--target-dir")
-        .arg(profile.parent().expect("a folder"))
-        .current_dir(ROOT)
-        .status();
-    let built = built.expect("cargo runs");
-    assert!(built.success(), "the examples: {built}");
+
+    /// Builds them with the profile that this program has, beside it.
+    fn build(&self, profile: &Path) {
+        let name = profile.file_name().and_then(|name| name.to_str());
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        // What cargo tells this test of its package: the build script of a dependency would take it for a change.
+        for (name, _) in std::env::vars_os() {
+            let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            let name = name.to_string_lossy();
+            if told.iter().any(|start| name.starts_with(start)) {
+                cargo.env_remove(&*name);
+            }
+        }
+        let built = cargo
+            .args(["build", "--quiet", "--package", self.package, self.targets])
+            .args(["--all-features", "--profile"])
+            .arg(name.map_or("dev", |name| if name == "debug" { "dev" } else { name }))
+            .arg("--target-dir")
+            .arg(profile.parent().expect("a folder"))
+            .current_dir(ROOT)
+            .status();
+        let built = built.expect("cargo runs");
+        assert!(built.success(), "{}: {built}", self.package);
+    }
 }
 
 /// A folder, and endpoints in it by name.
