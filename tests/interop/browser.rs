@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,36 +11,23 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
+use common::browser;
 use common::events::event;
 use common::within;
 use hyper_util::rt::TokioIo;
 use purezmq::monitor::MonitorEventKind;
 use purezmq::{Message, PubSocket, PullSocket, RepSocket, WsUpgrades};
-use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc};
 
 /// The page as it is drawn in the end, and how large the test has it drawn.
 const GREEN: [u8; 3] = [0, 0x80, 0];
 const SIZE: (u32, u32) = (320, 200);
 
-/// Names of Chromium, the smallest first.
-const BROWSERS: [&str; 4] = [
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-];
-
 /// Returns the browser and the bundle of jszmq. `None`, said loudly: there is none here.
-fn browser() -> Option<(PathBuf, Vec<u8>)> {
+fn browser_and_bundle() -> Option<(PathBuf, Vec<u8>)> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = BROWSERS.iter().find_map(|name| {
-        let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
-        places.find(|place| place.exists())
-    });
     let bundle = std::fs::read(root.join(".drafts/jszmq.js")).ok();
-    let both = found.zip(bundle);
+    let both = browser::find().zip(bundle);
     if both.is_none() {
         eprintln!(
             "\n*** SKIPPED: there is no Chromium, or no jszmq bundled for it. Run scripts/setup as root, where npm is installed. ***\n"
@@ -102,48 +88,16 @@ fn router(site: Site, news: WsUpgrades, questions: WsUpgrades) -> Router {
         .route("/questions", any(upgrade).with_state(questions))
 }
 
-fn open(browser: &Path, folder: &Path, page: &str) -> Child {
-    let (width, height) = SIZE;
-    let shot = folder.join("page.png");
-    Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu"])
-        .args([
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-            "--log-level=3",
-        ])
-        .arg(format!("--window-size={width},{height}"))
-        .arg(format!("--user-data-dir={}", folder.join("user").display()))
-        .arg(format!("--screenshot={}", shot.display()))
-        .arg(page)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the browser starts")
-}
-
-/// Checks that a picture has the size of the window, and is green all over.
+/// Checks that a picture is green all over.
 fn check_picture(path: &Path) {
-    let file = std::fs::File::open(path).expect("a screenshot");
-    let mut reader = png::Decoder::new(std::io::BufReader::new(file))
-        .read_info()
-        .expect("a PNG");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
-    let info = reader.next_frame(&mut pixels).expect("a picture");
-    assert_eq!((info.width, info.height), SIZE);
-    assert_eq!(info.bit_depth, png::BitDepth::Eight);
-    let bytes = info.color_type.samples();
-    assert!(bytes >= 3, "{:?}", info.color_type);
-    let pixels = pixels[..info.buffer_size()].chunks_exact(bytes);
-    assert_eq!(pixels.len() as u32, SIZE.0 * SIZE.1);
-    for pixel in pixels {
-        assert_eq!(pixel[..3], GREEN);
+    for pixel in browser::pixels(path, SIZE) {
+        assert_eq!(pixel, GREEN);
     }
 }
 
 #[tokio::test]
 async fn a_page_subscribes_and_asks() {
-    let Some((browser, bundle)) = browser() else {
+    let Some((chromium, bundle)) = browser_and_bundle() else {
         return;
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -181,7 +135,8 @@ async fn a_page_subscribes_and_asks() {
     let serving = tokio::spawn(async move { axum::serve(listener, service).await });
 
     let folder = tempfile::tempdir().unwrap();
-    let mut child = open(&browser, folder.path(), &format!("http://{host}/"));
+    let page = format!("http://{host}/");
+    let mut child = browser::open(&chromium, folder.path(), &page, SIZE);
     let mut hears = async |text: &str| {
         let said = within("a word of the page", said.recv()).await;
         assert_eq!(said.as_deref(), Some(text));

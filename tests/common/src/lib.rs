@@ -6,6 +6,8 @@
 
 #![allow(async_fn_in_trait, missing_docs, reason = "only tests call it")]
 
+#[cfg(feature = "peers")]
+pub mod browser;
 pub mod events;
 #[cfg(feature = "peers")]
 pub mod example;
