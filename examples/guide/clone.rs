@@ -5,7 +5,7 @@
 //!     cargo run --example clone -- client tcp://localhost:5561 tcp://localhost:5562 tcp://localhost:5563 /
 //!     cargo run --example clone -- client tcp://localhost:5561 tcp://localhost:5562 tcp://localhost:5563 /fruit/
 //!
-//! Type `/fruit/apple green` into a client to change the map of all, `/fruit/apple` to remove the entry, `?` to see the replica.
+//! Type `/fruit/apple green` into a client to change the map of all, `/fruit/apple` to remove the entry, `?` to see the copy.
 //!
 //! ```text
 //!   client ── DEALER ── subtree ─────────► ROUTER ── server     snapshots: the whole subtree, in one message
@@ -16,7 +16,8 @@
 //! When a subscription counts, the publisher says so to that subscriber alone, by a message of one frame. From there on
 //! no update is missed, and the client asks for a snapshot: updates that come meanwhile are kept, and those above the
 //! snapshot's number applied. Every new connection begins so. A subscriber that would have to miss an update is
-//! disconnected instead (`slow_subscriber`), comes back, and is told again.
+//! disconnected instead (`slow_subscriber`), comes back, and is told again. A snapshot is one message, so it has all or is not
+//! there; the option `max_frames` allows it 32,768 entries, or more.
 //!
 //! To break: kill the server and start it again: it begins with nothing, and so do its clients. Stop a client with Ctrl-Z
 //! under many changes, and let it go on. For a map that outlives its server, have it write what it applies to a file.
@@ -76,16 +77,8 @@ async fn server(snapshots: &str, updates: &str, changes: &str) -> Outcome {
     let (mut map, mut last) = (Map::new(), 0_u64);
     loop {
         tokio::select! {
-            change = collector.recv() => {
-                let change = change?;
-                let (Some(key), Some(value)) = (change.frame(0), change.frame(1)) else {
-                    continue;
-                };
-                last += 1;
-                apply(&mut map, key, value);
-                let number = last.to_be_bytes();
-                publisher.send([&key[..], &number[..], &value[..]]).await?;
-            }
+            // Who has subscribed is told before its queue fills.
+            biased;
             event = publisher.recv_event() => {
                 if let XPubEvent::Subscribed { topic, subscriber } = event? {
                     // One that has gone meanwhile comes back and subscribes again.
@@ -105,6 +98,16 @@ async fn server(snapshots: &str, updates: &str, changes: &str) -> Outcome {
                     snapshot.push_back(value);
                 }
                 requests.send(request.reply(snapshot)).await?;
+            }
+            change = collector.recv() => {
+                let change = change?;
+                let (Some(key), Some(value)) = (change.frame(0), change.frame(1)) else {
+                    continue;
+                };
+                last += 1;
+                apply(&mut map, key, value);
+                let number = last.to_be_bytes();
+                publisher.send([&key[..], &number[..], &value[..]]).await?;
             }
         }
     }
@@ -197,7 +200,8 @@ async fn client(snapshots: &str, updates: &str, changes: &str, subtree: &str) ->
                 }
             }
             _ = again.tick(), if replica.kept.is_some() => {
-                requests.send([&replica.asked.to_be_bytes()[..], subtree.as_bytes()]).await?;
+                // Without room, the next time will do.
+                let _ = requests.try_send([&replica.asked.to_be_bytes()[..], subtree.as_bytes()]);
             }
             snapshot = requests.recv() => replica.begin(&snapshot?),
             line = lines.next_line(), if is_typed => match line? {
