@@ -233,12 +233,12 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         .is_some_and(|path| path.as_os_str() == "-");
     if !is_machines {
         let text = show::text(&result);
-        crate::command::print(&text)?;
+        crate::print(&text)?;
     }
     files::save(&result, &output)?;
     if let Some(before) = before {
         let text = compare::text(&before, &result)?;
-        crate::command::print(&text)?;
+        crate::print(&text)?;
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use purezmq::rules::Capability;
 use purezmq::{AnySocket, Message, Rules};
 
-use crate::command::{block_on, context, elapsed, socket_type};
+use crate::block_on;
+use crate::command::{context, elapsed, socket_type};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::recording::{Header, Writer};
@@ -17,7 +18,7 @@ use crate::{say, values};
 const BATCH: usize = 1000;
 
 const EXAMPLES: &str = "Examples:
-  pzmq record sub prices.rec -c tcp://127.0.0.1:5556 --topic EUR --for 1min
+  pzmq record sub prices.rec -c tcp://127.0.0.1:5556 --subscribe EUR --for 1min
   pzmq record pull work.rec -b tcp://127.0.0.1:5557 --count 1000
   pzmq record rep asked.rec -b tcp://127.0.0.1:5558 --answer OK
 A file of a process that was killed, or of a full disk, can be read up to its last whole message.";
@@ -33,9 +34,12 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     socket: SocketArgs,
-    /// Subscribe to this topic, or join this group; may be given more than once. Without it, to all topics
-    #[arg(long, short)]
-    topic: Vec<String>,
+    /// Subscribe to topics that begin with this; without it, to all
+    #[arg(long, value_name = "TOPIC", value_parser = values::escaped)]
+    subscribe: Vec<Vec<u8>>,
+    /// Join this group (DISH)
+    #[arg(long, value_name = "GROUP")]
+    join: Vec<String>,
     /// Answer each request with this (REP only)
     #[arg(long, value_name = "TEXT", default_value = "")]
     answer: String,
@@ -91,18 +95,22 @@ async fn record(args: Args) -> Result<(), Failure> {
 }
 
 fn subscribe(socket: &mut AnySocket, args: &Args) -> Result<(), Failure> {
-    let rules = args.rules;
-    let by_topic = rules.has(Capability::TracksTopics) && rules.subscribes;
-    if by_topic && args.topic.is_empty() {
+    let name = args.rules.socket_type.name();
+    let by_topic = args.rules.subscribes && args.rules.has(Capability::TracksTopics);
+    if !by_topic && !args.subscribe.is_empty() {
+        return Err(Failure::Usage(format!(
+            "a {name} socket has no --subscribe"
+        )));
+    }
+    if by_topic && args.subscribe.is_empty() {
         socket.subscribe("");
     }
-    for topic in &args.topic {
-        if by_topic {
-            socket.subscribe(topic);
-        } else {
-            let joined = socket.join(topic);
-            joined.map_err(|error| Failure::Usage(format!("--topic {topic}: {error}")))?;
-        }
+    for topic in &args.subscribe {
+        socket.subscribe(topic);
+    }
+    for group in &args.join {
+        let joined = socket.join(group);
+        joined.map_err(|error| Failure::Usage(format!("--join {group}: {error}")))?;
     }
     Ok(())
 }

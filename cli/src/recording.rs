@@ -85,9 +85,9 @@ impl fmt::Display for Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Side {
-    /// Who connected to the tap
+    // Who connected to the tap
     Client,
-    /// What the tap connected to
+    // What the tap connected to
     Target,
 }
 

@@ -7,7 +7,8 @@ use purezmq::rules::Capability;
 use purezmq::{AnySocket, Rules};
 use tokio::time::{Instant, interval, sleep_until};
 
-use crate::command::{block_on, context, socket_type};
+use crate::block_on;
+use crate::command::{context, socket_type};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::recording::{End, Reader, Record, Side};
@@ -44,9 +45,9 @@ pub(crate) struct Args {
     /// Send without a pause
     #[arg(long, conflicts_with = "speed")]
     as_fast_as_possible: bool,
-    /// Begin when so many have subscribed or joined (publishers only)
+    /// Before sending, wait for so many subscribers; 0 sends at once
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    subscribers: usize,
+    wait: usize,
     /// Leave out the first frames of each message: 1 for what a ROUTER recorded, if no ROUTER sends it
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     skip_frames: usize,
@@ -165,7 +166,7 @@ async fn wait_for_subscribers(socket: &mut AnySocket, args: &Args) {
         return;
     }
     let mut ticks = interval(ASKED);
-    while socket.subscriber_count() < args.subscribers {
+    while socket.subscriber_count() < args.wait {
         ticks.tick().await;
     }
 }

@@ -22,7 +22,8 @@ use tokio::task::{JoinSet, LocalSet};
 
 use self::link::{Acceptor, Target};
 use self::report::{Kind, Report};
-use crate::command::{block_on, elapsed};
+use crate::block_on;
+use crate::command::elapsed;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::recording::{Header, Side, Writer};

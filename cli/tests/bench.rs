@@ -427,7 +427,7 @@ async fn help_fits_a_screen_and_has_examples() {
         &["echo"],
         &["source"],
     ] {
-        let help = succeeded(start(&[&["bench"], more, &["-h"]].concat())).await;
+        let help = succeeded(start(&[&["bench"], more, &["--help"]].concat())).await;
         assert!(
             help.contains("Examples:") && help.lines().count() <= 50,
             "{help}"

@@ -134,7 +134,13 @@ async fn a_subscriber_records_its_topics_and_a_publisher_waits_for_subscribers()
     let mut publisher = PubSocket::new();
     publisher.bind(&place.endpoint).await.expect("bound");
     let record = ["record", "sub", &place.file, "-c", &place.endpoint];
-    let recorder = start(&[&record[..], &["--topic", "a", "--topic", "b", "-n", "2"]].concat());
+    let recorder = start(
+        &[
+            &record[..],
+            &["--subscribe", "a", "--subscribe", "b", "-n", "2"],
+        ]
+        .concat(),
+    );
     within(async {
         while publisher.topics_count() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -146,15 +152,7 @@ async fn a_subscriber_records_its_topics_and_a_publisher_waits_for_subscribers()
     }
     succeeded(recorder).await;
     let to = place.another();
-    let child = start(&[
-        "replay",
-        "pub",
-        &place.file,
-        "-b",
-        &to,
-        "--subscribers",
-        "2",
-    ]);
+    let child = start(&["replay", "pub", &place.file, "-b", &to, "--wait", "2"]);
     let mut subscribers = [SubSocket::new(), SubSocket::new()];
     for subscriber in &mut subscribers {
         subscriber.subscribe("");
@@ -455,7 +453,7 @@ async fn what_cannot_be_is_refused() {
 #[tokio::test]
 async fn help_fits_a_screen() {
     for command in ["record", "replay"] {
-        let help = succeeded(start(&[command, "-h"])).await;
+        let help = succeeded(start(&[command, "--help"])).await;
         assert!(help.contains("Examples:"), "{help}");
         let lines = help.lines().count();
         assert!(lines <= 50, "{command}: {lines} lines\n{help}");

@@ -521,7 +521,7 @@ async fn what_cannot_be_tapped_is_refused() {
         err.starts_with(&format!("pzmq: cannot listen at {taken}: ")),
         "{err}"
     );
-    let help = driver::ended(start(&["tap", "-h"])).await;
+    let help = driver::ended(start(&["tap", "--help"])).await;
     let help = text(&help.stdout);
     assert!(
         help.contains("Examples:") && help.lines().count() <= 50,

@@ -5,7 +5,7 @@ use purezmq::{Context, DealerSocket, Endpoint, Message, RouterSocket};
 use super::ends::{failed, payload};
 use super::meter::{Meter, wrong};
 use super::{Echo, Throughput};
-use crate::command::block_on;
+use crate::block_on;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 

@@ -13,7 +13,7 @@ use super::meter::{Meter, Timer, check};
 use super::result::{Measured, Run};
 use super::watch::{Progress, Watch};
 use super::{FanOut, RoundTrip, Source, Throughput, echoed, paced};
-use crate::command::block_on;
+use crate::block_on;
 use crate::failure::Failure;
 
 /// How often it is asked whether all subscribers are there.

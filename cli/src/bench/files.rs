@@ -18,7 +18,7 @@ pub(super) fn save(measured: &Measured, output: &Output) -> Result<(), Failure> 
         let json = serde_json::to_string_pretty(measured);
         let json = json.map_err(|error| Failure::of("cannot write the result", &error))? + "\n";
         if path.as_os_str() == "-" {
-            crate::command::print(&json)?;
+            crate::print(&json)?;
         } else {
             write(path, &json)?;
         }

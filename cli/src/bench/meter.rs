@@ -102,19 +102,22 @@ pub(super) struct Timer {
     total: u64,
     progress: Arc<Progress>,
     pub(super) times: Histogram<u64>,
-    /// When the first one that counts began.
+    /// When the first one that counts began, and the last one ended.
     began: Instant,
+    ended: Instant,
 }
 
 impl Timer {
     pub(super) fn new(warmup: u64, count: u64, progress: &Arc<Progress>) -> Self {
+        let now = Instant::now();
         Timer {
             warmup,
             done: 0,
             total: warmup + count,
             progress: progress.clone(),
             times: Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds that make sense"),
-            began: Instant::now(),
+            began: now,
+            ended: now,
         }
     }
 
@@ -129,11 +132,12 @@ impl Timer {
         } else if self.done == self.warmup {
             self.began = now;
         }
+        self.ended = now;
         self.done == self.total
     }
 
     /// Says how long all that counted took.
     pub(super) fn time(&self) -> Duration {
-        self.began.elapsed()
+        self.ended - self.began
     }
 }

@@ -12,18 +12,18 @@ use super::observer::{Event, Frame, Keep, Left};
 use crate::failure::Failure;
 use crate::recording::{Side, Writer};
 
-/// Says what kind of thing is shown.
+/// Says what kind of thing is shown. The names say it, and `--help` stays short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
-    /// Connections that begin and end
+    // Connections that begin and end
     Connections,
-    /// Greetings
+    // Greetings
     Greetings,
-    /// Commands, and subscriptions that are messages
+    // Commands, and subscriptions that are messages
     Commands,
-    /// Messages
+    // Messages
     Messages,
-    /// Bytes that are not understood
+    // Bytes that are not understood
     Bytes,
 }
 
