@@ -54,6 +54,8 @@ mod coop;
 mod core;
 pub mod endpoint;
 pub mod error;
+#[cfg(feature = "expose")]
+pub mod expose;
 mod inproc;
 mod io_threads;
 pub mod logs;

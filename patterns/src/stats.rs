@@ -5,7 +5,7 @@
 
 use std::ops::AddAssign;
 
-use zmtp::Metadata;
+use zmtp::{Metadata, SocketType};
 
 use crate::endpoint::Endpoint;
 use crate::peer_address::PeerAddress;
@@ -76,6 +76,31 @@ pub struct SocketStats {
     pub endpoints: Vec<EndpointStats>,
 }
 
+/// A socket of a context, as [`Context::stats`](crate::Context::stats) finds it: what the socket itself says in its
+/// `stats`, and what tells it from the others.
+///
+/// What an XPUB has heard while it sent is not among its `queued_to_receive` here: only its handle knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct MemberStats {
+    /// Tells it from all other sockets of the process, those that have ended as well. From 1 on, in the order in which they
+    /// were made.
+    pub number: u64,
+    /// Its type.
+    pub socket_type: SocketType,
+    /// Whether it has ended, and lingers: it still sends what it had.
+    pub is_ended: bool,
+    /// The high-water mark for each peer of what waits to be sent. 0: there is none.
+    pub send_hwm: usize,
+    /// The high-water mark for each peer of what waits to be received. 0: there is none.
+    pub recv_hwm: usize,
+    /// How many peers there are: also where `stats.peers` is left out.
+    pub peers: usize,
+    /// Its counters, its endpoints and its peers.
+    pub stats: SocketStats,
+}
+
 /// What has become of one endpoint, since it was bound or connected.
 ///
 /// ```
@@ -130,6 +155,10 @@ pub struct EndpointStats {
 #[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct PeerStats {
+    /// Tells it from all other peers of the process, those that have gone as well.
+    pub number: u64,
+    /// The type of its socket, if it has said so.
+    pub socket_type: Option<SocketType>,
     /// The endpoint here that it came in at, or the one that is connected to.
     pub endpoint: Option<Endpoint>,
     /// Where it is. `None` while there is no connection.

@@ -32,7 +32,7 @@ const FLOORS: &[&[&str]] = &[
     &["socket::any"],
     &["requester"],
     &["blocking"],
-    &["proxy", "serve"],
+    &["expose", "proxy", "serve"],
     &["serde_impls"],
 ];
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attachments::Attachments;
 use crate::connection::Listening;
-use crate::context::{Context, Member};
+use crate::context::{Attached, Context, Member};
 use crate::endpoint::Endpoint;
 use crate::error::EndpointGone;
 use crate::inproc;
@@ -35,7 +35,8 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) struct EndpointTable {
     pub(crate) context: Context,
     state: Arc<State>,
-    attachments: Mutex<Attachments>,
+    /// Whoever looks at the context's sockets holds them for a moment, and not the table.
+    attachments: Arc<Mutex<Attachments>>,
     /// The socket has ended with its context. Changes under the lock of the attachments.
     has_ended: AtomicBool,
     /// Endpoints that are not on the list yet, though pipes of theirs may be there.
@@ -130,7 +131,7 @@ impl EndpointTable {
         let table = Arc::new(EndpointTable {
             context: context.clone(),
             state: shared.state.clone(),
-            attachments: Mutex::default(),
+            attachments: Arc::default(),
             has_ended: AtomicBool::new(false),
             coming: Mutex::default(),
             origins: AtomicU32::new(1),
@@ -138,8 +139,10 @@ impl EndpointTable {
             readers: shared.state.readers.clone(),
         });
         let member: Weak<Self> = Arc::downgrade(&table);
+        let attachments: Weak<Mutex<Attachments>> = Arc::downgrade(&table.attachments);
         let rules = shared.config.rules;
-        if !context.members().enter(member, &shared.state, rules) {
+        let members = context.members();
+        if !members.enter(member, attachments, &shared.state, rules) {
             table.end(Duration::ZERO);
         }
         table
@@ -204,8 +207,7 @@ impl EndpointTable {
 
     /// Returns what has become of each endpoint on the list.
     pub(crate) fn stats(&self) -> Vec<EndpointStats> {
-        let attachments = self.attachments.lock();
-        attachments.iter().map(Attachment::stats).collect()
+        self.attachments.stats()
     }
 
     /// Takes the oldest of those that may be called so off the list, if it is one.
@@ -248,6 +250,12 @@ impl EndpointTable {
     }
 }
 
+impl Attached for Mutex<Attachments> {
+    fn stats(&self) -> Vec<EndpointStats> {
+        self.lock().iter().map(Attachment::stats).collect()
+    }
+}
+
 impl Member for EndpointTable {
     fn end(&self, limit: Duration) {
         let mut attachments = self.attachments.lock();
@@ -268,7 +276,8 @@ impl Member for EndpointTable {
 impl Drop for EndpointTable {
     fn drop(&mut self) {
         self.state.note_end();
-        for attachment in self.attachments.get_mut().take() {
+        let attachments = self.attachments.lock().take();
+        for attachment in attachments {
             attachment.end(&self.context);
         }
         // Of what ends, an inproc peer's readers hear last.

@@ -102,6 +102,11 @@ impl PipeId {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         PipeId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Returns it as a number, for statistics.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Names the bind or connect call that a pipe came from, so that unbind and disconnect find it.

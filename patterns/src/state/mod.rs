@@ -404,6 +404,12 @@ impl State {
             .post(PipeEvent::Named(pipe, Box::new(name.clone())));
     }
 
+    /// Returns the high-water marks of new pipes: what is sent, and what is received.
+    pub(crate) fn hwms(&self) -> (usize, usize) {
+        let (send, recv) = *self.limits.lock();
+        (send.hwm, recv.hwm)
+    }
+
     /// Notes that the socket ends. What is dropped from here on of what was to be sent is unsent.
     pub(crate) fn note_end(&self) {
         let given_up = self.given_up.load(Ordering::Relaxed) as u64;

@@ -374,6 +374,8 @@ impl Entry {
         let peer = record.peer.as_ref();
         let name = self.incoming.writer().filter(|name| !name.is_empty());
         PeerStats {
+            number: id.number(),
+            socket_type: peer.and_then(|peer| peer.socket_type),
             endpoint: record.endpoint.clone(),
             address: peer
                 .filter(|_| record.is_connected)

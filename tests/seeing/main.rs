@@ -1,0 +1,4 @@
+//! Seeing inside: what a process tells of its sockets, to whoever asks, to Prometheus, and to a trace.
+
+mod exposed;
+mod exposed_to_strangers;
