@@ -26,7 +26,9 @@ mod socket_args;
 mod source;
 mod tap;
 mod tls_args;
+mod top;
 mod values;
+mod watch;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -59,6 +61,7 @@ enum Command {
     Ping(ping::Args),
     Doctor(doctor::Args),
     Proxy(proxy::Args),
+    Top(top::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Ping(args) => ping::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Proxy(args) => proxy::run(args),
+        Command::Top(args) => top::run(args),
         Command::Completions(args) => generate::completions(args, Cli::command()),
         Command::Man(args) => generate::man(args, Cli::command()),
         Command::Record(args) => record::run(args),
