@@ -61,6 +61,8 @@ mod io_threads;
 pub mod logs;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod monitor;
 #[macro_use]
 pub mod options;

@@ -32,7 +32,7 @@ const FLOORS: &[&[&str]] = &[
     &["socket::any"],
     &["requester"],
     &["blocking"],
-    &["expose", "proxy", "serve"],
+    &["expose", "metrics", "proxy", "serve"],
     &["serde_impls"],
 ];
 

@@ -2,3 +2,4 @@
 
 mod exposed;
 mod exposed_to_strangers;
+mod metrics;
