@@ -157,7 +157,7 @@ fn read(question: &Message) -> Option<Question> {
     if question.len() > 1 {
         return None;
     }
-    match question.iter().next().map(|frame| &frame[..]) {
+    match question.iter().next() {
         Some(b"" | b"snapshot") => Some(Question::Snapshot),
         Some(b"sockets") => Some(Question::Sockets),
         Some(other) => {
