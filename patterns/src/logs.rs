@@ -29,6 +29,12 @@
 //! | `purezmq::security` | `DEBUG` | `peer refused` | |
 //! | `purezmq::context` | `WARN` | `the last blocking socket is dropped, and what was sent has not left` | |
 //!
+//! Each connection has a span of level `DEBUG` and target `purezmq::connection`, called `connection`, from when it is
+//! accepted or stands to its end: the lines about the connection itself are in it. Its fields are those of the lines, and
+//! from the handshake on `peer_type`, the type of the peer's socket, and `routing_id`, by what the socket knows it. It is
+//! entered for a line and left again, not while messages move: what is off costs a look at a level for each connection, and
+//! what is on costs a message nothing either.
+//!
 //! Fields of the lines about connections and endpoints: `socket_type`; `socket`, the socket's option `name`, if it has
 //! one; `endpoint`; `peer`, its address; `refused`, as whom a peer wanted to come in that was refused; `event` or `reason`.
 //! What they quote of a peer is escaped, and cut.

@@ -194,7 +194,8 @@ pub(super) struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    pub(super) fn new(shared: &Shared, subject: Subject, origin: Origin) -> Self {
+    pub(super) fn new(shared: &Shared, mut subject: Subject, origin: Origin) -> Self {
+        shared.state.events.begin_span(&mut subject);
         ConnectionGuard {
             shared: shared.clone(),
             subject,
@@ -209,10 +210,14 @@ impl ConnectionGuard {
     pub(super) fn hand_over(&self, pipe: &SessionPipe) -> Self {
         self.told.store(true, Ordering::Relaxed);
         pipe.hand_over();
-        let mut moved = Self::new(&self.shared, self.subject.clone(), self.origin);
-        moved.pipe = Some(pipe.outstanding());
-        moved.greeted = true;
-        moved
+        ConnectionGuard {
+            shared: self.shared.clone(),
+            subject: self.subject.clone(),
+            pipe: Some(pipe.outstanding()),
+            greeted: true,
+            origin: self.origin,
+            told: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn emit(&self, kind: Kind) {

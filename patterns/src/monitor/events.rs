@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
+use tracing::Span;
+use tracing::field::{Empty, debug, display};
 use zmtp::{PeerInfo, SocketType};
 
 use super::record::{EndpointRecord, Loudness, Side};
@@ -43,6 +45,8 @@ struct Connection {
     refused: Option<Arc<str>>,
     /// The handshake is through.
     greeted: bool,
+    /// For who follows connections by spans.
+    span: Option<Arc<Span>>,
 }
 
 impl Subject {
@@ -92,6 +96,7 @@ impl Subject {
                 user_id: None,
                 refused: None,
                 greeted: false,
+                span: None,
             }),
             record: self.record.clone(),
         }
@@ -125,6 +130,10 @@ impl Subject {
                 (!info.routing_id.is_empty()).then(|| RoutingId::from(info.routing_id.clone()));
             connection.routing_id = name.or(announced);
             connection.socket_type = info.socket_type;
+            if let Some(span) = &connection.span {
+                span.record("routing_id", connection.routing_id.as_ref().map(debug));
+                span.record("peer_type", info.socket_type.map(display));
+            }
             connection.greeted = true;
             connection.user_id = (!info.user_id.is_empty()).then(|| info.user_id.as_str().into());
         }
@@ -192,6 +201,25 @@ impl Events {
         }
     }
 
+    /// Begins the connection's span, if anybody wants it. It ends with all that is told of the connection.
+    pub(crate) fn begin_span(&self, subject: &mut Subject) {
+        let endpoint = &subject.endpoint;
+        let Some(connection) = subject.connection.as_mut() else {
+            return;
+        };
+        let span = tracing::debug_span!(
+            target: logs::CONNECTION,
+            "connection",
+            socket_type = %self.socket_type,
+            socket = self.name().as_deref(),
+            %endpoint,
+            peer = %connection.peer,
+            peer_type = Empty,
+            routing_id = Empty,
+        );
+        connection.span = (!span.is_disabled()).then(|| Arc::new(span));
+    }
+
     pub(crate) fn emit(&self, subject: &Subject, kind: MonitorEventKind) {
         self.log(subject, &kind);
         if let Some(sender) = self.sender.get() {
@@ -204,6 +232,10 @@ impl Events {
     fn log(&self, subject: &Subject, kind: &MonitorEventKind) {
         let connection = subject.connection.as_ref();
         let greeted = connection.is_some_and(|one| one.greeted);
+        // Entered for the line only: nothing that a connection does is slower for it.
+        let _inside = connection
+            .and_then(|one| one.span.as_deref())
+            .map(Span::enter);
         let (loudness, failures) = subject.record.note(kind, subject.side, greeted);
         macro_rules! log {
             ($level:ident, $message:literal) => {
