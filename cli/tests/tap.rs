@@ -356,7 +356,7 @@ async fn bytes_that_mean_nothing_pass_unchanged() {
     assert_eq!(read, request);
     // A megabyte of everything, after the other direction has ended.
     let answer: Vec<u8> = (0..1_000_000_u32)
-        .map(|number| (number * 7 >> 3) as u8)
+        .map(|number| ((number * 7) >> 3) as u8)
         .collect();
     let sent = answer.clone();
     let sending = tokio::spawn(async move { accepted.write_all(&sent).await });
