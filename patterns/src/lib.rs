@@ -1,7 +1,9 @@
 //! ZeroMQ in pure Rust, on tokio.
 //!
 //! A socket sends and receives whole messages to and from any number of peers. It binds and connects to
-//! endpoints; connections come, go and come back by themselves in the background.
+//! endpoints; connections come, go and come back by themselves in the background. A
+//! [book](https://github.com/purezmq/purezmq/blob/main/book/src/index.md) answers how to do what, and what to do when nothing
+//! comes.
 //!
 //! # Sockets
 //!
