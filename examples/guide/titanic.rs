@@ -13,7 +13,9 @@
 //!
 //! Titanic is a worker of three services of majordomo, and a client of all others. Arguments are the broker's endpoint
 //! (tcp://localhost:5555), the file, and the interval of its heartbeats (2500 ms). The store is a trait of five calls
-//! (store/mod.rs).
+//! (store/mod.rs). With the feature `nats` it may be a server of NATS with JetStream, `nats://localhost:4222` instead of the
+//! file: then several machines may have a titanic each, any of them has the answers, and the next that is started asks what one
+//! that has gone had still to ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +34,23 @@ async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let mut argument = |default: &str| arguments.next().unwrap_or_else(|| default.to_owned());
     let broker = argument("tcp://localhost:5555");
-    let store = RedbStore::open(argument("titanic.redb"))?;
+    let store = argument("titanic.redb");
     let heartbeat = Duration::from_millis(argument("2500").parse()?);
 
-    let client = Client::connect(&broker, PATIENCE, 1)?;
+    #[cfg(feature = "nats")]
+    if store.starts_with("nats://") {
+        return run(
+            guide::store::NatsStore::connect(&store).await?,
+            &broker,
+            heartbeat,
+        )
+        .await;
+    }
+    run(RedbStore::open(store)?, &broker, heartbeat).await
+}
+
+async fn run(store: impl Store, broker: &str, heartbeat: Duration) -> Result<(), Error> {
+    let client = Client::connect(broker, PATIENCE, 1)?;
     let (to_ask, mut asked) = unbounded_channel();
     let left = store.ids().await?;
     println!("{} requests are kept", left.len());
@@ -49,13 +64,13 @@ async fn main() -> Result<(), Error> {
         }
     });
     tokio::try_join!(
-        serve(&broker, "titanic.request", heartbeat, |body| {
+        serve(broker, "titanic.request", heartbeat, |body| {
             coded(titanic.clone().request(body))
         }),
-        serve(&broker, "titanic.reply", heartbeat, |body| {
+        serve(broker, "titanic.reply", heartbeat, |body| {
             coded(titanic.clone().reply(body))
         }),
-        serve(&broker, "titanic.close", heartbeat, |body| {
+        serve(broker, "titanic.close", heartbeat, |body| {
             coded(titanic.clone().close(body))
         }),
     )?;

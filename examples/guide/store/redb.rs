@@ -3,22 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use purezmq::{Frame, Message};
+use purezmq::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Record, Store};
+use super::{Frames, Record, Store, frames};
 use crate::majordomo::Error;
 
-type Frames = Vec<&'static [u8]>;
-
-/// The request, and the answer, which has no frames while there is none.
-const RECORDS: TableDefinition<'_, u128, (Frames, Frames)> = TableDefinition::new("records");
-
-fn to_message(frames: Vec<&[u8]>) -> Message {
-    frames.into_iter().map(Frame::from).collect()
-}
+const RECORDS: TableDefinition<'_, u128, Frames<'static>> = TableDefinition::new("records");
 
 /// Keeps records in a file. One process may have it open at a time.
 #[derive(Clone, Debug)]
@@ -51,7 +44,7 @@ impl RedbStore {
 impl Store for RedbStore {
     async fn put(&self, id: Uuid, request: Message) -> Result<(), Error> {
         self.with(move |database| {
-            let frames = (request.iter().collect(), Vec::new());
+            let frames = frames(&request, None);
             let write = database.begin_write()?;
             write.open_table(RECORDS)?.insert(id.as_u128(), frames)?;
             Ok(write.commit()?)
@@ -64,8 +57,8 @@ impl Store for RedbStore {
             let write = database.begin_write()?;
             let mut table = write.open_table(RECORDS)?;
             if let Some(mut found) = table.get_mut(id.as_u128())? {
-                let request = to_message(found.value().0);
-                found.insert((request.iter().collect(), answer.iter().collect()))?;
+                let request = Record::of(found.value()).request;
+                found.insert(frames(&request, Some(&answer)))?;
             }
             drop(table);
             Ok(write.commit()?)
@@ -76,15 +69,8 @@ impl Store for RedbStore {
     async fn get(&self, id: Uuid) -> Result<Option<Record>, Error> {
         self.with(move |database| {
             let table = database.begin_read()?.open_table(RECORDS)?;
-            let Some(found) = table.get(id.as_u128())? else {
-                return Ok(None);
-            };
-            let (request, answer) = found.value();
-            let answer = to_message(answer);
-            Ok(Some(Record {
-                request: to_message(request),
-                answer: (!answer.is_empty()).then_some(answer),
-            }))
+            let found = table.get(id.as_u128())?;
+            Ok(found.map(|found| Record::of(found.value())))
         })
         .await
     }
