@@ -31,14 +31,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if let Some(secret) = args.public_of {
-        println!("{}", public_of(&secret)?);
-        return Ok(());
+        return crate::print(format_args!("{}\n", public_of(&secret)?));
     }
     let keys = KeyPair::generate();
     let Some(file) = args.file else {
-        println!("public-key = {}", keys.public());
-        println!("secret-key = {}", *keys.secret().to_z85());
-        return Ok(());
+        let (public, secret) = (keys.public(), keys.secret().to_z85());
+        return crate::print(format_args!(
+            "public-key = {public}\nsecret-key = {}\n",
+            *secret
+        ));
     };
     let path = with_end(&file, ".key");
     let secret = with_end(&file, ".key_secret");
@@ -56,9 +57,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         .extend(args.name.map(|name| ("name".to_owned(), name)));
     save_certificate(&certificate, &path)
         .map_err(|error| Failure::of(format_args!("cannot write {}", path.display()), &error))?;
-    println!("{}", path.display());
-    println!("{}", secret.display());
-    Ok(())
+    let (path, secret) = (path.display(), secret.display());
+    crate::print(format_args!("{path}\n{secret}\n"))
 }
 
 fn with_end(file: &Path, end: &str) -> PathBuf {

@@ -102,9 +102,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
         match unsent {
             0 => Ok(()),
-            unsent => Err(Failure::TimedOut(format!(
-                "{unsent} messages were left unsent"
-            ))),
+            unsent => Err(Failure::TimedOut(format!("messages left unsent: {unsent}"))),
         }
     })
 }

@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::failure::Failure;
 use crate::format::Format;
 
+/// How many bytes are enough for a piece.
+const PIECE: usize = 256 * 1024;
+
 /// How many pieces may wait to be written.
 const AHEAD: usize = 2;
 
@@ -51,6 +54,11 @@ impl Sink {
     /// Puts a message behind others. It is written with the next [`flush`](Self::flush).
     pub(crate) fn put(&mut self, message: &Message) {
         self.format.write(message, &mut self.piece);
+    }
+
+    /// Returns whether enough was put for one piece.
+    pub(crate) fn is_full(&self) -> bool {
+        self.piece.len() >= PIECE
     }
 
     /// Has what was put be written, and waits for room. Cancel safe: what has no room stays.

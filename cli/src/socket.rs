@@ -106,10 +106,14 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
             ended = talk.run(socket, &mut interrupt) => ended,
             never = refusals => match never {},
         };
-        let written = talk.finish().await;
         if let Err(Failure::Interrupted(_)) = ended {
             say(talk.tally());
         }
+        // Somebody may have stopped to read what is written: the second signal ends that, too.
+        let written = tokio::select! {
+            written = talk.finish() => written,
+            signal = interrupt.next() => Err(signal),
+        };
         let limit = match (&ended, args.timeout) {
             (Ok(()), limit) => limit,
             (Err(_), limit) => Some(limit.map_or(LINGER, |limit| limit.min(LINGER))),
@@ -156,13 +160,13 @@ fn left(report: CloseReport, args: &Args, limit: Option<Duration>) -> Result<(),
     if report.unread > 0 && args.count.is_some_and(|count| count > 0) {
         let unread = report.unread;
         say(format_args!(
-            "{unread} more had come, and nobody gets them now"
+            "messages that had come, and that nobody gets now: {unread}"
         ));
     }
     if report.unsent == 0 {
         return Ok(());
     }
-    let what = format!("{} messages were left unsent", report.unsent);
+    let what = format!("messages left unsent: {}", report.unsent);
     Err(match limit {
         Some(_) => Failure::TimedOut(what),
         None => Failure::Failed(what),

@@ -84,7 +84,11 @@ fn examples(rules: &Rules) -> String {
             "pzmq {own} --connect tcp://localhost:5555 --subscribe weather."
         ));
     }
-    if rules.has(Capability::Requests) {
+    if rules.socket_type.takes_groups() {
+        examples.push(format!(
+            "pzmq {own} --connect tcp://localhost:5555 --delimiter : news:hello"
+        ));
+    } else if rules.has(Capability::Requests) {
         examples.push(format!(
             "pzmq {own} --connect tcp://localhost:5555 --timeout 2s hello"
         ));

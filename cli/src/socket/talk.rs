@@ -305,6 +305,9 @@ async fn receive_all(
         for message in messages.drain(..) {
             add(&tally.received, message.byte_len());
             sink.put(&message);
+            if sink.is_full() {
+                sink.flush().await?;
+            }
         }
         sink.flush().await?;
     }

@@ -242,7 +242,7 @@ fn time_outs_have_a_code_of_their_own() {
     let unsent = pzmq(["push", "-c", &at, "-t", "50ms", "hello"])
         .assert()
         .code(3);
-    assert_eq!(said(&unsent), "pzmq: 1 messages were left unsent\n");
+    assert_eq!(said(&unsent), "pzmq: messages left unsent: 1\n");
     let unheard = pzmq(["pub", "-b", &at, "-t", "50ms", "hello"])
         .assert()
         .code(3);
@@ -292,4 +292,45 @@ fn what_nobody_reads_ends_it_without_a_word() {
     let ended = pull.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+/// Whoever stops to read stops neither Ctrl-C nor the end: a second one ends it.
+#[test]
+fn a_reader_that_stands_still_does_not_keep_it() {
+    use std::io::{BufRead, BufReader, Read};
+    let (_folder, at) = place();
+    let mut pull = std::process::Command::new(env!("CARGO_BIN_EXE_pzmq"))
+        .args(["pull", "-b", &at])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut output = pull.stdout.take().expect("piped");
+    let line = "x".repeat(1 << 16);
+    let push = Running::start(["push", "-c", &at, "-i", "1ms", &line]);
+    // All that is between the two is full soon, and stays so.
+    output.read_exact(&mut [0; 1]).expect("it writes");
+    let id = rustix::process::Pid::from_child(&pull);
+    let mut said = BufReader::new(pull.stderr.take().expect("piped")).lines();
+    rustix::process::kill_process(id, Signal::INT).expect("it runs");
+    assert!(said.any(|line| line.is_ok_and(|line| line.contains("received"))));
+    rustix::process::kill_process(id, Signal::INT).expect("it runs, or is not waited for yet");
+    let ended = pull.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(130));
+    drop((push, output));
+}
+
+#[test]
+fn the_log_is_shown_on_request() {
+    let (_folder, at) = place();
+    let quiet = pzmq(["pull", "-b", &at, "-t", "1ms"]).assert().code(3);
+    assert_eq!(said(&quiet).lines().count(), 1);
+    let loud = pzmq(["pull", "-vv", "-b", &at, "-t", "1ms"])
+        .assert()
+        .code(3);
+    assert!(
+        said(&loud).contains("purezmq::connection"),
+        "{}",
+        said(&loud)
+    );
 }
