@@ -47,31 +47,25 @@ pub(crate) enum Malformed {
 }
 
 impl Format {
-    /// Takes the whole messages off what has been read, and puts them behind others. `at_end`: nothing more comes.
+    /// Cuts what has been read behind its last whole message, and returns the part before. `at_end`: nothing more comes.
     ///
     /// # Errors
     ///
-    /// What comes next is no message. Those before it are there.
-    pub(crate) fn read(
-        &self,
-        input: &mut BytesMut,
-        at_end: bool,
-        messages: &mut Vec<Message>,
-    ) -> Result<(), Malformed> {
-        match self.form {
-            Form::Length => {
-                while let Some(message) = self.read_lengths(input)? {
-                    messages.push(message);
-                }
-                match at_end && !input.is_empty() {
-                    true => Err(Malformed::CutShort),
-                    false => Ok(()),
-                }
+    /// What comes next is no message.
+    pub(crate) fn cut(&self, input: &mut BytesMut, at_end: bool) -> Result<Bytes, Malformed> {
+        let end = match self.form {
+            _ if at_end => input.len(),
+            Form::Length => self.last_length(input)?,
+            // The end of the file is the end of the message.
+            Form::File => 0,
+            Form::Lines | Form::Json | Form::Hex => {
+                memchr::memrchr(b'\n', input).map_or(0, |end| end + 1)
             }
-            // The end of the file is the end of the message: `source` reads that.
-            Form::File => self.check(input.len()),
-            Form::Lines | Form::Json | Form::Hex => self.read_lines(input, at_end, messages),
+        };
+        if end == 0 && self.form != Form::Length {
+            self.check(input.len())?;
         }
+        Ok(input.split_to(end).freeze())
     }
 
     fn check(&self, size: usize) -> Result<(), Malformed> {
@@ -81,26 +75,22 @@ impl Format {
         }
     }
 
-    fn read_lines(
-        &self,
-        input: &mut BytesMut,
-        at_end: bool,
-        messages: &mut Vec<Message>,
-    ) -> Result<(), Malformed> {
-        let whole = memchr::memrchr(b'\n', input).map_or(0, |end| end + 1);
-        // One division of the buffer for all lines: each shares it, or is copied if it is short.
-        let lines = input.split_to(whole).freeze();
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', &lines) {
-            self.check(end - from)?;
-            messages.push(self.read_line(lines.slice(from..end))?);
-            from = end + 1;
+    /// Takes the next message off a piece of whole ones, which is not empty, or a whole file.
+    pub(crate) fn take(&self, piece: &mut Bytes) -> Result<Message, Malformed> {
+        match self.form {
+            Form::Length => self.take_lengths(piece),
+            Form::File => {
+                self.check(piece.len())?;
+                Ok(Message::from(Frame::from(std::mem::take(piece))))
+            }
+            Form::Lines | Form::Json | Form::Hex => {
+                let end = memchr::memchr(b'\n', piece).unwrap_or(piece.len());
+                self.check(end)?;
+                let line = piece.slice(..end);
+                piece.advance(piece.len().min(end + 1));
+                self.read_line(line)
+            }
         }
-        self.check(input.len())?;
-        if at_end && !input.is_empty() {
-            messages.push(self.read_line(input.split().freeze())?);
-        }
-        Ok(())
     }
 
     /// Makes a message of a line, or of an argument.
@@ -113,30 +103,43 @@ impl Format {
         }
     }
 
-    fn read_lengths(&self, input: &mut BytesMut) -> Result<Option<Message>, Malformed> {
+    /// Returns how long the message is with which these bytes begin; `None`: it is not whole.
+    fn length(&self, input: &[u8]) -> Result<Option<usize>, Malformed> {
         let mut end = 0;
-        let mut frames = 0;
         loop {
             let Some(prefix) = input.get(end..).and_then(<[u8]>::first_chunk) else {
                 return Ok(None);
             };
             let length = u32::from_be_bytes(*prefix);
             end += 4 + (length & !MORE) as usize;
-            frames += 1;
             self.check(end)?;
             if length & MORE == 0 {
-                break;
+                return Ok((end <= input.len()).then_some(end));
             }
         }
-        if end > input.len() {
-            return Ok(None);
+    }
+
+    /// Returns where the last whole message ends. One that is too long is one that comes next.
+    fn last_length(&self, input: &[u8]) -> Result<usize, Malformed> {
+        let mut end = 0;
+        loop {
+            match self.length(&input[end..]) {
+                Ok(Some(length)) => end += length,
+                Err(error) if end == 0 => return Err(error),
+                Ok(None) | Err(_) => return Ok(end),
+            }
         }
-        let mut bytes = input.split_to(end).freeze();
-        let frames = (0..frames).map(|_| {
-            let length = bytes.get_u32() & !MORE;
-            Frame::from(bytes.split_to(length as usize))
-        });
-        Ok(Some(frames.collect()))
+    }
+
+    fn take_lengths(&self, piece: &mut Bytes) -> Result<Message, Malformed> {
+        let whole = self.length(piece)?.ok_or(Malformed::CutShort)?;
+        let mut bytes = piece.split_to(whole);
+        let mut frames = Vec::new();
+        while bytes.has_remaining() {
+            let length = (bytes.get_u32() & !MORE) as usize;
+            frames.push(bytes.split_to(length));
+        }
+        Ok(Message::from(frames))
     }
 
     /// Writes a message behind others.
@@ -281,18 +284,30 @@ mod tests {
                 let (mut input, mut read) = (BytesMut::new(), Vec::new());
                 for bytes in written.chunks(piece) {
                     input.extend_from_slice(bytes);
-                    format.read(&mut input, false, &mut read).expect("whole");
+                    take_all(&format, &mut input, false, &mut read).expect("whole");
                 }
                 assert_eq!(read, messages, "{form:?} in pieces of {piece}");
-                assert!(format.read(&mut input, true, &mut read).is_ok());
-                assert_eq!(read.len(), messages.len());
+                assert!(input.is_empty());
             }
         }
     }
 
+    fn take_all(
+        format: &Format,
+        input: &mut BytesMut,
+        at_end: bool,
+        messages: &mut Vec<Message>,
+    ) -> Result<(), Malformed> {
+        let mut piece = format.cut(input, at_end)?;
+        while !piece.is_empty() {
+            messages.push(format.take(&mut piece)?);
+        }
+        Ok(())
+    }
+
     fn read(format: &Format, input: &[u8]) -> (Vec<Message>, Result<(), Malformed>) {
         let mut messages = Vec::new();
-        let ended = format.read(&mut BytesMut::from(input), true, &mut messages);
+        let ended = take_all(format, &mut BytesMut::from(input), true, &mut messages);
         (messages, ended)
     }
 

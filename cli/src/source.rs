@@ -9,7 +9,7 @@ use purezmq::{Frame, Message};
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
-use crate::format::{Form, Format};
+use crate::format::{Form, Format, Malformed};
 
 /// How many bytes are read at once.
 const PIECE: usize = 64 * 1024;
@@ -29,9 +29,27 @@ pub(crate) enum Source {
     },
     /// Standard input, which a thread reads: nothing else can wait for it on every system.
     Read {
-        pieces: mpsc::Receiver<Result<Vec<Message>, Failure>>,
-        piece: std::vec::IntoIter<Message>,
+        format: Format,
+        pieces: mpsc::Receiver<Result<Piece, Stopped>>,
+        piece: Piece,
+        /// How many messages came.
+        count: u64,
     },
+}
+
+/// Whole messages side by side. They are taken apart where they are sent: what two threads share costs more to count than to
+/// read.
+#[derive(Default)]
+pub(crate) struct Piece {
+    bytes: Bytes,
+    /// It is a file, and one message even if it is empty.
+    is_file: bool,
+}
+
+/// Why no more is read.
+pub(crate) enum Stopped {
+    Failed(io::Error),
+    Malformed(Malformed),
 }
 
 impl Source {
@@ -48,15 +66,18 @@ impl Source {
     /// Makes a source of standard input, and begins to read it.
     pub(crate) fn standard_input(format: Format) -> Self {
         let (sender, pieces) = mpsc::channel(AHEAD);
+        let reads = format.clone();
         // It is left behind when the command ends: nothing wakes who waits for a terminal.
         thread::spawn(move || {
-            if let Err(failure) = read(&mut io::stdin().lock(), &format, &sender) {
-                let _ = sender.blocking_send(Err(failure));
+            if let Err(why) = read(&mut io::stdin().lock(), &reads, &sender) {
+                let _ = sender.blocking_send(Err(why));
             }
         });
         Source::Read {
+            format,
             pieces,
-            piece: Vec::new().into_iter(),
+            piece: Piece::default(),
+            count: 0,
         }
     }
 
@@ -78,15 +99,33 @@ impl Source {
                 *next += 1;
                 given(format, argument).map(Some)
             }
-            Source::Read { pieces, piece } => loop {
-                if let Some(message) = piece.next() {
-                    return Ok(Some(message));
+            Source::Read {
+                format,
+                pieces,
+                piece,
+                count,
+            } => {
+                let malformed = |error: Malformed, count: u64| {
+                    Failure::Input(format!("message {} of the input: {error}", count + 1))
+                };
+                while piece.bytes.is_empty() && !piece.is_file {
+                    match pieces.recv().await {
+                        Some(Ok(next)) => *piece = next,
+                        Some(Err(Stopped::Malformed(error))) => {
+                            return Err(malformed(error, *count));
+                        }
+                        Some(Err(Stopped::Failed(error))) => {
+                            return Err(Failure::of("cannot read standard input", &error));
+                        }
+                        None => return Ok(None),
+                    }
                 }
-                match pieces.recv().await {
-                    Some(next) => *piece = next?.into_iter(),
-                    None => return Ok(None),
-                }
-            },
+                piece.is_file = false;
+                let message = format.take(&mut piece.bytes);
+                let message = message.map_err(|error| malformed(error, *count))?;
+                *count += 1;
+                Ok(Some(message))
+            }
         }
     }
 }
@@ -103,38 +142,33 @@ fn given(format: &Format, argument: &str) -> Result<Message, Failure> {
     message.map_err(|error| Failure::Input(format!("the message {argument:?}: {error}")))
 }
 
-/// Reads to the end, and hands over what each piece has brought.
+/// Reads to the end, and hands over what is whole.
 fn read(
     input: &mut impl Read,
     format: &Format,
-    pieces: &mpsc::Sender<Result<Vec<Message>, Failure>>,
-) -> Result<(), Failure> {
+    pieces: &mpsc::Sender<Result<Piece, Stopped>>,
+) -> Result<(), Stopped> {
     let mut buffer = BytesMut::new();
-    let mut count = 0_u64;
     loop {
         let filled = buffer.len();
         buffer.resize(filled + PIECE, 0);
         let read = loop {
             match input.read(&mut buffer[filled..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
+                read => break read.map_err(Stopped::Failed)?,
             }
         };
-        let read = read.map_err(|error| Failure::of("cannot read standard input", &error))?;
         buffer.truncate(filled + read);
         let at_end = read == 0;
-        let mut messages = Vec::new();
-        let ended = format.read(&mut buffer, at_end, &mut messages);
-        if at_end && format.form == Form::File && ended.is_ok() {
-            messages.push(Message::from(Frame::from(buffer.split().freeze())));
-        }
-        count += messages.len() as u64;
-        if !messages.is_empty() && pieces.blocking_send(Ok(messages)).is_err() {
+        let piece = Piece {
+            bytes: format
+                .cut(&mut buffer, at_end)
+                .map_err(Stopped::Malformed)?,
+            is_file: at_end && format.form == Form::File,
+        };
+        if (!piece.bytes.is_empty() || piece.is_file) && pieces.blocking_send(Ok(piece)).is_err() {
             return Ok(()); // nobody wants more
         }
-        ended.map_err(|error| {
-            Failure::Input(format!("message {} of the input: {error}", count + 1))
-        })?;
         if at_end {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use purezmq::rules::PeerNaming;
 use purezmq::{Frame, Message, Rules};
 use tokio::io::AsyncWriteExt;
@@ -123,12 +123,11 @@ fn read(format: &Format, output: Bytes) -> Result<Message, String> {
             })
         }
         Form::Length | Form::Json | Form::Hex => {
-            let mut messages = Vec::new();
-            let read = format.read(&mut BytesMut::from(output), true, &mut messages);
-            read.map_err(|error| error.to_string())?;
-            match messages.len() {
-                1 => Ok(messages.remove(0)),
-                count => Err(format!("{count} messages in place of one")),
+            let mut rest = output;
+            let message = format.take(&mut rest);
+            match rest.is_empty() {
+                true => message.map_err(|error| error.to_string()),
+                false => Err("more than one message".to_owned()),
             }
         }
     }
