@@ -32,17 +32,6 @@ class Environment:
         if not os.path.exists(self.real):
             shutil.copy(self.bundled, self.real)
 
-    def source(self, package):
-        """Returns the folder of a package's source distribution, unpacked: its tests are not in the wheel."""
-        folder = os.path.join(os.path.dirname(self.folder), "sources", package)
-        if not glob.glob(f"{folder}/*/"):
-            os.makedirs(folder, exist_ok=True)
-            version = call([self.python, "-c", f"import importlib.metadata as m; print(m.version('{package}'))"]).strip()
-            call([self.python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", folder,
-                  f"{package}=={version}"])
-            call(["tar", "xzf", glob.glob(os.path.join(folder, "*.tar.gz"))[0], "-C", folder])
-        return glob.glob(f"{folder}/*/")[0].rstrip("/")
-
     def version(self):
         """Returns what the library in it says that it is."""
         return call([self.python, "-c", "import zmq; print(zmq.zmq_version())"]).strip()
