@@ -360,7 +360,7 @@ impl Doctor<'_> {
                 ))
             }
             Err(_) => self.wrong(format_args!(
-                "the {peer} has not subscribed to anything: it gets nothing of what is published"
+                "the {peer} has not subscribed to anything, or its program does not receive: it gets nothing of what is published"
             )),
         }
     }

@@ -25,7 +25,12 @@ pub(crate) struct Args {
     #[arg(long, requires = "file")]
     force: bool,
     /// Print the public key that belongs to this secret key (40 characters of Z85; `-` reads it from standard input)
-    #[arg(long, value_name = "SECRET", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "SECRET",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     public_of: Option<String>,
 }
 

@@ -54,7 +54,12 @@ pub(crate) struct SecurityArgs {
     )]
     curve_clients: Option<PathBuf>,
     /// Be a CURVE client of this server: a certificate file, or Z85
-    #[arg(long, value_name = "KEY", conflicts_with = "plain")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        conflicts_with = "plain",
+        allow_hyphen_values = true
+    )]
     server_key: Option<String>,
 }
 

@@ -61,3 +61,17 @@ fn what_is_no_key_is_said_so() {
     let said = text(&refused.get_output().stderr);
     assert!(said.starts_with("pzmq: this is no secret key: "), "{said}");
 }
+
+/// Z85 has a hyphen among its characters.
+#[test]
+fn a_key_may_begin_with_a_hyphen() {
+    let key = format!("-{}", "0".repeat(39));
+    let told = pzmq().args(["keygen", "--public-of", &key]).assert();
+    told.success();
+    let pinged = pzmq()
+        .args(["ping", "ipc:///nowhere/at/all", "--server-key", &key])
+        .assert()
+        .code(1);
+    let said = text(&pinged.get_output().stderr);
+    assert!(said.contains("cannot reach"), "{said}");
+}

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use common::python::Program;
+use common::within;
 use serde_json::{Value, json};
 
-use crate::tool::{Tool, run};
+use crate::tool::{Tool, ready, run};
 
 /// A socket of libzmq's. `None`: there is no libzmq with drafts here.
 async fn theirs(kind: &str) -> Option<Program> {
@@ -16,6 +17,7 @@ async fn theirs(kind: &str) -> Option<Program> {
         );
         return None;
     }
+    ready();
     let mut theirs = Program::start("drafts.py");
     theirs.call(json!({ "do": "open", "type": kind })).await;
     Some(theirs)
@@ -42,10 +44,12 @@ async fn libzmq_gets_what_the_tool_sends() {
         if kind == "DISH" {
             peer.call(json!({ "do": "join", "group": "news" })).await;
         }
+        // A DISH of libzmq's joins while its program receives.
+        peer.give(&json!({ "do": "recv" })).await;
         let (code, said) = run(&[&[ours, "--connect", &at][..], more].concat()).await;
         assert_eq!(code, 0, "{ours}: {said}");
-        let received = peer.call(json!({ "do": "recv" })).await;
-        assert_eq!(text(&received), "hello", "{ours}");
+        let received = within("libzmq receives", peer.next()).await;
+        assert_eq!(text(&received["ok"]), "hello", "{ours}");
     }
 }
 

@@ -35,6 +35,11 @@ static PZMQ: LazyLock<PathBuf> = LazyLock::new(|| {
     tool
 });
 
+/// Builds the tool if it is not there: where somebody waits for it, and not for ever.
+pub(crate) fn ready() {
+    LazyLock::force(&PZMQ);
+}
+
 /// Returns when the newest file in a folder was changed.
 fn newest(folder: &Path) -> SystemTime {
     let entries = std::fs::read_dir(folder).expect("sources");
