@@ -29,6 +29,7 @@ mod tls_args;
 mod top;
 mod values;
 mod watch;
+mod web;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -62,6 +63,7 @@ enum Command {
     Doctor(doctor::Args),
     Proxy(proxy::Args),
     Top(top::Args),
+    Web(web::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Proxy(args) => proxy::run(args),
         Command::Top(args) => top::run(args),
+        Command::Web(args) => web::run(args),
         Command::Completions(args) => generate::completions(args, Cli::command()),
         Command::Man(args) => generate::man(args, Cli::command()),
         Command::Record(args) => record::run(args),
