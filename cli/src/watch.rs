@@ -64,7 +64,7 @@ fn read(answer: &Message, endpoint: &str) -> Result<Snapshot, Failure> {
             "{endpoint} is nothing that can be looked into: {why}"
         ))
     };
-    let body = answer.iter().next().map(|frame| &frame[..]);
+    let body = answer.iter().next();
     let snapshot: Snapshot = serde_json::from_slice(body.unwrap_or_default())
         .map_err(|error| other(error.to_string()))?;
     if snapshot.schema != SCHEMA {

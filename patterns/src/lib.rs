@@ -92,6 +92,8 @@ pub mod sockets;
 mod state;
 pub mod stats;
 mod sync;
+#[cfg(feature = "opentelemetry")]
+pub mod trace_context;
 mod transport;
 
 pub use context::Context;

@@ -29,7 +29,7 @@ const FLOORS: &[&[&str]] = &[
     &["capability"],
     &["socket"],
     &["sockets"],
-    &["socket::any"],
+    &["socket::any", "trace_context"],
     &["requester"],
     &["blocking"],
     &["expose", "metrics", "proxy", "serve"],

@@ -3,3 +3,4 @@
 mod exposed;
 mod exposed_to_strangers;
 mod metrics;
+mod traces;

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   request   [number, 4 bytes] [empty frame] [body...]     number: in this machine's order, as libzmq has it
+//!             [number] [span] [empty frame] [body...]       with the trace that it belongs to (`trace_context`)
 //!   answer    [number, 4 bytes] [empty frame] [body...]     what REP sends back, and Routed::respond of ROUTER
 //! ```
 
@@ -21,12 +22,14 @@ use crate::sockets::Dealer;
 /// A socket type that a [`Requester`](super::Requester) can ask by: DEALER.
 #[allow(private_interfaces, reason = "called in this crate only")]
 pub trait Asks: Pattern + Sends<Sent = Message> + Receives<Received = Message> {
-    /// Queues a request to one peer, and says to whom. Pending: nobody has room, and the body is untouched.
+    /// Queues a request to one peer, and says to whom. `span` is what its envelope bears beside the number, if it is not
+    /// empty. Pending: nobody has room, and the body is untouched.
     #[doc(hidden)]
     fn ask(
         core: &mut Core<Self>,
         draft: &mut Envelope,
         number: u32,
+        span: &[u8],
         body: &mut Message,
     ) -> Poll<Result<Asked, Refusal>>;
 
@@ -74,10 +77,14 @@ impl Asks for Dealer {
         core: &mut Core<Self>,
         draft: &mut Envelope,
         number: u32,
+        span: &[u8],
         body: &mut Message,
     ) -> Poll<Result<Asked, Refusal>> {
         draft.clear();
         draft.push(&number.to_ne_bytes());
+        if !span.is_empty() {
+            draft.push(span);
+        }
         draft.push(b"");
         let mut identity = Identity::ANY;
         let sent = core.sender.send_with(|writer| {
@@ -99,6 +106,10 @@ impl Asks for Dealer {
         let mut frames = draft.frames();
         let number = match (frames.next(), frames.next(), frames.next()) {
             (Some(number), Some([]), None) => number.try_into().map(u32::from_ne_bytes).ok(),
+            #[cfg(feature = "opentelemetry")]
+            (Some(number), Some(span), Some([])) if crate::trace_context::is_span(span) => {
+                number.try_into().map(u32::from_ne_bytes).ok()
+            }
             _ => None,
         };
         Some(Came {

@@ -47,6 +47,8 @@ impl RequesterBuilder {
             defaults: Defaults {
                 timeout: Some(TIMEOUT),
                 retries: 0,
+                #[cfg(feature = "opentelemetry")]
+                traces: false,
             },
             most: UNDER_WAY,
         }
@@ -63,6 +65,16 @@ impl RequesterBuilder {
     /// Each is kept until it is answered, for that. Default: 0.
     pub fn retries(mut self, retries: u32) -> Self {
         self.defaults.retries = retries;
+        self
+    }
+
+    /// Whether each request bears the span that is the current one of OpenTelemetry when it is made, in its envelope:
+    /// [`trace_context`](crate::trace_context) says how, and how a server finds it. Servers that do not know it answer as ever.
+    /// Default: `false`.
+    #[cfg(feature = "opentelemetry")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+    pub fn trace_context(mut self, on: bool) -> Self {
+        self.defaults.traces = on;
         self
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Sleep;
 use zmtp::{Envelope, Message};
 
-use super::asks::Asks;
+use super::asks::{Asked, Asks};
 use super::error::{RequestError, RequesterError};
 use super::requests::{Number, Requests, TimedOut};
 use crate::context::Context;
@@ -38,6 +38,9 @@ const FRAMES_A_MESSAGE: usize = 16;
 pub(super) struct Defaults {
     pub(super) timeout: Option<Duration>,
     pub(super) retries: u32,
+    /// Each message ends in a frame for its envelope: the span that it belongs to, or an empty one.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) traces: bool,
 }
 
 /// What all handles and requests of a requester hold. With the last one the socket is closed.
@@ -59,6 +62,7 @@ pub(super) struct State<P: Asks> {
     socket: Option<Socket<P>>,
     pub(super) requests: Requests,
     draft: Envelope,
+    asking: Asking,
     /// The task, and whether there is something for it that its socket does not wake it for.
     task: Waker,
     calls_task: bool,
@@ -94,6 +98,10 @@ pub(super) fn make<P: Asks>(
             socket: Some(socket),
             requests: Requests::new(most),
             draft: Envelope::default(),
+            asking: Asking {
+                #[cfg(feature = "opentelemetry")]
+                traces: defaults.traces,
+            },
             task: Waker::noop().clone(),
             calls_task: false,
             drains: false,
@@ -217,10 +225,10 @@ impl<P: Asks> State<P> {
             let Some(socket) = &mut self.socket else {
                 return Err(RequestError::Closed);
             };
-            let draft = &mut self.draft;
+            let (draft, asking) = (&mut self.draft, self.asking);
             let sent = socket
                 .handle
-                .try_now(|core| P::ask(core, draft, number, &mut body));
+                .try_now(|core| asking.ask(core, draft, number, &mut body));
             match sent {
                 Poll::Ready(Ok(asked)) => {
                     self.requests.enter_asked(number, asked, waker);
@@ -334,6 +342,7 @@ impl<P: Asks> State<P> {
 
     /// Sends what waits for a peer that has room. `true`: the socket's context is closed.
     fn send_queued(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let asking = self.asking;
         let State {
             socket,
             requests,
@@ -347,7 +356,7 @@ impl<P: Asks> State<P> {
             let Some((number, body)) = requests.first_queued() else {
                 return false;
             };
-            let ask = |core: &mut Core<P>| P::ask(core, draft, number, body);
+            let ask = |core: &mut Core<P>| asking.ask(core, draft, number, body);
             match socket.handle.poll_send(cx, ask) {
                 Poll::Ready(Ok(asked)) => requests.was_asked(number, asked),
                 Poll::Ready(Err(Refusal::ContextClosed)) => return true,
@@ -358,6 +367,36 @@ impl<P: Asks> State<P> {
         // There may be more.
         self.calls_task |= self.requests.has_queued();
         false
+    }
+}
+
+/// How requests are asked.
+#[derive(Clone, Copy)]
+struct Asking {
+    #[cfg(feature = "opentelemetry")]
+    traces: bool,
+}
+
+impl Asking {
+    /// Queues a request to one peer: [`Asks::ask`].
+    fn ask<P: Asks>(
+        self,
+        core: &mut Core<P>,
+        draft: &mut Envelope,
+        number: Number,
+        body: &mut Message,
+    ) -> Poll<Result<Asked, Refusal>> {
+        #[cfg(feature = "opentelemetry")]
+        if self.traces
+            && let Some(span) = body.pop_back()
+        {
+            let asked = P::ask(core, draft, number, &span, body);
+            if asked.is_pending() {
+                body.push_back(span);
+            }
+            return asked;
+        }
+        P::ask(core, draft, number, b"", body)
     }
 }
 

@@ -40,6 +40,24 @@ enum Stage {
     Over,
 }
 
+#[cfg(feature = "opentelemetry")]
+impl Stage {
+    /// Adds the current span to the message, behind all of its frames, or an empty frame: what is asked takes it off again.
+    fn add_span(&mut self) {
+        let message = match self {
+            Stage::Begin(message) => message,
+            #[cfg(feature = "tower")]
+            Stage::Placed(_, message) => message,
+            Stage::Known(_) | Stage::Over => return,
+        };
+        // One without frames is refused.
+        if !message.is_empty() {
+            let span = crate::trace_context::frame(&opentelemetry::Context::current());
+            message.push_back(span.unwrap_or_default());
+        }
+    }
+}
+
 impl<P: Asks> Request<P> {
     pub(super) fn new(handle: Arc<Handle<P>>, message: Message) -> Self {
         Self::at(handle, Stage::Begin(message))
@@ -51,7 +69,11 @@ impl<P: Asks> Request<P> {
         Self::at(handle, Stage::Placed(number, message))
     }
 
-    fn at(handle: Arc<Handle<P>>, stage: Stage) -> Self {
+    fn at(handle: Arc<Handle<P>>, #[allow(unused_mut)] mut stage: Stage) -> Self {
+        #[cfg(feature = "opentelemetry")]
+        if handle.defaults.traces {
+            stage.add_span();
+        }
         Request {
             stage,
             timeout: handle.defaults.timeout,

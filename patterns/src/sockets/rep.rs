@@ -34,6 +34,14 @@ pub struct Request {
     envelope: Envelope,
 }
 
+#[cfg(feature = "opentelemetry")]
+impl Request {
+    /// Returns what stood in front of it.
+    pub(crate) fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
 impl Pattern for Rep {
     type Sent = Message;
     type Received = Message;
