@@ -67,7 +67,7 @@ pub fn detach(message: &mut Message) -> Option<SpanContext> {
     if message.len() < 2 {
         return None;
     }
-    let span = message.iter().next_back().and_then(|frame| read(frame))?;
+    let span = message.iter().next_back().and_then(read)?;
     message.pop_back();
     Some(span)
 }
