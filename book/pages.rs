@@ -20,6 +20,7 @@ pages! {
     FromRustZmq = "src/from-rust-zmq.md"
     FromZmqRs = "src/from-zmq-rs.md"
     Glossary = "src/glossary.md"
+    Guide = "src/guide.md"
     Index = "src/index.md"
     Lecture = "src/lecture.md"
     Operating = "src/operating.md"
