@@ -10,9 +10,8 @@
 //! those, and goes on at once when that one dies. Further arguments are how long to wait for an answer, how much to ask, and
 //! where.
 //!
-//! To break: kill servers, in the middle of things, or have one be late. What `tracked` does, one `Requester` does too, if it
-//! is connected to all servers, its DEALER is `immediate` and has heartbeats, and it may retry: then questions go in turn to
-//! those that are there, and to the next one what is not answered in time.
+//! To break: kill servers, in the middle of things, or have one be late. A fourth way, with less to write, is
+//! freelance_requester.
 
 use std::time::Duration;
 

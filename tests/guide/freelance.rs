@@ -12,6 +12,10 @@ fn answered_by(name: &str, output: &str, count: u32) {
 
 /// Asks three servers: nobody is at the first, and the second answers each question after an hour.
 async fn asked(model: &str) -> (Folder, String) {
+    asked_by("freelance_client", &[model, "3000", "4"]).await
+}
+
+async fn asked_by(client: &str, arguments: &[&str]) -> (Folder, String) {
     let folder = Folder::new();
     let [dead, slow, well] = ["dead", "slow", "well"].map(|name| folder.ipc(name));
     let mut servers = [
@@ -21,8 +25,8 @@ async fn asked(model: &str) -> (Folder, String) {
     for server in &mut servers {
         server.says("listening").await;
     }
-    let client = [model, "3000", "4", &dead, &slow, &well];
-    let output = Example::start("freelance_client", &client).rest().await;
+    let arguments = [arguments, &[&dead, &slow, &well]].concat();
+    let output = Example::start(client, &arguments).rest().await;
     answered_by("well", &output, 4);
     (folder, output)
 }
@@ -45,6 +49,12 @@ async fn those_that_are_there_are_asked_and_slow_ones_last() {
     let (folder, output) = asked("tracked").await;
     let dead = format!("no answer from {}", folder.ipc("dead"));
     assert!(!output.contains(&dead), "{output}");
+}
+
+#[tokio::test]
+async fn a_requester_asks_another_server_what_one_does_not_answer() {
+    let (_folder, output) = asked_by("freelance_requester", &["1500", "4"]).await;
+    assert!(output.contains("4 answered"), "{output}");
 }
 
 /// The client would wait for an hour.
