@@ -1,8 +1,11 @@
 //! Letting others go first: what a session, an application and a proxy do that have been busy for long.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
+use std::time::{Duration, Instant};
 
 /// Has the task woken when all that are ready now, and what waits for the system, had their turn.
 ///
@@ -12,4 +15,50 @@ use std::task::Context;
 #[cold]
 pub(crate) fn yield_to_others(cx: &mut Context<'_>) {
     let _ = pin!(tokio::task::yield_now()).poll(cx);
+}
+
+/// A thread that waited for its core longer than this, while no connection was driven from elsewhere, waited for a
+/// stranger.
+const LONG: Duration = Duration::from_micros(200);
+
+/// So often an I/O thread does not let others run after it has waited for a stranger.
+const PAUSE: u32 = 1000;
+
+thread_local! {
+    /// A stream of messages has been sent on this thread since [`let_run`] was called last.
+    static STREAMED: Cell<bool> = const { Cell::new(false) };
+    /// How often `let_run` does nothing from here on.
+    static PAUSES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts how often handles have driven connections themselves.
+static DRIVEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Notes that a session on this thread has sent a stream of messages.
+pub(crate) fn note_stream() {
+    STREAMED.set(true);
+}
+
+/// Notes that a handle has driven a connection.
+pub(crate) fn note_driven() {
+    DRIVEN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Lets other threads run that wait for this core, if a stream was sent on this one since the last time. For an I/O thread
+/// that wakes: what wakes it is most likely more of the stream, and the application is in the middle of that. On a core
+/// that both share it would be interrupted for a few messages, again and again. On a core of its own, this thread goes on
+/// at once. Where others want the core as well, it soon stops doing so.
+pub(crate) fn let_run() {
+    if !STREAMED.take() {
+        return;
+    }
+    if let Some(left) = PAUSES.get().checked_sub(1) {
+        PAUSES.set(left);
+        return;
+    }
+    let (start, driven) = (Instant::now(), DRIVEN.load(Ordering::Relaxed));
+    std::thread::yield_now();
+    if start.elapsed() > LONG && DRIVEN.load(Ordering::Relaxed) == driven {
+        PAUSES.set(PAUSE);
+    }
 }

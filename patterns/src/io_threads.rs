@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
+use crate::coop;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The threads of one context. They end when the context, its sockets and their last connections are gone.
@@ -115,7 +116,10 @@ impl Drop for IoThreads {
 }
 
 fn start(number: usize, ended: CancellationToken, begin: Option<Begin>) -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_unpark(coop::let_run)
+        .build()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name(format!("purezmq-io-{number}"))

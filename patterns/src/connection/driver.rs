@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::Turn;
+use crate::coop::note_driven;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::sync::Mutex;
@@ -33,6 +34,12 @@ pub(super) trait Flow: Send + 'static {
     fn poll_send(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>)
     -> Poll<io::Result<Turn>>;
 
+    /// Takes what has come, as there is room for it, until the stream or the room says when to go on. `None`: there is
+    /// something that the task has to see to. `false`: this is left to the task.
+    fn bring(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+        Some(false)
+    }
+
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
 
@@ -41,6 +48,9 @@ pub(super) trait Flow: Send + 'static {
         false
     }
 }
+
+/// Batches moved in one direction before others get a turn.
+pub(super) const TURNS: usize = 16;
 
 pub(super) struct Driver<F> {
     /// Nothing once it is over.
@@ -166,6 +176,7 @@ impl<F: Flow> Driver<F> {
         let Some(Some(traffic)) = traffic.as_deref_mut() else {
             return false;
         };
+        note_driven();
         let mut cx = Context::from_waker(&traffic.task);
         turn(&mut traffic.session, &mut traffic.pipe, &mut cx).unwrap_or_else(|| {
             traffic.task.wake_by_ref();
@@ -177,7 +188,7 @@ impl<F: Flow> Driver<F> {
 impl<F: Flow> Drive for Driver<F> {
     fn drive(&self) -> bool {
         self.driven(|session, pipe, cx| {
-            loop {
+            for _ in 0..TURNS {
                 match session.poll_send(pipe, cx) {
                     Poll::Ready(Ok(Turn::Moved)) => {}
                     Poll::Pending => return (!session.needs_task()).then_some(true),
@@ -185,7 +196,13 @@ impl<F: Flow> Drive for Driver<F> {
                     Poll::Ready(Ok(Turn::Finished) | Err(_)) => return None,
                 }
             }
+            // The rest is the task's.
+            None
         })
+    }
+
+    fn bring(&self) -> bool {
+        self.driven(F::bring)
     }
 
     fn exchange(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The link and the limiter under loom (`loom_tests.rs`). In place of a session and its stream there is a list of what was
 //! written.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use crate::loom_tests::{block_on, check, check_within};
 use crate::monitor::DisconnectReason;
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
+use crate::pipe::loom_tests::{receive, wait};
 use crate::pipe::tests::Socket;
-use crate::pipe::{PipeReader, SessionPipe, Taken};
+use crate::pipe::{PipeReader, Refused, SessionPipe, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{AtomicWaker, thread};
 
@@ -51,6 +53,24 @@ struct Wire {
     written: Vec<Message>,
     /// Opened when so many are written.
     all: (usize, Arc<Gate>),
+    /// What is to come, once the gate is open.
+    coming: VecDeque<Message>,
+    arrival: Option<Arc<Gate>>,
+}
+
+impl Wire {
+    fn poll_receive(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Poll<()> {
+        let room = ready!(pipe.incoming.poll_room(cx));
+        if let Some(arrival) = &self.arrival {
+            ready!(arrival.poll(cx));
+        }
+        let come = room.min(self.coming.len());
+        if come == 0 {
+            return Poll::Pending;
+        }
+        pipe.incoming.push(self.coming.drain(..come).collect());
+        Poll::Ready(())
+    }
 }
 
 impl Flow for Wire {
@@ -60,15 +80,20 @@ impl Flow for Wire {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            match self.poll_send(pipe, cx) {
-                Poll::Ready(Ok(Turn::Moved)) => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => {
-                    pipe.outgoing.rest();
-                    return Poll::Pending;
-                }
+            let sent = match self.poll_send(pipe, cx) {
+                Poll::Ready(Ok(Turn::Finished) | Err(_)) => return Poll::Ready(Ok(())),
+                sent => sent,
+            };
+            if sent.is_pending() && self.poll_receive(pipe, cx).is_pending() {
+                pipe.outgoing.rest();
+                return Poll::Pending;
             }
         }
+    }
+
+    fn bring(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        while self.poll_receive(pipe, cx).is_ready() {}
+        Some(true)
     }
 
     fn poll_send(
@@ -170,6 +195,68 @@ fn a_receiver_that_drives_leaves_the_task_awake() {
                 connection.exchange();
             }
         });
+    });
+}
+
+/// A sender that finds its pipe full and drives the session itself sends each message once, in order, and hears of the room
+/// that the task makes meanwhile.
+#[test]
+fn a_sender_that_would_wait_drives_or_hears_of_room() {
+    check(|| {
+        let socket = Socket::new(1);
+        let pipe = socket.pipe();
+        let (mut writer, reader) = socket.ends();
+        let all = Arc::<Gate>::default();
+        let wire = Box::new(Wire {
+            all: (3, all.clone()),
+            ..Wire::default()
+        });
+        let task = thread::spawn(move || block_on(driver::run(wire, pipe, |_, _| {})).0.written);
+        for number in 0..3 {
+            let sent = wait(&socket.writers, |told| {
+                if !told {
+                    return None;
+                }
+                match writer.push(&mut text(number)) {
+                    Err(Refused::Full) => {
+                        writer.relieve();
+                        None
+                    }
+                    done => Some(done),
+                }
+            });
+            assert_eq!(sent, Ok(()));
+        }
+        block_on(poll_fn(|cx| all.poll(cx)));
+        drop((writer, reader));
+        let expected: Vec<_> = (0..3).map(text).collect();
+        assert_eq!(task.join().unwrap(), expected);
+    });
+}
+
+/// A reader in the middle of a stream, which has the session bring what has come, gets each message once, in order, and
+/// hears of what the task brings.
+#[test]
+fn a_reader_of_a_stream_brings_or_hears_of_what_has_come() {
+    check_within(2, || {
+        let socket = Socket::new(2);
+        let pipe = socket.pipe();
+        let (writer, mut reader) = socket.ends();
+        let arrival = Arc::<Gate>::default();
+        let wire = Box::new(Wire {
+            coming: (0..5).map(text).collect(),
+            arrival: Some(arrival.clone()),
+            ..Wire::default()
+        });
+        let task = thread::spawn(move || {
+            drop(block_on(driver::run(wire, pipe, |_, _| {})));
+        });
+        arrival.open();
+        for number in 0..5 {
+            assert_eq!(receive(&socket.readers, &mut reader), Some(text(number)));
+        }
+        drop((writer, reader));
+        task.join().unwrap();
     });
 }
 

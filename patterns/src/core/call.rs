@@ -370,15 +370,27 @@ impl<P: Pattern> Core<P> {
 
     /// Sends a message if that needs no waiting. Pending: it would, and the message is untouched.
     pub(crate) fn send_now(&mut self, item: &mut P::Sent) -> Poll<Result<(), SendError>> {
+        if !self.has_write_events() && !item.is_empty() && P::try_fast_send(self, item) {
+            return Poll::Ready(Ok(()));
+        }
         if let Some(error) = P::refuse_empty(item) {
             return Poll::Ready(error);
         }
-        let sent = self.try_now(|core| P::send(core, item));
+        let mut sent = self.try_now(|core| P::send(core, item));
+        if sent.is_pending() && self.has_write_events() {
+            // The attempt has made room.
+            sent = self.try_now(|core| P::send(core, item));
+        }
         sent.map_err(|refusal| send_error::<P>(refusal, std::mem::take(item)))
     }
 
     /// Receives without waiting.
     pub(crate) fn try_recv<W: RecvOp<P>>(&mut self, mut op: W) -> Result<W::Item, RecvError> {
+        if !self.has_read_events()
+            && let Some(item) = op.try_fast(self)
+        {
+            return Ok(item);
+        }
         match self.try_now(|core| op.take(core)) {
             Poll::Ready(received) => received.map_err(recv_error::<P>),
             Poll::Pending => Err(match self.all_gone() {

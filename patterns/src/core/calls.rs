@@ -193,7 +193,11 @@ impl<P: Pattern> Core<P> {
                 }
                 self.spun = Duration::ZERO;
             }
-            if inbox(self).park(cx.waker()) {
+            if !inbox(self).park(cx.waker()) {
+                // It may be the call's own doing. Others have their turn all the same.
+                self.served += 1;
+                ready!(self.poll_yield(cx));
+            } else {
                 self.served = 0;
                 // Asked while it is parked: an endpoint that goes after this wakes the task.
                 return match self.all_gone() {

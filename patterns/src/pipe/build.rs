@@ -73,6 +73,7 @@ impl Party<'_> {
             batch: Batch::new(),
             counters: received,
             report_at: 1,
+            taken: 0,
             peer: None,
             news: None,
             name: None,

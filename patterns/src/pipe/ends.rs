@@ -12,6 +12,10 @@ use crate::routing_id::RoutingId;
 pub(crate) trait Drive: Send + Sync {
     /// Sends what is queued, as far as it goes without waiting. Returns `false` if the task has to be woken.
     fn drive(&self) -> bool;
+    /// Takes what has come, as there is room for it. Returns `false` if the task has to be woken.
+    fn bring(&self) -> bool {
+        false
+    }
     /// Sends what is queued and takes what has come, without asking the runtime what is ready. Returns whether anything
     /// moved.
     fn exchange(&self) -> bool;

@@ -17,7 +17,10 @@ use crate::pipe::{Inbox, PipeEnd, PipeEvent};
 use crate::sync::thread;
 
 /// Waits as a socket's handle does: tries again with each note.
-fn wait<E: PipeEnd, T>(inbox: &Inbox<E>, mut attempt: impl FnMut(bool) -> Option<T>) -> T {
+pub(crate) fn wait<E: PipeEnd, T>(
+    inbox: &Inbox<E>,
+    mut attempt: impl FnMut(bool) -> Option<T>,
+) -> T {
     let mut told = true;
     block_on(poll_fn(|cx| {
         loop {
@@ -49,7 +52,7 @@ fn send(inbox: &Inbox<PipeWriter>, writer: &mut PipeWriter, number: usize) -> Re
 }
 
 /// Receives as a strategy does. `None`: the pipe has ended.
-fn receive(inbox: &Inbox<PipeReader>, reader: &mut PipeReader) -> Option<Message> {
+pub(crate) fn receive(inbox: &Inbox<PipeReader>, reader: &mut PipeReader) -> Option<Message> {
     wait(inbox, |told| {
         if !told {
             return None;

@@ -220,6 +220,6 @@ impl Deadline {
 }
 
 #[cfg(all(test, purezmq_loom))]
-mod loom_tests;
+pub(crate) mod loom_tests;
 #[cfg(test)]
 pub(crate) mod tests;

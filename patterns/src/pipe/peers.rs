@@ -54,6 +54,7 @@ pub(super) enum Mark {
 /// Who has sent what a reader takes.
 #[derive(Default)]
 pub(super) struct Author {
+    pub(super) peer: Option<Arc<Peer>>,
     pub(super) identity: Identity,
     /// Not all that came through the lane is by the same connection.
     pub(super) is_one_of_several: bool,
@@ -66,6 +67,7 @@ impl Author {
         if peers.next_sender.is_some() {
             self.is_one_of_several = peers.are_several;
             peers.sender = peers.next_sender.take();
+            self.peer.clone_from(&peers.sender);
             if let Some(peer) = &peers.sender {
                 self.identity = peer.identity;
             }

@@ -5,14 +5,20 @@ use std::sync::{Arc, Weak};
 use zmtp::{Batch, Message};
 
 use super::counters::Counters;
-use super::ends::{Drive, deliver};
+use super::ends::{Drive, Wakeup, deliver};
 use super::inbox::PipeEnd;
 use super::lane::Lane;
 use super::left::Left;
 use super::peers::{Author, Mark, PeerMark, PeerName};
-use super::{Linger, Origin, PipeId};
+use super::queue::Queue;
+use super::session_end::A_STREAM;
+use super::{Linger, Origin, PipeId, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
+use crate::sync::MutexGuard;
+
+/// Messages of one batch behind which more is looked for at once: they are a stream. (Models have fewer.)
+const MANY: usize = if cfg!(purezmq_loom) { 2 } else { A_STREAM };
 
 /// What a pipe has for the socket.
 pub(crate) enum Popped<T = Message> {
@@ -40,6 +46,8 @@ pub(crate) struct PipeReader {
     pub(super) counters: Arc<Counters>,
     /// Tell the lane after so many.
     pub(super) report_at: usize,
+    /// Messages that the batch had when it was taken.
+    pub(super) taken: usize,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
@@ -111,7 +119,7 @@ impl PipeReader {
 
     /// Returns who has sent the message that was popped last. `None`: none was.
     pub(crate) fn sender(&self) -> Option<Arc<Peer>> {
-        self.lane.lock().peers.sender.clone()
+        self.author.peer.clone()
     }
 
     /// Returns the connection that the pipe ends at, if there is one now.
@@ -204,10 +212,15 @@ impl PipeReader {
         if let Some(mark) = self.news.take() {
             return Some(Popped::Mark(*mark));
         }
+        let taken = std::mem::take(&mut self.taken);
         let mut lane = self.lane.lock();
         let expired = lane.expire();
         lane.settle();
-        let wakeup = lane.release(self.counters.popped.take()).or(expired);
+        let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
+        if taken >= MANY && lane.full.is_empty() && lane.open.is_empty() {
+            // Likely, more has come.
+            lane = bring(&self.lane, lane, wakeup.take(), self.id);
+        }
         self.report_at = lane.hwm - lane.hwm / 2;
         let mut old = None;
         let nothing = match lane.take() {
@@ -260,6 +273,7 @@ impl PipeReader {
                     // The writer hears at once that the batch is done with.
                     self.report_at = self.report_at.min(batch.len());
                 }
+                self.taken = batch.len();
                 None
             }
             None if lane.writer.gone => Some(Popped::Ended),
@@ -283,10 +297,27 @@ impl PipeReader {
         if self.batch.is_empty() {
             lane.settle();
         }
-        let wakeup = lane.release(self.counters.popped.take());
-        drop(lane);
-        deliver(wakeup, self.id);
+        if let Some(wakeup) = lane.release(self.counters.popped.take()) {
+            drop(bring(&self.lane, lane, Some(wakeup), self.id));
+        }
     }
+}
+
+/// Has the connection take what has come, from here, unless its task is at it: so a reader in the middle of a stream goes
+/// on without a detour through another thread. Otherwise the task gets `wakeup`.
+#[cold]
+fn bring<'a>(
+    lane: &'a Lane,
+    queue: MutexGuard<'a, Queue>,
+    wakeup: Option<Wakeup<PipeWriter>>,
+    id: PipeId,
+) -> MutexGuard<'a, Queue> {
+    let connection = queue.drive.as_ref().and_then(Weak::upgrade);
+    drop(queue);
+    if !connection.is_some_and(|connection| connection.bring()) {
+        deliver(wakeup, id);
+    }
+    lane.lock()
 }
 
 impl PipeEnd for PipeReader {

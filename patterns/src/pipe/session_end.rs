@@ -13,12 +13,14 @@ use super::lane::Lane;
 use super::peers::{Mark, PeerName};
 use super::policy::look_every;
 use super::{Deadline, LaneCounts, Party, PipeId};
+use crate::coop::note_stream;
 use crate::peer::Peer;
 use crate::routing_id::RoutingId;
 
 /// Messages written in one run of the session's task that are a stream: others follow the next one closely, and it goes
-/// with them. Alone, it would cost a system call, and wake the peer for one message.
-const A_STREAM: usize = 64;
+/// with them. Alone, it would cost a system call, and wake the peer for one message. So many taken by a reader at once are
+/// one as well.
+pub(super) const A_STREAM: usize = 64;
 
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
@@ -281,6 +283,9 @@ impl OutgoingEnd {
     pub(crate) fn rest(&mut self) -> Option<Rest> {
         let mut lane = self.lane.lock();
         lane.drive_next = std::mem::take(&mut lane.written_in_run) < A_STREAM;
+        if !lane.drive_next {
+            note_stream();
+        }
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;
         is_wanted.then(|| Rest {
             linger: lane.deadline(),

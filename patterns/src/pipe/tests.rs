@@ -21,8 +21,8 @@ mod room;
 
 /// A socket's inboxes and limits.
 pub(crate) struct Socket {
-    pub(super) writers: Arc<Inbox<PipeWriter>>,
-    pub(super) readers: Arc<Inbox<PipeReader>>,
+    pub(crate) writers: Arc<Inbox<PipeWriter>>,
+    pub(crate) readers: Arc<Inbox<PipeReader>>,
     linger: Arc<Linger>,
     pub(super) stats: StatsRegistry,
     limits: Limits,

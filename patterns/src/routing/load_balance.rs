@@ -93,9 +93,12 @@ impl LoadBalance {
             let writer = self.writable.get_mut(self.turn)?;
             match attempt(writer) {
                 Ok(()) => return Some(writer.id()),
-                Err(Refused::Full | Refused::Strange) => {
+                Err(refused @ (Refused::Full | Refused::Strange)) => {
                     let writer = self.writable.swap_remove(self.turn);
-                    self.full.insert(writer.id(), writer);
+                    let writer = self.full.entry(writer.id()).insert_entry(writer);
+                    if refused == Refused::Full {
+                        writer.get().relieve();
+                    }
                 }
                 Err(Refused::Gone) => {
                     self.writable.swap_remove(self.turn);

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::AsyncWrite;
 
-use super::traffic::TURNS;
 use super::{Session, Turn};
 use crate::connection::driver::Flow;
+use crate::connection::driver::TURNS;
 use crate::connection::guard::ConnectionGuard;
 use crate::connection::handover;
 use crate::pipe::SessionPipe;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use zmtp::Event;
 
 use super::Session;
-use super::traffic::TURNS;
+use crate::connection::driver::TURNS;
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::SessionPipe;

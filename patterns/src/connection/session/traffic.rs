@@ -11,14 +11,11 @@ use tokio_util::io::poll_read_buf;
 
 use super::timers::Stall;
 use super::{Session, Turn};
-use crate::connection::driver::Flow;
+use crate::connection::driver::{Flow, TURNS};
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{SessionPipe, Taken};
 use crate::transport::ByteStream;
-
-/// Batches moved in each direction before other tasks get a turn.
-pub(super) const TURNS: usize = 16;
 
 /// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
 /// the same thread finds its messages there, and gives their memory back before more is needed.
@@ -149,6 +146,33 @@ impl Flow for Session {
         Poll::Ready(Ok(Turn::Moved))
     }
 
+    fn bring(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        if self.is_inherited() || self.mute.is_some() {
+            return None;
+        }
+        self.read = 0;
+        while self.read < READ_BUDGET {
+            match self.poll_receive(pipe, cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(reason)) => {
+                    self.mute = Some(Box::new(reason));
+                    return None;
+                }
+                Poll::Pending => {
+                    // An error of the stream is the task's: it comes to the same.
+                    let has_failed =
+                        !self.mid_batch && matches!(self.poll_control(cx), Poll::Ready(Err(_)));
+                    self.note_heard();
+                    let is_done = !has_failed && !self.needs_task() && self.is_timed();
+                    return is_done.then_some(true);
+                }
+            }
+        }
+        // The rest is the task's.
+        self.note_heard();
+        None
+    }
+
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let mut moved = false;
         if self.is_inherited() {
@@ -195,6 +219,15 @@ impl Flow for Session {
 }
 
 impl Session {
+    /// Returns whether the timer knows when the engine wants to be asked.
+    fn is_timed(&self) -> bool {
+        let Some(due) = self.engine.next_timeout() else {
+            return true;
+        };
+        let timer = self.timer.as_deref();
+        timer.is_some_and(|timer| !timer.is_elapsed() && timer.deadline().into_std() <= due)
+    }
+
     /// Writes the protocol's own bytes.
     pub(super) fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.engine.control().has_remaining() {

@@ -1,11 +1,11 @@
 //! Which messages their sender writes itself, at a session whose task is at rest.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use super::{Socket, message, take};
-use crate::pipe::{Drive, SessionPipe};
+use super::{Socket, fill, incoming, message, notes, take};
+use crate::pipe::{Drive, Popped, SessionPipe};
 
 /// Counts how often it is driven, and leaves the work to the task.
 #[derive(Default)]
@@ -60,4 +60,91 @@ fn one_message_a_run_is_sent_by_its_sender_and_none_behind_a_stream() {
     assert_eq!(push(1), 0, "behind a stream");
     assert_eq!(run(&mut session), 1);
     assert_eq!(push(1), 1, "a lone message again");
+}
+
+/// Has the session do at once what it is asked for.
+struct Willing {
+    session: Mutex<SessionPipe>,
+    /// Messages that come with each call.
+    coming: usize,
+    calls: AtomicUsize,
+}
+
+impl Willing {
+    fn of(session: SessionPipe, coming: usize) -> Arc<Self> {
+        let willing = Arc::new(Willing {
+            session: Mutex::new(session),
+            coming,
+            calls: AtomicUsize::new(0),
+        });
+        let mut session = willing.session.lock().unwrap();
+        session.offer(&Arc::downgrade(&willing));
+        drop(session);
+        willing
+    }
+}
+
+impl Drive for Willing {
+    fn drive(&self) -> bool {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        run(&mut self.session.lock().unwrap());
+        true
+    }
+
+    fn bring(&self) -> bool {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut session = self.session.lock().unwrap();
+        session.incoming.push(incoming(0..self.coming));
+        true
+    }
+
+    fn exchange(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_would_wait_for_room_has_the_connection_send_first() {
+    // A stream, so that no message is sent by itself.
+    let socket = Socket::new(100);
+    let session = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    let connection = Willing::of(session, 0);
+    assert_eq!(fill(&mut writer, 0), 100);
+    writer.relieve();
+    assert_eq!(connection.calls.load(Ordering::Relaxed), 1);
+    assert_eq!(notes(&socket.writers).len(), 1, "there is room");
+    assert_eq!(fill(&mut writer, 0), 100);
+}
+
+#[test]
+fn who_finds_no_room_either_way_hears_when_there_is() {
+    let socket = Socket::new(10);
+    let mut session = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    assert_eq!(fill(&mut writer, 0), 10);
+    writer.relieve();
+    let connection = Arc::new(Counted::default());
+    session.offer(&Arc::downgrade(&connection));
+    writer.relieve();
+    assert!(notes(&socket.writers).is_empty());
+    assert_eq!(run(&mut session), 10);
+    assert_eq!(notes(&socket.writers).len(), 1);
+}
+
+#[test]
+fn a_reader_looks_for_more_behind_a_stream_and_not_behind_a_few() {
+    for (messages, calls) in [(63, 0), (64, 1)] {
+        let socket = Socket::new(0);
+        let mut session = socket.pipe();
+        let (_writer, mut reader) = socket.ends();
+        session.incoming.push(incoming(0..messages));
+        let connection = Willing::of(session, 2);
+        let mut read = 0;
+        while let Popped::Message(_) = reader.pop() {
+            read += 1;
+        }
+        assert_eq!(connection.calls.load(Ordering::Relaxed), calls);
+        assert_eq!(read, messages + 2 * calls);
+    }
 }
