@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   pzmq doctor tcp://localhost:5555 --type sub --subscribe weather.
   pzmq doctor tcp://localhost:5555 --type req --curve me.key_secret --server-key server.key";
 
-/// Find out why a socket cannot talk to a peer: each step is checked, and told in a sentence
+/// Find out why a socket cannot talk to a peer, step by step
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   pzmq ping tcp://localhost:5555 --count 10 --interval 100ms
   pzmq ping ipc:///run/service --server-key server.key";
 
-/// Ask a peer for signs of life: version, socket type, mechanism, and how fast it answers
+/// Ask a peer for signs of life: what it is, and how fast it answers
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

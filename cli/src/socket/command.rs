@@ -1,7 +1,7 @@
 //! The commands of all socket types: one for each row of the library's [`RULES`], with the same arguments.
 
 use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
-use purezmq::rules::RULES;
+use purezmq::rules::{Datagrams, RULES};
 use purezmq::{Capability, Rules, SocketType};
 
 use super::{Args, answers, joins};
@@ -72,8 +72,15 @@ fn examples(rules: &Rules) -> String {
         rules.has(Capability::Receives),
     );
     let mut examples = Vec::new();
-    if rules.datagrams != purezmq::rules::Datagrams::Never {
-        examples.push(format!("pzmq {own} --bind udp://*:5555 --format json"));
+    match rules.datagrams {
+        Datagrams::Never => {}
+        Datagrams::Groups if sends => examples.push(format!(
+            "pzmq {own} --connect udp://239.0.0.1:5555 --delimiter : news:hello"
+        )),
+        Datagrams::Groups => examples.push(format!("pzmq {own} --bind udp://*:5555 --join news")),
+        Datagrams::Always => {
+            examples.push(format!("pzmq {own} --bind udp://*:5555 --format json"));
+        }
     }
     if joins(rules) {
         examples.push(format!(
