@@ -5,7 +5,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use purezmq::{
-    Context, Message, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, SubSocket,
+    Context, Message, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
+    SendError, SubSocket,
 };
 use tokio::task::JoinSet;
 
@@ -26,6 +27,21 @@ pub(super) fn payload(size: usize) -> Message {
 
 pub(super) fn failed(error: impl std::error::Error) -> Failure {
     Failure::Failed(error.to_string())
+}
+
+/// Of the calls in the loops: a `?` costs the good case nothing.
+impl From<RecvError> for Failure {
+    #[cold]
+    fn from(error: RecvError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<SendError> for Failure {
+    #[cold]
+    fn from(error: SendError) -> Self {
+        failed(error)
+    }
 }
 
 /// Runs the other end in a thread of its own.
@@ -60,10 +76,10 @@ pub(super) fn throughput(args: &Throughput) -> Result<Measured, Failure> {
     if let Some(echo) = &args.connect {
         run.peer = format!("echo at {echo}");
         let watch = watch("is there an echo?");
-        let meter = Meter::new(None, warmup, count, &progress, 0);
+        let meter = Meter::new(size, warmup, count, &progress, 0);
         let meter = block_on(echoed::throughput(args, meter, warmup))?;
         drop(watch);
-        return Ok(run.counted(vec![meter.readings()]));
+        return Ok(run.counted(vec![meter.readings()?]));
     }
     block_on(async {
         let context = Context::new();
@@ -76,7 +92,7 @@ pub(super) fn throughput(args: &Throughput) -> Result<Measured, Failure> {
             .as_deref()
             .unwrap_or(args.load.transport.endpoint());
         let endpoint = pull.bind(endpoint).await.map_err(failed)?;
-        let meter = Meter::new(Some(size), warmup, count, &progress, 0);
+        let meter = Meter::new(size, warmup, count, &progress, 0);
         let (meter, sender) = if args.bind.is_some() {
             crate::say(format_args!("waiting at {endpoint}"));
             run.peer = format!("whoever pushes to {endpoint}");
@@ -98,7 +114,7 @@ pub(super) fn throughput(args: &Throughput) -> Result<Measured, Failure> {
             (pull_all(&mut pull, meter, None).await?, Some(sender))
         };
         sender.map(joined).transpose()?;
-        Ok(run.counted(vec![meter.readings()]))
+        Ok(run.counted(vec![meter.readings()?]))
     })
 }
 
@@ -115,7 +131,7 @@ pub(super) fn source(args: &Source) -> Result<(), Failure> {
 async fn push_all(mut push: PushSocket, size: usize, total: u64) -> Result<(), Failure> {
     let payload = payload(size);
     for _ in 0..total {
-        push.send(payload.clone()).await.map_err(failed)?;
+        push.send(payload.clone()).await?;
     }
     push.close().await;
     Ok(())
@@ -127,13 +143,13 @@ async fn pull_all(
     first: Option<Message>,
 ) -> Result<Meter, Failure> {
     if let Some(first) = first
-        && meter.count(&first)?
+        && meter.count(&first)
     {
         return Ok(meter);
     }
     loop {
-        let message = pull.recv().await.map_err(failed)?;
-        if meter.count(&message)? {
+        let message = pull.recv().await?;
+        if meter.count(&message) {
             return Ok(meter);
         }
     }
@@ -199,8 +215,8 @@ async fn ask(
     let payload = payload(size);
     let mut began = Instant::now();
     loop {
-        request.send(payload.clone()).await.map_err(failed)?;
-        let reply = request.recv().await.map_err(failed)?;
+        request.send(payload.clone()).await?;
+        let reply = request.recv().await?;
         let now = Instant::now();
         check(&reply, size)?;
         if timer.count(now - began, now) {
@@ -214,8 +230,8 @@ async fn ask(
 
 async fn answer_all(mut reply: RepSocket, total: u64) -> Result<(), Failure> {
     for _ in 0..total {
-        let request = reply.recv().await.map_err(failed)?;
-        reply.send(request).await.map_err(failed)?;
+        let request = reply.recv().await?;
+        reply.send(request).await?;
     }
     reply.close().await;
     Ok(())
@@ -261,7 +277,6 @@ pub(super) fn fan_out(args: &FanOut) -> Result<Measured, Failure> {
                 )
             }
         };
-        let size = publisher.as_ref().map(|_| size);
         let mut tasks = JoinSet::new();
         for number in 0..subscribers {
             let mut subscriber = SubSocket::builder()
@@ -272,12 +287,12 @@ pub(super) fn fan_out(args: &FanOut) -> Result<Measured, Failure> {
             subscriber.subscribe("");
             subscriber.connect(&endpoint).map_err(failed)?;
             let meter = Meter::new(size, warmup, count, &progress, number);
-            tasks.spawn(listen(subscriber, meter));
+            tasks.spawn(listen(subscriber, meter, publisher.is_some()));
         }
         let mut readings = vec![];
         while let Some(ended) = tasks.join_next().await {
             let meter = ended.map_err(failed)??;
-            readings.push(meter.readings());
+            readings.push(meter.readings()?);
         }
         publisher.map(joined).transpose()?;
         Ok(readings)
@@ -297,16 +312,26 @@ async fn publish_all(
     }
     let payload = payload(size);
     for _ in 0..total {
-        publisher.send(payload.clone()).await.map_err(failed)?;
+        publisher.send(payload.clone()).await?;
     }
     publisher.close().await;
     Ok(())
 }
 
-async fn listen(mut subscriber: SubSocket, mut meter: Meter) -> Result<Meter, Failure> {
+/// Counts what is published, of one's own messages or of anybody's.
+async fn listen(
+    mut subscriber: SubSocket,
+    mut meter: Meter,
+    is_own: bool,
+) -> Result<Meter, Failure> {
     loop {
-        let message = subscriber.recv().await.map_err(failed)?;
-        if meter.count(&message)? {
+        let message = subscriber.recv().await?;
+        let is_last = if is_own {
+            meter.count(&message)
+        } else {
+            meter.count_any()
+        };
+        if is_last {
             return Ok(meter);
         }
     }

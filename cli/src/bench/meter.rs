@@ -1,6 +1,7 @@
 //! Meters: each counts what its loop receives, checks it, and reads the clock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -17,50 +18,57 @@ const LONGEST: u64 = 600_000_000_000;
 
 /// Counts one receiver's messages. The clock runs from the last message of the warm-up to the last one.
 pub(super) struct Meter {
-    /// `None`: whatever comes counts.
-    size: Option<usize>,
-    receiver: usize,
+    size: usize,
     warmup: u64,
     total: u64,
     step: u64,
     seen: u64,
     /// When the clock is read next, in messages.
     next: u64,
-    progress: Arc<Progress>,
+    /// Where it writes down how far it is.
+    progress: Arc<AtomicU64>,
     /// Measured messages, and when there were so many. The first of them is none.
     readings: Vec<(u64, Instant)>,
+    /// What was wrong with a message: there is no more to count.
+    failure: Option<Failure>,
 }
 
 impl Meter {
     pub(super) fn new(
-        size: Option<usize>,
+        size: usize,
         warmup: u64,
         count: u64,
-        progress: &Arc<Progress>,
+        progress: &Progress,
         receiver: usize,
     ) -> Self {
         Meter {
             size,
-            receiver,
             warmup,
             total: warmup + count,
             step: count.div_ceil(READINGS),
             seen: 0,
             next: warmup,
-            progress: progress.clone(),
+            progress: progress.of(receiver),
             readings: Vec::with_capacity(READINGS as usize + 1),
+            failure: None,
         }
     }
 
-    /// Counts a message. `true`: it was the last one.
+    /// Counts a message. `true`: it was the last one, or not as it should be.
     #[inline(always)]
-    pub(super) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
-        if let Some(size) = self.size {
-            check(message, size)?;
+    pub(super) fn count(&mut self, message: &Message) -> bool {
+        if message.len() != 1 || message.byte_len() != self.size {
+            return self.fail(message);
         }
+        self.count_any()
+    }
+
+    /// Counts a message, whatever it is. `true`: it was the last one.
+    #[inline(always)]
+    pub(super) fn count_any(&mut self) -> bool {
         self.seen += 1;
-        self.progress.note(self.receiver, self.seen);
-        Ok(self.seen == self.next && self.read())
+        self.progress.store(self.seen, Ordering::Relaxed);
+        self.seen == self.next && self.read()
     }
 
     /// Reads the clock.
@@ -72,8 +80,18 @@ impl Meter {
         self.seen == self.total
     }
 
-    pub(super) fn readings(self) -> Vec<(u64, Instant)> {
-        self.readings
+    #[cold]
+    fn fail(&mut self, message: &Message) -> bool {
+        self.failure = Some(wrong(message, self.size));
+        true
+    }
+
+    /// Returns what was read of the clock, if nothing was wrong.
+    pub(super) fn readings(self) -> Result<Vec<(u64, Instant)>, Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.readings),
+        }
     }
 }
 
@@ -100,7 +118,7 @@ pub(super) struct Timer {
     warmup: u64,
     done: u64,
     total: u64,
-    progress: Arc<Progress>,
+    progress: Arc<AtomicU64>,
     pub(super) times: Histogram<u64>,
     /// When the first one that counts began, and the last one ended.
     began: Instant,
@@ -108,13 +126,13 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    pub(super) fn new(warmup: u64, count: u64, progress: &Arc<Progress>) -> Self {
+    pub(super) fn new(warmup: u64, count: u64, progress: &Progress) -> Self {
         let now = Instant::now();
         Timer {
             warmup,
             done: 0,
             total: warmup + count,
-            progress: progress.clone(),
+            progress: progress.of(0),
             times: Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds that make sense"),
             began: now,
             ended: now,
@@ -125,7 +143,7 @@ impl Timer {
     #[inline(always)]
     pub(super) fn count(&mut self, took: Duration, now: Instant) -> bool {
         self.done += 1;
-        self.progress.note(0, self.done);
+        self.progress.store(self.done, Ordering::Relaxed);
         if self.done > self.warmup {
             let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             self.times.saturating_record(nanos.max(1));

@@ -16,22 +16,21 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How far each of those is who receive.
 pub(super) struct Progress {
-    seen: Vec<AtomicU64>,
+    seen: Vec<Arc<AtomicU64>>,
     done: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new(receivers: usize) -> Arc<Self> {
         Arc::new(Progress {
-            seen: (0..receivers).map(|_| AtomicU64::new(0)).collect(),
+            seen: (0..receivers).map(|_| Arc::default()).collect(),
             done: AtomicBool::new(false),
         })
     }
 
-    /// Writes down that one of them has so many. A plain store.
-    #[inline(always)]
-    pub(super) fn note(&self, receiver: usize, seen: u64) {
-        self.seen[receiver].store(seen, Ordering::Relaxed);
+    /// Returns where a receiver writes down how many it has.
+    pub(super) fn of(&self, receiver: usize) -> Arc<AtomicU64> {
+        self.seen[receiver].clone()
     }
 
     fn sum(&self) -> u64 {
