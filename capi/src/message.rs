@@ -1,6 +1,7 @@
 //! [`Msg`]: what is in the 64 bytes of a `zmq_msg_t`.
 
 pub(crate) mod functions;
+mod told;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::ManuallyDrop;
@@ -8,7 +9,6 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::Mutex;
 use purezmq::{Frame, Peer};
 
 use crate::errno::{EFAULT, EINVAL, Errno, Result, fail};
@@ -67,12 +67,7 @@ enum Content {
 #[derive(Clone, Default)]
 struct Extra {
     group: CString,
-    told: Arc<Told>,
 }
-
-/// Properties that C has asked for: what they are called, and what they say. They stay where they are as long as there is a
-/// message that they were told of, or a copy of one.
-type Told = Mutex<Vec<(CString, CString)>>;
 
 /// Memory that C has given away, to be freed by its own function.
 struct Owner {
@@ -317,45 +312,15 @@ impl Msg {
         self.extra.get_or_insert_default().group = CString::new(group).unwrap_or_default();
     }
 
-    /// Returns a property, which lives as long as the message, and as copies that C makes of it from now on.
-    fn property(&mut self, name: &CStr) -> Result<*const c_char> {
-        if let Some(extra) = &self.extra
-            && let told = extra.told.lock()
-            && let Some((_, value)) = told.iter().find(|(known, _)| known.as_c_str() == name)
-        {
-            return Ok(value.as_ptr());
-        }
-        let value = self.peer.as_deref().and_then(|peer| property(peer, name));
-        let value = CString::new(value.ok_or(Errno(EINVAL))?).map_err(|_| Errno(EINVAL))?;
-        let place = value.as_ptr();
-        let mut told = self.extra.get_or_insert_default().told.lock();
-        told.push((name.to_owned(), value));
-        Ok(place)
+    /// Returns a property of who has sent it. What is told lives as long as the connection, and this message.
+    fn property(&self, name: &CStr) -> Result<*const c_char> {
+        let peer = self.peer.as_ref().ok_or(Errno(EINVAL))?;
+        told::property(peer, name)
     }
 
     /// Returns the descriptor of the connection that it has come by.
     fn source(&self) -> Option<i32> {
         self.peer.as_deref().and_then(|peer| peer.fd)
-    }
-}
-
-/// Returns what is known of a peer. Of one in this process, libzmq tells nothing.
-fn property(peer: &Peer, name: &CStr) -> Option<Vec<u8>> {
-    if peer.address.transport() == "inproc" {
-        return None;
-    }
-    let name = name.to_str().ok()?;
-    match name {
-        "Identity" | "Routing-Id" => {
-            let id = peer.routing_id.as_ref();
-            Some(id.map_or(Vec::new(), |id| id.as_slice().to_vec()))
-        }
-        "Socket-Type" | "User-Id" | "Peer-Address" => peer.get(name).map(Into::into),
-        _ => {
-            let mut properties = peer.properties.iter();
-            let found = properties.find(|(known, _)| *known == name);
-            found.map(|(_, value)| value.to_vec())
-        }
     }
 }
 
