@@ -15,7 +15,15 @@ from common import HERE, ROOT, Library, Trouble, cache, call, outcome, run, say
 
 # Frames in which the thread sanitizer is mistaken: the last owner of an Arc is ordered by a fence, which it does not know,
 # and what std's own locks order, it does not see. tokio is built with others for that.
-SUPPRESSED = ("drop_slow", "alloc::sync::Weak", "std::sync::lazy_lock")
+SUPPRESSED = (
+    "drop_slow",
+    "alloc::sync::Weak",
+    # The drop of a Weak, inlined.
+    "context::members::Members>::close",
+    "std::sync::lazy_lock",
+    # Under a lock of std's.
+    "cancellation_token::tree_node",
+)
 RUNTIMES = {"thread": "tsan", "address": "asan"}
 
 
