@@ -6,6 +6,7 @@
 //! Bytes are observed, then passed on as they are, whether they mean anything or not. All of it runs on one thread: what
 //! is shown has the order in which it came.
 
+mod event;
 mod link;
 mod observer;
 mod pass;

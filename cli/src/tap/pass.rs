@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::event::Event;
 use super::link::{Stream, Target};
-use super::observer::{Event, Observer};
+use super::observer::Observer;
 use super::report::Report;
 use crate::failure::Failure;
 use crate::recording::Side;

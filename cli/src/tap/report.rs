@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::Args;
-use super::observer::{Event, Frame, Keep, Left};
+use super::event::{Event, Frame, Keep, Left};
 use crate::failure::Failure;
 use crate::recording::{Side, Writer};
 

@@ -6,7 +6,8 @@ use purezmq::zmtp::wire::frame::{MORE, put_header, put_v1_header};
 use purezmq::zmtp::wire::greeting::{Greeting, pad_mechanism, put_signature};
 use purezmq::zmtp::wire::metadata::Metadata;
 
-use super::observer::{Event, Frame, Keep, Left, Observer};
+use super::event::{Event, Frame, Keep, Left};
+use super::observer::Observer;
 use crate::recording::Side;
 
 /// What the sides say, in turns.
