@@ -143,6 +143,12 @@ impl From<DisconnectError> for Errno {
 
 impl From<SendError> for Errno {
     fn from(error: SendError) -> Self {
+        Errno::from(&error)
+    }
+}
+
+impl From<&SendError> for Errno {
+    fn from(error: &SendError) -> Self {
         Errno(match error {
             SendError::Unroutable { .. } | SendError::SubscriberGone(_) => EHOSTUNREACH,
             SendError::State { .. } => EFSM,

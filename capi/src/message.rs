@@ -183,9 +183,10 @@ impl Msg {
         }))
     }
 
-    /// Makes a message of a frame that has come.
-    pub(crate) fn received(frame: Frame, more: bool, peer: Option<Arc<Peer>>) -> Self {
-        let content = match frame.len() {
+    /// Becomes a frame that has come. It was empty.
+    #[inline]
+    pub(crate) fn receive(&mut self, frame: Frame, more: bool, peer: Option<Arc<Peer>>) {
+        self.content = match frame.len() {
             length @ 0..=ROOM => {
                 let mut memory = [0; ROOM];
                 memory[..length].copy_from_slice(&frame);
@@ -193,11 +194,21 @@ impl Msg {
             }
             _ => Content::Shared(frame.into_bytes()),
         };
-        Msg {
-            peer,
-            flags: if more { MORE } else { 0 },
-            ..Msg::of(content)
+        self.peer = peer;
+        self.flags = if more { MORE } else { 0 };
+    }
+
+    /// Drops what is in it.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        match &mut self.content {
+            Content::Inline(length, _) => *length = 0,
+            content => *content = Content::Inline(0, [0; ROOM]),
         }
+        self.peer = None;
+        self.extra = None;
+        self.routing_id = 0;
+        self.flags = 0;
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -243,6 +254,41 @@ impl Msg {
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
                 Frame::from(memory.clone())
             }
+        }
+    }
+
+    /// Takes the payload out as a frame to be sent.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> Frame {
+        match &mut self.content {
+            Content::Inline(length, memory) => {
+                Frame::copy_from_slice(&memory[..usize::from(*length)])
+            }
+            Content::Own(memory) if memory.len() > Frame::INLINE => {
+                let memory = std::mem::take(memory).freeze();
+                self.content = Content::Shared(Bytes::new());
+                Frame::from(memory)
+            }
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory)
+                if memory.len() > Frame::INLINE =>
+            {
+                Frame::from(std::mem::take(memory))
+            }
+            _ => Frame::copy_from_slice(self.as_slice()),
+        }
+    }
+
+    /// Puts back what was taken out, and was not sent.
+    #[cold]
+    pub(crate) fn give_back(&mut self, frame: Frame) {
+        if frame.len() <= Frame::INLINE {
+            return;
+        }
+        match &mut self.content {
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
+                *memory = frame.into_bytes();
+            }
+            Content::Inline(..) | Content::Own(_) => {}
         }
     }
 

@@ -269,7 +269,7 @@ pub unsafe extern "C" fn zmq_msg_send(
             let length = message.as_slice().len();
             socket.send(message, flags)?;
             // What C has given away is freed here, if nobody needs it any more, and under no lock.
-            *message = Msg::default();
+            message.clear();
             Ok(clipped(length))
         })
     })
@@ -286,8 +286,7 @@ pub unsafe extern "C" fn zmq_msg_recv(
         crate::socket::SOCKETS.with(socket, |socket| {
             // SAFETY: the caller vouches for it.
             let message = unsafe { lent(message)? };
-            *message = Msg::default();
-            *message = socket.recv(flags)?;
+            socket.recv(message, flags)?;
             Ok(clipped(message.as_slice().len()))
         })
     })

@@ -29,7 +29,17 @@ pub(super) struct Incoming {
 
 impl Socket {
     /// Sends a message as one frame. It is untouched if that fails.
+    #[inline]
     pub(crate) fn send(&self, message: &mut Msg, flags: c_int) -> Result<()> {
+        let is_whole = flags & SNDMORE == 0 && !bears_more(self.socket_type);
+        if is_whole && self.enter()?.send_whole_frame(message)? {
+            return Ok(());
+        }
+        self.send_slowly(message, flags)
+    }
+
+    /// Does so, and waits for room.
+    fn send_slowly(&self, message: &mut Msg, flags: c_int) -> Result<()> {
         let frame = message.frame();
         let item = match self.socket_type {
             SocketType::Server | SocketType::Peer => {
@@ -53,10 +63,14 @@ impl Socket {
         })
     }
 
-    /// Receives a frame.
-    pub(crate) fn recv(&self, flags: c_int) -> Result<Msg> {
+    /// Receives a frame, and puts it in place of what was there, which is dropped under no lock.
+    #[inline]
+    pub(crate) fn recv(&self, message: &mut Msg, flags: c_int) -> Result<()> {
+        message.clear();
         let limit = || self.limit(flags, RCVTIMEO);
-        until(&self.watch, limit, || self.enter()?.recv(self.socket_type))
+        until(&self.watch, limit, || {
+            self.enter()?.recv(self.socket_type, message)
+        })
     }
 
     fn limit(&self, flags: c_int, option: c_int) -> Limit {
@@ -114,6 +128,27 @@ impl Open {
         }
     }
 
+    /// Sends a message as it is, if that needs no waiting and no frames wait for it. `false`: not so.
+    #[inline]
+    fn send_whole_frame(&mut self, message: &mut Msg) -> Result<bool> {
+        if self.outgoing.is_some() || self.incoming.is_some() {
+            return Ok(false);
+        }
+        let mut item = Message::from(message.lend());
+        match self.socket.send_now(&mut item) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Ready(Err(error)) => {
+                let errno = Errno::from(&error);
+                message.give_back(error.into_message().pop_front().unwrap_or_default());
+                Err(errno)
+            }
+            Poll::Pending => {
+                message.give_back(item.pop_front().unwrap_or_default());
+                Ok(false)
+            }
+        }
+    }
+
     /// Sends the first frame of a message.
     fn begin(&mut self, item: &mut Message, more: bool) -> Result<Option<()>> {
         if !more {
@@ -132,19 +167,32 @@ impl Open {
         }
     }
 
-    /// Receives a frame, if one is there.
-    fn recv(&mut self, socket_type: SocketType) -> Result<Option<Msg>> {
-        if let Some(incoming) = &mut self.incoming {
-            let frame = incoming.frames.next().unwrap_or_default();
-            self.has_more = incoming.frames.len() > 0;
-            let peer = match self.has_more {
-                true => incoming.peer.clone(),
-                false => self.incoming.take().and_then(|incoming| incoming.peer),
-            };
-            return Ok(Some(Msg::received(frame, self.has_more, peer)));
+    /// Receives a frame, if one is there, and puts it where nothing is.
+    #[inline]
+    fn recv(&mut self, socket_type: SocketType, to: &mut Msg) -> Result<Option<()>> {
+        if self.incoming.is_some() {
+            self.recv_rest(to);
+            return Ok(Some(()));
         }
-        let next = self.take_next()?;
-        Ok(next.map(|message| self.first(socket_type, message)))
+        let Some(message) = self.take_next()? else {
+            return Ok(None);
+        };
+        self.first(socket_type, message, to);
+        Ok(Some(()))
+    }
+
+    /// Hands out the next frame of the message that is read.
+    fn recv_rest(&mut self, to: &mut Msg) {
+        let Some(incoming) = &mut self.incoming else {
+            return;
+        };
+        let frame = incoming.frames.next().unwrap_or_default();
+        self.has_more = incoming.frames.len() > 0;
+        let peer = match self.has_more {
+            true => incoming.peer.clone(),
+            false => self.incoming.take().and_then(|incoming| incoming.peer),
+        };
+        to.receive(frame, self.has_more, peer);
     }
 
     /// Takes the next message, if one is there.
@@ -201,31 +249,41 @@ impl Open {
     }
 
     /// Hands out the first frame of a message.
-    fn first(&mut self, socket_type: SocketType, mut message: Message) -> Msg {
+    #[inline]
+    fn first(&mut self, socket_type: SocketType, mut message: Message, to: &mut Msg) {
+        let peer = self.socket.last_peer();
+        let is_for_many = matches!(
+            socket_type,
+            SocketType::Server | SocketType::Peer | SocketType::Dish
+        );
+        if message.len() == 1 && !is_for_many {
+            self.has_more = false;
+            return to.receive(message.pop_front().unwrap_or_default(), false, peer);
+        }
+        self.first_of_several(message, peer, to);
+    }
+
+    fn first_of_several(&mut self, mut message: Message, peer: Option<Arc<Peer>>, to: &mut Msg) {
+        let rules = self.socket.rules();
         let mut number = 0;
         let mut group = None;
-        if self.socket.rules().naming == PeerNaming::ByNumber {
+        if rules.naming == PeerNaming::ByNumber {
             let frame = message.pop_front().unwrap_or_default();
             number = frame.as_slice().try_into().map_or(0, u32::from_be_bytes);
-        } else if socket_type == SocketType::Dish {
+        } else if rules.socket_type == SocketType::Dish {
             group = message.pop_front();
         }
-        let peer = self.socket.last_peer();
         let mut frames = message.into_frames();
         let frame = frames.next().unwrap_or_default();
         self.has_more = frames.len() > 0;
-        let mut first = if self.has_more {
-            let first = Msg::received(frame, true, peer.clone());
+        to.receive(frame, self.has_more, peer.clone());
+        if self.has_more {
             self.incoming = Some(Incoming { frames, peer });
-            first
-        } else {
-            Msg::received(frame, false, peer)
-        };
-        first.set_routing_id(number);
-        if let Some(group) = group {
-            first.set_group(&group);
         }
-        first
+        to.set_routing_id(number);
+        if let Some(group) = group {
+            to.set_group(&group);
+        }
     }
 
     /// Returns the name that a STREAM has given its last peer.
@@ -239,6 +297,13 @@ impl Open {
     pub(crate) fn has_more(&self) -> bool {
         self.has_more
     }
+}
+
+/// Returns whether messages of a type have something in front of what C sends.
+#[inline]
+fn bears_more(socket_type: SocketType) -> bool {
+    use SocketType::{Peer, Radio, Server};
+    matches!(socket_type, Server | Peer | Radio)
 }
 
 /// Returns whether sockets of a type send and receive in turn.

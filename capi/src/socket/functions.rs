@@ -142,7 +142,8 @@ pub unsafe extern "C" fn zmq_recv(
 ) -> c_int {
     call(-1, || {
         SOCKETS.with(socket, |socket| {
-            let message = socket.recv(flags)?;
+            let mut message = Msg::default();
+            socket.recv(&mut message, flags)?;
             let received = message.as_slice();
             let copied = received.len().min(length);
             if copied > 0 {

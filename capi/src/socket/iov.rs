@@ -65,7 +65,8 @@ pub unsafe extern "C" fn zmq_recviov(
         *count = 0;
         let mut received = 0;
         while *count < most {
-            let message = socket.recv(flags)?;
+            let mut message = Msg::default();
+            socket.recv(&mut message, flags)?;
             let data = message.as_slice();
             // SAFETY: malloc takes any size. What it returns is C's.
             let memory = unsafe { libc::malloc(data.len().max(1)) };
