@@ -185,6 +185,28 @@ fn a_free_function_is_called_once_whatever_becomes_of_the_message() {
 }
 
 #[test]
+fn a_message_that_was_not_sent_is_as_it_was() {
+    let context = Context::new();
+    let push = context.socket(PUSH);
+    for length in [10, 39, 40, 1000, 100_000] {
+        let data: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let mut message = Msg::of(&data);
+        for _ in 0..2 {
+            assert_eq!(unsafe { zmq_msg_send(message.at(), push.0, DONTWAIT) }, -1);
+            assert_eq!(zmq_errno(), libc::EAGAIN);
+            assert_eq!(message.data(), &data);
+        }
+        let freed = counter();
+        let mut given = Msg::given(length, freed);
+        let before = given.data().as_ptr();
+        assert_eq!(unsafe { zmq_msg_send(given.at(), push.0, DONTWAIT) }, -1);
+        let after = (given.data().as_ptr(), given.data().len());
+        assert_eq!(after, (before, length));
+        assert_eq!(freed.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[test]
 fn constant_data_is_shared_and_never_freed() {
     static DATA: [u8; 100] = [3; 100];
     let mut message = MaybeUninit::uninit();
