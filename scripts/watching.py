@@ -3,7 +3,7 @@
 # and a page's WebSocket, which asks what the page asks.
 import base64, json, os, pty, socket, statistics, subprocess, sys, threading, time
 
-folder, *rest = sys.argv[1:]
+watched_by, pzmq, *rest = sys.argv[1:]
 peers, rate, seconds, turns = (int(one) for one in rest + ["1000", "50", "10", "3"][len(rest):])
 
 
@@ -34,21 +34,21 @@ def page(url, question):
 def turn(question):
     exposed = f"ipc:///tmp/watching-{os.getpid()}"
     more = [exposed] if question else []
-    watched = subprocess.Popen([f"{folder}/examples/watched", "receive", str(peers), str(seconds), *more],
+    watched = subprocess.Popen([watched_by, "receive", str(peers), str(seconds), *more],
                                stdout=subprocess.PIPE, text=True)
     endpoint = watched.stdout.readline().strip()
-    others = [subprocess.Popen([f"{folder}/examples/watched", "send", str(peers), str(rate), endpoint])]
+    others = [subprocess.Popen([watched_by, "send", str(peers), str(rate), endpoint])]
     assert watched.stdout.readline() == "all are there\n"
     streams = []
     if question:
-        web = subprocess.Popen([f"{folder}/pzmq", "web", exposed, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        web = subprocess.Popen([pzmq, "web", exposed, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
         others.append(web)
         streams.append(page(web.stdout.readline().strip(), question))
         terminal, inside = pty.openpty()
         threading.Thread(target=drain, args=(terminal,), daemon=True).start()
         number = question.removeprefix("socket ")
         which = ["--socket", number] if number != question else []
-        others.append(subprocess.Popen([f"{folder}/pzmq", "top", exposed, *which], stdin=inside, stdout=inside, stderr=inside))
+        others.append(subprocess.Popen([pzmq, "top", exposed, *which], stdin=inside, stdout=inside, stderr=inside))
     said = watched.stdout.readline().split()
     _, _, used = os.wait4(watched.pid, 0)
     for one in others:
