@@ -46,7 +46,7 @@ where
         .build(DealerSocket::new())
         .unwrap();
     requester
-        .connect(&to.last_endpoint().expect("it is bound"))
+        .connect(to.last_endpoint().expect("it is bound"))
         .unwrap();
     requester
 }
@@ -103,7 +103,7 @@ async fn a_router_is_asked_within_a_trace_also_when_it_has_no_room() {
     let requester = builder
         .build(DealerSocket::builder().send_hwm(1).build().unwrap())
         .unwrap();
-    requester.connect(&router.last_endpoint().unwrap()).unwrap();
+    requester.connect(router.last_endpoint().unwrap()).unwrap();
     let mut asked = Vec::new();
     for number in 0..20 {
         let span = tracer.start_with_context(format!("asking {number}"), &Trace::new());
