@@ -15,6 +15,7 @@ mod keygen;
 mod logs;
 mod pace;
 mod ping;
+mod pipes;
 mod probe;
 mod proxy;
 mod record;

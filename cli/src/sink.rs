@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::pipes::widen;
 
 /// How many bytes are enough for a piece.
 const PIECE: usize = 256 * 1024;
@@ -29,6 +30,7 @@ impl Sink {
     pub(crate) fn standard_output(format: Format) -> Self {
         let (pieces, mut to_write) = mpsc::channel::<Vec<u8>>(AHEAD);
         let (end, ended) = oneshot::channel();
+        widen(io::stdout());
         thread::spawn(move || {
             let mut output = io::stdout().lock();
             let mut write = || {

@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 use crate::format::{Form, Format, Malformed};
+use crate::pipes::widen;
 
-/// How many bytes are read at once.
-const PIECE: usize = 64 * 1024;
+/// How many bytes are read at once: at first, and when there is always more.
+const PIECES: [usize; 2] = [16 * 1024, 256 * 1024];
 
 /// How many pieces may wait, read and divided into messages.
 const AHEAD: usize = 2;
@@ -67,6 +68,7 @@ impl Source {
     pub(crate) fn standard_input(format: Format) -> Self {
         let (sender, pieces) = mpsc::channel(AHEAD);
         let reads = format.clone();
+        widen(io::stdin());
         // It is left behind when the command ends: nothing wakes who waits for a terminal.
         thread::spawn(move || {
             if let Err(why) = read(&mut io::stdin().lock(), &reads, &sender) {
@@ -149,9 +151,10 @@ fn read(
     pieces: &mpsc::Sender<Result<Piece, Stopped>>,
 ) -> Result<(), Stopped> {
     let mut buffer = BytesMut::new();
+    let [mut size, most] = PIECES;
     loop {
         let filled = buffer.len();
-        buffer.resize(filled + PIECE, 0);
+        buffer.resize(filled + size, 0);
         let read = loop {
             match input.read(&mut buffer[filled..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -159,6 +162,11 @@ fn read(
             }
         };
         buffer.truncate(filled + read);
+        if read == size {
+            size = most.min(2 * size);
+        } else if read <= size / 4 {
+            size = PIECES[0].max(size / 2);
+        }
         let at_end = read == 0;
         let piece = Piece {
             bytes: format
