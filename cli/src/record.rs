@@ -36,7 +36,7 @@ pub(crate) struct Args {
     socket: SocketArgs,
     /// Subscribe to topics that begin with this; without it, to all
     #[arg(long, value_name = "TOPIC", value_parser = values::escaped)]
-    subscribe: Vec<Vec<u8>>,
+    subscribe: Vec<values::Text>,
     /// Join this group (DISH)
     #[arg(long, value_name = "GROUP")]
     join: Vec<String>,
@@ -106,7 +106,7 @@ fn subscribe(socket: &mut AnySocket, args: &Args) -> Result<(), Failure> {
         socket.subscribe("");
     }
     for topic in &args.subscribe {
-        socket.subscribe(topic);
+        socket.subscribe(&topic.0);
     }
     for group in &args.join {
         let joined = socket.join(group);

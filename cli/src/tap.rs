@@ -53,7 +53,7 @@ pub(crate) struct Args {
     from: Option<Side>,
     /// Show only messages that begin with this, and subscriptions to it
     #[arg(long, value_name = "PREFIX", value_parser = values::escaped)]
-    topic: Option<Bytes>,
+    topic: Option<values::Text>,
     /// Show so many bytes of each frame
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     preview: usize,
@@ -73,9 +73,6 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
 }
-
-/// The bytes of one argument: for clap, a `Vec` is many arguments.
-type Bytes = std::vec::Vec<u8>;
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let target = Target::parse(&args.target)?;

@@ -49,7 +49,7 @@ impl Report {
             preview: args.preview,
             only: args.only.clone(),
             from: args.from,
-            topic: args.topic.clone(),
+            topic: args.topic.as_ref().map(|topic| topic.0.clone()),
         }
     }
 
