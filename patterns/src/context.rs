@@ -230,6 +230,11 @@ impl Context {
         affinity == 0 || threads.is_some_and(|threads| threads.has(affinity))
     }
 
+    /// Returns the context's own threads, if it has any.
+    pub(crate) fn io_threads(&self) -> Option<Arc<IoThreads>> {
+        self.io_threads.clone()
+    }
+
     /// Returns whether connections run on threads of the context's own.
     pub(crate) fn has_io_threads(&self) -> bool {
         self.io_threads.is_some()

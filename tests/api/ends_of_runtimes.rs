@@ -310,11 +310,14 @@ fn what_a_dropped_socket_sent_outlives_its_runtime() {
     }
 }
 
-/// The threads of a context end with it, but not over what its sockets have sent.
+/// The threads of a context stay for what its sockets have sent, and end then.
 #[tokio::test]
-async fn what_a_dropped_socket_sent_outlives_the_threads_of_its_context() {
+async fn the_threads_of_a_context_outlive_it_for_what_its_sockets_have_sent() {
     let place = Place::fixed(Transport::Tcp4);
-    let context = Context::with_io_threads(1).expect("a thread");
+    let (runs, ended) = tokio::sync::oneshot::channel::<()>();
+    let runs = std::sync::Mutex::new(Some(runs));
+    let context = Context::with_prepared_io_threads(1, move |_| runs.lock().unwrap().take());
+    let context = context.expect("a thread");
     let mut push = PushSocket::builder().context(&context).build().unwrap();
     push.connect(place.endpoint.as_str()).expect("connect");
     push.send("later").await.expect("send");
@@ -324,6 +327,35 @@ async fn what_a_dropped_socket_sent_outlives_the_threads_of_its_context() {
     pull.bind(place.endpoint.as_str()).await.expect("bind");
     let message = within("a message", pull.recv()).await;
     assert_eq!(message.expect("recv"), "later");
+    let ended = within("the thread's end", ended).await;
+    assert!(ended.is_err(), "what it held is dropped");
+}
+
+/// Nobody else holds the context: its threads see the socket's end through. They ended with the socket once, in the middle
+/// of things, and now and then all that was sent was lost.
+#[test]
+fn the_last_socket_of_a_context_with_threads_is_closed_with_nothing_unsent() {
+    let place = Place::fixed(Transport::Ipc);
+    let received = runtime("many");
+    let mut pull = received.block_on(async {
+        let mut pull = PullSocket::new();
+        pull.bind(place.endpoint.as_str()).await.expect("bind");
+        pull
+    });
+    received.spawn(async move { while pull.recv().await.is_ok() {} });
+    for _ in 0..100 {
+        let unsent = runtime("current").block_on(async {
+            let context = Context::with_io_threads(1).expect("a thread");
+            let mut push = PushSocket::builder().context(&context).build().unwrap();
+            drop(context);
+            push.connect(place.endpoint.as_str()).expect("connect");
+            for _ in 0..600 {
+                push.send(vec![1; 1000]).await.expect("send");
+            }
+            within("the close", push.close()).await.unsent
+        });
+        assert_eq!(unsent, 0);
+    }
 }
 
 /// The linger time goes on where it was.

@@ -92,7 +92,13 @@ impl<P: Pattern> Unpin for Core<P> {}
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: Options) -> Self {
-        let shared = Shared::new(P::RULES, options, context.authority(), context.network());
+        let shared = Shared::new(
+            P::RULES,
+            options,
+            context.authority(),
+            context.network(),
+            context.io_threads(),
+        );
         let table = EndpointTable::of(context, &shared);
         let mut core: Self = Core::of(table, shared, Direction::Both, None);
         core.sender.set_options(&core.shared.config.options);

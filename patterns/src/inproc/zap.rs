@@ -64,6 +64,7 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
         options,
         authority,
         None,
+        None,
     );
     let name = InprocName::parse(ZAP_NAME).ok()?;
     connect(names, &asker, &name, Origin::connected(1))?;

@@ -32,6 +32,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use zmtp::Batch;
 
+use crate::io_threads::IoThreads;
 use crate::monitor::Events;
 use crate::options::Options;
 use crate::peer::Peer;
@@ -89,6 +90,8 @@ pub(crate) struct State {
     pub(crate) authority: Arc<Authority>,
     /// In place of the system's.
     network: Option<Arc<dyn AnyTransport>>,
+    /// Where its tasks run, if that is the context's own: as long as one of them runs, though the context may have gone.
+    _io_threads: Option<Arc<IoThreads>>,
 }
 
 /// Both, as an endpoint's tasks have them.
@@ -115,6 +118,7 @@ impl Shared {
         options: Options,
         authority: Arc<Authority>,
         network: Option<Arc<dyn AnyTransport>>,
+        io_threads: Option<Arc<IoThreads>>,
     ) -> Self {
         let state = State {
             peer_names: PeerNames::new(rules, &options),
@@ -139,6 +143,7 @@ impl Shared {
             at_end: OnceLock::new(),
             authority,
             network,
+            _io_threads: io_threads,
         };
         state.readers.limit_left(Left::most(&options));
         Shared {
