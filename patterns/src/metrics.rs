@@ -1,4 +1,4 @@
-//! Metrics: what sockets have counted, for Prometheus and whatever else takes them from the [`metrics`](::metrics) facade.
+//! Metrics: what sockets have counted, for Prometheus and whatever else takes them from the [`metrics`](https://docs.rs/metrics) facade.
 //!
 //! Nothing is done for it on a message's way: a task looks at the sockets once each interval ([`Context::record_metrics`]),
 //! or whoever has a better moment does ([`Recorder::record`]), and gives the facade's recorder what has changed.

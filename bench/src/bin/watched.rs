@@ -1,8 +1,10 @@
 //! What looking costs who is looked at: the two programs behind `scripts/watching`.
 //!
-//!   watched receive PEERS SECONDS [EXPOSE]   receives from so many peers; prints its endpoint, then what it has received and
-//!                                            the seconds of processor time of the thread that exposes it
-//!   watched send PEERS RATE ENDPOINT         so many sockets, each sends so many messages a second, until it is ended
+//! ```text
+//! watched receive PEERS SECONDS [EXPOSE]   receives from so many peers; prints its endpoint, then what it has received and
+//!                                          the seconds of processor time of the thread that exposes it
+//! watched send PEERS RATE ENDPOINT         so many sockets, each sends so many messages a second, until it is ended
+//! ```
 
 use std::error::Error;
 use std::time::{Duration, Instant};
