@@ -7,8 +7,7 @@ use purezmq::{Context, Rules};
 use crate::failure::Failure;
 
 /// Makes the context of a command's sockets, whose connections are on a thread of their own: a file or a terminal that is
-/// slow does not hold them up. Its threads end with the last handle of it: whoever closes a socket keeps the
-/// context until that is done.
+/// slow does not hold them up.
 pub(crate) fn context() -> Result<Context, Failure> {
     Context::with_io_threads(1).map_err(|error| Failure::of("cannot start a thread", &error))
 }

@@ -5,7 +5,7 @@ mod driver;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use driver::{ended, failed, start, succeeded, text, within};
+use driver::{bound, ended, failed, start, succeeded, text, within};
 use purezmq::{PubSocket, RepSocket};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -194,11 +194,7 @@ async fn an_echo_is_asked_in_every_way() {
 #[tokio::test]
 async fn a_rep_of_somebody_else_is_asked() {
     let mut reply = RepSocket::new();
-    let to = reply
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let to = bound(&mut reply).await;
     tokio::spawn(async move {
         while let Ok(request) = reply.recv().await {
             reply.send(request).await.expect("sent");
@@ -257,11 +253,7 @@ async fn a_source_pushes_to_who_counts() {
 #[tokio::test]
 async fn what_somebody_publishes_is_counted() {
     let mut publisher = PubSocket::new();
-    let to = publisher
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let to = bound(&mut publisher).await;
     let bench = [
         "bench",
         "fan-out",
@@ -296,11 +288,7 @@ async fn a_stall_is_seen_in_all_that_was_due_meanwhile() {
     let folder = tempfile::tempdir().expect("a folder");
     let saved = folder.path().join("run.json");
     let mut reply = RepSocket::new();
-    let to = reply
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let to = bound(&mut reply).await;
     tokio::spawn(async move {
         let mut answered = 0;
         while let Ok(request) = reply.recv().await {

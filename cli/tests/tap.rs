@@ -4,7 +4,7 @@ mod driver;
 
 use std::time::Duration;
 
-use driver::{start, succeeded, within};
+use driver::{bound, start, succeeded, within};
 use purezmq::security::{KeyPair, Security};
 use purezmq::{
     DealerSocket, DishSocket, Message, PubSocket, PullSocket, PushSocket, RadioSocket, RepSocket,
@@ -85,8 +85,8 @@ fn has(lines: &[String], line: &str) {
 #[tokio::test]
 async fn a_request_and_its_reply_are_shown_in_their_order() {
     let mut reply = RepSocket::new();
-    let target = reply.bind("tcp://127.0.0.1:*").await.expect("bound");
-    let mut tap = Tap::start(&target.to_string(), &["--connections", "1"]).await;
+    let target = bound(&mut reply).await;
+    let mut tap = Tap::start(&target, &["--connections", "1"]).await;
     let mut request = ReqSocket::builder()
         .routing_id("client 7")
         .build()
@@ -136,11 +136,7 @@ async fn a_request_and_its_reply_are_shown_in_their_order() {
 #[tokio::test]
 async fn filters_show_what_was_asked_for() {
     let mut publisher = PubSocket::new();
-    let target = publisher
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut publisher).await;
     let more = ["--topic", "EUR", "--only", "commands", "--only", "messages"];
     let mut prices = Tap::start(&target, &more).await;
     let mut commands = Tap::start(&target, &["--only", "commands", "--from", "client"]).await;
@@ -186,11 +182,7 @@ async fn filters_show_what_was_asked_for() {
 #[tokio::test]
 async fn groups_and_heartbeats_are_shown() {
     let mut radio = RadioSocket::new();
-    let target = radio
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut radio).await;
     let mut tap = Tap::start(&target, &[]).await;
     let mut dish = DishSocket::builder()
         .heartbeat_interval(Duration::from_millis(50))
@@ -210,11 +202,7 @@ async fn groups_and_heartbeats_are_shown() {
 #[tokio::test]
 async fn each_line_of_json_is_an_object() {
     let mut pull = PullSocket::new();
-    let target = pull
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut pull).await;
     let more = ["--json", "--connections", "1", "--preview", "4"];
     let mut tap = Tap::start(&target, &more).await;
     let mut push = PushSocket::new();
@@ -274,11 +262,7 @@ async fn encrypted_traffic_is_shown_as_such() {
         .security(security)
         .build()
         .expect("a socket");
-    let target = pull
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut pull).await;
     let mut tap = Tap::start(&target, &[]).await;
     let security = Security::curve_client(KeyPair::generate(), public);
     let mut push = PushSocket::builder()
@@ -319,11 +303,7 @@ async fn a_password_is_not_shown() {
         .security(Security::plain_server())
         .build()
         .expect("a socket");
-    let target = pull
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut pull).await;
     let mut tap = Tap::start(&target, &[]).await;
     let security = Security::plain_client("admin", "hunter2").expect("short enough");
     let mut push = PushSocket::builder()
@@ -406,11 +386,7 @@ async fn what_a_tap_has_written_is_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("seen").display().to_string();
     let mut echo = DealerSocket::new();
-    let target = echo
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let target = bound(&mut echo).await;
     let more = ["--write", &file, "--connections", "1", "--preview", "1"];
     let tap = Tap::start(&target, &more).await;
     let mut dealer = DealerSocket::new();
@@ -428,11 +404,7 @@ async fn what_a_tap_has_written_is_replayed() {
     drop(dealer);
     tap.rest().await;
     let mut pull = PullSocket::new();
-    let to = pull
-        .bind("tcp://127.0.0.1:*")
-        .await
-        .expect("bound")
-        .to_string();
+    let to = bound(&mut pull).await;
     let replay = ["replay", "push", &file, "-c", &to];
     for (side, expected) in [
         ("client", &sent[..]),

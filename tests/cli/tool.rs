@@ -1,59 +1,20 @@
 //! The tool: where it is, and one that runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::sync::LazyLock;
-use std::time::SystemTime;
 
+use common::example::pzmq;
 use common::within;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-/// `pzmq`, as the sources have it: tests of the whole workspace have built it already, those of this package alone have not.
-static PZMQ: LazyLock<PathBuf> = LazyLock::new(|| {
-    let test = std::env::current_exe().expect("a path");
-    let profile = test.ancestors().nth(2).expect("a folder of the profile");
-    let tool = profile.join(format!("pzmq{}", std::env::consts::EXE_SUFFIX));
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let sources =
-        ["cli/src", "patterns/src", "zmtp/src"].map(|sources| newest(&root.join(sources)));
-    let built = std::fs::metadata(&tool).and_then(|tool| tool.modified());
-    if built.is_ok_and(|built| sources.iter().all(|source| *source <= built)) {
-        return tool;
-    }
-    let mut build = std::process::Command::new(env!("CARGO"));
-    build.args(["build", "--locked", "--package", "purezmq-cli"]);
-    if profile.ends_with("release") {
-        build.arg("--release");
-    }
-    let target = profile.parent().expect("a folder of the target");
-    let built = build
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
-        .status();
-    assert!(built.expect("cargo runs").success(), "pzmq is not built");
-    tool
-});
+/// `pzmq`: tests of the whole workspace have built it already, those of this package alone have not.
+static PZMQ: LazyLock<PathBuf> = LazyLock::new(pzmq);
 
 /// Builds the tool if it is not there: where somebody waits for it, and not for ever.
 pub(crate) fn ready() {
     LazyLock::force(&PZMQ);
-}
-
-/// Returns when the newest file in a folder was changed.
-fn newest(folder: &Path) -> SystemTime {
-    let entries = std::fs::read_dir(folder).expect("sources");
-    let times = entries.map(|entry| {
-        let path = entry.expect("an entry").path();
-        match path.is_dir() {
-            true => newest(&path),
-            false => path
-                .metadata()
-                .and_then(|file| file.modified())
-                .expect("a time"),
-        }
-    });
-    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// A `pzmq` that runs. Killed when it is dropped.

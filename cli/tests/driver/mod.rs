@@ -4,6 +4,7 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use purezmq::socket::{Pattern, Socket};
 use tokio::process::{Child, Command};
 
 /// How long anything may take on a machine that is busy with something else.
@@ -62,4 +63,10 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(PATIENCE, future).await;
     waited.expect("it comes in time")
+}
+
+/// Binds a socket of the test's own to any free port, and returns where.
+pub(crate) async fn bound<P: Pattern>(socket: &mut Socket<P>) -> String {
+    let endpoint = socket.bind("tcp://127.0.0.1:*").await.expect("bound");
+    endpoint.to_string()
 }

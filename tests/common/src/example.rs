@@ -1,4 +1,4 @@
-//! Examples, and the programs of `examples/apps`, as processes: built when they are missing or old, started, heard, and
+//! Examples, the programs of `examples/apps` and `pzmq`, as processes: built when they are missing or old, started, heard, and
 //! ended.
 
 use std::path::{Path, PathBuf};
@@ -138,6 +138,9 @@ struct Programs {
     targets: &'static str,
     /// In the folder of the profile.
     folder: &'static str,
+    /// What they are made of, beside the library.
+    sources: &'static str,
+    newest_source: OnceLock<SystemTime>,
     built: Mutex<bool>,
 }
 
@@ -145,6 +148,8 @@ static EXAMPLES: Programs = Programs {
     package: "purezmq-examples",
     targets: "--examples",
     folder: "examples",
+    sources: "examples",
+    newest_source: OnceLock::new(),
     built: Mutex::new(false),
 };
 
@@ -152,33 +157,41 @@ static APPS: Programs = Programs {
     package: "purezmq-apps",
     targets: "--bins",
     folder: "",
+    sources: "examples",
+    newest_source: OnceLock::new(),
     built: Mutex::new(false),
 };
 
+static TOOL: Programs = Programs {
+    package: "purezmq-cli",
+    targets: "--bins",
+    folder: "",
+    sources: "cli/src",
+    newest_source: OnceLock::new(),
+    built: Mutex::new(false),
+};
+
+/// Returns where `pzmq` is, as the sources have it.
+pub fn pzmq() -> PathBuf {
+    TOOL.path("pzmq")
+}
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Returns when a file was last changed that an example is made of.
-fn newest_source() -> &'static SystemTime {
-    static NEWEST: OnceLock<SystemTime> = OnceLock::new();
-    fn newest(folder: &Path) -> SystemTime {
-        let entries = folder.read_dir().expect("a folder");
-        let ages = entries.map(|entry| {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => newest(&path),
-                false => path
-                    .metadata()
-                    .and_then(|file| file.modified())
-                    .expect("a file"),
-            }
-        });
-        ages.max().unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-    NEWEST.get_or_init(|| {
-        let folders = ["examples", "patterns/src", "zmtp/src"];
-        let newest = folders.map(|folder| newest(&Path::new(ROOT).join(folder)));
-        newest.into_iter().max().expect("there are three")
-    })
+/// Returns when the newest file in a folder was changed.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = folder.read_dir().expect("a folder");
+    let ages = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => newest(&path),
+            false => path
+                .metadata()
+                .and_then(|file| file.modified())
+                .expect("a file"),
+        }
+    });
+    ages.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 impl Programs {
@@ -190,11 +203,19 @@ impl Programs {
         let path = profile.join(self.folder).join(name);
         let mut built = self.built.lock().expect("nobody has failed to build them");
         let made = path.metadata().and_then(|file| file.modified()).ok();
-        if !*built && made < Some(*newest_source()) {
+        if !*built && made < Some(*self.newest_source()) {
             self.build(profile);
             *built = true;
         }
         path
+    }
+
+    fn newest_source(&self) -> &SystemTime {
+        self.newest_source.get_or_init(|| {
+            let folders = [self.sources, "patterns/src", "zmtp/src"];
+            let newest = folders.map(|folder| newest(&Path::new(ROOT).join(folder)));
+            newest.into_iter().max().expect("there are three")
+        })
     }
 
     /// Builds them with the profile that this program has, beside it.
