@@ -79,7 +79,8 @@ impl Socket {
         }
         match self.enter_ended() {
             Ok(open) => Limit::millis(open.settings.int(option).into()),
-            Err(_) => Limit::Now,
+            // It has just been closed: the next attempt says so.
+            Err(_) => Limit::Never,
         }
     }
 }
