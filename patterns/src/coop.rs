@@ -25,7 +25,9 @@ const LONG: Duration = Duration::from_micros(200);
 const PAUSE: u32 = 1000;
 
 thread_local! {
-    /// A stream of messages has been sent on this thread since [`let_run`] was called last.
+    /// This is an I/O thread of a context.
+    static IO_THREAD: Cell<bool> = const { Cell::new(false) };
+    /// A stream of small messages has been sent on this thread since [`let_run`] was called last.
     static STREAMED: Cell<bool> = const { Cell::new(false) };
     /// How often `let_run` does nothing from here on.
     static PAUSES: Cell<u32> = const { Cell::new(0) };
@@ -34,7 +36,17 @@ thread_local! {
 /// Counts how often handles have driven connections themselves.
 static DRIVEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Notes that a session on this thread has sent a stream of messages.
+/// Makes this thread an I/O thread, for good.
+pub(crate) fn become_io_thread() {
+    IO_THREAD.set(true);
+}
+
+/// Returns whether this is an I/O thread.
+pub(crate) fn is_io_thread() -> bool {
+    IO_THREAD.get()
+}
+
+/// Notes that a session on this thread has sent a stream of small messages.
 pub(crate) fn note_stream() {
     STREAMED.set(true);
 }
@@ -44,9 +56,9 @@ pub(crate) fn note_driven() {
     DRIVEN.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Lets other threads run that wait for this core, if a stream was sent on this one since the last time. For an I/O thread
-/// that wakes: what wakes it is most likely more of the stream, and the application is in the middle of that. On a core
-/// that both share it would be interrupted for a few messages, again and again. On a core of its own, this thread goes on
+/// Lets other threads run that wait for this core, if a stream of small messages was sent on this one since the last time.
+/// For an I/O thread that wakes: what wakes it is most likely more of the stream, and the application is in the middle of
+/// that. On a core that both share it would be interrupted for a few messages, again and again. On a core of its own, this thread goes on
 /// at once. Where others want the core as well, it soon stops doing so.
 pub(crate) fn let_run() {
     if !STREAMED.take() {

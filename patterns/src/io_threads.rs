@@ -124,6 +124,7 @@ fn start(number: usize, ended: CancellationToken, begin: Option<Begin>) -> io::R
     std::thread::Builder::new()
         .name(format!("purezmq-io-{number}"))
         .spawn(move || {
+            coop::become_io_thread();
             let _until_the_end = begin.map(|begin| begin(number));
             runtime.block_on(ended.cancelled());
             drop(runtime);

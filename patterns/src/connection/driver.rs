@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::Turn;
-use crate::coop::note_driven;
+use crate::coop::{is_io_thread, note_driven};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::sync::Mutex;
@@ -53,6 +53,8 @@ pub(super) trait Flow: Send + 'static {
 pub(super) const TURNS: usize = 16;
 
 pub(super) struct Driver<F> {
+    /// The task runs on an I/O thread, which does nothing else meanwhile.
+    is_apart: bool,
     /// Nothing once it is over.
     traffic: Mutex<Option<Traffic<F>>>,
 }
@@ -99,6 +101,7 @@ impl<F: Flow> Driver<F> {
         Arc::new_cyclic(|driver: &Weak<Self>| {
             pipe.offer(driver);
             Driver {
+                is_apart: is_io_thread(),
                 traffic: Mutex::new(Some(Traffic {
                     session,
                     pipe,
@@ -201,11 +204,78 @@ impl<F: Flow> Drive for Driver<F> {
         })
     }
 
+    /// An I/O thread is woken once for all that is queued, and sends it while the application goes on. On one core it gets
+    /// its turn when the application waits; a sender that did its work would send less at a time.
+    fn relieve(&self) {
+        if !self.is_apart {
+            self.drive();
+        }
+    }
+
     fn bring(&self) -> bool {
         self.driven(F::bring)
     }
 
     fn exchange(&self) -> bool {
         self.driven(F::exchange)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::pipe::tests::Socket;
+
+    /// Counts how often it is to send.
+    #[derive(Default)]
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Flow for Counted {
+        fn poll_traffic(
+            &mut self,
+            _: &mut SessionPipe,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<(), DisconnectReason>> {
+            Poll::Pending
+        }
+
+        fn poll_send(
+            &mut self,
+            _: &mut SessionPipe,
+            _: &mut Context<'_>,
+        ) -> Poll<io::Result<Turn>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }
+
+        fn exchange(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+            Some(false)
+        }
+    }
+
+    /// Begins a session, asks it for something, and returns how often it has sent.
+    fn sent_when_asked(ask: fn(&Driver<Counted>)) -> usize {
+        let (socket, count) = (Socket::new(1), Arc::default());
+        let session = Box::new(Counted(Arc::clone(&count)));
+        ask(&Driver::begin(session, socket.pipe()));
+        count.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_full_pipe_is_relieved_by_its_sender_unless_an_io_thread_has_the_session() {
+        assert_eq!(sent_when_asked(Driver::relieve), 1);
+        let on_io_thread = || {
+            crate::coop::become_io_thread();
+            (
+                sent_when_asked(Driver::relieve),
+                sent_when_asked(|driver| {
+                    driver.drive();
+                }),
+            )
+        };
+        let counts = std::thread::spawn(on_io_thread).join().expect("it counts");
+        assert_eq!(counts, (0, 1), "a lone message still goes at once");
     }
 }

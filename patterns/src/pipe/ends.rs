@@ -12,6 +12,10 @@ use crate::routing_id::RoutingId;
 pub(crate) trait Drive: Send + Sync {
     /// Sends what is queued, as far as it goes without waiting. Returns `false` if the task has to be woken.
     fn drive(&self) -> bool;
+    /// Sends what is queued where that is sooner done than by the task: who would have to wait for room asks.
+    fn relieve(&self) {
+        self.drive();
+    }
     /// Takes what has come, as there is room for it. Returns `false` if the task has to be woken.
     fn bring(&self) -> bool {
         false

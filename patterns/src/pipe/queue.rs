@@ -84,8 +84,8 @@ pub(super) struct Queue {
     pub(super) began: usize,
     /// The next message that finds the session at rest is sent by the caller.
     pub(super) drive_next: bool,
-    /// Messages written since the session's task was last at rest.
-    pub(super) written_in_run: usize,
+    /// Messages, and bytes, written since the session's task was last at rest.
+    pub(super) written_in_run: (usize, usize),
     /// The connection at the session's end, if there is one now.
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// Until when the session may go on sending, once the writer is gone.
@@ -136,7 +136,7 @@ impl Queue {
             live: false,
             began: 0,
             drive_next: false,
-            written_in_run: 0,
+            written_in_run: (0, 0),
             drive: None,
             linger: Deadline::Never,
             tenant: 0,

@@ -22,6 +22,10 @@ use crate::routing_id::RoutingId;
 /// one as well.
 pub(super) const A_STREAM: usize = 64;
 
+/// Bytes of a stream's messages, on average, up to which they are small: what threads do for each other counts for more than
+/// what is copied.
+const SMALL: usize = 512;
+
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
     pub(crate) outgoing: OutgoingEnd,
@@ -223,7 +227,8 @@ impl OutgoingEnd {
     ) {
         let mut lane = self.lane.lock();
         lane.counters.add_traffic(messages, bytes);
-        lane.written_in_run += messages;
+        lane.written_in_run.0 += messages;
+        lane.written_in_run.1 += bytes;
         if let Some(batch) = done {
             lane.settle();
             lane.spares.put(batch);
@@ -282,8 +287,9 @@ impl OutgoingEnd {
     /// `None`: the socket wants the connection closed.
     pub(crate) fn rest(&mut self) -> Option<Rest> {
         let mut lane = self.lane.lock();
-        lane.drive_next = std::mem::take(&mut lane.written_in_run) < A_STREAM;
-        if !lane.drive_next {
+        let (messages, bytes) = std::mem::take(&mut lane.written_in_run);
+        lane.drive_next = messages < A_STREAM;
+        if !lane.drive_next && bytes <= messages * SMALL {
             note_stream();
         }
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;

@@ -177,13 +177,14 @@ impl PipeWriter {
         deliver(wakeup, self.id);
     }
 
-    /// Has the connection of a pipe that was found full send what is queued, from here, unless its task is at it: who would
-    /// have to wait does that itself, without a detour through another thread. An event says if that has made room.
+    /// Has the connection of a pipe that was found full send what is queued, from here, unless its task is at it or has a
+    /// thread of its own: who would have to wait does that itself, without a detour through the scheduler. An event says if
+    /// that has made room.
     #[cold]
     pub(crate) fn relieve(&self) {
         let connection = self.lane.lock().drive.as_ref().and_then(Weak::upgrade);
         if let Some(connection) = connection {
-            connection.drive();
+            connection.relieve();
         }
     }
 
