@@ -272,7 +272,8 @@ async fn serve(arrival: Box<Arrival>) {
             return guard.end(reason);
         }
     };
-    let (pipe, reason) = session.run(&guard, pipe).await;
+    // In a box, too: a stranger who says nothing gets no room for it.
+    let (pipe, reason) = Box::pin(session.run(&guard, pipe)).await;
     drop(pipe);
     guard.end(reason);
 }

@@ -90,6 +90,36 @@ fn a_connection_at_its_handshake_costs_little() {
     assert!(used <= ONCE + PEERS * EACH, "{} bytes each", used / PEERS);
 }
 
+/// Returns what connections keep whose peers say nothing.
+fn silent(count: usize) -> usize {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut pull = PullSocket::new();
+    let mut peers = Vec::with_capacity(count);
+    let used = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+            for _ in 0..count {
+                let peer = TcpStream::connect(socket_address(&endpoint)).unwrap();
+                peer.set_nonblocking(true).unwrap();
+                // Greeted, it is served, and waits for the peer's greeting.
+                while peer.peek(&mut [0]).is_err() {
+                    tokio::task::yield_now().await;
+                }
+                peers.push(peer);
+            }
+        });
+    });
+    usize::try_from(used.bytes_current).unwrap_or_default()
+}
+
+#[test]
+fn a_silent_connection_costs_hardly_more_than_in_libzmq() {
+    /// What libzmq has in memory for one is 3.3 KiB.
+    const MOST: usize = 3_450;
+    let more = silent(2 * PEERS) - silent(PEERS);
+    assert!(more <= PEERS * MOST, "{} bytes each", more / PEERS);
+}
+
 /// What a handshake has brought costs no more than twice as much.
 #[test]
 fn a_long_handshake_costs_twice_its_length() {

@@ -45,7 +45,7 @@ impl Session {
                 pipe.outgoing.lost(lost);
             }
             if let Some(rest) = rest {
-                pipe.outgoing.restore(rest);
+                pipe.outgoing.restore(*rest);
             }
             pipe.outgoing.restore(batch);
         }

@@ -1,10 +1,12 @@
 //! The handshake: from the first byte until messages may flow, or the peer is refused.
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, timeout};
 use zmtp::mechanism::{Admission, Credentials};
 use zmtp::{Event, PeerInfo};
@@ -23,6 +25,9 @@ use crate::transport::ByteStream;
 /// only when it has come in; without reading, its end would not be seen.
 const MOST_AHEAD: usize = 8 * 1024;
 
+/// Bytes that are read first: a greeting and a READY, in most cases.
+const FIRST_WORDS: usize = 256;
+
 impl Session {
     /// Greets the peer until messages may flow.
     pub(crate) async fn handshake(
@@ -39,10 +44,13 @@ impl Session {
                 .unwrap_or(Err(DisconnectReason::HandshakeTimeout(limit))),
         };
         self.toll = None;
-        if let Err(reason) = &result {
-            self.is_explained = self.explain(reason).await;
+        match result {
+            Ok(info) => Ok(info),
+            Err(reason) => {
+                self.is_explained = self.explain(&reason).await;
+                Err(reason)
+            }
         }
-        result
     }
 
     /// Greets the peer, however long that takes.
@@ -137,9 +145,32 @@ impl Session {
 
     /// Reads once.
     fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
-        ready!(self.poll_read(cx, 0))?;
+        if self.read == 0 {
+            ready!(self.poll_first(cx))?;
+        } else {
+            ready!(self.poll_read(cx, 0))?;
+        }
         if let Some(toll) = &self.toll {
             toll.pay(self.read);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads what the peer says first, by way of the stack: a stranger who says nothing is kept no buffer for.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        let mut place = [0; FIRST_WORDS];
+        let mut words = ReadBuf::new(&mut place);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut words))?;
+        let mut words = words.filled();
+        if words.is_empty() {
+            return Poll::Ready(Err(DisconnectReason::Peer));
+        }
+        while !words.is_empty() {
+            let mut buffer = self.engine.read_buffer();
+            let (some, rest) = words.split_at(words.len().min(buffer.remaining_mut()));
+            buffer.put_slice(some);
+            words = rest;
+            self.take_in(some.len(), 0)?;
         }
         Poll::Ready(Ok(()))
     }

@@ -60,8 +60,8 @@ pub(crate) struct Session {
     engine: Box<dyn Engine>,
     /// Taken from the pipe and not yet written whole.
     batch: Batch,
-    /// Taken from the pipe with `batch`, and to be encrypted after it.
-    rest: Option<Batch>,
+    /// Taken from the pipe with `batch`, and to be encrypted after it. Most connections never have one.
+    rest: Option<Box<Batch>>,
     /// So many messages of `batch` are what the connection begins with: they have not come from the pipe.
     first: usize,
     /// `batch` is encoded, or a message of it is partly written: nothing else may come between.

@@ -82,7 +82,7 @@ impl Flow for Session {
             }
             if self.batch.is_empty() {
                 self.batch = match self.rest.take() {
-                    Some(rest) => rest,
+                    Some(rest) => *rest,
                     None => match ready!(pipe.outgoing.poll_take(cx)) {
                         Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
                         Taken::Batch(batch) => batch,
@@ -99,7 +99,7 @@ impl Flow for Session {
             if self.rest.is_none()
                 && let Some(rest) = self.engine.divide(&mut self.batch)
             {
-                self.rest = Some(rest);
+                self.rest = Some(Box::new(rest));
             }
             self.engine.encode(&mut self.batch);
             // What is encrypted is numbered: nothing that is numbered later may go before it.
@@ -296,9 +296,14 @@ impl Session {
         if read == 0 {
             return Poll::Ready(Err(DisconnectReason::Peer));
         }
+        Poll::Ready(self.take_in(read, room))
+    }
+
+    /// Has the engine take up to `room` messages from what has been read into its buffer.
+    pub(super) fn take_in(&mut self, read: usize, room: usize) -> Result<(), DisconnectReason> {
         self.read += read;
         self.heard = Instant::now();
         let now = self.heard.into_std();
-        Poll::Ready(self.engine.handle_input(now, room).map_err(Into::into))
+        self.engine.handle_input(now, room).map_err(Into::into)
     }
 }

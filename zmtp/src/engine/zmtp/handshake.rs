@@ -245,7 +245,7 @@ impl Connection {
         match credentials {
             Some(credentials) if asks => {
                 self.held = Some(progress);
-                self.event = Some(Event::Authenticate(credentials));
+                self.event = Some(Box::new(Event::Authenticate(credentials)));
                 Ok(Some(Phase::Decision { version }))
             }
             _ => self.proceed(progress, version, now).map(Some),
@@ -365,6 +365,6 @@ impl Connection {
         if version >= Version::V3_0 {
             self.timers.start(self.config.heartbeat, now);
         }
-        self.event = Some(Event::Ready(peer));
+        self.event = Some(Box::new(Event::Ready(peer)));
     }
 }

@@ -99,7 +99,7 @@ pub struct Connection {
     decoder: Decoder,
     control: BytesMut,
     timers: heartbeat::Timers,
-    event: Option<Event>,
+    event: Option<Box<Event>>,
     draining: draining::Draining,
     failure: Option<Error>,
     handshake_ends: Option<Instant>,
@@ -235,7 +235,8 @@ impl Engine for Connection {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.event.take().or_else(|| self.draining.poll_event())
+        let event = self.event.take().map(|event| *event);
+        event.or_else(|| self.draining.poll_event())
     }
 
     fn has_event(&self) -> bool {
