@@ -7,11 +7,15 @@
 //!                                                          │  bytes (wire)
 //!                                                        an honest socket on the same network
 //! ```
+//! To a STREAM they speak nothing (raw): floods, questions, halves of messages, byte by byte, read or not read, and ended in
+//! every way in which a connection of TCP ends.
+//!
 //! They are drawn from a stream of their own, so that worlds without them are what they were. What they do must cost
 //! the honest ones nothing once they have gone, and what is whose must not come to them: `visit` says what they may
 //! be told, `node/audit` what must be left of them.
 
 mod acts;
+mod raw;
 mod visit;
 mod wire;
 
@@ -24,6 +28,7 @@ use purezmq::{Message, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+pub(crate) use self::raw::Noise;
 use self::visit::Visitor;
 use self::wire::Role;
 use crate::node::Shared;
@@ -140,13 +145,12 @@ pub(crate) fn stamp_of(message: &Message) -> Option<Stamp> {
 /// Adds hostile peers to a world, and what they try: limits, and marks that change.
 pub(crate) fn draw(plan: &mut Plan, seed: u64) {
     let rng = &mut SmallRng::seed_from_u64(seed ^ STREAM);
-    let is_bytes = |node: &Node| node.kind == SocketType::Stream;
-    // To whom it is all the same what they say, they can do nothing but be somebody.
-    let is_deaf = plan.nodes.iter().any(is_bytes);
-    if plan.inproc || plan.healthy || is_deaf || !rng.random_ratio(1, ONE_IN) {
+    if plan.inproc || plan.healthy || !rng.random_ratio(1, ONE_IN) {
         return;
     }
-    if plan.relays.is_none() {
+    // A STREAM's peers have no names, and nobody proves anything.
+    let has_names = |node: &Node| node.kind != SocketType::Stream;
+    if plan.relays.is_none() && plan.nodes.iter().all(has_names) {
         let may_have_users = rng.random_ratio(1, 4);
         tell_apart(plan, rng, may_have_users);
     }
@@ -256,7 +260,7 @@ impl Hostile {
             | SocketType::Sub
             | SocketType::Dish
             | SocketType::Rep => true,
-            SocketType::Router => self.is_echo,
+            SocketType::Router | SocketType::Stream => self.is_echo,
             SocketType::Pub | SocketType::XPub | SocketType::Radio => {
                 !node.settings.no_drop
                     && node.settings.slow_subscriber != SlowSubscriber::Disconnect

@@ -23,6 +23,7 @@ use rand::{Rng, SeedableRng};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::bytes::Talk;
 use self::ends::{Known, Place};
 pub(crate) use self::stages::{Stage, Stages};
 use crate::book::Book;
@@ -88,8 +89,8 @@ pub(crate) struct Actor {
     topics: Vec<&'static str>,
     /// The numbers of those that a PEER connects to.
     numbers: BTreeMap<u8, RoutingId>,
-    /// What of a message has come from each peer of a STREAM that is there.
-    streams: BTreeMap<RoutingId, Vec<u8>>,
+    /// What has come from each peer of a STREAM that is there.
+    streams: BTreeMap<RoutingId, Talk>,
     /// Some of those may have gone with an endpoint that it has let go of itself, of which it hears nothing.
     may_miss: bool,
     /// When to connect anew where nothing reconnects by itself.

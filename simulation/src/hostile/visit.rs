@@ -25,13 +25,13 @@ use crate::sockets::WELCOME;
 const LIVES: u32 = 1_000_000;
 
 /// How long it tries to say what it has to say.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) struct Visitor {
-    plan: Hostile,
-    shared: Arc<Shared>,
-    rng: SmallRng,
-    visits: u32,
+    pub(super) plan: Hostile,
+    pub(super) shared: Arc<Shared>,
+    pub(super) rng: SmallRng,
+    pub(super) visits: u32,
     who: Who,
     /// What it has subscribed to in this visit.
     topics: Vec<Vec<u8>>,
@@ -56,12 +56,16 @@ impl Visitor {
     pub(super) async fn run(mut self) {
         let shared = self.shared.clone();
         let stages = &shared.stages;
-        let stays = self.plan.stays;
+        let (stays, kind) = (self.plan.stays, self.plan.kind);
         let over = async {
             stages.end_of(Stage::Chaos).await;
             if stays {
                 stages.end_of(Stage::Heal).await;
                 stages.all_through().await;
+                // A STREAM's honest peers get what is due to them while it is there.
+                while kind == SocketType::Stream && shared.book.missing().0 > 0 {
+                    sleep(Duration::from_millis(50)).await;
+                }
             }
         };
         tokio::select! {
@@ -72,7 +76,7 @@ impl Visitor {
         self.note("hostile", 0, "stays away");
     }
 
-    fn note(&self, what: &'static str, number: u64, words: &str) {
+    pub(super) fn note(&self, what: &'static str, number: u64, words: &str) {
         let host = self.plan.host;
         let numbers = [host.into(), self.visits.into(), number];
         self.shared
@@ -80,7 +84,7 @@ impl Visitor {
             .note(what, numbers, || format!("host {host} {words}"));
     }
 
-    fn fail(&self, why: impl std::fmt::Display) {
+    pub(super) fn fail(&self, why: impl std::fmt::Display) {
         let Hostile { host, target, .. } = self.plan;
         let (visit, who) = (self.visits, &self.who);
         self.shared.world.fail(format!(
@@ -97,6 +101,10 @@ impl Visitor {
                 continue;
             };
             self.visits += 1;
+            if self.plan.kind == SocketType::Stream {
+                self.visit_stream(stream).await;
+                continue;
+            }
             self.who = self.plan.draw_who(&mut self.rng);
             let script = self.plan.draw_script(&mut self.rng, &self.who, self.visits);
             self.note("hostile", script.bytes.len() as u64, &{
@@ -134,6 +142,12 @@ impl Visitor {
         let host = as_host(self.plan.host);
         let connecting = host.connect(address(target));
         timeout(PATIENCE, connecting).await.ok()?.ok()
+    }
+
+    /// Resets what it has of connections.
+    pub(super) fn reset(&self) {
+        let life = LIVES + u32::from(self.plan.host);
+        self.shared.network.reset_of(life);
     }
 
     /// Says what there is to say, reads what comes meanwhile and for a while after that, and goes.

@@ -21,6 +21,25 @@ impl Network {
         }
     }
 
+    /// Whoever calls its lives so resets what it has: the other side hears of it in its own time.
+    pub(crate) fn reset_of(&self, life: u32) {
+        let mut state = self.state.lock();
+        let mut cuts = Vec::new();
+        for (&connection, one) in &mut state.connections {
+            for side in 0..2 {
+                if one.lives[side] == life && !one.sides[side].gone {
+                    one.sides[side].cut = true;
+                    let side = 1 - side;
+                    cuts.push(Event::Cut { connection, side });
+                }
+            }
+        }
+        for cut in cuts {
+            let at = Instant::now() + state.delay();
+            state.schedule(at, cut);
+        }
+    }
+
     /// Closes some connection in one direction, in the middle of whatever is on its way, as a proxy does.
     pub(crate) fn close_some(&self) {
         let mut state = self.state.lock();

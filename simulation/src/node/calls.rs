@@ -80,7 +80,7 @@ impl Actor {
         };
         match self.send_now(to.as_ref(), &message).await {
             Sent::Yes | Sent::Never => {}
-            Sent::NotNow => self.echoes.push_front((to, message)),
+            Sent::NotNow => self.put_back(to, message),
         }
     }
 
