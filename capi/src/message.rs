@@ -53,6 +53,9 @@ const _: () = assert!(size_of::<Msg>() == SIZE && align_of::<Msg>() == align_of:
 /// Where the payload is.
 enum Content {
     Inline(u8, [u8; ROOM]),
+    /// Memory that C fills, as it came from the system, and how many bytes of it C has asked for: none of Rust's until
+    /// [`Msg::fill`].
+    Fresh(Vec<u8>, usize),
     /// Its own memory, which C may write to.
     Own(BytesMut),
     /// Memory that others may have as well.
@@ -125,9 +128,8 @@ impl Msg {
         memory
             .try_reserve_exact(size)
             .map_err(|_| Errno(crate::errno::ENOMEM))?;
-        // Not as it comes from the system: it is never read before it is written, but Rust has to know that.
-        memory.resize(size, 0);
-        Ok(Msg::of(Content::Own(BytesMut::from(Bytes::from(memory)))))
+        // Zeros would cost more than all the rest of a large message.
+        Ok(Msg::of(Content::Fresh(memory, size)))
     }
 
     /// Makes a message of a copy.
@@ -135,8 +137,8 @@ impl Msg {
         let mut message = Msg::sized(data.len())?;
         match &mut message.content {
             Content::Inline(_, memory) => memory[..data.len()].copy_from_slice(data),
-            Content::Own(memory) => memory.copy_from_slice(data),
-            Content::Shared(_) | Content::Given(_) | Content::Constant(_) => {}
+            Content::Fresh(memory, _) => memory.extend_from_slice(data),
+            Content::Own(_) | Content::Shared(_) | Content::Given(_) | Content::Constant(_) => {}
         }
         Ok(message)
     }
@@ -211,9 +213,40 @@ impl Msg {
         self.flags = 0;
     }
 
+    /// Takes for granted that C has filled what it has asked for, since it now does something with it.
+    #[inline]
+    fn fill(&mut self) {
+        if let Content::Fresh(memory, size) = &mut self.content {
+            let mut memory = std::mem::take(memory);
+            debug_assert!(*size <= memory.capacity());
+            // SAFETY: so many bytes were reserved, and C has had their address since. From there on they are what C has put
+            // there: nothing of Rust's has looked at them, and no compiler of Rust's can see whether C has written to all of
+            // them. Those that it has not have some value all the same, as they have for C, whose memory comes from the same
+            // allocator: they are copied, as bytes, and nothing hangs on what they are.
+            unsafe { memory.set_len(*size) };
+            self.content = Content::Shared(Bytes::from(memory));
+        }
+    }
+
+    /// Returns how long the payload is.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match &self.content {
+            Content::Inline(length, _) => usize::from(*length),
+            Content::Fresh(_, size) => *size,
+            Content::Own(memory) => memory.len(),
+            Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
+                memory.len()
+            }
+        }
+    }
+
+    /// Returns the payload of a message that has come.
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.content {
             Content::Inline(length, memory) => &memory[..usize::from(*length)],
+            // What C has put there is not known to be there.
+            Content::Fresh(memory, _) => memory,
             Content::Own(memory) => memory,
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => memory,
         }
@@ -233,6 +266,7 @@ impl Msg {
         }
         match &mut self.content {
             Content::Inline(_, memory) => memory.as_mut_ptr(),
+            Content::Fresh(memory, _) => memory.as_mut_ptr(),
             Content::Own(memory) => memory.as_mut_ptr(),
             // What C does there is C's own: it has been told that it may not.
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
@@ -243,16 +277,16 @@ impl Msg {
 
     /// Returns the payload as a frame to be sent. The message keeps it, until it was sent.
     pub(crate) fn frame(&mut self) -> Frame {
+        self.fill();
         if let Content::Own(memory) = &mut self.content {
             self.content = Content::Shared(std::mem::take(memory).freeze());
         }
         match &self.content {
-            Content::Inline(length, memory) => {
-                Frame::copy_from_slice(&memory[..usize::from(*length)])
-            }
-            Content::Own(memory) => Frame::copy_from_slice(memory),
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
                 Frame::from(memory.clone())
+            }
+            Content::Inline(..) | Content::Fresh(..) | Content::Own(_) => {
+                Frame::copy_from_slice(self.as_slice())
             }
         }
     }
@@ -260,6 +294,7 @@ impl Msg {
     /// Takes the payload out as a frame to be sent.
     #[inline]
     pub(crate) fn lend(&mut self) -> Frame {
+        self.fill();
         match &mut self.content {
             Content::Inline(length, memory) => {
                 Frame::copy_from_slice(&memory[..usize::from(*length)])
@@ -288,17 +323,18 @@ impl Msg {
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
                 *memory = frame.into_bytes();
             }
-            Content::Inline(..) | Content::Own(_) => {}
+            Content::Inline(..) | Content::Fresh(..) | Content::Own(_) => {}
         }
     }
 
     /// Makes another one with the same payload.
     fn copy(&mut self) -> Msg {
+        self.fill();
         let content = match &mut self.content {
             Content::Inline(length, memory) if usize::from(*length) <= INLINE => {
                 Content::Inline(*length, *memory)
             }
-            Content::Inline(..) => {
+            Content::Inline(..) | Content::Fresh(..) => {
                 let shared = Bytes::copy_from_slice(self.as_slice());
                 self.share(shared)
             }

@@ -285,3 +285,47 @@ fn properties_are_those_of_the_peer() {
     let again = unsafe { zmq_msg_gets(copy.at(), c"Peer-Address".as_ptr()) };
     assert_eq!(again, told);
 }
+
+#[test]
+fn a_large_message_takes_memory_when_it_is_filled_and_not_before() {
+    const LENGTH: usize = 1 << 30;
+    let resident = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages = text.split(' ').nth(1).unwrap();
+        4096 * pages.parse::<usize>().unwrap()
+    };
+    let context = Context::new();
+    let (one, other) = (context.socket(PAIR), context.socket(PAIR));
+    other.bind("inproc://large");
+    one.connect("inproc://large");
+    let before = resident();
+    let mut message = MaybeUninit::uninit();
+    let made = unsafe { zmq_msg_init_size(message.as_mut_ptr(), LENGTH) };
+    assert_eq!(made, 0);
+    let mut message = Msg(message);
+    let sent = unsafe { zmq_msg_send(message.at(), one.0, 0) };
+    assert_eq!(sent, LENGTH as c_int);
+    let mut received = Msg::new();
+    let came = unsafe { zmq_msg_recv(received.at(), other.0, 0) };
+    assert_eq!(came, LENGTH as c_int);
+    let taken = resident().saturating_sub(before);
+    assert!(taken < LENGTH / 4, "{taken} bytes for what is still empty");
+}
+
+#[test]
+fn what_a_neighbour_receives_is_where_the_sender_has_put_it() {
+    let context = Context::new();
+    let (one, other) = (context.socket(PAIR), context.socket(PAIR));
+    other.bind("inproc://moved");
+    one.connect("inproc://moved");
+    for length in [1024, 64 << 10, 1 << 20] {
+        let mut message = Msg::of(&vec![5; length]);
+        let put = message.data().as_ptr();
+        let sent = unsafe { zmq_msg_send(message.at(), one.0, 0) };
+        assert_eq!(sent, length as c_int);
+        let mut received = Msg::new();
+        assert!(unsafe { zmq_msg_recv(received.at(), other.0, 0) } > 0);
+        assert_eq!(received.data(), vec![5; length]);
+        assert_eq!(received.data().as_ptr(), put, "{length}");
+    }
+}

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn zmq_msg_data(message: *mut zmq_msg_t) -> *mut c_void {
 pub unsafe extern "C" fn zmq_msg_size(message: *const zmq_msg_t) -> usize {
     call(0, || {
         // SAFETY: the caller vouches for it. It is only read.
-        Ok(unsafe { lent(message.cast_mut())? }.as_slice().len())
+        Ok(unsafe { lent(message.cast_mut())? }.len())
     })
 }
 
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn zmq_msg_send(
         crate::socket::SOCKETS.with(socket, |socket| {
             // SAFETY: the caller vouches for it.
             let message = unsafe { lent(message)? };
-            let length = message.as_slice().len();
+            let length = message.len();
             socket.send(message, flags)?;
             // What C has given away is freed here, if nobody needs it any more, and under no lock.
             message.clear();
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn zmq_msg_recv(
             // SAFETY: the caller vouches for it.
             let message = unsafe { lent(message)? };
             socket.recv(message, flags)?;
-            Ok(clipped(message.as_slice().len()))
+            Ok(clipped(message.len()))
         })
     })
 }
