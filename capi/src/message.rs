@@ -3,13 +3,14 @@
 pub(crate) mod functions;
 mod told;
 
+use std::alloc::{Layout, alloc};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use purezmq::{Frame, Peer};
+use purezmq::{Frame, Message, Peer};
 
 use crate::errno::{EFAULT, EINVAL, Errno, Result, fail};
 
@@ -53,9 +54,9 @@ const _: () = assert!(size_of::<Msg>() == SIZE && align_of::<Msg>() == align_of:
 /// Where the payload is.
 enum Content {
     Inline(u8, [u8; ROOM]),
-    /// Memory that C fills, as it came from the system, and how many bytes of it C has asked for: none of Rust's until
-    /// [`Msg::fill`].
-    Fresh(Vec<u8>, usize),
+    /// Memory that C fills, as it came from the system, with room for as many bytes as C has asked for: none of Rust's
+    /// until [`Msg::fill`].
+    Fresh(Vec<u8>),
     /// Its own memory, which C may write to.
     Own(BytesMut),
     /// Memory that others may have as well.
@@ -123,13 +124,18 @@ impl Msg {
         if size <= INLINE {
             return Ok(Msg::of(Content::Inline(size as u8, [0; ROOM])));
         }
-        let mut memory: Vec<u8> = Vec::new();
-        // What cannot be had is an error of the call's.
-        memory
-            .try_reserve_exact(size)
-            .map_err(|_| Errno(crate::errno::ENOMEM))?;
+        let none = Errno(crate::errno::ENOMEM);
+        let layout = Layout::array::<u8>(size).map_err(|_| none)?;
         // Zeros would cost more than all the rest of a large message.
-        Ok(Msg::of(Content::Fresh(memory, size)))
+        // SAFETY: it is not of no size.
+        let data = unsafe { alloc(layout) };
+        if data.is_null() {
+            // What cannot be had is an error of the call's.
+            return Err(none);
+        }
+        // SAFETY: so many bytes were allocated as a vector allocates them; it has none of them yet.
+        let memory = unsafe { Vec::from_raw_parts(data, 0, size) };
+        Ok(Msg::of(Content::Fresh(memory)))
     }
 
     /// Makes a message of a copy.
@@ -137,7 +143,7 @@ impl Msg {
         let mut message = Msg::sized(data.len())?;
         match &mut message.content {
             Content::Inline(_, memory) => memory[..data.len()].copy_from_slice(data),
-            Content::Fresh(memory, _) => memory.extend_from_slice(data),
+            Content::Fresh(memory) => memory.extend_from_slice(data),
             Content::Own(_) | Content::Shared(_) | Content::Given(_) | Content::Constant(_) => {}
         }
         Ok(message)
@@ -200,6 +206,26 @@ impl Msg {
         self.flags = if more { MORE } else { 0 };
     }
 
+    /// Becomes the only frame of a message that has come, as it becomes a frame. What is small is copied from where it is:
+    /// taken out first, it would be moved twice more.
+    #[inline]
+    pub(crate) fn receive_only(&mut self, message: Message, peer: Option<Arc<Peer>>) {
+        match message.payload() {
+            payload if payload.len() <= ROOM => {
+                let mut memory = [0; ROOM];
+                memory[..payload.len()].copy_from_slice(payload);
+                self.content = Content::Inline(payload.len() as u8, memory);
+                self.peer = peer;
+                self.flags = 0;
+            }
+            _ => self.receive(
+                message.into_frames().next().unwrap_or_default(),
+                false,
+                peer,
+            ),
+        }
+    }
+
     /// Drops what is in it.
     #[inline]
     pub(crate) fn clear(&mut self) {
@@ -216,14 +242,12 @@ impl Msg {
     /// Takes for granted that C has filled what it has asked for, since it now does something with it.
     #[inline]
     fn fill(&mut self) {
-        if let Content::Fresh(memory, size) = &mut self.content {
+        if let Content::Fresh(memory) = &mut self.content {
             let mut memory = std::mem::take(memory);
-            debug_assert!(*size <= memory.capacity());
-            // SAFETY: so many bytes were reserved, and C has had their address since. From there on they are what C has put
-            // there: nothing of Rust's has looked at them, and no compiler of Rust's can see whether C has written to all of
-            // them. Those that it has not have some value all the same, as they have for C, whose memory comes from the same
-            // allocator: they are copied, as bytes, and nothing hangs on what they are.
-            unsafe { memory.set_len(*size) };
+            // SAFETY: so many bytes were allocated, and C has had their address since. They are what C has put there: nothing
+            // of Rust's has looked at them before, and no compiler of Rust's can see which of them C has written. Those that
+            // it has not have some value all the same, as they would for C, whose memory comes from the same allocator.
+            unsafe { memory.set_len(memory.capacity()) };
             self.content = Content::Shared(Bytes::from(memory));
         }
     }
@@ -233,7 +257,7 @@ impl Msg {
     pub(crate) fn len(&self) -> usize {
         match &self.content {
             Content::Inline(length, _) => usize::from(*length),
-            Content::Fresh(_, size) => *size,
+            Content::Fresh(memory) => memory.capacity(),
             Content::Own(memory) => memory.len(),
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {
                 memory.len()
@@ -246,7 +270,7 @@ impl Msg {
         match &self.content {
             Content::Inline(length, memory) => &memory[..usize::from(*length)],
             // What C has put there is not known to be there.
-            Content::Fresh(memory, _) => memory,
+            Content::Fresh(memory) => memory,
             Content::Own(memory) => memory,
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => memory,
         }
@@ -266,7 +290,7 @@ impl Msg {
         }
         match &mut self.content {
             Content::Inline(_, memory) => memory.as_mut_ptr(),
-            Content::Fresh(memory, _) => memory.as_mut_ptr(),
+            Content::Fresh(memory) => memory.as_mut_ptr(),
             Content::Own(memory) => memory.as_mut_ptr(),
             // What C does there is C's own: it has been told that it may not.
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory) => {

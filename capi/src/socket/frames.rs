@@ -196,7 +196,8 @@ impl Open {
         to.receive(frame, self.has_more, peer);
     }
 
-    /// Takes the next message, if one is there.
+    /// Takes the next message, if one is there. It is put together where it is handed out: each move costs.
+    #[inline(always)]
     fn take_next(&mut self) -> Result<Option<Message>> {
         if let Some(next) = self.next.take() {
             return Ok(Some(next));
@@ -245,13 +246,18 @@ impl Open {
         if takes_all || self.next.is_some() {
             return self.next.is_some() || self.socket.is_readable();
         }
-        self.next = self.take_next().ok().flatten();
+        self.next = self.take_next_slowly().ok().flatten();
         self.next.is_some()
+    }
+
+    #[inline(never)]
+    fn take_next_slowly(&mut self) -> Result<Option<Message>> {
+        self.take_next()
     }
 
     /// Hands out the first frame of a message.
     #[inline]
-    fn first(&mut self, socket_type: SocketType, mut message: Message, to: &mut Msg) {
+    fn first(&mut self, socket_type: SocketType, message: Message, to: &mut Msg) {
         let peer = self.socket.last_peer();
         let is_for_many = matches!(
             socket_type,
@@ -259,7 +265,7 @@ impl Open {
         );
         if message.len() == 1 && !is_for_many {
             self.has_more = false;
-            return to.receive(message.pop_front().unwrap_or_default(), false, peer);
+            return to.receive_only(message, peer);
         }
         self.first_of_several(message, peer, to);
     }
@@ -320,7 +326,7 @@ impl Socket {
         if let Some(incoming) = open.incoming.take() {
             return Ok(Some(incoming.frames.collect()));
         }
-        open.take_next()
+        open.take_next_slowly()
     }
 
     /// Sends a message, if that needs no waiting. `None`: it does, and the message is untouched.
