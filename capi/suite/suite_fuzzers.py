@@ -1,7 +1,8 @@
 """`scripts/suites fuzzers`: libzmq's fuzz targets, each for --seconds, with inputs that fuzz_driver.cpp draws.
 
 libzmq's corpora are in no package, and libFuzzer wants clang: the targets are compiled without their `main`, beside a
-driver of our own. What ends badly is kept in the cache folder and run on the real library, too: what breaks both (a target
+driver of our own. With --instrumented, they are linked to PureZMQ's own library, built with the same sanitizer
+(sanitized.py). What ends badly is kept in the cache folder and run on the real library, too: what breaks both (a target
 that gives its peer too little time on a busy machine) is not counted.
 """
 
@@ -10,25 +11,34 @@ import glob
 import os
 import shutil
 
+import sanitized
 from build import Build
 from common import HERE, Library, cache, call, outcome, run, say, table, together
 
 
-def built(build, sanitize):
-    """Returns {target: program}."""
-    folder = cache("fuzzers", build.kind + ("-" + sanitize if sanitize else ""))
-    flags = ["-O1", "-g", *build.flags, *([f"-fsanitize={sanitize}"] if sanitize else [])]
+def built(build, sanitize, whole=False):
+    """Returns {target: program}. `whole`: with our library in them, which has the same sanitizer."""
+    folder = cache("fuzzers", build.kind + ("-" + sanitize if sanitize else "") + ("-instrumented" if whole else ""))
+    sanitizer = [f"-fsanitize={sanitize}"] if sanitize else []
+    flags = ["-O1", "-g", *build.flags, *sanitizer]
     source = os.path.join(HERE, "fuzz_driver.cpp")
-    library = os.path.join(build.library(), "libzmq.so.5")
     helpers = build.helpers()
+    if whole:
+        newest, runtime = sanitized.library(sanitize)
+        # Compiled with the sanitizer, and linked to Rust's.
+        link = sanitized.linked(newest, runtime)
+    else:
+        newest = os.path.join(build.library(), "libzmq.so.5")
+        link = [newest, "-lpthread", *sanitizer]
     targets = sorted(glob.glob(f"{build.source}/tests/test_*_fuzzer.cpp"))
 
     def one(file):
         name = os.path.basename(file)[5:-len("_fuzzer.cpp")]
         out = os.path.join(folder, name)
-        if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(source):
+        if not os.path.exists(out) or os.path.getmtime(out) < max(map(os.path.getmtime, (source, newest))):
             call(["g++", *flags, "-Dmain=left_out", "-c", file, "-o", out + ".o"])
-            call(["g++", *flags, source, out + ".o", *helpers, library, "-lpthread", "-o", out])
+            call(["g++", *flags, "-c", source, "-o", out + ".driver.o"])
+            call(["g++", out + ".driver.o", out + ".o", *helpers, *link, "-o", out])
         return name, out
 
     return dict(made for _, made in together({f: (lambda f=f: one(f)) for f in targets}, build.jobs))
@@ -36,8 +46,11 @@ def built(build, sanitize):
 
 def main(options):
     build = Build("draft", options.jobs)
-    programs = built(build, options.sanitize)
-    if options.library:
+    programs = built(build, options.sanitize, options.instrumented)
+    if options.instrumented:
+        # What fails is run on the real library, too.
+        plain = built(build, options.sanitize)
+    elif options.library:
         # Two targets speak WebSocket: only a library that has it can be asked.
         with Library(options.library, "") as library:
             if not ctypes.CDLL(library.file).zmq_has(b"WS"):
@@ -63,8 +76,9 @@ def main(options):
             if code != 0:
                 found = os.path.join(kept, f"{name}-{options.seed}")
                 shutil.copy(last, found)
-                again = [run([programs[name], name, found], 60, {**lib.env(), **more}, lib.folder)[0] != 0
-                         for lib in (library, real)]
+                other = plain[name] if options.instrumented else programs[name]
+                again = [run([program, name, found], 60, {**lib.env(), **more}, lib.folder)[0] != 0
+                         for program, lib in ((programs[name], library), (other, real))]
                 verdict += f"; again: {'fails' if again[0] else 'passes'}, libzmq: {'fails' if again[1] else 'passes'}"
                 verdict += f"; {found}"
                 if not (again[1] or (not again[0] and verdict.startswith("failed"))):

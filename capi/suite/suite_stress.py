@@ -7,11 +7,11 @@ The sanitizer is in the program; it sees the library's memory and locks as far a
 it is seen whole, but for what comes compiled with the compiler, its standard library. SUPPRESSED is what that hides.
 """
 
-import glob
 import os
 
+import sanitized
 from build import Build
-from common import HERE, ROOT, Library, Trouble, cache, call, outcome, run, say
+from common import HERE, ROOT, Library, cache, call, outcome, run, say
 
 # Frames in which the thread sanitizer is mistaken: the last owner of an Arc is ordered by a fence, which it does not know,
 # and what std's own locks order, it does not see. tokio is built with others for that.
@@ -24,30 +24,15 @@ SUPPRESSED = (
     # Under a lock of std's.
     "cancellation_token::tree_node",
 )
-RUNTIMES = {"thread": "tsan", "address": "asan"}
 
 
 def instrumented(which, include):
-    """Builds the library and the program with Rust's own sanitizer. Returns the program."""
-    if which not in RUNTIMES:
-        raise Trouble(f"--instrumented wants --sanitize {' or '.join(RUNTIMES)}")
-    host = next(line.split()[1] for line in call(["rustc", "-vV"]).splitlines() if line.startswith("host:"))
-    libraries = os.path.join(call(["rustc", "--print", "sysroot"]).strip(), "lib/rustlib", host, "lib")
-    runtimes = glob.glob(os.path.join(libraries, f"librustc-*_rt.{RUNTIMES[which]}.a"))
-    if not runtimes:
-        raise Trouble(f"this Rust has no {which} sanitizer in {libraries}")
-    target = cache("stress", f"{which}-target")
-    say(f"building the library with the {which} sanitizer")
-    call(["cargo", "build", "--locked", "--quiet", "--package", "purezmq-capi", "--lib", "--features",
-          "draft,tokio/parking_lot", "--target", host], cwd=ROOT,
-         env={**os.environ, "RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": target, "CARGO_INCREMENTAL": "0",
-              "CARGO_PROFILE_DEV_OPT_LEVEL": "1", "CARGO_PROFILE_DEV_DEBUG": "1",
-              "RUSTFLAGS": f"-Zsanitizer={which} -Cunsafe-allow-abi-mismatch=sanitizer"})
+    """Builds the program with the library that has Rust's own sanitizer. Returns it."""
+    library, runtime = sanitized.library(which)
     program = cache("stress", f"{which}-instrumented", folder=False)
     call(["gcc", "-std=gnu11", "-O1", "-g", f"-fsanitize={which}", f"-I{include}", "-c", os.path.join(HERE, "stress.c"), "-o",
           program + ".o"])
-    call(["g++", program + ".o", os.path.join(target, host, "debug", "libzmq.a"), "-Wl,--whole-archive", runtimes[0],
-          "-Wl,--no-whole-archive", "-lpthread", "-ldl", "-lm", "-lrt", "-lresolv", "-rdynamic", "-o", program])
+    call(["g++", program + ".o", *sanitized.linked(library, runtime), "-o", program])
     with open(program + ".suppressed", "w") as f:
         f.writelines(f"race:{frame}\n" for frame in SUPPRESSED)
     return program
