@@ -29,6 +29,8 @@ const IS_MESSAGE: u16 = 0x5a4d;
 const MORE: u8 = 1;
 /// What it holds is shared with copies that C has made.
 const COPIED: u8 = 2;
+/// It has come, and nobody else was sent it.
+const ALONE: u8 = 4;
 
 /// A message, as C sees it: so many bytes, with the alignment of a pointer.
 #[repr(C, align(8))]
@@ -193,7 +195,13 @@ impl Msg {
 
     /// Becomes a frame that has come. It was empty.
     #[inline]
-    pub(crate) fn receive(&mut self, frame: Frame, more: bool, peer: Option<Arc<Peer>>) {
+    pub(crate) fn receive(
+        &mut self,
+        frame: Frame,
+        more: bool,
+        is_alone: bool,
+        peer: Option<Arc<Peer>>,
+    ) {
         self.content = match frame.len() {
             length @ 0..=ROOM => {
                 let mut memory = [0; ROOM];
@@ -203,13 +211,18 @@ impl Msg {
             _ => Content::Shared(frame.into_bytes()),
         };
         self.peer = peer;
-        self.flags = if more { MORE } else { 0 };
+        self.flags = if more { MORE } else { 0 } | if is_alone { ALONE } else { 0 };
     }
 
     /// Becomes the only frame of a message that has come, as it becomes a frame. What is small is copied from where it is:
     /// taken out first, it would be moved twice more.
     #[inline]
-    pub(crate) fn receive_only(&mut self, message: Message, peer: Option<Arc<Peer>>) {
+    pub(crate) fn receive_only(
+        &mut self,
+        message: Message,
+        is_alone: bool,
+        peer: Option<Arc<Peer>>,
+    ) {
         match message.payload() {
             payload if payload.len() <= ROOM => {
                 let mut memory = [0; ROOM];
@@ -221,6 +234,7 @@ impl Msg {
             _ => self.receive(
                 message.into_frames().next().unwrap_or_default(),
                 false,
+                is_alone,
                 peer,
             ),
         }
@@ -281,12 +295,13 @@ impl Msg {
         if let Content::Shared(memory) = &mut self.content
             && self.flags & COPIED == 0
         {
-            // Several sockets of this process may have received it.
-            let own = match std::mem::take(memory).try_into_mut() {
-                Ok(own) => own,
-                Err(shared) => BytesMut::from(&shared[..]),
+            self.content = match std::mem::take(memory).try_into_mut() {
+                Ok(own) => Content::Own(own),
+                // C's own memory, which a neighbour has sent: as with libzmq, it is here what it was there.
+                Err(given) if self.flags & ALONE != 0 => Content::Given(given),
+                // Several sockets of this process may have received it.
+                Err(shared) => Content::Own(BytesMut::from(&shared[..])),
             };
-            self.content = Content::Own(own);
         }
         match &mut self.content {
             Content::Inline(_, memory) => memory.as_mut_ptr(),

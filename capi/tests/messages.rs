@@ -327,5 +327,16 @@ fn what_a_neighbour_receives_is_where_the_sender_has_put_it() {
         assert!(unsafe { zmq_msg_recv(received.at(), other.0, 0) } > 0);
         assert_eq!(received.data(), vec![5; length]);
         assert_eq!(received.data().as_ptr(), put, "{length}");
+        // As is what C has given away, which is freed when its receiver is done with it.
+        let freed = counter();
+        let mut given = Msg::given(length, freed);
+        let put = given.data().as_ptr();
+        let sent = unsafe { zmq_msg_send(given.at(), one.0, 0) };
+        assert_eq!(sent, length as c_int);
+        assert!(unsafe { zmq_msg_recv(received.at(), other.0, 0) } > 0);
+        assert_eq!(received.data().as_ptr(), put, "{length}");
+        assert_eq!(count(freed), 0);
+        received.close();
+        assert_eq!(count(freed), 1);
     }
 }

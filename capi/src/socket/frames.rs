@@ -172,7 +172,7 @@ impl Open {
     #[inline]
     fn recv(&mut self, socket_type: SocketType, to: &mut Msg) -> Result<Option<()>> {
         if self.incoming.is_some() {
-            self.recv_rest(to);
+            self.recv_rest(socket_type, to);
             return Ok(Some(()));
         }
         let Some(message) = self.take_next()? else {
@@ -183,7 +183,7 @@ impl Open {
     }
 
     /// Hands out the next frame of the message that is read.
-    fn recv_rest(&mut self, to: &mut Msg) {
+    fn recv_rest(&mut self, socket_type: SocketType, to: &mut Msg) {
         let Some(incoming) = &mut self.incoming else {
             return;
         };
@@ -193,7 +193,7 @@ impl Open {
             true => incoming.peer.clone(),
             false => self.incoming.take().and_then(|incoming| incoming.peer),
         };
-        to.receive(frame, self.has_more, peer);
+        to.receive(frame, self.has_more, is_for_one(socket_type), peer);
     }
 
     /// Takes the next message, if one is there. It is put together where it is handed out: each move costs.
@@ -265,7 +265,7 @@ impl Open {
         );
         if message.len() == 1 && !is_for_many {
             self.has_more = false;
-            return to.receive_only(message, peer);
+            return to.receive_only(message, is_for_one(socket_type), peer);
         }
         self.first_of_several(message, peer, to);
     }
@@ -283,7 +283,12 @@ impl Open {
         let mut frames = message.into_frames();
         let frame = frames.next().unwrap_or_default();
         self.has_more = frames.len() > 0;
-        to.receive(frame, self.has_more, peer.clone());
+        to.receive(
+            frame,
+            self.has_more,
+            is_for_one(rules.socket_type),
+            peer.clone(),
+        );
         if self.has_more {
             self.incoming = Some(Incoming { frames, peer });
         }
@@ -311,6 +316,13 @@ impl Open {
 fn bears_more(socket_type: SocketType) -> bool {
     use SocketType::{Peer, Radio, Server};
     matches!(socket_type, Server | Peer | Radio)
+}
+
+/// Returns whether what sockets of a type receive was sent to nobody else.
+#[inline]
+fn is_for_one(socket_type: SocketType) -> bool {
+    use SocketType::{Dish, Sub, XPub, XSub};
+    !matches!(socket_type, Sub | XSub | XPub | Dish)
 }
 
 /// Returns whether sockets of a type send and receive in turn.
