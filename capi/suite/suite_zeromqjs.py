@@ -16,7 +16,8 @@ from common import HERE, ROOT, Library, cache, call, needs, outcome, run, say
 
 PACKAGES = ["zeromq@6.8.0", "node-addon-api@8.3.1"]
 # What runs zeromq.js's tests, which are TypeScript.
-RUNNER = ["mocha@11", "chai@4", "semver@7", "esbuild@0.25", "gc@0.2", "why-is-node-running@3", "fs-extra@11"]
+RUNNER = ["mocha@11", "chai@4", "semver@7", "esbuild@0.25", "proper-lockfile@4", "why-is-node-running@3",
+          "fs-extra@11"]
 # Fail with the published addon as well: they want a terminal, a compiler of TypeScript, or drafts.
 LEFT_OUT = ("process-exit", "thread", "typings", "draft")
 LIMIT = 120
