@@ -3,4 +3,5 @@
 mod exposed;
 mod exposed_to_strangers;
 mod metrics;
+mod prometheus;
 mod traces;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Returns the recorder of this process.
-fn exporter() -> &'static PrometheusHandle {
+pub(crate) fn exporter() -> &'static PrometheusHandle {
     static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let fill = Matcher::Full("purezmq_queue_fill_ratio".to_owned());
@@ -301,6 +301,6 @@ fn base(sample: &str) -> &str {
         .unwrap_or(sample)
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
