@@ -17,18 +17,20 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::probe::{self, End, Guest, Link, Place};
 use crate::socket_args::SecurityArgs;
+use crate::tls_args::TlsArgs;
 use crate::values::{Text, duration, escaped};
 
 const EXAMPLES: &str = "Examples:
   pzmq doctor tcp://localhost:5555
   pzmq doctor tcp://localhost:5555 --type sub --subscribe weather.
-  pzmq doctor tcp://localhost:5555 --type req --curve me.key_secret --server-key server.key";
+  pzmq doctor tcp://localhost:5555 --type req --curve me.key_secret --server-key server.key
+  pzmq doctor wss://example.org/zmq --type sub --tls-ca ca.pem";
 
 /// Find out why a socket cannot talk to a peer, step by step
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where the peer is bound: tcp:// or ipc://
+    /// Where the peer is bound: tcp://, ipc://, tls+tcp://, ws://, wss://, vsock://
     endpoint: String,
     /// The type of your socket: sub, push, req, ...
     #[arg(long = "type", value_name = "TYPE", value_parser = socket_type)]
@@ -41,6 +43,8 @@ pub(crate) struct Args {
     timeout: Duration,
     #[command(flatten)]
     security: SecurityArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 fn socket_type(text: &str) -> Result<SocketType, String> {
@@ -49,14 +53,16 @@ fn socket_type(text: &str) -> Result<SocketType, String> {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let endpoint = probe::endpoint(&args.endpoint)?;
+    let endpoint = probe::endpoint(&args.endpoint, &args.tls)?;
     let security = args.security.chosen()?.unwrap_or_default();
+    let layered = probe::layered(&endpoint, &security, &args.tls)?;
     crate::block_on(async {
         let mut interrupt = Interrupt::listen()?;
         let doctor = Doctor {
             args: &args,
             endpoint,
             security,
+            layered,
             is_wrong: Cell::new(false),
         };
         tokio::select! {
@@ -74,6 +80,8 @@ struct Doctor<'a> {
     args: &'a Args,
     endpoint: Endpoint,
     security: Security,
+    /// What the library dials, if there is something between the system's connection and ZMTP.
+    layered: Option<Place>,
     is_wrong: Cell<bool>,
 }
 
@@ -99,6 +107,9 @@ impl Doctor<'_> {
         let Some(place) = self.reach(&places).await? else {
             return Ok(());
         };
+        let Some(place) = self.open(place).await? else {
+            return Ok(());
+        };
         let Some(peer) = self.meet(&place).await? else {
             return Ok(());
         };
@@ -108,6 +119,7 @@ impl Doctor<'_> {
 
     async fn names(&self) -> Result<Option<Vec<Place>>, Failure> {
         match probe::places(&self.endpoint).await {
+            Ok(places) if places.is_empty() => Ok(self.layered.clone().map(|place| vec![place])),
             Ok(places) => {
                 let listed: Vec<_> = places.iter().map(Place::to_string).collect();
                 self.ok(format_args!("{} is {}", self.endpoint, listed.join(", ")))?;
@@ -149,6 +161,41 @@ impl Doctor<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Has the transport shake hands, if it has a handshake of its own: TLS, WebSocket.
+    async fn open(&self, reached: Place) -> Result<Option<Place>, Failure> {
+        let place = match (&self.layered, &reached) {
+            (None, _) | (_, Place::Other(_)) => return Ok(Some(reached)),
+            (Some(layered), _) => layered,
+        };
+        let opened = probe::dial(place, self.args.timeout).await;
+        let (name, hint) = match self.endpoint.transport() {
+            "tls+tcp" => (
+                "TLS",
+                "is there a TLS server, has its certificate this name, and does --tls-ca vouch for it?",
+            ),
+            "wss" => (
+                "TLS and WebSocket",
+                "is there a TLS server whose certificate --tls-ca vouches for, and a socket at this path, with the same mechanism?",
+            ),
+            _ => (
+                "WebSocket",
+                "is there a socket at this path, with the same mechanism?",
+            ),
+        };
+        match opened {
+            Ok(_) => {
+                self.ok(format_args!("{name}: the handshake is through"))?;
+                Ok(Some(place.clone()))
+            }
+            Err(error) => {
+                self.wrong(format_args!(
+                    "{name}: the handshake failed ({error}): {hint}"
+                ))?;
+                Ok(None)
+            }
+        }
     }
 
     /// Shakes hands. Returns the peer's type, if there is more to look at.
@@ -406,6 +453,7 @@ impl Doctor<'_> {
         let failed = |error: &dyn std::error::Error| Failure::of("cannot subscribe", error);
         let mut options = purezmq::options::Options::of(SocketType::Sub);
         options.set_security(self.security.clone());
+        self.args.tls.set(&mut options)?;
         let context = Context::new();
         let socket = purezmq::AnySocket::with_options(SocketType::Sub, &context, options);
         let mut socket = socket.map_err(|error| failed(&error))?;
@@ -435,7 +483,6 @@ impl Doctor<'_> {
             .iter()
             .filter_map(|place| match place {
                 Place::Tcp(address) => Some(*address),
-                #[cfg(unix)]
                 _ => None,
             })
             .collect();

@@ -15,18 +15,20 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::probe::{self, End, Guest, Link, Place};
 use crate::socket_args::SecurityArgs;
+use crate::tls_args::TlsArgs;
 use crate::values::duration;
 
 const EXAMPLES: &str = "Examples:
   pzmq ping tcp://localhost:5555
   pzmq ping tcp://localhost:5555 --count 10 --interval 100ms
-  pzmq ping ipc:///run/service --server-key server.key";
+  pzmq ping ipc:///run/service --server-key server.key
+  pzmq ping wss://example.org/zmq --tls-ca ca.pem";
 
 /// Ask a peer for signs of life: what it is, and how fast it answers
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where the peer is bound: tcp:// or ipc://
+    /// Where the peer is bound: tcp://, ipc://, tls+tcp://, ws://, wss://, vsock://
     endpoint: String,
     /// End after so many PINGs; without, Ctrl-C ends
     #[arg(long, short = 'n', value_name = "NUMBER")]
@@ -39,16 +41,22 @@ pub(crate) struct Args {
     timeout: Duration,
     #[command(flatten)]
     security: SecurityArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let endpoint = probe::endpoint(&args.endpoint)?;
+    let endpoint = probe::endpoint(&args.endpoint, &args.tls)?;
     let security = args.security.chosen()?.unwrap_or_default();
+    let layered = probe::layered(&endpoint, &security, &args.tls)?;
     crate::block_on(async {
         let mut interrupt = Interrupt::listen()?;
-        let places = probe::places(&endpoint)
-            .await
-            .map_err(|error| Failure::of(format_args!("cannot resolve {endpoint}"), &error))?;
+        let places = match layered {
+            Some(place) => vec![place],
+            None => probe::places(&endpoint)
+                .await
+                .map_err(|error| Failure::of(format_args!("cannot resolve {endpoint}"), &error))?,
+        };
         let mut series = Series::default();
         let ended = tokio::select! {
             ended = ping(&args, &places, &security, &mut series) => ended,
@@ -176,8 +184,12 @@ fn introduce(
     let kind = guest.map_or("unknown type", |guest| guest.peer.name());
     let (major, minor) = (greeting.major, greeting.minor);
     let endpoint = &args.endpoint;
+    let at = match place {
+        Place::Other(_) => String::new(),
+        place => format!(" ({place})"),
+    };
     crate::print(format_args!(
-        "{endpoint} ({place}): {kind}, ZMTP {major}.{minor}, {mechanism}\n"
+        "{endpoint}{at}: {kind}, ZMTP {major}.{minor}, {mechanism}\n"
     ))?;
     let properties = info
         .map(|info| info.properties.iter())

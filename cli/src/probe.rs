@@ -1,12 +1,15 @@
 //! A connection made by hand, with the protocol of `purezmq::zmtp`: for commands that look at one peer and have to see more
-//! than a socket shows (`ping`, `doctor`).
+//! than a socket shows (`ping`, `doctor`). TCP and socket files are dialled here, so that each address is tried by itself;
+//! whatever has more below ZMTP, by the library.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use purezmq::endpoint::Host;
+use purezmq::options::Options;
 use purezmq::rules::Work;
 use purezmq::security::Security;
 use purezmq::zmtp::wire::greeting::{self, GREETING, Greeting, SIGNATURE};
@@ -17,6 +20,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::failure::Failure;
+use crate::tls_args::TlsArgs;
 
 /// Where a peer may be.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub(crate) enum Place {
     Path(PathBuf),
     #[cfg(target_os = "linux")]
     Abstract(String),
+    /// By any other transport, with what it needs to know.
+    Other(Arc<(Endpoint, Options)>),
 }
 
 impl std::fmt::Display for Place {
@@ -36,24 +42,47 @@ impl std::fmt::Display for Place {
             Place::Path(path) => path.display().fmt(f),
             #[cfg(target_os = "linux")]
             Place::Abstract(name) => write!(f, "@{name}"),
+            Place::Other(other) => other.0.fmt(f),
         }
     }
 }
 
 /// Reads an endpoint that a connection can be made to by hand.
-pub(crate) fn endpoint(text: &str) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint(text: &str, tls: &TlsArgs) -> Result<Endpoint, Failure> {
     let endpoint: Endpoint = text
         .parse()
         .map_err(|error: purezmq::EndpointError| Failure::Usage(error.to_string()))?;
-    match endpoint.transport() {
-        "tcp" | "ipc" => Ok(endpoint),
-        other => Err(Failure::Usage(format!(
-            "{text}: this command looks at tcp:// and ipc://, and not at {other}://"
-        ))),
+    if endpoint.inproc().is_some() || endpoint.udp().is_some() {
+        let other = endpoint.transport();
+        return Err(Failure::Usage(format!(
+            "{text}: this command looks at streams between processes (tcp://, ipc://, ...), and not at {other}://"
+        )));
     }
+    let is_tls = matches!(endpoint.transport(), "tls+tcp" | "wss");
+    if is_tls && !tls.believes_somebody() {
+        return Err(Failure::Usage(format!(
+            "{text}: --tls-ca FILE is needed: whom to believe that this is the peer"
+        )));
+    }
+    Ok(endpoint)
 }
 
-/// Finds out where an endpoint is: several places, if its name has several addresses.
+/// Returns the place that the library dials. `None`: it is not needed for that.
+pub(crate) fn layered(
+    endpoint: &Endpoint,
+    security: &Security,
+    tls: &TlsArgs,
+) -> Result<Option<Place>, Failure> {
+    if matches!(endpoint.transport(), "tcp" | "ipc") {
+        return Ok(None);
+    }
+    let mut options = Options::of(SocketType::Req);
+    options.set_security(security.clone());
+    tls.set(&mut options)?;
+    Ok(Some(Place::Other(Arc::new((endpoint.clone(), options)))))
+}
+
+/// Finds out where an endpoint is: several places, if its name has several addresses; none, if there are no names.
 pub(crate) async fn places(endpoint: &Endpoint) -> io::Result<Vec<Place>> {
     #[cfg(unix)]
     if let Some(ipc) = endpoint.ipc() {
@@ -66,7 +95,9 @@ pub(crate) async fn places(endpoint: &Endpoint) -> io::Result<Vec<Place>> {
         }
     }
     let unnamed = || io::Error::other("an endpoint to connect to has a host and a port");
-    let tcp = endpoint.tcp().ok_or_else(unnamed)?;
+    let Some(tcp) = endpoint.tcp() else {
+        return Ok(Vec::new());
+    };
     let port = tcp.port().ok_or_else(unnamed)?;
     let found = match tcp.host() {
         Host::V4(address) => return Ok(vec![Place::Tcp((*address, port).into())]),
@@ -108,6 +139,7 @@ pub(crate) async fn dial(place: &Place, limit: Duration) -> io::Result<Box<dyn S
                 stream.set_nonblocking(true)?;
                 Box::new(tokio::net::UnixStream::from_std(stream)?)
             }
+            Place::Other(other) => Box::new(purezmq::open_stream(&other.0, &other.1).await?),
         })
     };
     timeout(limit, connected)

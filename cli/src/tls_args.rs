@@ -26,6 +26,11 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// Returns whether there is anybody whose peers are believed: no client can do without.
+    pub(crate) fn believes_somebody(&self) -> bool {
+        self.tls_ca.is_some()
+    }
+
     /// Sets the options `tls_server` and `tls_client` as far as there are files for them. A server with `--tls-ca` asks
     /// its clients for certificates.
     pub(crate) fn set(&self, options: &mut Options) -> Result<(), Failure> {

@@ -127,7 +127,7 @@ pub use transport::simulated::Network;
 #[cfg(purezmq_simulation)]
 #[doc(hidden)]
 pub use transport::{Acceptor, ByteStream, Stream};
-pub use transport::{OpenListener, TRANSPORTS};
+pub use transport::{OpenListener, TRANSPORTS, open_stream};
 #[cfg(feature = "ws")]
 pub use transport::{WsUpgrade, WsUpgrades};
 pub use zmtp;

@@ -3,6 +3,7 @@
 mod doctor;
 mod help;
 mod input;
+mod layered;
 mod ping;
 mod proxy;
 mod readme;

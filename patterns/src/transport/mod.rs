@@ -20,6 +20,7 @@
 //! 3. Its tests: the grammar and both directions in `tests/`, beside those of the others.
 
 mod adopt;
+mod by_hand;
 mod datagram;
 #[cfg_attr(not(unix), path = "ipc_elsewhere.rs")]
 mod ipc;
@@ -53,6 +54,7 @@ use crate::options::Options;
 use crate::peer_address::PeerAddress;
 
 pub use adopt::OpenListener;
+pub use by_hand::open_stream;
 pub(crate) use datagram::Mailbox;
 pub use registry::TRANSPORTS;
 pub(crate) use traits::{AnyTransport, Listener, Transport};
