@@ -1,5 +1,7 @@
 //! `pzmq proxy`: two sockets joined, so that what one receives the other sends.
 
+mod balance;
+
 use std::time::Duration;
 
 use purezmq::options::Options;
@@ -15,10 +17,11 @@ const EXAMPLES: &str = "Examples:
   pzmq proxy queue --front tcp://*:5555 --back tcp://*:5556
   pzmq proxy forwarder --connect-front tcp://up:5556 --back tcp://*:5555 --capture ipc:///tmp/all
   pzmq proxy streamer --front tcp://*:5555 --back tcp://*:5556 --control ipc:///tmp/control
+  pzmq proxy balance --front tcp://*:5555 --back tcp://*:5556 --repeat 2
   pzmq req --connect ipc:///tmp/control PAUSE";
 
 /// What is joined.
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Kind {
     /// Requests and their answers: ROUTER for clients, DEALER for workers
     Queue,
@@ -26,6 +29,8 @@ enum Kind {
     Forwarder,
     /// A pipeline: PULL, and PUSH
     Streamer,
+    /// Requests, given to workers one at a time when they are ready: ROUTER for both
+    Balance,
 }
 
 impl Kind {
@@ -35,6 +40,7 @@ impl Kind {
             Kind::Queue => [SocketType::Router, SocketType::Dealer],
             Kind::Forwarder => [SocketType::XSub, SocketType::XPub],
             Kind::Streamer => [SocketType::Pull, SocketType::Push],
+            Kind::Balance => [SocketType::Router, SocketType::Router],
         }
     }
 }
@@ -43,7 +49,8 @@ impl Kind {
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// queue: ROUTER and DEALER; forwarder: XSUB and XPUB; streamer: PULL and PUSH
+    /// queue: ROUTER and DEALER; forwarder: XSUB and XPUB; streamer: PULL and PUSH; balance: ROUTERs, for workers that say
+    /// when they are ready
     #[arg(value_enum, hide_possible_values = true)]
     kind: Kind,
     /// Bind the frontend here; may be given more than once
@@ -64,6 +71,9 @@ pub(crate) struct Args {
     /// Take PAUSE, RESUME, TERMINATE and STATISTICS by a REP that is bound here
     #[arg(long, value_name = "ENDPOINT")]
     control: Option<String>,
+    /// balance: give a request whose worker has gone to another one, so many times; it may then be done twice
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    repeat: u32,
     /// How long SIGTERM and Ctrl-C wait for what is under way
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     drain: Duration,
@@ -72,6 +82,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    args.check()?;
     crate::block_on(async {
         let mut interrupt = Interrupt::listen()?;
         let context = Context::new();
@@ -81,6 +92,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         let front = front.await?;
         let back = args.side(&context, "--back", back, &args.back, &args.connect_back);
         let back = back.await?;
+        if args.kind == Kind::Balance {
+            return balance::run(&args, front, back, &mut interrupt).await;
+        }
         let capture = bound(&context, SocketType::Pub, args.capture.as_ref()).await?;
         let control = bound(&context, SocketType::Rep, args.control.as_ref()).await?;
         // One that is bound nowhere hears and tells nobody.
@@ -95,16 +109,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return Err(signal);
         }
         let (front, back) = proxy.into_parts();
-        let mut unsent = 0;
-        for socket in [front, back] {
-            let report: CloseReport = socket.close_within(args.drain).await;
-            unsent += report.unsent;
-        }
-        match unsent {
-            0 => Ok(()),
-            unsent => Err(Failure::TimedOut(format!("messages left unsent: {unsent}"))),
-        }
+        let front = front.close_within(args.drain).await;
+        unsent([front, back.close_within(args.drain).await])
     })
+}
+
+/// Says what was left when the sockets were closed.
+fn unsent(reports: [CloseReport; 2]) -> Result<(), Failure> {
+    match reports.iter().map(|report| report.unsent).sum::<usize>() {
+        0 => Ok(()),
+        unsent => Err(Failure::TimedOut(format!("messages left unsent: {unsent}"))),
+    }
 }
 
 /// Has the proxy drain at the first signal, and ends it at the second.
@@ -116,6 +131,23 @@ async fn steer(interrupt: &mut Interrupt, handle: &ProxyHandle, limit: Duration)
 }
 
 impl Args {
+    /// Refuses what the kind has no use for.
+    fn check(&self) -> Result<(), Failure> {
+        let is_balance = self.kind == Kind::Balance;
+        let given = [
+            (is_balance && self.capture.is_some(), "--capture"),
+            (is_balance && self.control.is_some(), "--control"),
+            (!is_balance && self.repeat > 0, "--repeat"),
+        ];
+        match given.iter().find(|(is_wrong, _)| *is_wrong) {
+            Some((_, what)) if is_balance => Err(Failure::Usage(format!(
+                "balance has no {what}: a queue has"
+            ))),
+            Some((_, what)) => Err(Failure::Usage(format!("only balance has {what}"))),
+            None => Ok(()),
+        }
+    }
+
     async fn side(
         &self,
         context: &Context,

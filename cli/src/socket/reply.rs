@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use purezmq::rules::PeerNaming;
-use purezmq::{Frame, Message, Rules};
+use purezmq::{Frame, Message, Rules, SocketType};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -17,6 +17,8 @@ pub(super) struct Replies {
     jobs: usize,
     /// The messages begin with the name of a peer.
     named: bool,
+    /// They may come by brokers.
+    brokered: bool,
 }
 
 enum Maker {
@@ -40,14 +42,20 @@ impl Replies {
 
     fn by(maker: Maker, jobs: usize, rules: &Rules) -> Self {
         let named = matches!(rules.naming, PeerNaming::ByRoutingId | PeerNaming::ByNumber);
-        Replies { maker, jobs, named }
+        let brokered = matches!(rules.socket_type, SocketType::Router | SocketType::Dealer);
+        Replies {
+            maker,
+            jobs,
+            named,
+            brokered,
+        }
     }
 
     pub(super) fn jobs(&self) -> usize {
         self.jobs
     }
 
-    /// Makes the answer, which bears the envelope of what came: the peer's name, and REQ's empty frame.
+    /// Makes the answer, which bears the envelope of what came: the peer's name, and all up to REQ's empty frame.
     pub(super) async fn reply(&self, mut message: Message) -> Message {
         let Maker::Exec { command, format } = &self.maker else {
             return message;
@@ -56,7 +64,13 @@ impl Replies {
         if self.named {
             envelope.extend(message.pop_front());
         }
-        if message.len() > 1 && message.first() == Some(b"") {
+        // Brokers on the way have put names in front of REQ's empty frame. What has none is all body.
+        let names = if self.brokered { message.len() } else { 1 };
+        let end = message.iter().take(names).position(<[u8]>::is_empty);
+        for _ in 0..end
+            .filter(|end| end + 1 < message.len())
+            .map_or(0, |end| end + 1)
+        {
             envelope.extend(message.pop_front());
         }
         let mut reply = exec(command, format, &message).await;

@@ -119,3 +119,90 @@ fn a_proxy_needs_both_sides() {
         .code(2);
     assert!(crate::running::said(&refused).contains("--connect-back"));
 }
+
+/// Each worker is a DEALER, which says that it is ready by the option `probe_router`.
+#[test]
+fn balance_gives_requests_to_workers_that_are_ready() {
+    let places = Places::new();
+    let (front, back) = (places.at("front"), places.at("back"));
+    let proxy = Running::start(["proxy", "balance", "--front", &front, "--back", &back]);
+    let ready = ["dealer", "-c", &back, "--set", "probe_router=true"];
+    // It has a request in hand for as long as the test takes.
+    let busy = Running::start(ready.iter().chain(&["-f", "json"]));
+    let _stuck = Running::start(["req", "-c", &front, "for the one that is busy"]);
+    assert!(
+        busy.writes()
+            .ends_with(r#","","for the one that is busy"]"#)
+    );
+    let exec = ["--exec", "tr a-z A-Z"];
+    let _worker = Running::start(ready.iter().chain(&exec));
+    for _ in 0..3 {
+        pzmq(["req", "-c", &front, "-t", "60s", "hello"])
+            .assert()
+            .success()
+            .stdout("HELLO\n");
+    }
+    proxy.signal(Signal::TERM);
+    proxy.says("draining");
+    proxy.signal(Signal::TERM);
+    let (status, _, said) = proxy.ends();
+    assert_eq!(status.code(), Some(143), "{said}");
+    assert!(said.contains("clients: 4 in, 3 out"), "{said}");
+}
+
+#[test]
+fn a_request_is_given_to_another_worker_if_it_may_be_repeated() {
+    let places = Places::new();
+    let (front, back) = (places.at("front"), places.at("back"));
+    let proxy = Running::start([
+        "proxy", "balance", "--front", &front, "--back", &back, "--repeat", "1",
+    ]);
+    let ready = [
+        "dealer",
+        "-c",
+        &back,
+        "--set",
+        "probe_router=true",
+        "-f",
+        "json",
+    ];
+    let first = Running::start(ready);
+    let client = Running::start(["req", "-c", &front, "-t", "60s", "hello"]);
+    assert!(first.writes().ends_with(r#","","hello"]"#));
+    drop(first);
+    let _second = Running::start(ready.iter().chain(&["--echo"]));
+    assert_eq!(client.ends().1, "hello\n");
+    proxy.signal(Signal::TERM);
+    let (status, _, said) = proxy.ends();
+    assert!(status.success(), "{said}");
+    assert!(
+        said.contains("lost with their workers: 0, repeated: 1"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_kind_has_no_use_for_is_refused() {
+    for (kind, more, why) in [
+        (
+            "balance",
+            ["--capture", "ipc://*"],
+            "balance has no --capture",
+        ),
+        (
+            "balance",
+            ["--control", "ipc://*"],
+            "balance has no --control",
+        ),
+        ("queue", ["--repeat", "1"], "only balance has --repeat"),
+    ] {
+        let sides = ["--front", "ipc://*", "--back", "ipc://*"];
+        let refused = pzmq(["proxy", kind])
+            .args(sides)
+            .args(more)
+            .assert()
+            .code(2);
+        let said = crate::running::said(&refused);
+        assert!(said.contains(why), "{said}");
+    }
+}
