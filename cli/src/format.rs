@@ -1,6 +1,6 @@
 //! How messages stand in a stream of bytes: what `--format` chooses, for input and output alike.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use purezmq::{Frame, Message};
 use serde_json::Value;
@@ -47,12 +47,12 @@ pub(crate) enum Malformed {
 }
 
 impl Format {
-    /// Cuts what has been read behind its last whole message, and returns the part before. `at_end`: nothing more comes.
+    /// Returns where the last whole message ends of what has been read. `at_end`: nothing more comes.
     ///
     /// # Errors
     ///
     /// What comes next is no message.
-    pub(crate) fn cut(&self, input: &mut BytesMut, at_end: bool) -> Result<Bytes, Malformed> {
+    pub(crate) fn whole(&self, input: &[u8], at_end: bool) -> Result<usize, Malformed> {
         let end = match self.form {
             _ if at_end => input.len(),
             Form::Length => self.last_length(input)?,
@@ -65,7 +65,7 @@ impl Format {
         if end == 0 && self.form != Form::Length {
             self.check(input.len())?;
         }
-        Ok(input.split_to(end).freeze())
+        Ok(end)
     }
 
     fn check(&self, size: usize) -> Result<(), Malformed> {
@@ -255,6 +255,8 @@ fn from_hex(line: &[u8]) -> Result<Message, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     fn format(form: Form) -> Format {
@@ -298,7 +300,8 @@ mod tests {
         at_end: bool,
         messages: &mut Vec<Message>,
     ) -> Result<(), Malformed> {
-        let mut piece = format.cut(input, at_end)?;
+        let end = format.whole(input, at_end)?;
+        let mut piece = input.split_to(end).freeze();
         while !piece.is_empty() {
             messages.push(format.take(&mut piece)?);
         }

@@ -14,6 +14,9 @@ use crate::pipes::widen;
 /// How many bytes are enough for a piece.
 const PIECE: usize = 256 * 1024;
 
+/// The largest that is filled again.
+const KEPT: usize = 4 * PIECE;
+
 /// How many pieces may wait to be written.
 const AHEAD: usize = 2;
 
@@ -22,6 +25,8 @@ pub(crate) struct Sink {
     format: Format,
     piece: Vec<u8>,
     pieces: Option<mpsc::Sender<Vec<u8>>>,
+    /// Those that have been written, to be filled again.
+    written: std::sync::mpsc::Receiver<Vec<u8>>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
@@ -29,14 +34,19 @@ impl Sink {
     /// Makes a sink of standard output.
     pub(crate) fn standard_output(format: Format) -> Self {
         let (pieces, mut to_write) = mpsc::channel::<Vec<u8>>(AHEAD);
+        let (empty, written) = std::sync::mpsc::channel();
         let (end, ended) = oneshot::channel();
         widen(io::stdout());
         thread::spawn(move || {
             let mut output = io::stdout().lock();
             let mut write = || {
-                while let Some(piece) = to_write.blocking_recv() {
+                while let Some(mut piece) = to_write.blocking_recv() {
                     output.write_all(&piece)?;
                     output.flush()?;
+                    piece.clear();
+                    if piece.capacity() <= KEPT {
+                        let _ = empty.send(piece);
+                    }
                 }
                 Ok(())
             };
@@ -49,6 +59,7 @@ impl Sink {
             format,
             piece: Vec::new(),
             pieces: Some(pieces),
+            written,
             ended,
         }
     }
@@ -56,6 +67,11 @@ impl Sink {
     /// Puts a message behind others. It is written with the next [`flush`](Self::flush).
     pub(crate) fn put(&mut self, message: &Message) {
         self.format.write(message, &mut self.piece);
+    }
+
+    /// Returns whether there is nothing to be flushed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.piece.is_empty()
     }
 
     /// Returns whether enough was put for one piece.
@@ -72,8 +88,8 @@ impl Sink {
             return Err(Failure::OutputClosed);
         };
         if let Ok(place) = pieces.reserve().await {
-            let size = self.piece.len();
-            place.send(std::mem::replace(&mut self.piece, Vec::with_capacity(size)));
+            let next = self.written.try_recv().unwrap_or_default();
+            place.send(std::mem::replace(&mut self.piece, next));
             return Ok(());
         }
         self.end().await

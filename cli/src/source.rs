@@ -1,5 +1,6 @@
 //! Where the messages come from that are sent: arguments, files, or standard input.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Read};
 use std::thread;
@@ -17,6 +18,12 @@ const PIECES: [usize; 2] = [16 * 1024, 256 * 1024];
 
 /// How many pieces may wait, read and divided into messages.
 const AHEAD: usize = 2;
+
+/// How many pieces are kept in mind to be used again: those that wait, and what the queue of a connection holds of them.
+const LENT: usize = 16;
+
+/// The largest that is kept.
+const KEPT: usize = 1 << 20;
 
 /// Gives one message after the other.
 pub(crate) enum Source {
@@ -150,35 +157,146 @@ fn read(
     format: &Format,
     pieces: &mpsc::Sender<Result<Piece, Stopped>>,
 ) -> Result<(), Stopped> {
-    let mut buffer = BytesMut::new();
+    let mut buffers = Buffers::default();
+    let (mut buffer, mut filled) = (BytesMut::new(), 0);
     let [mut size, most] = PIECES;
     loop {
-        let filled = buffer.len();
-        buffer.resize(filled + size, 0);
+        if buffer.len() < filled + size {
+            buffer.resize(filled + size, 0);
+        }
         let read = loop {
-            match input.read(&mut buffer[filled..]) {
+            match input.read(&mut buffer[filled..filled + size]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read.map_err(Stopped::Failed)?,
             }
         };
-        buffer.truncate(filled + read);
+        filled += read;
         if read == size {
             size = most.min(2 * size);
         } else if read <= size / 4 {
             size = PIECES[0].max(size / 2);
         }
         let at_end = read == 0;
-        let piece = Piece {
-            bytes: format
-                .cut(&mut buffer, at_end)
-                .map_err(Stopped::Malformed)?,
-            is_file: at_end && format.form == Form::File,
-        };
-        if (!piece.bytes.is_empty() || piece.is_file) && pieces.blocking_send(Ok(piece)).is_err() {
-            return Ok(()); // nobody wants more
+        let whole = format
+            .whole(&buffer[..filled], at_end)
+            .map_err(Stopped::Malformed)?;
+        let is_file = at_end && format.form == Form::File;
+        if whole > 0 || is_file {
+            let mut next = buffers.take();
+            let rest = &buffer[whole..filled];
+            if next.len() < rest.len() {
+                next.resize(rest.len(), 0);
+            }
+            next[..rest.len()].copy_from_slice(rest);
+            filled = rest.len();
+            let bytes = buffers.lend(std::mem::replace(&mut buffer, next), whole);
+            if pieces.blocking_send(Ok(Piece { bytes, is_file })).is_err() {
+                return Ok(()); // nobody wants more
+            }
         }
         if at_end {
             return Ok(());
         }
+    }
+}
+
+/// What has been read, and is used again once all its messages are gone: new memory has to be given by the system page by
+/// page, which costs more than to read into it.
+#[derive(Default)]
+struct Buffers(VecDeque<Bytes>);
+
+impl Buffers {
+    /// Returns one whose messages are gone, with what it had, or a new one.
+    fn take(&mut self) -> BytesMut {
+        match self.0.front() {
+            Some(oldest) if oldest.is_unique() => {
+                let oldest = self.0.pop_front().map(Bytes::try_into_mut);
+                oldest.and_then(Result::ok).unwrap_or_default()
+            }
+            _ => BytesMut::new(),
+        }
+    }
+
+    /// Gives away the first bytes of one.
+    fn lend(&mut self, buffer: BytesMut, whole: usize) -> Bytes {
+        let is_kept = buffer.len() <= KEPT;
+        let all = buffer.freeze();
+        let bytes = all.slice(..whole);
+        if is_kept {
+            self.0.push_back(all);
+            if self.0.len() > LENT {
+                self.0.pop_front();
+            }
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Format {
+        Format {
+            form: Form::Lines,
+            delimiter: None,
+            max_size: 1 << 20,
+        }
+    }
+
+    /// Gives a different number of bytes each time.
+    struct InBits<'a>(&'a [u8], usize);
+
+    impl Read for InBits<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = (self.1 * 7 + 5) % 40_000;
+            let size = buffer.len().min(self.1 + 1).min(self.0.len());
+            buffer[..size].copy_from_slice(&self.0[..size]);
+            self.0 = &self.0[size..];
+            Ok(size)
+        }
+    }
+
+    /// Messages that are held keep their bytes, whatever is read after them.
+    #[test]
+    fn buffers_are_used_again_only_when_their_messages_are_gone() {
+        let sent: Vec<String> = (0..60_000)
+            .map(|number| format!("{number} {}", "x".repeat(number % 90)))
+            .collect();
+        let text = sent.join("\n");
+        let (sender, mut pieces) = mpsc::channel(AHEAD);
+        let reading = thread::spawn(move || {
+            let mut input = InBits(text.as_bytes(), 0);
+            read(&mut input, &lines(), &sender).is_ok()
+        });
+        let (mut held, mut count) = (Vec::new(), 0);
+        while let Some(piece) = pieces.blocking_recv() {
+            let mut bytes = piece.unwrap_or_else(|_| panic!("all is well")).bytes;
+            while !bytes.is_empty() {
+                let message = lines().take(&mut bytes).expect("a line");
+                assert_eq!(message[0], *sent[count].as_bytes());
+                // Some are held for longer than others.
+                if count % 5_000 == 0 {
+                    held.push((count, message));
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, sent.len());
+        for (number, message) in held {
+            assert_eq!(message[0], *sent[number].as_bytes());
+        }
+        assert!(reading.join().expect("no panic"));
+    }
+
+    #[test]
+    fn a_buffer_comes_back_when_its_messages_are_gone_and_not_before() {
+        let mut buffers = Buffers::default();
+        let lent = buffers.lend(BytesMut::zeroed(100), 50);
+        assert!(buffers.take().is_empty(), "it is held");
+        drop(lent);
+        assert_eq!(buffers.take().len(), 100);
+        drop(buffers.lend(BytesMut::zeroed(KEPT + 1), 1));
+        assert!(buffers.take().is_empty(), "too large to be kept");
     }
 }

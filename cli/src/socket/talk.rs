@@ -279,7 +279,7 @@ async fn send_all(
     Ok(())
 }
 
-/// Writes what comes, without end, or `count` of it.
+/// Writes what comes, without end, or `count` of it. What is written last is left to [`Talk::finish`].
 async fn receive_all(
     socket: &mut AnySocket,
     sink: &mut Sink,
@@ -294,7 +294,16 @@ async fn receive_all(
         if limit == 0 {
             return Ok(());
         }
-        match socket.recv_many(&mut messages, limit).await {
+        // What comes without waiting is written in one piece with what came before.
+        let received = tokio::select! {
+            biased;
+            received = socket.recv_many(&mut messages, limit) => received,
+            flushed = sink.flush(), if !sink.is_empty() => {
+                flushed?;
+                continue;
+            }
+        };
+        match received {
             Ok(_) => {}
             // Whoever wants all that comes is done when nothing comes any more.
             Err(RecvError::Timeout) if count.is_none() && tally.received.get().0 > 0 => {
@@ -309,7 +318,6 @@ async fn receive_all(
                 sink.flush().await?;
             }
         }
-        sink.flush().await?;
     }
 }
 
