@@ -2,6 +2,7 @@
 //! standard output. One implementation: what a type can do, its [`Rules`] say.
 
 mod command;
+mod counted;
 mod reply;
 mod talk;
 
@@ -99,13 +100,23 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         let context = Context::new();
         let mut socket = args.socket.open(socket_type, &context).await?;
         args.limit(&mut socket)?;
+        let count = args.count.filter(|_| counted::is_work(rules));
+        if let Some(count) = count {
+            counted::hold_back(&mut socket, count)?;
+        }
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
         let refusals = tell_refusals(socket.monitor(), args.socket.connects());
-        let (socket, ended) = tokio::select! {
+        let (mut socket, ended) = tokio::select! {
             ended = talk.run(socket, &mut interrupt) => ended,
             never = refusals => match never {},
         };
+        if count.is_some_and(|count| count > 0) && ended.is_ok() {
+            tokio::select! {
+                () = counted::give_back(&mut socket) => {}
+                _ = interrupt.next() => {}
+            }
+        }
         if let Err(Failure::Interrupted(_)) = ended {
             say(talk.tally());
         }
@@ -158,10 +169,7 @@ async fn close(socket: AnySocket, limit: Option<Duration>) -> CloseReport {
 /// Says what was left when the socket was closed.
 fn left(report: CloseReport, args: &Args, limit: Option<Duration>) -> Result<(), Failure> {
     if report.unread > 0 && args.count.is_some_and(|count| count > 0) {
-        let unread = report.unread;
-        say(format_args!(
-            "messages that had come, and that nobody gets now: {unread}"
-        ));
+        counted::tell(report.unread);
     }
     if report.unsent == 0 {
         return Ok(());

@@ -262,6 +262,34 @@ fn silence_ends_what_has_no_count() {
     assert_eq!((status.code(), &*written, &*said), (Some(0), "hello\n", ""));
 }
 
+/// A connection reads ahead: what it has read then is told, and all else waits for whoever comes next.
+#[test]
+fn a_puller_that_wants_few_leaves_the_rest_to_others() {
+    const ALL: usize = 200;
+    let (_folder, at) = place();
+    let mut push = Running::start(["push", "-b", &at]);
+    let line = "x".repeat(100_000);
+    for _ in 0..ALL {
+        push.type_line(&line);
+    }
+    let pull = |count: usize| {
+        let count = count.to_string();
+        pzmq(["pull", "-c", &at, "-n", &count, "-t", "60s"])
+            .assert()
+            .success()
+    };
+    let mut left = ALL;
+    for count in [1, 2] {
+        let said = said(&pull(count));
+        let lost = said.rsplit_once("nobody gets now: ");
+        let lost = lost.map_or(0, |(_, lost)| lost.trim().parse().expect("a number"));
+        assert!(lost < 20, "{said}");
+        left -= count + lost;
+    }
+    let rest = pull(left);
+    assert_eq!(written(&rest).lines().count(), left);
+}
+
 #[test]
 fn ctrl_c_ends_with_a_summary_and_sigterm_does() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
