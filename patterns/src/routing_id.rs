@@ -1,3 +1,4 @@
+//!
 //! [`RoutingId`] and [`PeerId`]: the name, or the number, of a peer, and whose it was when the socket heard of it.
 
 use std::borrow::Borrow;
@@ -74,7 +75,9 @@ impl Identity {
 }
 
 impl RoutingId {
-    /// The name of a peer without one of its own (R-ROUTER-2).
+    /// The name of a peer without one of its own ([R-ROUTER-2]).
+    ///
+    /// [R-ROUTER-2]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-2
     pub(crate) fn generated(number: u32) -> Self {
         let mut id = [0; 5];
         id[1..].copy_from_slice(&number.to_be_bytes());

@@ -72,10 +72,14 @@ pub struct Rules {
     pub datagrams: Datagrams,
     /// How peers are told apart.
     pub naming: PeerNaming,
-    /// Connecting twice to one endpoint makes one connection (R-CONN-12).
+    /// Connecting twice to one endpoint makes one connection ([R-CONN-12]).
+    ///
+    /// [R-CONN-12]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-12
     pub connects_once: bool,
-    /// Sends subscriptions: each connection begins with all of them (R-CONN-21), and they are no messages of the
+    /// Sends subscriptions: each connection begins with all of them ([R-CONN-21]), and they are no messages of the
     /// application.
+    ///
+    /// [R-CONN-21]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-21
     pub subscribes: bool,
     /// Receives subscriptions, and sends to those who subscribed.
     pub publishes: bool,

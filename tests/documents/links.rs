@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the repository is to be read.
-const REPOSITORY: &str = "https://github.com/purezmq/purezmq/";
+pub(crate) const REPOSITORY: &str = "https://github.com/purezmq/purezmq/";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()
@@ -40,7 +40,7 @@ pub(crate) fn pages() -> Vec<PathBuf> {
 }
 
 /// A page without its code, in which brackets mean something else.
-fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let mut prose = String::new();
     let mut code = false;
     for line in text.lines() {

@@ -6,4 +6,5 @@ mod calls;
 mod examples;
 mod front_page;
 mod links;
+mod rule_links;
 mod rules;

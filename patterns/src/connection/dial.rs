@@ -1,11 +1,14 @@
 //! Dialling: keeps one connecting endpoint connected, for as long as the socket wants it.
 //! Spawned by the core of a socket.
 //!
-//! The pipe belongs to the endpoint and outlives its connections (R-CONN-3), unless the socket asked for
-//! `immediate`: then each connection has a pipe of its own (R-CONN-2). Every failure is followed by another
+//! The pipe belongs to the endpoint and outlives its connections ([R-CONN-3]), unless the socket asked for
+//! `immediate`: then each connection has a pipe of its own ([R-CONN-2]). Every failure is followed by another
 //! attempt after a back-off, with one exception: a peer that refused us with an ERROR command meant it, and one that does
 //! not fit will not fit the next time, unless the option `reconnect_after_refusal` has it asked again. CURVE's clients ask
 //! again in any case, if slowly. What is to be said of the end, the guard says.
+//!
+//! [R-CONN-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-3
+//! [R-CONN-2]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-2
 
 use std::io;
 use std::task::Poll;

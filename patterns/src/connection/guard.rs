@@ -236,7 +236,9 @@ impl ConnectionGuard {
     /// Tells that the socket has no place for the peer, and how it is to wait for its name.
     ///
     /// # Errors
-    /// It is not to wait: PAIR has its peer (R-PAIR-1), or the name is for somebody else for good.
+    /// It is not to wait: PAIR has its peer ([R-PAIR-1]), or the name is for somebody else for good.
+    ///
+    /// [R-PAIR-1]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pair-1
     pub(super) fn ignore(&self, unplaced: Unplaced) -> Result<(), DisconnectReason> {
         if self.shared.is_exclusive() {
             return Err(DisconnectReason::Occupied);

@@ -253,7 +253,9 @@ impl<P: Pattern> Core<P> {
         })
     }
 
-    /// Connects to a peer that is known by `name` here, whatever it calls itself (R-ROUTER-9).
+    /// Connects to a peer that is known by `name` here, whatever it calls itself ([R-ROUTER-9]).
+    ///
+    /// [R-ROUTER-9]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-9
     pub(crate) fn connect_as(
         &mut self,
         endpoint: Endpoint,
@@ -357,7 +359,9 @@ impl<P: Pattern> Core<P> {
         Ok(())
     }
 
-    /// Forgets connections by inproc to a peer that has left, and frees their names: nothing connects them again (R-INP-4).
+    /// Forgets connections by inproc to a peer that has left, and frees their names: nothing connects them again ([R-INP-4]).
+    ///
+    /// [R-INP-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-inp-4
     fn forget_left(&mut self, endpoint: &Endpoint) {
         let state = self.shared.state.clone();
         let has_left = |one: &Attachment| match one.role {
@@ -371,7 +375,9 @@ impl<P: Pattern> Core<P> {
         }
     }
 
-    /// Some sockets have one connection to an endpoint, however often they connect (R-CONN-12).
+    /// Some sockets have one connection to an endpoint, however often they connect ([R-CONN-12]).
+    ///
+    /// [R-CONN-12]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-12
     fn is_connected_once(&self, endpoint: &Endpoint) -> bool {
         self.shared.config.rules.connects_once
             && endpoint.inproc().is_none()
@@ -464,7 +470,10 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Lets go of an endpoint's pipes: what is queued is sent within the linger time. What has come is still to be had
-    /// from a bound one, as from peers that leave (R-CONN-4), and dropped of a connected one (R-CONN-14).
+    /// from a bound one, as from peers that leave ([R-CONN-4]), and dropped of a connected one ([R-CONN-14]).
+    ///
+    /// [R-CONN-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-4
+    /// [R-CONN-14]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-14
     fn detach(&mut self, origin: Origin) {
         self.read_events();
         if let Some(names) = &self.shared.state.peer_names {

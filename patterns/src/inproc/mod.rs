@@ -1,8 +1,12 @@
 //! inproc: two sockets of one context, joined by one pipe. No ZMTP, no session, no task.
 //!
 //! The pipe exists from `connect` on, so that connecting before binding works and messages wait in it
-//! (R-INP-1); binding the name gives the binder its ends. Socket types are not compared (R-CONN-19), and
-//! nothing reconnects: when one side goes, the pipe ends (R-INP-4).
+//! ([R-INP-1]); binding the name gives the binder its ends. Socket types are not compared ([R-CONN-19]), and
+//! nothing reconnects: when one side goes, the pipe ends ([R-INP-4]).
+//!
+//! [R-INP-1]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-inp-1
+//! [R-CONN-19]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-19
+//! [R-INP-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-inp-4
 
 mod zap;
 
@@ -240,7 +244,9 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
     }
 }
 
-/// Frees a name. The pipes made by it live on (R-CONN-16).
+/// Frees a name. The pipes made by it live on ([R-CONN-16]).
+///
+/// [R-CONN-16]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-16
 pub(crate) fn unbind(names: &Names, binder: &Shared, name: &InprocName) {
     let mut names = names.lock();
     if let Some(Name::Bound { binder: bound, .. }) = names.get(name.as_str())

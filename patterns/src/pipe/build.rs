@@ -128,7 +128,9 @@ pub(crate) struct Unbound {
     to_binder: Arc<Lane>,
 }
 
-/// Makes a pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds (R-HWM-5).
+/// Makes a pipe from a socket to an inproc name. Until the name is bound, the connector's own SNDHWM holds ([R-HWM-5]).
+///
+/// [R-HWM-5]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-hwm-5
 pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
     let id = PipeId::next();
     let to_binder = Lane::new(sends(connector), Holder::Nobody, Holder::Nobody);
@@ -146,8 +148,10 @@ pub(crate) fn to_name(connector: &Party<'_>) -> Unbound {
 }
 
 impl Unbound {
-    /// Joins both sides when the name is bound: the pipe's limits become the sums of both (R-HWM-4), and the binder gets
+    /// Joins both sides when the name is bound: the pipe's limits become the sums of both ([R-HWM-4]), and the binder gets
     /// its ends.
+    ///
+    /// [R-HWM-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-hwm-4
     pub(crate) fn join(self, binder: &Party<'_>) -> Joined {
         let Unbound {
             id,

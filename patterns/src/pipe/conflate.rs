@@ -1,5 +1,7 @@
 //! Queues in which a newer message takes the place of an older one. Where only the newest counts, it is in the open batch
-//! (R-CONF-1); where the newest of each topic counts, they wait in the policy (`policy/last_value.rs`).
+//! ([R-CONF-1]); where the newest of each topic counts, they wait in the policy (`policy/last_value.rs`).
+//!
+//! [R-CONF-1]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conf-1
 
 use zmtp::Batch;
 

@@ -24,8 +24,10 @@ const WORTH: usize = 32 * 1024;
 const LEAST_WORTH: usize = 1000 * WORTH;
 
 impl Limits {
-    /// Returns the limits of an inproc pipe's lane: what each side allows is added up (R-HWM-4); how long messages live
+    /// Returns the limits of an inproc pipe's lane: what each side allows is added up ([R-HWM-4]); how long messages live
     /// is the sender's to say.
+    ///
+    /// [R-HWM-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-hwm-4
     fn joined(sender: Self, receiver: Self) -> Self {
         let hwm = sender.hwm;
         let bytes = sender.most_bytes().zip(receiver.most_bytes());

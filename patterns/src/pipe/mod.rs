@@ -14,7 +14,7 @@
 //! **High-water mark.** A lane counts the messages in its queue and those that its reader has taken but
 //! not yet done with (written to the stream, or handed to the application). Their sum never exceeds the
 //! HWM: the batch in a session's hands counts. A writer that finds the lane full is *parked* and told when
-//! no more than HWM - (HWM + 1) / 2 messages are left, as libzmq's low-water rule has it (R-HWM-7).
+//! no more than HWM - (HWM + 1) / 2 messages are left, as libzmq's low-water rule has it ([R-HWM-7]).
 //!
 //! **Ends.** Each end is told when the other one goes. What a socket has queued outlives its
 //! `PipeWriter`: the session goes on sending until the lane is empty or the linger time is over. What a
@@ -42,6 +42,8 @@
 //! build.rs                            making pipes
 //! counters.rs view.rs                 what the statistics see
 //! ```
+//!
+//! [R-HWM-7]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-hwm-7
 
 mod build;
 mod byte_budget;

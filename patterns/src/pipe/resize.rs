@@ -41,8 +41,10 @@ impl Queue {
         self.budget = ByteBudget::new(all.most_bytes());
     }
 
-    /// Adds the limits of the second side to those of the first (R-HWM-4): of an inproc pipe, from which nothing has
+    /// Adds the limits of the second side to those of the first ([R-HWM-4]): of an inproc pipe, from which nothing has
     /// been taken yet.
+    ///
+    /// [R-HWM-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-hwm-4
     pub(super) fn join(&mut self, side: Side, limits: Limits) {
         let used = self.queued();
         let (conflated, by_topic) = (self.conflates(), self.is_by_topic());

@@ -1,4 +1,6 @@
-//! Fair queue: one message from each pipe that has one, in turn (R-ALL-12). Used by every socket that receives.
+//! Fair queue: one message from each pipe that has one, in turn ([R-ALL-12]). Used by every socket that receives.
+//!
+//! [R-ALL-12]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-all-12
 
 mod places;
 
@@ -228,8 +230,10 @@ impl FairQueue {
         last.is_some_and(|reader| reader.origin().is_bound())
     }
 
-    /// Throws away what is waiting (R-REQ-6), and says how much that was. Peers that never stop sending do not keep
+    /// Throws away what is waiting ([R-REQ-6]), and says how much that was. Peers that never stop sending do not keep
     /// it busy for ever.
+    ///
+    /// [R-REQ-6]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-req-6
     pub(crate) fn discard_waiting(&mut self) -> usize {
         let (mut messages, mut frames) = (0, 0);
         while frames < MOST_DISCARDED

@@ -1,9 +1,12 @@
-//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame (R-PUB-1), or to all of it. Used by PUB
-//! and XPUB, and by RADIO.
+//! Fan-out: a copy to every peer that subscribed to a prefix of the first frame ([R-PUB-1]; with `invert`, to the others,
+//! [R-PUB-8]), or to all of it. Used by PUB and XPUB, and by RADIO. A message is matched once and encoded once; each pipe gets
+//! the same bytes, large payloads by reference. A peer whose pipe is full misses the message ([R-PUB-3], but for [R-PUB-4]):
+//! it is counted, and costs the others and the publisher nothing until its pipe has room again.
 //!
-//! A message is matched once and encoded once; each pipe gets the same bytes, large payloads by
-//! reference. A peer whose pipe is full misses the message (R-PUB-3): it is counted, and costs the others
-//! and the publisher nothing until its pipe has room again.
+//! [R-PUB-1]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-1
+//! [R-PUB-8]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-8
+//! [R-PUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-3
+//! [R-PUB-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-4
 
 mod leaving;
 mod whole;
@@ -19,8 +22,7 @@ use super::SendStrategy;
 use super::encode_once::EncodeOnce;
 use super::prefix_trie::{NodeId, PrefixTrie};
 use crate::options::{Options, SlowSubscriber};
-use crate::pipe::PipeEnd;
-use crate::pipe::{EvictReason, Origin, PipeId, PipeWriter, Refused};
+use crate::pipe::{EvictReason, Origin, PipeEnd, PipeId, PipeWriter, Refused};
 use crate::routing_id::Identity;
 
 /// The subscribers and what they subscribed to.
@@ -41,7 +43,7 @@ pub struct FanOut {
     encoded: Batch,
     /// Counts the messages, so that a subscriber with several matching topics is seen once.
     turn: u64,
-    /// Nobody may miss a message (R-PUB-4).
+    /// Nobody may miss a message.
     no_drop: bool,
     slow: SlowSubscriber,
     /// What one subscriber may subscribe to.
@@ -54,7 +56,7 @@ pub struct FanOut {
     max_all_topic_bytes: Option<usize>,
     /// Messages have a time to live: a pipe may have room without a word.
     expiring: bool,
-    /// Messages go to those who do not match (R-PUB-8).
+    /// Messages go to those who do not match.
     invert: bool,
     /// What the socket is called.
     name: Option<String>,

@@ -1,5 +1,7 @@
-//! Load balance: each message to the next pipe that has room (R-ALL-13). Used by PUSH, REQ and
+//! Load balance: each message to the next pipe that has room ([R-ALL-13]). Used by PUSH, REQ and
 //! DEALER.
+//!
+//! [R-ALL-13]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-all-13
 
 use std::task::Poll;
 

@@ -54,7 +54,9 @@ macro_rules! send_one_frame {
 }
 
 /// Receives as the strategy does, for a pattern whose messages are single frames: others are thrown away and counted
-/// (R-TS-3).
+/// ([R-TS-3]).
+///
+/// [R-TS-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-ts-3
 macro_rules! recv_one_frame {
     () => {
         fn recv(

@@ -102,7 +102,9 @@ pub(super) fn hear_subscriptions<P: Pattern<Send = FanOut, Recv = FairQueue>>(
 }
 
 /// Reads a message of a subscriber, if there is one, or takes at most so many topics of one that has gone off. Returns
-/// how much work that was. What is no subscription means nothing (R-PUB-7).
+/// how much work that was. What is no subscription means nothing ([R-PUB-7]).
+///
+/// [R-PUB-7]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-7
 fn read_subscription<P: Pattern<Send = FanOut, Recv = FairQueue>>(
     core: &mut Core<P>,
     most: usize,

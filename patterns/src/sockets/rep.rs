@@ -19,8 +19,10 @@ pub struct Rep;
 /// Receives requests from all of its peers, one from each in turn, and replies to each (RFC 28).
 ///
 /// Strictly: receive, send, receive, send. Malformed requests are discarded. A reply to a peer that has gone, or that
-/// does not read its replies, is dropped and counted (R-REP-5); one that has a `routing_id` and has come back under it as
+/// does not read its replies, is dropped and counted ([R-REP-5]); one that has a `routing_id` and has come back under it as
 /// the same user, or with the same key, is given it. See [`ReqSocket`](crate::ReqSocket) for an example.
+///
+/// [R-REP-5]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-rep-5
 pub type RepSocket = Socket<Rep>;
 
 const REPLY_DUE: &str = "a request has been received: send its reply first";

@@ -59,7 +59,9 @@ pub struct Asking {
 }
 
 struct Asked {
-    /// By which pipe. `None`: it has ended, and who was asked may have come back by another one (R-REQ-4).
+    /// By which pipe. `None`: it has ended, and who was asked may have come back by another one ([R-REQ-4]).
+    ///
+    /// [R-REQ-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-req-4
     pipe: Option<PipeId>,
     /// Who was at its other end.
     identity: Identity,
@@ -91,7 +93,9 @@ impl Pattern for Req {
     type State = Asking;
     type Half = Core<Self>;
 
-    /// Sends a request to the next peer. Replies to older ones are thrown away first (R-REQ-6).
+    /// Sends a request to the next peer. Replies to older ones are thrown away first ([R-REQ-6]).
+    ///
+    /// [R-REQ-6]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-req-6
     fn send(core: &mut Core<Self>, request: &mut Message) -> Poll<Result<(), Refusal>> {
         let options = &core.shared.config.options;
         let state = &mut core.state;

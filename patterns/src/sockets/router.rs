@@ -29,7 +29,7 @@ pub struct Router;
 /// `same_connection` asks for the very connection. One to a name that the application has made of bytes, as a proxy
 /// does, goes to whoever has it; `tied_names` keeps a name for who had it first. A message for nobody known, or
 /// for a peer that does not read, is dropped and counted, unless the socket is `mandatory`: then it is an error, or
-/// waits. A message without frames beside the routing id is ignored (R-ROUTER-8).
+/// waits. A message without frames beside the routing id is ignored ([R-ROUTER-8]).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -56,6 +56,8 @@ pub struct Router;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [R-ROUTER-8]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-8
 pub type RouterSocket = Socket<Router>;
 
 /// A message from or to a named peer.

@@ -25,8 +25,10 @@ impl Pattern for Sub {
     type Received = Message;
     type Send = Broadcast;
     type Recv = FairQueue;
-    /// The same topics as the sessions have, for the filter on receive (R-SUB-4): a publisher may send more
+    /// The same topics as the sessions have, for the filter on receive ([R-SUB-4]): a publisher may send more
     /// than was asked for, and sends for a while what is not wanted any more. The value counts.
+    ///
+    /// [R-SUB-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-sub-4
     type State = PrefixTrie<usize>;
     type Half = Core<Self>;
 

@@ -31,9 +31,13 @@ pub(crate) struct PeerNames {
     names: Mutex<Names>,
     /// There is only one name.
     exclusive: bool,
-    /// Names are made up, whatever peers call themselves (R-SERVER-1).
+    /// Names are made up, whatever peers call themselves ([R-SERVER-1]).
+    ///
+    /// [R-SERVER-1]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-server-1
     by_number: bool,
-    /// A newcomer takes a name from whoever has it (R-ROUTER-4).
+    /// A newcomer takes a name from whoever has it ([R-ROUTER-4]).
+    ///
+    /// [R-ROUTER-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-4
     handover: AtomicBool,
     /// A name is for the user or key that had it first.
     tied: AtomicBool,
@@ -316,7 +320,9 @@ impl PeerNames {
         PeerId::of(&self.lock().make_up())
     }
 
-    /// Keeps a name for the peer of an endpoint. `false`: it is taken (R-ROUTER-9).
+    /// Keeps a name for the peer of an endpoint. `false`: it is taken ([R-ROUTER-9]).
+    ///
+    /// [R-ROUTER-9]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-9
     pub(crate) fn reserve(&self, name: &RoutingId, origin: Origin) -> bool {
         let mut names = self.lock();
         let is_held = names.held.get(name).is_some_and(|one| !one.has_left);

@@ -1,5 +1,7 @@
 //! What a subscribing socket is interested in: shared with its sessions, because each new connection begins
-//! with the whole set (R-CONN-21), however long ago its parts were subscribed.
+//! with the whole set ([R-CONN-21]), however long ago its parts were subscribed.
+//!
+//! [R-CONN-21]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-conn-21
 
 use std::collections::BTreeMap;
 
@@ -47,7 +49,10 @@ pub(crate) fn is_subscription(message: &Message) -> bool {
 }
 
 /// Takes the frames at a message's front that are notices off, with `only_first` at most one, and gives each to `each`.
-/// From the first other one on it is the user's, whole, whatever its frames begin with (R-XPUB-8, R-XSUB-4).
+/// From the first other one on it is the user's, whole, whatever its frames begin with ([R-XPUB-8], [R-XSUB-4]).
+///
+/// [R-XPUB-8]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xpub-8
+/// [R-XSUB-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xsub-4
 pub(crate) fn take_subscriptions(
     mut message: Message,
     only_first: bool,
@@ -73,15 +78,20 @@ impl SubscriptionSet {
         self.topics.lock()
     }
 
-    /// Adds a topic and `tell`s the peers. Every subscription is told, also a repeated one (R-SUB-3).
+    /// Adds a topic and `tell`s the peers. Every subscription is told, also a repeated one ([R-SUB-3]).
+    ///
+    /// [R-SUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-sub-3
     pub(crate) fn subscribe(&self, topic: &[u8], tell: impl FnOnce(&Message)) {
         let mut topics = self.lock();
         *topics.entry(topic.into()).or_default() += 1;
         tell(&subscription_message(true, topic));
     }
 
-    /// Takes one subscription back and `tell`s the peers if it was the last one of this topic (R-SUB-3).
-    /// `false`: there was none (R-SUB-2). If it `tells_all`, the peers hear in any case.
+    /// Takes one subscription back and `tell`s the peers if it was the last one of this topic ([R-SUB-3]).
+    /// `false`: there was none ([R-SUB-2]). If it `tells_all`, the peers hear in any case.
+    ///
+    /// [R-SUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-sub-3
+    /// [R-SUB-2]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-sub-2
     pub(crate) fn unsubscribe(
         &self,
         topic: &[u8],

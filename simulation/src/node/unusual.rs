@@ -141,8 +141,10 @@ impl Actor {
         });
     }
 
-    /// An inproc connection does not come back when its binder does (R-INP-4): the application sees to it, once
+    /// An inproc connection does not come back when its binder does ([R-INP-4]): the application sees to it, once
     /// nobody restarts any more.
+    ///
+    /// [R-INP-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-inp-4
     pub(super) fn mend(&mut self) {
         let is_time = Instant::now() >= self.mend_at;
         if self.shared.inproc.is_none() || self.is_mended || !is_time {

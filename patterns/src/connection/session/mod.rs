@@ -253,7 +253,9 @@ impl Session {
     }
 
     /// Serves a peer whose name another one has: the connection stays open, and is not heard until the name is free
-    /// (R-ROUTER-3). What the peer has sent until then is in its pipe.
+    /// ([R-ROUTER-3]). What the peer has sent until then is in its pipe.
+    ///
+    /// [R-ROUTER-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-3
     pub(super) async fn wait_for_name(
         &mut self,
         shared: &Shared,

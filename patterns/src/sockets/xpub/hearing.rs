@@ -34,7 +34,9 @@ pub struct Hearing {
     pub(super) heard: VecDeque<Heard>,
     /// Who has sent what was received last.
     pub(super) sender: Option<Arc<Peer>>,
-    /// The peer whose notice was received last (R-XPUB-5).
+    /// The peer whose notice was received last ([R-XPUB-5]).
+    ///
+    /// [R-XPUB-5]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xpub-5
     pub(super) last: Option<Place>,
     /// With `manual_last_value`: the peer whose subscription was received last, and who alone gets what is sent next.
     pub(super) only: Option<Place>,
@@ -143,8 +145,10 @@ pub(super) fn is_manual(options: &Options) -> bool {
     options.manual || options.manual_last_value
 }
 
-/// Hears who has gone: such peers take their subscriptions back (R-XPUB-3), each once, when all that they said is heard;
+/// Hears who has gone: such peers take their subscriptions back ([R-XPUB-3]), each once, when all that they said is heard;
 /// at most so many at a time. Returns how much work that was; `None`: there is none.
+///
+/// [R-XPUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xpub-3
 fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
     let departure = core.sender.departing()?;
     let place = (departure.pipe, departure.identity);
