@@ -3,11 +3,12 @@
 //! Nothing is done for it on a message's way: a task looks at the sockets once each interval ([`Context::record_metrics`]),
 //! or whoever has a better moment does ([`Recorder::record`]), and gives the facade's recorder what has changed.
 //!
-//! With the crate `metrics-exporter-prometheus`, this is all:
+//! With the crate `metrics-exporter-prometheus`, this is all, and `install()` in place of `install_recorder()` serves the page
+//! as well:
 //!
 //! ```ignore
-//! metrics_exporter_prometheus::PrometheusBuilder::new().install()?; // serves http://0.0.0.0:9000/metrics
-//! let recording = Context::global().record_metrics(Duration::from_secs(5))?;
+//! let page = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?; // page.render() is what it reads
+//! let _recording = Context::global().record_metrics(Duration::from_secs(5))?;
 //! ```
 //!
 //! [`METRICS`] is the table of all metrics; `docs/metrics.md` has the same, and `docs/grafana.json` a dashboard for Grafana.

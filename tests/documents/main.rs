@@ -1,10 +1,13 @@
 //! What is written for users is true: examples run and say what they should, each rule has its test, links lead somewhere,
 //! and the book's tables of calls are complete.
 
+mod blocks;
 mod book;
 mod calls;
 mod examples;
+mod figures;
 mod front_page;
 mod links;
 mod rule_links;
 mod rules;
+mod samples;

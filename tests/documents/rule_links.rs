@@ -71,7 +71,7 @@ fn every_rule_has_a_place_that_links_lead_to() {
 }
 
 /// The sources of which documentation is made.
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     let root = root();
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])

@@ -1,0 +1,149 @@
+//! A figure that is quoted in a text from a table that a script has written is the one that stands in the table. After the
+//! script has run again, the texts are written anew by
+//! `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test documents figures`.
+
+use std::fs;
+
+use crate::links::root;
+
+const SCALE: &str = "docs/scale/scale.md";
+
+/// A sentence of a page, with `{}` where figures stand, and the cells that they are: file, table (what stands in the corner),
+/// row, column.
+struct Quote {
+    page: &'static str,
+    text: &'static str,
+    cells: &'static [[&'static str; 4]],
+}
+
+const RESIDENT: &str = "resident memory for each idle peer, KiB";
+const HEAP: &str = "heap for each idle peer, KiB";
+const CONNECTED: &str = "time to connect all and answer each once, s";
+const DELIVERED: &str = "deliveries of 64 bytes, per s";
+const MATCHED: &str = "CPU time to publish a message that matches none, ns";
+const TOPICS: &str = "memory of the publisher, MiB";
+const README: &str = "memory for each of 1,000 peers, KiB";
+
+const QUOTES: [Quote; 4] = [
+    Quote {
+        page: "docs/reliability.md",
+        text: "with 10,000 idle peers a ROUTER has {} KiB of heap for each, and the process {} KiB of resident memory \
+               (libzmq {}); all of them were accepted and answered in {} s ({}); {} deliveries a second reach 1,000 \
+               subscribers ({}); that none of a million topics matches a message is found in {} ns of CPU time, \
+               publishing included ({}).",
+        cells: &[
+            [SCALE, HEAP, "purezmq", "10000"],
+            [SCALE, RESIDENT, "purezmq", "10000"],
+            [SCALE, RESIDENT, "libzmq", "10000"],
+            [SCALE, CONNECTED, "purezmq", "10000"],
+            [SCALE, CONNECTED, "libzmq", "10000"],
+            [SCALE, DELIVERED, "purezmq", "1000"],
+            [SCALE, DELIVERED, "libzmq", "1000"],
+            [SCALE, MATCHED, "purezmq", "1000000"],
+            [SCALE, MATCHED, "libzmq", "1000000"],
+        ],
+    },
+    Quote {
+        page: "SECURITY.md",
+        text: "| {} KiB each at rest (libzmq {}) |",
+        cells: &[
+            [SCALE, RESIDENT, "purezmq", "10000"],
+            [SCALE, RESIDENT, "libzmq", "10000"],
+        ],
+    },
+    Quote {
+        page: "SECURITY.md",
+        text: "| {} MiB (libzmq {}); no send stands still",
+        cells: &[
+            [SCALE, TOPICS, "purezmq", "1000000"],
+            [SCALE, TOPICS, "libzmq", "1000000"],
+        ],
+    },
+    Quote {
+        page: "docs/performance.md",
+        text: "a small read buffer, {} KiB together ([of 1,000 peers]",
+        cells: &[["README.md", "", README, "PureZMQ"]],
+    },
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The cells of a table's row.
+fn cells(line: &str) -> Option<Vec<&str>> {
+    let line = line.strip_prefix('|')?.strip_suffix('|')?;
+    Some(
+        line.split('|')
+            .map(|cell| cell.trim().trim_matches('*'))
+            .collect(),
+    )
+}
+
+/// The figure in a table of a page.
+fn figure([file, table, row, column]: [&str; 4]) -> String {
+    let page = read(file);
+    let mut at = None;
+    for line in page.lines() {
+        let Some(cells) = cells(line) else {
+            at = None;
+            continue;
+        };
+        if at.is_none() && cells[0] == table {
+            at = cells.iter().position(|cell| *cell == column);
+        } else if let Some(at) = at.filter(|_| cells[0] == row) {
+            return cells[at].to_owned();
+        }
+    }
+    panic!("{file} has no table {table:?} with row {row:?} and column {column:?}");
+}
+
+/// Where a page has a sentence, whatever figures stand in it: the whole of it.
+fn quoted<'a>(page: &'a str, text: &str) -> Option<&'a str> {
+    /// More than any figure has.
+    const LONGEST: usize = 12;
+    let mut parts = text.split("{}");
+    let first = parts.next()?;
+    let rest: Vec<_> = parts.collect();
+    page.match_indices(first).find_map(|(start, _)| {
+        let mut end = start + first.len();
+        for part in &rest {
+            let gap = page[end..].find(part).filter(|gap| *gap <= LONGEST)?;
+            end += gap + part.len();
+        }
+        Some(&page[start..end])
+    })
+}
+
+#[test]
+fn figures_in_texts_are_those_of_the_tables() {
+    let mut wrong = Vec::new();
+    for Quote { page, text, cells } in QUOTES {
+        let mut parts = text.split("{}");
+        let mut right = parts.next().expect("a text").to_owned();
+        for (part, cell) in parts.zip(cells) {
+            right += &figure(*cell);
+            right += part;
+        }
+        assert_eq!(text.matches("{}").count(), cells.len(), "{text}");
+        let whole = read(page);
+        let Some(written) = quoted(&whole, text) else {
+            wrong.push(format!("{page} does not say: {right}"));
+            continue;
+        };
+        if written == right {
+            continue;
+        }
+        if std::env::var_os("PUREZMQ_WRITE_DOCS").is_some() {
+            let whole = whole.replacen(written, &right, 1);
+            fs::write(root().join(page), whole).expect("a page");
+        } else {
+            wrong.push(format!("{page} says {written}\n  instead of {right}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\nwrite them with PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test documents figures",
+        wrong.join("\n")
+    );
+}
