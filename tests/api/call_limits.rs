@@ -328,6 +328,7 @@ async fn what_is_passed_over_does_not_begin_a_limit_anew() {
     let coming = |name: &'static str| async move {
         let mut dealers = Vec::new();
         loop {
+            // Before the limit is over, by the paused clock.
             tokio::time::sleep(SHORT / 2).await;
             let mut dealer = DealerSocket::new();
             dealer.connect(name).unwrap();

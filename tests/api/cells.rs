@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::events::connected;
 use common::place::{Place, Role, Transport};
-use common::within;
+use common::{until, within};
 use purezmq::SocketType::{
     Channel, Client, Dealer, Dish, Gather, Pair, Peer, Pub, Pull, Push, Radio, Rep, Req, Router,
     Scatter, Server, Sub, XPub, XSub,
@@ -290,16 +290,6 @@ impl Joined {
     pub(crate) fn counts(&self) -> Counts {
         Counts::of(&self.before, &self.sender.stats())
     }
-}
-
-/// Waits until something is so. What tells of it may come from another thread, without a wake-up.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    within(what, async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
 }
 
 /// Numbered, and longer than all buffers together when there are several.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::place::{Place, Transport};
-use common::within;
+use common::{until, within};
 use purezmq::{AnySocket, Context, DealerSocket, PullSocket, PushSocket, SendError};
 
 const LIMIT: Duration = Duration::from_millis(20);
@@ -97,12 +97,7 @@ async fn sockets_that_begin_while_the_context_closes_end() {
         for peer in peers {
             all.push(within("a peer", peer).await.expect("no panic"));
         }
-        let nothing_runs = async {
-            while metrics.num_alive_tasks() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        within("all tasks", nothing_runs).await;
+        until("all tasks", || metrics.num_alive_tasks() == 0).await;
         drop(all);
     }
 }

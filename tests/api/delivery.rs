@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::events::{connected, ended, event};
 use common::place::{Place, Transport};
-use common::within;
+use common::{until, within};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{
     AnySocket, Context, DealerSocket, DisconnectReason, Endpoint, Message, MonitorEventKind,
@@ -76,15 +76,6 @@ async fn send(sender: &mut AnySocket, numbers: std::ops::Range<usize>) {
         };
         within("sent", sent).await;
     }
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    within(what, async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
 }
 
 fn number(message: &Message) -> usize {
@@ -217,6 +208,7 @@ async fn what_a_peer_sent_before_it_went_is_read_though_writing_to_it_fails() {
                 })
                 .await;
                 within("closed", sender.close()).await;
+                // Writing fails sooner or later, and tells nobody: what came has to be there whenever it does.
                 for _ in 0..20 {
                     let _ = receiver.try_send("to nobody");
                     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -322,6 +314,7 @@ async fn what_is_sent_after_the_peer_has_gone_waits_for_the_next() {
             ended(&mut monitor).await;
             let mut next = receiver(receives, &context);
             within("the address", async {
+                // Nothing tells that the system has freed it.
                 while next.bind(&endpoint).await.is_err() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }

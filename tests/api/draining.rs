@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::libzmq::Libzmq;
-use common::within;
+use common::{until, within};
 use purezmq::options::{OptionId, Options};
 use purezmq::security::Security;
 use purezmq::{
@@ -62,15 +62,6 @@ async fn rest_of(socket: &mut AnySocket, ahead: &Semaphore) -> Vec<usize> {
 /// A place that stays while nobody is bound to it.
 fn in_directory(directory: &tempfile::TempDir, number: usize) -> String {
     format!("ipc://{}/{number}", directory.path().display())
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    within(what, async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
 }
 
 /// Sends all numbers, wherever it is told to connect to meanwhile.

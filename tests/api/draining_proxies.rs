@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::events::connected;
-use common::within;
+use common::{until, within};
 use purezmq::{
     DealerSocket, Proxy, ProxyEnd, ProxyHandle, PubSocket, PullSocket, PushSocket, RecvError,
     RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, blocking,
@@ -95,12 +95,10 @@ async fn what_was_asked_is_answered_and_the_others_wait() {
             })
         })
         .collect();
-    let busy = async {
-        while broker.handle.statistics().frontend.messages_out < 1000 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    within("they are busy", busy).await;
+    until("they are busy", || {
+        broker.handle.statistics().frontend.messages_out >= 1000
+    })
+    .await;
     broker.handle.drain(LONG);
     broker.ended().await;
     for client in clients {
@@ -119,13 +117,8 @@ async fn no_answer_is_waited_for_of_a_worker_that_went() {
     client.send(["", "question"]).await.unwrap();
     assert_eq!(within("asked", worker.recv()).await.unwrap(), "question");
     broker.handle.drain(LONG);
-    within("it hears", async {
-        while client.try_send(["", "another"]).is_ok() {
-            // Those that went before it heard go with the worker, too.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    // Those that went before it heard go with the worker, too.
+    until("it hears", || client.try_send(["", "another"]).is_err()).await;
     assert!(!broker.running.is_finished());
     drop(worker);
     let (clients, _workers) = within("it ends", broker.running).await.unwrap();

@@ -236,6 +236,7 @@ async fn who_does_not_read_does_not_judge() {
         connected(&mut monitor).await;
         peer.send(&[ping, b"\x00\x01a\x00\x01b\x00\x01c"].concat())
             .await;
+        // That it is not noticed meanwhile is what is asserted.
         sleep(5 * INTERVAL).await;
         assert_unbroken(&mut monitor, "while the pipe was full");
         for expected in ["a", "b", "c"] {

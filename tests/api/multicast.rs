@@ -141,6 +141,7 @@ async fn play(count: usize) -> Option<Vec<Heard>> {
     let ending = async {
         for number in 0.. {
             radio.send_to(END, number.to_string()).await.expect("send");
+            // Said until all have heard it: a datagram may be lost.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

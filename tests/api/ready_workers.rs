@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::events::connected;
 use common::raw::{RawPeer, short_frame};
-use common::within;
+use common::{until, within};
 use purezmq::{
     Broker, BrokerHandle, CloseReport, DealerSocket, Endpoint, Message, RecvError, ReqSocket,
     Routed, RouterSocket, blocking,
@@ -50,12 +50,10 @@ impl Running {
     }
 
     async fn until_ready(&self, workers: usize) {
-        let ready = async {
-            while self.handle.statistics().ready != workers {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        within("they are ready", ready).await;
+        until("they are ready", || {
+            self.handle.statistics().ready == workers
+        })
+        .await;
     }
 
     /// Drains it: nothing may be left.
@@ -280,12 +278,10 @@ async fn it_drains_under_load_without_losing_a_request() {
             })
         })
         .collect();
-    let busy = async {
-        while broker.handle.statistics().traffic.frontend.messages_out < 500 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    within("they are busy", busy).await;
+    until("they are busy", || {
+        broker.handle.statistics().traffic.frontend.messages_out >= 500
+    })
+    .await;
     broker.drained().await;
     for client in clients {
         within("all are answered", client).await.unwrap();
@@ -321,12 +317,7 @@ async fn it_is_steered_as_a_proxy_is() {
     assert_eq!(within("answered", client.recv()).await.unwrap(), "answer");
     // Nobody asked for that.
     answer(&mut worker, &request, "again").await;
-    let unasked = async {
-        while handle.statistics().unasked == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    within("it is counted", unasked).await;
+    until("it is counted", || handle.statistics().unasked > 0).await;
     // With a worker that never answers, the limit ends it.
     client.send("question").await.unwrap();
     taken(&mut worker).await;

@@ -27,6 +27,7 @@ async fn a_server_that_restarts_is_asked_again() {
     first.close().await;
     let mut second = RepSocket::new();
     within("the address is free", async {
+        // Nothing tells that the system has freed it.
         while second.bind(&endpoint).await.is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

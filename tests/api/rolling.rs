@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::place::{Place, Transport};
-use common::within;
+use common::{until, within};
 use purezmq::{CloseReport, DealerSocket, Proxy, RepSocket, ReqSocket, RouterSocket};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
@@ -139,10 +139,8 @@ impl Ledger {
     /// Waits until so many more have been answered.
     async fn goes_on(&self, more: usize) {
         let wanted = self.answered.load(Ordering::Relaxed) + more;
-        within("traffic goes on", async {
-            while self.answered.load(Ordering::Relaxed) < wanted {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+        until("traffic goes on", || {
+            self.answered.load(Ordering::Relaxed) >= wanted
         })
         .await;
     }

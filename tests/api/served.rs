@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use common::within;
+use common::{until, within};
 use futures::future::join_all;
 use purezmq::serve::{Server, ServerError, ServerHandle, ServerReport, Serves};
 use purezmq::{
@@ -129,12 +129,7 @@ async fn no_more_calls_are_made_at_once_than_may_be() {
     let all = tokio::spawn(join_all(
         (0..50).map(|number| requester.request(number.to_string())),
     ));
-    within("three are made", async {
-        while handle.statistics().under_way < 3 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until("three are made", || handle.statistics().under_way >= 3).await;
     held.gate().add_permits(50);
     for (number, answer) in within("all", all).await.unwrap().into_iter().enumerate() {
         assert_eq!(answer.unwrap(), number.to_string());
@@ -178,10 +173,8 @@ async fn draining_under_load_loses_nothing() {
     let asking: Vec<_> = asking.collect();
     // Replaced while it is asked, three times.
     for replaced in 1..=3 {
-        within("some are done", async {
-            while done.load(Ordering::SeqCst) < replaced * 500 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+        until("some are done", || {
+            done.load(Ordering::SeqCst) >= replaced * 500
         })
         .await;
         let new = serve(RouterSocket::new()).await;
@@ -209,12 +202,7 @@ async fn draining_ends_at_its_limit() {
     let running = tokio::spawn(server.run());
     let requester = requester(&endpoint);
     let asked = tokio::spawn(requester.request("question"));
-    within("it is taken", async {
-        while handle.statistics().under_way == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until("it is taken", || handle.statistics().under_way > 0).await;
     handle.drain(Duration::from_millis(20));
     let report = within("it ends", running).await.unwrap().unwrap();
     assert_eq!(report.unanswered, 1);

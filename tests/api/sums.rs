@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::events::{connected, event};
 use common::place::Role;
-use common::within;
+use common::{until, within};
 use futures::StreamExt;
 use purezmq::SocketType::{
     Channel, Client, Dealer, Pair, Peer, Pub, Push, Radio, Rep, Req, Router, Scatter, Server, Sub,
@@ -16,7 +16,7 @@ use purezmq::{AnySocket, Context, Message, MonitorEventKind as Kind, SocketType}
 
 use super::cells::{
     Cell, Counts, Home, Joined, PAIRINGS, REQUESTS, WAYS, Way, addressed, count, count_more, named,
-    open, send, settled, until,
+    open, send, settled,
 };
 
 const SENT: usize = 10;

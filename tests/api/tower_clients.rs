@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::requests::{ANY_PORT, SHORT, taken};
-use common::within;
+use common::{until, within};
 use futures::future::join_all;
 use purezmq::{DealerSocket, Endpoint, Message, RepSocket, RequestError, Requester, RouterSocket};
 use tower::balance::p2c::Balance;
@@ -95,12 +95,7 @@ async fn a_timeout_layer_cancels() {
     assert!(asked.unwrap_err().is::<tower::timeout::error::Elapsed>());
     let request = taken(&mut router).await;
     router.send(request.respond("late")).await.unwrap();
-    within("it is counted", async {
-        while requester.statistics().late == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until("it is counted", || requester.statistics().late > 0).await;
     assert_eq!(requester.statistics().cancelled, 1);
 }
 

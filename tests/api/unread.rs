@@ -1,13 +1,11 @@
 //! What nobody reads is not kept: what is sent to a socket that never receives, to a half that is alone, and what peers
 //! leave that have gone.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use common::events::{connected, ended};
 use common::place::{Place, Transport};
 use common::raw::{RawPeer, short_frame};
-use common::within;
+use common::{until, within};
 use purezmq::SocketType::{
     Channel, Client, Dealer, Gather, Pair, Pull, Push, Router, Scatter, Server, XSub,
 };
@@ -17,16 +15,6 @@ use purezmq::{AnySocket, Context, DealerSocket, Message, PairSocket, SocketType}
 
 /// More than a pipe holds by default.
 const MANY: usize = 3000;
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    within(what, async {
-        while !done() {
-            // The counters tell nobody that they have changed.
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
-}
 
 fn open(socket_type: SocketType, chosen: &[(&str, Value)]) -> AnySocket {
     let mut options = Options::of(socket_type);

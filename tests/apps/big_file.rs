@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::time::Duration;
 
 use common::example::{Example, Folder};
-use common::within;
+use common::until;
 
 const NAME: &str = "big_file";
 
@@ -61,10 +60,8 @@ async fn memory_is_flat_and_what_went_with_a_worker_is_handed_out_again() {
     let sink = Example::app(NAME, &["sink", &results, &wishes, &copy]);
     let first = Example::app(NAME, &["worker", &work, &results]);
     let second = Example::app(NAME, &["worker", &work, &results]);
-    within("a quarter of the file", async {
-        while std::fs::metadata(&copy).map_or(0, |copy| copy.len()) < SIZE as u64 / 4 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("a quarter of the file", || {
+        std::fs::metadata(&copy).map_or(0, |copy| copy.len()) >= SIZE as u64 / 4
     })
     .await;
     first.kill().await;

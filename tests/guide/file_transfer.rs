@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use common::example::{Example, Folder};
-use common::within;
+use common::{until, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -114,10 +113,8 @@ async fn a_client_that_was_killed_goes_on_where_it_was() {
     let relayed = format!("tcp://127.0.0.1:{port}");
     let client = Example::start(NAME, &["client", &relayed, "file", &copy]);
     within("the middle", hung).await.unwrap();
-    within("the first bytes in the file", async {
-        while std::fs::metadata(&copy).map_or(0, |file| file.len()) == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    until("the first bytes in the file", || {
+        std::fs::metadata(&copy).map_or(0, |file| file.len()) > 0
     })
     .await;
     client.kill().await;

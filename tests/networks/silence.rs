@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::events::connected;
 use common::libzmq::Told;
-use common::within;
+use common::{until, within};
 use purezmq::{DisconnectReason, MonitorEventKind, PullSocket, PushSocket};
 use tokio::time::{sleep, timeout};
 
@@ -241,12 +241,7 @@ async fn keep_alive_notices_a_silent_cut_of_an_idle_connection() {
     });
     let [(_tuned, monitor), (_plain, plain_monitor)] = sockets.await;
     // What is not acknowledged yet is sent again and again, and keep-alive has to wait for that.
-    within("all is acknowledged", async {
-        while !network.host(US).has_sent_all() {
-            sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("all is acknowledged", || network.host(US).has_sent_all()).await;
     network.cut(US);
     let since = Instant::now();
     let noticed = network.host(US).spawn(ended(monitor));

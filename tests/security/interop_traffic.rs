@@ -161,6 +161,7 @@ async fn heartbeats_go_on_in_the_encrypted_channel() {
             let number = number.to_string();
             ours.send(number.as_str()).await.unwrap();
             assert_eq!(theirs.recv(1).await, one(&number));
+            // Longer than the interval.
             tokio::time::sleep(Duration::from_millis(35)).await;
         }
         theirs.send(&[text("still here")]).await;

@@ -1,9 +1,7 @@
 //! CLIENT, SERVER, RADIO, DISH, CHANNEL and PEER with PLAIN and CURVE: who is let in, as whom, and that what is joined
 //! arrives though it is sealed.
 
-use std::time::Duration;
-
-use common::within;
+use common::{until, within};
 use purezmq::options::Options;
 use purezmq::security::{CurveKeys, KeyPair, PlainUsers, Security};
 use purezmq::{Addressed, AnySocket, Context, Message, MonitorEventKind, SocketType};
@@ -32,12 +30,7 @@ async fn say(sender: &mut AnySocket, receiver: &mut AnySocket, endpoint: &purezm
     match sender.socket_type() {
         SocketType::Radio => {
             sender.connect(endpoint).expect("connect");
-            within("a group", async {
-                while sender.subscriber_count() == 0 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            })
-            .await;
+            until("a group", || sender.subscriber_count() > 0).await;
             message.push_front("group");
         }
         SocketType::Server | SocketType::Peer => {

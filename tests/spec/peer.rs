@@ -135,6 +135,7 @@ async fn with_immediate_the_number_is_somebodys_once_it_is_connected() {
     within("a connection", async {
         while let Err(error) = there.send_to(id, "hello").await {
             assert!(matches!(error, SendError::Unroutable { .. }), "{error:?}");
+            // Asked again: that `send_to` is refused until then is what is tested.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::raw::{RawPeer, short_frame};
-use common::within;
+use common::{until, within};
 use purezmq::blocking;
 use purezmq::error::GroupError;
 use purezmq::{
@@ -179,12 +179,7 @@ async fn what_is_left_does_not_come_any_more() {
         assert_eq!(recv(&mut dish).await, ("b", "next"));
         assert_eq!(dish.stats().dropped.discarded, 10);
         dish.leave("b").expect("leave");
-        within("nobody", async {
-            while radio.subscriber_count() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        until("nobody", || radio.subscriber_count() == 0).await;
         // And it is not even sent.
         radio.send_to("b", "never").await.expect("send");
         assert_eq!(dish.try_recv(), Err(RecvError::Empty));
@@ -368,6 +363,7 @@ async fn what_peers_join_is_bounded_as_subscriptions_are() {
         never = async {
             loop {
                 radio.wait_for_subscribers(1).await;
+                // It hears what they say when it sends, so it sends, at a pace that leaves room for others.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 radio.send_to("nobody", "").await.expect("send");
             }
@@ -393,12 +389,7 @@ async fn as_values_they_bear_the_group_in_front() {
     );
     let endpoint = radio.bind(ANY_PORT).await.expect("bind");
     dish.connect(&endpoint).expect("connect");
-    within("it", async {
-        while radio.subscriber_count() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until("it", || radio.subscriber_count() > 0).await;
     radio.send(["a", "it"]).await.expect("send");
     let message = within("it", dish.recv()).await.expect("recv");
     assert_eq!(message, Message::from(["a", "it"]));

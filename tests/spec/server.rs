@@ -181,6 +181,7 @@ async fn who_has_gone_is_nobody_and_its_number_is_not_given_to_another() {
                 if let Err(SendError::Unroutable { .. }) = server.send_to(gone, "it").await {
                     break;
                 }
+                // Asked again: a SERVER hears of the end when it sends.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

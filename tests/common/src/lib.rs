@@ -43,3 +43,16 @@ pub fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Outpu
         }
     }
 }
+
+/// Waits until something is so of which nothing tells: counters that change, a descriptor that is closed. What is told is
+/// waited for as an event.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    // Often enough that nobody notices, seldom enough that others run meanwhile.
+    const PAUSE: Duration = Duration::from_millis(1);
+    within(what, async move {
+        while !is_so() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    })
+}

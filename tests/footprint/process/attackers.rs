@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::raw::{greeting, ready};
-use common::within;
+use common::until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -89,10 +89,8 @@ fn the_attackers() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
-        within("two thousand connections", async {
-            while connected.load(Ordering::Relaxed) < ATTACKERS {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        until("two thousand connections", || {
+            connected.load(Ordering::Relaxed) >= ATTACKERS
         })
         .await;
         println!("all have connected");
