@@ -6,7 +6,7 @@ use common::events::connected;
 use common::libzmq::Told;
 use common::{until, within};
 use purezmq::{DisconnectReason, MonitorEventKind, PullSocket, PushSocket};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{LIBZMQ, OTHERS, SLACK, US, assert_between, ended};
 use crate::hosts::{Network, address};
