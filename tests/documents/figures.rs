@@ -109,10 +109,21 @@ fn quoted<'a>(page: &'a str, text: &str) -> Option<&'a str> {
         let mut end = start + first.len();
         for part in &rest {
             let gap = page[end..].find(part).filter(|gap| *gap <= LONGEST)?;
+            // What stands there is one figure, and no end of a cell.
+            if page[end..end + gap].contains('|') {
+                return None;
+            }
             end += gap + part.len();
         }
         Some(&page[start..end])
     })
+}
+
+#[test]
+fn a_sentence_is_found_whatever_its_figures_are() {
+    let row = "| 65,536 | 6.2 KiB each | 7 KiB each |";
+    assert_eq!(quoted(row, "| {} KiB each |"), Some("| 6.2 KiB each |"));
+    assert_eq!(quoted(row, "| {} MiB each |"), None);
 }
 
 #[test]
