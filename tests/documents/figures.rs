@@ -1,5 +1,5 @@
-//! A figure that is quoted in a text from a table that a script has written is the one that stands in the table. After the
-//! script has run again, the texts are written anew by
+//! A figure that is quoted in a text from a table that a script has written is the one that stands in the table, and versions
+//! are those of the packages. After the script has run again, the texts are written anew by
 //! `PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test documents figures`.
 
 use std::fs;
@@ -157,4 +157,22 @@ fn figures_in_texts_are_those_of_the_tables() {
         "{}\nwrite them with PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test documents figures",
         wrong.join("\n")
     );
+}
+
+#[test]
+fn versions_in_texts_are_those_of_the_packages() {
+    let (version, rust) = (env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION"));
+    let (minor, _) = version.rsplit_once('.').expect("three numbers");
+    for (page, said) in [
+        ("README.md", format!("Version {minor}")),
+        ("README.md", format!("Rust {rust} or newer")),
+        ("book/src/start.md", format!("Rust {rust} or newer")),
+        (
+            "docs/metrics.md",
+            format!("purezmq = {{ version = \"{minor}\""),
+        ),
+        ("docs/release.md", format!("git tag -s v{version}")),
+    ] {
+        assert!(read(page).contains(&said), "{page} does not say {said:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! What is written for users is true: examples run and say what they should, each rule has its test, links lead somewhere,
-//! and the book's tables of calls are complete.
+//! What is written for users is true: examples run and say what they should, code compiles, figures are those of their tables,
+//! each rule has its test and is a link, links lead somewhere, and the book's tables of calls are complete.
 
 mod blocks;
 mod book;
