@@ -18,11 +18,22 @@ pub(super) fn buffers(socket: &Socket, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets what applies to TCP, on a listening, connecting or connected socket.
+/// Sets what applies to TCP, on a listening or connected socket.
 pub(super) fn tcp(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
+    tcp_stream(socket, options)?;
+    tcp_connecting(socket, ipv6, options)
+}
+
+/// Sets what applies to what goes through a connection: for one that is made, since most attempts to make one may fail.
+pub(super) fn tcp_stream(socket: &Socket, options: &Options) -> io::Result<()> {
     // Batches are written whole: there is nothing for Nagle's algorithm to wait for.
     socket.set_tcp_nodelay(true)?;
     unsent(socket, options);
+    Ok(())
+}
+
+/// Sets what applies to the making of a connection as well.
+pub(super) fn tcp_connecting(socket: &Socket, ipv6: bool, options: &Options) -> io::Result<()> {
     keepalive(socket, options)?;
     if let Some(limit) = options.tcp_user_timeout {
         user_timeout(socket, limit)?;

@@ -3,12 +3,11 @@
 use std::future::Future;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::adopt::{Adopt, nameless};
 #[cfg(feature = "socks")]
@@ -307,16 +306,9 @@ async fn dial(
 ) -> Result<TcpStream, ConnectFailure> {
     let failed = |error| ConnectFailure::io(target, error);
     let socket = prepare(target, source, options).map_err(failed)?;
-    let mut connecting = pin!(TcpSocket::from_std_stream(socket.into()).connect(target));
-    let mut told = false;
-    let connected = std::future::poll_fn(|cx| {
-        let polled = connecting.as_mut().poll(cx);
-        if polled.is_pending() && !std::mem::replace(&mut told, true) {
-            delayed();
-        }
-        polled
-    });
-    let stream = connected.await.map_err(failed)?;
+    let stream = establish(socket, target, delayed).await.map_err(failed)?;
+    // What fails now is a connection that is dead, and its session will see that.
+    let _ = sockopt::tcp_stream(&SockRef::from(&stream), options);
     let own = stream.local_addr().map_err(failed)?;
     // While nobody listens at a port of the ephemeral range, the system may choose that very
     // port for us, and TCP's simultaneous open connects the socket to itself.
@@ -328,7 +320,44 @@ async fn dial(
     Ok(stream)
 }
 
-/// A socket with its options set, bound to the source if there is one.
+/// Connects a socket.
+async fn establish(
+    socket: Socket,
+    target: SocketAddr,
+    delayed: &(dyn Fn() + Sync),
+) -> io::Result<TcpStream> {
+    let begun = socket.connect(&target.into());
+    let is_connected = begun.is_ok();
+    if let Err(error) = begun {
+        if !is_under_way(&error) {
+            return Err(error);
+        }
+        delayed();
+        // Where nobody listens on this machine, that is known already: it costs no turn of the runtime.
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    if !is_connected {
+        stream.writable().await?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+    }
+    Ok(stream)
+}
+
+/// Returns whether an attempt to connect goes on.
+fn is_under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_begun = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS);
+    #[cfg(not(unix))]
+    let is_begun = false;
+    is_begun || error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// A socket with the options set that matter before it is connected, bound to the source if there is one.
 fn prepare(
     target: SocketAddr,
     source: Option<&SocketAddr>,
@@ -336,7 +365,7 @@ fn prepare(
 ) -> io::Result<Socket> {
     let socket = socket(target)?;
     sockopt::buffers(&socket, options)?;
-    sockopt::tcp(&socket, target.is_ipv6(), options)?;
+    sockopt::tcp_connecting(&socket, target.is_ipv6(), options)?;
     sockopt::device(&socket, options)?;
     if let Some(source) = source {
         #[cfg(not(windows))]

@@ -290,6 +290,30 @@ async fn a_peer_that_does_not_answer_times_out() {
     panic!("the backlog never filled");
 }
 
+/// An endpoint that dials where nobody listens costs its runtime no turn.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn that_nobody_listens_on_this_machine_is_known_at_once() {
+    let target = endpoint(&format!("tcp://127.0.0.1:{}", free_port()));
+    let (options, told) = (
+        Options::default(),
+        std::sync::atomic::AtomicBool::new(false),
+    );
+    let delayed = || told.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut connecting = pin!(connect(&target, &options, &delayed));
+    let polled = connecting
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Err(failure)) = polled else {
+        panic!("it is not known yet");
+    };
+    assert!(failure.is_refused(), "{failure}");
+    assert!(
+        told.load(std::sync::atomic::Ordering::Relaxed),
+        "monitors hear of an attempt that takes its time"
+    );
+}
+
 #[tokio::test]
 async fn a_connection_to_itself_is_a_refusal() {
     let port = free_port();
