@@ -5,8 +5,8 @@
 //! hub.rs      the one socket that is measured, ours or libzmq's, in a process of its own
 //! crowd.rs    its many peers: always ours, so that both hubs have the same
 //! inproc.rs   pairs within one process
-//! sweeps.rs   what one costs among many, within one process
-//! report.rs   tables, plots, goals
+//! sweeps/     what one costs among many, within one process
+//! report.rs   tables, plots, goals; report/: the verdicts of the sweeps
 //! ```
 
 mod crowd;
@@ -15,6 +15,7 @@ mod inproc;
 mod report;
 mod sweeps;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +26,7 @@ use purezmq_endurance::Failure;
 use purezmq_endurance::child::Child;
 
 use crate::report::Report;
-use crate::sweeps::{SWEEPS, Sweep};
+use crate::sweeps::{CLOCK, SWEEPS, Sweep};
 
 /// Counts what this process has allocated, for `heap` reports.
 #[global_allocator]
@@ -35,15 +36,22 @@ static HEAP: PeakAlloc = PeakAlloc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Who {
     Purezmq,
+    /// In a runtime with two workers.
+    Workers,
     Libzmq,
 }
 
+/// All of them.
+const ALL: [Who; 3] = [Who::Purezmq, Who::Workers, Who::Libzmq];
+
+/// One runtime, and the other implementation.
 const BOTH: [Who; 2] = [Who::Purezmq, Who::Libzmq];
 
 impl Who {
     fn name(self) -> &'static str {
         match self {
             Who::Purezmq => "purezmq",
+            Who::Workers => "workers",
             Who::Libzmq => "libzmq",
         }
     }
@@ -84,7 +92,11 @@ enum Part {
     /// Pairs within the process.
     Inproc { who: Who, pairs: usize },
     /// What one costs among so many.
-    Sweep { sweep: Sweep, number: usize },
+    Sweep {
+        who: Who,
+        sweep: Sweep,
+        number: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -96,11 +108,7 @@ fn main() -> ExitCode {
             role,
             port,
         }) => block_on(hub::ours(*role, *port)),
-        Some(Part::Hub {
-            who: Who::Libzmq,
-            role,
-            port,
-        }) => hub::libzmq(*role, *port),
+        Some(Part::Hub { who: _, role, port }) => hub::libzmq(*role, *port),
         Some(Part::Crowd {
             role,
             endpoint,
@@ -111,11 +119,12 @@ fn main() -> ExitCode {
             who: Who::Purezmq,
             pairs,
         }) => block_on(inproc::ours(*pairs)),
-        Some(Part::Inproc {
-            who: Who::Libzmq,
-            pairs,
-        }) => inproc::libzmq(*pairs),
-        Some(Part::Sweep { sweep, number }) => block_on(sweeps::run(*sweep, *number)),
+        Some(Part::Inproc { who: _, pairs }) => inproc::libzmq(*pairs),
+        Some(Part::Sweep { who, sweep, number }) => match who {
+            Who::Purezmq => block_on(sweeps::run(*sweep, *number)),
+            Who::Workers => workers().and_then(|all| all.block_on(sweeps::run(*sweep, *number))),
+            Who::Libzmq => sweeps::run_libzmq(*sweep, *number),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -133,16 +142,22 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     runtime.block_on(work)
 }
 
+/// A runtime with two workers, beside the application's own thread.
+fn workers() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(2).enable_all().build()?)
+}
+
 /// Measures one side with one number.
 type Measure = fn(&mut Report, Who, usize) -> Result<(), Failure>;
 
-/// Powers of ten up to `last`, which need not be one, and of all these those up to `most`.
+/// Powers of ten up to `last`, which need not be one, with a tenth of it, and of all these those up to `most`.
 fn up_to(most: usize, last: usize) -> impl Iterator<Item = usize> {
-    (0..7)
-        .map(|power| 10_usize.pow(power))
-        .filter(move |number| *number < last)
-        .chain([last])
-        .filter(move |number| *number <= most)
+    let powers = (0..7).map(|power| 10_usize.pow(power));
+    let numbers: BTreeSet<_> = powers.chain([last / 10, last]).collect();
+    numbers
+        .into_iter()
+        .filter(move |number| (1..=last.min(most)).contains(number))
 }
 
 fn measure(args: &Args) -> Result<(), Failure> {
@@ -169,11 +184,19 @@ fn measure(args: &Args) -> Result<(), Failure> {
     }
     if args.only.is_empty() || args.only.iter().any(|only| only == "sweeps") {
         for (sweep, name, last) in SWEEPS {
+            let value = sweep.to_possible_value().ok_or("a sweep with a name")?;
             for number in up_to(args.most, last) {
-                bar.set_message(format!("{name} with {number}"));
-                let value = sweep.to_possible_value().ok_or("a sweep with a name")?;
-                let mut child = Child::start(&["sweep", value.get_name(), &number.to_string()])?;
-                report.add(name, Who::Purezmq, number, child.value(name)?);
+                for who in ALL {
+                    if who == Who::Libzmq && !sweeps::can_follow(sweep, number) {
+                        continue;
+                    }
+                    bar.set_message(format!("{name}: {} with {number}", who.name()));
+                    let number_text = number.to_string();
+                    let mut child =
+                        Child::start(&["sweep", who.name(), value.get_name(), &number_text])?;
+                    report.add(name, who, number, child.value(name)?);
+                    report.clock(name, who, number, child.value(CLOCK)?);
+                }
             }
         }
     }

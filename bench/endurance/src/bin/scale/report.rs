@@ -9,10 +9,15 @@ use purezmq_endurance::Failure;
 use purezmq_endurance::plot::{self, Curve, Panel};
 use rustix::process::{Resource, getrlimit};
 
-use crate::{BOTH, Who};
+use crate::{ALL, Who};
+
+mod verdicts;
 
 /// A quantity: its name here, its title with the unit, and what it grows with.
 type Quantity = (&'static str, &'static str);
+
+/// The part with the sweeps, whose growth is told with their verdicts.
+const SWEPT: &str = "sweeps";
 
 const PLOTS: [(&str, &str, &[Quantity]); 6] = [
     (
@@ -73,12 +78,12 @@ const PLOTS: [(&str, &str, &[Quantity]); 6] = [
         )],
     ),
     (
-        "sweeps",
+        SWEPT,
         "others around, both ends in one process",
         &[
             (
                 "leave_inproc_us",
-                "processor time for each peer that leaves (PUB, PUSH, DEALER, ROUTER; inproc), us",
+                "processor time (and time by the clock) for each peer that leaves (PUB, PUSH, DEALER, ROUTER; inproc), us",
             ),
             ("leave_tcp_us", "the same over tcp, us"),
             (
@@ -114,6 +119,8 @@ const PLOTS: [(&str, &str, &[Quantity]); 6] = [
 #[derive(Default)]
 pub(crate) struct Report {
     values: BTreeMap<(&'static str, Who), Vec<(usize, f64)>>,
+    /// Time by the clock, where what is told is processor time.
+    clocks: BTreeMap<(&'static str, Who, usize), f64>,
 }
 
 impl Report {
@@ -127,6 +134,12 @@ impl Report {
             .entry((quantity, who))
             .or_default()
             .push((number, value));
+    }
+
+    /// Notes the time by the clock that goes with the processor time that was added last.
+    pub(crate) fn clock(&mut self, quantity: &'static str, who: Who, number: usize, time: f64) {
+        println!("{:<42} {} by the clock", "", shown(time));
+        self.clocks.insert((quantity, who, number), time);
     }
 
     fn get(&self, quantity: &'static str, who: Who, number: usize) -> Option<f64> {
@@ -168,6 +181,7 @@ impl Report {
             plot::write(&folder.join(format!("{name}.svg")), &panels)?;
         }
         text += &self.growth();
+        text += &self.verdicts();
         text += &self.goals();
         fs::write(folder.join("scale.md"), text)?;
         Ok(())
@@ -188,7 +202,7 @@ impl Report {
         Panel {
             title: title.to_owned(),
             across: across.to_owned(),
-            curves: BOTH.into_iter().filter_map(curve).collect(),
+            curves: ALL.into_iter().filter_map(curve).collect(),
             logarithmic: true,
         }
     }
@@ -200,14 +214,18 @@ impl Report {
             write!(text, " {number} |")?;
         }
         write!(text, "\n|---|{}\n", "---|".repeat(ours.len()))?;
-        for who in BOTH {
+        for who in ALL {
             if !self.values.contains_key(&(quantity, who)) {
                 continue;
             }
             write!(text, "| {} |", who.name())?;
             for (number, _) in ours {
                 let value = self.get(quantity, who, *number);
-                write!(text, " {} |", value.map_or("-".to_owned(), shown))?;
+                write!(text, " {}", value.map_or("-".to_owned(), shown))?;
+                if let Some(time) = self.clocks.get(&(quantity, who, *number)) {
+                    write!(text, " ({})", shown(*time))?;
+                }
+                text.push_str(" |");
             }
             text.push('\n');
         }
@@ -221,7 +239,8 @@ impl Report {
              multiple of what it costs among a tenth as many: 1 is linear growth of the whole. The largest number and \
              the one before it, where these differ by a factor of ten.\n\n| | numbers | purezmq | libzmq |\n|---|---|---|---|\n",
         );
-        for (quantity, title) in PLOTS.iter().flat_map(|(.., quantities)| *quantities) {
+        let grown = PLOTS.iter().filter(|(name, ..)| *name != SWEPT);
+        for (quantity, title) in grown.flat_map(|(.., quantities)| *quantities) {
             let times = |who| {
                 let [.., (fewer, before), (more, after)] =
                     self.values.get(&(*quantity, who))?.as_slice()

@@ -1,7 +1,16 @@
 //! What one thing costs among many: a peer that leaves, an endpoint that is let go, a message for one of many. Both ends
-//! are in one process; what is told is processor time, of all its threads, in microseconds for each.
+//! are in one process; what is told is processor time, of all its threads, and time by the clock, in microseconds for each.
+//! Processor time is what is compared: others on the machine do not count.
+//!
+//! ```text
+//! mod.rs      the sweeps, and PureZMQ's
+//! libzmq.rs   libzmq's
+//! ```
 
-use std::time::Duration;
+mod libzmq;
+
+use std::ops::{AddAssign, Sub};
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use purezmq::{
@@ -12,6 +21,8 @@ use purezmq_endurance::Failure;
 use purezmq_endurance::child::tell;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
+
+pub(crate) use self::libzmq::{can_follow, run as run_libzmq};
 
 /// What is done to one of many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,17 +75,56 @@ const HUBS: [(SocketType, SocketType); 4] = [
     (SocketType::Router, SocketType::Dealer),
 ];
 
-/// Processor time of this process so far.
-fn spent() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+/// What something costs: processor time of all threads of this process, and time by the clock.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    processor: Duration,
+    clock: Duration,
 }
 
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.processor += other.processor;
+        self.clock += other.clock;
+    }
+}
+
+impl Sub for Cost {
+    type Output = Cost;
+
+    fn sub(self, before: Cost) -> Cost {
+        Cost {
+            processor: self.processor - before.processor,
+            clock: self.clock - before.clock,
+        }
+    }
+}
+
+/// What this process has cost so far, since some time.
+fn spent() -> Cost {
+    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Cost {
+        processor: Duration::new(now.tv_sec as u64, now.tv_nsec as u32),
+        clock: BEGIN.get_or_init(Instant::now).elapsed(),
+    }
+}
+
+/// What a child calls the time by the clock.
+pub(crate) const CLOCK: &str = "clock_us";
+
 /// Tells what each of so many cost.
-fn tell_each(sweep: Sweep, spent: Duration, number: usize) -> Result<(), Failure> {
+fn tell_each(sweep: Sweep, cost: Cost, number: usize) -> Result<(), Failure> {
     let row = SWEEPS.iter().find(|row| row.0 == sweep);
     let (_, name, _) = row.ok_or("a sweep of the table")?;
-    tell(name, spent.as_secs_f64() * 1e6 / number as f64)
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / number as f64;
+    tell(name, each(cost.processor))?;
+    tell(CLOCK, each(cost.clock))
+}
+
+/// An endpoint where nobody listens.
+fn dead(number: usize) -> String {
+    format!("tcp://127.{}.{}.1:9", 1 + number / 256, number % 256)
 }
 
 fn topic(number: usize) -> String {
@@ -111,7 +161,7 @@ async fn tasks(number: usize) {
 
 /// Peers leave, all at once.
 async fn leave(sweep: Sweep, endpoint: &str, number: usize) -> Result<(), Failure> {
-    let mut total = Duration::ZERO;
+    let mut total = Cost::default();
     for (hub, peer) in HUBS {
         let context = Context::new();
         let mut hub = AnySocket::new(hub, &context)?;
@@ -140,13 +190,11 @@ async fn leave(sweep: Sweep, endpoint: &str, number: usize) -> Result<(), Failur
 
 /// A DEALER and a SUB connect to where nobody listens, and let go of it.
 async fn endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
-    let mut total = Duration::ZERO;
+    let mut total = Cost::default();
     for socket_type in [SocketType::Dealer, SocketType::Sub] {
         let context = Context::new();
         let mut socket = AnySocket::new(socket_type, &context)?;
-        let names: Vec<_> = (0..number)
-            .map(|at| format!("tcp://127.{}.{}.1:9", 1 + at / 256, at % 256))
-            .collect();
+        let names: Vec<_> = (0..number).map(dead).collect();
         let since = spent();
         for name in &names {
             socket.connect(name.as_str())?;
@@ -281,7 +329,7 @@ async fn senders(number: usize) -> Result<(), Failure> {
 async fn dial(number: usize) -> Result<(), Failure> {
     let mut push = PushSocket::new();
     for at in 0..number {
-        push.connect(format!("tcp://127.{}.{}.1:9", 1 + at / 256, at % 256).as_str())?;
+        push.connect(dead(at).as_str())?;
     }
     // The first attempts of all are through.
     tokio::time::sleep(Duration::from_secs(1)).await;
