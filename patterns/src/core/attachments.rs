@@ -56,7 +56,7 @@ impl Attachments {
         self.all.contains_key(&origin)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Attachment> + Clone {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Attachment> {
         self.all.values()
     }
 

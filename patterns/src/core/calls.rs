@@ -299,6 +299,11 @@ impl<P: Pattern> Core<P> {
         if self.served <= self.budget {
             return Poll::Ready(());
         }
+        let more = self.sender.calls_more();
+        if more > 0 {
+            self.served = self.budget.saturating_sub(more);
+            return Poll::Ready(());
+        }
         self.served = 0;
         let pipes = self.sender.pipes().max(self.receiver.pipes());
         self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);

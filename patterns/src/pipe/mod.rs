@@ -96,6 +96,11 @@ pub(crate) use writer::{PipeWriter, Refused};
 pub(crate) struct PipeId(u64);
 
 impl PipeId {
+    /// Before all others.
+    pub(crate) const FIRST: Self = PipeId(0);
+    /// Behind all others.
+    pub(crate) const LAST: Self = PipeId(u64::MAX);
+
     pub(crate) fn next() -> Self {
         #[cfg(purezmq_simulation)]
         if let Some(next) = crate::simulation::next_id() {

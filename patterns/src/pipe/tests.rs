@@ -26,6 +26,7 @@ pub(crate) struct Socket {
     linger: Arc<Linger>,
     pub(super) stats: StatsRegistry,
     limits: Limits,
+    origin: Origin,
 }
 
 impl Socket {
@@ -44,7 +45,13 @@ impl Socket {
             linger: Arc::new(Linger::new(None)),
             stats: StatsRegistry::default(),
             limits,
+            origin: Origin::connected(1),
         }
+    }
+
+    /// Has its pipes come from this endpoint.
+    pub(crate) fn at(self, origin: Origin) -> Self {
+        Socket { origin, ..self }
     }
 
     pub(crate) fn party(&self) -> Party<'_> {
@@ -56,7 +63,7 @@ impl Socket {
             send: self.limits,
             recv: self.limits,
             discards: false,
-            origin: Origin::connected(1),
+            origin: self.origin,
             work: Work::HeldBack,
         }
     }
@@ -90,7 +97,7 @@ fn cx<T>(run: impl FnOnce(&mut Context<'_>) -> T) -> T {
     run(&mut Context::from_waker(Waker::noop()))
 }
 
-pub(super) fn message(number: usize) -> Message {
+pub(crate) fn message(number: usize) -> Message {
     Message::from(number.to_string())
 }
 
@@ -114,7 +121,7 @@ pub(super) fn texts(mut batch: Batch) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn incoming(numbers: std::ops::Range<usize>) -> Batch {
+pub(crate) fn incoming(numbers: std::ops::Range<usize>) -> Batch {
     numbers.map(message).collect()
 }
 

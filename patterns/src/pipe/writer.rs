@@ -9,7 +9,7 @@ use super::ends::deliver;
 use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
-use super::queue::Queue;
+use super::queue::{BATCH, Queue};
 use super::{Linger, Origin, PipeId};
 use crate::routing_id::Identity;
 use crate::sync::MutexGuard;
@@ -116,6 +116,12 @@ impl PipeWriter {
             return Ok(());
         }
         Err(Self::refuse(&mut lane))
+    }
+
+    /// Returns whether what is queued is enough for a write that is worth its system call.
+    pub(crate) fn has_batch(&self) -> bool {
+        let lane = self.lane.lock();
+        !lane.full.is_empty() || lane.open.byte_len() >= BATCH
     }
 
     /// Makes room by dropping the oldest messages, which are counted.

@@ -5,6 +5,7 @@ use zmtp::{Batch, Message};
 
 use super::SendStrategy;
 use super::encode_once::EncodeOnce;
+use super::origins::Origins;
 use super::row::Row;
 use crate::pipe::{Origin, PipeId, PipeWriter};
 
@@ -12,6 +13,7 @@ use crate::pipe::{Origin, PipeId, PipeWriter};
 #[derive(Default)]
 pub struct Broadcast {
     pipes: Row<PipeWriter>,
+    origins: Origins,
     /// The message in hand, encoded. Kept for its buffer.
     encoded: Batch,
 }
@@ -41,17 +43,22 @@ impl SendStrategy for Broadcast {
     const SHARES: usize = 1;
 
     fn attach(&mut self, writer: PipeWriter) {
+        self.origins.insert(&writer);
         self.pipes.push(writer);
     }
 
     fn changed(&mut self, _: PipeId) {}
 
     fn ended(&mut self, id: PipeId) {
-        self.pipes.remove(id);
+        if let Some(writer) = self.pipes.remove(id) {
+            self.origins.remove(&writer);
+        }
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.pipes.detach(origin);
+        for id in self.origins.take(origin) {
+            self.pipes.remove(id);
+        }
     }
 
     fn into_writers(self) -> impl Iterator<Item = PipeWriter> {

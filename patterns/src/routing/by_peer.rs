@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::Message;
 
 use super::SendStrategy;
+use super::origins::Origins;
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 use crate::routing_id::{Identity, RoutingId};
@@ -16,6 +17,7 @@ use crate::routing_id::{Identity, RoutingId};
 pub struct ByPeer {
     pipes: FxHashMap<PipeId, Addressee>,
     names: HashMap<RoutingId, Named>,
+    origins: Origins,
     /// Those that take no new work, since it was last asked for them.
     draining: FxHashSet<PipeId>,
 }
@@ -165,6 +167,7 @@ impl ByPeer {
     fn remove(&mut self, id: PipeId) {
         self.draining.remove(&id);
         if let Some(addressee) = self.pipes.remove(&id) {
+            self.origins.remove(&addressee.writer);
             self.forget(addressee.name, id);
             self.forget(addressee.alias, id);
         }
@@ -185,6 +188,7 @@ impl SendStrategy for ByPeer {
 
     fn attach(&mut self, writer: PipeWriter) {
         let id = writer.id();
+        self.origins.insert(&writer);
         let addressee = Addressee {
             writer,
             name: None,
@@ -249,11 +253,9 @@ impl SendStrategy for ByPeer {
     }
 
     fn detach(&mut self, origin: Origin) {
-        let pipes = &mut self.pipes;
-        pipes.retain(|_, addressee| addressee.writer.origin() != origin);
-        self.names
-            .retain(|_, named| pipes.contains_key(&named.pipe));
-        self.draining.retain(|pipe| pipes.contains_key(pipe));
+        for id in self.origins.take(origin) {
+            self.remove(id);
+        }
     }
 
     fn into_writers(self) -> impl Iterator<Item = PipeWriter> {

@@ -126,6 +126,10 @@ impl RecvStrategy for ExclusiveReceiver {
         self.readers.iter().map(|(reader, _)| reader)
     }
 
+    fn readers_of(&self, origin: Origin) -> impl Iterator<Item = &PipeReader> {
+        self.readers().filter(move |one| one.origin() == origin)
+    }
+
     fn into_readers(self) -> impl Iterator<Item = PipeReader> {
         self.readers.into_iter().map(|(reader, _)| reader)
     }

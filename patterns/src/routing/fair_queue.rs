@@ -4,7 +4,7 @@
 
 mod places;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use zmtp::{Batch, Envelope, Message};
 
 use super::leftovers::Leftovers;
+use super::origins::Origins;
 use super::{RecvStrategy, Refusal};
 use crate::options::Options;
 use crate::peer::Peer;
@@ -40,8 +41,9 @@ enum Before {
 struct Leavings {
     /// What the one whose turn it is has left.
     left: Left,
-    /// Younger ones.
-    ended: VecDeque<(Box<PipeReader>, Left)>,
+    /// Younger ones, numbered as they ended, and the newest number.
+    ended: BTreeMap<u64, (Box<PipeReader>, Left)>,
+    newest: u64,
     /// Those that may still bring something: they wait.
     #[allow(clippy::vec_box)] // It moves from here to `readable` and back.
     living: Vec<Box<PipeReader>>,
@@ -53,8 +55,8 @@ enum Place {
     Readable(usize),
     /// It had nothing when it was asked last.
     Empty(Box<PipeReader>),
-    /// It has ended, and something is left in it.
-    Leaving,
+    /// It has ended, as the one of this number, and something is left in it.
+    Leaving(u64),
 }
 
 /// Turns over the readable pipes. What ended connections have left comes first, oldest end first: so a peer that
@@ -68,6 +70,7 @@ pub struct FairQueue {
     /// If there are any, `readable` is the pipe of the connection that has ended first, alone.
     leavings: Option<Box<Leavings>>,
     places: FxHashMap<PipeId, Place>,
+    origins: Origins,
     leftovers: Leftovers,
     /// Whose turn it is, in `readable`.
     turn: usize,
@@ -280,15 +283,20 @@ impl RecvStrategy for FairQueue {
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
         let leavings = self.leavings.iter();
         let waiting = leavings.flat_map(|one| {
-            let ended = one.ended.iter().map(|(reader, _)| reader);
+            let ended = one.ended.values().map(|(reader, _)| reader);
             ended.chain(&one.living)
         });
         let empty = self.places.values().filter_map(|place| match place {
             Place::Empty(reader) => Some(reader),
-            Place::Readable(_) | Place::Leaving => None,
+            Place::Readable(_) | Place::Leaving(_) => None,
         });
         let readers = self.readable.iter().chain(waiting).chain(empty);
         readers.map(AsRef::as_ref)
+    }
+
+    fn readers_of(&self, origin: Origin) -> impl Iterator<Item = &PipeReader> {
+        let pipes = self.origins.of(origin);
+        pipes.filter_map(|id| self.find(id))
     }
 
     /// Has it be the turn of a pipe that has something.
@@ -311,18 +319,19 @@ impl RecvStrategy for FairQueue {
     fn into_readers(self) -> impl Iterator<Item = PipeReader> {
         let leavings = self.leavings.into_iter();
         let waiting = leavings.flat_map(|one| {
-            let ended = one.ended.into_iter().map(|(reader, _)| reader);
+            let ended = one.ended.into_values().map(|(reader, _)| reader);
             ended.chain(one.living)
         });
         let empty = self.places.into_values().filter_map(|place| match place {
             Place::Empty(reader) => Some(reader),
-            Place::Readable(_) | Place::Leaving => None,
+            Place::Readable(_) | Place::Leaving(_) => None,
         });
         let readers = self.readable.into_iter().chain(waiting).chain(empty);
         readers.map(|reader| *reader)
     }
 
     fn attach(&mut self, reader: PipeReader) {
+        self.origins.insert(&reader);
         let reader = Box::new(reader);
         match reader.has_ended() {
             true => self.begin_leaving(reader),
@@ -344,77 +353,24 @@ impl RecvStrategy for FairQueue {
     }
 
     fn ended(&mut self, id: PipeId) {
-        match self.places.get(&id) {
-            Some(&Place::Readable(at)) if self.leavings.is_none() => {
-                let reader = self.take_readable(at);
-                self.begin_leaving(reader);
-            }
-            Some(&Place::Readable(at)) => {
-                let living = self.living();
-                let reader = living.swap_remove(at);
-                if let Some(moved) = living.get(at).map(|moved| moved.id()) {
-                    self.places.insert(moved, Place::Readable(at));
-                }
-                self.begin_leaving(reader);
-            }
-            Some(Place::Empty(_)) => {
-                if let Some(Place::Empty(reader)) = self.places.remove(&id) {
-                    self.begin_leaving(reader);
-                }
-            }
-            Some(Place::Leaving) | None => {}
+        if let Some(reader) = self.take_living(id) {
+            self.begin_leaving(reader);
         }
     }
 
     fn renamed(&mut self, id: PipeId) {
-        let reader = match self.places.get_mut(&id) {
-            Some(Place::Empty(reader)) => Some(reader),
-            Some(&mut Place::Readable(at)) => self.living().get_mut(at),
-            Some(Place::Leaving) => {
-                let leavings = self.leavings.iter_mut();
-                let ended = leavings.flat_map(|one| one.ended.iter_mut().map(|(reader, _)| reader));
-                let mut leaving = self.readable.iter_mut().chain(ended);
-                leaving.find(|reader| reader.id() == id)
-            }
-            None => None,
-        };
-        if let Some(reader) = reader {
+        if let Some(reader) = self.find_mut(id) {
             reader.rename();
         }
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.settle_last();
-        let (before, kept) = (&mut self.before, &mut self.kept);
-        let leftovers = &mut self.leftovers;
-        let mut stays = |reader: &PipeReader| {
-            if reader.origin() == origin {
-                before.forget(reader);
-                kept.forget(reader);
+        for id in self.origins.take(origin) {
+            match self.take_living(id) {
+                Some(reader) => self.forget(&reader),
+                None => self.stop_leaving(id),
             }
-            reader.origin() != origin
-        };
-        self.places.retain(|_, place| match place {
-            Place::Empty(reader) => stays(reader),
-            Place::Readable(_) | Place::Leaving => false,
-        });
-        let had_turn = !self.readable.is_empty();
-        self.readable.retain(|reader| stays(reader));
-        let is_empty = self.readable.is_empty();
-        if let Some(leavings) = &mut self.leavings {
-            leavings.ended.retain(|(reader, left)| {
-                let stays = stays(reader);
-                if !stays {
-                    leftovers.give_back(*left);
-                }
-                stays
-            });
-            leavings.living.retain(|reader| stays(reader));
         }
-        if had_turn && is_empty {
-            self.end_leaving();
-        }
-        self.place_anew();
     }
 
     fn last_sender(&self) -> Option<Arc<Peer>> {

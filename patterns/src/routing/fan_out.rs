@@ -9,20 +9,22 @@
 //! [R-PUB-4]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-pub-4
 
 mod leaving;
+mod offering;
 mod whole;
 
 use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use zmtp::{Batch, Message};
+use zmtp::Batch;
 
 use self::leaving::Departing;
 pub(crate) use self::leaving::DepartureKind;
+use self::offering::Share;
 use super::SendStrategy;
-use super::encode_once::EncodeOnce;
+use super::origins::Origins;
 use super::prefix_trie::{NodeId, PrefixTrie};
 use crate::options::{Options, SlowSubscriber};
-use crate::pipe::{EvictReason, Origin, PipeEnd, PipeId, PipeWriter, Refused};
+use crate::pipe::{EvictReason, Origin, PipeEnd, PipeId, PipeWriter};
 use crate::routing_id::Identity;
 
 /// The subscribers and what they subscribed to.
@@ -31,6 +33,7 @@ pub struct FanOut {
     /// By slot number, which the trie's values hold.
     subscribers: Vec<Option<Subscriber>>,
     slots: FxHashMap<PipeId, u32>,
+    origins: Origins,
     free: Vec<u32>,
     topics: PrefixTrie<Slots>,
     /// Peers with a subscription.
@@ -43,6 +46,7 @@ pub struct FanOut {
     encoded: Batch,
     /// Counts the messages, so that a subscriber with several matching topics is seen once.
     turn: u64,
+    share: Share,
     /// Nobody may miss a message.
     no_drop: bool,
     slow: SlowSubscriber,
@@ -76,6 +80,8 @@ type Slots = Vec<u32>;
 struct Subscriber {
     /// The last message that matched.
     turn: u64,
+    /// How many copies it was given, as [`Share`] counts them.
+    given: u64,
     /// The pipe is full; its next event says that it isn't.
     mute: bool,
     /// It has subscribed to too much, and its connection is being closed.
@@ -84,29 +90,6 @@ struct Subscriber {
     topics: FxHashSet<NodeId>,
     /// The length of all of them.
     topic_bytes: usize,
-}
-
-impl Subscriber {
-    /// There is no room for the message in hand. `true`: the subscriber has to go.
-    #[cold]
-    fn is_full(&mut self, slow: SlowSubscriber, copies: &mut EncodeOnce<'_>) -> bool {
-        match slow {
-            SlowSubscriber::DropNewest => {
-                self.mute = true;
-                self.writer.count_dropped();
-                false
-            }
-            SlowSubscriber::DropOldest => {
-                self.writer.drop_oldest();
-                copies.push(&mut self.writer) == Err(Refused::Gone)
-            }
-            SlowSubscriber::Disconnect => {
-                self.mute = true;
-                self.writer.count_dropped();
-                !self.writer.evict(EvictReason::Slow)
-            }
-        }
-    }
 }
 
 /// What a subscription or its end has changed.
@@ -119,135 +102,6 @@ pub(crate) struct Change {
 }
 
 impl FanOut {
-    /// Sends the message to all whose subscriptions match, or to `only` one of them. `false`: one of them has no
-    /// room, and `no_drop` is set; the message is untouched and has gone to nobody.
-    pub(crate) fn send(&mut self, message: &mut Message, only: Option<PipeId>) -> bool {
-        let pass_over = !self.no_drop && !self.expiring && !self.invert && only.is_none();
-        self.find_matching(message.first().unwrap_or_default(), pass_over);
-        if let Some(only) = only {
-            let only = self.slots.get(&only);
-            self.matching.retain(|slot| Some(slot) == only);
-        }
-        self.send_to_matching(message)
-    }
-
-    /// Sends the message to those who were found to get it.
-    #[inline(always)]
-    fn send_to_matching(&mut self, message: &mut Message) -> bool {
-        if self.no_drop && !self.have_room() {
-            return false;
-        }
-        match self.matching[..] {
-            [] => return true,
-            // Moving the buffer out and back costs as much as the message.
-            [only] => {
-                self.offer(only, &mut EncodeOnce::Single(message));
-                return true;
-            }
-            _ => {}
-        }
-        let mut encoded = std::mem::take(&mut self.encoded);
-        let mut copies = EncodeOnce::new(message, self.matching.len(), &mut encoded);
-        for number in 0..self.matching.len() {
-            self.offer(self.matching[number], &mut copies);
-        }
-        encoded.clear();
-        self.encoded = encoded;
-        true
-    }
-
-    /// Sends the message to one peer, whatever it has subscribed to. `false`: it has no room, and `no_drop` is set; the
-    /// message is untouched. `None`: there is no such peer.
-    pub(crate) fn send_to(&mut self, to: PipeId, message: &mut Message) -> Option<bool> {
-        let slot = *self.slots.get(&to)?;
-        let subscriber = self.subscribers[slot as usize].as_mut()?;
-        if subscriber.writer.is_spent() {
-            self.remove(slot);
-            return None;
-        }
-        self.matching.clear();
-        self.matching.push(slot);
-        if self.no_drop && !self.have_room() {
-            return Some(false);
-        }
-        self.offer(slot, &mut EncodeOnce::Single(message));
-        Some(true)
-    }
-
-    /// How many were offered the last message.
-    pub(crate) fn copies(&self) -> usize {
-        self.matching.len()
-    }
-
-    /// Collects the slots of those who are to be offered a message. `pass_over`: who is mute is not, and it is
-    /// counted right here, since looking at each of them twice is most of what those cost who never read.
-    #[inline]
-    fn find_matching(&mut self, text: &[u8], pass_over: bool) {
-        self.turn += 1;
-        self.matching.clear();
-        let (turn, subscribers) = (self.turn, &mut self.subscribers);
-        let matching = &mut self.matching;
-        self.topics.for_each_prefix(text, |slots| {
-            for &slot in slots {
-                if let Some(subscriber) = &mut subscribers[slot as usize]
-                    && subscriber.turn != turn
-                {
-                    subscriber.turn = turn;
-                    if pass_over && subscriber.mute {
-                        subscriber.writer.count_dropped();
-                    } else {
-                        matching.push(slot);
-                    }
-                }
-            }
-        });
-        if self.invert {
-            let others = self.slots.values().filter(|&&slot| {
-                let subscriber = self.subscribers[slot as usize].as_ref();
-                subscriber.is_some_and(|subscriber| subscriber.turn != turn)
-            });
-            self.matching.clear();
-            self.matching.extend(others);
-        }
-    }
-
-    /// Whether all who get the message in hand can take it now.
-    fn have_room(&mut self) -> bool {
-        self.matching.iter().all(|&slot| {
-            let Some(subscriber) = &mut self.subscribers[slot as usize] else {
-                return true;
-            };
-            if !subscriber.mute || self.expiring {
-                subscriber.mute = subscriber.writer.check_room() == Err(Refused::Full);
-            }
-            !subscriber.mute
-        })
-    }
-
-    /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
-    #[inline]
-    fn offer(&mut self, slot: u32, copies: &mut EncodeOnce<'_>) {
-        let Some(subscriber) = &mut self.subscribers[slot as usize] else {
-            return;
-        };
-        if subscriber.mute && !(self.expiring && subscriber.writer.check_room().is_ok()) {
-            subscriber.writer.count_dropped();
-            return;
-        }
-        match copies.push(&mut subscriber.writer) {
-            Ok(()) => {}
-            Err(Refused::Full) => {
-                let gone = subscriber.is_full(self.slow, copies);
-                if gone {
-                    self.remove(slot);
-                }
-            }
-            Err(Refused::Gone) => self.remove(slot),
-            // It was for somebody who is there no more.
-            Err(Refused::Strange) => {}
-        }
-    }
-
     /// Whether this peer is at the other end of the pipe now.
     pub(crate) fn is_there(&self, pipe: PipeId, identity: Identity) -> bool {
         let slot = self.slots.get(&pipe);
@@ -419,6 +273,7 @@ impl SendStrategy for FanOut {
     const SHARES: usize = 1;
 
     fn set_options(&mut self, options: &Options) {
+        self.share.set_options(options);
         self.no_drop = options.no_drop;
         self.slow = options.slow_subscriber;
         self.max_topics = options.max_subscriptions;
@@ -439,7 +294,9 @@ impl SendStrategy for FanOut {
             excessive: false,
             mute: false,
             turn: 0,
+            given: 0,
         };
+        self.origins.insert(&subscriber.writer);
         let slot = self.place(id, subscriber);
         self.note_unasked(slot, origin);
     }
@@ -482,19 +339,15 @@ impl SendStrategy for FanOut {
     }
 
     fn detach(&mut self, origin: Origin) {
-        let of_origin = |subscriber: &Subscriber| subscriber.writer.origin() == origin;
-        let slots: Vec<u32> = self
-            .slots
-            .values()
-            .copied()
-            .filter(|&slot| {
-                self.subscribers[slot as usize]
-                    .as_ref()
-                    .is_some_and(of_origin)
-            })
-            .collect();
-        for slot in slots {
-            self.remove(slot);
+        for id in self.origins.take(origin) {
+            self.ended(id);
         }
+    }
+
+    fn calls_more(&mut self) -> usize {
+        let last = self.matching.last();
+        let last = last.and_then(|slot| self.subscribers[*slot as usize].as_ref());
+        let has_batch = last.is_some_and(|one| one.writer.has_batch());
+        self.share.calls_more(self.turn, has_batch)
     }
 }

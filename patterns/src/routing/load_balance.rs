@@ -8,6 +8,7 @@ use std::task::Poll;
 use rustc_hash::FxHashMap;
 use zmtp::Message;
 
+use super::origins::Origins;
 use super::row::Row;
 use super::{Refusal, SendStrategy};
 use crate::options::Options;
@@ -20,6 +21,7 @@ use crate::routing_id::Identity;
 pub struct LoadBalance {
     writable: Row<PipeWriter>,
     full: FxHashMap<PipeId, PipeWriter>,
+    origins: Origins,
     /// Whose turn it is, in `writable`.
     turn: usize,
     /// Messages have a time to live: a full pipe may have room without a word.
@@ -51,6 +53,12 @@ impl LoadBalance {
             }
         }
         !self.writable.is_empty()
+    }
+
+    /// Takes a pipe out, wherever it is.
+    fn take(&mut self, id: PipeId) -> Option<PipeWriter> {
+        let full = self.full.remove(&id);
+        full.or_else(|| self.writable.remove(id))
     }
 
     #[inline]
@@ -103,7 +111,8 @@ impl LoadBalance {
                     }
                 }
                 Err(Refused::Gone) => {
-                    self.writable.swap_remove(self.turn);
+                    let writer = self.writable.swap_remove(self.turn);
+                    self.origins.remove(&writer);
                 }
             }
         }
@@ -124,6 +133,7 @@ impl SendStrategy for LoadBalance {
     }
 
     fn attach(&mut self, writer: PipeWriter) {
+        self.origins.insert(&writer);
         self.writable.push(writer);
     }
 
@@ -135,8 +145,8 @@ impl SendStrategy for LoadBalance {
     }
 
     fn ended(&mut self, id: PipeId) {
-        if self.full.remove(&id).is_none() {
-            self.writable.remove(id);
+        if let Some(writer) = self.take(id) {
+            self.origins.remove(&writer);
         }
     }
 
@@ -148,8 +158,9 @@ impl SendStrategy for LoadBalance {
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.writable.detach(origin);
-        self.full.retain(|_, writer| writer.origin() != origin);
+        for id in self.origins.take(origin) {
+            self.take(id);
+        }
     }
 
     fn into_writers(self) -> impl Iterator<Item = PipeWriter> {

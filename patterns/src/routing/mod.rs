@@ -12,6 +12,7 @@ mod fair_queue;
 mod fan_out;
 mod leftovers;
 mod load_balance;
+mod origins;
 mod prefix_trie;
 mod row;
 mod unread;
@@ -54,6 +55,10 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     fn pipes(&self) -> usize {
         1
     }
+    /// Says how many calls more are served than the budget before the task yields: no pipe has got much since it did last.
+    fn calls_more(&mut self) -> usize {
+        0
+    }
     /// Adds a pipe.
     fn attach(&mut self, writer: PipeWriter);
     /// Looks at a pipe that was full and has room again.
@@ -93,9 +98,7 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
         if !origin.is_bound() {
             return self.detach(origin);
         }
-        for reader in self.readers().filter(|one| one.origin() == origin) {
-            reader.conclude();
-        }
+        self.readers_of(origin).for_each(PipeReader::conclude);
     }
     /// Returns whether something is to be had now. It stays where it is.
     fn has_next(&mut self) -> bool;
@@ -105,6 +108,8 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn keep_last(&mut self) {}
     /// Returns to what was kept in mind: the call has given none.
     fn resume_last(&mut self) {}
+    /// Iterates over the pipes of an endpoint.
+    fn readers_of(&self, origin: Origin) -> impl Iterator<Item = &PipeReader>;
     /// Iterates over all pipes.
     fn readers(&self) -> impl Iterator<Item = &PipeReader>;
     /// Gives all of its pipes up.
@@ -133,3 +138,6 @@ pub enum Refusal {
     /// Its context is closed.
     ContextClosed,
 }
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::pipe::{Origin, PipeEnd, PipeId};
+use crate::pipe::{PipeEnd, PipeId};
 
 /// Ends that take turns, in no order that matters.
 pub(super) struct Row<E> {
@@ -65,16 +65,6 @@ impl<E: PipeEnd> Row<E> {
     pub(super) fn remove(&mut self, id: PipeId) -> Option<E> {
         let place = *self.places.get(&id)?;
         Some(self.swap_remove(place))
-    }
-
-    /// Drops the ends of an endpoint's pipes.
-    pub(super) fn detach(&mut self, origin: Origin) {
-        // From behind: what takes the place of one that goes has been looked at.
-        for place in (0..self.ends.len()).rev() {
-            if self.ends[place].origin() == origin {
-                self.swap_remove(place);
-            }
-        }
     }
 
     /// Takes all of them.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::RecvStrategy;
+use super::origins::Origins;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeEnd, PipeId, PipeReader};
 
@@ -12,6 +13,7 @@ use crate::pipe::{Origin, PipeEnd, PipeId, PipeReader};
 #[derive(Default)]
 pub struct Unread {
     readers: FxHashMap<PipeId, PipeReader>,
+    origins: Origins,
 }
 
 impl RecvStrategy for Unread {
@@ -23,6 +25,11 @@ impl RecvStrategy for Unread {
         self.readers.values()
     }
 
+    fn readers_of(&self, origin: Origin) -> impl Iterator<Item = &PipeReader> {
+        let pipes = self.origins.of(origin);
+        pipes.filter_map(|id| self.readers.get(&id))
+    }
+
     fn into_readers(self) -> impl Iterator<Item = PipeReader> {
         self.readers.into_values()
     }
@@ -30,6 +37,7 @@ impl RecvStrategy for Unread {
     fn attach(&mut self, mut reader: PipeReader) {
         reader.throw_away();
         if !reader.has_ended() {
+            self.origins.insert(&reader);
             self.readers.insert(reader.id(), reader);
         }
     }
@@ -37,11 +45,15 @@ impl RecvStrategy for Unread {
     fn changed(&mut self, _: PipeId) {}
 
     fn ended(&mut self, id: PipeId) {
-        self.readers.remove(&id);
+        if let Some(reader) = self.readers.remove(&id) {
+            self.origins.remove(&reader);
+        }
     }
 
     fn detach(&mut self, origin: Origin) {
-        self.readers.retain(|_, reader| reader.origin() != origin);
+        for id in self.origins.take(origin) {
+            self.readers.remove(&id);
+        }
     }
 
     fn has_next(&mut self) -> bool {

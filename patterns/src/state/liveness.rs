@@ -30,8 +30,9 @@ pub(crate) struct Liveness {
 struct Known {
     /// How many tasks each endpoint has: its own, and those of its connections.
     running: FxHashMap<Origin, usize>,
-    /// In the order in which they went.
-    gone: Vec<(Origin, Arc<EndpointGone>)>,
+    /// With the order in which they went.
+    gone: FxHashMap<Origin, (u64, Arc<EndpointGone>)>,
+    newest: u64,
 }
 
 impl Liveness {
@@ -49,39 +50,42 @@ impl Liveness {
             return None;
         }
         let known = self.known.lock();
-        let found = known.gone.iter().find(|(by, _)| *by == origin);
-        found.map(|(_, gone)| gone.clone())
+        known.gone.get(&origin).map(|(_, gone)| gone.clone())
     }
 
     /// Returns the endpoint of these that went last, if none of them has a task that runs.
     pub(crate) fn last_gone(
         &self,
-        mut endpoints: impl Iterator<Item = Origin> + Clone,
+        endpoints: impl ExactSizeIterator<Item = Origin>,
     ) -> Option<Arc<EndpointGone>> {
         let known = self.known.lock();
-        let is_left = |origin: Origin| {
-            known.running.contains_key(&origin) || known.gone.iter().all(|(by, _)| *by != origin)
-        };
-        let all = endpoints.clone();
-        if endpoints.any(is_left) {
+        if endpoints.len() > known.gone.len() {
             return None;
         }
-        let mut newest_first = known.gone.iter().rev();
-        let found = newest_first.find(|(by, _)| all.clone().any(|origin| origin == *by));
-        found.map(|(_, gone)| gone.clone())
+        let mut last: Option<&(u64, Arc<EndpointGone>)> = None;
+        for origin in endpoints {
+            let gone = known.gone.get(&origin)?;
+            if known.running.contains_key(&origin) {
+                return None;
+            }
+            last = last.filter(|last| last.0 > gone.0).or(Some(gone));
+        }
+        last.map(|(_, gone)| gone.clone())
     }
 
     /// Notes that an endpoint is gone. Calls that wait are to be told.
     pub(crate) fn note_gone(&self, origin: Origin, gone: Arc<EndpointGone>) {
         let mut known = self.known.lock();
-        known.gone.push((origin, gone));
+        known.newest += 1;
+        let newest = known.newest;
+        known.gone.insert(origin, (newest, gone));
         self.some_gone.store(true, Ordering::Release);
     }
 
     /// Forgets that an endpoint is gone: the socket has let go of it, or has it anew.
     pub(crate) fn forget(&self, origin: Origin) {
         let mut known = self.known.lock();
-        known.gone.retain(|(by, _)| *by != origin);
+        known.gone.remove(&origin);
         self.some_gone
             .store(!known.gone.is_empty(), Ordering::Release);
     }

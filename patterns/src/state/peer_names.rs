@@ -9,11 +9,12 @@
 //! ([026](../../../docs/decisions/026-whose-answer.md)); such a connection has its name back as soon as nobody has it, and
 //! ends if that takes too long.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::name_ties::NameTies;
@@ -45,8 +46,11 @@ pub(crate) struct PeerNames {
 
 struct Names {
     held: HashMap<RoutingId, Holder>,
+    /// All places, by the endpoints that their peers came by, and their numbers.
+    places: BTreeMap<(Origin, u64), Weak<NameClaim>>,
     /// Names given to peers that are yet to be reached.
     reserved: HashMap<RoutingId, Origin>,
+    reserved_for: FxHashMap<Origin, RoutingId>,
     /// Who waits for a name that another one has.
     waiting: HashMap<RoutingId, Vec<(PipeId, Waker)>>,
     ties: NameTies,
@@ -60,7 +64,6 @@ struct Names {
 /// Who has a name, or had it last and has left what is not read yet.
 struct Holder {
     pipe: PipeId,
-    origin: Origin,
     identity: Identity,
     /// Tells the holder's place from those that it had before.
     number: u64,
@@ -72,6 +75,7 @@ struct Holder {
 /// A peer's place among the others.
 pub(crate) struct NameClaim {
     names: Arc<PeerNames>,
+    origin: Origin,
     number: u64,
     name: Mutex<Current>,
 }
@@ -155,7 +159,9 @@ impl PeerNames {
         }
         let names = Names {
             held: HashMap::new(),
+            places: BTreeMap::new(),
             reserved: HashMap::new(),
+            reserved_for: FxHashMap::default(),
             waiting: HashMap::new(),
             ties: NameTies::default(),
             handover_limit: options.handover_limit,
@@ -289,17 +295,19 @@ impl PeerNames {
         names.claims += 1;
         let claim = Arc::new(NameClaim {
             names: self.clone(),
+            origin,
             number: names.claims,
             name: Mutex::new(Current::new(name.clone().of(identity))),
         });
         let holder = Holder {
             pipe,
-            origin,
             identity,
             number: claim.number,
             claim: Arc::downgrade(&claim),
             has_left: false,
         };
+        let place = (origin, claim.number);
+        names.places.insert(place, holder.claim.clone());
         names.held.insert(name, holder);
         Ok(Placed { claim, before })
     }
@@ -330,32 +338,38 @@ impl PeerNames {
             return false;
         }
         names.reserved.insert(name.name_only(), origin);
+        names.reserved_for.insert(origin, name.name_only());
         true
     }
 
     /// Returns whether the peer of an endpoint has its name before it is reached.
     pub(crate) fn knows(&self, origin: Origin) -> bool {
-        self.exclusive || self.lock().reserved.values().any(|by| *by == origin)
+        self.exclusive || self.lock().reserved_for.contains_key(&origin)
     }
 
     /// Frees the names of an endpoint's peers: it goes, though what was sent to them may linger.
     pub(crate) fn release(&self, origin: Origin) {
         let mut free = Vec::new();
         let mut names = self.lock();
-        names.reserved.retain(|name, by| {
-            if *by == origin {
-                free.push(name.clone());
-            }
-            *by != origin
-        });
-        for (name, holder) in &mut names.held {
-            if holder.origin == origin && !holder.has_left {
-                holder.has_left = true;
-                free.push(name.clone());
+        if let Some(name) = names.reserved_for.remove(&origin) {
+            names.reserved.remove(&name);
+            free.push(name);
+        }
+        let places = names.places.range((origin, 0)..=(origin, u64::MAX));
+        let claims: Vec<_> = places.filter_map(|(_, claim)| claim.upgrade()).collect();
+        for claim in &claims {
+            let name = claim.name();
+            if let Some(holder) = names.held.get_mut(&name)
+                && holder.number == claim.number
+                && !std::mem::replace(&mut holder.has_left, true)
+            {
+                free.push(name);
             }
         }
         let waiting: Vec<Waker> = free.iter().flat_map(|name| names.wake(name)).collect();
         drop(names);
+        // Without the lock: each may be the last of its claim.
+        drop(claims);
         waiting.into_iter().for_each(Waker::wake);
     }
 }
@@ -363,7 +377,7 @@ impl PeerNames {
 impl Names {
     /// Returns the name given to the peer here, or that it gives itself if that matters, or that it had, or a new one.
     fn name_of(&mut self, who: Applicant<'_>, takes_announced: bool) -> RoutingId {
-        if let Some((name, _)) = self.reserved.iter().find(|(_, by)| **by == who.origin) {
+        if let Some(name) = self.reserved_for.get(&who.origin) {
             return name.clone();
         }
         if takes_announced && let Some(announced) = who.announced() {
@@ -435,6 +449,9 @@ impl NameClaim {
     /// Ends the claim, or only its connection.
     fn give_up(&self, is_last: bool) {
         let mut names = self.names.lock();
+        if is_last {
+            names.places.remove(&(self.origin, self.number));
+        }
         let current = self.name.lock();
         let name = current.name.clone();
         let lost = current.lost.as_ref().map(|lost| lost.name.clone());

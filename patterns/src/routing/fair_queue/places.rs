@@ -1,11 +1,10 @@
 //! Where the pipes of a fair queue are: among those that may have something, empty, or leaving.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use super::{Before, ELSEWHERE, FairQueue, Leavings, Place};
 use crate::pipe::PipeEnd;
 use crate::pipe::{PipeId, PipeReader};
-use crate::routing::RecvStrategy;
 
 impl FairQueue {
     /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
@@ -49,9 +48,31 @@ impl FairQueue {
         self.places.insert(id, place);
     }
 
+    /// Takes a pipe out that has not ended, if it is one.
+    pub(super) fn take_living(&mut self, id: PipeId) -> Option<Box<PipeReader>> {
+        let place = self.places.get_mut(&id)?;
+        match place {
+            Place::Leaving(_) => None,
+            Place::Empty(_) => match self.places.remove(&id)? {
+                Place::Empty(reader) => Some(reader),
+                Place::Readable(_) | Place::Leaving(_) => None,
+            },
+            &mut Place::Readable(at) if self.leavings.is_none() => Some(self.take_readable(at)),
+            &mut Place::Readable(at) => {
+                let living = self.living();
+                let reader = living.swap_remove(at);
+                if let Some(moved) = living.get(at).map(|moved| moved.id()) {
+                    self.places.insert(moved, Place::Readable(at));
+                }
+                Some(reader)
+            }
+        }
+    }
+
     /// A pipe goes; who was at its other end is remembered if that matters.
     pub(super) fn forget(&mut self, reader: &PipeReader) {
         self.places.remove(&reader.id());
+        self.origins.remove(reader);
         self.before.forget(reader);
         self.kept.forget(reader);
     }
@@ -63,18 +84,44 @@ impl FairQueue {
         let Some(left) = self.leftovers.keep(&mut reader) else {
             return self.forget(&reader);
         };
-        self.places.insert(reader.id(), Place::Leaving);
-        if let Some(leavings) = &mut self.leavings {
-            leavings.ended.push_back((reader, left));
+        let id = reader.id();
+        let number = match &mut self.leavings {
+            Some(leavings) => {
+                leavings.newest += 1;
+                leavings.ended.insert(leavings.newest, (reader, left));
+                leavings.newest
+            }
+            None => {
+                self.settle_last();
+                let living = std::mem::replace(&mut self.readable, vec![reader]);
+                self.leavings = Some(Box::new(Leavings {
+                    left,
+                    ended: BTreeMap::new(),
+                    newest: 0,
+                    living,
+                }));
+                0
+            }
+        };
+        self.places.insert(id, Place::Leaving(number));
+    }
+
+    /// Drops a pipe that has ended, with what is left in it.
+    #[cold]
+    pub(super) fn stop_leaving(&mut self, id: PipeId) {
+        let (Some(&Place::Leaving(number)), Some(leavings)) =
+            (self.places.get(&id), &mut self.leavings)
+        else {
             return;
+        };
+        if let Some((reader, left)) = leavings.ended.remove(&number) {
+            self.leftovers.give_back(left);
+            return self.forget(&reader);
         }
-        self.settle_last();
-        let living = std::mem::replace(&mut self.readable, vec![reader]);
-        self.leavings = Some(Box::new(Leavings {
-            left,
-            ended: VecDeque::new(),
-            living,
-        }));
+        // It is its turn.
+        let reader = self.take_readable(0);
+        self.forget(&reader);
+        self.end_leaving();
     }
 
     /// Goes on when what one has left is taken.
@@ -87,8 +134,8 @@ impl FairQueue {
             return;
         };
         self.leftovers.give_back(leavings.left);
-        match leavings.ended.pop_front() {
-            Some((next, left)) => {
+        match leavings.ended.pop_first() {
+            Some((_, (next, left))) => {
                 self.readable.push(next);
                 leavings.left = left;
             }
@@ -108,31 +155,33 @@ impl FairQueue {
         }
     }
 
-    /// Notes where the pipes are that are not empty, after many have gone.
-    pub(super) fn place_anew(&mut self) {
-        let (living, leaving): (_, &[_]) = match &self.leavings {
-            Some(leavings) => (&leavings.living, &self.readable),
-            None => (&self.readable, &[]),
-        };
-        for (at, reader) in living.iter().enumerate() {
-            self.places.insert(reader.id(), Place::Readable(at));
-        }
-        let waiting = self.leavings.iter().flat_map(|one| &one.ended);
-        for reader in waiting.map(|(reader, _)| reader).chain(leaving) {
-            self.places.insert(reader.id(), Place::Leaving);
-        }
-    }
-
     /// The end of a pipe.
     pub(super) fn find(&self, id: PipeId) -> Option<&PipeReader> {
-        match self.places.get(&id)? {
+        let leavings = self.leavings.as_deref();
+        let reader = match self.places.get(&id)? {
             Place::Empty(reader) => Some(reader),
-            Place::Readable(at) => {
-                let leavings = self.leavings.as_ref();
-                let living = leavings.map_or(&self.readable, |one| &one.living);
-                living.get(*at).map(AsRef::as_ref)
-            }
-            Place::Leaving => self.readers().find(|reader| reader.id() == id),
-        }
+            Place::Readable(at) => leavings.map_or(&self.readable, |one| &one.living).get(*at),
+            Place::Leaving(number) => match leavings?.ended.get(number) {
+                Some((reader, _)) => Some(reader),
+                None => self.readable.first(),
+            },
+        };
+        reader.map(AsRef::as_ref)
+    }
+
+    /// `find`, to change it.
+    pub(super) fn find_mut(&mut self, id: PipeId) -> Option<&mut PipeReader> {
+        let leavings = self.leavings.as_deref_mut();
+        let reader = match (self.places.get_mut(&id)?, leavings) {
+            (Place::Empty(reader), _) => Some(reader),
+            (Place::Readable(at), None) => self.readable.get_mut(*at),
+            (Place::Readable(at), Some(leavings)) => leavings.living.get_mut(*at),
+            (Place::Leaving(_), None) => None,
+            (Place::Leaving(number), Some(leavings)) => match leavings.ended.get_mut(number) {
+                Some((reader, _)) => Some(reader),
+                None => self.readable.first_mut(),
+            },
+        };
+        reader.map(AsMut::as_mut)
     }
 }

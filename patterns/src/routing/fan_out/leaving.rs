@@ -118,6 +118,7 @@ impl FanOut {
             // The same pipe may lead to another peer later.
             self.place(pipe, subscriber);
         } else {
+            self.origins.remove(&subscriber.writer);
             // Connections tell of it themselves.
             tracing::warn!(target: logs::CONNECTION, socket = self.name, "a subscriber is disconnected: it has subscribed to too much");
         }
@@ -165,6 +166,7 @@ impl FanOut {
             return;
         };
         self.slots.remove(&subscriber.writer.id());
+        self.origins.remove(&subscriber.writer);
         self.unasked.retain(|one| *one != slot);
         let identity = subscriber.writer.identity();
         self.depart(slot, &mut subscriber, identity, super::DepartureKind::Left);

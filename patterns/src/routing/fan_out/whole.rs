@@ -10,6 +10,7 @@ impl FanOut {
     /// Sends the message to all who have a topic that is all of its first frame, and to those who say nothing. `false`: as of
     /// `send`.
     pub(crate) fn send_whole(&mut self, message: &mut Message) -> bool {
+        self.turn += 1;
         self.matching.clear();
         let topic = self.topics.find(message.first().unwrap_or_default());
         if let Some(topic) = topic {
