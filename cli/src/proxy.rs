@@ -162,7 +162,11 @@ impl Args {
                 "nowhere to go: give {argument} ENDPOINT or --connect-{name} ENDPOINT"
             )));
         }
-        let mut socket = open(context, kind, self.setup.options(kind)?)?;
+        let mut options = self.setup.options(kind)?;
+        if self.kind == Kind::Balance && argument == "--back" {
+            balance::prepare(&mut options)?;
+        }
+        let mut socket = open(context, kind, options)?;
         attach(&mut socket, bind, connect).await?;
         Ok(socket)
     }

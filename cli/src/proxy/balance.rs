@@ -1,5 +1,6 @@
 //! `pzmq proxy balance`: the library's ready-worker broker between clients and workers.
 
+use purezmq::options::{OptionId, Options, Value};
 use purezmq::sockets::Router;
 use purezmq::{AnySocket, Broker, BrokerHandle, BrokerStatistics};
 
@@ -7,6 +8,17 @@ use super::{Args, unsent};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::say;
+
+/// Sets what a broker asks of its workers' socket, before there is anybody to come in.
+pub(super) fn prepare(options: &mut Options) -> Result<(), Failure> {
+    for name in ["notify", "mandatory"] {
+        let id = OptionId::by_name(name).expect("an option");
+        options
+            .set(id, Value::Bool(true))
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(())
+}
 
 /// Hands requests of the clients to workers that have said that they are ready, until a signal comes.
 pub(super) async fn run(

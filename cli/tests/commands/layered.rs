@@ -56,8 +56,10 @@ fn peers_are_asked_through_websocket_and_tls() {
         let endpoint = peer.endpoint();
         let pinged = look(folder, "ping", &endpoint, &[&PINGS, believes].concat()).success();
         let told = written(&pinged);
+        // WebSocket has ZMTP 3.0, which has no PING.
+        let version = if at.starts_with("ws") { "3.0" } else { "3.1" };
         assert!(
-            told.contains(&format!("{endpoint}: REP, ZMTP 3.1, NULL")),
+            told.contains(&format!("{endpoint}: REP, ZMTP {version}, NULL")),
             "{told}"
         );
         assert!(told.contains("2 sent, 2 answered"), "{told}");
