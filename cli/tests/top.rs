@@ -159,6 +159,30 @@ fn a_person_looks_at_sockets_and_their_peers() {
 }
 
 #[test]
+fn a_closed_terminal_ends_it() {
+    let watched = watched();
+    let pty = native_pty_system()
+        .openpty(PtySize::default())
+        .expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(assert_cmd::cargo::cargo_bin("pzmq"));
+    command.args(["top", &watched.endpoint, "--interval", "100ms"]);
+    command.env("TERM", "xterm-256color");
+    let mut child = pty.slave.spawn_command(command).expect("pzmq starts");
+    drop(pty.slave);
+    let mut output = pty.master.try_clone_reader().unwrap();
+    // It has begun to show something.
+    output.read_exact(&mut [0; 1]).expect("it writes");
+    drop(output);
+    drop(pty.master);
+    let (end, ended) = std::sync::mpsc::channel();
+    let mut killer = child.clone_killer();
+    std::thread::spawn(move || end.send(child.wait()));
+    let status = ended.recv_timeout(PATIENCE);
+    let _ = killer.kill();
+    status.expect("it ends").expect("a child");
+}
+
+#[test]
 fn a_script_gets_a_table() {
     let watched = watched();
     let top = |more: &[&str]| {

@@ -137,3 +137,25 @@ fn every_option_of_a_socket_can_be_set() {
     let ended = pzmq(arguments).assert().code(3);
     assert!(said(&ended).contains("no message came"), "{}", said(&ended));
 }
+
+/// A full disk behind standard output.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = format!("ipc://{}/here", folder.path().display());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let pull = Command::new(env!("CARGO_BIN_EXE_pzmq"))
+        .args(["pull", "-b", &at, "-n", "1"])
+        .stdout(full.expect("a full disk"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    pzmq(["push", "-c", &at, "hello"]).assert().success();
+    let ended = pull.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write to standard output"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
