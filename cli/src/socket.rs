@@ -100,23 +100,16 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         let context = Context::new();
         let mut socket = args.socket.open(socket_type, &context).await?;
         args.limit(&mut socket)?;
-        let count = args.count.filter(|_| counted::is_work(rules));
-        if let Some(count) = count {
+        if let Some(count) = args.count.filter(|_| counted::is_work(rules)) {
             counted::hold_back(&mut socket, count)?;
         }
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
         let refusals = tell_refusals(socket.monitor(), args.socket.connects());
-        let (mut socket, ended) = tokio::select! {
+        let (socket, ended) = tokio::select! {
             ended = talk.run(socket, &mut interrupt) => ended,
             never = refusals => match never {},
         };
-        if count.is_some_and(|count| count > 0) && ended.is_ok() {
-            tokio::select! {
-                () = counted::give_back(&mut socket) => {}
-                _ = interrupt.next() => {}
-            }
-        }
         if let Err(Failure::Interrupted(_)) = ended {
             say(talk.tally());
         }

@@ -1,19 +1,13 @@
 //! `--count` of what comes as work (PULL, GATHER): as little as possible is taken that nobody gets.
 //!
 //! A connection reads ahead, and what it has read, its peer has sent: it cannot be given back. So the queue is no longer than
-//! the count; and when that is reached, senders are told to send no more. Those of this library keep what they have for
-//! others then.
-
-use std::time::Duration;
+//! the count, and what does not fit stays with the sender, but for what is on its way.
 
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{AnySocket, Capability, Rules};
 
 use crate::failure::Failure;
 use crate::say;
-
-/// How long what is on its way is waited for.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns whether somebody else would get what this socket does not take.
 pub(super) fn is_work(rules: &Rules) -> bool {
@@ -42,22 +36,7 @@ pub(super) fn hold_back(socket: &mut AnySocket, count: u64) -> Result<(), Failur
     Ok(())
 }
 
-/// Tells senders to keep the rest, and says how many messages had left them already.
-pub(super) async fn give_back(socket: &mut AnySocket) {
-    // What has brought no more than it was to has most likely sent no more: nobody waits for that.
-    if socket.stats().queued_to_receive == 0 {
-        return;
-    }
-    socket.drain(LIMIT);
-    let mut came = 0;
-    while socket.recv_message().await.is_ok() {
-        came += 1;
-    }
-    if came > 0 {
-        tell(came);
-    }
-}
-
+/// Says that messages had come that nobody gets.
 pub(super) fn tell(unread: usize) {
     say(format_args!(
         "messages that had come, and that nobody gets now: {unread}"

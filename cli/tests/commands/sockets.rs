@@ -262,7 +262,7 @@ fn silence_ends_what_has_no_count() {
     assert_eq!((status.code(), &*written, &*said), (Some(0), "hello\n", ""));
 }
 
-/// A connection reads ahead: what it has read then is told, and all else waits for whoever comes next.
+/// A connection reads ahead: what it has read is gone, and all else waits for whoever comes next.
 #[test]
 fn a_puller_that_wants_few_leaves_the_rest_to_others() {
     const ALL: usize = 200;
@@ -278,16 +278,11 @@ fn a_puller_that_wants_few_leaves_the_rest_to_others() {
             .assert()
             .success()
     };
-    let mut left = ALL;
     for count in [1, 2] {
-        let said = said(&pull(count));
-        let lost = said.rsplit_once("nobody gets now: ");
-        let lost = lost.map_or(0, |(_, lost)| lost.trim().parse().expect("a number"));
-        assert!(lost < 20, "{said}");
-        left -= count + lost;
+        pull(count);
     }
-    let rest = pull(left);
-    assert_eq!(written(&rest).lines().count(), left);
+    // What lies in the system's buffers, and what is being written: less than two megabytes for each.
+    pull(ALL - 50);
 }
 
 #[test]
