@@ -269,9 +269,13 @@ fn a_puller_that_wants_few_leaves_the_rest_to_others() {
     let (_folder, at) = place();
     let mut push = Running::start(["push", "-b", &at]);
     let line = "x".repeat(100_000);
-    for _ in 0..ALL {
-        push.type_line(&line);
-    }
+    // While there is nobody, it takes no more than it has room for.
+    let typing = std::thread::spawn(move || {
+        for _ in 0..ALL {
+            push.type_line(&line);
+        }
+        push
+    });
     let pull = |count: usize| {
         let count = count.to_string();
         pzmq(["pull", "-c", &at, "-n", &count, "-t", "60s"])
@@ -283,6 +287,7 @@ fn a_puller_that_wants_few_leaves_the_rest_to_others() {
     }
     // What lies in the system's buffers, and what is being written: less than two megabytes for each.
     pull(ALL - 50);
+    drop(typing.join().expect("all is typed"));
 }
 
 #[test]
