@@ -171,7 +171,11 @@ pub(crate) fn connect(
             (Shared { config, state }, *origin)
         }),
         Name::Awaited(waiting) => {
-            waiting.retain(|(_, pipe)| !pipe.is_abandoned());
+            // Now and then, so that one more costs the same however many wait.
+            if waiting.len() == waiting.capacity() {
+                waiting.retain(|(_, pipe)| !pipe.is_abandoned());
+                waiting.reserve(waiting.len() + 1);
+            }
             waiting.push((connector.clone(), pipe));
             return Some(id);
         }
