@@ -152,6 +152,40 @@ async fn an_xpub_that_is_never_read_follows_subscriptions_and_counts_the_notices
     assert_eq!(publisher.missed(), 90);
 }
 
+/// What peers of an XPUB send is messages, too, and may be long.
+#[tokio::test]
+async fn what_an_xpub_keeps_that_is_never_read_is_bounded_in_bytes() {
+    let publisher = XPubSocket::builder().recv_hwm(1000).recv_hwm_bytes(10_000);
+    let mut publisher = publisher.build().unwrap();
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut peer = XSubSocket::new();
+    peer.connect(&endpoint).unwrap();
+    for _ in 0..100 {
+        let sent = peer.send("x".repeat(1000));
+        within("sent", sent).await.unwrap();
+    }
+    peer.subscribe("last");
+    let told = async {
+        loop {
+            publisher.send("last").await.unwrap();
+            if let Ok(message) = peer.try_recv() {
+                return message;
+            }
+            yield_now().await;
+        }
+    };
+    assert_eq!(within("the subscription", told).await, "last");
+    let mut kept = 0;
+    while let Ok(message) = publisher.try_recv() {
+        assert_eq!(message.byte_len(), 1000);
+        kept += 1;
+    }
+    // A message's frame takes something, too.
+    assert!((9..=10).contains(&kept), "{kept}");
+    // The last one that was missed is the subscription.
+    assert_eq!(publisher.missed(), 101 - kept);
+}
+
 /// A subscriber leaves when another one has subscribed to its topic, and the publisher has not looked since. Nobody was
 /// the first then, and nobody the last.
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Limits {
     }
 
     /// Returns how many messages the lane may hold.
-    pub(super) fn messages(&self) -> usize {
+    pub(crate) fn messages(&self) -> usize {
         match (self.conflate, self.hwm) {
             (true, _) => 1,
             (false, 0) => usize::MAX,
@@ -54,7 +54,7 @@ impl Limits {
     }
 
     /// Returns how many bytes the lane may hold. `None`: there is no limit.
-    pub(super) fn most_bytes(&self) -> Option<usize> {
+    pub(crate) fn most_bytes(&self) -> Option<usize> {
         match (self.bytes, self.hwm) {
             // One message has no limit of bytes.
             _ if self.conflate => None,

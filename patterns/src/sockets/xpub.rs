@@ -14,7 +14,7 @@ use std::task::Poll;
 use zmtp::Message;
 
 pub use self::events::{Subscriber, XPubEvent};
-use self::hearing::{Hearing, Place, hear, hear_first, is_manual, most_kept, next};
+use self::hearing::{Hearing, Most, Place, hear, hear_first, is_manual, most_kept, next};
 use super::publisher::SUBSCRIPTIONS;
 use crate::core::{Access, Core, Joint, Pattern, Refusal};
 use crate::peer::Peer;
@@ -33,12 +33,12 @@ pub struct XPub;
 /// messages of XSUB peers are received as they are. It sends as [`PubSocket`](crate::PubSocket) does. See
 /// [`XSubSocket`](crate::XSubSocket) for an example.
 ///
-/// Peers are heard whenever the socket is used. When `recv_hwm` notices and messages wait for an application that also
-/// receives, the peers wait, too, until it has received some: no notice is lost, and what is subscribed to takes effect
-/// in its turn. Who sends 1,000 messages without trying to receive, and for a second if it has received before, is taken
-/// for one that never will: then all subscriptions are followed at once, no more than `recv_hwm` notices are kept, and
-/// [`missed`](Socket::missed) counts the others. With `manual`, where a notice that is lost is a subscription
-/// that never takes effect, the peers are not heard beyond that, and wait.
+/// Peers are heard whenever the socket is used. When as many notices and messages wait for an application that also
+/// receives as `recv_hwm` and `recv_hwm_bytes` allow, the peers wait, too, until it has received some: no notice is lost,
+/// and what is subscribed to takes effect in its turn. Who sends 1,000 messages without trying to receive, and for a second
+/// if it has received before, is taken for one that never will: then all subscriptions are followed at once, no more than
+/// that is kept, and [`missed`](Socket::missed) counts the others. With `manual`, where a notice that is lost is a
+/// subscription that never takes effect, the peers are not heard beyond that, and wait.
 pub type XPubSocket = Socket<XPub>;
 
 impl SubscribesFor<XPub> for SendHalf {}
@@ -76,7 +76,7 @@ impl Pattern for XPub {
 
     fn is_readable(core: &mut Core<Self>) -> bool {
         while core.state.heard.is_empty()
-            && let Some(work) = hear(core, usize::MAX, SUBSCRIPTIONS)
+            && let Some(work) = hear(core, Most::ALL, SUBSCRIPTIONS)
         {
             if !core.goes_on(work) {
                 break;
@@ -104,7 +104,7 @@ impl Pattern for XPub {
         let mut limit = most_kept(core);
         // Counting is about all that came: it is heard, also beyond what is kept of it.
         if core.state.is_read && core.state.is_patient(limit) && !is_manual(core.options()) {
-            limit = usize::MAX;
+            limit = Most::ALL;
         }
         while let Some(work) = hear(core, limit, SUBSCRIPTIONS) {
             if !core.goes_on(work) {

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
-use zmtp::Message;
+use zmtp::{Frame, Message};
 
 use super::XPub;
 use crate::core::Core;
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::pipe::PipeId;
+use crate::pipe::{Limits, PipeId};
 use crate::routing::{DepartureKind, FanOut, RecvStrategy};
 use crate::routing_id::Identity;
 use crate::sockets::publisher::SUBSCRIPTIONS;
@@ -31,7 +31,7 @@ const A_WHILE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Hearing {
     /// What the application receives next.
-    pub(super) heard: VecDeque<Heard>,
+    pub(super) heard: Waiting,
     /// Who has sent what was received last.
     pub(super) sender: Option<Arc<Peer>>,
     /// The peer whose notice was received last ([R-XPUB-5]).
@@ -64,6 +64,21 @@ struct Wishes {
     ended: bool,
 }
 
+/// Notices and messages that wait for the application.
+#[derive(Default)]
+pub(super) struct Waiting {
+    queue: VecDeque<Heard>,
+    /// What their messages take.
+    bytes: usize,
+}
+
+/// How much of them is kept when the application does not receive.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    messages: usize,
+    bytes: usize,
+}
+
 /// A pipe, and who was at its other end.
 pub(super) type Place = (PipeId, Identity);
 
@@ -93,11 +108,11 @@ pub(super) fn hear_first(core: &mut Core<XPub>) {
     let is_patient = core.state.is_patient(limit);
     let mut done = 0;
     while done < SUBSCRIPTIONS {
-        if is_patient && core.state.heard.len() >= limit {
+        if is_patient && core.state.heard.is_full(limit) {
             break;
         }
         // One that has more than one notice in it is kept whole.
-        let limit = if is_patient { usize::MAX } else { limit };
+        let limit = if is_patient { Most::ALL } else { limit };
         match hear(core, limit, SUBSCRIPTIONS - done) {
             Some(work) => done += work,
             None => break,
@@ -112,7 +127,7 @@ pub(super) fn next(core: &mut Core<XPub>) -> Poll<Heard> {
     core.state.unread_uses = 0;
     core.state.unread_since = None;
     loop {
-        if let Some(heard) = core.state.heard.pop_front() {
+        if let Some(heard) = core.state.heard.pop() {
             let options = &core.shared.config.options;
             if is_manual(options) && heard.kind != Kind::Message {
                 let asks = (heard.kind != Kind::Departed).then_some(heard.from);
@@ -123,7 +138,7 @@ pub(super) fn next(core: &mut Core<XPub>) -> Poll<Heard> {
             core.state.sender.clone_from(&heard.sender);
             return Poll::Ready(heard);
         }
-        let goes_on = match hear(core, usize::MAX, SUBSCRIPTIONS) {
+        let goes_on = match hear(core, Most::ALL, SUBSCRIPTIONS) {
             Some(work) => core.goes_on(work),
             None => false,
         };
@@ -133,11 +148,17 @@ pub(super) fn next(core: &mut Core<XPub>) -> Poll<Heard> {
     }
 }
 
-/// Returns how much of what peers say is kept when the application does not receive.
-pub(super) fn most_kept(core: &Core<XPub>) -> usize {
-    match core.shared.config.options.recv_hwm {
-        0 => usize::MAX,
-        hwm => hwm,
+/// Returns how much of what peers say is kept when the application does not receive: as much as of one peer.
+pub(super) fn most_kept(core: &Core<XPub>) -> Most {
+    let options = &core.shared.config.options;
+    let one_peer = Limits {
+        hwm: options.recv_hwm,
+        bytes: options.recv_hwm_bytes,
+        ..Limits::default()
+    };
+    Most {
+        messages: one_peer.messages(),
+        bytes: one_peer.most_bytes().unwrap_or(usize::MAX),
     }
 }
 
@@ -149,7 +170,7 @@ pub(super) fn is_manual(options: &Options) -> bool {
 /// at most so many at a time. Returns how much work that was; `None`: there is none.
 ///
 /// [R-XPUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xpub-3
-fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
+fn hear_departures(core: &mut Core<XPub>, limit: Most, most: usize) -> Option<usize> {
     let departure = core.sender.departing()?;
     let place = (departure.pipe, departure.identity);
     let is_unheard = match departure.kind {
@@ -193,7 +214,7 @@ fn hear_departures(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
 }
 
 /// Hears who has gone, or one message. Returns how much work that was; `None`: nobody has said anything.
-pub(super) fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<usize> {
+pub(super) fn hear(core: &mut Core<XPub>, limit: Most, most: usize) -> Option<usize> {
     if core.sender.departing().is_some_and(|one| {
         // What was said before somebody left is heard before that: a topic that is taken over is not given up first.
         one.kind != DepartureKind::Left || core.state.heard_meanwhile >= SUBSCRIPTIONS
@@ -202,7 +223,7 @@ pub(super) fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
         return Some(work);
     }
     let is_manual = is_manual(&core.shared.config.options);
-    if is_manual && core.state.heard.len() >= limit {
+    if is_manual && core.state.heard.is_full(limit) {
         return None;
     }
     let Some((from, message)) = core.receiver.recv_or_renewal() else {
@@ -230,7 +251,7 @@ pub(super) fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
     // One message may have several notices in it.
-    let limit = if is_manual { usize::MAX } else { limit };
+    let limit = if is_manual { Most::ALL } else { limit };
     let sender = &mut core.sender;
     let rest = take_subscriptions(message, options.only_first_subscribe, |is_new, topic| {
         let tell = if !is_there {
@@ -276,7 +297,44 @@ pub(super) fn hear(core: &mut Core<XPub>, limit: usize, most: usize) -> Option<u
     Some(work)
 }
 
+impl Most {
+    pub(super) const ALL: Most = Most {
+        messages: usize::MAX,
+        bytes: usize::MAX,
+    };
+}
+
+impl Waiting {
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    fn is_full(&self, limit: Most) -> bool {
+        self.queue.len() >= limit.messages || self.bytes >= limit.bytes
+    }
+
+    fn push(&mut self, heard: Heard) {
+        self.bytes += heard.size();
+        self.queue.push_back(heard);
+    }
+
+    fn pop(&mut self) -> Option<Heard> {
+        let heard = self.queue.pop_front()?;
+        self.bytes -= heard.size();
+        Some(heard)
+    }
+}
+
 impl Heard {
+    /// Returns what its message takes: empty frames take something, too.
+    fn size(&self) -> usize {
+        self.message.byte_len() + self.message.len() * size_of::<Frame>()
+    }
+
     fn departure(from: Place, topic: &[u8]) -> Self {
         Heard {
             kind: Kind::Departed,
@@ -289,8 +347,8 @@ impl Heard {
 
 impl Hearing {
     /// Says whether an application that has not received for a while is still waited for.
-    pub(super) fn is_patient(&mut self, limit: usize) -> bool {
-        if self.heard.len() >= limit {
+    pub(super) fn is_patient(&mut self, limit: Most) -> bool {
+        if self.heard.is_full(limit) {
             self.unread_uses += 1;
         }
         if self.unread_uses < PATIENCE {
@@ -356,15 +414,15 @@ impl Hearing {
         }
     }
 
-    fn keep(&mut self, stats: &StatsRegistry, heard: Heard, limit: usize) {
+    fn keep(&mut self, stats: &StatsRegistry, heard: Heard, limit: Most) {
         keep(&mut self.heard, stats, heard, limit);
     }
 }
 
-fn keep(kept: &mut VecDeque<Heard>, stats: &StatsRegistry, heard: Heard, limit: usize) {
-    if kept.len() < limit {
-        kept.push_back(heard);
-    } else {
+fn keep(kept: &mut Waiting, stats: &StatsRegistry, heard: Heard, limit: Most) {
+    if kept.is_full(limit) {
         stats.unheard.add(1);
+    } else {
+        kept.push(heard);
     }
 }
