@@ -1,5 +1,7 @@
 //! One line for each figure: the attack, its victim, what is measured, ours, libzmq's, the bound, and whether it is kept.
 
+use std::time::Instant;
+
 use purezmq_endurance::Failure;
 
 use crate::Who;
@@ -48,6 +50,9 @@ pub(crate) struct Table<'a> {
     attack: &'static str,
     rows: usize,
     over: usize,
+    /// Figures that are to be compared with libzmq's, which had none.
+    alone: usize,
+    began: Instant,
 }
 
 impl<'a> Table<'a> {
@@ -61,6 +66,8 @@ impl<'a> Table<'a> {
             attack: "",
             rows: 0,
             over: 0,
+            alone: 0,
+            began: Instant::now(),
         }
     }
 
@@ -93,12 +100,14 @@ impl<'a> Table<'a> {
                 Some(ours) => match bound.is_kept(ours[at], libzmq) {
                     Some(true) => "ok",
                     Some(false) => "OVER",
-                    None => "",
+                    None if bound == Bound::Shown => "",
+                    None => "alone",
                 },
                 None => "FAILED",
             };
             self.rows += 1;
             self.over += usize::from(verdict == "OVER" || verdict == "FAILED");
+            self.alone += usize::from(verdict == "alone");
             let text = |figure: Option<f64>| figure.map_or("-".to_owned(), |it| format!("{it:.0}"));
             println!(
                 "{:14} {victim:16} {what:44} {:>10} {:>10}  {:16} {verdict}",
@@ -110,9 +119,17 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Says whether all bounds are kept.
+    /// Says whether all bounds are kept, and how long that took to find out.
     pub(crate) fn end(self) -> bool {
-        println!("{} figures, {} over their bounds", self.rows, self.over);
-        self.over == 0
+        let is_kept = self.over == 0;
+        println!(
+            "{}: {} figures, {} over their bounds, {} that libzmq has none to compare with, in {} s",
+            if is_kept { "passed" } else { "FAILED" },
+            self.rows,
+            self.over,
+            self.alone,
+            self.began.elapsed().as_secs()
+        );
+        is_kept
     }
 }
