@@ -4,6 +4,7 @@
     bench.py build [IMPL ...]
     bench.py run --impls libzmq,omq --patterns thr,lat --transports tcp,ipc ...
     bench.py run --impls "" --with purezmq=PATH --patterns stream,single,requester,ws,dgram
+    bench.py run --impls purezmq,libzmq --patterns tail,arena-thr,start,light ...
     bench.py interop --impls libzmq,omq,... [--patterns thr,lat,pub]
     bench.py table FILE.json
 
@@ -13,6 +14,7 @@ standard library is used. See README.md; scripts/compare makes the project's cha
 """
 
 import argparse
+import glob
 import json
 import os
 import queue
@@ -27,7 +29,11 @@ import tempfile
 import threading
 import time
 
+import arena
+import machine
 import newer
+import start
+import tail
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # All peers are built into one folder: they share most of what they depend on.
@@ -36,18 +42,32 @@ TARGET = os.path.join(os.environ["CARGO_TARGET_DIR"], "rivals") if "CARGO_TARGET
 PEERS = ["libzmq", "omq", "monocoque", "zmqrs", "rzmq", "raw"]
 # What is built beside those. libzmq with drafts is compared in the patterns of newer.py alone.
 ALSO_BUILT = [newer.DRAFTS]
+# The same peer with another libzmq, and what is not ZeroMQ at all: built when they are asked for.
+WHEN_ASKED = ["libzmq-4.3.5"] + list(arena.YARDSTICKS)
+# Patterns that have a module of their own.
+MORE = {name: module for module in (arena, start, tail) for name in module.PATTERNS}
+# Patterns of one run each, without a count that has to be found.
+FIXED = {"conn", *start.PATTERNS, *tail.PATTERNS}
+# Patterns whose system calls are counted, if that is asked for.
+COUNTED = ("thr", "lat", "pub")
 # What an implementation, or one mode of it, cannot do, by pattern or (pattern, transport).
 CANNOT = {
     "purezmq:blocking": {"inproc-thr", "inproc-lat", "conn", "fan-in", "fan-out"},
     "raw": {"pub", "conn", "inproc-thr", "inproc-lat"},
     "zmqrs": {"inproc-thr", "inproc-lat"},
-    "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc")},
+    # A PUSH socket is one connection there.
+    "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc"), "arena-out", ("arena-in", "ipc")},
 }
+for _no in CANNOT.values():
+    _no |= {mine for mine, like in {"tail-pub": "pub", "arena-pub": "pub", "start": "conn", "light": "conn"}.items() if like in _no}
+CANNOT["raw"] |= {"arena-in", "arena-out", "size"}
 # What it says that it can do, but fails at: from so many peers on, and why. Not tried again each time, since most
 # failures are waits for the time limit; --try-failing does.
 FAILS = {
     ("monocoque", "conn"): (2, "it accepts one peer after the other"),
     ("rzmq", "conn"): (300, "recv on a bound PULL fails"),
+    ("monocoque", "light"): (2, "it accepts one peer after the other"),
+    ("rzmq", "light"): (300, "recv on a bound PULL fails"),
 }
 FANS = ("fan-in", "fan-out")
 # A cell that takes far longer than was asked for is measured this often only.
@@ -60,15 +80,28 @@ class Proc:
     """A peer process whose lines are collected and whose life is bounded."""
 
     pin = "none"
+    # Where processes were found that ought to be elsewhere: program and CPUs.
+    astray = set()
+    # How many were looked at.
+    looked_at = 0
+    # Counts the system calls of what is started meanwhile.
+    counter = None
 
-    def __init__(self, argv, limit, cpu=0):
-        pre = None
+    def __init__(self, argv, limit, cpu=0, timed=False):
+        self.name, self.one = os.path.basename(argv[0]), None
+        self.clock = start.ExecClock() if timed else None
         if Proc.pin != "none":
             cpus = sorted(os.sched_getaffinity(0))
-            one = {cpus[0] if Proc.pin == "same" else cpus[cpu % len(cpus)]}
-            pre = lambda: os.sched_setaffinity(0, one)  # noqa: E731
+            self.one = {cpus[0] if Proc.pin == "same" else cpus[cpu % len(cpus)]}
+
+        def pre():
+            if self.one:
+                os.sched_setaffinity(0, self.one)
+            if self.clock:
+                self.clock.mark()
+
         self.p = subprocess.Popen(
-            argv + ["--timeout", str(int(limit) + 5)], preexec_fn=pre,
+            (Proc.counter.prefix() if Proc.counter else []) + argv + ["--timeout", str(int(limit) + 5)], preexec_fn=pre if self.one or self.clock else None,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.q = queue.Queue()
         self.err = []
@@ -96,12 +129,24 @@ class Proc:
             raise Failure(f"ended before {what}: rc {self.p.poll()} {' | '.join(self.err)[-300:]}")
         return got
 
+    def exec_ns(self):
+        """When the process became its program."""
+        return self.clock.get()
+
+    def look(self):
+        """Where its threads may run: what was asked for is not always what is."""
+        if self.one:
+            Proc.looked_at += 1
+            Proc.astray |= {(self.name, tuple(sorted(cpus))) for cpus in machine.allowed(self.p.pid) if cpus != self.one}
+
     def want(self, word, deadline):
         got = self.line(deadline, word)
         if got != word:
             raise Failure(f"said {got!r} instead of {word}")
 
     def json(self, deadline, what="a result"):
+        if self.p.poll() is None:
+            self.look()
         while True:
             got = self.line(deadline, what)
             if got.startswith("{"):
@@ -133,6 +178,10 @@ class Failure(Exception):
     pass
 
 
+class LeftOut(Failure):
+    """Not tried, and nobody's fault."""
+
+
 def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(type=kind) as s:
         s.bind(("127.0.0.1", 0))
@@ -146,12 +195,6 @@ def endpoint(transport, tmp):
         return f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     endpoint.n = getattr(endpoint, "n", 0) + 1
     return f"ipc://{tmp}/s{endpoint.n}"
-
-
-def cpu_ticks():
-    with open("/proc/stat") as f:
-        v = [int(x) for x in f.readline().split()[1:9]]
-    return sum(v), v[7]
 
 
 # -------------------------------------------------------------------- cells
@@ -180,27 +223,51 @@ def common_args(opt, impl, role, size, count, warmup, extra=()):
     return a
 
 
-def two(opt, limit, tmp, transport, receiver, sender, bind_cpu=0):
+def two(opt, limit, tmp, transport, receiver, sender, bind_cpu=0, timed=False):
     """Runs a bound and a connecting process, and yields them."""
     ep = endpoint(transport, tmp)
     deadline = time.monotonic() + limit
-    r = s = None
+    r = s = server = None
+    bind = "--bind"
     try:
-        r = Proc(receiver + ["--bind", ep], limit, bind_cpu)
+        if os.path.basename(receiver[0]) in arena.YARDSTICKS:
+            server, bind = serve(ep, deadline), "--connect"
+        r = Proc(receiver + [bind, ep], limit, bind_cpu)
         r.want("READY", deadline)
-        s = Proc(sender + ["--connect", ep], limit, 1 - bind_cpu)
+        s = Proc(sender + ["--connect", ep], limit, 1 - bind_cpu, timed)
         yield r, s, deadline
     finally:
         for p in (s, r):
             if p is not None:
                 p.end(2.0)
+        if server is not None:
+            server.terminate()
+            server.wait()
 
 
-def cell_thr(opt, tx, rx, transport, size, count, tmp):
-    w = max(1, count // 10)
+def serve(ep, deadline):
+    """A NATS server, between sender and receiver, wherever there is room."""
+    port = ep.rpartition(":")[2]
+    program = shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        raise Failure("there is no nats-server (Debian, Ubuntu: apt-get install nats-server)")
+    server = subprocess.Popen([program, "-a", "127.0.0.1", "-p", port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(port)), 1).close()
+            return server
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                server.kill()
+                raise Failure("nats-server does not answer") from None
+            time.sleep(0.02)
+
+
+def cell_thr(opt, tx, rx, transport, size, count, tmp, warm_up=None, more=()):
+    w = warm_up or max(1, count // 10)
     gen = two(opt, opt.limit, tmp, transport,
-              common_args(opt, rx, "pull", size, count, w),
-              common_args(opt, tx, "push", size, count, w))
+              common_args(opt, rx, "pull", size, count, w, more),
+              common_args(opt, tx, "push", size, count, w, more))
     r, s, dl = next(gen)
     try:
         out = r.json(dl)
@@ -211,11 +278,11 @@ def cell_thr(opt, tx, rx, transport, size, count, tmp):
         gen.close()
 
 
-def cell_lat(opt, tx, rx, transport, size, count, tmp):
+def cell_lat(opt, tx, rx, transport, size, count, tmp, more=()):
     w = max(1, count // 10)
     gen = two(opt, opt.limit, tmp, transport,
-              common_args(opt, rx, "lat-rep", size, count, w),
-              common_args(opt, tx, "lat-req", size, count, w))
+              common_args(opt, rx, "lat-rep", size, count, w, more),
+              common_args(opt, tx, "lat-req", size, count, w, more))
     r, s, dl = next(gen)
     try:
         return s.json(dl)
@@ -223,9 +290,9 @@ def cell_lat(opt, tx, rx, transport, size, count, tmp):
         gen.close()
 
 
-def cell_pub(opt, tx, rx, transport, size, count, tmp, subs=1):
-    w = max(1, count // 10)
-    n = ["--peers", str(subs)]
+def cell_pub(opt, tx, rx, transport, size, count, tmp, subs=1, warm_up=None, more=()):
+    w = warm_up or max(1, count // 10)
+    n = ["--peers", str(subs), *more]
     gen = two(opt, opt.limit, tmp, transport,
               common_args(opt, tx, "pub", size, count, w, n),
               common_args(opt, rx, "sub", size, count, w, n))
@@ -250,14 +317,15 @@ def cell_inproc(opt, impl, role, size, count):
         p.end(2.0)
 
 
-def cell_conn(opt, impl, transport, peers, tmp):
+def cell_conn(opt, impl, transport, peers, tmp, each=1):
+    """`each`: messages of every peer, the first at once and then one a second."""
     raw = peer_path("raw")
     if not os.path.exists(raw):
         raise Failure("the conn pattern needs the raw peer (bench.py build raw)")
     n = ["--peers", str(peers)]
     gen = two(opt, opt.limit, tmp, transport,
-              common_args(opt, impl, "conn-pull", 16, 1, 1, n),
-              [raw, "conn-push", "--size", "16", "--hold"] + n)
+              common_args(opt, impl, "conn-pull", 16, each, 1, n),
+              [raw, "conn-push", "--size", "16", "--count", str(each), "--hold"] + n)
     r, s, dl = next(gen)
     try:
         a = s.json(dl)
@@ -306,6 +374,8 @@ def run_cell(opt, cell, count, tmp):
         return cell_conn(opt, impl, tr, cell["subs"], tmp)
     if pat in FANS:
         return cell_fan(opt, impl, pat, tr, size, count, cell["subs"], tmp)
+    if pat in MORE:
+        return MORE[pat].cell(sys.modules[__name__], opt, cell, count, tmp)
     if pat in newer.PATTERNS:
         return newer.cell(sys.modules[__name__], opt, pat, size, impl, count, tmp)
     return cell_inproc(opt, impl, pat, size, count)
@@ -313,9 +383,9 @@ def run_cell(opt, cell, count, tmp):
 
 def first_count(cell):
     size = cell["size"]
-    if cell["pattern"] in ("lat", "inproc-lat"):
+    if cell["pattern"].endswith("lat"):
         return 2000
-    if cell["pattern"] == "pub":
+    if cell["pattern"].endswith("pub"):
         return max(500, 100_000 // cell["subs"])
     if size <= 4096:
         return 200_000 if size <= 256 else 60_000
@@ -326,9 +396,9 @@ def scaled(cell, res, target):
     """A count that makes the next run of this cell take about `target` s."""
     secs = max(res["seconds"], 1e-4)
     n = int(res["count"] * target / secs)
-    lo = 1000 if cell["pattern"] in ("lat", "inproc-lat") else 500
+    lo = 1000 if cell["pattern"].endswith("lat") else 500
     hi = 60_000_000 if cell["impl"].startswith("raw") else 30_000_000
-    if cell["pattern"] == "pub":
+    if cell["pattern"].endswith("pub"):
         hi = 8_000_000 // cell["subs"]
     # No more than 8 GB of payload in one cell.
     return max(lo, min(n, hi, max(lo, 12_000_000_000 // cell["size"])))
@@ -376,6 +446,9 @@ def tables(data):
             groups.append(g)
     for pat, tr in groups:
         sub = [c for c in cells if (c["pattern"], c["transport"]) == (pat, tr)]
+        if pat in MORE and hasattr(MORE[pat], "table"):
+            out += MORE[pat].table(sys.modules[__name__], pat, sub, rounds)
+            continue
         if pat in newer.PATTERNS:
             out += newer.table(pat, sub, human, lambda c: median(c, rounds, rate))
             continue
@@ -391,7 +464,8 @@ def tables(data):
                  "inproc-lat": "inproc REQ/REP round trip, us",
                  "fan-in": "fan-in: PUSH sockets of one process to one PULL",
                  "fan-out": "fan-out: one PUSH to PULL sockets of one process",
-                 "conn": "connections: accept + one message each"}[pat]
+                 "conn": "connections: accept + one message each"} | arena.PATTERNS
+        title = title[pat]
         out.append(f"\n### {title}" + ("" if pat.startswith("inproc") else f" ({tr})") + "\n")
         if pat == "conn":
             out.append("| impl | peers | seconds | conns/s | KiB RSS per peer | idle CPU, ms/s | threads |")
@@ -410,7 +484,7 @@ def tables(data):
             out += fan(sub, rounds)
             continue
         lat = pat.endswith("lat")
-        head = "subs x bytes" if pat == "pub" else "bytes"
+        head = "subs x bytes" if pat.endswith("pub") else "bytes"
         out.append(f"| {head} | " + " | ".join(cols) + " |")
         out.append("|---" * (len(cols) + 1) + "|")
         for size, subs in rows:
@@ -436,6 +510,7 @@ def tables(data):
             out.append("| " + " | ".join(line) + " |")
         if lat:
             out.append("\nmean / p50 / p99; the ratio is of the means, lower is better.")
+            out += far(sub, rows, cols)
         if pat in ("thr", "pub", "inproc-thr"):
             out.append(f"\nCPU seconds per million {'deliveries' if pat == 'pub' else 'messages'}, "
                        + ("whole process" if pat == "inproc-thr" else "sender + receiver")
@@ -462,7 +537,48 @@ def tables(data):
                     line.append(f"{tx:.2f} + {rx:.2f} ({th[0]:.0f}+{th[1]:.0f})")
                 out.append("| " + " | ".join(line) + " |")
             out += memory(sub, rows, cols, head, rounds, pat)
+        if pat in COUNTED:
+            out += kernel(sub, rows, cols, head, rounds, pat)
     return "\n".join(out) + "\n"
+
+
+def far(sub, rows, cols):
+    """The far end of the round trips, of all rounds together."""
+    if not any("merged" in c for c in sub):
+        return []
+    out = ["\np99.9 / p99.99 / longest, of all rounds together:\n", "| bytes | " + " | ".join(cols) + " |",
+           "|---" * (len(cols) + 1) + "|"]
+    for size, _ in rows:
+        line = [str(size)]
+        for i in cols:
+            told = next((c.get("merged") for c in sub if c["impl"] == i and c["size"] == size), None)
+            line.append(" / ".join(tail.micros(told[q]) for q in ("p99.9", "p99.99", "max")) if told else "-")
+        out.append("| " + " | ".join(line) + " |")
+    return out
+
+
+def kernel(sub, rows, cols, head, rounds, pat):
+    """System calls and context switches per 1,000 messages, round trips or deliveries."""
+    if not any("calls" in c for c in sub):
+        return []
+    def switches(r):
+        return r["vol_ctx_switches"] + r["invol_ctx_switches"]
+    whose = "the requester" if pat == "lat" else "both processes"
+    out = [f"\nPer 1,000 {'deliveries' if pat == 'pub' else 'round trips' if pat == 'lat' else 'messages'}: system calls of both processes, "
+           f"in a run of its own ({next(c['counted_by'] for c in sub if 'calls' in c)}); context switches of {whose}:\n",
+           f"| {head} | " + " | ".join(cols) + " |", "|---" * (len(cols) + 1) + "|"]
+    for size, subs in rows:
+        line = [f"{subs} x {size}" if subs else str(size)]
+        for i in cols:
+            c = next((c for c in sub if c["impl"] == i and (c["size"], c.get("subs")) == (size, subs)), None)
+            if not c or not good(c) or "calls" not in c:
+                line.append("-")
+                continue
+            rx = median(c, rounds, lambda r: switches(r) / r["count"] * 1e3 / (subs or 1))
+            tx = 0 if pat == "lat" else median(c, rounds, lambda r: switches(r["sender"]) / (r["count"] * 1.1) * 1e3 / (subs or 1))
+            line.append(f"{c['calls']:.3g}, {rx + tx:.3g}")
+        out.append("| " + " | ".join(line) + " |")
+    return out
 
 
 def idle(c, rounds):
@@ -522,31 +638,57 @@ def memory(sub, rows, cols, head, rounds, pat):
 # ----------------------------------------------------------------- commands
 
 def cannot(impl, pat, tr):
+    if impl in arena.YARDSTICKS and (tr != "tcp" or pat not in arena.YARDSTICKS[impl]):
+        return True
     no = CANNOT.get(impl.partition(":")[0], set()) | CANNOT.get(impl, set())
     return pat in no or (pat, tr) in no
-
-
-def machine():
-    model = "?"
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    return {"cpus": os.cpu_count(), "cpu": model, "kernel": os.uname().release,
-            "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
 
 
 def cmd_build(opt):
     ok = True
     for name in opt.impls or PEERS + ALSO_BUILT:
-        d = os.path.join(HERE, "peers", name)
         print(f"== {name}", flush=True)
         t = time.monotonic()
-        rc = subprocess.call(["cargo", "build", "--release", "--locked"], cwd=d,
-                             env=os.environ | {"CARGO_TARGET_DIR": TARGET})
+        if name == "libzmq-4.3.5":
+            rc = build_newer_libzmq()
+        else:
+            rc = subprocess.call(["cargo", "build", "--release", "--locked"], cwd=os.path.join(HERE, "peers", name),
+                                 env=os.environ | {"CARGO_TARGET_DIR": TARGET})
         print(f"   rc {rc}, {time.monotonic() - t:.0f} s", flush=True)
         ok &= rc == 0
     return 0 if ok else 1
+
+
+def wheel():
+    """The libzmq of pyzmq's wheel, which `scripts/setup` puts into .venv; `None` where it is not."""
+    found = glob.glob(os.path.join(HERE, "..", "..", ".venv", "lib", "python*", "site-packages", "pyzmq.libs", "libzmq*.so.*"))
+    return os.path.realpath(found[0]) if found else None
+
+
+def build_newer_libzmq():
+    """The peer of libzmq with the libzmq of pyzmq's wheel instead of the one that the crate carries."""
+    library = wheel()
+    if library is None:
+        print("there is no pyzmq in .venv: run scripts/setup")
+        return 1
+    folder, target = os.path.dirname(library), os.path.join(TARGET, "wheel")
+    os.makedirs(target, exist_ok=True)
+    link = os.path.join(target, "libzmq.so")
+    if not os.path.exists(link):
+        os.symlink(library, link)
+    host = next(line.split()[1] for line in machine.said(["rustc", "-vV"]).splitlines() if line.startswith("host:"))
+    # What a crate's build script would say of the native library, said instead of it.
+    instead = [f'target.{host}.zmq.{what}' for what in
+               (f'rustc-link-search = ["{target}"]', 'rustc-link-lib = ["zmq"]')]
+    rc = subprocess.call(["cargo", "build", "--release", "--locked", *(x for one in instead for x in ("--config", one))],
+                         cwd=os.path.join(HERE, "peers", "libzmq"),
+                         env=os.environ | {"CARGO_TARGET_DIR": target, "RUSTFLAGS": f"-C link-arg=-Wl,-rpath,{folder}"})
+    if rc == 0:
+        for name in ("libzmq", "minimal-libzmq"):
+            path = os.path.join(target, "release", name)
+            if os.path.exists(path):
+                shutil.copy(path, peer_path(f"{name}-4.3.5"))
+    return rc
 
 
 def version_of(opt, impl):
@@ -587,6 +729,8 @@ def cmd_run(opt):
                 for size in [int(x) for x in opt.fan_sizes.split(",")]:
                     plan.append([dict(pattern=pat, transport=tr, size=size, subs=n, impl=i)
                                  for i in impls for n in [int(x) for x in opt.fan_peers.split(",")]])
+        elif pat in MORE:
+            plan += MORE[pat].rows(opt, pat, impls)
         elif pat in newer.PATTERNS:
             for size in newer.PATTERNS[pat].sizes:
                 plan.append(newer.row(pat, size, lambda impl: version_of(opt, impl)[0]))
@@ -600,7 +744,13 @@ def cmd_run(opt):
     if any(c["pattern"] in newer.PATTERNS for row in plan for c in row):
         impls += [i for i in (newer.OURS, newer.DRAFTS) if i not in impls and version_of(opt, i)[0]]
     versions = {i: version_of(opt, i)[1] for i in impls}
-    data = {"machine": machine(), "impls": impls, "versions": versions, "rounds": opt.rounds,
+    opt.maxima, opt.counter = {}, None
+    if opt.count_calls:
+        opt.counter = machine.Counter()
+        if opt.counter.tool is None:
+            print("SYSTEM CALLS ARE NOT COUNTED: neither perf nor strace can do it here", flush=True)
+    began = machine.ticks()
+    data = {"machine": machine.describe(), "impls": impls, "versions": versions, "rounds": opt.rounds,
             "payload": opt.payload, "hwm": opt.hwm, "pin": opt.pin, "load_before": os.getloadavg(), "cells": []}
     tmp = tempfile.mkdtemp(prefix="rv")
     t0 = time.monotonic()
@@ -611,17 +761,62 @@ def cmd_run(opt):
                 c["results"] = []
                 data["cells"].append(c)
             measure_row(opt, row, tmp, spent)
+            if opt.counter and opt.counter.tool and row[0]["pattern"] in COUNTED:
+                count_calls(opt, row, tmp)
+            for c in row:
+                if (told := tail.merged(chosen(c, opt.rounds))) is not None:
+                    c["merged"] = told
+                for r in c["results"]:
+                    r.pop("histogram", None)
             print(f"[{time.monotonic() - t0:5.0f}s] " + row_line(opt, row), flush=True)
             if opt.json:
                 data["load_after"] = os.getloadavg()
+                data["machine"]["steal"] = machine.stolen(began, machine.ticks())
+                data["machine"]["pinning"] = pinning(opt)
                 with open(opt.json + ".part", "w") as f:
                     json.dump(data, f, indent=1)
                 os.replace(opt.json + ".part", opt.json)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
+        if opt.counter:
+            opt.counter.close()
     print("time: " + ", ".join(f"{what} {seconds:.0f} s" for what, seconds in spent.items()))
     print(tables(data))
-    return 0
+    failed = [r for c in data["cells"] for r in c["results"] if "error" in r and "left_out" not in r]
+    return 1 if opt.strict and failed else 0
+
+
+def pinning(opt):
+    """What became of it, as the kernel says."""
+    if opt.pin == "none":
+        return "not pinned"
+    wrong = sorted(f"{name} on {','.join(map(str, cpus))}" for name, cpus in Proc.astray)
+    return f"pinned ({opt.pin}), as read back from {Proc.looked_at} processes" + (f", but for {'; '.join(wrong)}" if wrong else "")
+
+
+def count_calls(opt, row, tmp):
+    """System calls of both processes per 1,000 messages: the difference of a short and a longer run, since what a process does
+    to begin and to end is the same in both."""
+    for c in row:
+        if not good(c):
+            continue
+        least = 1000 if c["pattern"] == "lat" else 20_000 if c["size"] <= 4096 and c["pattern"] == "thr" else 500
+        few = max(least, good(c)[0]["count"] // c.get("subs", 1) // 10)
+        counts, calls = (few, 3 * few), []
+        try:
+            for count in counts:
+                Proc.counter = opt.counter
+                run_cell(opt, c, count, tmp)
+                calls.append(opt.counter.total())
+        except Failure as e:
+            complain(c, e)
+            continue
+        finally:
+            Proc.counter = None
+            opt.counter.total()
+        # A tenth more are sent: the warm-up.
+        messages = (counts[1] - counts[0]) * 1.1 * c.get("subs", 1)
+        c["calls"], c["counted_by"] = max(0.0, float(f"{(calls[1] - calls[0]) / messages * 1e3:.4g}")), opt.counter.tool
 
 
 def measure_row(opt, row, tmp, spent):
@@ -630,14 +825,16 @@ def measure_row(opt, row, tmp, spent):
 
     def timed(what, c, count):
         """One run. Says in `few` that it took far too long, and in `spent` what the time was good for."""
-        a, began = cpu_ticks(), time.monotonic()
+        a, began = machine.ticks(), time.monotonic()
         try:
             r = run_cell(opt, c, count, tmp)
         except Failure as e:
             r = {"error": str(e)}
+            if isinstance(e, LeftOut):
+                r["left_out"] = True
             complain(c, e)
-        b, took = cpu_ticks(), time.monotonic() - began
-        r["steal"] = round((b[1] - a[1]) / max(1, b[0] - a[0]), 4)
+        b, took = machine.ticks(), time.monotonic() - began
+        r["steal"] = machine.stolen(a, b)
         if took > 3 * (opt.seconds + 1):
             few.add(id(c))
         spent[what] = spent.get(what, 0) + took
@@ -652,7 +849,7 @@ def measure_row(opt, row, tmp, spent):
             c["results"].append({"error": f"known: {why}"})
         elif not cannot(c["impl"], c["pattern"], c["transport"]):
             live.append(c)
-    for c in list(live) if row[0]["pattern"] != "conn" else []:  # a short run sets the count
+    for c in list(live) if row[0]["pattern"] not in FIXED else []:  # a short run sets the count
         r = timed("counts", c, first_count(c))
         if r.get("seconds", 1) < min(0.15, opt.seconds / 4):
             r = timed("counts", c, scaled(c, r, min(0.3, opt.seconds / 3)))
@@ -686,12 +883,16 @@ def row_line(opt, row):
     """One line on the terminal."""
     line = []
     for c in row:
+        if c["pattern"] in MORE and hasattr(MORE[c["pattern"]], "line"):
+            line.append(MORE[c["pattern"]].line(c, sys.modules[__name__], opt.rounds))
+            continue
         v = median(c, opt.rounds, lambda r: key_of(c["pattern"], r)) if c["pattern"] != "conn" else \
             median(c, opt.rounds, lambda r: r["conns_per_s"])
         name = f"{c['impl']} x {c['subs']}" if c["pattern"] in FANS else c["impl"]
         line.append(f"{name} " + ("-" if v is None else f"{v:.1f}us" if c["pattern"].endswith("lat") else human(v)))
     c = row[0]
     crowd = f" x {c['subs']}" if "subs" in c and c["pattern"] not in FANS else ""
+    crowd += f" at {c['rate']}/s" if "rate" in c else ""
     return f"{c['pattern']} {c['transport']} {c['size']}{crowd}: " + ", ".join(line)
 
 
@@ -770,6 +971,11 @@ def main():
             r.add_argument("--max-steal", type=float, default=0.05,
                            help="repeat a cell whose share of stolen CPU time was higher")
             r.add_argument("--extra", type=int, default=1, help="such repeats per cell")
+            r.add_argument("--arena-sizes", default=arena.SIZES)
+            r.add_argument("--tail-transports", default="tcp")
+            r.add_argument("--strict", action="store_true", help="fail if a cell fails")
+            r.add_argument("--count-calls", action="store_true",
+                           help="count the system calls, too, each in two runs of its own: perf or strace")
             r.add_argument("--try-failing", action="store_true", help="run what is known to fail, too")
             r.add_argument("--json")
     opt = ap.parse_args()

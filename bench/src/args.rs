@@ -4,14 +4,15 @@ use std::str::FromStr;
 
 use crate::Failure;
 use crate::meter::PROBE;
+use crate::stamps::STAMP;
 
 const USAGE: &str = "bench-peer ROLE (--connect ENDPOINT | --bind ENDPOINT) --size BYTES --count MESSAGES \
 [--warmup MESSAGES] [--peers NUMBER] [--mode ct|ct-task|mt|io|busy|blocking] [--payload shared|copy] [--hwm MESSAGES] \
-[--curve] [--hold] [--timeout SECONDS]
+[--curve] [--tls FILE] [--sequence] [--sender NUMBER] [--rate MESSAGES] [--endless] [--probe] [--hold] [--timeout SECONDS]
 ROLE: push pull pub sub lat-req (req) lat-rep (rep) inproc-thr inproc-lat conn-pull
       ask-requester ask-dealer ask-router fan-in-push fan-in-pull fan-out-push fan-out-pull
       echo-stream echo-tcp echo-dgram echo-udp echo-router echo-server
-      echoed-tcp echoed-udp echoed-dealer echoed-client version";
+      echoed-tcp echoed-udp echoed-dealer echoed-client rustls-push rustls-pull version";
 
 /// The first byte of a message says who of a fan sent it.
 const LARGEST_FAN: usize = 256;
@@ -46,6 +47,18 @@ pub(crate) struct Args {
     pub(crate) hwm: Option<usize>,
     /// Connections are encrypted; whoever binds is the server.
     pub(crate) curve: bool,
+    /// Where the certificate is, which whoever binds makes for the other side: endpoints are `tls+tcp://`.
+    pub(crate) tls: Option<String>,
+    /// Messages are numbered, and receivers check the numbers.
+    pub(crate) sequence: bool,
+    /// Which of several senders this is.
+    pub(crate) sender: u64,
+    /// Messages a second, dated; 0: as fast as possible.
+    pub(crate) rate: u64,
+    /// A pusher goes on until it is told to stop; a puller goes on after its report.
+    pub(crate) endless: bool,
+    /// A pusher sends probes until `GO`; a puller is ready once it has seen one.
+    pub(crate) probe: bool,
     /// Stay until standard input ends.
     pub(crate) hold: bool,
     /// Seconds until the process is killed.
@@ -86,6 +99,8 @@ pub(crate) enum Role {
     EchoedUdp,
     EchoedDealer,
     EchoedClient,
+    RustlsPush,
+    RustlsPull,
 }
 
 impl Role {
@@ -132,6 +147,11 @@ impl Args {
         self.warmup + self.count
     }
 
+    /// Messages that a pusher sends.
+    pub(crate) fn sends(&self) -> u64 {
+        if self.endless { u64::MAX } else { self.total() }
+    }
+
     pub(crate) fn transport(&self) -> &str {
         match &self.attach {
             Some(Attach::Bind(endpoint) | Attach::Connect(endpoint)) => {
@@ -173,6 +193,8 @@ impl FromStr for Role {
             "echoed-udp" => Role::EchoedUdp,
             "echoed-dealer" => Role::EchoedDealer,
             "echoed-client" => Role::EchoedClient,
+            "rustls-push" => Role::RustlsPush,
+            "rustls-pull" => Role::RustlsPull,
             other => return Err(format!("unknown role {other}\n{USAGE}").into()),
         })
     }
@@ -225,17 +247,27 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
         payload: Payload::Shared,
         hwm: None,
         curve: false,
+        tls: None,
+        sequence: false,
+        sender: 0,
+        rate: 0,
+        endless: false,
+        probe: false,
         hold: false,
         timeout: 60,
     };
     let mut warmup = None;
     while let Some(name) = words.next() {
-        if name == "--hold" {
-            args.hold = true;
-            continue;
-        }
-        if name == "--curve" {
-            args.curve = true;
+        let switch = match name.as_str() {
+            "--hold" => Some(&mut args.hold),
+            "--curve" => Some(&mut args.curve),
+            "--sequence" => Some(&mut args.sequence),
+            "--endless" => Some(&mut args.endless),
+            "--probe" => Some(&mut args.probe),
+            _ => None,
+        };
+        if let Some(switch) = switch {
+            *switch = true;
             continue;
         }
         let value = words
@@ -254,15 +286,31 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, 
             }
             "--payload" => args.payload = value.parse()?,
             "--hwm" => args.hwm = Some(number(&name, &value)?),
+            "--tls" => args.tls = Some(value),
+            "--sender" => args.sender = number(&name, &value)?,
+            "--rate" => args.rate = number(&name, &value)?,
             "--timeout" => args.timeout = number(&name, &value)?,
             _ => return Err(format!("unknown option {name}\n{USAGE}").into()),
         }
     }
     args.warmup = warmup.unwrap_or(args.count / 10).max(1);
+    args.sequence |= args.rate > 0;
     match args.role {
         Role::InprocThroughput | Role::InprocLatency => args.attach = None,
         _ if args.attach.is_none() => return Err("--bind or --connect is missing".into()),
         Role::EchoedTcp if args.size == 0 => return Err("--size of a stream: at least 1".into()),
+        Role::RustlsPush | Role::RustlsPull if args.tls.is_none() => {
+            return Err(format!("{} needs --tls", args.role_name).into());
+        }
+        _ if args.sequence && args.size < STAMP => {
+            return Err(format!("--size of numbered messages: at least {STAMP}").into());
+        }
+        _ if args.sender >= LARGEST_FAN as u64 => {
+            return Err(format!("--sender: less than {LARGEST_FAN}").into());
+        }
+        _ if (args.endless || args.probe) && !args.hold => {
+            return Err("--endless and --probe need --hold".into());
+        }
         role if role.sends_without_end() && !args.hold => {
             return Err(format!("{} needs --hold", args.role_name).into());
         }
@@ -299,7 +347,7 @@ mod tests {
     fn reads_every_option() {
         let args = args(
             "pull --bind tcp://127.0.0.1:5555 --size 16 --count 1000 --warmup 10 --peers 3 --mode mt \
-             --payload copy --hwm 7 --curve --hold --timeout 9",
+             --payload copy --hwm 7 --curve --tls c --sequence --sender 2 --rate 50 --endless --probe --hold --timeout 9",
         )
         .unwrap();
         assert_eq!(args.role, Role::Pull);
@@ -310,7 +358,9 @@ mod tests {
             (Mode::MultiThread, Payload::Copy)
         );
         assert_eq!((args.hwm, args.hold, args.timeout), (Some(7), true, 9));
-        assert!(args.curve);
+        assert_eq!(args.tls.as_deref(), Some("c"));
+        assert!(args.curve && args.sequence && args.endless && args.probe);
+        assert_eq!((args.sender, args.rate), (2, 50));
     }
 
     #[test]
@@ -330,6 +380,10 @@ mod tests {
             ("push --bind tcp://*:1 --size x", "--size x"),
             ("push --bind tcp://*:1 --mode warp", "unknown mode warp"),
             ("push --bind tcp://*:1 --speed 9", "unknown option --speed"),
+            ("push --bind tcp://*:1 --rate 9 --size 15", "at least 16"),
+            ("push --bind tcp://*:1 --probe", "need --hold"),
+            ("rustls-pull --bind tls+tcp://127.0.0.1:1", "needs --tls"),
+            ("push --bind tcp://*:1 --sender 256", "less than 256"),
             ("fan-in-push --connect tcp://127.0.0.1:1", "needs --hold"),
             ("fan-in-pull --bind tcp://*:1 --peers 257", "1 to 256"),
             (

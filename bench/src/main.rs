@@ -16,6 +16,7 @@ mod meter;
 mod process;
 mod report;
 mod roles;
+mod stamps;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ fn run() -> Result<(), Failure> {
         }
         Command::Run(args) => Arc::new(args),
     };
+    process::started();
     process::stop_after(args.timeout);
     let control = Control::listen(args.hold);
     if args.mode == Mode::Blocking {

@@ -3,6 +3,7 @@
 
 mod audience;
 mod fan;
+mod order;
 mod round_trips;
 mod throughput;
 
@@ -12,6 +13,7 @@ use crate::Failure;
 
 pub(crate) use audience::{Audience, Seat};
 pub(crate) use fan::{Fan, Tally};
+pub(crate) use order::Order;
 pub(crate) use round_trips::RoundTrips;
 pub(crate) use throughput::Throughput;
 

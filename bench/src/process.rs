@@ -1,7 +1,7 @@
 //! What the operating system knows about this process: CPU time, memory, threads, and the clock that
 //! processes share. Read by the meters at the edges of a measurement.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -58,6 +58,27 @@ pub(crate) fn monotonic_ns() -> u64 {
         Ok(now) => u64::try_from(now.num_nanoseconds()).unwrap_or_default(),
         Err(_) => 0,
     }
+}
+
+/// When the program began, and when its socket began to connect or to bind.
+static BEGAN: (AtomicU64, AtomicU64) = (AtomicU64::new(0), AtomicU64::new(0));
+
+pub(crate) fn started() {
+    BEGAN.0.store(monotonic_ns(), Ordering::Relaxed);
+}
+
+/// A socket is about to connect or to bind.
+pub(crate) fn attaching() {
+    BEGAN.1.store(monotonic_ns(), Ordering::Relaxed);
+}
+
+/// What [`started`] and [`attaching`] have noted.
+pub(crate) fn began() -> (u64, u64) {
+    let (started, attaching) = &BEGAN;
+    (
+        started.load(Ordering::Relaxed),
+        attaching.load(Ordering::Relaxed),
+    )
 }
 
 /// Memory in use now, in KiB.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::args::Args;
@@ -101,6 +102,38 @@ impl Rate {
     }
 }
 
+/// How long something took, in microseconds; and all of it, in nanoseconds, so that several runs can be added up.
+#[derive(Serialize)]
+pub(crate) struct Times {
+    mean_us: f64,
+    p50_us: f64,
+    p90_us: f64,
+    p99_us: f64,
+    p999_us: f64,
+    p9999_us: f64,
+    max_us: f64,
+    histogram: Vec<(u64, u64)>,
+}
+
+impl Times {
+    pub(crate) fn new(nanos: &Histogram<u64>) -> Self {
+        let quantile = |quantile| nanos.value_at_quantile(quantile) as f64 / 1e3;
+        Times {
+            mean_us: nanos.mean() / 1e3,
+            p50_us: quantile(0.5),
+            p90_us: quantile(0.9),
+            p99_us: quantile(0.99),
+            p999_us: quantile(0.999),
+            p9999_us: quantile(0.9999),
+            max_us: nanos.max() as f64 / 1e3,
+            histogram: nanos
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to(), step.count_at_value()))
+                .collect(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Used {
     cpu_user_s: f64,
@@ -109,10 +142,13 @@ struct Used {
     vol_ctx_switches: i64,
     invol_ctx_switches: i64,
     threads: i64,
+    t_main_ns: u64,
+    t_attach_ns: u64,
 }
 
 impl Used {
     fn new(before: Usage, after: Usage) -> Self {
+        let (t_main_ns, t_attach_ns) = process::began();
         Used {
             cpu_user_s: after.user.saturating_sub(before.user).as_secs_f64(),
             cpu_sys_s: after.system.saturating_sub(before.system).as_secs_f64(),
@@ -120,6 +156,8 @@ impl Used {
             vol_ctx_switches: after.voluntary_switches - before.voluntary_switches,
             invol_ctx_switches: after.involuntary_switches - before.involuntary_switches,
             threads: process::threads(),
+            t_main_ns,
+            t_attach_ns,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Many subscribers' common rate.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use purezmq::Message;
@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::{PROBE, check};
+use super::order::Ordered;
+use super::{Order, PROBE, check};
 use crate::Failure;
 use crate::args::Args;
 use crate::process::{Usage, monotonic_ns};
@@ -34,6 +35,8 @@ pub(crate) struct Audience {
     /// About when the last message came.
     last: AtomicU64,
     all_served: Notify,
+    /// What the subscribers that are done have seen of numbered messages.
+    order: Option<Mutex<Order>>,
 }
 
 /// One subscriber's place among them.
@@ -42,6 +45,7 @@ pub(crate) struct Seat {
     number: usize,
     reached: bool,
     seen: u64,
+    order: Option<Box<Order>>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +54,8 @@ struct Deliveries {
     rate: Rate,
     subs: usize,
     drops: u64,
+    #[serde(flatten)]
+    ordered: Option<Ordered>,
 }
 
 impl Audience {
@@ -64,15 +70,17 @@ impl Audience {
             start: OnceLock::new(),
             last: AtomicU64::new(0),
             all_served: Notify::new(),
+            order: Order::new(args).map(|order| Mutex::new(*order)),
         })
     }
 
-    pub(crate) fn seat(self: &Arc<Self>, number: usize) -> Seat {
+    pub(crate) fn seat(self: &Arc<Self>, number: usize, args: &Args) -> Seat {
         Seat {
             audience: self.clone(),
             number,
             reached: false,
             seen: 0,
+            order: Order::new(args),
         }
     }
 
@@ -85,6 +93,13 @@ impl Audience {
                 return;
             }
             before = now;
+        }
+    }
+
+    fn add(&self, seen: &Order) {
+        if let Some(order) = &self.order {
+            let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
+            order.add(seen);
         }
     }
 
@@ -111,6 +126,10 @@ impl Audience {
             ),
             subs: self.seen.len(),
             drops,
+            ordered: self.order.as_ref().map(|order| {
+                let order = order.lock().unwrap_or_else(PoisonError::into_inner);
+                order.ordered()
+            }),
         };
         Report::new(args, deliveries, before, after).print();
     }
@@ -130,6 +149,9 @@ impl Seat {
             return Ok(false);
         }
         check(message, audience.size)?;
+        if let Some(order) = &mut self.order {
+            order.check(message, audience.start.get().is_some())?;
+        }
         self.seen += 1;
         audience.seen[self.number].store(self.seen, Ordering::Relaxed);
         if self.seen == audience.warmup {
@@ -145,10 +167,22 @@ impl Seat {
         if self.seen < audience.total {
             return Ok(false);
         }
+        if let Some(order) = self.order.take() {
+            audience.add(&order);
+        }
         if audience.unserved.fetch_sub(1, Ordering::AcqRel) == 1 {
             audience.last.store(monotonic_ns(), Ordering::Relaxed);
             audience.all_served.notify_one();
         }
         Ok(true)
+    }
+}
+
+impl Drop for Seat {
+    /// A subscriber that has lost some is never done.
+    fn drop(&mut self) {
+        if let Some(order) = &self.order {
+            self.audience.add(order);
+        }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use purezmq::Message;
 use serde::Serialize;
 
 use super::check;
+use super::order::{histogram, read};
 use crate::Failure;
 use crate::args::Args;
 use crate::process::Usage;
-use crate::report::{Rate, Report};
+use crate::report::{Rate, Report, Times};
 
 /// Times each round trip.
 pub(crate) struct RoundTrips {
@@ -17,19 +19,19 @@ pub(crate) struct RoundTrips {
     warmup: u64,
     total: u64,
     done: u64,
-    nanos: Vec<u64>,
+    nanos: Histogram<u64>,
+    /// Requests are numbered, and so are the replies.
+    numbered: bool,
     began: Instant,
     start: (Instant, Usage),
 }
 
-/// In microseconds.
 #[derive(Serialize)]
 struct Latency {
     #[serde(flatten)]
     rate: Rate,
-    mean_us: f64,
-    p50_us: f64,
-    p99_us: f64,
+    #[serde(flatten)]
+    times: Times,
 }
 
 impl RoundTrips {
@@ -40,7 +42,8 @@ impl RoundTrips {
             warmup: args.warmup,
             total: args.total(),
             done: 0,
-            nanos: Vec::with_capacity(usize::try_from(args.count).unwrap_or_default()),
+            nanos: histogram(),
+            numbered: args.sequence,
             began: now,
             start: (now, Usage::default()),
         }
@@ -61,27 +64,22 @@ impl RoundTrips {
     pub(crate) fn end(&mut self, reply: &Message) -> Result<bool, Failure> {
         let took = self.began.elapsed();
         check(reply, self.size)?;
+        if self.numbered && read(reply.first().map_or(&[], |frame| frame), 0) != self.done {
+            return Err(format!("request {} got the reply to another one", self.done).into());
+        }
         self.done += 1;
         if self.done > self.warmup {
-            self.nanos.push(nanos(took));
+            self.nanos.saturating_record(nanos(took));
         }
         Ok(self.done == self.total)
     }
 
-    pub(crate) fn report(mut self, args: &Args) {
+    pub(crate) fn report(self, args: &Args) {
         let time = self.start.0.elapsed();
         let after = Usage::now();
-        self.nanos.sort_unstable();
-        let count = self.nanos.len().max(1);
-        let quantile = |percent: usize| {
-            let at = (count * percent / 100).min(count - 1);
-            self.nanos.get(at).copied().unwrap_or_default() as f64 / 1e3
-        };
         let latency = Latency {
             rate: Rate::new(args, args.count, time),
-            mean_us: self.nanos.iter().sum::<u64>() as f64 / count as f64 / 1e3,
-            p50_us: quantile(50),
-            p99_us: quantile(99),
+            times: Times::new(&self.nanos),
         };
         Report::new(args, latency, self.start.1, after).print();
     }

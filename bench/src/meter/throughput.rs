@@ -5,11 +5,11 @@ use std::time::Duration;
 use purezmq::Message;
 use serde::Serialize;
 
-use super::check;
+use super::{Order, PROBE, check};
 use crate::Failure;
 use crate::args::Args;
 use crate::process::{Usage, monotonic_ns};
-use crate::report::{Plain, Rate, Report};
+use crate::report::{Plain, Rate, Report, ready};
 
 /// A rate, and what else there is to say.
 #[derive(Serialize)]
@@ -28,6 +28,11 @@ pub(crate) struct Throughput {
     seen: u64,
     start: (u64, Usage),
     end: (u64, Usage),
+    /// Numbered messages come from so many senders, all of whom have to be heard of before the clock starts.
+    senders: usize,
+    order: Option<Box<Order>>,
+    /// Nobody has been told yet that a probe is here.
+    unprobed: bool,
 }
 
 impl Throughput {
@@ -39,13 +44,38 @@ impl Throughput {
             seen: 0,
             start: (0, Usage::default()),
             end: (0, Usage::default()),
+            senders: args.peers,
+            order: Order::new(args),
+            unprobed: args.probe,
         }
     }
 
     /// Counts a message. `true`: it was the last one.
     #[inline(always)]
     pub(crate) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
+        if self.order.is_some() {
+            return self.count_numbered(message);
+        }
         check(message, self.size)?;
+        Ok(self.count_one())
+    }
+
+    #[cold]
+    fn count_numbered(&mut self, message: &Message) -> Result<bool, Failure> {
+        if message.byte_len() == PROBE {
+            if std::mem::take(&mut self.unprobed) {
+                ready();
+            }
+            return Ok(false);
+        }
+        check(message, self.size)?;
+        let (measured, last_of_warmup) = (self.start.0 > 0, self.seen + 1 == self.warmup);
+        if let Some(order) = &mut self.order {
+            order.check(message, measured)?;
+            if last_of_warmup && order.senders() < self.senders {
+                return Ok(false);
+            }
+        }
         Ok(self.count_one())
     }
 
@@ -65,7 +95,10 @@ impl Throughput {
     }
 
     pub(crate) fn report(&self, args: &Args) {
-        self.report_with(args, Plain {});
+        match &self.order {
+            Some(order) => self.report_with(args, order.ordered()),
+            None => self.report_with(args, Plain {}),
+        }
     }
 
     pub(crate) fn report_with(&self, args: &Args, more: impl Serialize) {

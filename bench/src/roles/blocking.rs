@@ -25,6 +25,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 /// Binds or connects a socket, as the command line says.
 macro_rules! attach {
     ($socket:expr, $args:expr) => {
+        $crate::process::attaching();
         match &$args.attach {
             Some($crate::args::Attach::Bind(endpoint)) => {
                 $socket.bind(endpoint)?;
@@ -50,7 +51,7 @@ macro_rules! stay {
 pub(crate) fn run(args: &Args, control: Control) -> Result<(), Failure> {
     match args.role {
         Role::Push => push(args, control),
-        Role::Pull => pull(args),
+        Role::Pull => pull(args, &control),
         Role::Pub => publish(args, control),
         Role::Sub => subscribe(args),
         Role::Requester => request(args),
@@ -62,9 +63,18 @@ pub(crate) fn run(args: &Args, control: Control) -> Result<(), Failure> {
 fn push(args: &Args, mut control: Control) -> Result<(), Failure> {
     let mut push: PushSocket = sends(PushSocket::builder(), args, None).build()?;
     attach!(push, args);
+    if args.probe {
+        ready();
+        while !control.may_go() {
+            push.send([0; PROBE])?;
+            thread::sleep(PROBE_INTERVAL);
+        }
+    }
     let before = Usage::now();
-    let source = Source::new(args);
-    for _ in 0..args.total() {
+    end_when_told(args, &control, Some(before));
+    let mut source = Source::new(args);
+    for _ in 0..args.sends() {
+        source.block()?;
         push.send(source.next())?;
     }
     stay!(push, control);
@@ -72,13 +82,35 @@ fn push(args: &Args, mut control: Control) -> Result<(), Failure> {
     Ok(())
 }
 
-fn pull(args: &Args) -> Result<(), Failure> {
+/// For a sender without an end, or a receiver that has reported: ends the process when the driver says so. A call that
+/// blocks in another thread cannot be told.
+fn end_when_told(args: &Args, control: &Control, sender: Option<Usage>) {
+    if !args.endless {
+        return;
+    }
+    let (args, mut control) = (args.clone(), control.clone());
+    thread::spawn(move || {
+        wait(control.ended());
+        if let Some(before) = sender {
+            Report::new(&args, Plain {}, before, Usage::now()).print();
+        }
+        std::process::exit(0);
+    });
+}
+
+fn pull(args: &Args, control: &Control) -> Result<(), Failure> {
     let mut pull: PullSocket = receives(PullSocket::builder(), args, None).build()?;
     attach!(pull, args);
-    ready();
+    if !args.probe {
+        ready();
+    }
     let mut meter = Throughput::new(args);
     while !meter.count(&pull.recv()?)? {}
     meter.report(args);
+    end_when_told(args, control, None);
+    while args.endless {
+        pull.recv()?;
+    }
     Ok(())
 }
 
@@ -90,9 +122,10 @@ fn publish(args: &Args, mut control: Control) -> Result<(), Failure> {
         publisher.send([0; PROBE])?;
         thread::sleep(PROBE_INTERVAL);
     }
-    let source = Source::new(args);
+    let mut source = Source::new(args);
     let before = Usage::now();
     for _ in 0..args.total() {
+        source.block()?;
         publisher.send(source.next())?;
     }
     stay!(publisher, control);
@@ -107,7 +140,7 @@ fn subscribe(args: &Args) -> Result<(), Failure> {
         let mut subscriber: SubSocket = receives(SubSocket::builder(), args, UNLIMITED).build()?;
         subscriber.subscribe("");
         attach!(subscriber, args);
-        let seat = audience.seat(number);
+        let seat = audience.seat(number, args);
         thread::spawn(move || {
             if let Err(failure) = listen(subscriber, seat) {
                 eprintln!("bench-peer: {failure}");
@@ -131,11 +164,12 @@ fn request(args: &Args) -> Result<(), Failure> {
     let builder = sends(ReqSocket::builder(), args, None);
     let mut requester: ReqSocket = receives(builder, args, None).build()?;
     attach!(requester, args);
-    let source = Source::new(args);
+    let mut source = Source::new(args);
     let mut meter = RoundTrips::new(args);
     loop {
+        let request = source.next();
         meter.begin();
-        requester.send(source.next())?;
+        requester.send(request)?;
         if meter.end(&requester.recv()?)? {
             break;
         }

@@ -1,4 +1,4 @@
-//! PULL with many connections: one message from each, and then silence.
+//! PULL with many connections: `--count` messages from each, and then silence.
 
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ pub(super) async fn pull(args: &Args, mut control: Control) -> Result<(), Failur
     attach!(pull, args);
     let rss0_kb = rss_kb();
     ready();
-    for _ in 0..args.peers {
+    let each = usize::try_from(args.count)?;
+    for _ in 0..args.peers * each {
         pull.recv().await?;
     }
     let t_end_ns = monotonic_ns();

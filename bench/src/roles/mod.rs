@@ -10,6 +10,7 @@ mod pipeline;
 mod pubsub;
 mod reqrep;
 mod source;
+mod tls;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,7 @@ use crate::control::Control;
 /// Binds or connects a socket, as the command line says.
 macro_rules! attach {
     ($socket:expr, $args:expr) => {
+        $crate::process::attaching();
         match &$args.attach {
             Some($crate::args::Attach::Bind(endpoint)) => {
                 $socket.bind(endpoint).await?;
@@ -56,7 +58,7 @@ use stay;
 pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure> {
     match args.role {
         Role::Push => pipeline::push(&args, control).await,
-        Role::Pull => pipeline::pull(&args).await,
+        Role::Pull => pipeline::pull(&args, control).await,
         Role::Pub => pubsub::publish(&args, control).await,
         Role::Sub => pubsub::subscribe(&args).await,
         Role::Requester => reqrep::request(&args).await,
@@ -81,6 +83,8 @@ pub(crate) async fn run(args: Arc<Args>, control: Control) -> Result<(), Failure
         Role::EchoedUdp => echo::by_udp(&args),
         Role::EchoedDealer => echo::by_dealer(&args).await,
         Role::EchoedClient => echo::by_client(&args).await,
+        Role::RustlsPush => tls::push(&args, control).await,
+        Role::RustlsPull => tls::pull(&args).await,
     }
 }
 

@@ -30,9 +30,10 @@ pub(super) async fn publish(args: &Args, mut control: Control) -> Result<(), Fai
         publisher.send([0; PROBE]).await?;
         sleep(PROBE_INTERVAL).await;
     }
-    let source = Source::new(args);
+    let mut source = Source::new(args);
     let before = Usage::now();
     for _ in 0..args.total() {
+        source.due().await?;
         publisher.send(source.next()).await?;
     }
     stay!(publisher, control);
@@ -48,9 +49,11 @@ pub(super) async fn subscribe(args: &Args) -> Result<(), Failure> {
         let mut subscriber = receives(SubSocket::builder(), args, UNLIMITED).build()?;
         subscriber.subscribe("");
         attach!(subscriber, args);
-        subscribers.spawn(listen(subscriber, audience.seat(number)));
+        subscribers.spawn(listen(subscriber, audience.seat(number, args)));
     }
     until(audience.served(), &mut subscribers).await?;
+    // A subscriber that is gone has told what it has seen.
+    subscribers.shutdown().await;
     audience.report(args);
     Ok(())
 }

@@ -37,11 +37,12 @@ pub(super) fn replier(args: &Args) -> Result<RepSocket, Failure> {
 }
 
 pub(super) async fn ask_all(requester: &mut ReqSocket, args: &Args) -> Result<RoundTrips, Failure> {
-    let source = Source::new(args);
+    let mut source = Source::new(args);
     let mut meter = RoundTrips::new(args);
     loop {
+        let request = source.next();
         meter.begin();
-        requester.send(source.next()).await?;
+        requester.send(request).await?;
         let reply = requester.recv().await?;
         if meter.end(&reply)? {
             return Ok(meter);

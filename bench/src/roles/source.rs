@@ -2,13 +2,21 @@
 
 use purezmq::Message;
 
+use crate::Failure;
 use crate::args::{Args, Payload};
+use crate::stamps::Stamps;
 
-/// Makes the same message again and again.
+/// Makes the same message again and again, but for its number and time where they are asked for.
 pub(crate) struct Source {
     payload: Vec<u8>,
-    /// For shared payloads: cloning it counts a reference, and copies nothing that is not inline.
-    prototype: Option<Message>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Cloning it counts a reference, and copies nothing that is not inline.
+    Shared(Message),
+    Copied,
+    Numbered(Box<Stamps>),
 }
 
 impl Source {
@@ -24,18 +32,39 @@ impl Source {
     }
 
     fn with_payload(args: &Args, payload: Vec<u8>) -> Self {
-        let prototype = match args.payload {
-            Payload::Shared => Some(Message::from(payload.clone())),
-            Payload::Copy => None,
+        let kind = match args.payload {
+            _ if args.sequence => Kind::Numbered(Box::new(Stamps::new(args))),
+            Payload::Shared => Kind::Shared(Message::from(payload.clone())),
+            Payload::Copy => Kind::Copied,
         };
-        Source { payload, prototype }
+        Source { payload, kind }
     }
 
     #[inline(always)]
-    pub(crate) fn next(&self) -> Message {
-        match &self.prototype {
-            Some(message) => message.clone(),
-            None => Message::from(&self.payload[..]),
+    pub(crate) fn next(&mut self) -> Message {
+        match &mut self.kind {
+            Kind::Shared(message) => return message.clone(),
+            Kind::Copied => {}
+            Kind::Numbered(stamps) => stamps.fill(&mut self.payload),
+        }
+        Message::from(&self.payload[..])
+    }
+
+    /// Waits until the next message is due. Without a rate it is always due.
+    #[inline(always)]
+    pub(crate) async fn due(&mut self) -> Result<(), Failure> {
+        match &mut self.kind {
+            Kind::Numbered(stamps) => stamps.wait().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a thread.
+    #[inline(always)]
+    pub(crate) fn block(&mut self) -> Result<(), Failure> {
+        match &mut self.kind {
+            Kind::Numbered(stamps) => stamps.block(),
+            _ => Ok(()),
         }
     }
 }

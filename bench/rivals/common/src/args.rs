@@ -1,5 +1,8 @@
 //! The command line of a peer.
 
+use crate::process::started;
+use crate::stamp::STAMP;
+
 /// Length of the messages a publisher sends until all subscribers are seen.
 /// No measured message may have this size.
 pub const PROBE: usize = 3;
@@ -23,6 +26,16 @@ pub struct Args {
     pub hwm: Option<i32>,
     pub hold: bool,
     pub timeout: u32,
+    /// Messages are numbered, and receivers check the numbers.
+    pub sequence: bool,
+    /// Which of several senders this is.
+    pub sender: u64,
+    /// Messages a second; 0: as fast as possible. Dates the messages.
+    pub rate: u64,
+    /// A sender goes on until it is told to stop; a receiver goes on after its report.
+    pub endless: bool,
+    /// A sender sends probes until `GO`; a receiver is ready when it has seen one.
+    pub probe: bool,
 }
 
 pub fn die(msg: &str) -> ! {
@@ -51,6 +64,11 @@ impl Args {
             hwm: None,
             hold: false,
             timeout: 60,
+            sequence: false,
+            sender: 0,
+            rate: 0,
+            endless: false,
+            probe: false,
         };
         let mut warmup = None;
         while let Some(f) = it.next() {
@@ -72,11 +90,21 @@ impl Args {
                 }
                 "--hwm" => a.hwm = Some(num(&val()) as i32),
                 "--hold" => a.hold = true,
+                "--sequence" => a.sequence = true,
+                "--sender" => a.sender = num(&val()) as u64,
+                "--rate" => a.rate = num(&val()) as u64,
+                "--endless" => a.endless = true,
+                "--probe" => a.probe = true,
                 "--timeout" => a.timeout = num(&val()) as u32,
                 _ => die(&format!("unknown option {f}")),
             }
         }
         a.warmup = warmup.unwrap_or((a.count / 10).max(1)).max(1);
+        a.sequence |= a.rate > 0;
+        if a.sequence && a.size < STAMP {
+            die(&format!("--size of numbered messages: at least {STAMP}"));
+        }
+        started();
         // A hard stop for a peer that hangs: SIGALRM's default action ends it.
         unsafe { libc::alarm(a.timeout) };
         a
@@ -104,6 +132,15 @@ impl Args {
         self.warmup + self.count
     }
 
+    /// Messages that a sender sends.
+    pub fn sends(&self) -> u64 {
+        if self.endless {
+            u64::MAX
+        } else {
+            self.total()
+        }
+    }
+
     pub fn payload(&self) -> Vec<u8> {
         vec![b'x'; self.size]
     }
@@ -117,6 +154,7 @@ fn usage() -> ! {
     die(
         "PEER push|pull|pub|sub|lat-req|lat-rep|req|rep|inproc-thr|inproc-lat|conn-pull|version \
          (--connect EP | --bind EP) --size N --count M [--warmup W] [--peers N] [--mode M] \
-         [--payload shared|copy] [--hwm N] [--hold] [--timeout S]",
+         [--payload shared|copy] [--hwm N] [--sequence] [--sender K] [--rate N] [--endless] [--probe] \
+         [--hold] [--timeout S]",
     )
 }

@@ -14,10 +14,11 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// Until when the control channel has to hold.
 pub(crate) static SILENT_UNTIL: AtomicU64 = AtomicU64::new(0);
 
-/// Receiver of the `conn` pattern: one message from each of `peers`
+/// Receiver of the `conn` pattern: `count` messages from each of `peers`
 /// connections. Prints when the last one came, the memory per peer, and the
 /// CPU time that they cost while nobody says anything.
 pub struct Conn {
+    peers: usize,
     want: usize,
     got: usize,
     rss0: i64,
@@ -25,7 +26,7 @@ pub struct Conn {
 
 impl Conn {
     pub fn new(a: &Args) -> Conn {
-        Conn { want: a.peers, got: 0, rss0: rss_kb() }
+        Conn { peers: a.peers, want: a.peers * a.count as usize, got: 0, rss0: rss_kb() }
     }
 
     pub fn msg(&mut self) -> bool {
@@ -36,7 +37,7 @@ impl Conn {
     pub fn report(&self, a: &Args, name: &str, version: &str) {
         let t1 = monotonic_ns();
         let mut r = Report::new(a, name, version);
-        r.int("peers", self.want as i64);
+        r.int("peers", self.peers as i64);
         r.int("t_end_ns", t1 as i64);
         r.int("rss0_kb", self.rss0);
         r.int("rss1_kb", rss_kb());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::args::Args;
 use crate::conn::SILENT_UNTIL;
-use crate::process::monotonic_ns;
+use crate::process::{Usage, monotonic_ns};
+use crate::report::sender_report;
 
 /// Tells the driver that the socket is bound (or the subscriber is served).
 pub fn ready() {
@@ -78,6 +79,21 @@ impl Ctl {
         } else {
             std::thread::sleep(Duration::from_millis(1000));
         }
+    }
+
+    /// For a sender without an end, or a receiver that has reported: ends the process when the driver says so.
+    pub fn end_when_closed(&self, a: &Args, name: &'static str, version: &str, u0: Option<Usage>) {
+        if !a.endless {
+            return;
+        }
+        let (ctl, a, version) = (self.clone(), a.clone(), version.to_string());
+        std::thread::spawn(move || {
+            ctl.hold_blocking();
+            if let Some(u0) = u0 {
+                sender_report(&a, name, &version, u0);
+            }
+            std::process::exit(0);
+        });
     }
 
     /// How long a holder sleeps before it looks again: through a silence

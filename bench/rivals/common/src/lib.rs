@@ -13,12 +13,14 @@ mod control;
 mod meter;
 mod process;
 mod report;
+mod stamp;
 mod version;
 
 pub use args::{die, Args, PROBE};
 pub use conn::Conn;
 pub use control::{ready, Ctl};
 pub use meter::{Lat, Meter, SubMeter};
-pub use process::{monotonic_ns, rss_kb, threads, Usage};
+pub use process::{attaching, monotonic_ns, rss_kb, threads, Usage};
 pub use report::{sender_report, Report};
+pub use stamp::{Stamps, STAMP};
 pub use version::emit_locked_version;

@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
+
 use crate::args::{Args, PROBE, die};
 use crate::control::ready;
 use crate::process::{Usage, monotonic_ns};
 use crate::report::Report;
+use crate::stamp::{Order, histogram};
 
 /// Counts messages at a receiver. The clock runs from the last warm-up
 /// message to the last message.
@@ -18,6 +21,10 @@ pub struct Meter {
     pub t1: u64,
     u0: Usage,
     u1: Usage,
+    /// Senders that have to be heard of before the clock starts.
+    peers: usize,
+    order: Option<Order>,
+    probed: bool,
 }
 
 impl Meter {
@@ -31,17 +38,45 @@ impl Meter {
             t1: 0,
             u0: Usage::default(),
             u1: Usage::default(),
+            peers: a.peers,
+            order: Order::new(a),
+            probed: !a.probe,
         }
     }
 
     /// Accounts one received message; `true` when it was the last one.
     #[inline]
-    pub fn msg(&mut self, len: usize) -> bool {
+    pub fn msg(&mut self, data: &[u8]) -> bool {
+        if data.len() == PROBE && self.size != PROBE {
+            if !self.probed {
+                self.probed = true;
+                ready();
+            }
+            return false;
+        }
+        if let Some(order) = &mut self.order {
+            if data.len() == self.size {
+                order.of_sender(data, self.t0 > 0);
+            }
+        }
+        self.len(data.len())
+    }
+
+    /// The same for who has only the length.
+    #[inline]
+    pub fn len(&mut self, len: usize) -> bool {
         if len != self.size {
             die(&format!("message {} has {len} bytes, not {}", self.seen, self.size));
         }
         self.seen += 1;
         if self.seen == self.warmup {
+            // All senders of a fan take part in what is measured.
+            if let Some(order) = &self.order {
+                if order.senders() < self.peers {
+                    self.seen -= 1;
+                    return false;
+                }
+            }
             self.u0 = Usage::now();
             self.t0 = monotonic_ns();
         }
@@ -53,25 +88,20 @@ impl Meter {
         false
     }
 
-    /// A subscriber's view: probes are skipped. `Some(true)`: the last one.
-    #[inline]
-    pub fn sub_msg(&mut self, len: usize) -> bool {
-        if len == PROBE {
-            return false;
-        }
-        self.msg(len)
-    }
-
-    pub fn seen(&self) -> u64 {
-        self.seen
-    }
-
     pub fn report(&self, a: &Args, name: &str, version: &str) {
         let secs = (self.t1 - self.t0) as f64 / 1e9;
         let mut r = Report::new(a, name, version);
         r.rate(a.count, secs);
         r.usage(self.u0, self.u1);
+        self.order.iter().for_each(|order| ordered(&mut r, order));
         r.print();
+    }
+}
+
+fn ordered(r: &mut Report, order: &Order) {
+    r.int("gaps", order.gaps as i64);
+    if let Some(late) = &order.late {
+        r.times(late);
     }
 }
 
@@ -90,6 +120,7 @@ pub struct SubMeter {
     t0: u64,
     t1: u64,
     u0: Usage,
+    order: Option<Order>,
 }
 
 impl SubMeter {
@@ -106,12 +137,14 @@ impl SubMeter {
             t0: 0,
             t1: 0,
             u0: Usage::default(),
+            order: Order::new(a),
         }
     }
 
     /// `true` when all subscribers have everything.
     #[inline]
-    pub fn msg(&mut self, i: usize, len: usize) -> bool {
+    pub fn msg(&mut self, i: usize, data: &[u8]) -> bool {
+        let len = data.len();
         if len == PROBE {
             if !self.probed[i] {
                 self.probed[i] = true;
@@ -126,6 +159,9 @@ impl SubMeter {
             die(&format!("subscriber {i}: a message of {len} bytes, not {}", self.size));
         }
         self.seen[i] += 1;
+        if let Some(order) = &mut self.order {
+            order.of_subscriber(i, data, self.t0 > 0);
+        }
         if self.seen[i] & 127 == 0 {
             self.last = monotonic_ns();
         }
@@ -160,13 +196,15 @@ impl SubMeter {
         r.usage(self.u0, u1);
         r.int("subs", self.seen.len() as i64);
         r.int("drops", (want - got) as i64);
+        self.order.iter().for_each(|order| ordered(&mut r, order));
         r.print();
     }
 }
 
 /// Round-trip times of a requester.
 pub struct Lat {
-    ns: Vec<u64>,
+    ns: Histogram<u64>,
+    sequence: bool,
     warmup: u64,
     n: u64,
     total: u64,
@@ -179,7 +217,8 @@ pub struct Lat {
 impl Lat {
     pub fn new(a: &Args) -> Lat {
         Lat {
-            ns: Vec::with_capacity(a.count as usize),
+            ns: histogram(),
+            sequence: a.sequence,
             warmup: a.warmup,
             n: 0,
             total: a.total(),
@@ -201,14 +240,17 @@ impl Lat {
 
     /// `true` after the last round trip.
     #[inline]
-    pub fn end(&mut self, len: usize) -> bool {
+    pub fn end(&mut self, data: &[u8]) -> bool {
         let d = self.start.elapsed().as_nanos() as u64;
-        if len != self.size {
-            die(&format!("a reply of {len} bytes, not {}", self.size));
+        if data.len() != self.size {
+            die(&format!("a reply of {} bytes, not {}", data.len(), self.size));
+        }
+        if self.sequence && data[..8] != self.n.to_le_bytes() {
+            die(&format!("request {} got the reply to another one", self.n));
         }
         self.n += 1;
         if self.n > self.warmup {
-            self.ns.push(d);
+            self.ns.saturating_record(d);
         }
         self.n == self.total
     }
@@ -216,15 +258,9 @@ impl Lat {
     pub fn report(&mut self, a: &Args, name: &str, version: &str) {
         let secs = self.t0.elapsed().as_secs_f64();
         let u1 = Usage::now();
-        self.ns.sort_unstable();
-        let n = self.ns.len();
-        let q = |p: f64| self.ns[((n as f64 * p) as usize).min(n - 1)] as f64 / 1e3;
-        let mean = self.ns.iter().sum::<u64>() as f64 / n as f64 / 1e3;
         let mut r = Report::new(a, name, version);
         r.rate(a.count, secs);
-        r.num("mean_us", mean);
-        r.num("p50_us", q(0.50));
-        r.num("p99_us", q(0.99));
+        r.times(&self.ns);
         r.usage(self.u0, u1);
         r.print();
     }

@@ -1,6 +1,6 @@
 //! What this process has used, and the clock that processes share.
 
-use std::sync::atomic::{Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::control::CTL_ALIVE;
 
@@ -54,4 +54,21 @@ pub fn monotonic_ns() -> u64 {
     let mut t: libc::timespec = unsafe { std::mem::zeroed() };
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut t) };
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
+/// When the program began, and when it began to connect or to bind.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+static ATTACHED: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn started() {
+    STARTED.store(monotonic_ns(), Ordering::Relaxed);
+}
+
+/// The socket is about to connect, or to bind.
+pub fn attaching() {
+    ATTACHED.store(monotonic_ns(), Ordering::Relaxed);
+}
+
+pub(crate) fn began() -> (u64, u64) {
+    (STARTED.load(Ordering::Relaxed), ATTACHED.load(Ordering::Relaxed))
 }

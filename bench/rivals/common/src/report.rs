@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
+use hdrhistogram::Histogram;
+
 use crate::args::Args;
-use crate::process::{Usage, threads};
+use crate::process::{Usage, began, threads};
 
 /// The JSON line.
 pub struct Report {
@@ -54,6 +56,27 @@ impl Report {
         self.num("mb_per_s", count as f64 * self.size as f64 / secs / 1e6);
     }
 
+    /// Percentiles, and the histogram itself, so that those of several runs can be added up.
+    pub fn times(&mut self, nanos: &Histogram<u64>) {
+        self.num("mean_us", nanos.mean() / 1e3);
+        for (name, quantile) in [
+            ("p50_us", 0.5),
+            ("p90_us", 0.9),
+            ("p99_us", 0.99),
+            ("p999_us", 0.999),
+            ("p9999_us", 0.9999),
+        ] {
+            self.num(name, nanos.value_at_quantile(quantile) as f64 / 1e3);
+        }
+        self.num("max_us", nanos.max() as f64 / 1e3);
+        self.key("histogram");
+        let counts: Vec<_> = nanos
+            .iter_recorded()
+            .map(|v| format!("[{},{}]", v.value_iterated_to(), v.count_at_value()))
+            .collect();
+        self.out.push_str(&format!("[{}]", counts.join(",")));
+    }
+
     pub fn usage(&mut self, u0: Usage, u1: Usage) {
         self.num("cpu_user_s", u1.user - u0.user);
         self.num("cpu_sys_s", u1.sys - u0.sys);
@@ -74,5 +97,8 @@ impl Report {
 pub fn sender_report(a: &Args, name: &str, version: &str, u0: Usage) {
     let mut r = Report::new(a, name, version);
     r.usage(u0, Usage::now());
+    let (main, attach) = began();
+    r.int("t_main_ns", main as i64);
+    r.int("t_attach_ns", attach as i64);
     r.print();
 }

@@ -1,4 +1,4 @@
-/* The system's libzmq with libsodium, for what CURVE costs: the roles push and pull of bench-peer with --curve.
+/* A libzmq with libsodium, for what CURVE costs: the roles push and pull of bench-peer with --curve.
  *
  *     libsodium push --connect ENDPOINT --size BYTES --count N --warmup N       sends, and stays until stdin ends
  *     libsodium pull --bind ENDPOINT --size BYTES --count N --warmup N          prints READY, then a JSON line
@@ -55,6 +55,12 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--size")) size = atol(value);
         else if (!strcmp(argv[i], "--count")) count = atol(value);
         else if (!strcmp(argv[i], "--warmup")) warmup = atol(value);
+    }
+    if (argc == 2 && !strcmp(argv[1], "version")) {
+        int major, minor, patch;
+        zmq_version(&major, &minor, &patch);
+        printf("%d.%d.%d\n", major, minor, patch);
+        return 0;
     }
     if (argc < 2 || !endpoint) {
         fprintf(stderr, "libsodium push|pull --bind|--connect ENDPOINT --size N --count N --warmup N\n");

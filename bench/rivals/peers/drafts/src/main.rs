@@ -196,7 +196,7 @@ impl Zmq {
         }
         loop {
             self.recv(socket, &mut m);
-            if meter.msg(unsafe { (self.msg_size)(&mut m) }) {
+            if meter.len(unsafe { (self.msg_size)(&mut m) }) {
                 break;
             }
             if begun < a.total() {
