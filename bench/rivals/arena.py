@@ -67,7 +67,8 @@ def fan_out(bench, opt, impl, transport, size, count, tmp):
     share, procs, place = max(50, count // FAN), [], bench.endpoint(transport, tmp)
     deadline = time.monotonic() + opt.limit
     try:
-        sender = bench.Proc(bench.common_args(opt, impl, "push", size, count, 1, NUMBERED + ["--endless", "--probe", "--bind", place]),
+        sender = bench.Proc(bench.common_args(opt, impl, "push", size, count, 1,
+                                              NUMBERED + ["--endless", "--probe", "--peers", str(FAN), "--bind", place]),
                             opt.limit, 1)
         procs.append(sender)
         sender.want("READY", deadline)

@@ -55,8 +55,7 @@ CANNOT = {
     "purezmq:blocking": {"inproc-thr", "inproc-lat", "conn", "fan-in", "fan-out"},
     "raw": {"pub", "conn", "inproc-thr", "inproc-lat"},
     "zmqrs": {"inproc-thr", "inproc-lat"},
-    # A PUSH socket is one connection there.
-    "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc"), "arena-out", ("arena-in", "ipc")},
+    "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc"), ("arena-in", "ipc"), ("arena-out", "ipc")},
 }
 for _no in CANNOT.values():
     _no |= {mine for mine, like in {"tail-pub": "pub", "arena-pub": "pub", "start": "conn", "light": "conn"}.items() if like in _no}

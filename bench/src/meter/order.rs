@@ -90,3 +90,71 @@ pub(crate) fn read(data: &[u8], at: usize) -> u64 {
     let bytes = data.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
     u64::from_le_bytes(bytes.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Command, parse};
+    use crate::stamps::Stamps;
+
+    fn args(options: &str) -> Args {
+        let line = format!("push --connect tcp://127.0.0.1:1 --size 16 {options}");
+        match parse(line.split(' ').map(str::to_owned)) {
+            Ok(Command::Run(args)) => args,
+            _ => panic!("{line} is not understood"),
+        }
+    }
+
+    /// The next messages of a sender.
+    fn messages<const N: usize>(args: &Args) -> [Message; N] {
+        let mut stamps = Stamps::new(args);
+        std::array::from_fn(|_| {
+            let mut data = [0; STAMP];
+            stamps.fill(&mut data);
+            Message::from(&data[..])
+        })
+    }
+
+    #[test]
+    fn counts_what_is_missing_of_each_sender() {
+        let mut order = Order::new(&args("--sequence")).unwrap();
+        let [a0, _, _, a3] = messages(&args("--sequence --sender 4"));
+        let [b0, b1] = messages(&args("--sequence --sender 255"));
+        for message in [a0, b0, a3, b1] {
+            order.check(&message, true).unwrap();
+        }
+        assert_eq!((order.gaps, order.senders()), (2, 2));
+    }
+
+    #[test]
+    fn refuses_what_comes_twice_or_late() {
+        let mut order = Order::new(&args("--sequence")).unwrap();
+        let [first, second] = messages(&args("--sequence"));
+        order.check(&second, true).unwrap();
+        for message in [first, second] {
+            let failure = order.check(&message, true).unwrap_err().to_string();
+            assert!(failure.contains("came twice, or after 1"), "{failure}");
+        }
+    }
+
+    /// The second of two messages a second is half a second younger than the first, whenever it is sent.
+    #[test]
+    fn a_message_is_as_late_as_it_was_due() {
+        let args = args("--rate 2");
+        let mut order = Order::new(&args).unwrap();
+        let [first, second] = messages(&args);
+        let due = |message: &Message| read(&message[0], 8);
+        assert_eq!(due(&second) - due(&first), 500_000_000);
+        order.check(&first, false).unwrap();
+        let mut other = Order::new(&args).unwrap();
+        let mut data = due(&first).to_le_bytes().repeat(2);
+        data[..8].fill(0);
+        let long_ago = monotonic_ns() - 3_000_000_000;
+        data[8..].copy_from_slice(&long_ago.to_le_bytes());
+        other.check(&Message::from(&data[..]), true).unwrap();
+        order.add(&other);
+        let late = order.late.unwrap();
+        assert_eq!(late.len(), 1, "what is not measured is not recorded");
+        assert!(late.max() >= 2_990_000_000, "{}", late.max());
+    }
+}
