@@ -53,15 +53,12 @@ impl Throughput {
     /// Counts a message. `true`: it was the last one.
     #[inline(always)]
     pub(crate) fn count(&mut self, message: &Message) -> Result<bool, Failure> {
-        if self.order.is_some() {
-            return self.count_numbered(message);
-        }
         check(message, self.size)?;
         Ok(self.count_one())
     }
 
-    #[cold]
-    fn count_numbered(&mut self, message: &Message) -> Result<bool, Failure> {
+    /// Counts one that has a number, and checks that. `true`: it was the last one.
+    pub(crate) fn count_numbered(&mut self, message: &Message) -> Result<bool, Failure> {
         if message.byte_len() == PROBE {
             if std::mem::take(&mut self.unprobed) {
                 ready();

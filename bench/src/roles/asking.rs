@@ -32,7 +32,7 @@ pub(super) async fn by_requester(args: Arc<Args>) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     for _ in 0..args.peers {
         let (requester, begun, meter) = (requester.clone(), begun.clone(), meter.clone());
-        let (mut source, total) = (Source::new(&args), args.total());
+        let (source, total) = (Source::new(&args), args.total());
         tasks.spawn(async move {
             while begun.fetch_add(1, Ordering::Relaxed) < total {
                 let answer = requester.request(source.next()).await?;
@@ -52,10 +52,10 @@ pub(super) async fn by_requester(args: Arc<Args>) -> Result<(), Failure> {
 pub(super) async fn by_hand(args: &Args) -> Result<(), Failure> {
     let mut dealer = dealer(args)?;
     attach!(dealer, args);
-    let mut source = Source::new(args);
+    let source = Source::new(args);
     let mut meter = Throughput::new(args);
     let mut begun = 0;
-    let mut request = |begun: u64| {
+    let request = |begun: u64| {
         let mut request = source.next();
         request.push_front("");
         request.push_front(&(begun as u32).to_ne_bytes()[..]);

@@ -7,7 +7,7 @@ use purezmq::blocking::{PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
 
 use tokio::runtime::Builder;
 
-use super::source::Source;
+use super::source::{Numbered, Source};
 use super::{receives, sends};
 use crate::Failure;
 use crate::args::{Args, Role};
@@ -72,13 +72,24 @@ fn push(args: &Args, mut control: Control) -> Result<(), Failure> {
     }
     let before = Usage::now();
     end_when_told(args, &control, Some(before));
-    let mut source = Source::new(args);
-    for _ in 0..args.sends() {
-        source.block()?;
-        push.send(source.next())?;
-    }
+    send_all(&mut push, args)?;
     stay!(push, control);
     Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+fn send_all(push: &mut PushSocket, args: &Args) -> Result<(), Failure> {
+    if args.sequence {
+        let mut numbered = Numbered::new(args);
+        for _ in 0..args.sends() {
+            push.send(numbered.block()?)?;
+        }
+        return Ok(());
+    }
+    let source = Source::new(args);
+    for _ in 0..args.sends() {
+        push.send(source.next())?;
+    }
     Ok(())
 }
 
@@ -105,7 +116,11 @@ fn pull(args: &Args, control: &Control) -> Result<(), Failure> {
         ready();
     }
     let mut meter = Throughput::new(args);
-    while !meter.count(&pull.recv()?)? {}
+    if args.sequence {
+        while !meter.count_numbered(&pull.recv()?)? {}
+    } else {
+        while !meter.count(&pull.recv()?)? {}
+    }
     meter.report(args);
     end_when_told(args, control, None);
     while args.endless {
@@ -122,14 +137,25 @@ fn publish(args: &Args, mut control: Control) -> Result<(), Failure> {
         publisher.send([0; PROBE])?;
         thread::sleep(PROBE_INTERVAL);
     }
-    let mut source = Source::new(args);
     let before = Usage::now();
-    for _ in 0..args.total() {
-        source.block()?;
-        publisher.send(source.next())?;
-    }
+    publish_all(&mut publisher, args)?;
     stay!(publisher, control);
     Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+fn publish_all(publisher: &mut PubSocket, args: &Args) -> Result<(), Failure> {
+    if args.sequence {
+        let mut numbered = Numbered::new(args);
+        for _ in 0..args.total() {
+            publisher.send(numbered.block()?)?;
+        }
+        return Ok(());
+    }
+    let source = Source::new(args);
+    for _ in 0..args.total() {
+        publisher.send(source.next())?;
+    }
     Ok(())
 }
 
@@ -164,10 +190,14 @@ fn request(args: &Args) -> Result<(), Failure> {
     let builder = sends(ReqSocket::builder(), args, None);
     let mut requester: ReqSocket = receives(builder, args, None).build()?;
     attach!(requester, args);
-    let mut source = Source::new(args);
+    let source = Source::new(args);
+    let mut numbered = args.sequence.then(|| Numbered::new(args));
     let mut meter = RoundTrips::new(args);
     loop {
-        let request = source.next();
+        let request = match &mut numbered {
+            Some(numbered) => numbered.next(),
+            None => source.next(),
+        };
         meter.begin();
         requester.send(request)?;
         if meter.end(&requester.recv()?)? {

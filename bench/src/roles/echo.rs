@@ -172,7 +172,7 @@ async fn keep_under_way<P>(socket: &mut Socket<P>, args: &Args) -> Result<(), Fa
 where
     P: Pattern<Sent = Message, Received = Message> + Sends + Receives,
 {
-    let mut source = Source::new(args);
+    let source = Source::new(args);
     let mut meter = Throughput::new(args);
     let mut begun = args.total().min(args.peers as u64);
     for _ in 0..begun {

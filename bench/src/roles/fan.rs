@@ -47,7 +47,7 @@ pub(super) async fn many_push(args: Arc<Args>, mut control: Control) -> Result<(
         let source = Source::numbered(&args, u8::try_from(number)?);
         let counter = Arc::new(Sent::default());
         sent.push(counter.clone());
-        senders.spawn(async move { send_on(&mut push, source, &counter).await });
+        senders.spawn(async move { send_on(&mut push, &source, &counter).await });
     }
     enough(&mut control, &mut senders).await?;
     report(&args, &sent, before);
@@ -88,7 +88,7 @@ pub(super) async fn one_push(args: Arc<Args>, mut control: Control) -> Result<()
     let sent = [counter.clone()];
     let source = Source::new(&args);
     let mut senders = JoinSet::new();
-    senders.spawn(async move { send_on(&mut push, source, &counter).await });
+    senders.spawn(async move { send_on(&mut push, &source, &counter).await });
     enough(&mut control, &mut senders).await?;
     report(&args, &sent, before);
     Ok(())
@@ -109,7 +109,7 @@ pub(super) async fn many_pull(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn send_on(push: &mut PushSocket, mut source: Source, sent: &Sent) -> Result<(), Failure> {
+async fn send_on(push: &mut PushSocket, source: &Source, sent: &Sent) -> Result<(), Failure> {
     let mut count = 0;
     loop {
         push.send(source.next()).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use purezmq::{PullSocket, PushSocket};
 use tokio::time::sleep;
 
-use super::source::Source;
+use super::source::{Numbered, Source};
 use super::{attach, receives, sends, stay, tls};
 use crate::Failure;
 use crate::args::Args;
@@ -65,16 +65,30 @@ pub(super) async fn pull(args: &Args, mut control: Control) -> Result<(), Failur
 }
 
 pub(super) async fn send_all(push: &mut PushSocket, args: &Args) -> Result<(), Failure> {
-    let mut source = Source::new(args);
+    if args.sequence {
+        return send_numbered(push, args).await;
+    }
+    let source = Source::new(args);
     for _ in 0..args.sends() {
-        source.due().await?;
         push.send(source.next()).await?;
+    }
+    Ok(())
+}
+
+async fn send_numbered(push: &mut PushSocket, args: &Args) -> Result<(), Failure> {
+    let mut numbered = Numbered::new(args);
+    for _ in 0..args.sends() {
+        push.send(numbered.due().await?).await?;
     }
     Ok(())
 }
 
 pub(super) async fn recv_all(pull: &mut PullSocket, args: &Args) -> Result<Throughput, Failure> {
     let mut meter = Throughput::new(args);
+    if args.sequence {
+        while !meter.count_numbered(&pull.recv().await?)? {}
+        return Ok(meter);
+    }
     loop {
         let message = pull.recv().await?;
         if meter.count(&message)? {

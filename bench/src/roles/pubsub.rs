@@ -6,7 +6,7 @@ use purezmq::{PubSocket, SubSocket};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::source::Source;
+use super::source::{Numbered, Source};
 use super::{attach, receives, sends, stay, until};
 use crate::Failure;
 use crate::args::Args;
@@ -30,14 +30,25 @@ pub(super) async fn publish(args: &Args, mut control: Control) -> Result<(), Fai
         publisher.send([0; PROBE]).await?;
         sleep(PROBE_INTERVAL).await;
     }
-    let mut source = Source::new(args);
     let before = Usage::now();
-    for _ in 0..args.total() {
-        source.due().await?;
-        publisher.send(source.next()).await?;
-    }
+    publish_all(&mut publisher, args).await?;
     stay!(publisher, control);
     Report::new(args, Plain {}, before, Usage::now()).print();
+    Ok(())
+}
+
+async fn publish_all(publisher: &mut PubSocket, args: &Args) -> Result<(), Failure> {
+    if args.sequence {
+        let mut numbered = Numbered::new(args);
+        for _ in 0..args.total() {
+            publisher.send(numbered.due().await?).await?;
+        }
+        return Ok(());
+    }
+    let source = Source::new(args);
+    for _ in 0..args.total() {
+        publisher.send(source.next()).await?;
+    }
     Ok(())
 }
 

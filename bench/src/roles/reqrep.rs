@@ -2,7 +2,7 @@
 
 use purezmq::{RepSocket, ReqSocket};
 
-use super::source::Source;
+use super::source::{Numbered, Source};
 use super::{attach, receives, sends, stay};
 use crate::Failure;
 use crate::args::Args;
@@ -37,10 +37,14 @@ pub(super) fn replier(args: &Args) -> Result<RepSocket, Failure> {
 }
 
 pub(super) async fn ask_all(requester: &mut ReqSocket, args: &Args) -> Result<RoundTrips, Failure> {
-    let mut source = Source::new(args);
+    let source = Source::new(args);
+    let mut numbered = args.sequence.then(|| Numbered::new(args));
     let mut meter = RoundTrips::new(args);
     loop {
-        let request = source.next();
+        let request = match &mut numbered {
+            Some(numbered) => numbered.next(),
+            None => source.next(),
+        };
         meter.begin();
         requester.send(request).await?;
         let reply = requester.recv().await?;

@@ -6,17 +6,11 @@ use crate::Failure;
 use crate::args::{Args, Payload};
 use crate::stamps::Stamps;
 
-/// Makes the same message again and again, but for its number and time where they are asked for.
+/// Makes the same message again and again.
 pub(crate) struct Source {
     payload: Vec<u8>,
-    kind: Kind,
-}
-
-enum Kind {
-    /// Cloning it counts a reference, and copies nothing that is not inline.
-    Shared(Message),
-    Copied,
-    Numbered(Box<Stamps>),
+    /// For shared payloads: cloning it counts a reference, and copies nothing that is not inline.
+    prototype: Option<Message>,
 }
 
 impl Source {
@@ -32,39 +26,51 @@ impl Source {
     }
 
     fn with_payload(args: &Args, payload: Vec<u8>) -> Self {
-        let kind = match args.payload {
-            _ if args.sequence => Kind::Numbered(Box::new(Stamps::new(args))),
-            Payload::Shared => Kind::Shared(Message::from(payload.clone())),
-            Payload::Copy => Kind::Copied,
+        let prototype = match args.payload {
+            Payload::Shared => Some(Message::from(payload.clone())),
+            Payload::Copy => None,
         };
-        Source { payload, kind }
+        Source { payload, prototype }
     }
 
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Message {
-        match &mut self.kind {
-            Kind::Shared(message) => return message.clone(),
-            Kind::Copied => {}
-            Kind::Numbered(stamps) => stamps.fill(&mut self.payload),
+    pub(crate) fn next(&self) -> Message {
+        match &self.prototype {
+            Some(message) => message.clone(),
+            None => Message::from(&self.payload[..]),
         }
+    }
+}
+
+/// Makes messages with a number each, and with the time at which it is due if there is a rate. Loops over these are
+/// apart from those over a [`Source`], which must cost nothing for it.
+pub(crate) struct Numbered {
+    payload: Vec<u8>,
+    stamps: Stamps,
+}
+
+impl Numbered {
+    pub(crate) fn new(args: &Args) -> Self {
+        Numbered {
+            payload: vec![b'x'; args.size],
+            stamps: Stamps::new(args),
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Message {
+        self.stamps.fill(&mut self.payload);
         Message::from(&self.payload[..])
     }
 
-    /// Waits until the next message is due. Without a rate it is always due.
-    #[inline(always)]
-    pub(crate) async fn due(&mut self) -> Result<(), Failure> {
-        match &mut self.kind {
-            Kind::Numbered(stamps) => stamps.wait().await,
-            _ => Ok(()),
-        }
+    /// The next message, once it is due.
+    pub(crate) async fn due(&mut self) -> Result<Message, Failure> {
+        self.stamps.wait().await?;
+        Ok(self.next())
     }
 
     /// The same for a thread.
-    #[inline(always)]
-    pub(crate) fn block(&mut self) -> Result<(), Failure> {
-        match &mut self.kind {
-            Kind::Numbered(stamps) => stamps.block(),
-            _ => Ok(()),
-        }
+    pub(crate) fn block(&mut self) -> Result<Message, Failure> {
+        self.stamps.block()?;
+        Ok(self.next())
     }
 }
