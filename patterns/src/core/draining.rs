@@ -62,8 +62,10 @@ impl<P: Pattern> Core<P> {
         spin: Option<Spin>,
         mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
-        // Peers that never stop do not go beyond the limit.
+        // Peers that never stop do not go beyond the limit, nor does what of theirs is at hand: no call is served without
+        // asking here.
         if self.poll_drain_limit(cx).is_ready() {
+            self.budget = 0;
             return Poll::Ready(Err(Refusal::Drained));
         }
         let received = self.poll(cx, |core| &core.readers, spin, &mut attempt);
