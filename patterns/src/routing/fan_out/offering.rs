@@ -4,17 +4,19 @@ use zmtp::Message;
 
 use super::{FanOut, Subscriber};
 use crate::options::{Options, SlowSubscriber};
-use crate::pipe::PipeEnd;
-use crate::pipe::{EvictReason, PipeId, Refused};
+use crate::pipe::{EvictReason, PipeEnd, PipeId, Refused};
 use crate::routing::SendStrategy;
 use crate::routing::encode_once::EncodeOnce;
 
 /// How many copies the pipes were given since the task yielded last: it need not until one of them has many. Messages that
 /// are for few of many would otherwise go out one by one.
 ///
-/// Copies are counted from `yields << 32` on, so that to count anew is nothing that is done for each pipe.
+/// What goes to all costs nothing here: copies are counted for pipes only of messages that do not. They are counted from
+/// `yields << 32` on, so that to count anew is nothing that is done for each pipe.
 #[derive(Default)]
 pub(super) struct Share {
+    /// Messages since the task yielded last that did not go to all.
+    for_some: u64,
     /// What nothing is counted as.
     none: u64,
     /// What is counted of the pipe that was given most.
@@ -56,13 +58,15 @@ impl Share {
     pub(super) fn calls_more(&mut self, turn: u64, has_batch: bool) -> usize {
         let budget = FanOut::BUDGET as u64;
         let sent = turn - self.since;
-        let given = self.most - self.none;
+        let for_all = sent.saturating_sub(self.for_some);
+        let given = self.most - self.none + for_all;
         let most = (budget * MOST_SHARES).saturating_sub(sent);
         let calls = self.much.saturating_sub(given).min(most);
         // Only messages count here. A budget that went for something else is not to be had twice.
         if turn < self.due || calls < FEW || has_batch {
             self.none += YIELD;
             self.most = self.none;
+            self.for_some = 0;
             self.since = turn;
             self.due = turn + budget;
             return 0;
@@ -117,11 +121,13 @@ impl FanOut {
         if self.no_drop && !self.have_room() {
             return false;
         }
+        let is_for_some = self.matching.len() < self.slots.len();
+        self.share.for_some += u64::from(is_for_some);
         match self.matching[..] {
             [] => return true,
             // Moving the buffer out and back costs as much as the message.
             [only] => {
-                self.offer(only, &mut EncodeOnce::Single(message));
+                self.offer(only, &mut EncodeOnce::Single(message), is_for_some);
                 return true;
             }
             _ => {}
@@ -129,7 +135,7 @@ impl FanOut {
         let mut encoded = std::mem::take(&mut self.encoded);
         let mut copies = EncodeOnce::new(message, self.matching.len(), &mut encoded);
         for number in 0..self.matching.len() {
-            self.offer(self.matching[number], &mut copies);
+            self.offer(self.matching[number], &mut copies, is_for_some);
         }
         encoded.clear();
         self.encoded = encoded;
@@ -150,7 +156,7 @@ impl FanOut {
         if self.no_drop && !self.have_room() {
             return Some(false);
         }
-        self.offer(slot, &mut EncodeOnce::Single(message));
+        self.offer(slot, &mut EncodeOnce::Single(message), true);
         Some(true)
     }
 
@@ -204,9 +210,10 @@ impl FanOut {
         })
     }
 
-    /// Offers the message to one subscriber. What does not fit is dropped for this one alone.
+    /// Offers the message to one subscriber. What does not fit is dropped for this one alone. `counts`: it does not go to
+    /// all.
     #[inline]
-    fn offer(&mut self, slot: u32, copies: &mut EncodeOnce<'_>) {
+    fn offer(&mut self, slot: u32, copies: &mut EncodeOnce<'_>, counts: bool) {
         let Some(subscriber) = &mut self.subscribers[slot as usize] else {
             return;
         };
@@ -215,7 +222,8 @@ impl FanOut {
             return;
         }
         match copies.push(&mut subscriber.writer) {
-            Ok(()) => self.share.count(&mut subscriber.given),
+            Ok(()) if counts => self.share.count(&mut subscriber.given),
+            Ok(()) => {}
             Err(Refused::Full) => {
                 let gone = subscriber.is_full(self.slow, copies);
                 if gone {
@@ -254,8 +262,13 @@ mod tests {
         loop {
             for _ in 0..calls {
                 *turn += 1;
-                for pipe in to(*turn) {
-                    share.count(&mut pipes[pipe]);
+                let to = to(*turn);
+                let is_for_some = to.len() < pipes.len();
+                share.for_some += u64::from(is_for_some);
+                for pipe in to {
+                    if is_for_some {
+                        share.count(&mut pipes[pipe]);
+                    }
                     given[pipe] += 1;
                 }
             }
@@ -315,6 +328,7 @@ mod tests {
     fn what_is_enough_for_a_write_goes_before_more_comes() {
         let mut share = share_of(1000);
         assert_eq!(share.calls_more(500, true), 0);
+        share.for_some += 500;
         assert_ne!(share.calls_more(1000, false), 0);
     }
 
@@ -324,6 +338,7 @@ mod tests {
         let mut pipe = 0;
         share.calls_more(0, false);
         for turn in 1..=10 {
+            share.for_some += 1;
             share.count(&mut pipe);
             assert_eq!(share.calls_more(turn, false), 0);
         }
