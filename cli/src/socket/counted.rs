@@ -1,7 +1,7 @@
 //! `--count` of what comes as work (PULL, GATHER): as little as possible is taken that nobody gets.
 //!
 //! A connection reads ahead, and what it has read, its peer has sent: it cannot be given back. So the queue is no longer than
-//! the count, and what does not fit stays with the sender, but for what is on its way.
+//! the count, and what does not fit stays with a sender that connects, but for what is on its way.
 
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{AnySocket, Capability, Rules};

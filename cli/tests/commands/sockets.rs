@@ -262,6 +262,35 @@ fn silence_ends_what_has_no_count() {
     assert_eq!((status.code(), &*written, &*said), (Some(0), "hello\n", ""));
 }
 
+/// A connection reads ahead: what it has read is gone, and all else waits for whoever comes next. The sender connects: one
+/// that is bound has a queue for each connection, which goes with that.
+#[test]
+fn a_puller_that_wants_few_leaves_the_rest_to_others() {
+    const ALL: usize = 200;
+    let (_folder, at) = place();
+    let mut push = Running::start(["push", "-c", &at]);
+    let line = "x".repeat(100_000);
+    // While there is nobody, it takes no more than it has room for.
+    let typing = std::thread::spawn(move || {
+        for _ in 0..ALL {
+            push.type_line(&line);
+        }
+        push
+    });
+    let pull = |count: usize| {
+        let count = count.to_string();
+        pzmq(["pull", "-b", &at, "-n", &count, "-t", "60s"])
+            .assert()
+            .success()
+    };
+    for count in [1, 2] {
+        pull(count);
+    }
+    // What lies in the system's buffers, and what is being written: less than two megabytes for each.
+    pull(ALL - 50);
+    drop(typing.join().expect("all is typed"));
+}
+
 #[test]
 fn ctrl_c_ends_with_a_summary_and_sigterm_does() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
