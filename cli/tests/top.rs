@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use purezmq::expose::Exposed;
 use purezmq::{Context, PullSocket, PushSocket};
 
@@ -51,6 +51,21 @@ fn watched() -> Watched {
     }
 }
 
+/// Starts `pzmq top` on a pseudo-terminal, and returns both.
+fn on_terminal(
+    size: PtySize,
+    watched: &Watched,
+) -> (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>) {
+    let pty = native_pty_system()
+        .openpty(size)
+        .expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(assert_cmd::cargo::cargo_bin("pzmq"));
+    command.args(["top", &watched.endpoint, "--interval", "100ms"]);
+    command.env("TERM", "xterm-256color");
+    let child = pty.slave.spawn_command(command).expect("pzmq starts");
+    (pty.master, child)
+}
+
 /// What a terminal shows, as it changes.
 #[derive(Clone)]
 struct Shown(Arc<(Mutex<vt100::Parser>, Condvar)>);
@@ -85,16 +100,9 @@ fn a_person_looks_at_sockets_and_their_peers() {
         pixel_width: 0,
         pixel_height: 0,
     };
-    let pty = native_pty_system()
-        .openpty(size)
-        .expect("a pseudo-terminal");
-    let mut command = CommandBuilder::new(assert_cmd::cargo::cargo_bin("pzmq"));
-    command.args(["top", &watched.endpoint, "--interval", "100ms"]);
-    command.env("TERM", "xterm-256color");
-    let mut child = pty.slave.spawn_command(command).expect("pzmq starts");
-    drop(pty.slave);
-    let mut keyboard = pty.master.take_writer().unwrap();
-    let mut output = pty.master.try_clone_reader().unwrap();
+    let (terminal, mut child) = on_terminal(size, &watched);
+    let mut keyboard = terminal.take_writer().unwrap();
+    let mut output = terminal.try_clone_reader().unwrap();
     let shown = Shown(Arc::new((
         Mutex::new(vt100::Parser::new(24, 160, 0)),
         Condvar::new(),
@@ -154,26 +162,19 @@ fn a_person_looks_at_sockets_and_their_peers() {
     press("q");
     let status = child.wait().unwrap();
     assert!(status.success(), "{status:?}\n{}", shown.text());
-    drop(pty.master);
+    drop(terminal);
     reading.join().unwrap();
 }
 
 #[test]
 fn a_closed_terminal_ends_it() {
     let watched = watched();
-    let pty = native_pty_system()
-        .openpty(PtySize::default())
-        .expect("a pseudo-terminal");
-    let mut command = CommandBuilder::new(assert_cmd::cargo::cargo_bin("pzmq"));
-    command.args(["top", &watched.endpoint, "--interval", "100ms"]);
-    command.env("TERM", "xterm-256color");
-    let mut child = pty.slave.spawn_command(command).expect("pzmq starts");
-    drop(pty.slave);
-    let mut output = pty.master.try_clone_reader().unwrap();
+    let (terminal, mut child) = on_terminal(PtySize::default(), &watched);
+    let mut output = terminal.try_clone_reader().unwrap();
     // It has begun to show something.
     output.read_exact(&mut [0; 1]).expect("it writes");
     drop(output);
-    drop(pty.master);
+    drop(terminal);
     let (end, ended) = std::sync::mpsc::channel();
     let mut killer = child.clone_killer();
     std::thread::spawn(move || end.send(child.wait()));

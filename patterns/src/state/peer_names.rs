@@ -285,10 +285,8 @@ impl PeerNames {
             holder.has_left = false;
             holder.identity = identity;
             *claim.name.lock() = Current::new(name.of(identity));
-            return Ok(Placed {
-                claim,
-                before: None,
-            });
+            let before = None;
+            return Ok(Placed { claim, before });
         }
         let before = names.held.remove(&name);
         let before = before.and_then(|before| (!self.exclusive).then(|| names.rename(before)));
@@ -306,7 +304,7 @@ impl PeerNames {
             claim: Arc::downgrade(&claim),
             has_left: false,
         };
-        let place = (origin, claim.number);
+        let place = (origin, holder.number);
         names.places.insert(place, holder.claim.clone());
         names.held.insert(name, holder);
         Ok(Placed { claim, before })
