@@ -1,12 +1,18 @@
 """Obtains libzmq 4.3.5's sources and builds from them the real library, its test programs and its perf programs.
 
 The sources come with cargo (`sources/Cargo.toml` names the package, its lock file the checksum) and stay in cargo's own
-folder. Everything is built twice: `release`, and `draft` with the functions that libzmq may still change.
+folder. Everything is built twice: `release`, and `draft` with the functions that libzmq may still change. A third one,
+`websocket`, is the library alone: `draft` with `wss://` as well, if GnuTLS is here. `scripts/setup` has it made for
+tests/interop/websocket.rs:
+
+    python3 capi/suite/build.py FOLDER      puts libzmq.so.5 there
 """
 
 import glob
 import json
 import os
+import shutil
+import sys
 import time
 
 from common import HERE, Trouble, cache, call, downloaded, needs, say, together
@@ -23,6 +29,7 @@ HAVE_CLOCK_GETTIME HAVE_MKDTEMP HAVE_ACCEPT4 HAVE_STRNLEN HAVE_IF_NAMETOINDEX
 """.split()
 # Only a build with drafts has WebSockets, as with libzmq's own configure.
 DRAFT = ["ZMQ_BUILD_DRAFT_API", "ZMQ_HAVE_WS", "ZMQ_USE_BUILTIN_SHA1"]
+TLS = ["ZMQ_HAVE_WSS", "ZMQ_USE_GNUTLS"]
 KINDS = ("release", "draft")
 HELPERS = ("testutil", "testutil_monitoring", "testutil_security", "testutil_unity")
 # Programs that need sources of the library beside them: a raw client of the CURVE handshake.
@@ -50,6 +57,20 @@ def sodium():
             [library, "-Wl,-rpath," + os.path.dirname(library)])
 
 
+def gnutls():
+    """Returns flags to compile and to link with GnuTLS: with the library that is installed, and its headers or Debian's,
+    unpacked. `None`: it is not here."""
+    installed = glob.glob("/usr/lib/*/libgnutls.so.30") + glob.glob("/lib/*/libgnutls.so.30")
+    if not installed:
+        return None
+    if os.path.exists("/usr/include/gnutls/gnutls.h"):
+        return [], [installed[0]]
+    try:
+        return ["-I" + os.path.join(downloaded("libgnutls28-dev"), "usr/include")], [installed[0]]
+    except Trouble:
+        return None
+
+
 class Build:
     """What was built of one kind, in the cache folder. Each step is made once; an output that is there is kept."""
 
@@ -60,13 +81,17 @@ class Build:
         self.source = sources()
         self.folder = cache("libzmq", kind)
         self.sodium, self.sodium_link = sodium()
-        defines = PLATFORM + (DRAFT if kind == "draft" else [])
+        self.tls = gnutls() if kind == "websocket" else None
+        defines = PLATFORM + (DRAFT if self.has_drafts() else []) + (TLS if self.tls else [])
         with open(os.path.join(self.folder, "platform.hpp"), "w") as f:
             f.write("#pragma once\n" + "".join(f"#define {d} 1\n" for d in defines) +
                     "#define ZMQ_CACHELINE_SIZE 64\n")
         self.flags = ["-w", "-std=c++11", "-DZMQ_CUSTOM_PLATFORM_HPP", "-DUNITY_EXCLUDE_FLOAT", "-I" + self.folder,
                       *(f"-I{self.source}/{d}" for d in ("include", "src", "external/unity", "external/sha1", "tests")),
-                      *self.sodium]
+                      *self.sodium, *(self.tls[0] if self.tls else [])]
+
+    def has_drafts(self):
+        return self.kind != "release"
 
     def path(self, *parts):
         path = os.path.join(self.folder, *parts)
@@ -96,8 +121,9 @@ class Build:
         """Returns the folder of the real library, as `libzmq.so.5`."""
         out = self.path("lib", "libzmq.so.5")
         if not os.path.exists(out):
-            files = [f for f in glob.glob(f"{self.source}/src/*.cpp") if os.path.basename(f)[:-4] not in WITHOUT and
-                     (self.kind == "draft" or not os.path.basename(f).startswith("ws_"))]
+            without = {w for w in WITHOUT if not (self.tls and w.startswith("wss_"))}
+            files = [f for f in glob.glob(f"{self.source}/src/*.cpp") if os.path.basename(f)[:-4] not in without and
+                     (self.has_drafts() or not os.path.basename(f).startswith("ws_"))]
             files += [f"{self.source}/external/sha1/sha1.c"]
             objects = {f: self.path("lib", os.path.basename(f) + ".o") for f in files}
             failed = self._all({f: _errors(lambda f=f: self._compile(f, objects[f], ["-O2", "-DNDEBUG"]))
@@ -105,7 +131,7 @@ class Build:
             if failed:
                 raise Trouble("\n".join(failed.values()))
             call(["g++", "-shared", "-Wl,-soname,libzmq.so.5", *objects.values(), "-o", out + ".part",
-                  *self.sodium_link, "-lpthread", "-lrt"])
+                  *self.sodium_link, *(self.tls[1] if self.tls else []), "-lpthread", "-lrt"])
             os.rename(out + ".part", out)
             for o in objects.values():
                 os.remove(o)
@@ -166,3 +192,15 @@ def _errors(step):
             return str(e)
         return None
     return job
+
+
+if __name__ == "__main__":
+    try:
+        build = Build("websocket", os.cpu_count() or 1)
+        if not build.tls:
+            raise Trouble("GnuTLS not found: install libgnutls30 and libgnutls28-dev")
+        made = build.library()
+        os.makedirs(sys.argv[1], exist_ok=True)
+        shutil.copy2(os.path.join(made, "libzmq.so.5"), sys.argv[1])
+    except (Trouble, OSError) as trouble:
+        sys.exit(f"build.py: {trouble}")

@@ -1,6 +1,9 @@
 //! A socket whose connections go with their runtime hears of each of its peers that it has left, as when they leave by
 //! themselves.
 
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+
 use common::within;
 use purezmq::{DealerSocket, RouterEvent, RouterSocket, RoutingId, StreamEvent, StreamSocket};
 use tokio::runtime::{Builder, Runtime};
@@ -47,6 +50,32 @@ fn a_stream_hears_that_its_peers_went_with_its_runtime() {
         drop(home);
         assert_eq!(rest.block_on(next(&mut ours)), StreamEvent::Closed(peer));
     }
+}
+
+/// A peer that has ended its own direction is still served, for as long as the application may answer: its end is told
+/// also if the runtime ends meanwhile.
+#[test]
+fn a_stream_hears_that_a_peer_that_had_half_closed_went_with_its_runtime() {
+    let mut builder = Builder::new_current_thread();
+    let home = builder.enable_all().build().expect("a runtime");
+    let mut ours = StreamSocket::new();
+    let endpoint = home.block_on(ours.bind(ANY_PORT)).expect("bind");
+    let port = endpoint.port().expect("a port");
+    let mut theirs = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+    theirs.write_all(b"last words").expect("write");
+    theirs.shutdown(Shutdown::Write).expect("shutdown");
+    let peer = home.block_on(next(&mut ours)).peer().clone();
+    let data = home.block_on(next(&mut ours)).into_data();
+    assert_eq!(data.expect("bytes").message, "last words");
+    // Its end has come: the session sees it in as many turns, and waits for what the application has to say.
+    home.block_on(async {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(home);
+    let closed = runtime().block_on(next(&mut ours));
+    assert_eq!(closed, StreamEvent::Closed(peer));
 }
 
 #[test]

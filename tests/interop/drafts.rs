@@ -23,7 +23,7 @@ const ROLES: [Role; 2] = [Role::WeBind, Role::WeConnect];
 const TRANSPORTS: [Transport; 2] = [Transport::Tcp4, Transport::Ipc];
 
 /// A socket of libzmq's.
-pub(crate) struct Theirs(Program);
+pub(crate) struct Theirs(pub(crate) Program);
 
 /// What it has received.
 #[derive(Debug, PartialEq)]

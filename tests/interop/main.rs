@@ -14,3 +14,4 @@ mod pyzmq;
 mod requester;
 mod service;
 mod streams;
+mod websocket;

@@ -1,8 +1,9 @@
 """A socket of a type that only a libzmq with drafts has (CLIENT, SERVER, RADIO, DISH, CHANNEL, PEER, ...), as a process
-of its own. Started by tests/interop/drafts.rs.
+of its own. Started by tests/interop/drafts.rs, and by websocket.rs.
 
 The libzmq is the one in Node's package `zeromq`, which scripts/setup puts into .drafts; it is called by ctypes. That file
-also asks for Node's own functions when it is loaded, none of which is called here: an empty library has them.
+also asks for Node's own functions when it is loaded, none of which is called here: an empty library has them. With the
+argument `websocket` it is the one that scripts/setup builds of libzmq's sources, which speaks wss:// as well.
 
 Orders as for peer.py:
 
@@ -12,6 +13,9 @@ Orders as for peer.py:
     {"do": "connect_peer", "endpoint": ...}           (PEER)  -> {"ok": the peer's number}
     {"do": "join", "group": "a"}, {"do": "leave", ...} (DISH) -> {"ok": null}
     {"do": "set_bytes", "option": 110, "text": "hello"}       -> {"ok": null}
+    {"do": "set", "option": 75, "value": 20}                  -> {"ok": null}
+    {"do": "set_pem", "option": 104, "label": "CERTIFICATE", "der": [48, 130]} -> {"ok": null}, these bytes as PEM
+    {"do": "allow", "user": "joe"}                            -> {"ok": null}, lets this user in with any password, and no other
     {"do": "close"}                                           -> {"ok": null}
     {"do": "send", "text": "...", "size": 10, "group": "a", "to": 5}   -> {"ok": null}
     {"do": "recv"}                                            -> {"ok": ["text", size, "group", number]}
@@ -25,18 +29,22 @@ A message is its text, and spaces up to `size` bytes. A failure is {"error": "..
 longer than 30 seconds.
 """
 
+import base64
 import ctypes
 import errno
 import glob
 import os
 import subprocess
+import sys
 import tempfile
+import threading
 
 import orders
 
 TYPES = ["SERVER", "CLIENT", "RADIO", "DISH", "GATHER", "SCATTER", "DGRAM", "PEER", "CHANNEL"]
 FIRST_TYPE = 12
-STABLE_TYPES = {"DEALER": 5, "ROUTER": 6, "XPUB": 9, "XSUB": 10}
+STABLE_TYPES = {"PUB": 1, "SUB": 2, "REQ": 3, "REP": 4, "DEALER": 5, "ROUTER": 6, "XPUB": 9, "XSUB": 10}
+RCVMORE = 13
 LINGER, RCVTIMEO, SNDTIMEO, LAST_ENDPOINT, IPV6 = 17, 27, 28, 32, 42
 DONTWAIT, SNDMORE = 1, 2
 
@@ -62,7 +70,9 @@ def empty_library(build):
 
 
 def load():
-    """The first build in the package that this system can load, and that has drafts."""
+    """The first build in the package that this system can load, and that has drafts; or our own."""
+    if sys.argv[1:] == ["websocket"]:
+        return ctypes.CDLL(os.path.join(DRAFTS, "websocket", "libzmq.so.5"), use_errno=True)
     machine = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
     builds = os.path.join(DRAFTS, "node_modules/zeromq/build/linux", machine, "node/*/addon.node")
     for build in sorted(glob.glob(builds)):
@@ -89,6 +99,8 @@ def declare(library):
         ("connect_peer", ctypes.c_uint32, [pointer, text]),
         ("join", number, [pointer, text]),
         ("leave", number, [pointer, text]),
+        ("send", number, [pointer, text, ctypes.c_size_t, number]),
+        ("recv", number, [pointer, pointer, ctypes.c_size_t, number]),
         ("msg_init", number, [pointer]),
         ("msg_init_size", number, [pointer, ctypes.c_size_t]),
         ("msg_data", pointer, [pointer]),
@@ -128,6 +140,33 @@ class Drafts:
     def set_bytes(self, option, text):
         value = text.encode()
         self.done(self.zmq.zmq_setsockopt(self.socket, option, value, len(value)))
+
+    def set_pem(self, option, label, der):
+        body = base64.encodebytes(bytes(der)).decode()
+        self.set_bytes(option, f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+
+    def allow(self, user):
+        """Answers for the context who may come in (ZAP)."""
+        handler = self.done(self.zmq.zmq_socket(self.context, STABLE_TYPES["REP"]))
+        self.done(self.zmq.zmq_bind(handler, b"inproc://zeromq.zap.01"))
+        threading.Thread(target=self.answer, args=(handler, user.encode()), daemon=True).start()
+
+    def answer(self, handler, user):
+        while True:
+            frames = []
+            more = ctypes.c_int(1)
+            while more.value:
+                frame = ctypes.create_string_buffer(256)
+                size = self.done(self.zmq.zmq_recv(handler, frame, len(frame), 0))
+                frames.append(frame.raw[:size])
+                length = ctypes.c_size_t(ctypes.sizeof(more))
+                self.done(self.zmq.zmq_getsockopt(handler, RCVMORE, ctypes.byref(more), ctypes.byref(length)))
+            version, number = frames[:2]
+            status = b"200" if frames[6] == user else b"400"
+            reply = [version, number, status, b"", user, b""]
+            for at, frame in enumerate(reply):
+                flags = SNDMORE if at + 1 < len(reply) else 0
+                self.done(self.zmq.zmq_send(handler, frame, len(frame), flags))
 
     def close(self):
         self.done(self.zmq.zmq_close(self.socket))

@@ -1,9 +1,12 @@
 //! A STREAM's peers that have ended their own direction, and may still be answered (`docs/rules.md`, R-STREAM).
 
+use std::time::Duration;
+
 use common::within;
 use purezmq::SendError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::stream::{accepted, bound, bytes, closed, reads_end};
 
@@ -61,4 +64,30 @@ async fn a_peer_that_has_ended_does_not_wait_for_an_application_that_does_not_re
     let peer = accepted(&mut server).await;
     assert_eq!(bytes(&mut server, &peer, 6).await, b"unread");
     assert_eq!(closed(&mut server).await, peer);
+}
+
+#[tokio::test]
+async fn a_close_does_not_wait_beyond_its_limit_for_a_peer_that_has_ended_and_reads_nothing() {
+    // R-STREAM-2
+    let (mut server, address) = bound().await;
+    let mut client = TcpStream::connect(&address).await.expect("connect");
+    client.write_all(b"question").await.expect("write");
+    client.shutdown().await.expect("shutdown");
+    let peer = accepted(&mut server).await;
+    assert_eq!(bytes(&mut server, &peer, 8).await, b"question");
+    // Its end has come, and is seen in as many turns.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    // More than all buffers hold.
+    let answer = vec![b'x'; 32 << 20];
+    server.send_to(&peer, answer).await.expect("send");
+    // From here, time passes only while everybody waits for it.
+    tokio::time::pause();
+    let begun = Instant::now();
+    let report = server.close_within(Duration::from_millis(100)).await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(300), "{took:?}");
+    assert_eq!(report.unsent, 1);
+    drop(client);
 }

@@ -2,7 +2,7 @@
 //! between its beginning and its end, and what of a message has come when it ends is of no other peer; nor is anything that
 //! a hostile one sends.
 
-use purezmq::{Message, RoutingId};
+use purezmq::{Message, RoutingId, SocketType};
 use rand::Rng;
 
 use super::{Actor, Stage};
@@ -62,6 +62,12 @@ impl Actor {
             let echo = letter::framed(letter);
             self.echoes.push_back((Some(from.clone()), echo));
         }
+    }
+
+    /// Whether it answers before it reads more: somebody may ask for more than it can send.
+    pub(super) fn has_enough_to_answer(&self) -> bool {
+        let is_bytes = self.plan.kind == SocketType::Stream;
+        is_bytes && self.stage() == Stage::Chaos && self.echoes.len() >= 50
     }
 
     /// What is for a peer of a STREAM has no room now. Who has asked without reading the answers does not hold up others

@@ -124,6 +124,9 @@ impl Actor {
 
     /// Receives something, if it comes soon.
     pub(super) async fn receive(&mut self) {
+        if self.has_enough_to_answer() {
+            return sleep(Duration::from_millis(1)).await;
+        }
         let polls = if self.stage() == Stage::Chaos {
             self.rng.random_range(1..8)
         } else {

@@ -26,9 +26,15 @@ pub struct Program {
 impl Program {
     /// Starts a script by its file name.
     pub fn start(script: &str) -> Program {
+        Program::start_with(script, &[])
+    }
+
+    /// Starts a script by its file name, with arguments.
+    pub fn start_with(script: &str, arguments: &[&str]) -> Program {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let mut child = Command::new(interpreter(root))
             .arg(root.join("tests/peers").join(script))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -102,7 +102,24 @@ impl Session {
 impl Session {
     /// Serves a peer that has ended its own direction and may still read, where that means no more than that: what is
     /// sent to it goes out until the application has read all that it has said and asks for more, or the peer takes nothing.
-    pub(super) async fn answer_last(&mut self, pipe: &mut SessionPipe) {
+    /// If the task goes before, `cut` gets both.
+    pub(super) async fn answer_last(
+        self: Box<Self>,
+        pipe: SessionPipe,
+        cut: impl FnOnce(Box<Self>, SessionPipe) + Send,
+    ) -> (Box<Self>, SessionPipe) {
+        let mut kept = Kept {
+            both: Some((self, pipe)),
+            cut: Some(cut),
+        };
+        if let Some((session, pipe)) = &mut kept.both {
+            session.give_last_answer(pipe).await;
+        }
+        kept.cut = None;
+        kept.both.take().expect("nobody else takes it")
+    }
+
+    async fn give_last_answer(&mut self, pipe: &mut SessionPipe) {
         // Its end is known.
         self.listens = false;
         let mut until = Instant::now() + LAST_ANSWER;
@@ -119,13 +136,33 @@ impl Session {
             if is_out && pipe.incoming.poll_heard_out(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let is_over = pipe.outgoing.linger().is_some_and(Deadline::is_over);
+            let linger = pipe.outgoing.linger();
+            let is_over = linger.is_some_and(Deadline::is_over);
             if is_over || pipe.outgoing.is_ending() || pipe.outgoing.evicted().is_some() {
                 return Poll::Ready(());
             }
+            let until = match linger {
+                Some(Deadline::At(end)) => until.min(end),
+                Some(Deadline::Never) | None => until,
+            };
             self.poll_until(until, cx)
         })
         .await;
+    }
+}
+
+/// A session and its pipe while its task waits, which may go before.
+struct Kept<C: FnOnce(Box<Session>, SessionPipe)> {
+    both: Option<(Box<Session>, SessionPipe)>,
+    /// `None`: it is done.
+    cut: Option<C>,
+}
+
+impl<C: FnOnce(Box<Session>, SessionPipe)> Drop for Kept<C> {
+    fn drop(&mut self) {
+        if let (Some((session, pipe)), Some(cut)) = (self.both.take(), self.cut.take()) {
+            cut(session, pipe);
+        }
     }
 }
 

@@ -211,7 +211,7 @@ impl Session {
         if shared.config.rules.speaks == Protocol::Raw
             && matches!(result, Err(DisconnectReason::Peer))
         {
-            Box::pin(session.answer_last(&mut pipe)).await;
+            (session, pipe) = Box::pin(session.answer_last(pipe, cut)).await;
         }
         let (evicted, is_ending) = (pipe.outgoing.evicted(), pipe.outgoing.is_ending());
         let is_last = result.is_ok() && evicted.is_none() && !is_ending;
