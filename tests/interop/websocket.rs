@@ -36,6 +36,7 @@ const CURVE_PUBLICKEY: i32 = 48;
 const CURVE_SECRETKEY: i32 = 49;
 const CURVE_SERVERKEY: i32 = 50;
 const HEARTBEAT_IVL: i32 = 75;
+const HEARTBEAT_TIMEOUT: i32 = 77;
 const WSS_KEY_PEM: i32 = 103;
 const WSS_CERT_PEM: i32 = 104;
 const WSS_TRUST_PEM: i32 = 105;
@@ -246,8 +247,17 @@ macro_rules! linked {
             (ours, theirs, endpoint.to_string())
         } else {
             known.theirs_binds(&mut theirs, scheme, mechanism).await;
+            // A socket of both kinds, as theirs are: the certificate is for the address as we write it.
             let endpoint = theirs.bind(scheme.wildcard()).await;
+            let endpoint = endpoint.replace("[::ffff:127.0.0.1]", "127.0.0.1");
+            let mut monitor = ours.monitor();
             ours.connect(endpoint.as_str()).expect("connect");
+            let begun = event(&mut monitor, "a handshake", |kind| {
+                let failed = matches!(kind, MonitorEventKind::HandshakeFailed(_));
+                assert!(!failed, "{kind:?}");
+                matches!(kind, MonitorEventKind::HandshakeSucceeded)
+            });
+            begun.await;
             (ours, theirs, endpoint)
         }
     }};
@@ -427,6 +437,7 @@ async fn a_name_and_heartbeats_are_theirs() {
             .context(&context)
             .security(security)
             .heartbeat_interval(Duration::from_millis(20))
+            .heartbeat_timeout(Duration::from_secs(20))
             .build()
             .expect("it can be built");
         let endpoint = ours.bind(Scheme::Ws.wildcard()).await.expect("bind");
@@ -435,6 +446,7 @@ async fn a_name_and_heartbeats_are_theirs() {
             .await;
         theirs.set(ROUTING_ID, "joe").await;
         theirs.set(HEARTBEAT_IVL, 20).await;
+        theirs.set(HEARTBEAT_TIMEOUT, 20_000).await;
         theirs.connect(&endpoint.to_string()).await;
         // For as long as some heartbeats take; a connection that was ended for one would have another number.
         let begun = Instant::now();
