@@ -369,10 +369,13 @@ impl Actor {
         }
         let shared = self.shared.clone();
         let now = self.stage();
+        // Of a STREAM's messages many come in one piece, and answers wait only until what was sent before has left.
+        let is_hurried = self.plan.kind == SocketType::Stream && self.has_to_send();
         tokio::select! {
             biased;
             () = self.receive() => {}
             () = shared.stages.end_of(now) => {}
+            () = sleep(Duration::from_millis(1)), if is_hurried => {}
         }
     }
 
