@@ -6,7 +6,6 @@
 //! come back though what came later has been taken tells [`Keeping`] that the application keeps messages.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
 
 use bytes::BytesMut;
 
@@ -19,12 +18,7 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Bounds all buffers that are kept in view, in bytes.
 const MOST_IN_VIEW: usize = 64 * 1024 * 1024;
 
-/// Bounds how many of the newest buffers are looked at for one that is free: what was used last is still in the
-/// processor's cache.
-const NEWEST: usize = 2;
-
-/// Bounds how many buffers are looked at for one that is free, if none of the newest is: those that were not looked at for
-/// longest are the likeliest.
+/// Bounds how many buffers are looked at for one that is free again, and of the free ones for one that fits.
 const LOOKS: usize = 4;
 
 /// Bounds how often a buffer is looked at in vain before it is given up.
@@ -33,9 +27,12 @@ const MOST_IN_VAIN: usize = 16;
 /// Keeps in view buffers that were handed out, each with the size of its allocation.
 #[derive(Debug, Default)]
 pub(crate) struct BufferPool {
-    buffers: VecDeque<Handle>,
+    /// Those that somebody may still have contents of: what came first is at the front.
+    out: VecDeque<Handle>,
+    /// Those that nobody has contents of: what was used last, and is in the processor's cache, is at the back.
+    free: VecDeque<Handle>,
     bytes: usize,
-    /// Which one is looked at next, wherever it is.
+    /// Which of those that are out is looked at next, wherever it is.
     next: usize,
 }
 
@@ -97,86 +94,73 @@ impl BufferPool {
         size: usize,
         keeping: &mut Keeping,
     ) -> Option<(BytesMut, usize)> {
+        self.look_at_next(keeping);
+        self.take_back(keeping);
         // A buffer much larger than its use would be held by little.
         let fitting = need..=need.max(size).saturating_mul(4);
-        self.look_at_next(keeping);
-        if let Some(free) = self.take_newest(&fitting, keeping) {
-            self.bytes -= free.size;
-            return Some((free.buffer, free.size));
-        }
-        for _ in 0..self.buffers.len().min(LOOKS) {
-            let Some(mut handle) = self.buffers.pop_front() else {
-                break;
-            };
-            let fits = fitting.contains(&handle.size);
+        let newest = self.free.len().saturating_sub(LOOKS)..self.free.len();
+        let Some(at) = newest
+            .rev()
+            .find(|at| fitting.contains(&self.free[*at].size))
+        else {
+            // Nobody needs the oldest.
+            self.bytes -= self.free.pop_front().map_or(0, |oldest| oldest.size);
+            return None;
+        };
+        let found = self.free.remove(at)?;
+        self.bytes -= found.size;
+        Some((found.buffer, found.size))
+    }
+
+    /// Takes back those whose contents are gone, from the oldest on, and the newest.
+    fn take_back(&mut self, keeping: &mut Keeping) {
+        let mut looks = self.out.len().min(LOOKS);
+        while looks > 0
+            && let Some(mut handle) = self.out.pop_front()
+        {
             match handle.look(keeping) {
-                Contents::Gone if fits => {
-                    self.bytes -= handle.size;
-                    return Some((handle.buffer, handle.size));
-                }
+                Contents::Gone => self.free.push_back(handle),
                 Contents::Held => {
                     keeping.note_held();
                     self.bytes -= handle.size;
-                    continue;
+                    looks -= 1;
                 }
                 Contents::Waiting => {
                     // What came later waits as well.
-                    self.buffers.push_front(handle);
+                    self.out.push_front(handle);
                     break;
                 }
-                Contents::Gone | Contents::There => {}
-            }
-            // To the end, or out of view, so that what is held for long, or is of no use, hides no others.
-            handle.in_vain += 1;
-            if handle.in_vain == MOST_IN_VAIN {
-                self.bytes -= handle.size;
-            } else {
-                self.buffers.push_back(handle);
-            }
-        }
-        None
-    }
-
-    /// Returns the newest buffer that is free, if it is among the last few.
-    fn take_newest(
-        &mut self,
-        fitting: &RangeInclusive<usize>,
-        keeping: &mut Keeping,
-    ) -> Option<Handle> {
-        let count = self.buffers.len();
-        let mut found = None;
-        for at in (count.saturating_sub(NEWEST)..count).rev() {
-            match self.buffers[at].look(keeping) {
-                Contents::Gone if found.is_none() && fitting.contains(&self.buffers[at].size) => {
-                    found = self.buffers.remove(at);
+                Contents::There => {
+                    // To the end, or out of view, so that what is held for long hides no others.
+                    handle.in_vain += 1;
+                    if handle.in_vain == MOST_IN_VAIN {
+                        self.bytes -= handle.size;
+                    } else {
+                        self.out.push_back(handle);
+                    }
+                    looks -= 1;
                 }
-                Contents::Held => self.note_held(at, keeping),
-                _ => {}
             }
         }
-        found
+        if let Some(mut newest) = self.out.pop_back() {
+            match newest.look(keeping) {
+                Contents::Gone => self.free.push_back(newest),
+                _ => self.out.push_back(newest),
+            }
+        }
     }
 
-    /// Looks at one buffer after the other, one a call: those that are held may lie behind others that nobody needs.
+    /// Looks at one buffer after the other, one a call: those that are held may lie behind others that wait.
     fn look_at_next(&mut self, keeping: &mut Keeping) {
-        self.next = if self.next < self.buffers.len() {
-            self.next
-        } else {
-            0
-        };
-        let Some(handle) = self.buffers.get_mut(self.next) else {
+        if self.next >= self.out.len() {
+            self.next = 0;
+        }
+        let Some(handle) = self.out.get_mut(self.next) else {
             return;
         };
-        if let Contents::Held = handle.look(keeping) {
-            self.note_held(self.next, keeping);
-        } else {
+        if !matches!(handle.look(keeping), Contents::Held) {
             self.next += 1;
-        }
-    }
-
-    /// Puts one out of view whose contents the application keeps.
-    fn note_held(&mut self, at: usize, keeping: &mut Keeping) {
-        if let Some(held) = self.buffers.remove(at) {
+        } else if let Some(held) = self.out.remove(self.next) {
             self.bytes -= held.size;
             keeping.note_held();
         }
@@ -192,19 +176,19 @@ impl BufferPool {
     ) {
         buffer.clear();
         self.bytes += size;
-        self.buffers.push_back(Handle {
+        self.out.push_back(Handle {
             buffer,
             size,
             chunk,
             in_vain: 0,
         });
         while self.bytes > MOST
-            && let Some(mut handle) = self.buffers.pop_front()
+            && let Some(mut handle) = self.free.pop_front().or_else(|| self.out.pop_front())
         {
             match handle.look(keeping) {
                 Contents::Held => keeping.note_held(),
                 Contents::Waiting if self.bytes <= MOST_IN_VIEW => {
-                    self.buffers.push_front(handle);
+                    self.out.push_front(handle);
                     break;
                 }
                 Contents::Gone | Contents::There | Contents::Waiting => {}
@@ -219,8 +203,8 @@ impl BufferPool {
 
     /// Lets go of all. Returns whether somebody still has contents of a chunk.
     pub(crate) fn clear(&mut self) -> bool {
-        let mut old = std::mem::take(self).buffers;
-        old.iter_mut()
+        let mut out = std::mem::take(self).out;
+        out.iter_mut()
             .any(|handle| handle.chunk.is_some() && !handle.buffer.try_reclaim(handle.size))
     }
 }
@@ -267,7 +251,7 @@ mod tests {
             let (buffer, size) = pool.take(1000, 1000, &mut keeping);
             pool.give(buffer, size, None, &mut keeping);
         }
-        assert!(pool.buffers.len() <= 8 * LOOKS, "{}", pool.buffers.len());
+        assert!(pool.out.len() <= 8 * LOOKS, "{}", pool.out.len());
     }
 
     #[test]
@@ -282,14 +266,14 @@ mod tests {
                 &mut keeping,
             );
         }
-        assert_eq!((pool.buffers.len(), pool.bytes), (4, MOST));
+        assert_eq!((pool.out.len(), pool.bytes), (4, MOST));
         pool.give(
             BytesMut::with_capacity(1 << 26),
             1 << 26,
             None,
             &mut keeping,
         );
-        assert!(pool.buffers.is_empty());
+        assert!(pool.out.is_empty() && pool.free.is_empty());
     }
 
     #[test]
@@ -312,6 +296,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_burst_has_left_is_not_used_in_turn() {
+        const SIZE: usize = 100_000;
+        let mut pool = BufferPool::default();
+        let mut keeping = Keeping::default();
+        let mut hand_out = |pool: &mut BufferPool| {
+            let (mut buffer, size) = pool.take(SIZE, SIZE, &mut keeping);
+            buffer.extend_from_slice(&[1; SIZE]);
+            let contents = buffer.split().freeze();
+            pool.give(buffer, size, None, &mut keeping);
+            contents
+        };
+        let burst: Vec<_> = (0..20).map(|_| hand_out(&mut pool)).collect();
+        drop(burst);
+        // The application is five buffers behind.
+        let mut behind = VecDeque::new();
+        let mut used = std::collections::HashSet::new();
+        for turn in 0..200 {
+            let contents = hand_out(&mut pool);
+            if turn >= 100 {
+                used.insert(contents.as_ptr());
+            }
+            behind.push_back(contents);
+            if behind.len() > 5 {
+                behind.pop_front();
+            }
+        }
+        assert!(used.len() <= 7, "{}", used.len());
+    }
+
     /// Hands a chunk out as the decoder does, and what was read into it.
     fn chunk(pool: &mut BufferPool, keeping: &mut Keeping) -> (Bytes, Option<ChunkMark>) {
         const SIZE: usize = 256 * 1024;
@@ -328,7 +342,7 @@ mod tests {
         let mut pool = BufferPool::default();
         let mut keeping = Keeping::default();
         let waiting: Vec<_> = (0..100).map(|_| chunk(&mut pool, &mut keeping)).collect();
-        assert_eq!(pool.buffers.len(), 100, "they are there anyway");
+        assert_eq!(pool.out.len(), 100, "they are there anyway");
         assert_eq!(keeping.copy_below(1 << 20), COPY_BELOW);
         // Taken off, and dropped.
         for (contents, mark) in waiting {
