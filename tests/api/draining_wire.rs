@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use common::events::{connected, event};
+use common::place::{Place, Transport};
 use common::raw::{RawPeer, greeting, short_frame};
 use common::within;
-use purezmq::{MonitorEventKind, PullSocket, PushSocket, RecvError};
+use purezmq::options::{OptionId, Options, Value};
+use purezmq::{
+    AnySocket, Context, MonitorEventKind, PullSocket, PushSocket, RecvError, SocketType,
+};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
@@ -130,4 +134,58 @@ async fn what_a_handle_reads_on_its_way_is_seen_to() {
     push.try_send("last").unwrap();
     assert_eq!(peer.receive(6).await, short_frame(b"last"));
     assert_eq!(peer.receive(10).await, b"\x04\x08\x07DRAINED");
+}
+
+/// What nobody reads stands in front of the peer's end, and nothing is sent that would find out: whoever waits to send is
+/// connected to the next peer all the same.
+#[tokio::test]
+async fn a_drained_peers_end_is_seen_behind_what_nobody_reads() {
+    for (asks, answers) in [
+        (SocketType::Dealer, SocketType::Dealer),
+        (SocketType::Req, SocketType::Router),
+        (SocketType::Pair, SocketType::Pair),
+        (SocketType::Client, SocketType::Server),
+        (SocketType::Channel, SocketType::Channel),
+    ] {
+        for transport in [Transport::Tcp4, Transport::Ipc] {
+            println!("{asks} {transport:?}");
+            let place = Place::fixed(transport);
+            let context = Context::new();
+            let mut options = Options::of(asks);
+            let mut set = |name, value: Value| {
+                let id = OptionId::by_name(name).unwrap();
+                if options.has(id) {
+                    options.set(id, value).unwrap();
+                }
+            };
+            set("recv_hwm", 1_usize.into());
+            set("relaxed", true.into());
+            set("correlate", true.into());
+            set("reconnect_interval", Duration::from_millis(5).into());
+            let mut asker = AnySocket::with_options(asks, &context, options).unwrap();
+            let mut old = AnySocket::new(answers, &context).unwrap();
+            old.bind(&place.endpoint).await.unwrap();
+            asker.connect(&place.endpoint).unwrap();
+            asker.send("question").await.unwrap();
+            let question = within("a question", old.recv()).await.unwrap();
+            old.drain(LONG);
+            assert_eq!(within("all", old.recv()).await, Err(RecvError::Drained));
+            for _ in 0..5 {
+                within("an answer", old.send(question.clone()))
+                    .await
+                    .unwrap();
+            }
+            within("close", old.close()).await;
+            let mut new = AnySocket::new(answers, &context).unwrap();
+            within("the address is free", async {
+                while new.bind(&place.endpoint).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            within("send", asker.send("again")).await.unwrap();
+            let again = within("it", new.recv()).await.unwrap();
+            assert_eq!(again.last(), Some(&b"again"[..]));
+        }
+    }
 }

@@ -3,13 +3,19 @@
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use zmtp::{Event, PeerInfo};
 
 use super::Session;
 use crate::pipe::{Coming, Rest, SessionPipe};
 use crate::rules::{Rules, Work};
 use crate::state::{Greeting, Shared};
+
+/// How often a peer that is sent nothing more is told so again, while what it has sent is in front of its end and somebody
+/// waits to send to the next connection. Nothing else would be written to it, and say that it has gone.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a session knows of it.
 #[derive(Default)]
@@ -24,6 +30,8 @@ pub(super) struct Draining {
     told: bool,
     /// The peer waits to hear that no more work comes.
     owes: bool,
+    /// When the peer may be told again that no more work comes.
+    again_at: Option<Instant>,
     /// Something was heard by a handle that drives the session.
     is_heard: bool,
 }
@@ -72,6 +80,22 @@ impl Session {
         self.poll_control(cx)
     }
 
+    /// Returns when [`say_drained_again`](Self::say_drained_again) is due.
+    pub(super) fn drained_again_at(&self) -> Option<Instant> {
+        self.draining.again_at
+    }
+
+    /// Finds out whether a peer that drains is still there, if that is seen no other way.
+    pub(super) fn say_drained_again(&mut self, now: Instant, pipe: &SessionPipe) {
+        if self.draining.again_at.is_none_or(|due| due > now) {
+            return;
+        }
+        self.draining.again_at = Some(now + AGAIN);
+        if pipe.incoming.room() == 0 && pipe.outgoing.is_awaited() {
+            self.engine.drained();
+        }
+    }
+
     #[cold]
     fn see_to_drain(&mut self, tells: bool, pipe: &SessionPipe) {
         self.draining.is_heard = false;
@@ -98,6 +122,7 @@ impl Session {
             && pipe.outgoing.unsent() == 0
         {
             self.draining.owes = false;
+            self.draining.again_at = Some(Instant::now() + AGAIN);
             self.engine.drained();
         }
     }

@@ -50,11 +50,16 @@ impl Session {
                 stall.is_timed = true;
                 stall.ends
             });
-            let Some(next) = [linger, protocol, self.idle_check, stall, rest.ends_at]
-                .into_iter()
-                .flatten()
-                .min()
-            else {
+            let again = self.drained_again_at();
+            let all = [
+                linger,
+                protocol,
+                self.idle_check,
+                stall,
+                rest.ends_at,
+                again,
+            ];
+            let Some(next) = all.into_iter().flatten().min() else {
                 return Poll::Pending;
             };
             ready!(self.poll_until(next, cx));
@@ -81,6 +86,7 @@ impl Session {
                 self.engine.excuse(now.into_std());
             }
             self.engine.handle_timeout(now.into_std())?;
+            self.say_drained_again(now, pipe);
             if !self.mid_batch
                 && let Poll::Ready(Err(error)) = self.poll_control(cx)
             {
