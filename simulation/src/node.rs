@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use purezmq::simulation::Runtime;
-use purezmq::{Context, Endpoint, Message, Monitor, RoutingId, SocketType};
+use purezmq::{Context, Endpoint, Message, Monitor, SocketType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::task::{JoinSet, yield_now};
@@ -31,7 +31,7 @@ use crate::hazards;
 use crate::letter::Name;
 use crate::network::{Host, Network, address};
 use crate::plan::{Node, Part};
-use crate::sockets::{self, Socket};
+use crate::sockets::{self, Socket, Whom};
 use crate::world::World;
 
 /// What all nodes of a world share.
@@ -78,7 +78,7 @@ pub(crate) struct Actor {
     /// The next message to be sent, if it could not be sent yet.
     unsent: Option<Letter>,
     /// What is to go back.
-    echoes: VecDeque<(Option<RoutingId>, Message)>,
+    echoes: VecDeque<(Option<Whom>, Message)>,
     /// Calls of `send` and `recv` that have succeeded with this socket.
     accepted: u64,
     received: u64,
@@ -88,9 +88,9 @@ pub(crate) struct Actor {
     highest: (usize, usize),
     topics: Vec<&'static str>,
     /// The numbers of those that a PEER connects to.
-    numbers: BTreeMap<u8, RoutingId>,
+    numbers: BTreeMap<u8, Whom>,
     /// What has come from each peer of a STREAM that is there.
-    streams: BTreeMap<RoutingId, Talk>,
+    streams: BTreeMap<Whom, Talk>,
     /// Some of those may have gone with an endpoint that it has let go of itself, of which it hears nothing.
     may_miss: bool,
     /// When to connect anew where nothing reconnects by itself.
@@ -108,7 +108,7 @@ pub(crate) struct Actor {
 /// A message under way to the network.
 struct Letter {
     name: Name,
-    to: Option<RoutingId>,
+    to: Option<Whom>,
     message: Message,
     topic: &'static str,
 }

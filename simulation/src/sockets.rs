@@ -1,5 +1,6 @@
 //! The sockets of the simulated applications: one face for whole sockets and those in halves.
 
+mod answers;
 mod forms;
 
 use std::time::Duration;
@@ -9,13 +10,15 @@ use purezmq::options::{OptionId, Options, SlowSubscriber, Value};
 use purezmq::rules::Capability;
 use purezmq::security::Security;
 use purezmq::socket::{RecvHalf, SendHalf, Whole};
-use purezmq::sockets::{Dealer, Peer, Router, Stream};
+use purezmq::sockets::{Dealer, Peer, Stream};
 use purezmq::stats::SocketStats;
 use purezmq::{
-    AnySocket, BindError, CloseReport, ConnectError, Context, DealerSocket, DisconnectError,
-    Endpoint, Message, Monitor, PeerId, RecvError, Routed, RoutingId, SendError, SocketType,
-    StreamEvent, UnbindError,
+    Addressed, AnySocket, BindError, CloseReport, ConnectError, Context, DealerSocket,
+    DisconnectError, Endpoint, Frame, Message, Monitor, PeerId, RecvError, RoutingId, SendError,
+    SocketType, StreamEvent, UnbindError,
 };
+
+use self::answers::{answer, asked, try_answer};
 
 pub(crate) use self::forms::{Receiving, Sending};
 
@@ -58,7 +61,7 @@ pub(crate) struct Settings {
     pub(crate) max_subscriptions: Option<usize>,
     pub(crate) max_all_subscriptions: Option<usize>,
     pub(crate) same_connection: bool,
-    /// A ROUTER answers whoever has asked, and not whoever has the name then.
+    /// A ROUTER or PEER answers whoever has asked, and not whoever has the name or the number then.
     pub(crate) by_identity: bool,
     pub(crate) security: Security,
 }
@@ -69,6 +72,23 @@ pub(crate) const WELCOME: &str = "a welcome";
 /// What a STREAM hears of a peer, beside bytes.
 pub(crate) const BEGINS: &str = "begins";
 const ENDS: &str = "ends";
+
+/// Whom a message is from or to. One that a typed socket has given stands for who it was, too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whom {
+    Name(RoutingId),
+    Number(PeerId),
+}
+
+impl Whom {
+    /// As it stands in front of a message.
+    fn frame(&self) -> Frame {
+        match self {
+            Whom::Name(name) => name.clone().into_frame(),
+            Whom::Number(number) => Frame::from(number.number().to_be_bytes()),
+        }
+    }
+}
 
 /// A socket, whole or in halves.
 pub(crate) struct Socket {
@@ -94,7 +114,7 @@ pub(crate) fn open(kind: SocketType, context: &Context, settings: &Settings) -> 
             kind,
             SocketType::Router | SocketType::Server | SocketType::Peer | SocketType::Stream
         ),
-        by_identity: kind == SocketType::Router && settings.by_identity,
+        by_identity: matches!(kind, SocketType::Router | SocketType::Peer) && settings.by_identity,
     }
 }
 
@@ -204,12 +224,12 @@ impl Socket {
     }
 
     /// Connects, and returns the peer's number.
-    pub(crate) fn connect_peer(&mut self, to: Endpoint) -> Result<RoutingId, ConnectError> {
-        self.sender().connect_peer(to).map(named)
+    pub(crate) fn connect_peer(&mut self, to: Endpoint) -> Result<Whom, ConnectError> {
+        self.sender().connect_peer(to).map(Whom::Number)
     }
 
     /// The numbers of a PEER's peers.
-    pub(crate) fn peers(&mut self) -> Vec<RoutingId> {
+    pub(crate) fn peers(&mut self) -> Vec<Whom> {
         let sender = self.sender();
         let mut peers = match sender.as_part::<Peer, Whole>() {
             Some(whole) => whole.peers(),
@@ -219,7 +239,7 @@ impl Socket {
             }
         };
         peers.sort_unstable();
-        peers.into_iter().map(named).collect()
+        peers.into_iter().map(Whom::Number).collect()
     }
 
     pub(crate) fn unbind(&mut self, at: Endpoint) -> BoxFuture<'_, Result<(), UnbindError>> {
@@ -274,9 +294,9 @@ impl Socket {
     }
 
     /// A message to the peer of that name, if the socket sends by names.
-    pub(crate) fn addressed(&self, to: Option<&RoutingId>, mut message: Message) -> Message {
+    pub(crate) fn addressed(&self, to: Option<&Whom>, mut message: Message) -> Message {
         if self.by_name {
-            message.push_front(to.cloned().unwrap_or_default());
+            message.push_front(to.map(Whom::frame).unwrap_or_default());
         }
         message
     }
@@ -284,7 +304,7 @@ impl Socket {
     /// Sends a message, to the peer of that name if the socket sends by names. What cannot send never does.
     pub(crate) fn send(
         &mut self,
-        to: Option<&RoutingId>,
+        to: Option<&Whom>,
         message: Message,
     ) -> BoxFuture<'_, Result<(), SendError>> {
         if let (true, Some(to)) = (self.by_identity, to) {
@@ -299,26 +319,18 @@ impl Socket {
 
     pub(crate) fn try_send(
         &mut self,
-        to: Option<&RoutingId>,
+        to: Option<&Whom>,
         message: Message,
     ) -> Result<(), SendError> {
         if let (true, Some(to)) = (self.by_identity, to) {
-            let routed = Routed::from((to, message));
-            let sender = self.sender();
-            if let Some(whole) = sender.as_part::<Router, Whole>() {
-                return whole.try_send(routed);
-            }
-            let half = sender.as_part::<Router, SendHalf>();
-            return half.expect("it is whole or a half").try_send(routed);
+            return try_answer(self.sender(), to, message);
         }
         let message = self.addressed(to, message);
         self.sender().try_send(message)
     }
 
     /// Receives a message, with its sender's name if the socket knows it. What cannot receive never does.
-    pub(crate) fn recv(
-        &mut self,
-    ) -> BoxFuture<'_, Result<(Option<RoutingId>, Message), RecvError>> {
+    pub(crate) fn recv(&mut self) -> BoxFuture<'_, Result<(Option<Whom>, Message), RecvError>> {
         let (by_name, by_identity) = (self.by_name, self.by_identity);
         if !self.receiver().rules().has(Capability::Receives) {
             return Box::pin(std::future::pending());
@@ -326,13 +338,8 @@ impl Socket {
         Box::pin(async move {
             let receiver = self.receiver();
             if by_identity {
-                let routed = if let Some(whole) = receiver.as_part::<Router, Whole>() {
-                    whole.recv_message().await?
-                } else {
-                    let half = receiver.as_part::<Router, RecvHalf>();
-                    half.expect("it is whole or a half").recv_message().await?
-                };
-                return Ok((Some(routed.peer), routed.message));
+                let (from, message) = asked(receiver).await?;
+                return Ok((Some(from), message));
             }
             if receiver.socket_type() == SocketType::Stream {
                 let event = if let Some(whole) = receiver.as_part::<Stream, Whole>() {
@@ -344,8 +351,15 @@ impl Socket {
                 return Ok(heard(event));
             }
             let mut message = receiver.recv_message().await?;
-            let name = if by_name { message.pop_front() } else { None };
-            Ok((name.map(RoutingId::from), message))
+            if !by_name {
+                return Ok((None, message));
+            }
+            if receiver.socket_type() == SocketType::Peer {
+                let Addressed { peer, message } = Addressed::from(message);
+                return Ok((Some(Whom::Number(peer)), message));
+            }
+            let name = message.pop_front().map(RoutingId::from);
+            Ok((name.map(Whom::Name), message))
         })
     }
 
@@ -393,28 +407,13 @@ impl Socket {
 }
 
 /// What a STREAM has heard, and of whom: bytes, or two frames of which the second one tells of a beginning or an end.
-fn heard(event: StreamEvent) -> (Option<RoutingId>, Message) {
-    match event {
-        StreamEvent::Data(data) => (Some(data.peer), data.message),
+fn heard(event: StreamEvent) -> (Option<Whom>, Message) {
+    let (peer, message) = match event {
+        StreamEvent::Data(data) => (data.peer, data.message),
         StreamEvent::Accepted(peer) | StreamEvent::Connected(peer) => {
-            (Some(peer), Message::from(["", BEGINS]))
+            (peer, Message::from(["", BEGINS]))
         }
-        StreamEvent::Closed(peer) => (Some(peer), Message::from(["", ENDS])),
-    }
-}
-
-/// A number, as it stands in front of a message.
-fn named(peer: PeerId) -> RoutingId {
-    RoutingId::from(peer.number().to_be_bytes())
-}
-
-/// Sends a message to a peer of a ROUTER, or of a half of one, by a name that stands for who it is, too.
-async fn answer(sender: &mut AnySocket, to: RoutingId, message: Message) -> Result<(), SendError> {
-    if let Some(whole) = sender.as_part::<Router, Whole>() {
-        return whole.send_to(to, message).await;
-    }
-    let half = sender.as_part::<Router, SendHalf>();
-    half.expect("it is whole or a half")
-        .send_to(to, message)
-        .await
+        StreamEvent::Closed(peer) => (peer, Message::from(["", ENDS])),
+    };
+    (Some(Whom::Name(peer)), message)
 }

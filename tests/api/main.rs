@@ -79,5 +79,6 @@ mod web_servers;
 mod websocket;
 mod websocket_hostile;
 mod whose_answer;
+mod whose_number;
 mod whose_place;
 mod xpub_events;

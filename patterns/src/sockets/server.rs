@@ -54,7 +54,7 @@ pub type ServerSocket = Socket<Server>;
 ///
 /// Made from the number and a message, `(peer, "answer").into()`. As a [`Message`], as
 /// [`AnySocket`](crate::AnySocket) has it, the four bytes of the number, the most significant one first, are a frame in
-/// front (in libzmq, the number is a property of the message, and no frame).
+/// front (in libzmq, the number is a property of the message, and no frame). They say nothing of whose it was.
 ///
 /// ```
 /// use purezmq::{Addressed, Message, PeerId};
@@ -232,7 +232,8 @@ macro_rules! by_number {
         impl $crate::socket::Socket<$pattern, $crate::socket::Whole> {
             /// Connects as [`connect`](Self::connect) does, and returns the number by which the peer there is known here,
             /// now and after each reconnection. Messages can be sent to it at once (unless the socket is `immediate`: then
-            /// the number is nobody's until the peer has been reached). In libzmq, for PEER alone: `zmq_connect_peer`.
+            /// the number is nobody's until the peer has been reached). It is whoever's that is there; an answer is for who
+            /// has asked if it goes to the id that the question came with. In libzmq, for PEER alone: `zmq_connect_peer`.
             ///
             /// # Errors
             ///

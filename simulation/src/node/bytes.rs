@@ -2,18 +2,18 @@
 //! between its beginning and its end, and what of a message has come when it ends is of no other peer; nor is anything that
 //! a hostile one sends.
 
-use purezmq::{Message, RoutingId, SocketType};
+use purezmq::{Message, SocketType};
 use rand::Rng;
 
 use super::{Actor, Stage};
 use crate::hostile::{self, Noise};
 use crate::letter;
 use crate::plan::Part;
-use crate::sockets::BEGINS;
+use crate::sockets::{BEGINS, Whom};
 
 impl Actor {
     /// Bytes of a peer; or none, which tell of its beginning, or of its end.
-    pub(super) fn take_bytes(&mut self, from: Option<RoutingId>, message: &Message) {
+    pub(super) fn take_bytes(&mut self, from: Option<Whom>, message: &Message) {
         let (Some(from), Some(piece)) = (from, message.first()) else {
             return self.fail("bytes came, and from nobody");
         };
@@ -50,7 +50,7 @@ impl Actor {
         }
     }
 
-    fn take_letter(&mut self, from: &RoutingId, letter: &Message) {
+    fn take_letter(&mut self, from: &Whom, letter: &Message) {
         if letter.byte_len() == 0 {
             // Somebody looks who is there.
             return;
@@ -72,7 +72,7 @@ impl Actor {
 
     /// What is for a peer of a STREAM has no room now. Who has asked without reading the answers does not hold up others
     /// when all is well.
-    pub(super) fn put_back(&mut self, to: Option<RoutingId>, echo: Message) {
+    pub(super) fn put_back(&mut self, to: Option<Whom>, echo: Message) {
         let talk = to.as_ref().and_then(|to| self.streams.get(to));
         match talk.is_some_and(Talk::is_hostile) {
             true if self.stage() > Stage::Chaos => self.echoes.retain(|(other, _)| *other != to),
@@ -108,7 +108,7 @@ impl Actor {
     }
 
     /// Closes a connection, if it has been accepted: one that was made would not come back.
-    fn close_peer(&mut self, peer: &RoutingId) {
+    fn close_peer(&mut self, peer: &Whom) {
         if self.plan.connects.is_empty() {
             self.note("close peer", 0, "closes a connection");
             // It may have gone already.

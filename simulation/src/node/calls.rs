@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use purezmq::{Frame, Message, RecvError, RoutingId, SendError, SocketType};
+use purezmq::{Frame, Message, RecvError, SendError, SocketType};
 use rand::Rng;
 use tokio::time::sleep;
 
@@ -13,7 +13,7 @@ use super::{Actor, Stage};
 use crate::hostile::{self, Stamp, Who};
 use crate::letter;
 use crate::plan::Part;
-use crate::sockets::WELCOME;
+use crate::sockets::{WELCOME, Whom};
 
 /// Polls a future so often, and for so long, at most.
 pub(super) async fn patiently<T>(
@@ -84,7 +84,7 @@ impl Actor {
         }
     }
 
-    async fn send_now(&mut self, to: Option<&RoutingId>, message: &Message) -> Sent {
+    async fn send_now(&mut self, to: Option<&Whom>, message: &Message) -> Sent {
         let message = message.clone();
         let sent = if self.rng.random_ratio(1, 3) {
             match self.socket().try_send(to, message) {
@@ -160,7 +160,7 @@ impl Actor {
     }
 
     /// A message was received.
-    pub(super) fn take(&mut self, from: Option<RoutingId>, message: Message) {
+    pub(super) fn take(&mut self, from: Option<Whom>, message: Message) {
         if self.plan.kind == SocketType::Stream {
             return self.take_bytes(from, &message);
         }
@@ -223,7 +223,7 @@ impl Actor {
     }
 
     /// A message of a hostile peer. Whoever answers answers it, too.
-    fn take_hostile(&mut self, stamp: &Stamp, from: Option<RoutingId>, message: Message) {
+    fn take_hostile(&mut self, stamp: &Stamp, from: Option<Whom>, message: Message) {
         let is_asked = stamp.asks || self.plan.kind == SocketType::Rep;
         if self.plan.part == Part::Echo && is_asked {
             self.echoes.push_back((from, message));

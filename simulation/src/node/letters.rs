@@ -1,17 +1,18 @@
 //! What an application writes: to whom, how large, on which topic, and for how many.
 
-use purezmq::{RoutingId, SocketType};
+use purezmq::SocketType;
 use rand::Rng;
 
 use super::{Actor, Letter, TOPICS};
 use crate::book::Spread;
 use crate::letter::{self, Name};
 use crate::plan::Part;
+use crate::sockets::Whom;
 
 impl Actor {
     /// One of its peers, if it knows any.
-    pub(super) fn someone(&mut self) -> Option<RoutingId> {
-        let all: Vec<RoutingId> = match self.plan.kind {
+    pub(super) fn someone(&mut self) -> Option<Whom> {
+        let all: Vec<Whom> = match self.plan.kind {
             SocketType::Stream => self.streams.keys().cloned().collect(),
             _ if self.numbers.is_empty() => self.socket().peers(),
             _ => self.numbers.values().cloned().collect(),
@@ -89,7 +90,7 @@ impl Actor {
         }
         let to = (self.plan.kind == SocketType::Router).then(|| {
             let peer = self.plan.peers[self.rng.random_range(0..self.plan.peers.len())];
-            RoutingId::from(format!("host {peer}").as_bytes())
+            Whom::Name(format!("host {peer}").as_str().into())
         });
         let spread = match self.plan.kind {
             SocketType::Pub | SocketType::XPub | SocketType::XSub | SocketType::Radio => {

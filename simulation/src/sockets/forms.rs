@@ -9,9 +9,9 @@ use purezmq::rules::Capability;
 use purezmq::sockets::{
     Channel, Client, Dealer, Dish, Gather, Pair, Pub, Pull, Push, Radio, Scatter, Sub, XPub, XSub,
 };
-use purezmq::{AnySocket, Message, RecvError, ReserveError, RoutingId, SendError};
+use purezmq::{AnySocket, Message, RecvError, ReserveError, SendError};
 
-use super::{Parts, Socket, set};
+use super::{Parts, Socket, Whom, set};
 
 /// How a message is sent.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ macro_rules! if_it_is {
 type Sent = Result<(), SendError>;
 type Received = Result<Vec<Message>, RecvError>;
 /// With their senders' names, where the socket knows them.
-type Named = Result<Vec<(Option<RoutingId>, Message)>, RecvError>;
+type Named = Result<Vec<(Option<Whom>, Message)>, RecvError>;
 
 async fn by_sink(any: AnySocket, message: Message) -> (AnySocket, Option<Sent>) {
     if_it_is!(any: Push Scatter Dealer Pair Client Channel Pub XPub XSub, |socket| Some(socket.sink().send(message).await));
