@@ -18,7 +18,10 @@ const REASONS: [(&str, &str); 8] = [
         "R-LING-5",
         "contexts are not terminated: sockets are closed",
     ),
-    ("R-ROUTER-13", "deprecated, not built"),
+    (
+        "R-ROUTER-13",
+        "of the C library alone, which has options by number: `capi/tests/options.rs`",
+    ),
     ("R-ROUTER-14", "draft; `peers` lists who can be sent to"),
     ("R-PUB-6", "a message is sent as a whole"),
     ("R-POLL-2", "a message is received as a whole"),

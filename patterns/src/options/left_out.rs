@@ -123,7 +123,7 @@ pub(super) const LEFT_OUT: &[Row] = &[
     },
     Row {
         options: &[("ROUTER_RAW", 41)],
-        instead: "Deprecated. What a socket's connections speak goes with its type, which is chosen when it is made: open a STREAM, which is sent and received the same messages.",
+        instead: "Deprecated. What a socket's connections speak goes with its type, which is chosen when it is made: open a STREAM, which is sent and received the same messages. The C library does so when the option is set.",
     },
     Row {
         options: &[("IPV4ONLY", 31)],
