@@ -88,7 +88,9 @@ fn properties_have_names_of_their_own() {
     assert_eq!(set_bytes(&dealer, METADATA, b"X-name:value"), 0);
 }
 
-/// R-ROUTER-13.
+/// [R-ROUTER-13].
+///
+/// [R-ROUTER-13]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-router-13
 #[test]
 fn a_raw_router_talks_to_who_speaks_nothing() {
     let context = Context::new();
