@@ -5,6 +5,7 @@ use std::time::Instant;
 use purezmq_endurance::Failure;
 
 use crate::Who;
+use crate::victim::kin;
 
 /// What ours may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,10 +24,15 @@ pub(crate) enum Bound {
 const MORE_KIB: f64 = 1024.0;
 
 impl Bound {
-    fn text(self) -> String {
+    /// What it says of a victim of this type: another one of libzmq's is named.
+    fn text(self, kind: &str) -> String {
+        let of = match kin(kind) {
+            kin if kin == kind => String::new(),
+            kin => format!(" {kin}"),
+        };
         match self {
-            Bound::LikeLibzmq => format!("libzmq's + {MORE_KIB:.0}"),
-            Bound::HalfOfLibzmq => "half of libzmq's".to_owned(),
+            Bound::LikeLibzmq => format!("libzmq's{of} + {MORE_KIB:.0}"),
+            Bound::HalfOfLibzmq => format!("half of libzmq's{of}"),
             Bound::AtMost(most) => format!("{most:.0}"),
             Bound::Shown => String::new(),
         }
@@ -58,7 +64,7 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(crate) fn new(only: &'a str) -> Self {
         println!(
-            "{:14} {:16} {:44} {:>10} {:>10}  {:16}",
+            "{:14} {:16} {:44} {:>10} {:>10}  {:22}",
             "attack", "victim", "measured", "purezmq", "libzmq", "bound"
         );
         Table {
@@ -86,6 +92,7 @@ impl<'a> Table<'a> {
         if !victim.starts_with(self.only) {
             return;
         }
+        let kind = victim.split(' ').next().unwrap_or_default();
         let result = |who| match measure(who) {
             Ok(figures) => Some(figures),
             Err(error) => {
@@ -101,20 +108,20 @@ impl<'a> Table<'a> {
                     Some(true) => "ok",
                     Some(false) => "OVER",
                     None if bound == Bound::Shown => "",
-                    None => "alone",
+                    None => "libzmq has none to compare with",
                 },
                 None => "FAILED",
             };
             self.rows += 1;
             self.over += usize::from(verdict == "OVER" || verdict == "FAILED");
-            self.alone += usize::from(verdict == "alone");
+            self.alone += usize::from(verdict.starts_with("libzmq has none"));
             let text = |figure: Option<f64>| figure.map_or("-".to_owned(), |it| format!("{it:.0}"));
             println!(
-                "{:14} {victim:16} {what:44} {:>10} {:>10}  {:16} {verdict}",
+                "{:14} {victim:16} {what:44} {:>10} {:>10}  {:22} {verdict}",
                 self.attack,
                 text(ours.map(|ours| ours[at])),
                 text(libzmq),
-                bound.text()
+                bound.text(kind)
             );
         }
     }
