@@ -5,10 +5,11 @@ use std::time::Duration;
 use common::events::{connected, event};
 use common::place::{Place, Transport};
 use common::raw::{RawPeer, greeting, short_frame};
-use common::within;
+use common::{until, within};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{
-    AnySocket, Context, MonitorEventKind, PullSocket, PushSocket, RecvError, SocketType,
+    AnySocket, Context, DealerSocket, MonitorEventKind, PullSocket, PushSocket, RecvError,
+    SocketType,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -187,5 +188,32 @@ async fn a_drained_peers_end_is_seen_behind_what_nobody_reads() {
             let again = within("it", new.recv()).await.unwrap();
             assert_eq!(again.last(), Some(&b"again"[..]));
         }
+    }
+}
+
+/// What is at hand of a peer that cannot be told is left at the limit, whichever call asks for it, and whatever is sent
+/// between.
+#[tokio::test]
+async fn nothing_is_received_beyond_the_limit_by_who_sends_or_does_not_wait() {
+    for waits in [true, false] {
+        let mut dealer = DealerSocket::new();
+        let endpoint = dealer.bind(ANY_PORT).await.unwrap();
+        let mut peer = RawPeer::connect(&endpoint).await;
+        peer.shake_hands("DEALER").await;
+        peer.send(&short_frame(b"work").repeat(100)).await;
+        until("all is here", || dealer.stats().queued_to_receive == 100).await;
+        assert_eq!(within("the first", dealer.recv()).await.unwrap(), "work");
+        dealer.drain(Duration::ZERO);
+        if waits {
+            let late = within("the limit", dealer.recv()).await;
+            assert_eq!(late, Err(RecvError::Drained));
+        }
+        for _ in 0..10 {
+            within("an answer", dealer.send("done")).await.unwrap();
+            assert_eq!(dealer.try_recv(), Err(RecvError::Drained));
+            let late = within("the limit", dealer.recv()).await;
+            assert_eq!(late, Err(RecvError::Drained));
+        }
+        assert_eq!(within("closed", dealer.close()).await.unread, 99);
     }
 }

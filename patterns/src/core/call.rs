@@ -386,6 +386,10 @@ impl<P: Pattern> Core<P> {
 
     /// Receives without waiting.
     pub(crate) fn try_recv<W: RecvOp<P>>(&mut self, mut op: W) -> Result<W::Item, RecvError> {
+        // Who never stops does not go on beyond the limit of a drain.
+        if self.is_beyond_drain() {
+            return Err(RecvError::Drained);
+        }
         if !self.has_read_events()
             && let Some(item) = op.try_fast(self)
         {

@@ -299,14 +299,22 @@ impl<P: Pattern> Core<P> {
         if self.served <= self.budget {
             return Poll::Ready(());
         }
-        let more = self.sender.calls_more();
-        if more > 0 {
-            self.served = self.budget.saturating_sub(more);
-            return Poll::Ready(());
+        if self.shared.state.draining.has_begun() {
+            // Each call comes by then, and yields no more often for that.
+            if self.served <= P::Send::BUDGET {
+                return Poll::Ready(());
+            }
+            self.served = 0;
+        } else {
+            let more = self.sender.calls_more();
+            if more > 0 {
+                self.served = self.budget.saturating_sub(more);
+                return Poll::Ready(());
+            }
+            self.served = 0;
+            let pipes = self.sender.pipes().max(self.receiver.pipes());
+            self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
         }
-        self.served = 0;
-        let pipes = self.sender.pipes().max(self.receiver.pipes());
-        self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
         yield_to_others(cx);
         Poll::Pending
     }

@@ -36,6 +36,7 @@ impl<P: Pattern> Core<P> {
     /// Takes no new work from now on.
     pub(crate) fn drain(&mut self, limit: Duration) {
         self.read_events();
+        self.budget = 0;
         let state = self.shared.state.clone();
         // Whoever comes after this sees it, and the others are asked.
         state.draining.begin(limit);
@@ -64,8 +65,8 @@ impl<P: Pattern> Core<P> {
     ) -> Attempt<T> {
         // Peers that never stop do not go beyond the limit, nor does what of theirs is at hand: no call is served without
         // asking here.
-        if self.poll_drain_limit(cx).is_ready() {
-            self.budget = 0;
+        self.budget = 0;
+        if self.is_beyond_drain() || self.poll_drain_limit(cx).is_ready() {
             return Poll::Ready(Err(Refusal::Drained));
         }
         let received = self.poll(cx, |core| &core.readers, spin, &mut attempt);
@@ -84,6 +85,13 @@ impl<P: Pattern> Core<P> {
             }
         }
         Poll::Pending
+    }
+
+    /// Returns whether the limit is over, for a call that does not wait.
+    #[inline]
+    pub(super) fn is_beyond_drain(&self) -> bool {
+        let draining = &self.shared.state.draining;
+        draining.has_begun() && draining.until().is_some_and(|end| end <= Instant::now())
     }
 
     /// Becomes ready at the limit.
@@ -131,7 +139,7 @@ impl<P: Pattern> Core<P> {
         if !draining.has_begun() {
             return false;
         }
-        let is_late = draining.until().is_some_and(|end| end <= Instant::now());
+        let is_late = self.is_beyond_drain();
         let is_known = self.draining.as_ref().is_some_and(|wait| wait.is_over);
         let is_over =
             || !draining.is_greeting() && self.shared.state.stats.coming().0 == Coming::Nothing;
