@@ -1,6 +1,7 @@
 //! What peers may take: connections, handshakes, frames, commands, subscriptions, time without reading; and the guard against sockets that are
 //! open to the world without anybody having meant it.
 
+use std::net::TcpListener as StdListener;
 use std::time::Duration;
 
 use common::events::ended;
@@ -437,13 +438,26 @@ async fn a_socket_without_authentication_can_be_kept_from_listening_to_the_world
             .security(security)
             .require_authentication(true);
         let mut pull = strict.build().unwrap();
-        for endpoint in ["tcp://*:*", "tcp://0.0.0.0:*", "tcp://[::]:*"] {
+        let everywhere = [
+            "tcp://*:*",
+            "tcp://0.0.0.0:*",
+            "tcp://[::]:*",
+            "tcp://[::ffff:0.0.0.0]:*",
+        ];
+        for endpoint in everywhere {
             let refused = pull.bind(endpoint).await;
             assert!(
                 matches!(refused, Err(BindError::Unauthenticated { .. })),
                 "{refused:?}"
             );
         }
+        let refused = pull.adopt(StdListener::bind("0.0.0.0:0").unwrap()).await;
+        assert!(
+            matches!(refused, Err(BindError::Unauthenticated { .. })),
+            "{refused:?}"
+        );
+        let near = StdListener::bind("127.0.0.1:0").unwrap();
+        pull.adopt(near).await.unwrap();
         pull.bind("tcp://127.0.0.1:*").await.unwrap();
         pull.bind("tcp://[::1]:*").await.unwrap();
         pull.bind("inproc://here").await.unwrap();

@@ -2,12 +2,12 @@
 //! the door shut, and one that panics does.
 
 use std::net::TcpListener as OpenListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::events::{connected, event};
 use common::place::{Place, Transport};
-use common::raw::{RawPeer, greeting, ready, short_frame};
+use common::raw::{RawPeer, greeting, ready, short_frame, socket_address};
 use common::within;
 use purezmq::options::{OptionId, Options};
 use purezmq::rules::RULES;
@@ -15,10 +15,11 @@ use purezmq::security::{Admission, AuthRequest, KeyPair, Refusal, Security};
 use purezmq::zmtp::{Error, Message};
 use purezmq::{
     AnySocket, Context, DisconnectReason, Endpoint, MonitorEventKind as Kind, PullSocket,
-    PushSocket, RepSocket, RouterSocket,
+    PushSocket, RepSocket, RouterSocket, XPubSocket,
 };
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::Notify;
 
 /// NULL is asked about with a domain.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -325,8 +326,8 @@ async fn an_authenticator_that_panics_ends_no_endpoint() {
 async fn what_comes_ahead_of_the_decision_is_heard_after_it() {
     for allowed in [true, false] {
         let context = Context::new();
-        let gate = Arc::new(tokio::sync::Notify::new());
-        let asked = Arc::new(tokio::sync::Notify::new());
+        let gate = Arc::new(Notify::new());
+        let asked = Arc::new(Notify::new());
         let (opened, heard) = (gate.clone(), asked.clone());
         context.set_authenticator(move |_: AuthRequest| {
             let (opened, heard) = (opened.clone(), heard.clone());
@@ -366,5 +367,103 @@ async fn what_comes_ahead_of_the_decision_is_heard_after_it() {
             assert_eq!(status(&mut monitor).await, 400);
             assert!(router.try_recv().is_err());
         }
+    }
+}
+
+/// Whoever has subscribed ahead of the decision is told nothing before it, and nothing at all if it is no.
+#[tokio::test]
+async fn nothing_is_published_to_who_is_not_in() {
+    for allowed in [true, false] {
+        let context = Context::new();
+        let (gate, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (opened, heard) = (gate.clone(), asked.clone());
+        context.set_authenticator(move |_: AuthRequest| {
+            let (opened, heard) = (opened.clone(), heard.clone());
+            async move {
+                heard.notify_one();
+                opened.notified().await;
+                match allowed {
+                    true => Ok(Admission::user("joe")),
+                    false => Err(Refusal::Denied),
+                }
+            }
+        });
+        let mut xpub = XPubSocket::builder()
+            .context(&context)
+            .security(Security::plain_server())
+            .welcome("welcome")
+            .build()
+            .unwrap();
+        let endpoint = xpub.bind("tcp://127.0.0.1:*").await.unwrap();
+        let mut monitor = xpub.monitor();
+        let mut peer = TcpStream::connect(socket_address(&endpoint)).await.unwrap();
+        let mut plain = greeting();
+        plain[12..17].copy_from_slice(b"PLAIN");
+        let initiate = [&b"\x08INITIATE"[..], &ready("XSUB")[8..]].concat();
+        let ahead = [
+            &plain[..],
+            b"\x04\x0c\x05HELLO\x03joe\x01x",
+            &[&[4, u8::try_from(initiate.len()).unwrap()], &*initiate].concat(),
+            b"\x04\x0a\x09SUBSCRIBE",
+            &short_frame(b"\x01secret"),
+            &short_frame(b"a message"),
+        ]
+        .concat();
+        peer.write_all(&ahead).await.unwrap();
+        within("a question", asked.notified()).await;
+        for _ in 0..20 {
+            xpub.send("secret").await.unwrap();
+        }
+        assert_eq!(xpub.subscriber_count(), 0);
+        assert!(xpub.try_recv().is_err());
+        gate.notify_one();
+        let mut told = Vec::new();
+        if allowed {
+            assert_eq!(status(&mut monitor).await, 200);
+            within("a subscriber", xpub.wait_for_subscribers(1)).await;
+            xpub.send("for all").await.unwrap();
+            within("close", xpub.close()).await;
+        } else {
+            assert_eq!(status(&mut monitor).await, 400);
+            xpub.send("secret").await.unwrap();
+            assert!(xpub.try_recv().is_err());
+        }
+        within("the end", peer.read_to_end(&mut told))
+            .await
+            .unwrap();
+        let is_told = |what: &[u8]| told.windows(what.len()).any(|part| part == what);
+        assert!(!is_told(b"secret"));
+        assert_eq!(is_told(b"welcome"), allowed);
+        assert_eq!(is_told(b"for all"), allowed);
+    }
+}
+
+/// A domain is an endpoint's, as it was when that was bound.
+#[tokio::test]
+async fn each_endpoint_asks_in_its_own_domain() {
+    for way in WAYS {
+        println!("{way:?}");
+        let (context, sides) = (Context::new(), Sides::of(way));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let list = asked.clone();
+        context.set_authenticator(move |request: AuthRequest| {
+            list.lock().unwrap().push(request.domain.clone());
+            anybody(request)
+        });
+        let (mut pull, here) = sides.pull(&context, "tcp://127.0.0.1:*", false).await;
+        pull.set_options(|options| options.zap_domain("there"))
+            .unwrap();
+        let there = pull.bind("tcp://[::1]:*").await.unwrap();
+        let place = Place::any(Transport::Ipc);
+        pull.set_options(|options| options.zap_domain("ipc"))
+            .unwrap();
+        let ipc = pull.bind(&place.endpoint).await.unwrap();
+        for at in [&here, &there, &ipc, &here] {
+            let mut push = sides.push(at.to_string());
+            push.send("in").await.unwrap();
+            assert_eq!(within("a message", pull.recv()).await.unwrap(), "in");
+        }
+        let asked = asked.lock().unwrap();
+        assert_eq!(*asked, ["here", "there", "ipc", "here"]);
     }
 }

@@ -201,3 +201,25 @@ async fn frames_that_are_repeated_or_late_end_the_connection() {
         }
     }
 }
+
+/// Flags in the clear say nothing of what is in the box.
+#[tokio::test]
+async fn flags_outside_of_a_box_change_nothing_within() {
+    for is_server in [false, true] {
+        for flag in [1, 4, 5, 8, 0x80] {
+            println!("{is_server} {flag:#x}");
+            let change = move |number, mut frame: Vec<u8>| {
+                if number == 0 {
+                    frame[0] ^= flag;
+                }
+                frame
+            };
+            let (mut sender, mut receiver, _) = meddled(is_server, false, change).await;
+            pay(&mut sender).await;
+            for message in [["pay", "alice"], ["note", "eve"], ["good", "bye"]] {
+                let got = within("a message", receiver.recv()).await.unwrap();
+                assert_eq!(got, Message::from(message));
+            }
+        }
+    }
+}
