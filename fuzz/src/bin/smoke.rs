@@ -5,6 +5,7 @@
 //! smoke --list              the targets' names
 //! smoke --seeds TARGET DIR  writes a target's seeds as files
 //! smoke TARGET [CASES]      runs seeds and CASES mutations; the first failure ends it, and prints its input
+//! smoke TARGET 1/PARTS      the same with the first of so many parts of the target's own number of cases
 //! smoke TARGET FILE...      runs inputs of libFuzzer's
 //! ```
 
@@ -22,8 +23,9 @@ fn main() -> ExitCode {
         ["--list"] => TARGETS.iter().for_each(|(name, ..)| println!("{name}")),
         ["--seeds", name, folder] => write_seeds(name, Path::new(folder)),
         [name] if target(name).is_some() => return smoke(known(name), known(name).2),
-        [name, count] if count.parse::<u64>().is_ok() => {
-            return smoke(known(name), count.parse().expect("a number"));
+        [name, count] if cases_of(count, known(name)).is_some() => {
+            let cases = cases_of(count, known(name)).expect("a number");
+            return smoke(known(name), cases);
         }
         [name, ref files @ ..] if !files.is_empty() => {
             for file in files {
@@ -31,7 +33,9 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            eprintln!("smoke --list | --seeds TARGET DIR | TARGET [CASES] | TARGET FILE...");
+            eprintln!(
+                "smoke --list | --seeds TARGET DIR | TARGET [CASES | 1/PARTS] | TARGET FILE..."
+            );
             return ExitCode::FAILURE;
         }
     }
@@ -40,6 +44,14 @@ fn main() -> ExitCode {
 
 fn known(name: &str) -> &'static Target {
     target(name).unwrap_or_else(|| panic!("no target {name}: see --list"))
+}
+
+/// A number of cases, or a part of the target's own. `None`: it is neither, so it is a file.
+fn cases_of(text: &str, target: &Target) -> Option<u64> {
+    match text.strip_prefix("1/") {
+        Some(parts) => target.2.checked_div(parts.parse().ok()?),
+        None => text.parse().ok(),
+    }
 }
 
 fn write_seeds(name: &str, folder: &Path) {
