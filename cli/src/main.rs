@@ -72,7 +72,7 @@ enum Command {
 const EXAMPLES: &str = "Examples:
   pzmq sub --connect tcp://localhost:5555 --subscribe weather.
   echo hello | pzmq push --connect tcp://localhost:5555
-  pzmq rep --bind tcp://*:5555 --exec 'tr a-z A-Z'";
+  pzmq rep --bind 'tcp://*:5555' --exec 'tr a-z A-Z'";
 
 fn after_help() -> String {
     let sockets = socket::Command::names().join(" ");
@@ -126,4 +126,59 @@ pub(crate) fn print(what: impl Display) -> Result<(), Failure> {
 /// Writes a line to standard error. That nobody reads it is no reason to end.
 pub(crate) fn say(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "pzmq: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands of a text of help, as a shell takes them apart.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        lines
+            .filter_map(|line| {
+                let (_, rest) = line.split_once("pzmq ")?;
+                // What follows two blanks is said of it.
+                let command = rest.split("  ").next()?;
+                let command = command.split(['<', '>']).next()?;
+                Some(words(command))
+            })
+            .collect()
+    }
+
+    fn words(command: &str) -> Vec<String> {
+        let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+        for byte in command.trim().chars() {
+            match byte {
+                '\'' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => words.push(std::mem::take(&mut word)),
+                '*' if !is_quoted => panic!("a shell takes this for names of files: {command}"),
+                other => word.push(other),
+            }
+        }
+        words.push(word);
+        words
+    }
+
+    /// Those of the README are run, by `tests/commands/readme.rs`.
+    #[test]
+    fn each_example_of_each_help_is_understood() {
+        let mut tool = Cli::command();
+        tool.build();
+        let mut understood = 0;
+        for command in std::iter::once(&tool).chain(tool.get_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string);
+            for example in examples(&help.unwrap_or_default()) {
+                let arguments = std::iter::once("pzmq".to_owned()).chain(example.clone());
+                let parsed = Cli::try_parse_from(arguments);
+                assert!(
+                    parsed.is_ok(),
+                    "pzmq {example:?}: {}",
+                    parsed.err().unwrap()
+                );
+                understood += 1;
+            }
+        }
+        assert!(understood > 60, "only {understood}");
+    }
 }

@@ -14,10 +14,10 @@ use crate::socket_args::{SetupArgs, attach};
 use crate::values::duration;
 
 const EXAMPLES: &str = "Examples:
-  pzmq proxy queue --front tcp://*:5555 --back tcp://*:5556
-  pzmq proxy forwarder --connect-front tcp://up:5556 --back tcp://*:5555 --capture ipc:///tmp/all
-  pzmq proxy streamer --front tcp://*:5555 --back tcp://*:5556 --control ipc:///tmp/control
-  pzmq proxy balance --front tcp://*:5555 --back tcp://*:5556 --repeat 2
+  pzmq proxy queue --front 'tcp://*:5555' --back 'tcp://*:5556'
+  pzmq proxy forwarder --connect-front tcp://up:5556 --back 'tcp://*:5555' --capture ipc:///tmp/all
+  pzmq proxy streamer --front 'tcp://*:5555' --back 'tcp://*:5556' --control ipc:///tmp/control
+  pzmq proxy balance --front 'tcp://*:5555' --back 'tcp://*:5556' --repeat 2
   pzmq req --connect ipc:///tmp/control PAUSE";
 
 /// What is joined.

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::links::root;
+use crate::links::{pages, prose, root};
 
 const SCALE: &str = "docs/scale/scale.md";
 
@@ -155,6 +155,79 @@ fn figures_in_texts_are_those_of_the_tables() {
     assert!(
         wrong.is_empty(),
         "{}\nwrite them with PUREZMQ_WRITE_DOCS=1 cargo test -p purezmq-tests --test documents figures",
+        wrong.join("\n")
+    );
+}
+
+/// Versions that libzmq has had, or its library's file: no figures.
+const VERSIONS: [&str; 4] = ["4.", "3.", "2.", "5"];
+/// By what a section names the run that a figure is from: the day, the command that prints it, or the table that it is in.
+const RUNS: [&str; 5] = [
+    "`scripts/",
+    "`cargo bench",
+    "scale/scale.md",
+    "performance/tables.md",
+    "performance.md",
+];
+
+/// A line in which a figure stands beside one of libzmq's: `libzmq 27.1`.
+fn compares(line: &str) -> bool {
+    line.match_indices("libzmq").any(|(at, name)| {
+        let after = line[at + name.len()..].trim_start_matches([':', ',']);
+        let figure = after.strip_prefix(' ').unwrap_or_default();
+        figure.starts_with(|first: char| first.is_ascii_digit())
+            && !VERSIONS.iter().any(|version| figure.starts_with(version))
+    })
+}
+
+/// A day as `2026-11-23`.
+fn has_day(text: &str) -> bool {
+    text.as_bytes().windows(10).any(|word| {
+        word.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+    })
+}
+
+#[test]
+fn a_comparison_is_known_and_names_its_run() {
+    assert!(compares("6.2 KiB each at rest (libzmq 27.1)"));
+    assert!(compares("65 KiB (libzmq: 80)"));
+    assert!(!compares(
+        "libzmq 4.3.5 has libzmq5 and libzmq's own 5 programs"
+    ));
+    assert!(has_day("on 2026-11-23, idle") && !has_day("11-23 and 12026-1-1"));
+}
+
+/// Decisions tell of what was measured when they were made, the changelog of what changed: both are of their time.
+#[test]
+fn whoever_compares_figures_names_the_run() {
+    let (mut found, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        let name = page
+            .strip_prefix(root())
+            .expect("a page of ours")
+            .display()
+            .to_string();
+        if name.starts_with("docs/decisions") || name == "CHANGELOG.md" {
+            continue;
+        }
+        let text = fs::read_to_string(&page).expect("a page");
+        for section in prose(&text).split("\n#") {
+            let Some(line) = section.lines().find(|line| compares(line)) else {
+                continue;
+            };
+            found += 1;
+            if !has_day(section) && !RUNS.iter().any(|run| section.contains(run)) {
+                wrong.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    assert!(found > 3, "only {found} sections compare figures");
+    assert!(
+        wrong.is_empty(),
+        "say in the section when it was measured, by what command, or link to the table:\n{}",
         wrong.join("\n")
     );
 }

@@ -1,5 +1,6 @@
 //! What is written for users is true: examples run and say what they should, code compiles, figures are those of their tables,
-//! each rule has its test and is a link, each bound has its test, links lead somewhere, and the book's tables of calls are complete.
+//! newcomers find answers to what they ask, each rule has its test and is a link, each bound has its test, links lead somewhere,
+//! and the book's tables of calls are complete.
 
 mod blocks;
 mod book;
@@ -10,6 +11,7 @@ mod figures;
 mod front_page;
 mod links;
 mod planted;
+mod questions;
 mod rule_links;
 mod rules;
 mod samples;

@@ -77,9 +77,9 @@ fn examples(rules: &Rules) -> String {
         Datagrams::Groups if sends => examples.push(format!(
             "pzmq {own} --connect udp://239.0.0.1:5555 --delimiter : news:hello"
         )),
-        Datagrams::Groups => examples.push(format!("pzmq {own} --bind udp://*:5555 --join news")),
+        Datagrams::Groups => examples.push(format!("pzmq {own} --bind 'udp://*:5555' --join news")),
         Datagrams::Always => {
-            examples.push(format!("pzmq {own} --bind udp://*:5555 --format json"));
+            examples.push(format!("pzmq {own} --bind 'udp://*:5555' --format json"));
         }
     }
     if joins(rules) {
@@ -100,9 +100,9 @@ fn examples(rules: &Rules) -> String {
             "pzmq {own} --connect tcp://localhost:5555 --timeout 2s hello"
         ));
     } else if answers(rules) {
-        examples.push(format!("pzmq {own} --bind tcp://*:5555 --echo"));
+        examples.push(format!("pzmq {own} --bind 'tcp://*:5555' --echo"));
         examples.push(format!(
-            "pzmq {own} --bind tcp://*:5555 --exec 'tr a-z A-Z' --jobs 8"
+            "pzmq {own} --bind 'tcp://*:5555' --exec 'tr a-z A-Z' --jobs 8"
         ));
     } else if sends {
         examples.push(format!(
@@ -111,7 +111,7 @@ fn examples(rules: &Rules) -> String {
     }
     if receives && !rules.has(Capability::Requests) {
         examples.push(format!(
-            "pzmq {own} --bind tcp://*:5555 --count 1 --timeout 10s"
+            "pzmq {own} --bind 'tcp://*:5555' --count 1 --timeout 10s"
         ));
     }
     format!("Examples:\n  {}", examples.join("\n  "))

@@ -6,6 +6,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use purezmq::{Context, PullSocket};
+
+use crate::running::{Running, pzmq, written};
+
 const README: &str = include_str!("../../README.md");
 
 /// What a block says.
@@ -141,4 +145,60 @@ fn every_command_does_what_stands_there() {
         ran += 1;
     }
     assert_eq!(ran + 1, blocks.len());
+}
+
+/// What looks into a process has one to look into here: this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_look_into_a_process_shows_something() {
+    const THERE: &str = "ipc:///run/service.top";
+    let context = Context::new();
+    let pull = PullSocket::builder().context(&context).name("worker");
+    let mut pull = pull.build().expect("a socket");
+    pull.bind("tcp://127.0.0.1:*").await.expect("bound");
+    let exposed = context.expose("tcp://127.0.0.1:*").await.expect("exposed");
+    let endpoint = exposed.endpoint().expect("it is bound").to_string();
+    let (_, block) = README.split_once("```text\npzmq top").expect("the block");
+    let (block, _) = block.split_once("```").expect("a block ends");
+    let block = format!("pzmq top{block}");
+    // What follows two blanks is said of the command.
+    let commands: Vec<_> = block
+        .lines()
+        .map(|line| line.split("  ").next().expect("a command").to_owned())
+        .collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    tokio::task::spawn_blocking(move || {
+        let mut number = None;
+        for command in commands {
+            let with_number = command.replace(
+                "--socket 3",
+                &format!("--socket {}", number.as_deref().unwrap_or("3")),
+            );
+            let mut arguments: Vec<_> = with_number
+                .split(' ')
+                .skip(1)
+                .map(|word| word.replace(THERE, &endpoint))
+                .collect();
+            if command.contains("--once") {
+                let table = written(&pzmq(&arguments).assert().success());
+                let is_of_peers = command.contains("--socket");
+                let head = if is_of_peers { "ADDRESS" } else { "OUT/s" };
+                assert!(table.contains(head), "{command}: {table}");
+                if !is_of_peers {
+                    let row = table.lines().find(|line| line.contains("worker"));
+                    number = row.and_then(|row| Some(row.split_whitespace().next()?.to_owned()));
+                    assert!(number.is_some(), "{table}");
+                }
+                continue;
+            }
+            if arguments[0] == "web" {
+                // The port of the README may be somebody else's.
+                arguments.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
+            }
+            let first = Running::start(&arguments).writes();
+            let is_right = first.starts_with("http://127.0.0.1:") || first.starts_with("NO ");
+            assert!(is_right, "{command}: {first}");
+        }
+    })
+    .await
+    .expect("all of it");
 }
