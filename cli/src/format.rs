@@ -68,6 +68,11 @@ impl Format {
         Ok(end)
     }
 
+    /// Returns whether a line that is read is one frame as it stands.
+    fn is_plain(&self) -> bool {
+        self.form == Form::Lines && self.delimiter.is_none()
+    }
+
     fn check(&self, size: usize) -> Result<(), Malformed> {
         match size > self.max_size {
             true => Err(Malformed::TooLong(self.max_size)),
@@ -86,6 +91,12 @@ impl Format {
             Form::Lines | Form::Json | Form::Hex => {
                 let end = memchr::memchr(b'\n', piece).unwrap_or(piece.len());
                 self.check(end)?;
+                // A copy that fits into the frame itself costs less than to count who holds the piece.
+                if end <= Frame::INLINE && self.is_plain() {
+                    let message = Message::from(Frame::copy_from_slice(&piece[..end]));
+                    piece.advance(piece.len().min(end + 1));
+                    return Ok(message);
+                }
                 let line = piece.slice(..end);
                 piece.advance(piece.len().min(end + 1));
                 self.read_line(line)
@@ -145,6 +156,12 @@ impl Format {
     /// Writes a message behind others.
     pub(crate) fn write(&self, message: &Message, output: &mut Vec<u8>) {
         match self.form {
+            Form::Lines if message.len() == 1 => {
+                let line = message.payload();
+                output.reserve(line.len() + 1);
+                output.extend_from_slice(line);
+                output.push(b'\n');
+            }
             Form::Lines => {
                 let delimiter = self.delimiter.as_deref().unwrap_or(b"\t");
                 for (at, frame) in message.iter().enumerate() {

@@ -19,6 +19,11 @@ impl Pace {
         }
     }
 
+    /// Returns whether every message may go at once.
+    pub(crate) fn is_free(&self) -> bool {
+        self.interval.is_none()
+    }
+
     /// Waits until the next message may go. The first may at once. Cancel safe.
     pub(crate) async fn wait(&mut self) {
         let Some(interval) = self.interval else {

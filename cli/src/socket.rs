@@ -3,6 +3,7 @@
 
 mod command;
 mod counted;
+mod flow;
 mod reply;
 mod talk;
 

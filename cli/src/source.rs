@@ -114,14 +114,11 @@ impl Source {
                 piece,
                 count,
             } => {
-                let malformed = |error: Malformed, count: u64| {
-                    Failure::Input(format!("message {} of the input: {error}", count + 1))
-                };
                 while piece.bytes.is_empty() && !piece.is_file {
                     match pieces.recv().await {
                         Some(Ok(next)) => *piece = next,
                         Some(Err(Stopped::Malformed(error))) => {
-                            return Err(malformed(error, *count));
+                            return Err(malformed(&error, *count));
                         }
                         Some(Err(Stopped::Failed(error))) => {
                             return Err(Failure::of("cannot read standard input", &error));
@@ -129,14 +126,40 @@ impl Source {
                         None => return Ok(None),
                     }
                 }
-                piece.is_file = false;
-                let message = format.take(&mut piece.bytes);
-                let message = message.map_err(|error| malformed(error, *count))?;
-                *count += 1;
-                Ok(Some(message))
+                piece.take(format, count).map(Some)
             }
         }
     }
+
+    /// Returns the next message if it has been read already, without the turns of a future. `None`: ask
+    /// [`next`](Self::next).
+    pub(crate) fn at_hand(&mut self) -> Option<Result<Message, Failure>> {
+        match self {
+            Source::Read {
+                format,
+                piece,
+                count,
+                ..
+            } if !piece.bytes.is_empty() => Some(piece.take(format, count)),
+            _ => None,
+        }
+    }
+}
+
+impl Piece {
+    /// Takes the next of its messages.
+    fn take(&mut self, format: &Format, count: &mut u64) -> Result<Message, Failure> {
+        self.is_file = false;
+        let message = format.take(&mut self.bytes);
+        let message = message.map_err(|error| malformed(&error, *count))?;
+        *count += 1;
+        Ok(message)
+    }
+}
+
+/// Says which message is none, after so many.
+fn malformed(error: &Malformed, count: u64) -> Failure {
+    Failure::Input(format!("message {} of the input: {error}", count + 1))
 }
 
 /// Makes a message of an argument.

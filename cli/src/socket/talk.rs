@@ -9,24 +9,14 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use purezmq::{AnySocket, Capability, Message, RecvError, Rules, SendError};
-use tokio::time::sleep;
 
+use super::flow::{Wait, receive_all, send_all};
 use super::reply::Replies;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pace::Pace;
-use crate::say;
 use crate::sink::Sink;
 use crate::source::Source;
-
-/// How many messages are taken at once.
-const MANY: usize = 1024;
-
-/// How long a subscriber is waited for before that is said.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often subscribers are counted while they are waited for.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// A socket's side of a conversation.
 pub(super) struct Talk {
@@ -46,8 +36,8 @@ pub(super) struct Talk {
 /// Messages and bytes so far.
 pub(super) struct Tally {
     since: Instant,
-    sent: Cell<(u64, u64)>,
-    received: Cell<(u64, u64)>,
+    pub(super) sent: Cell<(u64, u64)>,
+    pub(super) received: Cell<(u64, u64)>,
 }
 
 impl Tally {
@@ -60,7 +50,7 @@ impl Tally {
     }
 }
 
-fn add(to: &Cell<(u64, u64)>, size: usize) {
+pub(super) fn add(to: &Cell<(u64, u64)>, size: usize) {
     let (messages, bytes) = to.get();
     to.set((messages + 1, bytes + size as u64));
 }
@@ -223,104 +213,6 @@ async fn next(source: &mut Option<Source>) -> Result<Option<Message>, Failure> {
     }
 }
 
-/// Who is waited for before the first message is sent.
-struct Wait {
-    subscribers: usize,
-    timeout: Option<Duration>,
-}
-
-impl Wait {
-    fn new(subscribers: usize, timeout: Option<Duration>) -> Self {
-        Wait {
-            subscribers,
-            timeout,
-        }
-    }
-
-    async fn over(&self, socket: &mut AnySocket) -> Result<(), Failure> {
-        let (began, mut said) = (Instant::now(), false);
-        while socket.subscriber_count() < self.subscribers {
-            let waited = began.elapsed();
-            if self.timeout.is_some_and(|limit| waited >= limit) {
-                return Err(Failure::TimedOut(
-                    "nobody has subscribed in time".to_owned(),
-                ));
-            }
-            if !said && waited >= PATIENCE {
-                said = true;
-                say("waiting for a subscriber (--wait 0 sends at once)");
-            }
-            sleep(LOOK).await;
-        }
-        Ok(())
-    }
-}
-
-/// Sends what the source gives, to its end, or `count` of it.
-async fn send_all(
-    socket: &mut AnySocket,
-    source: &mut Source,
-    pace: &mut Pace,
-    count: Option<u64>,
-    wait: Wait,
-    tally: &Tally,
-) -> Result<(), Failure> {
-    let mut waits = Some(wait);
-    while count.is_none_or(|count| tally.sent.get().0 < count) {
-        let Some(message) = source.next().await? else {
-            break;
-        };
-        if let Some(wait) = waits.take() {
-            wait.over(socket).await?;
-        }
-        pace.wait().await;
-        send(socket, message, tally).await?;
-    }
-    Ok(())
-}
-
-/// Writes what comes, without end, or `count` of it. What is written last is left to [`Talk::finish`].
-async fn receive_all(
-    socket: &mut AnySocket,
-    sink: &mut Sink,
-    count: Option<u64>,
-    timeout: Option<Duration>,
-    tally: &Tally,
-) -> Result<(), Failure> {
-    let mut messages = Vec::new();
-    loop {
-        let left = count.map_or(u64::MAX, |count| count - tally.received.get().0);
-        let limit = usize::try_from(left).unwrap_or(MANY).min(MANY);
-        if limit == 0 {
-            return Ok(());
-        }
-        // What comes without waiting is written in one piece with what came before.
-        let received = tokio::select! {
-            biased;
-            received = socket.recv_many(&mut messages, limit) => received,
-            flushed = sink.flush(), if !sink.is_empty() => {
-                flushed?;
-                continue;
-            }
-        };
-        match received {
-            Ok(_) => {}
-            // Whoever wants all that comes is done when nothing comes any more.
-            Err(RecvError::Timeout) if count.is_none() && tally.received.get().0 > 0 => {
-                return Ok(());
-            }
-            Err(error) => return Err(not_received(&error, timeout)),
-        }
-        for message in messages.drain(..) {
-            add(&tally.received, message.byte_len());
-            sink.put(&message);
-            if sink.is_full() {
-                sink.flush().await?;
-            }
-        }
-    }
-}
-
 /// Answers what comes: as many at a time as the replies allow, each when it is ready.
 async fn reply_all(
     sender: &mut AnySocket,
@@ -350,7 +242,11 @@ async fn reply_all(
     Ok(())
 }
 
-async fn send(socket: &mut AnySocket, message: Message, tally: &Tally) -> Result<(), Failure> {
+pub(super) async fn send(
+    socket: &mut AnySocket,
+    message: Message,
+    tally: &Tally,
+) -> Result<(), Failure> {
     let size = message.byte_len();
     let sent = socket.send(message).await;
     sent.map_err(|error| not_sent(error, tally))?;
@@ -369,7 +265,7 @@ async fn receive(
     Ok(message)
 }
 
-fn not_sent(error: SendError, tally: &Tally) -> Failure {
+pub(super) fn not_sent(error: SendError, tally: &Tally) -> Failure {
     let what = format!("message {}: {error}", tally.sent.get().0 + 1);
     match error {
         SendError::Timeout(_) => Failure::TimedOut(what),
@@ -381,7 +277,7 @@ fn not_sent(error: SendError, tally: &Tally) -> Failure {
     }
 }
 
-fn not_received(error: &RecvError, timeout: Option<Duration>) -> Failure {
+pub(super) fn not_received(error: &RecvError, timeout: Option<Duration>) -> Failure {
     match (error, timeout) {
         (RecvError::Timeout, Some(limit)) => Failure::TimedOut(format!(
             "no message came within {}",
