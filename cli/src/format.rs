@@ -91,11 +91,14 @@ impl Format {
             Form::Lines | Form::Json | Form::Hex => {
                 let end = memchr::memchr(b'\n', piece).unwrap_or(piece.len());
                 self.check(end)?;
-                // A copy that fits into the frame itself costs less than to count who holds the piece.
-                if end <= Frame::INLINE && self.is_plain() {
-                    let message = Message::from(Frame::copy_from_slice(&piece[..end]));
+                if self.is_plain() {
+                    // A copy that fits into the frame itself costs less than to count who holds the piece.
+                    let frame = match end <= Frame::INLINE {
+                        true => Frame::copy_from_slice(&piece[..end]),
+                        false => Frame::from(piece.slice(..end)),
+                    };
                     piece.advance(piece.len().min(end + 1));
-                    return Ok(message);
+                    return Ok(Message::from(frame));
                 }
                 let line = piece.slice(..end);
                 piece.advance(piece.len().min(end + 1));
