@@ -1,6 +1,7 @@
 //! What waits in the connections of a peer, as the system of this machine shows it (`/proc/net/tcp` on Linux): what one side
 //! has sent and the other's program does not take. A queue of messages behind it is full then, or is filling.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -71,8 +72,20 @@ fn all() -> Option<Vec<Connection>> {
     let table = |name| std::fs::read_to_string(name).ok();
     let v4 = table("/proc/net/tcp")?;
     let v6 = table("/proc/net/tcp6").unwrap_or_default();
-    let lines = v4.lines().chain(v6.lines());
-    Some(lines.filter_map(connection).collect())
+    Some(connections(v4.lines().chain(v6.lines())))
+}
+
+/// Reads the lines of tables. The system writes them in pieces, and while others come and go a connection may be in two of
+/// them: it counts once.
+fn connections<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Connection> {
+    let mut all: Vec<Connection> = Vec::new();
+    let mut known = HashSet::new();
+    for found in lines.filter_map(connection) {
+        if known.insert((found.local, found.remote)) {
+            all.push(found);
+        }
+    }
+    all
 }
 
 /// Reads a line of the table: number, local, remote, state, unsent:unread, ...
@@ -126,6 +139,10 @@ mod tests {
             unread: 0x1234,
         };
         assert_eq!(connection(line), Some(expected));
+        let other = line.replace(":15B3", ":15B4");
+        let twice = connections([line, &other, line].into_iter());
+        let ports: Vec<_> = twice.iter().map(|found| found.local.port()).collect();
+        assert_eq!(ports, [0x15b3, 0x15b4], "one that is shown twice");
         let listening = line.replace(" 01 ", " 0A ");
         assert_eq!(connection(&listening), None);
         assert_eq!(connection("  sl  local_address rem_address   st"), None);
