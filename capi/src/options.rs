@@ -2,14 +2,16 @@
 
 mod security;
 mod table;
+mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::c_int;
 
 use bytes::Bytes;
 use purezmq::SocketType;
 use purezmq::error::OptionError;
 use purezmq::options::{OptionId, Options, Value as Plain, ZmqValue};
+use purezmq::security::Security;
 
 use self::security::Secrets;
 pub(crate) use self::table::{
@@ -22,24 +24,17 @@ use self::table::{
     TCP_KEEPALIVE_INTVL, THREAD_SAFE, TOPICS_COUNT, TOS, TYPE, UNSUBSCRIBE, XPUB_VERBOSE,
     XPUB_VERBOSER, ZAP_DOMAIN, ZAP_ENFORCE_DOMAIN,
 };
+use self::values::{Value, Values};
 use crate::context::ContextSettings;
 use crate::errno::{EINVAL, ENODEV, ETERM, Errno, Result, fail};
 use crate::socket::ready::{POLLIN, POLLOUT};
 use crate::socket::{Open, Socket, is_thread_safe, number_of};
 
-/// What has been set of an option.
-#[derive(Clone, Debug)]
-enum Value {
-    Number(i64),
-    Unsigned(u64),
-    Bytes(Vec<u8>),
-}
-
 /// The options of a socket, as C has set them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    values: BTreeMap<c_int, Value>,
-    secrets: Secrets,
+    values: Values,
+    secrets: Option<Box<Secrets>>,
     /// Options whose values libzmq takes, and nothing can be made of: nothing is bound or connected with them.
     unusable: BTreeSet<c_int>,
     /// Where it was bound or connected last.
@@ -69,8 +64,8 @@ impl Settings {
     /// Returns what a new socket has.
     pub(crate) fn new(socket_type: SocketType, context: &ContextSettings) -> Self {
         let mut settings = Settings {
-            values: BTreeMap::new(),
-            secrets: Secrets::default(),
+            values: Values::default(),
+            secrets: None,
             unusable: BTreeSet::new(),
             last_endpoint: String::new(),
         };
@@ -254,7 +249,10 @@ pub(crate) fn set(socket: &Socket, option: c_int, value: Option<&[u8]>) -> Resul
 fn put(row: &Row, open: &mut Open, value: Option<&[u8]>) -> Result<()> {
     let given = value.unwrap_or_default();
     let value = match row.kind {
-        Kind::Security => return open.settings.secrets.set(row.number, value),
+        Kind::Security => {
+            let secrets = open.settings.secrets.get_or_insert_default();
+            return secrets.set(row.number, value);
+        }
         Kind::Told => return fail(EINVAL),
         Kind::Int(least, most) => Value::Number(int(given, least, most)?.into()),
         Kind::Any => Value::Number(int(given, c_int::MIN, c_int::MAX)?.into()),
@@ -350,7 +348,10 @@ fn apply(row: &Row, open: &mut Open) -> Result<()> {
                 taken(options.set(id, on))?;
             }
         }
-        _ if row.kind == Kind::Security => options.set_security(open.settings.secrets.security()?),
+        _ if row.kind == Kind::Security => {
+            let secrets = open.settings.secrets.as_deref();
+            options.set_security(secrets.map_or(Ok(Security::default()), Secrets::security)?);
+        }
         _ if !row.passed_on => return Ok(()),
         _ => {
             let threads = open.entry.0.io_thread_bits();
@@ -411,7 +412,10 @@ pub(crate) fn get(socket: &Socket, option: c_int, room: usize) -> Result<Vec<u8>
         return fail(EINVAL);
     }
     let number = match row.kind {
-        Kind::Security => return open.settings.secrets.get(option, room),
+        Kind::Security => {
+            let secrets = open.settings.secrets.as_deref();
+            return secrets.unwrap_or(&Secrets::default()).get(option, room);
+        }
         Kind::Told => return told(socket, open, option, room),
         Kind::I64 | Kind::U64 if room != 8 => return fail(EINVAL),
         Kind::U64 => return Ok(open.settings.u64(option).to_ne_bytes().into()),

@@ -19,6 +19,7 @@ use crate::io_threads::{self, Begin, IoThreads, OfProcess};
 use crate::logs;
 use crate::runtime;
 use crate::security::{Authenticator, Authority, PeerSelector};
+use crate::state::Configs;
 use crate::sync::Mutex;
 use crate::transport::AnyTransport;
 #[cfg(purezmq_simulation)]
@@ -61,6 +62,7 @@ pub struct Context {
     io_threads: Option<Arc<IoThreads>>,
     authority: Arc<Authority>,
     members: Arc<Members>,
+    configs: Arc<Configs>,
     /// The members of all contexts with this authority: two, of those that are not given a context.
     guarded: Arc<Mutex<Vec<Arc<Members>>>>,
     #[cfg(purezmq_simulation)]
@@ -79,6 +81,7 @@ impl Context {
             authority,
             guarded: Arc::new(Mutex::new(vec![members.clone()])),
             members,
+            configs: Arc::default(),
             #[cfg(purezmq_simulation)]
             network: None,
         }
@@ -233,6 +236,11 @@ impl Context {
     /// Returns the context's own threads, if it has any.
     pub(crate) fn io_threads(&self) -> Option<Arc<IoThreads>> {
         self.io_threads.clone()
+    }
+
+    /// Returns what its sockets share that are set up alike.
+    pub(crate) fn configs(&self) -> Arc<Configs> {
+        self.configs.clone()
     }
 
     /// Returns whether connections run on threads of the context's own.

@@ -274,14 +274,14 @@ impl Entry {
 
     fn lingers(&self) -> Option<Arc<State>> {
         let state = self.state.upgrade()?;
-        (state.tasks.receiver_count() > 0).then_some(state)
+        state.tasks.run().then_some(state)
     }
 }
 
 /// Waits until those sockets have sent what they had, or their times to linger are over.
 pub(super) async fn ended(sockets: &[Arc<State>]) {
     for state in sockets {
-        state.tasks.closed().await;
+        state.tasks.ended().await;
     }
 }
 

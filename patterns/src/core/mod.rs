@@ -98,6 +98,7 @@ impl<P: Pattern> Core<P> {
             context.authority(),
             context.network(),
             context.io_threads(),
+            context.configs(),
         );
         let table = EndpointTable::of(context, &shared);
         let mut core: Self = Core::of(table, shared, Direction::Both, None);
@@ -279,7 +280,7 @@ impl Closing {
         let state = &self.shared.state;
         let unsent = tokio::select! {
             biased;
-            () = state.tasks.closed() => state.unsent(),
+            () = state.tasks.ended() => state.unsent(),
             () = stuck() => {
                 state.stats.drive();
                 state.left()

@@ -65,6 +65,7 @@ async fn ask(names: &Names, authority: Arc<Authority>, mut request: Message) -> 
         authority,
         None,
         None,
+        Arc::default(),
     );
     let name = InprocName::parse(ZAP_NAME).ok()?;
     connect(names, &asker, &name, Origin::connected(1))?;

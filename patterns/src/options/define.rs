@@ -97,6 +97,20 @@ macro_rules! define_options {
             }
         }
 
+        impl Options {
+            /// Returns whether a socket with the one is set up as one with the other.
+            pub(crate) fn are_same(&self, other: &Self) -> bool {
+                let mut are_same = self.socket_type == other.socket_type;
+                $(
+                    $(#[cfg($cfg)])?
+                    {
+                        are_same = are_same && self.$name.is_same(&other.$name);
+                    }
+                )+
+                are_same
+            }
+        }
+
         /// Where each value is checked, whoever sets it.
         impl Options {
             $(

@@ -86,7 +86,7 @@ pub(super) fn first_of_each_name(mut properties: Vec<Property>) -> Vec<Property>
 }
 
 /// What an option may have a list of.
-pub(super) trait Entry: Sized + fmt::Display {
+pub(super) trait Entry: Sized + PartialEq + fmt::Display {
     /// What stands between two of them.
     const SEPARATOR: char = ',';
 
@@ -167,6 +167,10 @@ impl<T: Entry> Typed for Vec<T> {
         let entries = text.split(T::SEPARATOR).map(|entry| T::read(entry.trim()));
         let entries: Option<Vec<_>> = entries.collect();
         entries.ok_or(Value::Text(text))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
     }
 }
 

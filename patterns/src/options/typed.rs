@@ -23,6 +23,9 @@ pub(super) trait Typed: Sized {
 
     /// Returns a value of another kind, or one that has no meaning here, as the error.
     fn from_value(value: Value) -> Result<Self, Value>;
+
+    /// Returns whether a socket that has the one is set up as one that has the other.
+    fn is_same(&self, other: &Self) -> bool;
 }
 
 impl<T: Typed> Typed for Option<T> {
@@ -43,6 +46,13 @@ impl<T: Typed> Typed for Option<T> {
             value => T::from_value(value).map(Some),
         }
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
 }
 
 impl Typed for bool {
@@ -61,6 +71,10 @@ impl Typed for bool {
             Value::Bool(on) => Ok(on),
             other => Err(other),
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
     }
 }
 
@@ -83,6 +97,10 @@ macro_rules! integers {
                     other => Err(other),
                 }
             }
+
+            fn is_same(&self, other: &Self) -> bool {
+                self == other
+            }
         }
     )+};
 }
@@ -104,6 +122,10 @@ impl Typed for Duration {
             Value::Duration(time) => Ok(time),
             other => Err(other),
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
     }
 }
 
@@ -128,6 +150,10 @@ impl Typed for Bytes {
             other => Err(other),
         }
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 impl Typed for String {
@@ -147,6 +173,10 @@ impl Typed for String {
             other => Err(other),
         }
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 impl Typed for super::SlowSubscriber {
@@ -165,6 +195,10 @@ impl Typed for super::SlowSubscriber {
             Value::Text(text) => Self::named(text).ok_or(value),
             _ => Err(value),
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
     }
 }
 
@@ -186,6 +220,10 @@ impl Typed for Password {
             Value::Text(text) => Ok(Password::from(&zeroize::Zeroizing::new(text).as_str())),
             other => Err(other),
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
     }
 }
 
@@ -209,6 +247,10 @@ impl Typed for Security {
     fn from_value(value: Value) -> Result<Self, Value> {
         Err(value)
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 #[cfg(feature = "tls")]
@@ -227,6 +269,10 @@ macro_rules! configurations {
 
             fn from_value(value: Value) -> Result<Self, Value> {
                 Err(value)
+            }
+
+            fn is_same(&self, other: &Self) -> bool {
+                Arc::ptr_eq(self, other)
             }
         }
     )+};

@@ -4,7 +4,7 @@
 //! (`StatsRegistry::drain`); connections whose handshake is under way are asked when it is through
 //! (`connection/session/draining.rs`).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,8 +19,8 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Default)]
 pub(crate) struct Draining {
     has_begun: AtomicBool,
-    /// Tells those that wait for it.
-    begun: CancellationToken,
+    /// Tells those that wait for it, once there is somebody.
+    begun: OnceLock<CancellationToken>,
     /// When it is over at the latest. Nothing: it takes as long as it takes.
     until: Mutex<Option<Instant>>,
     /// Handshakes in which the peer has begun to speak: what follows may be work.
@@ -32,7 +32,7 @@ impl Draining {
     pub(crate) fn begin(&self, limit: Duration) {
         *self.until.lock() = Instant::now().checked_add(limit);
         self.has_begun.store(true, Ordering::Release);
-        self.begun.cancel();
+        self.token().cancel();
     }
 
     #[inline]
@@ -42,7 +42,11 @@ impl Draining {
 
     /// Waits until it begins.
     pub(crate) async fn begun(&self) {
-        self.begun.cancelled().await;
+        self.token().cancelled().await;
+    }
+
+    fn token(&self) -> &CancellationToken {
+        self.begun.get_or_init(CancellationToken::new)
     }
 
     /// Returns when it is over at the latest.

@@ -5,7 +5,7 @@
 //! whether anything is left to wait for; as long as no endpoint is gone, that is one atomic load.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -127,6 +127,28 @@ pub(crate) struct Running {
     _task: watch::Receiver<()>,
 }
 
+/// Whether tasks of a socket's run: each holds a receiver, from the first one on.
+#[derive(Default)]
+pub(crate) struct Tasks(OnceLock<watch::Sender<()>>);
+
+impl Tasks {
+    fn begin(&self) -> watch::Receiver<()> {
+        self.0.get_or_init(watch::Sender::default).subscribe()
+    }
+
+    /// Returns whether one runs.
+    pub(crate) fn run(&self) -> bool {
+        self.0.get().is_some_and(|tasks| tasks.receiver_count() > 0)
+    }
+
+    /// Waits until none runs.
+    pub(crate) async fn ended(&self) {
+        if let Some(tasks) = self.0.get() {
+            tasks.closed().await;
+        }
+    }
+}
+
 impl Running {
     pub(crate) fn begin(state: &Arc<State>, origin: Origin) -> Self {
         *state
@@ -139,7 +161,7 @@ impl Running {
         Running {
             state: state.clone(),
             origin,
-            _task: state.tasks.subscribe(),
+            _task: state.tasks.begin(),
         }
     }
 

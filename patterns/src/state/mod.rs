@@ -29,7 +29,6 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use zmtp::Batch;
 
 use crate::io_threads::IoThreads;
@@ -47,11 +46,11 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::transport::AnyTransport;
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, Configs};
 use config::{first_messages, limits};
 pub(crate) use connections::{ConnectionPlace, Connections};
 pub(crate) use draining::{Draining, Greeting};
-pub(crate) use liveness::{Liveness, Running};
+pub(crate) use liveness::{Liveness, Running, Tasks};
 pub(crate) use peer_names::{Applicant, NameClaim, PeerNames, Placed, Unplaced};
 pub(crate) use stats_registry::{LeftInPipe, PeerRecord, StatsRegistry};
 pub(crate) use subscription_set::{
@@ -69,15 +68,15 @@ pub(crate) struct State {
     /// Of a socket that subscribes.
     pub(crate) subscriptions: Option<SubscriptionSet>,
     /// Of all others: what each new connection begins with.
-    first_messages: Mutex<Batch>,
+    first_messages: Mutex<Option<Box<Batch>>>,
     /// What each new pipe may hold: what is sent, and what is received.
     limits: Mutex<(Limits, Limits)>,
     /// The options, if one half of a divided socket has changed them: the other one takes them on when it is used.
     changed: Mutex<Option<Box<Options>>>,
     pub(crate) events: Events,
     pub(crate) stats: StatsRegistry,
-    /// Each task of the socket holds a receiver, and `close` waits until there is none.
-    pub(crate) tasks: watch::Sender<()>,
+    /// What `close` waits for.
+    pub(crate) tasks: Tasks,
     /// What of its endpoints is left.
     pub(crate) liveness: Liveness,
     pub(crate) connections: Connections,
@@ -90,6 +89,8 @@ pub(crate) struct State {
     pub(crate) authority: Arc<Authority>,
     /// In place of the system's.
     network: Option<Arc<dyn AnyTransport>>,
+    /// Those of the context's sockets.
+    configs: Arc<Configs>,
     /// Where its tasks run, if that is the context's own: as long as one of them runs, though the context may have gone.
     _io_threads: Option<Arc<IoThreads>>,
 }
@@ -119,6 +120,7 @@ impl Shared {
         authority: Arc<Authority>,
         network: Option<Arc<dyn AnyTransport>>,
         io_threads: Option<Arc<IoThreads>>,
+        configs: Arc<Configs>,
     ) -> Self {
         let state = State {
             peer_names: PeerNames::new(rules, &options),
@@ -135,7 +137,7 @@ impl Shared {
             }),
             events: Events::new(rules.socket_type, options.name.as_deref()),
             stats: StatsRegistry::default(),
-            tasks: watch::Sender::default(),
+            tasks: Tasks::default(),
             liveness: Liveness::default(),
             connections: Connections::default(),
             draining: Draining::default(),
@@ -143,11 +145,12 @@ impl Shared {
             at_end: OnceLock::new(),
             authority,
             network,
+            configs,
             _io_threads: io_threads,
         };
         state.readers.limit_left(Left::most(&options));
         Shared {
-            config: Config::new(rules, options),
+            config: state.configs.of(rules, options),
             state: Arc::new(state),
         }
     }
@@ -168,7 +171,7 @@ impl Shared {
         if let Some(names) = &state.peer_names {
             names.set_options(&options);
         }
-        self.config = Config::new(rules, options);
+        self.config = self.state.configs.of(rules, options);
     }
 
     /// Runs a task of one of the socket's endpoints.
@@ -339,7 +342,10 @@ impl Shared {
     pub(crate) fn begin(&self, start: impl FnOnce(Batch)) {
         match &self.state.subscriptions {
             Some(set) => set.begin(start),
-            None => start(self.state.first_messages.lock().clone()),
+            None => {
+                let first = self.state.first_messages.lock();
+                start(first.as_deref().cloned().unwrap_or_default());
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::peer::Peer;
 use crate::peer_address::PeerAddress;
 use crate::pipe::{Coming, LaneCounts, LaneView, Linger, PipeId, PipeRegistry};
 use crate::routing_id::{Identity, RoutingId};
-use crate::stats::{Dropped, PeerStats, SocketStats};
+use crate::stats::{Dropped, PeerStats, SocketStats, Traffic};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transport::Mailbox;
@@ -67,11 +67,18 @@ struct Entries {
     /// By the order in which they came.
     pipes: BTreeMap<PipeId, Entry>,
     /// The sum of those that were here and are gone.
-    gone: SocketStats,
+    gone: Gone,
     /// What of that was dropped of what was to be sent.
     gone_unsent: u64,
     /// With so many, it is time to look which are gone.
     look_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Gone {
+    sent: Traffic,
+    received: Traffic,
+    dropped: Dropped,
 }
 
 #[derive(Debug)]
@@ -297,7 +304,17 @@ impl StatsRegistry {
     /// Returns all counters.
     pub(crate) fn snapshot(&self) -> SocketStats {
         let entries = self.entries.lock();
-        let mut stats = entries.gone.clone();
+        let Gone {
+            sent,
+            received,
+            dropped,
+        } = entries.gone;
+        let mut stats = SocketStats {
+            sent,
+            received,
+            dropped,
+            ..SocketStats::default()
+        };
         for (id, entry) in &entries.pipes {
             let peer = entry.stats(*id);
             stats.sent += peer.sent;
