@@ -40,11 +40,12 @@ impl Batch {
     /// part of the cost. What is left in `message` afterwards means nothing.
     #[inline]
     pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
-        match message.as_one() {
+        match message.as_one_mut() {
             Some(only) => match only.as_inline() {
                 Some(block) => self.put_block(block),
                 None if only.len() < by_reference_from => self.put_frame(false, only),
-                None => return self.push_frames_owned(std::mem::take(message), by_reference_from),
+                // The payload alone: moved with its message, it would cost as much again.
+                None => self.put_reference(false, only.take_bytes()),
             },
             None => return self.push_frames_owned(std::mem::take(message), by_reference_from),
         }

@@ -117,6 +117,16 @@ impl Frame {
         }
     }
 
+    /// Takes a payload that is not inline out. What is left means nothing.
+    #[inline]
+    pub(crate) fn take_bytes(&mut self) -> Bytes {
+        match &mut self.0 {
+            Repr::Inline(_) => Bytes::copy_from_slice(self),
+            Repr::Boxed(bytes) => std::mem::take(bytes).into(),
+            Repr::Shared(bytes) => std::mem::take(bytes),
+        }
+    }
+
     /// Returns whether the payload lives in the frame itself and owns no allocation.
     #[inline]
     #[must_use]

@@ -207,6 +207,15 @@ impl Message {
         }
     }
 
+    /// Lends the only frame of a message that is stored as one.
+    #[inline]
+    pub(crate) fn as_one_mut(&mut self) -> Option<&mut Frame> {
+        match &mut self.0 {
+            Frames::One(frame) => Some(frame),
+            Frames::Many(_) => None,
+        }
+    }
+
     /// Returns the only frame of a message that is stored as one, or all frames.
     #[inline]
     pub(crate) fn into_one(self) -> Result<Frame, VecDeque<Frame>> {
