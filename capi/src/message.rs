@@ -1,18 +1,18 @@
 //! [`Msg`]: what is in the 64 bytes of a `zmq_msg_t`.
 
 pub(crate) mod functions;
+mod lent;
 mod told;
 
 use std::alloc::{Layout, alloc};
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use purezmq::{Frame, Message, Peer};
 
-use crate::errno::{EFAULT, EINVAL, Errno, Result, fail};
+use crate::errno::{EINVAL, Errno, Result, fail};
 
 /// The bytes of a `zmq_msg_t`.
 pub(crate) const SIZE: usize = 64;
@@ -443,53 +443,4 @@ impl Msg {
     fn source(&self) -> Option<i32> {
         self.peer.as_deref().and_then(|peer| peer.fd)
     }
-}
-
-/// Lends the message that C points to.
-///
-/// # Safety
-///
-/// It is NULL, or 64 bytes that nobody else uses for `'a`, which hold a message or anything else that is no valid one by
-/// chance: as libzmq, this looks for a mark.
-pub(crate) unsafe fn lent<'a>(message: *mut zmq_msg_t) -> Result<&'a mut Msg> {
-    if message.is_null() {
-        return fail(EFAULT);
-    }
-    let message = message.cast::<Msg>();
-    // SAFETY: so many bytes can be read there; two of them say whether the rest is a message.
-    let mark = unsafe { (&raw const (*message).is_message).read_unaligned() };
-    if mark != IS_MESSAGE {
-        return fail(EFAULT);
-    }
-    // SAFETY: it was put there by `put`, or moved there with all its bytes, and not closed since.
-    Ok(unsafe { &mut *message })
-}
-
-/// Makes of 64 bytes a message. What was there before is forgotten.
-///
-/// # Safety
-///
-/// It is NULL, or 64 bytes that nobody else uses.
-pub(crate) unsafe fn put(message: *mut zmq_msg_t, value: Msg) -> Result<()> {
-    if message.is_null() {
-        return fail(EFAULT);
-    }
-    // SAFETY: so many bytes can be written there.
-    unsafe { message.cast::<Msg>().write(value) };
-    Ok(())
-}
-
-/// Drops a message, and makes of it 64 bytes that are none.
-///
-/// # Safety
-///
-/// As for [`lent`].
-unsafe fn close(message: *mut zmq_msg_t) -> Result<()> {
-    // SAFETY: the caller vouches for it.
-    let message = unsafe { lent(message)? };
-    message.is_message = 0;
-    let message: *mut ManuallyDrop<Msg> = std::ptr::from_mut(message).cast();
-    // SAFETY: it is a message, which is not used any more: the mark is gone.
-    unsafe { ManuallyDrop::drop(&mut *message) };
-    Ok(())
 }

@@ -55,10 +55,15 @@ impl Msg {
         self.0.as_mut_ptr()
     }
 
-    fn data(&mut self) -> &mut [u8] {
-        unsafe {
-            std::slice::from_raw_parts_mut(zmq_msg_data(self.at()).cast(), zmq_msg_size(self.at()))
-        }
+    /// What is in it, asked for as C programs do it: how long it is, after where it is.
+    fn data(&mut self) -> &[u8] {
+        let at = self.at();
+        unsafe { std::slice::from_raw_parts(zmq_msg_data(at).cast(), zmq_msg_size(at)) }
+    }
+
+    fn fill(&mut self, byte: u8) {
+        let at = self.at();
+        unsafe { std::ptr::write_bytes(zmq_msg_data(at).cast::<u8>(), byte, zmq_msg_size(at)) };
     }
 
     fn close(&mut self) -> c_int {
@@ -235,7 +240,7 @@ fn who_writes_into_what_it_received_changes_nobody_elses() {
         assert_eq!(unsafe { zmq_msg_recv(message.at(), subscriber.0, 0) }, 5000);
         message
     });
-    received[0].data().fill(2);
+    received[0].fill(2);
     assert_eq!(received[1].data(), [1; 5000]);
 }
 

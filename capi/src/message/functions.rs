@@ -2,7 +2,8 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use super::{Free, Msg, close, lent, put, zmq_msg_t};
+use super::lent::{close, lent, put, seen};
+use super::{Free, Msg, zmq_msg_t};
 use crate::call::{bytes, call, clipped, status};
 use crate::errno::{EINVAL, Errno, fail};
 
@@ -130,8 +131,8 @@ pub unsafe extern "C" fn zmq_msg_data(message: *mut zmq_msg_t) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_size(message: *const zmq_msg_t) -> usize {
     call(0, || {
-        // SAFETY: the caller vouches for it. It is only read.
-        Ok(unsafe { lent(message.cast_mut())? }.len())
+        // SAFETY: the caller vouches for it.
+        Ok(unsafe { seen(message)? }.len())
     })
 }
 
@@ -146,8 +147,8 @@ pub unsafe extern "C" fn zmq_msg_more(message: *const zmq_msg_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_get(message: *const zmq_msg_t, property: c_int) -> c_int {
     call(-1, || {
-        // SAFETY: the caller vouches for it. It is only read.
-        let message = unsafe { lent(message.cast_mut())? };
+        // SAFETY: the caller vouches for it.
+        let message = unsafe { seen(message)? };
         Ok(match property {
             PROPERTY_MORE => message.has_more().into(),
             PROPERTY_SRCFD => message.source().ok_or(Errno(EINVAL))?,
@@ -178,7 +179,7 @@ pub unsafe extern "C" fn zmq_msg_gets(
             return fail(EINVAL);
         }
         // SAFETY: the caller vouches for both. What is found is kept with the message, which only this thread has.
-        let (message, property) = unsafe { (lent(message.cast_mut())?, CStr::from_ptr(property)) };
+        let (message, property) = unsafe { (seen(message)?, CStr::from_ptr(property)) };
         message.property(property)
     })
 }
@@ -201,7 +202,7 @@ pub unsafe extern "C" fn zmq_msg_set_routing_id(message: *mut zmq_msg_t, id: u32
 #[cfg_attr(feature = "draft", unsafe(no_mangle))]
 pub unsafe extern "C" fn zmq_msg_routing_id(message: *mut zmq_msg_t) -> u32 {
     // SAFETY: the caller vouches for it.
-    call(0, || Ok(unsafe { lent(message)? }.routing_id()))
+    call(0, || Ok(unsafe { seen(message)? }.routing_id()))
 }
 
 /// Sets which group a message is for.
@@ -229,7 +230,7 @@ pub unsafe extern "C" fn zmq_msg_set_group(message: *mut zmq_msg_t, group: *cons
 pub unsafe extern "C" fn zmq_msg_group(message: *mut zmq_msg_t) -> *const c_char {
     call(c"".as_ptr(), || {
         // SAFETY: the caller vouches for it.
-        Ok(unsafe { lent(message)? }.group().as_ptr())
+        Ok(unsafe { seen(message)? }.group().as_ptr())
     })
 }
 
