@@ -109,7 +109,9 @@ pub(super) fn throughput(args: &Throughput) -> Result<Measured, Failure> {
                     .build()
                     .map_err(failed)?;
                 push.connect(&endpoint).map_err(failed)?;
-                push_all(push, size, warmup + count).await
+                push_all(&mut push, size, warmup + count).await?;
+                push.close().await;
+                Ok(())
             });
             (pull_all(&mut pull, meter, None).await?, Some(sender))
         };
@@ -124,16 +126,17 @@ pub(super) fn source(args: &Source) -> Result<(), Failure> {
         let mut push = PushSocket::new();
         push.connect(&args.connect).map_err(failed)?;
         let total = args.load.warmup(args.count) + args.count;
-        push_all(push, args.load.size, total).await
+        push_all(&mut push, args.load.size, total).await?;
+        push.close().await;
+        Ok(())
     })
 }
 
-async fn push_all(mut push: PushSocket, size: usize, total: u64) -> Result<(), Failure> {
+async fn push_all(push: &mut PushSocket, size: usize, total: u64) -> Result<(), Failure> {
     let payload = payload(size);
     for _ in 0..total {
         push.send(payload.clone()).await?;
     }
-    push.close().await;
     Ok(())
 }
 
