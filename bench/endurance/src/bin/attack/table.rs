@@ -12,6 +12,8 @@ use crate::victim::kin;
 pub(crate) enum Bound {
     /// KiB: at most libzmq's and 1 MiB.
     LikeLibzmq,
+    /// The same of another type of libzmq's, since the one of this name cannot do it.
+    LikeLibzmqs(&'static str),
     /// At least half of libzmq's.
     HalfOfLibzmq,
     /// At most this, whatever libzmq's is.
@@ -32,6 +34,7 @@ impl Bound {
         };
         match self {
             Bound::LikeLibzmq => format!("libzmq's{of} + {MORE_KIB:.0}"),
+            Bound::LikeLibzmqs(other) => format!("libzmq's {other} + {MORE_KIB:.0}"),
             Bound::HalfOfLibzmq => format!("half of libzmq's{of}"),
             Bound::AtMost(most) => format!("{most:.0}"),
             Bound::Shown => String::new(),
@@ -41,7 +44,9 @@ impl Bound {
     /// `None`: there is nothing to compare with.
     fn is_kept(self, ours: f64, libzmq: Option<f64>) -> Option<bool> {
         match self {
-            Bound::LikeLibzmq => libzmq.map(|libzmq| ours <= libzmq.max(0.0) + MORE_KIB),
+            Bound::LikeLibzmq | Bound::LikeLibzmqs(_) => {
+                libzmq.map(|libzmq| ours <= libzmq.max(0.0) + MORE_KIB)
+            }
             Bound::HalfOfLibzmq => libzmq.map(|libzmq| ours >= libzmq / 2.0),
             Bound::AtMost(most) => Some(ours <= most),
             Bound::Shown => None,

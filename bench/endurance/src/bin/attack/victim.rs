@@ -342,7 +342,8 @@ impl Victim {
 /// The type of libzmq's that comes nearest: some are drafts there.
 pub(crate) fn kin(kind: &str) -> &str {
     match kind {
-        "SCATTER" | "CLIENT" => "PUSH",
+        "SCATTER" => "PUSH",
+        "CLIENT" => "DEALER",
         "GATHER" => "PULL",
         "SERVER" | "PEER" => "ROUTER",
         "CHANNEL" => "PAIR",

@@ -36,8 +36,8 @@ pub(super) fn garbage(table: &mut Table<'_>, count: usize) -> Result<(), Failure
     Ok(())
 }
 
-/// What so many cost that say this and stay, what the process keeps when they have gone, and what is added when as many
-/// come again: little, since allocators divide things up anew, unless something was left behind.
+/// What so many cost that say this and stay, what the process keeps when they have gone, and what the last of three such
+/// waves adds: allocators divide things up anew with the second, and nothing is added then unless something was left behind.
 fn unfinished(
     table: &mut Table<'_>,
     count: usize,
@@ -48,7 +48,7 @@ fn unfinished(
     let figures = [
         (here.as_str(), LikeLibzmq),
         ("KiB when they have gone", LikeLibzmq),
-        ("KiB more when as many have come again", LikeLibzmq),
+        ("KiB more when as many have come once more", LikeLibzmq),
     ];
     table.beside("PULL receives", figures, |who| {
         let victim = Victim::start(who, "PULL", Does::Receives)?;
@@ -66,7 +66,8 @@ fn unfinished(
         };
         let (here, gone) = wave()?;
         let (_, again) = wave()?;
-        Ok([here, gone, again - gone])
+        let (_, once_more) = wave()?;
+        Ok([here, gone, once_more - again])
     });
 }
 

@@ -8,7 +8,7 @@ use common::roles::{Role, each_role};
 use purezmq_endurance::Failure;
 
 use crate::Who;
-use crate::table::Bound::{AtMost, LikeLibzmq};
+use crate::table::Bound::{AtMost, LikeLibzmq, LikeLibzmqs};
 use crate::table::Table;
 use crate::victim::{Does, NEWS, Victim, peer_of};
 use crate::wire::{Peer, crowd, gather, subscription};
@@ -55,7 +55,14 @@ fn come_and_go(
     if failed > count / 10 && !is_pair {
         return Err(format!("{failed} of {count} peers did not come about").into());
     }
-    victim.settle()?;
+    let settled = victim.settle();
+    if !(is_pair && who == Who::Libzmq) {
+        settled?;
+    }
+    if (kind, does) == ("XPUB", Does::Sends) {
+        // It waits a thousand sends for an application that may yet receive.
+        sleep(Duration::from_millis(1500));
+    }
     victim.grown()
 }
 
@@ -89,7 +96,13 @@ pub(super) fn left(table: &mut Table<'_>, count: usize) -> Result<(), Failure> {
             _ => short_frame(&[b'x'; 100]),
         };
         let says = |_| [greets(kind), message.repeat(10)].concat();
-        table.beside(&victim, [(&what, LikeLibzmq)], |who| {
+        // libzmq's PAIR hears the first peer, and no other one.
+        let (theirs, bound) = match kind {
+            "PAIR" | "CHANNEL" => ("DEALER", LikeLibzmqs("DEALER")),
+            _ => (kind, LikeLibzmq),
+        };
+        table.beside(&victim, [(&what, bound)], |who| {
+            let kind = if who == Who::Libzmq { theirs } else { kind };
             Ok([come_and_go(who, kind, does, count, &says)?])
         });
     }
