@@ -237,6 +237,22 @@ async fn what_it_has_no_room_for_is_lost_and_counted() {
 }
 
 #[tokio::test]
+async fn a_datagram_over_the_limit_is_dropped_and_counted() {
+    // R-UDP-1
+    let builder = DgramSocket::builder().max_message_size(10);
+    let mut socket = builder.build().expect("build");
+    let endpoint = socket.bind(ANY_PORT).await.expect("bind");
+    let (there, _) = plain().await;
+    for payload in [&[1; 65_507][..], &[2; 11], &[3; 10]] {
+        let sent = there.send_to(payload, address(&endpoint)).await;
+        sent.expect("send");
+    }
+    let heard = recv(&mut socket).await;
+    assert_eq!(heard.payload, &[3; 10][..], "nothing of the others comes");
+    assert_eq!(socket.stats().dropped.discarded, 2);
+}
+
+#[tokio::test]
 async fn what_was_sent_leaves_when_the_socket_closes_and_its_address_is_free_then() {
     let (there, at_there) = plain().await;
     for by_drop in [true, false] {
