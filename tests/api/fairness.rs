@@ -8,8 +8,11 @@ use common::libzmq::Libzmq;
 use common::peer::Peer;
 use common::raw::{RawPeer, short_frame};
 use common::within;
-use futures::FutureExt;
-use purezmq::{Context, Message, PubSocket, PullSocket, PushSocket, SubSocket};
+use futures::{FutureExt, SinkExt, StreamExt};
+use purezmq::{
+    AnySocket, Context, Endpoint, Message, PubSocket, PullSocket, PushSocket, SocketType, SubSocket,
+};
+use tokio::task::JoinHandle;
 
 const SLOW_PUSHERS: usize = 9;
 
@@ -233,4 +236,55 @@ async fn who_waits_in_the_line_of_a_shared_sender_is_overtaken_by_a_thousand_at_
     assert_eq!(taken.len(), OVERTAKING + 3);
     let last = ["first in the line", "behind", "free"];
     assert_eq!(taken[OVERTAKING..], last.map(Message::from));
+}
+
+const NEWS: usize = 20_000;
+
+/// A subscriber in a task of its own, which counts what comes up to the end.
+fn reader(endpoint: &Endpoint) -> JoinHandle<usize> {
+    let mut subscriber = SubSocket::new();
+    subscriber.subscribe("");
+    subscriber.connect(endpoint).unwrap();
+    tokio::spawn(async move {
+        let mut stream = subscriber.into_stream();
+        let mut count = 0;
+        while within("all of them", stream.next()).await.unwrap().unwrap() != "end" {
+            count += 1;
+        }
+        count
+    })
+}
+
+/// A publisher that never waits lets its sessions send, on one thread, with the default HWM: also one whose type is known at
+/// run time only.
+#[tokio::test(flavor = "current_thread")]
+async fn a_busy_publisher_of_any_type_leaves_its_sessions_time() {
+    let context = Context::new();
+    let mut publisher = AnySocket::new(SocketType::Pub, &context).unwrap();
+    let reader = reader(&publisher.bind("tcp://127.0.0.1:*").await.unwrap());
+    within("subscribed", async {
+        while publisher.subscriber_count() < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for _ in 0..NEWS {
+        publisher.send("news").await.unwrap();
+    }
+    publisher.send("end").await.unwrap();
+    assert_eq!(reader.await.unwrap(), NEWS);
+}
+
+/// And one that is a sink, whose subscriber is a stream.
+#[tokio::test(flavor = "current_thread")]
+async fn a_busy_sink_of_a_publisher_leaves_its_sessions_time() {
+    let mut publisher = PubSocket::new();
+    let reader = reader(&publisher.bind("tcp://127.0.0.1:*").await.unwrap());
+    within("subscribed", publisher.wait_for_subscribers(1)).await;
+    let mut sink = publisher.into_sink();
+    for _ in 0..NEWS {
+        sink.send("news").await.unwrap();
+    }
+    sink.send("end").await.unwrap();
+    assert_eq!(reader.await.unwrap(), NEWS);
 }

@@ -288,6 +288,14 @@ impl<P: Pattern, H: Access<P>> Future for Sending<'_, P, H> {
 }
 
 impl<P: Pattern> Core<P> {
+    /// Counts a call that is polled for the first time, and has not been counted by an attempt in the application's loop:
+    /// those of an `AnySocket`, a stream and a sink.
+    pub(crate) fn count_call(&mut self, timeout: &CallTimeout) {
+        if let CallTimeout::Fresh = timeout {
+            self.served += 1;
+        }
+    }
+
     /// Polls a `send`. The message is untouched while that is pending, and comes back with an error.
     pub(crate) fn poll_send_call(
         &mut self,

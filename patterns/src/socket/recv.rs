@@ -190,9 +190,10 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         op: &mut W,
         timeout: &mut CallTimeout,
     ) -> Poll<Result<W::Item, RecvError>> {
-        let received = self
-            .handle
-            .poll(cx, |core, cx| core.poll_recv_call(cx, op, timeout));
+        let received = self.handle.poll(cx, |core, cx| {
+            core.count_call(timeout);
+            core.poll_recv_call(cx, op, timeout)
+        });
         if received.is_ready() {
             *timeout = CallTimeout::Fresh;
         }

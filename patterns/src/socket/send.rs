@@ -99,9 +99,10 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
         let Some(item) = message else {
             return Poll::Ready(Ok(()));
         };
-        let sent = self
-            .handle
-            .poll(cx, |core, cx| core.poll_send_call(cx, item, timeout));
+        let sent = self.handle.poll(cx, |core, cx| {
+            core.count_call(timeout);
+            core.poll_send_call(cx, item, timeout)
+        });
         if sent.is_ready() {
             *message = None;
             *timeout = CallTimeout::Fresh;
