@@ -141,7 +141,7 @@ fn send_at_hand(
     Ok(None)
 }
 
-/// Writes what comes, without end, or `count` of it. What is written last is left to [`Talk::finish`].
+/// Writes what comes, without end, or `count` of it. What is written last is left to [`Talk::finish`](super::talk::Talk::finish).
 pub(super) async fn receive_all(
     socket: &mut AnySocket,
     sink: &mut Sink,
