@@ -321,26 +321,32 @@ async fn an_authenticator_that_panics_ends_no_endpoint() {
     assert_eq!(within("it", pull.recv()).await.unwrap(), "arrives");
 }
 
+/// Has the context's authenticator say when it is asked, and decide when the gate is opened. Returns the gate, and what says
+/// that it was asked.
+fn decided_at_the_gate(context: &Context, allowed: bool) -> (Arc<Notify>, Arc<Notify>) {
+    let (gate, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (opened, heard) = (gate.clone(), asked.clone());
+    context.set_authenticator(move |_: AuthRequest| {
+        let (opened, heard) = (opened.clone(), heard.clone());
+        async move {
+            heard.notify_one();
+            opened.notified().await;
+            if allowed {
+                Ok(Admission::user("joe"))
+            } else {
+                Err(Refusal::Denied)
+            }
+        }
+    });
+    (gate, asked)
+}
+
 /// What is sent ahead of a decision is heard after it, without another word from the peer; and not at all if it is no.
 #[tokio::test]
 async fn what_comes_ahead_of_the_decision_is_heard_after_it() {
     for allowed in [true, false] {
         let context = Context::new();
-        let gate = Arc::new(Notify::new());
-        let asked = Arc::new(Notify::new());
-        let (opened, heard) = (gate.clone(), asked.clone());
-        context.set_authenticator(move |_: AuthRequest| {
-            let (opened, heard) = (opened.clone(), heard.clone());
-            async move {
-                heard.notify_one();
-                opened.notified().await;
-                if allowed {
-                    Ok(Admission::user("joe"))
-                } else {
-                    Err(Refusal::Denied)
-                }
-            }
-        });
+        let (gate, asked) = decided_at_the_gate(&context, allowed);
         let (mut router, endpoint) = {
             let mut router = RouterSocket::builder()
                 .context(&context)
@@ -375,19 +381,7 @@ async fn what_comes_ahead_of_the_decision_is_heard_after_it() {
 async fn nothing_is_published_to_who_is_not_in() {
     for allowed in [true, false] {
         let context = Context::new();
-        let (gate, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (opened, heard) = (gate.clone(), asked.clone());
-        context.set_authenticator(move |_: AuthRequest| {
-            let (opened, heard) = (opened.clone(), heard.clone());
-            async move {
-                heard.notify_one();
-                opened.notified().await;
-                match allowed {
-                    true => Ok(Admission::user("joe")),
-                    false => Err(Refusal::Denied),
-                }
-            }
-        });
+        let (gate, asked) = decided_at_the_gate(&context, allowed);
         let mut xpub = XPubSocket::builder()
             .context(&context)
             .security(Security::plain_server())
