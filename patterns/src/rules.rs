@@ -85,8 +85,8 @@ pub struct Rules {
     pub publishes: bool,
     /// What it does about a peer that takes no new work.
     pub work: Work,
-    /// Has no use for what a peer has sent, once that peer has gone.
-    pub forgets_departed: bool,
+    /// What it has use for of what a peer has sent, once that peer has gone.
+    pub of_departed: OfDeparted,
     /// What is sent is for one peer and nobody else: REP's replies, and messages of ROUTER and SERVER.
     pub sends_to_one: bool,
     /// The option `linger` that a socket begins with.
@@ -95,6 +95,17 @@ pub struct Rules {
     pub write_timeout: Option<Duration>,
     /// The option `max_message_size` that a socket begins with.
     pub max_message_size: Option<usize>,
+}
+
+/// What is of use to a socket of all that a peer has sent which has gone before the socket has seen it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfDeparted {
+    /// All of it.
+    All,
+    /// Messages. What the peer has subscribed to ends nowhere, since it has begun nowhere.
+    Messages,
+    /// Nothing: subscriptions are all that the socket hears.
+    Nothing,
 }
 
 /// The row of a type with any number of unnamed peers, and nothing special about it.
@@ -111,7 +122,7 @@ const PLAIN: Rules = Rules {
     subscribes: false,
     publishes: false,
     work: Work::Goes,
-    forgets_departed: false,
+    of_departed: OfDeparted::All,
     sends_to_one: false,
     linger: None,
     write_timeout: None,
@@ -180,7 +191,7 @@ macro_rules! each_socket_type {
                 mute: "drops the reply", work: Work::Answers, sends_to_one: true, ..PLAIN
             }
             Pub PubSocket: Sends Streams Publishes TracksTopics Matches Conflates ConflatesTopics Zmtp {
-                connects_once: true, forgets_departed: true, max_message_size: SUBSCRIPTION, ..PUBLISHER
+                connects_once: true, of_departed: OfDeparted::Nothing, max_message_size: SUBSCRIPTION, ..PUBLISHER
             }
             Sub SubSocket: Receives Streams Subscribes TracksTopics Matches Conflates ConflatesTopics Zmtp {
                 connects_once: true, ..SUBSCRIBER
@@ -200,7 +211,7 @@ macro_rules! each_socket_type {
             }
             XPub XPubSocket: Sends Receives Streams Duplex Subscribes TracksTopics Publishes Matches HearsSubscriptions
                 PassesSubscriptions ConflatesTopics Zmtp {
-                receives: "subscriptions, and messages of XSUB", ..PUBLISHER
+                receives: "subscriptions, and messages of XSUB", of_departed: OfDeparted::Messages, ..PUBLISHER
             }
             XSub XSubSocket: Sends Receives Streams Duplex Subscribes TracksTopics PassesSubscriptions SubscribesByMessage
                 ConflatesTopics Zmtp {
@@ -217,7 +228,7 @@ macro_rules! each_socket_type {
             Server ServerSocket: Sends Receives Streams Duplex Answers Greets NotesDepartures Zmtp { ..NUMBERED }
             Radio RadioSocket: Sends Streams Publishes Zmtp Datagrams {
                 sends: "to every peer that has joined the group, and to all addresses of UDP", datagrams: Datagrams::Groups,
-                forgets_departed: true, max_message_size: LITTLE, ..PUBLISHER
+                of_departed: OfDeparted::Nothing, max_message_size: LITTLE, ..PUBLISHER
             }
             Dish DishSocket: Receives Streams Zmtp Datagrams {
                 receives: "what is for groups that it has joined, from all peers in turn", datagrams: Datagrams::Groups,

@@ -45,7 +45,7 @@ fn is_by_request(reason: &DisconnectReason) -> bool {
 /// This machine, or this user.
 fn here(transport: Transport) -> PeerSelector {
     let place = match transport {
-        Transport::Tcp4 => "127.0.0.1".to_owned(),
+        Transport::Tcp4 | Transport::Ws => "127.0.0.1".to_owned(),
         Transport::Tcp6 => "::1".to_owned(),
         Transport::Ipc => format!("uid:{}", rustix::process::geteuid().as_raw()),
     };

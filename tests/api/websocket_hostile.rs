@@ -336,3 +336,32 @@ async fn a_request_without_an_end_is_over_with_the_handshake() {
         "{reason}"
     );
 }
+
+/// An upgrade is a part of the handshake, and what has come of it counts as that.
+#[tokio::test]
+async fn what_requests_without_an_end_hold_is_bounded_for_all_of_them() {
+    const PEERS: usize = 10;
+    let mut pull = PullSocket::builder()
+        .max_all_handshake_bytes(40_000)
+        .build()
+        .unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("ws://127.0.0.1:*").await.unwrap();
+    let port = endpoint.port().unwrap();
+    let request = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(12_000));
+    let mut peers = Vec::new();
+    for _ in 0..PEERS {
+        let mut peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        peer.write_all(request.as_bytes()).await.unwrap();
+        peers.push(peer);
+    }
+    // Three of them are 36,000 bytes.
+    for _ in 0..PEERS - 3 {
+        let reason = ended(&mut monitor).await;
+        assert!(
+            matches!(reason, DisconnectReason::TooManyConnections { option, .. }
+                if option == "max_all_handshake_bytes"),
+            "{reason}"
+        );
+    }
+}

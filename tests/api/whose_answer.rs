@@ -12,7 +12,7 @@ use purezmq::{
 
 use super::trust::{ALL, Mechanism, Trust};
 
-const TRANSPORTS: [Transport; 2] = [Transport::Tcp4, Transport::Ipc];
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp4, Transport::Ipc, Transport::Ws];
 
 async fn gone(monitor: &mut Monitor) {
     let is_end = |kind: &Kind| matches!(kind, Kind::Disconnected(_));

@@ -265,14 +265,16 @@ impl ConnectionGuard {
 
     /// Ends the connection's own pipe, if it has one. Returns what was unsent of it.
     fn end_pipe(&mut self) -> usize {
-        self.pipe.take().map_or(0, |pipe| {
+        let unsent = self.pipe.take().map_or(0, |pipe| {
             // What the peer has said of itself goes with it; what was counted stays.
             self.shared
                 .state
                 .stats
                 .update(pipe.id(), |record| record.peer = None);
             pipe.give_up()
-        })
+        });
+        self.shared.state.tidy();
+        unsent
     }
 
     /// Tells of the end. It counts as expelled if we expelled the peer; before the handshake was through, as a failure of

@@ -193,6 +193,7 @@ impl<P: Pattern> Core<P> {
                 }
                 self.spun = Duration::ZERO;
             }
+            self.shared.state.tidy();
             if !inbox(self).park(cx.waker()) {
                 // It may be the call's own doing. Others have their turn all the same.
                 self.served += 1;

@@ -62,6 +62,7 @@ impl<P: Pattern> Core<P> {
             }
             None => {}
         }
+        self.shared.state.tidy();
         false
     }
 

@@ -96,7 +96,8 @@ impl Answers {
             return answer.clone();
         }
         let answer = found.write(question);
-        if found.written.len() < MOST_KEPT {
+        // What is said of a socket that is not there costs nothing, and keeps no other answer out.
+        if found.has(question) && found.written.len() < MOST_KEPT {
             found.written.push((question, answer.clone()));
         }
         answer
@@ -121,6 +122,17 @@ impl Answers {
 }
 
 impl Found {
+    /// Returns whether there is what is asked about.
+    fn has(&self, question: Question) -> bool {
+        match question {
+            Question::Snapshot | Question::Sockets => true,
+            Question::Socket(number) => {
+                let mut sockets = self.snapshot.sockets.iter();
+                sockets.any(|socket| socket.number == number)
+            }
+        }
+    }
+
     fn write(&self, question: Question) -> Bytes {
         let all = &self.snapshot;
         let sockets = match question {
@@ -171,4 +183,28 @@ fn read(question: &Message) -> Option<Question> {
 fn json(value: &impl Serialize) -> Bytes {
     // Only maps without text keys, or a type's own error, could fail it: there are none.
     serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests {
+    use super::*;
+    use crate::sockets::all::PullSocket;
+
+    /// Otherwise whoever asks about sockets that are not there has all others written anew for each question.
+    #[tokio::test]
+    async fn answers_about_nothing_keep_no_other_answer_out() {
+        let context = Context::new();
+        let _socket = PullSocket::builder().context(&context).build().unwrap();
+        let answers = Answers::of(&context);
+        let number = context.stats()[0].number;
+        for other in 0..MOST_KEPT as u64 {
+            answers.to(&format!("socket {}", number + 1 + other).into());
+        }
+        let question = Message::from(format!("socket {number}"));
+        let first = answers.to(&question);
+        // A tenth of a second later it is another one, and the one after that the same.
+        let again = [(); 2].map(|()| answers.to(&question));
+        let same = |one: &Bytes, other: &Bytes| one.as_ptr() == other.as_ptr();
+        assert!(same(&first, &again[0]) || same(&again[0], &again[1]));
+    }
 }

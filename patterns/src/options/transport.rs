@@ -236,8 +236,9 @@ macro_rules! transport_options {
 
             /// Lets pages of these origins connect to a bound `ws://` or `wss://` endpoint, beside those that come from the
             /// same host and port: a list such as `https://example.org,http://localhost:3000`, or `*` for all. A
-            /// browser says of which site a page is; a client that is no browser says nothing, and comes in. Needs
-            /// the feature `ws`.
+            /// browser says of which site a page is; a client that is no browser says nothing, and comes in. Over
+            /// `ws://` the same host is an address, `localhost` or the endpoint's own name: any other name may be
+            /// somebody else's who has it lead here, and is to be listed, as behind a proxy. Needs the feature `ws`.
             #[cfg(feature = "ws")]
             ws_origins(list: impl AsRef<str> = Some(list.as_ref().to_owned())) -> Option<String> {
                 default: None,

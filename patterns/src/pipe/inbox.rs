@@ -8,8 +8,8 @@
 //! There are two inboxes a socket, one for the writers and one for the readers of its pipes, so that its
 //! two directions can be driven from two tasks.
 //!
-//! What nobody reads is not kept: a pipe that the handle has not seen vanishes when its peer has left nothing, or more than
-//! is kept; and when the handle of a half has gone, its pipes rest here, where what comes through them is thrown away.
+//! What nobody reads is not kept: a pipe that the handle has not seen vanishes when its peer has left nothing, or nothing
+//! that means anything without it, or more than is kept; and when the handle of a half has gone, its pipes rest here, where what comes through them is thrown away.
 //!
 //! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
 
@@ -20,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::pipe::{Left, Origin, PipeId};
 use crate::routing_id::{Identity, RoutingId};
+use crate::rules::OfDeparted;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -37,6 +38,10 @@ pub(crate) trait PipeEnd {
     /// Returns what is to be had from this end when the other side has left.
     fn left(&self) -> Left {
         Left::default()
+    }
+    /// Returns whether nothing is to be had from this end but single frames of which this is true.
+    fn has_only(&self, _: fn(&[u8]) -> bool) -> bool {
+        false
     }
     /// Hears that nobody uses this end any more.
     fn abandon(&mut self) {}
@@ -93,8 +98,9 @@ impl<E> PipeEvent<E> {
 pub(crate) struct Inbox<E> {
     /// Something is in `state`, or the inbox is shut. Set and cleared under the lock, read without it.
     unread: AtomicBool,
-    /// What a peer has sent is of no use once it has gone.
-    forgets: bool,
+    of_departed: OfDeparted,
+    /// What is a subscription, or the end of one.
+    is_subscription: fn(&[u8]) -> bool,
     state: Mutex<State<E>>,
 }
 
@@ -124,7 +130,8 @@ impl<E: PipeEnd> Inbox<E> {
     pub(crate) fn new() -> Self {
         Inbox {
             unread: AtomicBool::new(false),
-            forgets: false,
+            of_departed: OfDeparted::All,
+            is_subscription: |_| false,
             state: Mutex::new(State {
                 events: VecDeque::new(),
                 unseen: FxHashMap::default(),
@@ -141,11 +148,12 @@ impl<E: PipeEnd> Inbox<E> {
         }
     }
 
-    /// Makes the inbox of a socket that has no use for what a peer sent that has gone: of a publisher, which hears of
-    /// subscriptions only. Otherwise subscribers that come and go would fill it while nothing is published.
-    pub(crate) fn forgetting() -> Self {
+    /// Makes an inbox that keeps this of peers that have gone. A publisher's would be filled otherwise by subscribers that
+    /// come and go while it does nothing, or faster than it looks.
+    pub(crate) fn keeping(of_departed: OfDeparted, is_subscription: fn(&[u8]) -> bool) -> Self {
         Inbox {
-            forgets: true,
+            of_departed,
+            is_subscription,
             ..Inbox::new()
         }
     }
@@ -188,7 +196,7 @@ impl<E: PipeEnd> Inbox<E> {
             return;
         }
         if let Some(&at) = state.unseen.get(&id) {
-            let end = state.end(at, self.forgets);
+            let end = state.end(at, |end| self.is_of_use(end));
             drop(state);
             drop(end);
             return;
@@ -198,6 +206,15 @@ impl<E: PipeEnd> Inbox<E> {
         }
         state.events.push_back(PipeEvent::Ended(id));
         self.notify(state);
+    }
+
+    /// Returns whether what is to be had from an end whose other side has gone is of use.
+    fn is_of_use(&self, end: &E) -> bool {
+        match self.of_departed {
+            OfDeparted::All => true,
+            OfDeparted::Messages => !end.has_only(self.is_subscription),
+            OfDeparted::Nothing => false,
+        }
     }
 
     fn notify(&self, mut state: MutexGuard<'_, State<E>>) {
@@ -370,13 +387,13 @@ impl<E: PipeEnd> State<E> {
 
     /// Ends a pipe that the handle has not seen. Returns its end if that is for nobody: nothing is to be had from it, or
     /// nothing is wanted, or others have left too much.
-    fn end(&mut self, at: usize, forgets: bool) -> Option<PipeEvent<E>> {
+    fn end(&mut self, at: usize, is_of_use: impl Fn(&E) -> bool) -> Option<PipeEvent<E>> {
         let event = self.events.get_mut(at)?;
         let PipeEvent::Attached(end) = event else {
             return None;
         };
         let id = end.id();
-        if !forgets && !end.is_spent() {
+        if is_of_use(end) && !end.is_spent() {
             let left = end.left();
             if self.left.keep(left, self.most_left) {
                 return None;

@@ -18,6 +18,9 @@ const OVERHEAD: usize = 4 * 1024;
 /// Batches below this are copied when their sender has gone: each may hold a read buffer of up to 256 KiB.
 const COPIED_BELOW: usize = 64 * 1024;
 
+/// Messages of a peer that has gone that are looked at: what the default HWM lets wait.
+const MOST_SEEN: usize = 1000;
+
 /// What peers that have gone have left, or may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -98,6 +101,18 @@ impl PipeReader {
                 .saturating_add(lane.budget.held())
                 .saturating_add(lane.open.byte_len()),
         })
+    }
+
+    /// Returns whether nothing waits in the lane but single frames of which this is true. Where there are many, nobody
+    /// looks.
+    pub(super) fn lane_has_only(&self, is_so: fn(&[u8]) -> bool) -> bool {
+        let lane = self.lane.lock();
+        if lane.policy.is_some() || lane.peers.has_departure() || lane.queued() > MOST_SEEN {
+            return false;
+        }
+        let closed = lane.full.iter().map(|queued| &queued.batch);
+        let mut frames = closed.chain([&lane.open]).flat_map(Batch::frames);
+        frames.all(|(frame, more)| !more && is_so(frame))
     }
 
     /// Throws away what is there, and all that comes: nobody takes it.

@@ -33,6 +33,7 @@
 //! queue.rs                            batches, and the credit that the HWM leaves
 //! limits.rs byte_budget.rs            what it may hold; the bytes
 //! policy/, expire conflate evict resize   what a queue does beside counting
+//! stalled.rs                          what waits for a subscriber that takes nothing
 //! left.rs                             what is left when the writer has gone, or thrown away where nobody reads
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
@@ -66,6 +67,7 @@ mod reader;
 mod resize;
 mod session_end;
 mod spares;
+mod stalled;
 mod view;
 mod writer;
 
@@ -73,7 +75,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
 pub(crate) use drain::Coming;
@@ -167,15 +169,22 @@ impl Origin {
     }
 }
 
-/// A socket's linger time, shared with its pipes: read when a pipe's writer is dropped.
+/// A socket's linger time, shared with its pipes: read when a pipe's writer is dropped. And how many of them have gone.
 #[derive(Debug)]
-pub(crate) struct Linger(AtomicU64);
+pub(crate) struct Linger {
+    millis: AtomicU64,
+    /// Pipes that the socket has let go of, since it was asked last.
+    gone: AtomicUsize,
+}
 
 const FOR_EVER: u64 = u64::MAX;
 
 impl Linger {
     pub(crate) fn new(time: Option<Duration>) -> Self {
-        let linger = Linger(AtomicU64::new(0));
+        let linger = Linger {
+            millis: AtomicU64::new(0),
+            gone: AtomicUsize::new(0),
+        };
         linger.set(time);
         linger
     }
@@ -185,13 +194,27 @@ impl Linger {
         let millis = time.map_or(FOR_EVER, |time| {
             u64::try_from(time.as_millis()).unwrap_or(FOR_EVER)
         });
-        self.0.store(millis, Ordering::Relaxed);
+        self.millis.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> Option<Duration> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.millis.load(Ordering::Relaxed) {
             FOR_EVER => None,
             millis => Some(Duration::from_millis(millis)),
+        }
+    }
+
+    /// Notes that the socket has let go of a pipe.
+    fn note_gone(&self) {
+        self.gone.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many pipes the socket has let go of since this was asked last.
+    #[inline]
+    pub(crate) fn take_gone(&self) -> usize {
+        match self.gone.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.gone.swap(0, Ordering::Relaxed),
         }
     }
 }

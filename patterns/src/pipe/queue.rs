@@ -90,6 +90,8 @@ pub(super) struct Queue {
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// Until when the session may go on sending, once the writer is gone.
     pub(super) linger: Deadline,
+    /// Since when a subscriber has taken nothing, while it does.
+    pub(super) stalled: Option<Instant>,
     /// Counts the tasks that have had the session's end one after the other.
     pub(super) tenant: u32,
     pub(super) counters: Arc<Counters>,
@@ -139,6 +141,7 @@ impl Queue {
             written_in_run: (0, 0),
             drive: None,
             linger: Deadline::Never,
+            stalled: None,
             tenant: 0,
             counters: Arc::default(),
             drain: Drain::default(),
@@ -176,6 +179,7 @@ impl Queue {
         } else {
             bytes + room
         };
+        self.look_at = self.look_at.min(bytes.saturating_add(self.until_shared()));
     }
 
     /// Closes the open batch when it is large enough, and shows the policy each message.
@@ -184,6 +188,7 @@ impl Queue {
         if self.discards {
             return self.discard_open();
         }
+        self.share_if_stalled();
         if self.is_by_topic() {
             let mut open = std::mem::take(&mut self.open);
             self.keep_last_values(&mut open);

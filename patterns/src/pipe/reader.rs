@@ -338,6 +338,10 @@ impl PipeEnd for PipeReader {
         self.left_in_lane().unwrap_or_default()
     }
 
+    fn has_only(&self, is_so: fn(&[u8]) -> bool) -> bool {
+        self.lane_has_only(is_so)
+    }
+
     fn abandon(&mut self) {
         self.throw_away();
     }
@@ -362,5 +366,6 @@ impl Drop for PipeReader {
         deliver(wakeup, self.id);
         // The writer goes with it, or is another half's, which may rest: meanwhile, the peer would send to nobody.
         self.outgoing.close_writer(self.id, &self.linger);
+        self.linger.note_gone();
     }
 }

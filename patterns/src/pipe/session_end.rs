@@ -226,6 +226,7 @@ impl OutgoingEnd {
         done: Option<Batch>,
     ) {
         let mut lane = self.lane.lock();
+        lane.take_up();
         lane.counters.add_traffic(messages, bytes);
         lane.written_in_run.0 += messages;
         lane.written_in_run.1 += bytes;

@@ -108,7 +108,7 @@ fn fill(writer: &mut PipeWriter, first: usize) -> usize {
         .count()
 }
 
-fn take(session: &mut SessionPipe) -> Option<Batch> {
+pub(super) fn take(session: &mut SessionPipe) -> Option<Batch> {
     match cx(|cx| session.outgoing.poll_take(cx)) {
         Poll::Ready(Taken::Batch(batch)) => Some(batch),
         Poll::Ready(Taken::Finished) | Poll::Pending => None,

@@ -10,6 +10,7 @@ use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
 use super::queue::{BATCH, Queue};
+use super::stalled::shares;
 use super::{Linger, Origin, PipeId};
 use crate::routing_id::Identity;
 use crate::sync::MutexGuard;
@@ -72,10 +73,18 @@ impl PipeWriter {
         self.put(|batch, by_reference| batch.push_enveloped(envelope, message, by_reference))
     }
 
-    /// Queues a message that is encoded already: the bytes are shared among all who get it.
+    /// Queues a message that is encoded already: its bytes are copied, or, if the peer takes nothing, those of `shared` are
+    /// shared with all others like it.
     #[inline]
-    pub(crate) fn push_encoded(&mut self, message: &Batch) -> Result<(), Refused> {
-        self.put(|batch, _| batch.extend_from(message))
+    pub(crate) fn push_encoded<'a>(
+        &mut self,
+        message: &Batch,
+        shared: impl FnOnce(usize) -> &'a Batch,
+    ) -> Result<(), Refused> {
+        self.put(|batch, by_reference| match shares(by_reference) {
+            true => batch.extend_from(shared(by_reference)),
+            false => batch.extend_from(message),
+        })
     }
 
     /// Queues the one message that `encode` adds to the batch.

@@ -12,7 +12,8 @@ use crate::pipe::{Origin, PipeEnd, PipeId, PipeReader};
 /// The pipes, for as long as their connections last.
 #[derive(Default)]
 pub struct Unread {
-    readers: FxHashMap<PipeId, PipeReader>,
+    /// In boxes: of many that were there together, the table stays.
+    readers: FxHashMap<PipeId, Box<PipeReader>>,
     origins: Origins,
 }
 
@@ -22,23 +23,23 @@ impl RecvStrategy for Unread {
     }
 
     fn readers(&self) -> impl Iterator<Item = &PipeReader> {
-        self.readers.values()
+        self.readers.values().map(AsRef::as_ref)
     }
 
     fn readers_of(&self, origin: Origin) -> impl Iterator<Item = &PipeReader> {
         let pipes = self.origins.of(origin);
-        pipes.filter_map(|id| self.readers.get(&id))
+        pipes.filter_map(|id| self.readers.get(&id).map(AsRef::as_ref))
     }
 
     fn into_readers(self) -> impl Iterator<Item = PipeReader> {
-        self.readers.into_values()
+        self.readers.into_values().map(|reader| *reader)
     }
 
     fn attach(&mut self, mut reader: PipeReader) {
         reader.throw_away();
         if !reader.has_ended() {
             self.origins.insert(&reader);
-            self.readers.insert(reader.id(), reader);
+            self.readers.insert(reader.id(), Box::new(reader));
         }
     }
 

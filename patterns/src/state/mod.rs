@@ -130,11 +130,9 @@ impl Shared {
             linger: Arc::new(Linger::new(options.linger)),
             changed: Mutex::new(None),
             writers: Arc::new(Inbox::new()),
-            readers: Arc::new(if rules.forgets_departed {
-                Inbox::forgetting()
-            } else {
-                Inbox::new()
-            }),
+            readers: Arc::new(Inbox::keeping(rules.of_departed, |frame| {
+                parse_subscription(frame).is_some()
+            })),
             events: Events::new(rules.socket_type, options.name.as_deref()),
             stats: StatsRegistry::default(),
             tasks: Tasks::default(),
@@ -391,6 +389,15 @@ impl Wake for Return {
 }
 
 impl State {
+    /// Has the statistics forget pipes that the socket has let go of, if there are many.
+    #[inline]
+    pub(crate) fn tidy(&self) {
+        match self.linger.take_gone() {
+            0 => {}
+            gone => self.stats.note_gone(gone),
+        }
+    }
+
     /// Notes options that one half of a divided socket has changed.
     pub(crate) fn note_changed(&self, options: &Options) {
         *self.changed.lock() = Some(Box::new(options.clone()));

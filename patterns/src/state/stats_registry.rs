@@ -72,6 +72,8 @@ struct Entries {
     gone_unsent: u64,
     /// With so many, it is time to look which are gone.
     look_at: usize,
+    /// Pipes that have gone since it was looked.
+    gone_since: usize,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +132,16 @@ impl PipeRegistry for StatsRegistry {
 }
 
 impl StatsRegistry {
+    /// Notes that so many pipes have gone: what was counted by them is summed up when they are as many as those that are
+    /// there, or nearly so.
+    pub(crate) fn note_gone(&self, pipes: usize) {
+        let mut entries = self.entries.lock();
+        entries.gone_since += pipes;
+        if entries.gone_since > SLACK && 2 * entries.gone_since >= entries.pipes.len() {
+            entries.sum_up();
+        }
+    }
+
     /// Changes what is known of a pipe's other end. Pipes that no socket has are not in the registry.
     pub(crate) fn update(&self, id: PipeId, tell: impl FnOnce(&mut PeerRecord)) {
         if let Some(entry) = self.entries.lock().pipes.get_mut(&id) {
@@ -354,6 +366,7 @@ impl Entries {
             false
         });
         self.look_at = 2 * self.pipes.len() + SLACK;
+        self.gone_since = 0;
     }
 }
 

@@ -123,6 +123,10 @@ impl ByteStream for Stream {
         forward!(self, one => one.poll_open(cx))
     }
 
+    fn held(&self) -> usize {
+        forward!(self, one => one.held())
+    }
+
     #[inline]
     fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         forward!(self, one => one.push_out(cx))

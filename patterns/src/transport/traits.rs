@@ -152,6 +152,11 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
         Poll::Ready(Ok(()))
     }
 
+    /// Returns how many bytes have come that it has not given on yet: during a handshake they count among those of all.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Sends what the transport still holds of what was written, when nothing more can be done now: as far as it goes
     /// out without waiting. The task is woken to go on.
     fn push_out(&mut self, _: &mut Context<'_>) -> io::Result<()> {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use self::layer::Layer;
-use self::upgrade::{Offer, Terms};
+use self::upgrade::{Names, Offer, Terms};
 use super::tcp::Tcp;
 #[cfg(feature = "wss")]
 use super::tls::Tls;
@@ -102,7 +102,7 @@ impl fmt::Display for WsEndpoint {
 
 /// Makes a transport of another one, whose addresses are TCP's: WebSocket over its streams.
 macro_rules! over {
-    ($below:ident => $(#[$doc:meta])+ $transport:ident, $scheme:literal) => {
+    ($below:ident => $(#[$doc:meta])+ $transport:ident, $scheme:literal, $names:expr) => {
         $(#[$doc])+
         pub(super) struct $transport;
 
@@ -133,7 +133,8 @@ macro_rules! over {
                 options: &Options,
             ) -> Result<Listener, BindError> {
                 let below = $below.bind(endpoint, &address.tcp, options).await?;
-                Ok(WsListener::over(below, address, options))
+                let terms = Terms::new(address, options, $names(address));
+                Ok(Box::new(WsListener { below, terms: Arc::new(terms) }))
             }
 
             async fn connect(
@@ -151,23 +152,16 @@ macro_rules! over {
     };
 }
 over!(Tcp => /// The transport `ws://`.
-    Ws, "ws");
+    Ws, "ws", Names::of);
 #[cfg(feature = "wss")]
 over!(Tls => /// The transport `wss://`.
-    Wss, "wss");
+    Wss, "wss", |_| Names::Vouched);
 
 /// A listener whose connections are upgraded.
 #[derive(Debug)]
 struct WsListener {
     below: Listener,
     terms: Arc<Terms>,
-}
-
-impl WsListener {
-    fn over(below: Listener, address: &WsEndpoint, options: &Options) -> Listener {
-        let terms = Arc::new(Terms::new(address, options));
-        Box::new(WsListener { below, terms })
-    }
 }
 
 impl Acceptor for WsListener {

@@ -13,6 +13,8 @@ pub enum Transport {
     Tcp4,
     Tcp6,
     Ipc,
+    /// Where both sides are this library's, with the feature `ws`.
+    Ws,
 }
 
 /// Who binds. The other one connects.
@@ -35,6 +37,7 @@ impl Place {
             Transport::Tcp4 => Place::of("tcp://127.0.0.1:*"),
             Transport::Tcp6 => Place::of("tcp://[::1]:*"),
             Transport::Ipc => Place::ipc(),
+            Transport::Ws => Place::of("ws://127.0.0.1:*/here"),
         }
     }
 
@@ -44,6 +47,7 @@ impl Place {
             Transport::Tcp4 => Place::of(&format!("tcp://127.0.0.1:{}", free_port())),
             Transport::Tcp6 => Place::of(&format!("tcp://[::1]:{}", free_port())),
             Transport::Ipc => Place::ipc(),
+            Transport::Ws => Place::of(&format!("ws://127.0.0.1:{}/here", free_port())),
         }
     }
 

@@ -3,11 +3,14 @@
 //!
 //! All of it is on one thread, which is the one that is counted.
 
-use common::raw::{RawPeer, greeting};
+use common::raw::{RawPeer, greeting, short_frame};
 use common::roles::{Role, each_role};
 use common::within;
 use purezmq::options::Options;
-use purezmq::{AnySocket, Context, Endpoint, Monitor, MonitorEventKind, PullSocket, SocketType};
+use purezmq::rules::{PeerNaming, RULES};
+use purezmq::{
+    AnySocket, Capability, Context, Endpoint, Monitor, MonitorEventKind, PullSocket, SocketType,
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// What a peer that came and went may cost, in bytes: less than anything that would be kept for it. A pipe is 3 KB.
@@ -76,6 +79,120 @@ fn peers_that_come_and_go_leave_nothing_whatever_the_application_does() {
         let each = (many - few - ONCE) / 100;
         println!("{} {role:?}: {few}, {many}", rules.socket_type);
         assert!(each < EACH, "{} {role:?}: {few}, {many}", rules.socket_type);
+    }
+}
+
+/// The bytes of a socket from which so many peers have gone that were there together.
+fn kept_of_a_crowd(socket_type: SocketType, role: Role, peers: usize) -> i64 {
+    let mut kept = None;
+    let info = allocation_counter::measure(|| {
+        let runtime = runtime();
+        let socket = runtime.block_on(async {
+            let mut socket = AnySocket::new(socket_type, &Context::new()).expect("options");
+            let mut monitor = socket.monitor();
+            let endpoint = socket.bind("tcp://127.0.0.1:*").await.expect("bind");
+            let mut crowd = Vec::new();
+            for _ in 0..peers {
+                let mut peer = RawPeer::connect(&endpoint).await;
+                peer.shake_hands(socket_type.peers()[0].name()).await;
+                await_event(&mut monitor, |kind| {
+                    matches!(kind, MonitorEventKind::HandshakeSucceeded)
+                })
+                .await;
+                crowd.push(peer);
+            }
+            role.act(&mut socket);
+            drop(crowd);
+            for _ in 0..peers {
+                await_event(&mut monitor, |kind| {
+                    matches!(kind, MonitorEventKind::Disconnected(_))
+                })
+                .await;
+            }
+            role.act(&mut socket);
+            socket
+        });
+        kept = Some((socket, runtime));
+    });
+    drop(kept);
+    info.bytes_current
+}
+
+/// Though nobody comes after them.
+#[test]
+fn peers_that_were_there_together_leave_nothing_either() {
+    let mut kept = Vec::new();
+    for (rules, role) in each_role() {
+        if rules.naming == PeerNaming::Exclusive {
+            continue;
+        }
+        let few = kept_of_a_crowd(rules.socket_type, role, 20);
+        let many = kept_of_a_crowd(rules.socket_type, role, 220);
+        let each = (many - few - ONCE) / 200;
+        println!("{} {role:?}: {few}, {many}", rules.socket_type);
+        if each >= EACH {
+            kept.push(format!("{} {role:?}: {few}, {many}", rules.socket_type));
+        }
+    }
+    assert!(kept.is_empty(), "{kept:#?}");
+}
+
+/// The bytes of a publisher that nobody uses while so many subscribers come, subscribe, and go; and the publisher.
+fn unseen(socket_type: SocketType, peers: usize) -> (i64, Runtime, AnySocket) {
+    let mut kept = None;
+    let info = allocation_counter::measure(|| {
+        let runtime = runtime();
+        let socket = runtime.block_on(async {
+            let mut socket = AnySocket::new(socket_type, &Context::new()).expect("options");
+            let endpoint = socket.bind("tcp://127.0.0.1:*").await.expect("bind");
+            for _ in 0..peers {
+                subscribe_and_go(&mut socket, &endpoint, b"").await;
+            }
+            socket
+        });
+        kept = Some((runtime, socket));
+    });
+    let (runtime, socket) = kept.expect("it was made");
+    (info.bytes_current, runtime, socket)
+}
+
+/// A peer comes, subscribes, says this, and goes.
+async fn subscribe_and_go(socket: &mut AnySocket, endpoint: &Endpoint, says: &[u8]) {
+    let mut monitor = socket.monitor();
+    let mut peer = RawPeer::connect(endpoint).await;
+    peer.shake_hands("XSUB").await;
+    peer.send(&short_frame(b"\x01news")).await;
+    peer.send(says).await;
+    drop(peer);
+    await_event(&mut monitor, |kind| {
+        matches!(kind, MonitorEventKind::Disconnected(_))
+    })
+    .await;
+}
+
+/// Peers may come and go faster than an application looks. What they have subscribed to means nothing when they have gone,
+/// also where it would have been told; what they have said does.
+#[test]
+fn subscribers_that_were_never_seen_leave_nothing_but_what_they_have_said() {
+    for rules in RULES.iter().filter(|rules| rules.publishes) {
+        if !rules.has(Capability::TracksTopics) {
+            continue;
+        }
+        let (few, ..) = unseen(rules.socket_type, 20);
+        let (many, runtime, mut socket) = unseen(rules.socket_type, 120);
+        let each = (many - few - ONCE) / 100;
+        println!("{}: {few}, {many}", rules.socket_type);
+        assert!(each < EACH, "{}: {few}, {many}", rules.socket_type);
+        if !rules.has(Capability::Receives) {
+            continue;
+        }
+        runtime.block_on(async {
+            let endpoint = socket.last_endpoint().expect("it is bound");
+            subscribe_and_go(&mut socket, &endpoint, &short_frame(b"said")).await;
+            let received = within("a message", socket.recv()).await;
+            assert_eq!(received.expect("one"), "said", "{}", rules.socket_type);
+            assert!(socket.try_recv().is_err());
+        });
     }
 }
 

@@ -10,3 +10,4 @@ mod departed;
 mod handshakes;
 mod kept;
 mod messages;
+mod stalled;

@@ -1,4 +1,5 @@
-//! The frames of a batch, one after the other, where they lie: called for what goes out message by message, in datagrams.
+//! The frames of a batch, one after the other, where they lie: called for what goes out message by message, in datagrams,
+//! and by whoever looks at what waits in a pipe.
 
 use super::Batch;
 use crate::wire::frame::Header;
@@ -25,6 +26,23 @@ impl Batch {
             refs: 0,
             messages: if is_whole { self.messages } else { 0 },
         }
+    }
+}
+
+impl Batch {
+    /// Iterates over the frames of all messages, where they lie: each with whether another one of its message follows.
+    /// There is nothing to be seen of a batch that is encoded, or partly written.
+    ///
+    /// ```
+    /// use purezmq_zmtp::{Batch, Message};
+    ///
+    /// let batch = Batch::from_iter([Message::from(["two", "frames"]), "one".into()]);
+    /// let frames: Vec<_> = batch.frames().collect();
+    /// assert_eq!(frames, [(&b"two"[..], true), (b"frames", false), (b"one", false)]);
+    /// ```
+    pub fn frames(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let mut walk = self.walk();
+        std::iter::from_fn(move || walk.next_frame())
     }
 }
 

@@ -60,7 +60,12 @@ impl Session {
         access: Access,
         peer: &PeerAddress,
     ) -> Result<PeerInfo, DisconnectReason> {
-        std::future::poll_fn(|cx| self.stream.poll_open(cx)).await?;
+        std::future::poll_fn(|cx| {
+            let opened = self.stream.poll_open(cx);
+            self.pay();
+            opened
+        })
+        .await?;
         loop {
             // What is asked about is taken out here: this future is there for each peer that says nothing, and has room for
             // all that an await stands behind.
@@ -145,15 +150,19 @@ impl Session {
 
     /// Reads once.
     fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
-        if self.read == 0 {
-            ready!(self.poll_first(cx))?;
-        } else {
-            ready!(self.poll_read(cx, 0))?;
-        }
+        let heard = match self.read {
+            0 => self.poll_first(cx),
+            _ => self.poll_read(cx, 0),
+        };
+        self.pay();
+        heard
+    }
+
+    /// Has it counted what the handshake has brought so far.
+    fn pay(&self) {
         if let Some(toll) = &self.toll {
-            toll.pay(self.read);
+            toll.pay(self.read + self.stream.held());
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Reads what the peer says first, by way of the stack: a stranger who says nothing is kept no buffer for.

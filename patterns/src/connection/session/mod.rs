@@ -102,6 +102,8 @@ pub(crate) struct Session {
     stall: Option<Stall>,
     /// The stream took nothing when it was last asked.
     is_blocked: bool,
+    /// What the peer gets, others get, too.
+    is_one_of_many: bool,
     /// As whom the peer wanted to come in, whom the authenticator has refused.
     refused: Option<Box<str>>,
     /// What counts the bytes of an accepted connection's handshake.
@@ -164,6 +166,7 @@ impl Session {
                 .filter(|_| !shared.config.options.no_drop),
             stall: None,
             is_blocked: false,
+            is_one_of_many: shared.config.rules.publishes,
             refused: None,
             toll: None,
             draining: draining::Draining::default(),

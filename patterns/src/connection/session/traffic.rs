@@ -127,6 +127,9 @@ impl Flow for Session {
                 self.stream.poll_write_pieces(cx, several, bytes)
             }
         };
+        if written.is_pending() && self.is_one_of_many && !self.is_blocked {
+            pipe.outgoing.stall();
+        }
         let written = ready!(self.watch(written))?;
         let messages = self.batch.advance(written);
         self.has_sent = true;

@@ -118,7 +118,10 @@ pub(super) fn hear_first(core: &mut Core<XPub>) {
             None => break,
         }
     }
-    core.goes_on(done);
+    if done > 0 {
+        core.goes_on(done);
+        core.shared.state.tidy();
+    }
 }
 
 /// Takes the next that was heard. Pending: nothing was.

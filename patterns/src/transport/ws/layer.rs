@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -22,12 +23,22 @@ const PIECE: usize = 64 * 1024;
 /// Bytes that may come of which nothing is for the engine, before others of this runtime have their turn.
 const IDLE: usize = 256 * 1024;
 
+/// Bytes that may wait to be written before PINGs go unanswered: those of a peer that does not read.
+const ANSWERS: usize = 1024;
+
+/// Bytes that a peer may send ahead that are not looked at before this side has said what it is, or a few more.
+const AHEAD: usize = 8 * 1024;
+
 /// A normal end (RFC 6455, 7.4.1).
 const NORMAL: u16 = 1000;
 
 /// WebSocket over a stream, before and after its upgrade.
 pub(super) enum Layer {
-    Opening(BoxFuture<'static, io::Result<Open>>),
+    Opening {
+        opening: BoxFuture<'static, io::Result<Open>>,
+        /// How long the head is that has come so far.
+        head: Arc<AtomicUsize>,
+    },
     Open(Box<Open>),
     /// The upgrade failed.
     Failed,
@@ -37,7 +48,7 @@ impl std::fmt::Debug for Layer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let below = match self {
             Layer::Open(open) => Some(&open.below),
-            Layer::Opening(_) | Layer::Failed => None,
+            Layer::Opening { .. } | Layer::Failed => None,
         };
         f.debug_tuple("WebSocket").field(&below).finish()
     }
@@ -46,11 +57,23 @@ impl std::fmt::Debug for Layer {
 impl Layer {
     /// Puts the server's side of WebSocket over a stream.
     pub(super) fn server(mut below: Stream, terms: Arc<Terms>) -> Stream {
-        Stream::other(Layer::Opening(Box::pin(async move {
+        Layer::opening(async move |head| {
             std::future::poll_fn(|cx| below.poll_open(cx)).await?;
-            let (subprotocol, rest) = terms.accept(&mut below).await?;
+            let (subprotocol, rest) = terms.accept(&mut below, &head).await?;
             Ok(Open::new(below, Side::Server, subprotocol, rest))
-        })))
+        })
+    }
+
+    /// Makes a stream that is open when this is done, which says how long the head is that has come.
+    fn opening<F>(open: impl FnOnce(Arc<AtomicUsize>) -> F) -> Stream
+    where
+        F: Future<Output = io::Result<Open>> + Send + 'static,
+    {
+        let head = Arc::new(AtomicUsize::new(0));
+        Stream::other(Layer::Opening {
+            opening: Box::pin(open(head.clone())),
+            head,
+        })
     }
 
     /// Puts the server's side of WebSocket over a stream that somebody else has upgraded.
@@ -61,25 +84,25 @@ impl Layer {
 
     /// Puts the client's side of WebSocket over a stream.
     pub(super) fn client(mut below: Stream, offer: Offer) -> Stream {
-        Stream::other(Layer::Opening(Box::pin(async move {
+        Layer::opening(async move |head| {
             std::future::poll_fn(|cx| below.poll_open(cx)).await?;
-            let (subprotocol, rest) = offer.make(&mut below).await?;
+            let (subprotocol, rest) = offer.make(&mut below, &head).await?;
             Ok(Open::new(below, Side::Client, subprotocol, rest))
-        })))
+        })
     }
 
     /// Returns the connection after the upgrade: nobody reads or writes before.
     fn open(&mut self) -> io::Result<&mut Open> {
         match self {
             Layer::Open(open) => Ok(open),
-            Layer::Opening(_) | Layer::Failed => Err(io::ErrorKind::NotConnected.into()),
+            Layer::Opening { .. } | Layer::Failed => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     fn below(&self) -> Option<&Stream> {
         match self {
             Layer::Open(open) => Some(&open.below),
-            Layer::Opening(_) | Layer::Failed => None,
+            Layer::Opening { .. } | Layer::Failed => None,
         }
     }
 }
@@ -131,16 +154,21 @@ impl Open {
 
     /// Writes what waits to be written, as far as the stream takes it.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let key = key_of(&mut self.keys);
-        self.framing.put_answers(key, &mut self.output);
-        while self.output.has_remaining() {
+        loop {
+            // Of a peer that does not read, PINGs wait, and the last one counts.
+            if self.output.len() < ANSWERS {
+                let key = key_of(&mut self.keys);
+                self.framing.put_answers(key, &mut self.output);
+            }
+            if self.output.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
             let written = ready!(Pin::new(&mut self.below).poll_write(cx, &self.output))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.output.advance(written);
         }
-        Poll::Ready(Ok(()))
     }
 
     /// The same, without waiting. Whoever waits is woken.
@@ -169,6 +197,10 @@ impl Open {
             }
             if self.framing.is_closed() || self.has_ended {
                 return Poll::Ready(Ok(()));
+            }
+            if self.input.len() >= AHEAD {
+                // None of it can be looked at before this side has said what it is: then, whoever reads is woken.
+                return Poll::Pending;
             }
             self.input.reserve(PIECE);
             let read = ready!(poll_read_buf(
@@ -209,6 +241,15 @@ impl Open {
         Poll::Ready(Ok(taken))
     }
 
+    /// Lets go of the buffers that are empty: the connection is at rest.
+    fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.ready, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.has_closed, true) && !self.framing.is_closed() {
             let key = key_of(&mut self.keys);
@@ -246,7 +287,7 @@ impl ByteStream for Layer {
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let opened = match self {
-            Layer::Opening(opening) => ready!(opening.as_mut().poll(cx)),
+            Layer::Opening { opening, .. } => ready!(opening.as_mut().poll(cx)),
             Layer::Open(_) => return Poll::Ready(Ok(())),
             Layer::Failed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
@@ -258,9 +299,18 @@ impl ByteStream for Layer {
         Poll::Ready(result)
     }
 
+    fn held(&self) -> usize {
+        match self {
+            Layer::Opening { head, .. } => head.load(Ordering::Relaxed),
+            Layer::Open(open) => open.input.len() + open.ready.len(),
+            Layer::Failed => 0,
+        }
+    }
+
     fn push_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let open = self.open()?;
         open.drain(cx)?;
+        open.rest();
         open.below.push_out(cx)
     }
 
@@ -316,5 +366,112 @@ impl AsyncWrite for Layer {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().open()?.poll_shutdown(cx)
+    }
+}
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A peer that says this, and then that for ever, if it is anything, and never reads.
+    #[derive(Debug)]
+    struct Deaf {
+        first: &'static [u8],
+        then: &'static [u8],
+    }
+
+    impl AsyncRead for Deaf {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let then = self.then;
+            let says = std::mem::replace(&mut self.first, then);
+            if says.is_empty() {
+                return Poll::Pending;
+            }
+            buf.put_slice(says);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Deaf {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl ByteStream for Deaf {}
+
+    /// The server's side of such a peer's connection, from which the engine has read all that there is for it.
+    fn served(peer: Deaf) -> Open {
+        let subprotocol = Subprotocol::choose("ZWS2.0", "NULL").expect("a subprotocol");
+        let mut open = Open::new(
+            Stream::other(peer),
+            Side::Server,
+            subprotocol,
+            BytesMut::new(),
+        );
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut place = [0; 1024];
+        // The greeting is there; then, others have their turn every now and then.
+        for _ in 0..200 {
+            let mut buf = ReadBuf::new(&mut place);
+            if let Poll::Ready(read) = open.poll_read(&mut cx, &mut buf) {
+                read.expect("nothing is wrong with it");
+            }
+        }
+        open
+    }
+
+    #[test]
+    fn answers_to_pings_do_not_pile_up_where_nobody_reads_them() {
+        // One PING of a few bytes each time that it is read: each would be answered.
+        let ping = b"\x89\x84\0\0\0\0ping";
+        let open = served(Deaf {
+            first: ping,
+            then: ping,
+        });
+        assert!(open.output.len() <= ANSWERS + 10, "{}", open.output.len());
+    }
+
+    #[test]
+    fn a_connection_at_rest_keeps_no_buffers() {
+        // Nothing is to be made of the first message: it is a routing id.
+        let open = served(Deaf {
+            first: b"\x82\x81\0\0\0\0\0",
+            then: b"",
+        });
+        assert!(open.input.capacity() >= PIECE);
+        let mut layer = Layer::Open(Box::new(open));
+        let mut cx = Context::from_waker(Waker::noop());
+        layer.push_out(&mut cx).expect("nothing is to be written");
+        let open = layer.open().expect("it is open");
+        let buffers = [&open.input, &open.ready, &open.output];
+        assert_eq!(buffers.map(BytesMut::capacity), [0; 3]);
+    }
+
+    #[test]
+    fn what_comes_ahead_of_a_decision_stays_with_the_system() {
+        let open = served(Deaf {
+            first: b"\x82\x81\0\0\0\0\0",
+            then: &[0; 1000],
+        });
+        assert!(open.input.len() <= AHEAD + 1000, "{}", open.input.len());
     }
 }

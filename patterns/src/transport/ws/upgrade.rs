@@ -2,6 +2,8 @@
 //! of another site is turned away.
 
 use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,20 +112,56 @@ pub(super) struct Terms {
     mechanism: &'static str,
     /// Whose pages may connect beside the server's own.
     origins: Option<String>,
+    names: Names,
+}
+
+/// By which names the server is known. A page of a site whose name leads here for a while calls this server so, too.
+#[derive(Debug)]
+pub(super) enum Names {
+    /// Somebody else sees to them: the web server, or TLS, by its certificate.
+    Vouched,
+    /// Addresses, localhost, and the host of the endpoint.
+    Known(String),
+}
+
+impl Names {
+    pub(super) fn of(address: &WsEndpoint) -> Self {
+        Names::Known(address.tcp.host().to_string())
+    }
+
+    /// Returns whether a page may call this server so.
+    fn has(&self, host: &str) -> bool {
+        let Names::Known(own) = self else {
+            return true;
+        };
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => host,
+        };
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let is_name = |one: &str| name.eq_ignore_ascii_case(one);
+        bare.parse::<IpAddr>().is_ok() || is_name("localhost") || is_name(own)
+    }
 }
 
 impl Terms {
-    pub(super) fn new(address: &WsEndpoint, options: &Options) -> Self {
+    pub(super) fn new(address: &WsEndpoint, options: &Options, names: Names) -> Self {
         Terms {
             path: address.path.to_string(),
             mechanism: options.security.name(),
             origins: options.ws_origins.clone(),
+            names,
         }
     }
 
     /// Answers a client's request. Returns what has come behind it already.
-    pub(super) async fn accept(&self, below: &mut Stream) -> io::Result<(Subprotocol, BytesMut)> {
-        let (request, rest) = read_head::<Request<()>>(below).await?;
+    pub(super) async fn accept(
+        &self,
+        below: &mut Stream,
+        head: &AtomicUsize,
+    ) -> io::Result<(Subprotocol, BytesMut)> {
+        let (request, rest) = read_head::<Request<()>>(below, head).await?;
         let checked = request.and_then(|request| self.check(&request));
         let mut answer = Vec::new();
         match checked {
@@ -180,7 +218,7 @@ impl Terms {
     fn welcomes(&self, origin: &str, host: Option<&str>) -> bool {
         let listed = self.origins.iter().flat_map(|list| list.split(','));
         let is_own = origin.split_once("://").map(|(_, its)| its).zip(host);
-        is_own.is_some_and(|(its, own)| its.eq_ignore_ascii_case(own))
+        is_own.is_some_and(|(its, own)| its.eq_ignore_ascii_case(own) && self.names.has(own))
             || listed
                 .map(str::trim)
                 .any(|one| one == "*" || one.eq_ignore_ascii_case(origin))
@@ -205,7 +243,11 @@ impl Offer {
     }
 
     /// Asks a server. Returns what has come behind its answer already.
-    pub(super) async fn make(&self, below: &mut Stream) -> io::Result<(Subprotocol, BytesMut)> {
+    pub(super) async fn make(
+        &self,
+        below: &mut Stream,
+        head: &AtomicUsize,
+    ) -> io::Result<(Subprotocol, BytesMut)> {
         let (key, offer) = (generate_key(), Subprotocol::offer(self.mechanism));
         let Offer { host, path, .. } = self;
         let request = format!(
@@ -213,7 +255,7 @@ impl Offer {
              Sec-WebSocket-Key: {key}\r\n{PROTOCOL}: {offer}\r\nSec-WebSocket-Version: {VERSION}\r\n\r\n"
         );
         below.write_all(request.as_bytes()).await?;
-        let (response, rest) = read_head::<Response<Option<Vec<u8>>>>(below).await?;
+        let (response, rest) = read_head::<Response<Option<Vec<u8>>>>(below, head).await?;
         let response = response?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Refused::Status(response.status()).into());
@@ -241,16 +283,20 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
-/// Reads the head of an HTTP message, to the empty line. With it comes what is behind it.
+/// Reads the head of an HTTP message, to the empty line. With it comes what is behind it. `so_far` is how much has come.
 ///
 /// # Errors
 /// The stream's. What the head says is the inner result.
-async fn read_head<T: TryParse>(below: &mut Stream) -> io::Result<(Result<T, Refused>, BytesMut)> {
+async fn read_head<T: TryParse>(
+    below: &mut Stream,
+    so_far: &AtomicUsize,
+) -> io::Result<(Result<T, Refused>, BytesMut)> {
     let mut head = BytesMut::with_capacity(1024);
     loop {
         if below.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        so_far.store(head.len(), Ordering::Relaxed);
         match T::try_parse(&head) {
             Ok(Some((size, parsed))) => {
                 let rest = head.split_off(size);
@@ -272,7 +318,37 @@ mod tests {
             path: "/zmq".to_owned(),
             mechanism: "NULL",
             origins: origins.map(str::to_owned),
+            names: Names::Known("own.example".to_owned()),
         }
+    }
+
+    /// Whoever has a name may have it lead here, once the page is loaded.
+    #[test]
+    fn a_page_of_the_same_name_is_not_welcome_if_the_name_may_be_anybodys() {
+        let welcomes = |terms: &Terms, host: &str| {
+            let origin = format!("http://{host}");
+            terms.welcomes(&origin, Some(host))
+        };
+        let known = terms(None);
+        for host in ["localhost", "127.0.0.1", "[::1]", "Own.example"] {
+            for port in ["", ":5555"] {
+                assert!(welcomes(&known, &format!("{host}{port}")), "{host}{port}");
+            }
+        }
+        let listed = terms(Some("http://evil.example:5555"));
+        let vouched = Terms {
+            names: Names::Vouched,
+            ..terms(None)
+        };
+        for host in [
+            "evil.example:5555",
+            "localhost.evil.example:5555",
+            "own.example.:5555",
+        ] {
+            assert!(!welcomes(&known, host), "{host}");
+            assert!(welcomes(&vouched, host), "{host}");
+        }
+        assert!(welcomes(&listed, "evil.example:5555"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use zmtp::zws::Subprotocol;
 
 use super::WsEndpoint;
 use super::layer::Layer;
-use super::upgrade::{Refused, Terms};
+use super::upgrade::{Names, Refused, Terms};
 use crate::endpoint::{Endpoint, EndpointError, ToEndpoint};
 use crate::error::BindError;
 use crate::options::Options;
@@ -179,7 +179,7 @@ impl Adopt for WsUpgrades {
         let limit = waiting.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         let (sender, receiver) = mpsc::channel(limit);
         *adopted = Some(Adopted {
-            terms: Terms::new(address, options),
+            terms: Terms::new(address, options, Names::Vouched),
             connections: sender,
         });
         Ok(Box::new(Handed {

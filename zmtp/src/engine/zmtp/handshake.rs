@@ -133,6 +133,7 @@ impl Connection {
                 // NULL knows no server, and some implementations refuse the bit there.
                 as_server: self.config.mechanism.is_server(),
             };
+            self.control.reserve(super::SECOND_WORDS);
             own.put_rest(&mut self.control);
             self.phase = Phase::Greeting { sent: Sent::All };
         }

@@ -108,12 +108,18 @@ pub struct Connection {
     idle_check: Option<Instant>,
 }
 
+/// Room for what is said to a peer that has said nothing: a signature, and the major version.
+const FIRST_WORDS: usize = 24;
+
+/// Room for the rest of a greeting, and a READY that is not long.
+const SECOND_WORDS: usize = 118;
+
 impl Connection {
     /// Begins a connection, and queues the first bytes to send.
     #[must_use]
     pub fn new(config: impl Into<Arc<Config>>, now: Instant) -> Self {
         let config = config.into();
-        let mut control = BytesMut::with_capacity(128);
+        let mut control = BytesMut::with_capacity(FIRST_WORDS);
         greeting::put_signature(&mut control, config.routing_id.len());
         Self {
             phase: Phase::Greeting {
