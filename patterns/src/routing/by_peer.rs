@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use zmtp::Message;
 
-use super::SendStrategy;
 use super::origins::Origins;
+use super::{SendStrategy, give_back};
 use crate::pipe::PipeEnd;
 use crate::pipe::{Origin, PipeId, PipeWriter, Refused};
 use crate::routing_id::{Identity, RoutingId};
@@ -170,6 +170,8 @@ impl ByPeer {
             self.origins.remove(&addressee.writer);
             self.forget(addressee.name, id);
             self.forget(addressee.alias, id);
+            give_back(&mut self.pipes);
+            give_back(&mut self.names);
         }
     }
 

@@ -330,6 +330,7 @@ impl SendStrategy for FanOut {
     fn ended(&mut self, id: PipeId) {
         if let Some(&slot) = self.slots.get(&id) {
             self.remove(slot);
+            self.give_back();
         }
     }
 

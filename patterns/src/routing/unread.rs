@@ -47,7 +47,7 @@ impl RecvStrategy for Unread {
 
     fn ended(&mut self, id: PipeId) {
         if let Some(reader) = self.readers.remove(&id) {
-            self.origins.remove(&reader);
+            self.origins.remove(&*reader);
         }
     }
 

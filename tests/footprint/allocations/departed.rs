@@ -170,6 +170,38 @@ async fn subscribe_and_go(socket: &mut AnySocket, endpoint: &Endpoint, says: &[u
     .await;
 }
 
+/// What an XPUB keeps that only sends, of peers that have left ten messages each, when it waits for nobody any more.
+fn unheard(peers: usize) -> i64 {
+    let mut kept = None;
+    let info = allocation_counter::measure(|| {
+        let runtime = runtime();
+        let socket = runtime.block_on(async {
+            let mut socket = AnySocket::new(SocketType::XPub, &Context::new()).expect("options");
+            let endpoint = socket.bind("tcp://127.0.0.1:*").await.expect("bind");
+            let said = short_frame(&[b'x'; 100]).repeat(10);
+            for _ in 0..peers {
+                subscribe_and_go(&mut socket, &endpoint, &said).await;
+            }
+            // It waits for a thousand sends.
+            for _ in 0..3000 {
+                socket.try_send("nobody's").expect("it never waits");
+            }
+            socket
+        });
+        kept = Some((runtime, socket));
+    });
+    drop(kept);
+    info.bytes_current
+}
+
+#[test]
+fn what_is_thrown_away_of_those_who_left_is_given_back() {
+    let (few, many) = (unheard(150), unheard(450));
+    let each = (many - few - ONCE) / 300;
+    println!("{few}, {many}");
+    assert!(each < EACH, "{few}, {many}");
+}
+
 /// Peers may come and go faster than an application looks. What they have subscribed to means nothing when they have gone,
 /// also where it would have been told; what they have said does.
 #[test]

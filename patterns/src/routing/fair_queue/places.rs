@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Before, ELSEWHERE, FairQueue, Leavings, Place};
 use crate::pipe::PipeEnd;
 use crate::pipe::{PipeId, PipeReader};
+use crate::routing::give_back;
 
 impl FairQueue {
     /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
@@ -72,6 +73,7 @@ impl FairQueue {
     /// A pipe goes; who was at its other end is remembered if that matters.
     pub(super) fn forget(&mut self, reader: &PipeReader) {
         self.places.remove(&reader.id());
+        give_back(&mut self.places);
         self.origins.remove(reader);
         self.before.forget(reader);
         self.kept.forget(reader);

@@ -6,6 +6,7 @@ use std::collections::hash_set::IntoIter;
 use super::{FanOut, Subscriber};
 use crate::logs;
 use crate::pipe::{EvictReason, PipeEnd, PipeId};
+use crate::routing::give_back;
 use crate::routing::prefix_trie::{NodeId, PrefixTrie};
 use crate::routing_id::Identity;
 
@@ -70,6 +71,7 @@ impl FanOut {
             }
         }
         self.compact();
+        self.give_back();
         work
     }
 
@@ -198,6 +200,17 @@ impl FanOut {
             slot,
             topics: topics.into_iter(),
         });
+    }
+
+    /// Gives the memory back of many that were there, and of all slots when nobody has one. Not while a message is being
+    /// given to those who are to have it.
+    pub(super) fn give_back(&mut self) {
+        give_back(&mut self.slots);
+        if self.free.len() == self.subscribers.len() {
+            self.matching.clear();
+            self.free = Vec::new();
+            self.subscribers = Vec::new();
+        }
     }
 
     /// Returns the slot of whoever has subscribed to most.

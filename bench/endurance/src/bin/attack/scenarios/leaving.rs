@@ -60,8 +60,8 @@ fn come_and_go(
         settled?;
     }
     if (kind, does) == ("XPUB", Does::Sends) {
-        // It waits a thousand sends for an application that may yet receive.
-        sleep(Duration::from_millis(1500));
+        // It waits a thousand sends for an application that may yet receive, and a pause of a millisecond may last two.
+        sleep(Duration::from_millis(3000));
     }
     victim.grown()
 }
