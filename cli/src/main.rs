@@ -83,7 +83,10 @@ fn after_help() -> String {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) => return show(&shown),
+    };
     logs::begin(cli.verbose);
     let ended = match cli.command {
         Command::Socket(command) => socket::run(command.socket_type, command.args),
@@ -103,6 +106,15 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// Shows help, the version, or what is wrong with the arguments.
+fn show(shown: &clap::Error) -> ExitCode {
+    let printed = shown.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if !shown.use_stderr() => Failure::output(&error).report(),
+        _ => u8::try_from(shown.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }
 

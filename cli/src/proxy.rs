@@ -131,8 +131,18 @@ async fn steer(interrupt: &mut Interrupt, handle: &ProxyHandle, limit: Duration)
 }
 
 impl Args {
-    /// Refuses what the kind has no use for.
+    /// Refuses what the kind has no use for, and a side that leads nowhere.
     fn check(&self) -> Result<(), Failure> {
+        let sides = [
+            ("front", &self.front, &self.connect_front),
+            ("back", &self.back, &self.connect_back),
+        ];
+        let mut sides = sides.iter();
+        if let Some((side, ..)) = sides.find(|(_, bind, dial)| bind.is_empty() && dial.is_empty()) {
+            return Err(Failure::Usage(format!(
+                "nowhere to go: give --{side} ENDPOINT or --connect-{side} ENDPOINT"
+            )));
+        }
         let is_balance = self.kind == Kind::Balance;
         let given = [
             (is_balance && self.capture.is_some(), "--capture"),
@@ -156,12 +166,6 @@ impl Args {
         bind: &[String],
         connect: &[String],
     ) -> Result<AnySocket, Failure> {
-        if bind.is_empty() && connect.is_empty() {
-            let name = argument.trim_start_matches('-');
-            return Err(Failure::Usage(format!(
-                "nowhere to go: give {argument} ENDPOINT or --connect-{name} ENDPOINT"
-            )));
-        }
         let mut options = self.setup.options(kind)?;
         if self.kind == Kind::Balance && argument == "--back" {
             balance::prepare(&mut options)?;

@@ -41,8 +41,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "GROUP")]
     join: Vec<String>,
     /// Answer each request with this (REP only)
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    answer: String,
+    #[arg(long, value_name = "TEXT")]
+    #[arg(help = "Answer each request with this (REP only) [default: \"\"]")]
+    answer: Option<String>,
     /// End after so many messages
     #[arg(long, short = 'n')]
     count: Option<u64>,
@@ -64,7 +65,17 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if !args.rules.has(Capability::Receives) {
         return Err(Failure::Usage(format!("a {name} socket does not receive")));
     }
+    if args.answer.is_some() && !answers(args.rules) {
+        return Err(Failure::Usage(format!(
+            "a {name} socket has no use for --answer"
+        )));
+    }
     block_on(record(args))
+}
+
+/// Returns whether the next message comes only when the one before has been answered.
+fn answers(rules: &Rules) -> bool {
+    rules.has(Capability::Answers) && !rules.has(Capability::Streams)
 }
 
 async fn record(args: Args) -> Result<(), Failure> {
@@ -124,8 +135,7 @@ async fn receive(
     started: Instant,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::of("cannot receive", error);
-    // Nothing but a request that has to be answered holds up the next one.
-    let answers = args.rules.has(Capability::Answers) && !args.rules.has(Capability::Streams);
+    let answer = answers(args.rules).then(|| args.answer.as_deref().unwrap_or_default());
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut messages: Vec<Message> = Vec::new();
     while left > 0 {
@@ -137,8 +147,8 @@ async fn receive(
             writer.put(time, message.iter(), None)?;
         }
         writer.flush()?;
-        if answers {
-            let sent = socket.send(args.answer.as_str()).await;
+        if let Some(answer) = answer {
+            let sent = socket.send(answer).await;
             sent.map_err(|error| Failure::of("cannot answer", &error))?;
         }
     }

@@ -10,16 +10,13 @@ use tokio::time::{Instant, interval, sleep_until};
 use crate::block_on;
 use crate::command::{context, socket_type};
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, LINGER};
 use crate::recording::{End, Reader, Record, Side};
 use crate::say;
 use crate::socket_args::SocketArgs;
 
 /// How often it is asked whether subscribers are there.
 const ASKED: Duration = Duration::from_millis(5);
-
-/// How long a replay that was interrupted tries to get rid of what it has sent.
-const LAST: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "Examples:
   pzmq replay pub prices.rec -b tcp://127.0.0.1:5556               as it was
@@ -83,23 +80,25 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             signal = interrupt.next() => Err(signal),
         };
         // What was sent leaves within the socket's linger, also if the rest of the file cannot be read.
-        if let Err(Failure::Interrupted(_)) = ended {
-            socket.set_linger(Some(LAST));
-        }
-        let closed = tokio::select! {
-            report = socket.close() => Ok(report.unsent),
-            signal = interrupt.next() => Err(signal),
-        };
+        let is_interrupted = matches!(ended, Err(Failure::Interrupted(_)));
+        let limit = is_interrupted.then_some(LINGER);
+        let heard: Option<&dyn Fn()> = if is_interrupted { None } else { Some(&|| {}) };
+        let closed = interrupt.close(socket, limit, &context, heard).await;
         say(format_args!("{sent} messages sent"));
         if let Ok(End::Cut(bytes)) = ended {
             say(format_args!(
                 "the recording ends within a message, of which it has {bytes} bytes"
             ));
         }
-        match closed {
-            Ok(0) => ended.map(drop),
-            Ok(unsent) => Err(Failure::Failed(format!("{unsent} of them did not leave"))),
-            Err(signal) => Err(signal),
+        let (report, signal) = closed?;
+        let left = Failure::Failed(format!("{} of them did not leave", report.unsent));
+        match ended.and(signal.map_or(Ok(()), Err)) {
+            ended if report.unsent == 0 => ended,
+            Err(signal @ Failure::Interrupted(_)) => {
+                say(left);
+                Err(signal)
+            }
+            _ => Err(left),
         }
     })
 }

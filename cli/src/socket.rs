@@ -6,35 +6,26 @@ mod counted;
 mod flow;
 mod reply;
 mod talk;
+mod trouble;
 
-use std::collections::HashSet;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use purezmq::options::{OptionId, Value};
-use purezmq::{
-    AnySocket, Capability, CloseReport, Context, DisconnectReason, Endpoint, Monitor,
-    MonitorEventKind, OptionError, Rules, SocketType,
-};
+use purezmq::{AnySocket, Capability, Context, Endpoint, OptionError, Rules, SocketType};
 
 pub(crate) use self::command::Command;
 use self::reply::Replies;
 use self::talk::Talk;
+use self::trouble::Trouble;
 use crate::failure::Failure;
 use crate::format::{Form, Format};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, LINGER};
 use crate::pace::Pace;
 use crate::say;
 use crate::sink::Sink;
 use crate::socket_args::SocketArgs;
 use crate::source::Source;
 use crate::values::{Text, duration, escaped, size};
-
-/// How long what was sent may still leave after Ctrl-C.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How many reasons are told at most: a peer that makes up ever new ones does not fill a terminal.
-const MANY_REASONS: usize = 16;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -79,8 +70,9 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Before sending, wait for so many subscribers; 0 sends at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    wait: usize,
+    #[arg(long, value_name = "NUMBER")]
+    #[arg(help = "Before sending, wait for so many subscribers; 0 sends at once [default: 1]")]
+    wait: Option<usize>,
     /// Send each message back to where it came from
     #[arg(long, conflicts_with = "exec")]
     echo: bool,
@@ -106,12 +98,15 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         }
         args.subscribe(&mut socket, rules)?;
         let mut talk = args.talk(rules);
-        let refusals = tell_refusals(socket.monitor(), args.socket.connects());
+        let trouble = Trouble::default();
+        let trouble_comes = trouble.comes(socket.monitor(), args.socket.connects());
+        tokio::pin!(trouble_comes);
         let (socket, ended) = tokio::select! {
             ended = talk.run(socket, &mut interrupt) => ended,
-            never = refusals => match never {},
+            never = &mut trouble_comes => match never {},
         };
-        if let Err(Failure::Interrupted(_)) = ended {
+        let is_interrupted = matches!(ended, Err(Failure::Interrupted(_)));
+        if is_interrupted {
             say(talk.tally());
         }
         // Somebody may have stopped to read what is written: the second signal ends that, too.
@@ -123,55 +118,30 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
             (Ok(()), limit) => limit,
             (Err(_), limit) => Some(limit.map_or(LINGER, |limit| limit.min(LINGER))),
         };
-        let closed = tokio::select! {
-            report = close(socket, limit) => left(report, &args, limit),
-            signal = interrupt.next() => Err(signal),
+        let tell = || say(talk.tally());
+        let heard: Option<&dyn Fn()> = if is_interrupted { None } else { Some(&tell) };
+        let (report, signal) = tokio::select! {
+            closed = interrupt.close(socket, limit, &context, heard) => closed?,
+            never = &mut trouble_comes => match never {},
         };
-        ended.and(written).and(closed)
-    })
-}
-
-/// Says why handshakes fail: whoever waits for a peer that does not let it in should know. Each reason once. That somebody came
-/// and went before a handshake is told of those only that we came to.
-async fn tell_refusals(mut monitor: Monitor, ours: Vec<Endpoint>) -> Infallible {
-    let mut told = HashSet::new();
-    while let Some(event) = monitor.recv().await {
-        if let MonitorEventKind::HandshakeFailed(reason) = &event.kind {
-            let Some(place) = &event.endpoint else {
-                continue;
-            };
-            let has_left = matches!(reason, DisconnectReason::Peer | DisconnectReason::Io(_));
-            if has_left && !ours.contains(place) {
-                continue;
-            }
-            let line = format!("{place}: the handshake failed: {reason}");
-            if told.len() < MANY_REASONS && told.insert(line.clone()) {
-                say(line);
-            }
+        if report.unread > 0 && args.count.is_some_and(|count| count > 0) {
+            counted::tell(report.unread);
         }
-    }
-    std::future::pending().await
-}
-
-async fn close(socket: AnySocket, limit: Option<Duration>) -> CloseReport {
-    match limit {
-        Some(limit) => socket.close_within(limit).await,
-        None => socket.close().await,
-    }
-}
-
-/// Says what was left when the socket was closed.
-fn left(report: CloseReport, args: &Args, limit: Option<Duration>) -> Result<(), Failure> {
-    if report.unread > 0 && args.count.is_some_and(|count| count > 0) {
-        counted::tell(report.unread);
-    }
-    if report.unsent == 0 {
-        return Ok(());
-    }
-    let what = format!("messages left unsent: {}", report.unsent);
-    Err(match limit {
-        Some(_) => Failure::TimedOut(what),
-        None => Failure::Failed(what),
+        let unsent = format!("messages left unsent: {}", report.unsent);
+        let ended = match ended.and(written).and(signal.map_or(Ok(()), Err)) {
+            Ok(()) if report.unsent == 0 => Ok(()),
+            Ok(()) if limit.is_some() => Err(Failure::TimedOut(unsent)),
+            Ok(()) => Err(Failure::Failed(unsent)),
+            Err(signal @ Failure::Interrupted(_)) if report.unsent > 0 => {
+                say(unsent);
+                Err(signal)
+            }
+            other => other,
+        };
+        if let Err(Failure::TimedOut(_) | Failure::Failed(_)) = ended {
+            trouble.tell_unreached();
+        }
+        ended
     })
 }
 
@@ -188,6 +158,7 @@ impl Args {
                 "--subscribe",
             ),
             (!self.join.is_empty() && !joins(rules), "--join"),
+            (self.wait.is_some() && !rules.publishes, "--wait"),
             (self.echo && !answers(rules), "--echo"),
             (self.exec.is_some() && !answers(rules), "--exec"),
         ];
@@ -267,10 +238,9 @@ impl Args {
             pace: Pace::new(interval),
             count: self.count,
             timeout: self.timeout,
-            wait: if self.has_subscribers(rules) {
-                self.wait
-            } else {
-                0
+            wait: match self.has_subscribers(rules) {
+                true => self.wait.unwrap_or(1),
+                false => 0,
             },
             tally: talk::Tally::new(),
         }

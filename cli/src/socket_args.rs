@@ -111,6 +111,9 @@ pub(crate) async fn attach(
         let bound = socket.bind(endpoint.as_str()).await;
         let bound = bound.map_err(|error| match error {
             BindError::Endpoint(error) => Failure::Usage(error.to_string()),
+            BindError::NoTls { endpoint } => Failure::Usage(format!(
+                "{endpoint} proves who it is: give --tls-cert FILE and --tls-key FILE"
+            )),
             error => Failure::Failed(error.to_string()),
         })?;
         if bound.to_string() != *endpoint {
@@ -121,6 +124,10 @@ pub(crate) async fn attach(
         let connected = socket.connect(endpoint.as_str());
         connected.map_err(|error| match error {
             ConnectError::Endpoint(error) => Failure::Usage(error.to_string()),
+            ConnectError::NoTls { endpoint } => Failure::Usage(format!(
+                "{endpoint} has to prove who it is: give --tls-ca FILE, and --set tls_server_name=NAME if its address is \
+                 no name of a certificate"
+            )),
             error => Failure::Failed(error.to_string()),
         })?;
     }
@@ -152,7 +159,7 @@ impl SetupArgs {
                 .ok_or_else(|| usage("an option has the form NAME=VALUE".to_owned()))?;
             let id = OptionId::by_name(name)
                 .or_else(|| OptionId::by_zmq_name(name))
-                .or_else(|| OptionId::by_zmq_name(&format!("ZMQ_{name}")))
+                .or_else(|| OptionId::by_zmq_name(&format!("ZMQ_{}", name.to_uppercase())))
                 .ok_or_else(|| usage("there is no such option".to_owned()))?;
             let value = id.parse(value).map_err(|error| usage(error.to_string()))?;
             options

@@ -414,6 +414,10 @@ async fn what_cannot_be_is_refused() {
         ),
         (["record", "pull", file, "-b", "nowhere"], "nowhere"),
         (
+            ["record", "router", file, "--answer=x", "-binproc://here"],
+            "a ROUTER socket has no use for --answer",
+        ),
+        (
             ["record", "pullover", file, "-b", to],
             "no such socket type",
         ),

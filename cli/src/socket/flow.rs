@@ -133,7 +133,9 @@ fn send_at_hand(
         let mut message = message?;
         let size = message.byte_len();
         match socket.send_now(&mut message) {
-            Poll::Ready(sent) => sent.map_err(|error| not_sent(error, tally))?,
+            Poll::Ready(sent) => {
+                sent.map_err(|error| not_sent(error, socket.socket_type(), tally))?;
+            }
             Poll::Pending => return Ok(Some(message)),
         }
         add(&tally.sent, size);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use purezmq::{AnySocket, Capability, Message, RecvError, Rules, SendError};
+use purezmq::{AnySocket, Capability, Message, RecvError, Rules, SendError, SocketType};
 
 use super::flow::{Wait, receive_all, send_all};
 use super::reply::Replies;
@@ -231,7 +231,7 @@ async fn reply_all(
                 // Whoever asked has gone.
                 Err(SendError::Unroutable { .. }) => {}
                 Ok(()) => add(&tally.sent, 0),
-                Err(error) => return Err(not_sent(error, tally)),
+                Err(error) => return Err(not_sent(error, sender.socket_type(), tally)),
             },
             request = receive(receiver, timeout, tally), if takes_more => {
                 asked += 1;
@@ -249,7 +249,7 @@ pub(super) async fn send(
 ) -> Result<(), Failure> {
     let size = message.byte_len();
     let sent = socket.send(message).await;
-    sent.map_err(|error| not_sent(error, tally))?;
+    sent.map_err(|error| not_sent(error, socket.socket_type(), tally))?;
     add(&tally.sent, size);
     Ok(())
 }
@@ -265,8 +265,14 @@ async fn receive(
     Ok(message)
 }
 
-pub(super) fn not_sent(error: SendError, tally: &Tally) -> Failure {
-    let what = format!("message {}: {error}", tally.sent.get().0 + 1);
+pub(super) fn not_sent(error: SendError, kind: SocketType, tally: &Tally) -> Failure {
+    let why = match (&error, first_frame(kind)) {
+        (SendError::NoFrames(_), Some(first)) => format!(
+            "a {kind} sends {first} and a message, as two frames: --delimiter divides a line"
+        ),
+        _ => error.to_string(),
+    };
+    let what = format!("message {}: {why}", tally.sent.get().0 + 1);
     match error {
         SendError::Timeout(_) => Failure::TimedOut(what),
         SendError::NoFrames(_)
@@ -274,6 +280,16 @@ pub(super) fn not_sent(error: SendError, tally: &Tally) -> Failure {
         | SendError::Group { .. }
         | SendError::Datagram { .. } => Failure::Input(what),
         _ => Failure::Failed(what),
+    }
+}
+
+/// Says what goes in front of each message of a type, and is none of it.
+fn first_frame(kind: SocketType) -> Option<&'static str> {
+    match kind {
+        SocketType::Radio => Some("a group"),
+        SocketType::Dgram => Some("an address"),
+        SocketType::Server | SocketType::Peer => Some("a peer's routing id"),
+        _ => None,
     }
 }
 

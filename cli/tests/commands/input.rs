@@ -66,6 +66,16 @@ fn a_message_that_the_type_does_not_send_is_bad_input() {
         4,
         "one frame only",
     );
+    for (kind, first) in [
+        ("server", "a SERVER sends a peer's routing id and a message"),
+        ("peer", "a PEER sends a peer's routing id and a message"),
+    ] {
+        refused(&[kind, "-b", at, "alone"], b"", 4, first);
+    }
+    let group = ["radio", "-b", at, "--wait", "0", "alone"];
+    refused(&group, b"", 4, "a RADIO sends a group and a message");
+    let datagram = ["dgram", "-b", "udp://127.0.0.1:*", "alone"];
+    refused(&datagram, b"", 4, "a DGRAM sends an address and a message");
 }
 
 #[test]
@@ -84,6 +94,7 @@ fn arguments_that_make_no_sense_are_refused() {
             "no use for --subscribe",
         ),
         (&["push", "-b", at, "--echo"], "no use for --echo"),
+        (&["push", "-b", at, "--wait", "2"], "no use for --wait"),
         (&["sub", "-c", at, "--join", "x"], "no use for --join"),
         (
             &["push", "-b", at, "-s", "nothing=1", "x"],
@@ -96,6 +107,8 @@ fn arguments_that_make_no_sense_are_refused() {
             "no such option",
         ),
         (&["push", "-b", at, "--plain", "joe", "x"], "USER:PASSWORD"),
+        (&["push", "-c", "tls+tcp://127.0.0.1:1", "x"], "--tls-ca"),
+        (&["push", "-b", "tls+tcp://127.0.0.1:*", "x"], "--tls-cert"),
     ] {
         refused(arguments, b"", 2, why);
     }
@@ -134,8 +147,28 @@ fn every_option_of_a_socket_can_be_set() {
         set += 1;
     }
     assert!(set > 20, "{set}");
+    arguments.extend(["--set".to_owned(), "rcvhwm=7".to_owned()]);
     let ended = pzmq(arguments).assert().code(3);
     assert!(said(&ended).contains("no message came"), "{}", said(&ended));
+}
+
+/// Help and version are what was asked for, and it is an error if they are lost.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_told() {
+    for arguments in [&["--help"][..], &["push", "--help"], &["--version"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pzmq"))
+            .args(arguments)
+            .stdout(full.expect("a full disk"))
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+    }
+    pzmq(["--version"]).assert().success();
+    pzmq(Vec::<&str>::new()).assert().code(2);
 }
 
 /// A full disk behind standard output.

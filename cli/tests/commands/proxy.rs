@@ -117,7 +117,9 @@ fn a_proxy_needs_both_sides() {
     let refused = pzmq(["proxy", "queue", "--front", "ipc://*"])
         .assert()
         .code(2);
-    assert!(crate::running::said(&refused).contains("--connect-back"));
+    let said = crate::running::said(&refused);
+    assert!(said.contains("--connect-back"), "{said}");
+    assert_eq!(said.lines().count(), 1, "nothing is bound before: {said}");
 }
 
 /// Each worker is a DEALER, which says that it is ready by the option `probe_router`.

@@ -242,7 +242,14 @@ fn time_outs_have_a_code_of_their_own() {
     let unsent = pzmq(["push", "-c", &at, "-t", "50ms", "hello"])
         .assert()
         .code(3);
-    assert_eq!(said(&unsent), "pzmq: messages left unsent: 1\n");
+    let missing = "was never reached: ";
+    let both = said(&unsent);
+    let lines: Vec<_> = both.lines().collect();
+    assert!(
+        lines[0].starts_with(&format!("pzmq: {at} {missing}")),
+        "{both}"
+    );
+    assert_eq!(lines[1..], ["pzmq: messages left unsent: 1"]);
     let unheard = pzmq(["pub", "-b", &at, "-t", "50ms", "hello"])
         .assert()
         .code(3);
@@ -250,6 +257,29 @@ fn time_outs_have_a_code_of_their_own() {
     pzmq(["pub", "-b", &at, "--wait", "0", "hello"])
         .assert()
         .success();
+}
+
+/// Who waits for a peer that is not there is told why it cannot be reached, and not of one that was there.
+#[test]
+fn what_was_never_reached_is_told_at_a_time_out() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("tcp://{}", closed.local_addr().expect("an address"));
+    drop(closed);
+    let (_folder, at) = place();
+    let pull = Running::start(["pull", "-b", &at, "-n", "1"]);
+    let both = ["-c", &at, "-c", &nobody];
+    let ended = pzmq([&["push", "-n", "3", "-t", "300ms"][..], &both, &["hello"]].concat())
+        .assert()
+        .code(3);
+    let told = said(&ended);
+    assert!(
+        told.contains(&format!("{nobody} was never reached: ")),
+        "{told}"
+    );
+    assert!(!told.contains(&format!("{at} was never")), "{told}");
+    assert_eq!(pull.writes(), "hello");
+    let sub = pzmq(["sub", "-c", &nobody, "-t", "300ms"]).assert().code(3);
+    assert!(said(&sub).contains("was never reached: "), "{}", said(&sub));
 }
 
 /// Silence ends who has no count, and that is no failure once something has come.
@@ -303,6 +333,20 @@ fn ctrl_c_ends_with_a_summary_and_sigterm_does() {
         assert_eq!(status.code(), Some(code));
         assert!(said.contains("received 1 (5 bytes)"), "{said}");
     }
+}
+
+/// Also when all is sent and it only waits for that to leave. Somebody is there, and does not say a word.
+#[test]
+fn ctrl_c_tells_what_has_not_left() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = format!("tcp://{}", silent.local_addr().expect("an address"));
+    let push = Running::start(["push", "-c", &at, "hello"]);
+    let _connection = silent.accept().expect("it comes");
+    push.signal(Signal::INT);
+    let (status, _, said) = push.ends();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("sent 1 messages (5 bytes)"), "{said}");
+    assert!(said.contains("messages left unsent: 1"), "{said}");
 }
 
 #[test]
