@@ -1,5 +1,7 @@
-//! What a question is answered with. However many ask, and however often: the sockets are looked at ten times a second at
-//! most, and what was written of that is given to all who ask meanwhile.
+//! What a question is answered with. Looked at is what is asked for: a thousand peers of which nobody asks are counted, and
+//! not told. However many ask, and however often: what was found is given to all who ask for it, or for a part of it, within
+//! a tenth of a second; and whoever asks for something else meanwhile has everything looked at, for all of that time. So that
+//! is done ten times a second at most.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,20 +11,12 @@ use tokio::time::Instant;
 use zmtp::Message;
 
 use super::{Process, SCHEMA, Snapshot};
-use crate::context::Context;
+use crate::context::{Context, Look};
 use crate::stats::{MemberStats, SocketStats};
 use crate::sync::Mutex;
 
 /// How old an answer is at least before it is made anew.
 pub(super) const LEAST_AGE: Duration = Duration::from_millis(100);
-
-/// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
-    Snapshot,
-    Sockets,
-    Socket(u64),
-}
 
 pub(super) struct Answers {
     context: Context,
@@ -34,9 +28,11 @@ pub(super) struct Answers {
 
 /// The sockets at one moment.
 struct Found {
+    /// What was looked at.
+    what: Look,
     snapshot: Snapshot,
     /// What was written of it.
-    written: Vec<(Question, Bytes)>,
+    written: Vec<(Look, Bytes)>,
 }
 
 /// Answers about single sockets that are kept: who asks about more of them in a tenth of a second has them written again.
@@ -81,15 +77,22 @@ impl Answers {
 
     /// Returns all there is.
     pub(super) fn snapshot(&self) -> Bytes {
-        self.about(Question::Snapshot)
+        self.about(Look::All)
     }
 
-    fn about(&self, question: Question) -> Bytes {
+    fn about(&self, question: Look) -> Bytes {
         let mut found = self.found.lock();
         let now = Instant::now();
+        let is_new = |when: &Instant| now.duration_since(*when) < LEAST_AGE;
         let found = match &mut *found {
-            Some((when, found)) if now.duration_since(*when) < LEAST_AGE => found,
-            old => &mut old.insert((now, self.look())).1,
+            Some((when, found)) if is_new(when) && found.answers(question) => found,
+            old => {
+                let what = match old {
+                    Some((when, _)) if is_new(when) => Look::All,
+                    _ => question,
+                };
+                &mut old.insert((now, self.look(what))).1
+            }
         };
         let mut written = found.written.iter();
         if let Some((_, answer)) = written.find(|(one, _)| *one == question) {
@@ -103,7 +106,7 @@ impl Answers {
         answer
     }
 
-    fn look(&self) -> Found {
+    fn look(&self, what: Look) -> Found {
         let micros = self.began.elapsed().as_micros();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_millis = since_1970.unwrap_or_default().as_millis();
@@ -112,9 +115,10 @@ impl Answers {
             process: self.process.clone(),
             micros: u64::try_from(micros).unwrap_or(u64::MAX),
             unix_millis: u64::try_from(unix_millis).unwrap_or(u64::MAX),
-            sockets: self.context.stats(),
+            sockets: self.context.look(what),
         };
         Found {
+            what,
             snapshot,
             written: Vec::new(),
         }
@@ -123,22 +127,30 @@ impl Answers {
 
 impl Found {
     /// Returns whether there is what is asked about.
-    fn has(&self, question: Question) -> bool {
+    fn has(&self, question: Look) -> bool {
         match question {
-            Question::Snapshot | Question::Sockets => true,
-            Question::Socket(number) => {
+            Look::All | Look::WithoutPeers => true,
+            Look::One(number) => {
                 let mut sockets = self.snapshot.sockets.iter();
                 sockets.any(|socket| socket.number == number)
             }
         }
     }
 
-    fn write(&self, question: Question) -> Bytes {
+    /// Returns whether what was looked at is what is asked for, or has it.
+    fn answers(&self, question: Look) -> bool {
+        self.what == Look::All || self.what == question
+    }
+
+    fn write(&self, question: Look) -> Bytes {
         let all = &self.snapshot;
+        if question == self.what {
+            return json(all);
+        }
         let sockets = match question {
-            Question::Snapshot => return json(all),
-            Question::Sockets => all.sockets.iter().map(without_peers).collect(),
-            Question::Socket(number) => {
+            Look::All => return json(all),
+            Look::WithoutPeers => all.sockets.iter().map(without_peers).collect(),
+            Look::One(number) => {
                 let its = all.sockets.iter().filter(|one| one.number == number);
                 its.cloned().collect()
             }
@@ -165,16 +177,16 @@ fn without_peers(socket: &MemberStats) -> MemberStats {
 }
 
 /// Returns what is asked. `None`: nothing that is known here.
-fn read(question: &Message) -> Option<Question> {
+fn read(question: &Message) -> Option<Look> {
     if question.len() > 1 {
         return None;
     }
     match question.iter().next() {
-        Some(b"" | b"snapshot") => Some(Question::Snapshot),
-        Some(b"sockets") => Some(Question::Sockets),
+        Some(b"" | b"snapshot") => Some(Look::All),
+        Some(b"sockets") => Some(Look::WithoutPeers),
         Some(other) => {
             let number = str::from_utf8(other).ok()?.strip_prefix("socket ")?;
-            number.parse().ok().map(Question::Socket)
+            number.parse().ok().map(Look::One)
         }
         None => None,
     }
@@ -188,7 +200,42 @@ fn json(value: &impl Serialize) -> Bytes {
 #[cfg(all(test, not(purezmq_loom)))]
 mod tests {
     use super::*;
-    use crate::sockets::all::PullSocket;
+    use crate::sockets::all::{PullSocket, PushSocket};
+
+    /// What a question has had looked at, and of how many peers it tells.
+    fn looked(answers: &Answers, question: &str) -> (Look, usize, usize) {
+        let answer = answers.to(&Message::from(question));
+        let answer: Snapshot = serde_json::from_slice(&answer).unwrap();
+        let told = answer.sockets.iter().map(|one| one.stats.peers.len());
+        let found = answers.found.lock();
+        let (_, found) = found.as_ref().unwrap();
+        let seen = found.snapshot.sockets.iter();
+        let seen = seen.map(|one| one.stats.peers.len()).sum();
+        assert!(answer.sockets.iter().all(|one| one.peers == 2));
+        (found.what, seen, told.sum())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peers_of_whom_nobody_asks_are_only_counted() {
+        let context = Context::new();
+        let mut pull = PullSocket::builder().context(&context).build().unwrap();
+        pull.bind("inproc://here").await.unwrap();
+        let mut push = PushSocket::builder().context(&context).build().unwrap();
+        push.connect("inproc://here").unwrap();
+        push.connect("inproc://here").unwrap();
+        let number = context.stats()[0].number;
+        let answers = Answers::of(&context);
+        assert_eq!(looked(&answers, "sockets"), (Look::WithoutPeers, 0, 0));
+        // Who asks for more within a tenth of a second has all looked at, once.
+        let one = format!("socket {number}");
+        assert_eq!(looked(&answers, &one), (Look::All, 4, 2));
+        assert_eq!(looked(&answers, "sockets"), (Look::All, 4, 0));
+        assert_eq!(looked(&answers, "snapshot"), (Look::All, 4, 4));
+        tokio::time::advance(LEAST_AGE).await;
+        assert_eq!(looked(&answers, &one), (Look::One(number), 2, 2));
+        tokio::time::advance(LEAST_AGE).await;
+        assert_eq!(looked(&answers, "snapshot"), (Look::All, 4, 4));
+    }
 
     /// Otherwise whoever asks about sockets that are not there has all others written anew for each question.
     #[tokio::test]

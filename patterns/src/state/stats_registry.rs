@@ -315,6 +315,24 @@ impl StatsRegistry {
 
     /// Returns all counters.
     pub(crate) fn snapshot(&self) -> SocketStats {
+        let mut peers = Vec::new();
+        let mut stats = self.totals(|entry, mut peer| {
+            entry.describe(&mut peer);
+            peers.push(peer);
+        });
+        stats.peers = peers;
+        stats
+    }
+
+    /// Returns all counters but those of each peer, and how many peers there are: nothing is allocated for each of them.
+    pub(crate) fn counted(&self) -> (SocketStats, usize) {
+        let mut peers = 0;
+        let stats = self.totals(|_, _| peers += 1);
+        (stats, peers)
+    }
+
+    /// Returns all counters but those of each peer. What the peers have counted that are there now is shown to `peer`.
+    fn totals(&self, mut peer: impl FnMut(&Entry, PeerStats)) -> SocketStats {
         let entries = self.entries.lock();
         let Gone {
             sent,
@@ -328,14 +346,14 @@ impl StatsRegistry {
             ..SocketStats::default()
         };
         for (id, entry) in &entries.pipes {
-            let peer = entry.stats(*id);
-            stats.sent += peer.sent;
-            stats.received += peer.received;
-            stats.queued_to_send += peer.queued_to_send;
-            stats.queued_to_receive += peer.queued_to_receive;
-            stats.dropped += peer.dropped;
+            let counted = entry.counted(*id);
+            stats.sent += counted.sent;
+            stats.received += counted.received;
+            stats.queued_to_send += counted.queued_to_send;
+            stats.queued_to_receive += counted.queued_to_receive;
+            stats.dropped += counted.dropped;
             if entry.outgoing.is_read() {
-                stats.peers.push(peer);
+                peer(entry, counted);
             }
         }
         drop(entries);
@@ -377,7 +395,8 @@ impl Entry {
     }
 
     fn left(&self, id: PipeId) -> LeftInPipe {
-        let stats = self.stats(id);
+        let mut stats = self.counted(id);
+        self.describe(&mut stats);
         let count = |messages: u64| usize::try_from(messages).unwrap_or(usize::MAX);
         LeftInPipe {
             endpoint: stats.endpoint,
@@ -396,30 +415,39 @@ impl Entry {
         }
     }
 
-    fn stats(&self, id: PipeId) -> PeerStats {
+    /// Returns what was counted of the peer, and nothing of who it is.
+    fn counted(&self, id: PipeId) -> PeerStats {
         let (sent, received) = (self.outgoing.sent(id), self.incoming.received(id));
         let mut dropped = sent.dropped;
         dropped += received.dropped;
-        let record = &self.record;
-        let peer = record.peer.as_ref();
-        let name = self.incoming.writer().filter(|name| !name.is_empty());
         PeerStats {
             number: id.number(),
-            socket_type: peer.and_then(|peer| peer.socket_type),
-            endpoint: record.endpoint.clone(),
-            address: peer
-                .filter(|_| record.is_connected)
-                .map(|peer| peer.address.clone()),
-            routing_id: name.or_else(|| peer?.routing_id.clone()),
-            user_id: peer.and_then(|peer| peer.user_id.clone()),
-            properties: peer.map(|peer| peer.properties.clone()).unwrap_or_default(),
             sent: sent.traffic,
             received: received.traffic,
             queued_to_send: sent.queued,
             queued_to_receive: received.queued,
             dropped,
-            reconnects: record.reconnects,
-            handshake_failures: record.handshake_failures,
+            reconnects: self.record.reconnects,
+            handshake_failures: self.record.handshake_failures,
+            ..PeerStats::default()
         }
+    }
+
+    /// Says who it is.
+    fn describe(&self, stats: &mut PeerStats) {
+        let record = &self.record;
+        stats.endpoint.clone_from(&record.endpoint);
+        let name = self.incoming.writer().filter(|name| !name.is_empty());
+        stats.routing_id = name;
+        let Some(peer) = &record.peer else {
+            return;
+        };
+        stats.socket_type = peer.socket_type;
+        stats.address = record.is_connected.then(|| peer.address.clone());
+        if stats.routing_id.is_none() {
+            stats.routing_id.clone_from(&peer.routing_id);
+        }
+        stats.user_id.clone_from(&peer.user_id);
+        stats.properties = peer.properties.clone();
     }
 }
