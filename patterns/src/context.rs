@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, timeout};
 
-pub(crate) use self::members::{Attached, Look, Member, Members};
+#[cfg(feature = "expose")]
+pub(crate) use self::members::Look;
+pub(crate) use self::members::{Attached, Member, Members};
 use crate::error::{CloseReport, ContextReport};
 use crate::inproc;
 use crate::io_threads::{self, Begin, IoThreads, OfProcess};
