@@ -91,6 +91,18 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    /// Settling a message moves it, and copies or changes none of its payload.
+    #[test]
+    fn a_message_that_settles_stays_what_it_is(message in message()) {
+        let copy = message.clone();
+        let shared = copy.frame(0).filter(|frame| !frame.is_inline()).map(|frame| frame.as_ptr());
+        let settled = copy.settled();
+        prop_assert_eq!(&settled, &message);
+        if let Some(before) = shared {
+            prop_assert_eq!(settled.payload().as_ptr(), before);
+        }
+    }
+
     #[test]
     fn a_batch_is_a_queue_of_messages(steps in vec(step(), 0..60)) {
         let mut batch = Batch::new();

@@ -248,7 +248,7 @@ impl<'a, P: Pattern, H: Access<P>> Sending<'a, P, H> {
     #[inline(always)]
     pub(crate) fn new(handle: &'a mut H, item: P::Sent) -> Self {
         Sending {
-            item,
+            item: item.settled(),
             handle,
             timeout: CallTimeout::Fresh,
         }

@@ -145,6 +145,11 @@ pub trait Outgoing: Default + Unpin + Send + From<Message> + Into<Message> {
     fn is_empty(&self) -> bool;
     /// Returns the message, and the peer that it is for if one is named.
     fn into_parts(self) -> (Option<RoutingId>, Message);
+    /// Moves it to where it waits to be sent.
+    #[inline(always)]
+    fn settled(self) -> Self {
+        self
+    }
 }
 
 /// What can be sent: all that can be made into what the socket sends, by [`Into`]. Implement [`From`] for types of your
@@ -204,6 +209,11 @@ impl Outgoing for Message {
     #[inline(always)]
     fn is_empty(&self) -> bool {
         Message::is_empty(self)
+    }
+
+    #[inline(always)]
+    fn settled(self) -> Self {
+        Message::settled(self)
     }
 
     fn into_parts(self) -> (Option<RoutingId>, Message) {
