@@ -1,50 +1,74 @@
-//! What looking costs who is looked at: the two programs behind `scripts/watching`.
+//! What looking costs who is looked at: the three programs behind `scripts/watching`.
 //!
 //! ```text
-//! watched receive PEERS SECONDS [EXPOSE]   receives from so many peers; prints its endpoint, then what it has received and
-//!                                          the seconds of processor time of the thread that exposes it
-//! watched send PEERS RATE ENDPOINT         so many sockets, each sends so many messages a second, until it is ended
+//! watched receive PEERS SECONDS EXPOSE   receives from so many peers; prints its endpoint, then what it has received and the
+//!                                        seconds of processor time of the thread that exposes it
+//! watched send PEERS RATE ENDPOINT       so many sockets, each sends so many messages a second, until it is ended
+//! watched rest PEERS EXPOSE              has so many peers that are silent, until it is ended: somebody else to look at
 //! ```
+//!
+//! In both that are exposed, socket 1 is the one with the peers.
 
 use std::error::Error;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use purezmq::{Context, PullSocket, PushSocket};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
-fn main() -> Result<(), Box<dyn Error>> {
+type Ended<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Ended<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["receive", peers, seconds] => receive(peers.parse()?, seconds.parse()?, None),
         ["receive", peers, seconds, expose] => {
-            receive(peers.parse()?, seconds.parse()?, Some(expose.to_owned()))
+            receive(peers.parse()?, seconds.parse()?, expose.to_owned())
         }
         ["send", peers, rate, endpoint] => send(peers.parse()?, rate.parse()?, endpoint),
+        ["rest", peers, expose] => rest(peers.parse()?, expose.to_owned()),
         _ => Err("see the head of this file".into()),
     }
 }
 
-/// Receives on one thread; a second one exposes it, so that what that costs can be told apart.
-fn receive(peers: usize, seconds: u64, expose: Option<String>) -> Result<(), Box<dyn Error>> {
-    let context = Context::new();
-    let exposing = expose.map(|endpoint| {
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// A thread that answers who asks, and says at its end what that has cost.
+struct Exposing {
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<f64>,
+}
+
+impl Exposing {
+    fn begin(context: &Context, endpoint: String) -> Self {
         let context = context.clone();
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
+            runtime().unwrap().block_on(async {
                 let exposed = context.expose(endpoint).await.unwrap();
                 let _ = ended.await;
                 exposed.close().await;
             });
             processor_time()
         });
-        (end, thread)
-    });
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let received = runtime.block_on(async {
+        Exposing { end, thread }
+    }
+
+    fn end(self) -> f64 {
+        let _ = self.end.send(());
+        self.thread.join().unwrap()
+    }
+}
+
+/// Receives on one thread; a second one exposes it, so that what that costs can be told apart.
+fn receive(peers: usize, seconds: u64, expose: String) -> Ended<()> {
+    let context = Context::new();
+    let (received, answering) = runtime()?.block_on(async {
         let mut pull = PullSocket::builder().context(&context).build()?;
+        let exposing = Exposing::begin(&context, expose);
         let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
         println!("{endpoint}");
         while pull.stats().peers.len() < peers {
@@ -60,13 +84,10 @@ fn receive(peers: usize, seconds: u64, expose: Option<String>) -> Result<(), Box
                 pull.recv().await?;
             }
         }
-        Ok::<_, Box<dyn Error>>(pull.stats().received.messages - before)
+        let received = pull.stats().received.messages - before;
+        Ok::<_, Box<dyn Error>>((received, exposing.end()))
     })?;
-    let cost = exposing.map(|(end, thread)| {
-        let _ = end.send(());
-        thread.join().unwrap()
-    });
-    println!("{received} {}", cost.unwrap_or(0.0));
+    println!("{received} {answering}");
     Ok(())
 }
 
@@ -80,15 +101,9 @@ fn processor_time() -> f64 {
     nanoseconds.unwrap_or(f64::NAN) / 1e9
 }
 
-fn send(peers: usize, rate: u32, endpoint: &str) -> Result<(), Box<dyn Error>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut sockets = Vec::new();
-        for _ in 0..peers {
-            let mut push = PushSocket::new();
-            push.connect(endpoint)?;
-            sockets.push(push);
-        }
+fn send(peers: usize, rate: u32, endpoint: &str) -> Ended<()> {
+    runtime()?.block_on(async {
+        let mut sockets = connected(&Context::new(), peers, endpoint)?;
         // Ten times a second, each sends a tenth of its messages.
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         loop {
@@ -102,5 +117,29 @@ fn send(peers: usize, rate: u32, endpoint: &str) -> Result<(), Box<dyn Error>> {
                 }
             }
         }
+    })
+}
+
+fn connected(context: &Context, peers: usize, endpoint: &str) -> Ended<Vec<PushSocket>> {
+    let sockets = (0..peers).map(|_| {
+        let mut push = PushSocket::builder().context(context).build()?;
+        push.connect(endpoint)?;
+        Ok(push)
+    });
+    sockets.collect()
+}
+
+fn rest(peers: usize, expose: String) -> Ended<()> {
+    let (context, elsewhere) = (Context::new(), Context::new());
+    runtime()?.block_on(async {
+        let mut pull = PullSocket::builder().context(&context).build()?;
+        let _exposing = Exposing::begin(&context, expose);
+        let endpoint = pull.bind("tcp://127.0.0.1:*").await?;
+        let _sockets = connected(&elsewhere, peers, &endpoint.to_string())?;
+        while pull.stats().peers.len() < peers {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        println!("all are there");
+        std::future::pending().await
     })
 }

@@ -59,7 +59,7 @@ struct Entry {
     is_waited_for: bool,
 }
 
-/// What is looked at. Peers that nobody asks for cost a fifth of what those cost that are told.
+/// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// All sockets and all their peers.
