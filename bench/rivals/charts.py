@@ -22,6 +22,7 @@ COLOURS = {
     "zmqrs": "#cc79a7",
     "rzmq": "#e6a700",
     "raw": "#b1b8c0",
+    "raw:epoll": "#c9b458",
 }
 SPARE = ["#8250df", "#4d7c0f", "#0f766e", "#9f1239"]
 
