@@ -25,6 +25,8 @@ const LONG: Duration = Duration::from_micros(200);
 const PAUSE: u32 = 1000;
 
 thread_local! {
+    /// Where it lies names the thread.
+    static HERE: Cell<bool> = const { Cell::new(false) };
     /// This is an I/O thread of a context.
     static IO_THREAD: Cell<bool> = const { Cell::new(false) };
     /// A stream of small messages has been sent on this thread since [`let_run`] was called last.
@@ -44,6 +46,18 @@ pub(crate) fn become_io_thread() {
 /// Returns whether this is an I/O thread.
 pub(crate) fn is_io_thread() -> bool {
     IO_THREAD.get()
+}
+
+/// Names this thread, for as long as it lives, by a number that is not 0.
+#[cfg(not(purezmq_loom))]
+pub(crate) fn here() -> usize {
+    HERE.with(|place| std::ptr::from_ref(place).addr())
+}
+
+/// In a model, who meets whom does not depend on it.
+#[cfg(purezmq_loom)]
+pub(crate) fn here() -> usize {
+    1
 }
 
 /// Notes that a session on this thread has sent a stream of small messages.

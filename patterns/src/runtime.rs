@@ -42,6 +42,14 @@ pub(crate) fn blocked() -> Option<Handle> {
     (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then_some(runtime)
 }
 
+/// Returns whether the task that asks shares its thread with all others of its runtime. (A model has no runtime, and says so
+/// for the sake of what happens there.)
+pub(crate) fn is_one_thread() -> bool {
+    cfg!(purezmq_loom)
+        || Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+}
+
 /// Returns what a runtime lacks of what an endpoint's tasks need: `timers`, or with `by_system` also `I/O`.
 pub(crate) fn lacks(runtime: &Handle, by_system: bool) -> Option<&'static str> {
     if std::thread::panicking() {

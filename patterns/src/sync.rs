@@ -63,6 +63,10 @@ mod modelled {
     pub(crate) struct AtomicWaker(Mutex<Option<Waker>>);
 
     impl AtomicWaker {
+        pub(crate) fn new() -> Self {
+            Self::default()
+        }
+
         pub(crate) fn register(&self, waker: &Waker) {
             *self.0.lock() = Some(waker.clone());
         }

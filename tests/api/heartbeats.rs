@@ -1,5 +1,9 @@
-//! Who is busy is alive: heartbeats under queues of large messages, slow readers and full pipes.
+//! Who is busy is alive: heartbeats under queues of large messages, slow readers and full pipes, and while a call is kept that
+//! nobody polls.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::events::{connected, ended};
@@ -245,4 +249,36 @@ async fn who_does_not_read_does_not_judge() {
         let reason = format!("{:?}", ended(&mut monitor).await);
         assert!(reason.contains("Silent"), "{reason}");
     }
+}
+
+/// A call that waits for the answer to what was just sent is woken by the stream itself. Kept and not polled, it keeps nothing
+/// from being read and answered.
+#[tokio::test]
+async fn a_call_that_is_kept_and_not_polled_keeps_no_ping_waiting() {
+    const PING: &[u8] = b"\x04\x07\x04PING\0\0";
+    const PONG: &[u8] = b"\x04\x05\x04PONG";
+    let mut dealer = DealerSocket::new();
+    let mut monitor = dealer.monitor();
+    let endpoint = dealer.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut peer = RawPeer::connect(&endpoint).await;
+    peer.shake_hands("DEALER").await;
+    connected(&mut monitor).await;
+    for turn in 0..3 {
+        dealer.send([turn]).await.unwrap();
+        assert_eq!(peer.receive(3).await, [0, 1, turn]);
+        let (answer, ()) = tokio::join!(dealer.recv(), peer.send(&[0, 1, turn]));
+        assert_eq!(answer.unwrap(), [turn]);
+    }
+    dealer.send("?").await.unwrap();
+    assert_eq!(peer.receive(3).await, b"\0\x01?");
+    let mut answer = pin!(dealer.recv());
+    let once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx)));
+    assert!(once.await.is_pending());
+    for _ in 0..3 {
+        peer.send(PING).await;
+        assert_eq!(within("a PONG", peer.receive(PONG.len())).await, PONG);
+    }
+    peer.send(&[b"\0\x01!", PING].concat()).await;
+    assert_eq!(within("a PONG", peer.receive(PONG.len())).await, PONG);
+    assert_eq!(within("the answer", answer).await.unwrap(), "!");
 }

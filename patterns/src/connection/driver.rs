@@ -6,6 +6,9 @@
 //! does not depend on when the sending task lets go of its thread. It is allowed once after each run of the
 //! task: messages that follow each other closely find it used up and become a batch for the task.
 //!
+//! The other way round, a call that waits for the answer to such a message is woken by the stream itself, and takes what has
+//! come (`alarm.rs`).
+//!
 //! With `busy_poll`, a handle that waits for a message drives both directions in a loop for a while before it
 //! parks.
 //!
@@ -16,9 +19,11 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::Turn;
+use super::alarm::{Alarm, Arrival};
 use crate::coop::{is_io_thread, note_driven};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
+use crate::runtime::is_one_thread;
 use crate::sync::Mutex;
 
 /// What moves messages between a stream and a pipe: a [`Session`](super::Session).
@@ -40,6 +45,17 @@ pub(super) trait Flow: Send + 'static {
         Some(false)
     }
 
+    /// Has this waker woken by what comes from here on, or the task's if there is none. Returns whether it makes a difference.
+    fn hear_by(&mut self, _: Option<Waker>) -> bool {
+        false
+    }
+
+    /// Does what the task would do that was woken by what has come, which is not much. `None`: there is more that the task has
+    /// to see to.
+    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+        None
+    }
+
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
 
@@ -55,6 +71,8 @@ pub(super) const TURNS: usize = 16;
 pub(super) struct Driver<F> {
     /// The task runs on an I/O thread, which does nothing else meanwhile.
     is_apart: bool,
+    /// What wakes the task, where a call of the same thread may come before it.
+    alarm: Option<Arc<Alarm>>,
     /// Nothing once it is over.
     traffic: Mutex<Option<Traffic<F>>>,
 }
@@ -62,7 +80,7 @@ pub(super) struct Driver<F> {
 struct Traffic<F> {
     session: Box<F>,
     pipe: SessionPipe,
-    /// The driver's task. All that waits for the stream wakes it, whoever drives.
+    /// Wakes the driver's task, as does all that waits for the stream, whoever drives.
     task: Waker,
 }
 
@@ -97,15 +115,30 @@ impl<F: Flow, C: FnOnce(Box<F>, SessionPipe)> Drop for Driven<F, C> {
 
 impl<F: Flow> Driver<F> {
     /// Makes the driver of a session and its pipe, which are not driven before it is run.
-    pub(super) fn begin(session: Box<F>, mut pipe: SessionPipe) -> Arc<Self> {
+    pub(super) fn begin(mut session: Box<F>, mut pipe: SessionPipe) -> Arc<Self> {
+        let is_apart = is_io_thread();
+        let alarm = if is_apart || !is_one_thread() {
+            None
+        } else {
+            let alarm = Alarm::new();
+            let arrival = Arc::new(Arrival {
+                alarm: alarm.clone(),
+                caller: pipe.incoming.caller(),
+            });
+            session.hear_by(Some(arrival.into())).then_some(alarm)
+        };
+        let task = alarm
+            .clone()
+            .map_or_else(|| Waker::noop().clone(), Waker::from);
         Arc::new_cyclic(|driver: &Weak<Self>| {
             pipe.offer(driver);
             Driver {
-                is_apart: is_io_thread(),
+                is_apart,
+                alarm,
                 traffic: Mutex::new(Some(Traffic {
                     session,
                     pipe,
-                    task: Waker::noop().clone(),
+                    task,
                 })),
             }
         })
@@ -152,9 +185,18 @@ impl<F: Flow> Driver<F> {
         match &mut *self.traffic.lock() {
             // Somebody has finished it.
             None => Poll::Ready(Ok(())),
-            Some(traffic) => {
-                traffic.task.clone_from(cx.waker());
-                traffic.session.poll_traffic(&mut traffic.pipe, cx)
+            Some(Traffic {
+                session,
+                pipe,
+                task,
+            }) => {
+                match &self.alarm {
+                    None => task.clone_from(cx.waker()),
+                    // A call has taken what this was woken for.
+                    Some(alarm) if !alarm.begin_poll(cx.waker()) => return Poll::Pending,
+                    Some(_) => {}
+                }
+                session.poll_traffic(pipe, &mut Context::from_waker(task))
             }
         }
     }
@@ -163,8 +205,11 @@ impl<F: Flow> Driver<F> {
     fn end(&self) -> Option<(Box<F>, SessionPipe)> {
         let traffic = self.traffic.lock().take()?;
         let Traffic {
-            session, mut pipe, ..
+            mut session,
+            mut pipe,
+            ..
         } = traffic;
+        session.hear_by(None);
         pipe.withdraw();
         Some((session, pipe))
     }
@@ -188,8 +233,9 @@ impl<F: Flow> Driver<F> {
     }
 }
 
-impl<F: Flow> Drive for Driver<F> {
-    fn drive(&self) -> bool {
+impl<F: Flow> Driver<F> {
+    /// Sends what is queued, as far as it goes without waiting. Returns `false` if the task has to be woken.
+    fn send(&self) -> bool {
         self.driven(|session, pipe, cx| {
             for _ in 0..TURNS {
                 match session.poll_send(pipe, cx) {
@@ -203,17 +249,35 @@ impl<F: Flow> Drive for Driver<F> {
             None
         })
     }
+}
+
+impl<F: Flow> Drive for Driver<F> {
+    fn drive(&self) -> bool {
+        if let Some(alarm) = &self.alarm {
+            alarm.note_talk();
+        }
+        self.send()
+    }
 
     /// An I/O thread is woken once for all that is queued, and sends it while the application goes on. On one core it gets
     /// its turn when the application waits; a sender that did its work would send less at a time.
     fn relieve(&self) {
         if !self.is_apart {
-            self.drive();
+            self.send();
         }
     }
 
     fn bring(&self) -> bool {
         self.driven(F::bring)
+    }
+
+    fn hear(&self) -> bool {
+        self.driven(|session, pipe, cx| {
+            if let Some(alarm) = &self.alarm {
+                alarm.look();
+            }
+            session.hear(pipe, cx)
+        })
     }
 
     fn exchange(&self) -> bool {
@@ -226,11 +290,19 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::pipe::Popped;
     use crate::pipe::tests::Socket;
 
-    /// Counts how often it is to send.
+    /// Counts how often it is to send, how often its task looks, and how often a call takes what has come.
     #[derive(Default)]
-    struct Counted(Arc<AtomicUsize>);
+    struct Counts {
+        sent: AtomicUsize,
+        looked: AtomicUsize,
+        heard: AtomicUsize,
+    }
+
+    /// With what is woken by its stream.
+    struct Counted(Arc<Counts>, Arc<Mutex<Option<Waker>>>);
 
     impl Flow for Counted {
         fn poll_traffic(
@@ -238,6 +310,7 @@ mod tests {
             _: &mut SessionPipe,
             _: &mut Context<'_>,
         ) -> Poll<Result<(), DisconnectReason>> {
+            self.0.looked.fetch_add(1, Ordering::Relaxed);
             Poll::Pending
         }
 
@@ -246,8 +319,18 @@ mod tests {
             _: &mut SessionPipe,
             _: &mut Context<'_>,
         ) -> Poll<io::Result<Turn>> {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.0.sent.fetch_add(1, Ordering::Relaxed);
             Poll::Pending
+        }
+
+        fn hear_by(&mut self, waker: Option<Waker>) -> bool {
+            *self.1.lock() = waker;
+            true
+        }
+
+        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+            self.0.heard.fetch_add(1, Ordering::Relaxed);
+            Some(true)
         }
 
         fn exchange(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
@@ -257,10 +340,10 @@ mod tests {
 
     /// Begins a session, asks it for something, and returns how often it has sent.
     fn sent_when_asked(ask: fn(&Driver<Counted>)) -> usize {
-        let (socket, count) = (Socket::new(1), Arc::default());
-        let session = Box::new(Counted(Arc::clone(&count)));
+        let (socket, counts) = (Socket::new(1), Arc::<Counts>::default());
+        let session = Box::new(Counted(counts.clone(), Arc::default()));
         ask(&Driver::begin(session, socket.pipe()));
-        count.load(Ordering::Relaxed)
+        counts.sent.load(Ordering::Relaxed)
     }
 
     #[test]
@@ -277,5 +360,44 @@ mod tests {
         };
         let counts = std::thread::spawn(on_io_thread).join().expect("it counts");
         assert_eq!(counts, (0, 1), "a lone message still goes at once");
+    }
+
+    /// What comes to a call that has just sent something is taken by that call, and the task need not look again. What comes to
+    /// others is the task's, and so is what the call leaves.
+    #[test]
+    fn the_task_looks_at_what_no_call_has_taken() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let _inside = runtime.enter();
+        let (socket, counts, stream) = (Socket::new(1), Arc::<Counts>::default(), Arc::default());
+        let session = Box::new(Counted(counts.clone(), Arc::clone(&stream)));
+        let driver = Driver::begin(session, socket.pipe());
+        let (_writer, mut reader) = socket.ends();
+        let arrives = || {
+            let waker = stream.lock().clone().expect("it hears by a waker");
+            waker.wake();
+        };
+        let poll = || drop(driver.poll(&mut Context::from_waker(Waker::noop())));
+        let seen = || {
+            (
+                counts.looked.load(Ordering::Relaxed),
+                counts.heard.load(Ordering::Relaxed),
+            )
+        };
+        poll();
+        assert!(matches!(reader.pop(), Popped::Empty));
+        arrives();
+        assert!(!socket.readers.has_events(), "nobody talks");
+        poll();
+        assert_eq!(seen(), (2, 0));
+        driver.drive();
+        arrives();
+        assert!(socket.readers.has_events());
+        assert!(matches!(reader.pop(), Popped::Empty));
+        poll();
+        assert_eq!(seen(), (2, 1), "the call has taken it");
+        arrives();
+        poll();
+        assert_eq!(seen(), (3, 1), "nobody else came");
     }
 }

@@ -5,23 +5,23 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::sync::oneshot::error::TryRecvError;
 use zmtp::{Batch, Message};
 
 use super::Turn;
 use super::admission::ConnectionLimiter;
-use super::driver::{self, Flow};
+use super::driver::{self, Driver, Flow};
 use crate::loom_tests::{block_on, check, check_within};
 use crate::monitor::DisconnectReason;
 use crate::options::Options;
 use crate::peer_address::PeerAddress;
 use crate::pipe::loom_tests::{receive, wait};
 use crate::pipe::tests::Socket;
-use crate::pipe::{PipeReader, Refused, SessionPipe, Taken};
+use crate::pipe::{Drive, PipeReader, Popped, Refused, SessionPipe, Taken};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{AtomicWaker, thread};
+use crate::sync::{AtomicWaker, Mutex, thread};
 
 /// A stream that takes nothing until it is opened.
 #[derive(Default)]
@@ -46,6 +46,20 @@ impl Gate {
     }
 }
 
+/// A peer that says something now and then.
+#[derive(Default)]
+struct Peer {
+    said: Mutex<VecDeque<Message>>,
+    hearer: AtomicWaker,
+}
+
+impl Peer {
+    fn say(&self, message: Message) {
+        self.said.lock().push_back(message);
+        self.hearer.wake();
+    }
+}
+
 #[derive(Default)]
 struct Wire {
     gate: Option<Arc<Gate>>,
@@ -56,6 +70,12 @@ struct Wire {
     /// What is to come, once the gate is open.
     coming: VecDeque<Message>,
     arrival: Option<Arc<Gate>>,
+    /// What comes of a peer, how many messages have, and what is opened when so many have.
+    peer: Arc<Peer>,
+    heard: usize,
+    all_heard: (usize, Arc<Gate>),
+    /// Who is woken by that, if not the task.
+    hearer: Option<Waker>,
 }
 
 impl Wire {
@@ -65,10 +85,20 @@ impl Wire {
             ready!(arrival.poll(cx));
         }
         let come = room.min(self.coming.len());
-        if come == 0 {
-            return Poll::Pending;
+        if come > 0 {
+            pipe.incoming.push(self.coming.drain(..come).collect());
+            return Poll::Ready(());
         }
-        pipe.incoming.push(self.coming.drain(..come).collect());
+        let hearer = self.hearer.as_ref().unwrap_or(cx.waker());
+        self.peer.hearer.register(hearer);
+        let Some(said) = self.peer.said.lock().pop_front() else {
+            return Poll::Pending;
+        };
+        pipe.incoming.push([said].into_iter().collect());
+        self.heard += 1;
+        if self.heard == self.all_heard.0 {
+            self.all_heard.1.open();
+        }
         Poll::Ready(())
     }
 }
@@ -93,6 +123,17 @@ impl Flow for Wire {
 
     fn bring(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         while self.poll_receive(pipe, cx).is_ready() {}
+        Some(true)
+    }
+
+    fn hear_by(&mut self, waker: Option<Waker>) -> bool {
+        self.hearer = waker;
+        true
+    }
+
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        self.bring(pipe, cx)?;
+        pipe.outgoing.rest();
         Some(true)
     }
 
@@ -257,6 +298,62 @@ fn a_reader_of_a_stream_brings_or_hears_of_what_has_come() {
         }
         drop((writer, reader));
         task.join().unwrap();
+    });
+}
+
+/// A socket that has sent a message by itself, and waits for what its peer says `times` times: then `after` what the peer has
+/// said that often is received. The peer says one thing more.
+fn hear(times: usize, after: impl FnOnce(&Socket, PipeReader, &Gate)) {
+    let socket = Socket::new(10);
+    let pipe = socket.pipe();
+    let (writer, mut reader) = socket.ends();
+    let (peer, all) = (Arc::<Peer>::default(), Arc::<Gate>::default());
+    let wire = Box::new(Wire {
+        peer: peer.clone(),
+        all_heard: (times + 1, all.clone()),
+        ..Wire::default()
+    });
+    let driver = Driver::begin(wire, pipe);
+    let task = {
+        let driver = driver.clone();
+        thread::spawn(move || drop(block_on(driver.run(|_, _| {}))))
+    };
+    driver.drive();
+    drop(driver);
+    let talking = thread::spawn(move || {
+        for number in 0..=times {
+            peer.say(text(number));
+        }
+    });
+    for number in 0..times {
+        assert_eq!(receive(&socket.readers, &mut reader), Some(text(number)));
+    }
+    after(&socket, reader, &all);
+    talking.join().unwrap();
+    drop(writer);
+    task.join().unwrap();
+}
+
+/// What a peer says is received once, in order, whether the call that waits for it takes it or the task, which are woken both.
+#[test]
+fn what_a_peer_says_is_received_once_whoever_takes_it() {
+    check_within(2, || {
+        hear(1, |socket, mut reader, _| {
+            assert_eq!(receive(&socket.readers, &mut reader), Some(text(1)));
+        });
+    });
+}
+
+/// What a peer says is taken, though the call that waits for it is kept and not polled any more.
+#[test]
+fn what_a_peer_says_is_taken_though_nobody_polls_the_call() {
+    check_within(2, || {
+        hear(1, |socket, mut reader, all| {
+            if let Popped::Empty = reader.pop() {
+                socket.readers.park(Waker::noop());
+            }
+            block_on(poll_fn(|cx| all.poll(cx)));
+        });
     });
 }
 

@@ -7,12 +7,14 @@
 //! handover.rs   what goes on when its runtime ends
 //! session/      one connection's life, from the greeting to its end
 //! datagram/     endpoints without connections
-//! driver.rs     who drives a session: its task, or a sender
+//! driver.rs     who drives a session: its task, or a handle
+//! alarm.rs      what wakes that task, and the call that waits for an answer
 //! admission.rs  how many connections a listener takes
 //! backoff.rs    how long to wait between two attempts
 //! ```
 
 mod admission;
+mod alarm;
 mod backoff;
 pub(crate) mod datagram;
 mod dial;

@@ -20,6 +20,10 @@ pub(crate) trait Drive: Send + Sync {
     fn bring(&self) -> bool {
         false
     }
+    /// Takes what has come, as the task would that is woken by it. Returns `false` if the task has to be woken.
+    fn hear(&self) -> bool {
+        false
+    }
     /// Sends what is queued and takes what has come, without asking the runtime what is ready. Returns whether anything
     /// moved.
     fn exchange(&self) -> bool;

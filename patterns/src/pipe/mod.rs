@@ -40,6 +40,7 @@
 //! drain.rs                            a reader that takes no more
 //! ender.rs                            ending a connection from outside
 //! writer.rs reader.rs session_end.rs  the ends, as their holders have them
+//! caller.rs                           the call that waits at one of them
 //! build.rs                            making pipes
 //! counters.rs view.rs                 what the statistics see
 //! ```
@@ -48,6 +49,7 @@
 
 mod build;
 mod byte_budget;
+mod caller;
 mod conflate;
 mod counters;
 mod drain;
@@ -78,6 +80,7 @@ use tokio::time::Instant;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use build::{Party, Unbound, to_name, to_session};
+pub(crate) use caller::Caller;
 pub(crate) use drain::Coming;
 pub(crate) use ender::{Ender, Ending};
 pub(crate) use ends::Drive;

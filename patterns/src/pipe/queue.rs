@@ -86,6 +86,8 @@ pub(super) struct Queue {
     pub(super) drive_next: bool,
     /// Messages, and bytes, written since the session's task was last at rest.
     pub(super) written_in_run: (usize, usize),
+    /// The reader was told of something that lies at the connection's stream still, unless the session's task was sooner.
+    pub(super) has_arrived: bool,
     /// The connection at the session's end, if there is one now.
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// Until when the session may go on sending, once the writer is gone.
@@ -139,6 +141,7 @@ impl Queue {
             began: 0,
             drive_next: false,
             written_in_run: (0, 0),
+            has_arrived: false,
             drive: None,
             linger: Deadline::Never,
             stalled: None,

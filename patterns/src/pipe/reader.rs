@@ -217,9 +217,10 @@ impl PipeReader {
         let expired = lane.expire();
         lane.settle();
         let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
-        if taken >= MANY && lane.full.is_empty() && lane.open.is_empty() {
-            // Likely, more has come.
-            lane = bring(&self.lane, lane, wakeup.take(), self.id);
+        let has_arrived = std::mem::take(&mut lane.has_arrived);
+        if (taken >= MANY || has_arrived) && lane.full.is_empty() && lane.open.is_empty() {
+            // More has come, or likely has.
+            lane = bring(&self.lane, lane, wakeup.take(), self.id, has_arrived);
         }
         self.report_at = lane.hwm - lane.hwm / 2;
         let mut old = None;
@@ -298,23 +299,29 @@ impl PipeReader {
             lane.settle();
         }
         if let Some(wakeup) = lane.release(self.counters.popped.take()) {
-            drop(bring(&self.lane, lane, Some(wakeup), self.id));
+            drop(bring(&self.lane, lane, Some(wakeup), self.id, false));
         }
     }
 }
 
 /// Has the connection take what has come, from here, unless its task is at it: so a reader in the middle of a stream goes
-/// on without a detour through another thread. Otherwise the task gets `wakeup`.
+/// on without a detour through another thread; so does one that the stream has told that something `has_arrived`. Otherwise
+/// the task gets `wakeup`.
 #[cold]
 fn bring<'a>(
     lane: &'a Lane,
     queue: MutexGuard<'a, Queue>,
     wakeup: Option<Wakeup<PipeWriter>>,
     id: PipeId,
+    has_arrived: bool,
 ) -> MutexGuard<'a, Queue> {
     let connection = queue.drive.as_ref().and_then(Weak::upgrade);
     drop(queue);
-    if !connection.is_some_and(|connection| connection.bring()) {
+    let is_done = connection.is_some_and(|connection| match has_arrived {
+        true => connection.hear(),
+        false => connection.bring(),
+    });
+    if !is_done {
         deliver(wakeup, id);
     }
     lane.lock()

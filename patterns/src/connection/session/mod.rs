@@ -34,7 +34,7 @@ mod traffic;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -109,6 +109,8 @@ pub(crate) struct Session {
     /// What counts the bytes of an accepted connection's handshake.
     toll: Option<Box<Toll>>,
     draining: draining::Draining,
+    /// What is woken by what comes, if that is not the task.
+    arrival: Option<Waker>,
 }
 
 /// Among those who wait for a name. Given up when dropped.
@@ -170,6 +172,7 @@ impl Session {
             refused: None,
             toll: None,
             draining: draining::Draining::default(),
+            arrival: None,
         })
     }
 

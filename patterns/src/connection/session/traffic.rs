@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Buf;
 use tokio::io::AsyncWrite;
@@ -176,6 +176,21 @@ impl Flow for Session {
         None
     }
 
+    fn hear_by(&mut self, waker: Option<Waker>) -> bool {
+        self.arrival = waker;
+        true
+    }
+
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        self.bring(pipe, cx)?;
+        self.stream.push_out(cx).ok()?;
+        // What is sent next may go out from here again, as after a run of the task.
+        let rest = pipe.outgoing.rest()?;
+        let is_plain = rest.linger.is_none() && rest.ends_at.is_none() && !rest.drains;
+        let is_timed = !rest.keeps_buffers || self.idle_check.is_some();
+        (is_plain && is_timed).then_some(true)
+    }
+
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let mut moved = false;
         if self.is_inherited() {
@@ -295,7 +310,12 @@ impl Session {
         room: usize,
     ) -> Poll<Result<(), DisconnectReason>> {
         let mut buffer = self.engine.read_buffer();
-        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+        let stream = Pin::new(&mut self.stream);
+        let read = match &self.arrival {
+            None => poll_read_buf(stream, cx, &mut buffer),
+            Some(arrival) => poll_read_buf(stream, &mut Context::from_waker(arrival), &mut buffer),
+        };
+        let read = ready!(read)?;
         if read == 0 {
             return Poll::Ready(Err(DisconnectReason::Peer));
         }

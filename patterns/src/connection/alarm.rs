@@ -1,0 +1,93 @@
+//! What wakes the task of a session that shares its thread with the application.
+//!
+//! When a peer answers, its session's task could read that, and wake the socket's call that waits for it. But where that call
+//! is the one in `block_on`, the runtime asks the system once more before it polls that, in every round trip. So the stream
+//! wakes both, the call first, and whoever comes first takes what has come ([`Drive::hear`]). The task stays the one who does
+//! so when nobody polls the call: it is woken as ever, and its [`Alarm`] says whether there is anything left to be seen to.
+//!
+//! [`Drive::hear`]: crate::pipe::Drive::hear
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use crate::coop::here;
+use crate::pipe::Caller;
+use crate::sync::AtomicWaker;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+
+/// Something has come at the stream, which nobody has taken since.
+const ARRIVED: usize = 1;
+/// Anything else.
+const OTHER: usize = 2;
+
+/// Wakes a session's task, and knows what for. As a waker, it is for all but what comes at the stream.
+pub(super) struct Alarm {
+    due: AtomicUsize,
+    task: AtomicWaker,
+    /// The thread that has sent the last message by itself, and may wait for an answer; 0: none has, since the task was last
+    /// needed.
+    talker: AtomicUsize,
+}
+
+impl Alarm {
+    /// Makes the alarm of a task that is to begin.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Alarm {
+            due: AtomicUsize::new(OTHER),
+            task: AtomicWaker::new(),
+            talker: AtomicUsize::new(0),
+        })
+    }
+
+    /// Has it wake a task from here on. Returns whether that has something to see to: of what comes later, it is woken.
+    pub(super) fn begin_poll(&self, task: &Waker) -> bool {
+        self.task.register(task);
+        let is_due = self.due.swap(0, Ordering::AcqRel) != 0;
+        if is_due {
+            self.talker.store(0, Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// Notes that what has come at the stream is looked at.
+    pub(super) fn look(&self) {
+        self.due.fetch_and(!ARRIVED, Ordering::AcqRel);
+    }
+
+    /// Notes that this thread has sent a message by itself.
+    pub(super) fn note_talk(&self) {
+        self.talker.store(here(), Ordering::Relaxed);
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.due.fetch_or(OTHER, Ordering::AcqRel);
+        self.task.wake();
+    }
+}
+
+/// Is woken by the stream when something comes.
+pub(super) struct Arrival {
+    pub(super) alarm: Arc<Alarm>,
+    pub(super) caller: Caller,
+}
+
+impl Wake for Arrival {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.alarm.due.fetch_or(ARRIVED, Ordering::AcqRel);
+        // A call on another thread would only meet the task.
+        if self.alarm.talker.load(Ordering::Relaxed) == here() {
+            self.caller.call();
+        }
+        self.alarm.task.wake();
+    }
+}
