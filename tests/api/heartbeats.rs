@@ -265,8 +265,9 @@ async fn a_call_that_is_kept_and_not_polled_keeps_no_ping_waiting() {
     connected(&mut monitor).await;
     for turn in 0..3 {
         dealer.send([turn]).await.unwrap();
-        assert_eq!(peer.receive(3).await, [0, 1, turn]);
-        let (answer, ()) = tokio::join!(dealer.recv(), peer.send(&[0, 1, turn]));
+        let frame = [0, 1, turn];
+        assert_eq!(peer.receive(3).await, frame);
+        let (answer, ()) = tokio::join!(dealer.recv(), peer.send(&frame));
         assert_eq!(answer.unwrap(), [turn]);
     }
     dealer.send("?").await.unwrap();
