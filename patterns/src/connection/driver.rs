@@ -181,7 +181,7 @@ impl<F: Flow> Driver<F> {
         is_done
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
         match &mut *self.traffic.lock() {
             // Somebody has finished it.
             None => Poll::Ready(Ok(())),

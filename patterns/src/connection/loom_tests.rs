@@ -314,12 +314,14 @@ fn hear(times: usize, after: impl FnOnce(&Socket, PipeReader, &Gate)) {
         ..Wire::default()
     });
     let driver = Driver::begin(wire, pipe);
-    let task = {
-        let driver = driver.clone();
-        thread::spawn(move || drop(block_on(driver.run(|_, _| {}))))
-    };
+    // What the task sees to first is no part of this.
+    assert!(
+        driver
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
     driver.drive();
-    drop(driver);
+    let task = thread::spawn(move || drop(block_on(driver.run(|_, _| {}))));
     let talking = thread::spawn(move || {
         for number in 0..=times {
             peer.say(text(number));
@@ -345,6 +347,8 @@ fn what_a_peer_says_is_received_once_whoever_takes_it() {
 }
 
 /// What a peer says is taken, though the call that waits for it is kept and not polled any more.
+///
+/// Seen to fail: `Driver::hear` that notes only afterwards that it looks.
 #[test]
 fn what_a_peer_says_is_taken_though_nobody_polls_the_call() {
     check_within(2, || {
