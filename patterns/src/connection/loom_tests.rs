@@ -337,6 +337,8 @@ fn hear(times: usize, after: impl FnOnce(&Socket, PipeReader, &Gate)) {
 }
 
 /// What a peer says is received once, in order, whether the call that waits for it takes it or the task, which are woken both.
+///
+/// Seen to fail: `Driver::hear` that notes only afterwards that it looks.
 #[test]
 fn what_a_peer_says_is_received_once_whoever_takes_it() {
     check_within(2, || {
@@ -347,8 +349,6 @@ fn what_a_peer_says_is_received_once_whoever_takes_it() {
 }
 
 /// What a peer says is taken, though the call that waits for it is kept and not polled any more.
-///
-/// Seen to fail: `Driver::hear` that notes only afterwards that it looks.
 #[test]
 fn what_a_peer_says_is_taken_though_nobody_polls_the_call() {
     check_within(2, || {
