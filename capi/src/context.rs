@@ -77,6 +77,7 @@ impl ZapHandler {
 
 impl Ctx {
     fn new() -> Self {
+        crate::memory::keep_free();
         Ctx {
             process: std::process::id(),
             is_terminated: AtomicBool::new(false),

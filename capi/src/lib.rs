@@ -9,6 +9,7 @@
 //! handles.rs           which pointers are handles, and of what
 //! bell.rs wait.rs      how a thread waits: poll(2) on a descriptor that I/O threads write to
 //! context.rs           contexts: their options, their threads, their end
+//! memory.rs            what the allocator is told
 //! message.rs           the 64 bytes of a message; message/functions.rs what C does to them
 //! socket.rs            sockets: made, closed, bound, connected; socket/ sends, receives, and what is ready
 //! options.rs           socket options by number: libzmq's values and checks
@@ -25,6 +26,7 @@ mod call;
 mod context;
 pub mod errno;
 mod handles;
+mod memory;
 mod message;
 mod monitor;
 mod options;

@@ -69,6 +69,16 @@ enum Content {
     Constant(Bytes),
 }
 
+/// Makes of memory that C was to fill what it has filled it with.
+#[inline]
+fn filled(mut memory: Vec<u8>) -> Bytes {
+    // SAFETY: so many bytes were allocated, and C has had their address since. They are what C has put there: nothing of
+    // Rust's has looked at them before, and no compiler of Rust's can see which of them C has written. Those that it has not
+    // have some value all the same, as they would for C, whose memory comes from the same allocator.
+    unsafe { memory.set_len(memory.capacity()) };
+    Bytes::from(memory)
+}
+
 /// What few messages have.
 #[derive(Clone, Default)]
 struct Extra {
@@ -122,10 +132,18 @@ impl Msg {
     }
 
     /// Makes a message of so many bytes, which C fills.
+    #[inline]
     pub(crate) fn sized(size: usize) -> Result<Self> {
         if size <= INLINE {
             return Ok(Msg::of(Content::Inline(size as u8, [0; ROOM])));
         }
+        Msg::fresh(size)
+    }
+
+    /// Makes a message of so many bytes, at least one, outside of the 64. Put together where it goes: moved there, it would
+    /// cost more than its memory does.
+    #[inline(always)]
+    fn fresh(size: usize) -> Result<Self> {
         let none = Errno(crate::errno::ENOMEM);
         let layout = Layout::array::<u8>(size).map_err(|_| none)?;
         // Zeros would cost more than all the rest of a large message.
@@ -231,12 +249,11 @@ impl Msg {
                 self.peer = peer;
                 self.flags = 0;
             }
-            _ => self.receive(
-                message.into_frames().next().unwrap_or_default(),
-                false,
-                is_alone,
-                peer,
-            ),
+            _ => {
+                self.content = Content::Shared(message.into_payload());
+                self.peer = peer;
+                self.flags = if is_alone { ALONE } else { 0 };
+            }
         }
     }
 
@@ -257,12 +274,8 @@ impl Msg {
     #[inline]
     fn fill(&mut self) {
         if let Content::Fresh(memory) = &mut self.content {
-            let mut memory = std::mem::take(memory);
-            // SAFETY: so many bytes were allocated, and C has had their address since. They are what C has put there: nothing
-            // of Rust's has looked at them before, and no compiler of Rust's can see which of them C has written. Those that
-            // it has not have some value all the same, as they would for C, whose memory comes from the same allocator.
-            unsafe { memory.set_len(memory.capacity()) };
-            self.content = Content::Shared(Bytes::from(memory));
+            let memory = filled(std::mem::take(memory));
+            self.content = Content::Shared(memory);
         }
     }
 
@@ -330,25 +343,30 @@ impl Msg {
         }
     }
 
-    /// Takes the payload out as a frame to be sent.
-    #[inline]
-    pub(crate) fn lend(&mut self) -> Frame {
-        self.fill();
+    /// Takes the payload out as a message to be sent. Each kind is made where it is returned, since moves cost more than the
+    /// rest.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self) -> Message {
         match &mut self.content {
-            Content::Inline(length, memory) => {
-                Frame::copy_from_slice(&memory[..usize::from(*length)])
+            Content::Fresh(memory) if memory.capacity() > Frame::INLINE => {
+                let memory = filled(std::mem::take(memory));
+                self.content = Content::Shared(Bytes::new());
+                Message::shared(memory)
             }
             Content::Own(memory) if memory.len() > Frame::INLINE => {
                 let memory = std::mem::take(memory).freeze();
                 self.content = Content::Shared(Bytes::new());
-                Frame::from(memory)
+                Message::shared(memory)
             }
             Content::Shared(memory) | Content::Given(memory) | Content::Constant(memory)
                 if memory.len() > Frame::INLINE =>
             {
-                Frame::from(std::mem::take(memory))
+                Message::shared(std::mem::take(memory))
             }
-            _ => Frame::copy_from_slice(self.as_slice()),
+            _ => {
+                self.fill();
+                Message::from(Frame::copy_from_slice(self.as_slice()))
+            }
         }
     }
 

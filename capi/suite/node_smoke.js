@@ -51,6 +51,51 @@ const checks = {
     pub.close()
     sub.close()
   },
+  async publisherExtendedSubscriber() {
+    const pub = new zmq.Publisher(), sub = new zmq.XSubscriber()
+    await pub.bind("inproc://news")
+    sub.connect("inproc://news")
+    await sub.send(Buffer.from([1, 98]))
+    // It is published until the subscription has come.
+    const got = sub.receive()
+    let done = false
+    got.then(() => (done = true))
+    while (!done) {
+      await pub.send(["a", "no"])
+      await pub.send(["b", "yes"])
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    assert.strictEqual(String((await got)[1]), "yes")
+    pub.close()
+    sub.close()
+  },
+  async routerDealer() {
+    const router = new zmq.Router({mandatory: true}), dealer = new zmq.Dealer({routingId: "worker"})
+    await router.bind("tcp://127.0.0.1:*")
+    await assert.rejects(router.send(["nobody", "x"]), {code: "EHOSTUNREACH"})
+    dealer.connect(router.lastEndpoint)
+    for (let i = 0; i < 500; i++) {
+      await dealer.send(["", `job ${i}`])
+      const [name, empty, job] = await router.receive()
+      assert.strictEqual(String(name), "worker")
+      await router.send([name, empty, `done ${job}`])
+      assert.strictEqual(String((await dealer.receive())[1]), `done job ${i}`)
+    }
+    router.close()
+    dealer.close()
+  },
+  async pair() {
+    const a = new zmq.Pair(), b = new zmq.Pair()
+    await a.bind("inproc://pair")
+    b.connect("inproc://pair")
+    for (let i = 0; i < 200; i++) {
+      await a.send(["to", String(i)])
+      await b.send(["back", ...(await b.receive())])
+      assert.deepStrictEqual((await a.receive()).map(String), ["back", "to", String(i)])
+    }
+    a.close()
+    b.close()
+  },
   async curve() {
     const server = zmq.curveKeyPair(), client = zmq.curveKeyPair()
     const rep = new zmq.Dealer({curveServer: true, curveSecretKey: server.secretKey})

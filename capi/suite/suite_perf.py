@@ -31,7 +31,8 @@ SIZES = {"thr": {1: 2_000_000, 32: 2_000_000, 256: 1_000_000, 1024: 600_000, 409
          "python_lat": {32: 10_000},
          # Here the size is how many, and the count is not used.
          "footprint_sockets": {1000: 1},
-         "footprint_peers": {1000: 1}}
+         "footprint_peers": {1000: 1},
+         "footprint_served": {10_000: 1}}
 LIMIT = 90
 
 

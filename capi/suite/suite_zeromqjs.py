@@ -1,8 +1,10 @@
 """`scripts/suites zeromqjs`: Node's package zeromq, its addon built anew so that it loads a libzmq.so.5 from outside.
 
 The published addon contains libzmq; here it is compiled from the sources that the package carries, linked to the real
-library, and finds the judged one by LD_LIBRARY_PATH. zeromq.js's own tests are in its repository only, and in no package:
-they run where the variable ZEROMQJS names a checkout of it; otherwise node_smoke.js, of our own, runs.
+library, and finds the judged one by LD_LIBRARY_PATH. The tests of version 6 are in its repository only, and in no package:
+they run where the variable ZEROMQJS names a checkout of it. Otherwise these run: the tests of version 5, which its package
+carries, on the interface of version 5 that version 6 has over the same addon; and node_smoke.js, of our own, which has each
+socket type of version 6.
 """
 
 import glob
@@ -18,6 +20,9 @@ PACKAGES = ["zeromq@6.8.0", "node-addon-api@8.3.1"]
 # What runs zeromq.js's tests, which are TypeScript.
 RUNNER = ["mocha@11", "chai@4", "semver@7", "esbuild@0.25", "proper-lockfile@4", "why-is-node-running@3",
           "fs-extra@11"]
+# The newest package that has its tests in it, and what runs them.
+OLDER = "zeromq@5.2.0"
+OLDER_RUNNER = ["mocha@11", "should@13", "semver@5"]
 # Fail with the published addon as well: they want a terminal, a compiler of TypeScript, or drafts.
 LEFT_OUT = ("process-exit", "thread", "typings", "draft")
 LIMIT = 120
@@ -51,6 +56,37 @@ def own(folder, library, limit):
     return {"node_smoke": {"outcome": outcome(code), "cases": cases, "seconds": seconds, "tail": out[-2000:]}}
 
 
+def older(folder, library, limit, names):
+    """Runs the tests of version 5: each file by itself, one after the other, since they share ports."""
+    base = os.path.join(folder, "v5")
+    if not os.path.exists(os.path.join(base, ".ready")):
+        call(["npm", "install", "--prefix", base, "--ignore-scripts", "--no-audit", "--no-fund", "--silent", *OLDER_RUNNER])
+        tarball = call(["npm", "pack", "--silent", "--pack-destination", base, OLDER]).split()[-1]
+        call(["tar", "xzf", os.path.join(base, tarball), "-C", base, "--strip-components=1", "package/test"])
+        # They ask for what is above them.
+        with open(os.path.join(base, "index.js"), "w") as f:
+            f.write('module.exports = require("../node_modules/zeromq/v5-compat")\n')
+        open(os.path.join(base, ".ready"), "w").close()
+    parts = {}
+    for file in sorted(glob.glob(f"{base}/test/*.js")):
+        name = "v5/" + os.path.basename(file)[:-len(".js")]
+        with open(file) as f:
+            is_test = re.search(r"\bit\(", f.read())
+        if not is_test or (names and not any(n in name for n in names)):
+            continue
+        parts[name] = mocha(base, file, library, limit)
+    return parts
+
+
+def mocha(folder, file, library, limit):
+    code, out, seconds = run(["node", "--expose-gc", "node_modules/.bin/mocha", "--reporter", "tap", "--timeout", "15000",
+                              "--exit", file], limit, library.env(), folder)
+    cases = {text.strip(): "fail" if no else "ignore" if skip else "pass" for no, text, skip in
+             re.findall(r"^(not )?ok \d+ (.*?)(# SKIP.*)?$", out, re.M)}
+    return {"outcome": "ok" if code == 0 else "failed" if (code or 0) > 0 else outcome(code),
+            "cases": cases, "seconds": seconds, "tail": out[-3000:]}
+
+
 def theirs(folder, checkout, library, limit, names):
     if not os.path.exists(os.path.join(folder, ".runner")):
         call(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", *RUNNER])
@@ -70,12 +106,7 @@ def theirs(folder, checkout, library, limit, names):
         built = file[:-3] + ".js"
         call(["node_modules/.bin/esbuild", file, "--bundle", "--platform=node", "--format=cjs", "--packages=external",
               "--external:../../src", f"--outfile={built}"], cwd=folder)
-        code, out, seconds = run(["node", "--expose-gc", "node_modules/.bin/mocha", "--reporter", "tap", "--timeout",
-                                  "15000", "--exit", built], limit, library.env(), folder)
-        cases = {text.strip(): "fail" if no else "ignore" if skip else "pass" for no, text, skip in
-                 re.findall(r"^(not )?ok \d+ (.*?)(# SKIP.*)?$", out, re.M)}
-        parts[name] = {"outcome": "ok" if code == 0 else "failed" if (code or 0) > 0 else outcome(code),
-                       "cases": cases, "seconds": seconds, "tail": out[-3000:]}
+        parts[name] = mocha(folder, built, library, limit)
     return parts
 
 
@@ -84,14 +115,17 @@ def main(options):
     folder = addon(build)
     checkout = os.environ.get("ZEROMQJS")
     if not checkout:
-        say("ZEROMQJS names no checkout of zeromq.js: node_smoke.js runs")
+        say("ZEROMQJS names no checkout of zeromq.js: the tests of version 5 run, and node_smoke.js")
 
     def all_of(path, label):
         with Library(path, label) as library:
             limit = options.limit or LIMIT
-            parts = theirs(folder, checkout, library, limit, options.names) if checkout else own(folder, library, limit)
+            if checkout:
+                parts = theirs(folder, checkout, library, limit, options.names)
+            else:
+                parts = {**own(folder, library, limit), **older(folder, library, limit, options.names)}
             return compare.result(label, library.version(), parts)
 
-    name = "zeromqjs.json" if checkout else "zeromqjs-smoke.json"
+    name = "zeromqjs-checkout.json" if checkout else "zeromqjs-packages.json"
     return compare.beside(options, name, lambda: all_of(build.library(), "libzmq 4.3.5"),
                           lambda: all_of(options.library, compare.label(options)))

@@ -19,7 +19,12 @@ use zmq::*;
 
 #[test]
 fn after_the_end_of_its_context_each_call_on_a_socket_says_so() {
-    for socket_type in 0..=STREAM {
+    let last = if cfg!(feature = "draft") {
+        CHANNEL
+    } else {
+        STREAM
+    };
+    for socket_type in 0..=last {
         let context = Context::new();
         let (socket, other) = (context.socket(socket_type), context.socket(PAIR));
         assert_eq!(zmq_ctx_shutdown(context.0), 0);
@@ -35,8 +40,20 @@ fn after_the_end_of_its_context_each_call_on_a_socket_says_so() {
             events: 3,
             revents: 0,
         };
+        let item = &raw mut item;
         let s = socket.0;
-        let calls: [(&str, &mut dyn FnMut() -> c_int); 16] = [
+        let mut poller = zmq_poller_new();
+        assert_eq!(zmq_poller_add(poller, s, null_mut(), 1), 0);
+        let mut event = std::mem::MaybeUninit::<zmq_poller_event_t>::uninit();
+        let event = event.as_mut_ptr();
+        let mut part = libc::iovec {
+            iov_base: value,
+            iov_len: 4,
+        };
+        let part = &raw mut part;
+        let mut parts = 1usize;
+        let parts = &raw mut parts;
+        let calls: [(&str, &mut dyn FnMut() -> c_int); 22] = [
             ("bind", &mut || unsafe {
                 zmq_bind(s, c"tcp://127.0.0.1:*".as_ptr())
             }),
@@ -71,8 +88,18 @@ fn after_the_end_of_its_context_each_call_on_a_socket_says_so() {
             ("recv", &mut || unsafe { zmq_recv(s, null_mut(), 0, 0) }),
             ("msg_send", &mut || unsafe { zmq_msg_send(at, s, 0) }),
             ("msg_recv", &mut || unsafe { zmq_msg_recv(at, s, DONTWAIT) }),
-            ("poll", &mut || unsafe { zmq_poll(&raw mut item, 1, -1) }),
+            ("poll", &mut || unsafe { zmq_poll(item, 1, -1) }),
+            ("ppoll", &mut || unsafe { zmq_ppoll(item, 1, -1, null()) }),
+            ("poller_wait", &mut || unsafe {
+                zmq_poller_wait(poller, event, -1)
+            }),
+            ("sendiov", &mut || unsafe { zmq_sendiov(s, part, 1, 0) }),
+            ("recviov", &mut || unsafe { zmq_recviov(s, part, parts, 0) }),
             ("proxy", &mut || zmq_proxy(s, other.0, null_mut())),
+            ("proxy_steerable", &mut || {
+                zmq_proxy_steerable(s, other.0, null_mut(), null_mut())
+            }),
+            ("device", &mut || zmq_device(1, s, other.0)),
         ];
         for (name, call) in calls {
             assert_eq!(
@@ -85,7 +112,10 @@ fn after_the_end_of_its_context_each_call_on_a_socket_says_so() {
         assert_eq!((monitored, zmq_errno()), (-1, ETERM));
         assert!(zmq_socket(context.0, socket_type).is_null());
         assert_eq!(zmq_errno(), ETERM);
-        unsafe { zmq_msg_close(at) };
+        unsafe {
+            zmq_msg_close(at);
+            assert_eq!(zmq_poller_destroy(&raw mut poller), 0);
+        }
         // Options of a context, and the end of a socket, are no such calls.
         assert_eq!(zmq_ctx_get(context.0, 1), 1);
         assert_eq!(zmq_close(socket.0), 0);
@@ -194,6 +224,34 @@ fn a_signal_ends_each_call_that_waits_and_it_may_be_made_again() {
         unsafe { zmq_poll(&raw mut item, 1, -1) }
     };
     assert_eq!(interrupted(begun(poll)), (-1, EINTR));
+    let ppoll = move || {
+        let mut item = zmq_pollitem_t {
+            socket: pulls as *mut c_void,
+            fd: 0,
+            events: 1,
+            revents: 0,
+        };
+        unsafe { zmq_ppoll(&raw mut item, 1, -1, null()) }
+    };
+    assert_eq!(interrupted(begun(ppoll)), (-1, EINTR));
+    let poller = move || {
+        let mut poller = zmq_poller_new();
+        assert_eq!(
+            zmq_poller_add(poller, pulls as *mut c_void, null_mut(), 1),
+            0
+        );
+        let mut event = std::mem::MaybeUninit::<zmq_poller_event_t>::uninit();
+        let waited = unsafe { zmq_poller_wait(poller, event.as_mut_ptr(), -1) };
+        let errno = zmq_errno();
+        unsafe {
+            assert_eq!(zmq_poller_destroy(&raw mut poller), 0);
+            *libc::__errno_location() = errno;
+        }
+        waited
+    };
+    assert_eq!(interrupted(begun(poller)), (-1, EINTR));
+    let proxy = move || zmq_proxy(pulls as *mut c_void, pushes as *mut c_void, null_mut());
+    assert_eq!(interrupted(begun(proxy)), (-1, EINTR));
     let ends = context.0 as usize;
     let term = move || zmq_ctx_term(ends as *mut c_void);
     assert_eq!(interrupted(begun(term)), (-1, EINTR));

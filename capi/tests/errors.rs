@@ -228,6 +228,50 @@ fn messages_that_are_none() {
 }
 
 #[test]
+fn what_libzmq_ends_the_program_for_is_an_answer_here() {
+    const PLAIN_SERVER: c_int = 44;
+    const PLAIN_USERNAME: c_int = 45;
+    const PLAIN_PASSWORD: c_int = 46;
+    const ZAP_DOMAIN: c_int = 55;
+    const CONNECT_ROUTING_ID: c_int = 61;
+    const ZAP_ENFORCE_DOMAIN: c_int = 93;
+    // Memory that is nowhere.
+    let mut one = zmq_msg();
+    fails! {
+        zmq_msg_init_data(&raw mut one, null_mut(), 5, None, null_mut()) => EINVAL;
+    }
+    unsafe { zmq_msg_close(&raw mut one) };
+    let context = Context::new();
+    // Two peers by one name.
+    let router = context.socket(ROUTER);
+    for (number, answer) in [0, libc::EADDRINUSE].into_iter().enumerate() {
+        let peer = context.socket(DEALER);
+        let endpoint = peer.bind(&format!("inproc://peer-{number}"));
+        assert_eq!(set_bytes(&router, CONNECT_ROUTING_ID, b"name"), 0);
+        assert_eq!(connect_error(&router, &endpoint), answer);
+    }
+    // Asking for a domain without one; and a ZAP handler that is none. Nobody comes in.
+    let plain = |domain: &[u8]| {
+        let (server, client) = (context.socket(PULL), context.socket(PUSH));
+        assert_eq!(server.set(PLAIN_SERVER, 1), 0);
+        assert_eq!(server.set(ZAP_ENFORCE_DOMAIN, 1), 0);
+        if !domain.is_empty() {
+            assert_eq!(set_bytes(&server, ZAP_DOMAIN, domain), 0);
+        }
+        assert_eq!(set_bytes(&client, PLAIN_USERNAME, b"user"), 0);
+        assert_eq!(set_bytes(&client, PLAIN_PASSWORD, b"word"), 0);
+        client.connect(&server.bind("tcp://127.0.0.1:*"));
+        assert_eq!(client.send(b"hello", 0), 5);
+        server.set(RCVTIMEO, 300);
+        server.recv(0)
+    };
+    assert_eq!(plain(b""), Err(EAGAIN), "no domain, no handler");
+    let publisher = context.socket(PUB);
+    publisher.bind("inproc://zeromq.zap.01");
+    assert_eq!(plain(b"global"), Err(EAGAIN), "nobody answers");
+}
+
+#[test]
 fn helpers_that_are_given_nonsense() {
     let mut buffer = [0u8; 64];
     let to = buffer.as_mut_ptr();

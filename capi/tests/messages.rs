@@ -190,6 +190,91 @@ fn a_free_function_is_called_once_whatever_becomes_of_the_message() {
 }
 
 #[test]
+fn when_a_context_has_ended_each_free_function_has_been_called_once() {
+    for length in LENGTHS {
+        let context = Context::new();
+        let send = |given: &mut Msg, socket: &common::Socket, flags| {
+            let sent = unsafe { zmq_msg_send(given.at(), socket.0, flags) };
+            assert_eq!(sent, length as c_int);
+        };
+        let mut gone = Vec::new();
+        let mut given = || {
+            let freed = counter();
+            gone.push(freed);
+            Msg::given(length, freed)
+        };
+        // Where nobody listens. After the end of its context, no socket takes how long it lingers.
+        let push = context.socket(PUSH);
+        push.set(common::LINGER, 0);
+        push.connect("tcp://127.0.0.1:9");
+        send(&mut given(), &push, 0);
+        // For a name that nobody binds.
+        let lonely = context.socket(PUSH);
+        lonely.set(common::LINGER, 0);
+        lonely.connect("inproc://nobody");
+        send(&mut given(), &lonely, 0);
+        // Not read by whoever has it, on the way to it or there.
+        let (one, other) = (context.socket(PAIR), context.socket(PAIR));
+        other.bind("inproc://unread");
+        one.connect("inproc://unread");
+        let (near, far) = (context.socket(PAIR), context.socket(PAIR));
+        near.set(common::LINGER, 0);
+        near.connect(&far.bind("tcp://127.0.0.1:*"));
+        for _ in 0..3 {
+            send(&mut given(), &one, 0);
+            send(&mut given(), &near, 0);
+        }
+        // Read in part, and sent in part.
+        let (begun, unread) = (context.socket(PAIR), context.socket(PAIR));
+        begun.bind("inproc://parts");
+        unread.connect("inproc://parts");
+        send(&mut given(), &begun, common::SNDMORE);
+        send(&mut given(), &begun, 0);
+        assert_eq!(unread.recv(0).unwrap().len(), length);
+        send(&mut given(), &unread, common::SNDMORE);
+        // Of more receivers than one.
+        let publisher = context.socket(PUB);
+        publisher.bind("inproc://many");
+        let subscribers = [0; 3].map(|_| {
+            let subscriber = context.socket(SUB);
+            subscriber.subscribe(b"");
+            subscriber.connect("inproc://many");
+            subscriber
+        });
+        send(&mut given(), &publisher, 0);
+        // Received, and kept for longer.
+        let (from, to) = (context.socket(PAIR), context.socket(PAIR));
+        from.bind("inproc://kept");
+        to.connect("inproc://kept");
+        let kept = counter();
+        send(&mut Msg::given(length, kept), &from, 0);
+        let mut received = Msg::new();
+        let came = unsafe { zmq_msg_recv(received.at(), to.0, 0) };
+        assert_eq!(came, length as c_int);
+        // Refused, since the context ends.
+        assert_eq!(zmq_ctx_shutdown(context.0), 0);
+        let late = counter();
+        let mut refused = Msg::given(length, late);
+        assert_eq!(unsafe { zmq_msg_send(refused.at(), one.0, 0) }, -1);
+        assert_eq!((zmq_errno(), count(late)), (errno::ETERM, 0));
+        drop((push, lonely, one, other, near, far, begun, unread));
+        drop((publisher, subscribers, from, to));
+        assert_eq!(zmq_ctx_term(context.0), 0);
+        std::mem::forget(context);
+        for (number, freed) in gone.into_iter().enumerate() {
+            assert_eq!(count(freed), 1, "{length} bytes, number {number}");
+        }
+        assert_eq!(refused.data().len(), length);
+        drop(refused);
+        assert_eq!(count(late), 1);
+        // What is small was copied, and what is large is there as long as the message.
+        assert!(count(kept) == 0 || length < 512);
+        drop(received);
+        assert_eq!(count(kept), 1);
+    }
+}
+
+#[test]
 fn a_message_that_was_not_sent_is_as_it_was() {
     let context = Context::new();
     let push = context.socket(PUSH);

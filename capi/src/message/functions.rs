@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::lent::{close, lent, put, seen};
-use super::{Free, Msg, zmq_msg_t};
+use super::{Free, INLINE, Msg, zmq_msg_t};
 use crate::call::{bytes, call, clipped, status};
 use crate::errno::{EINVAL, Errno, fail};
 
@@ -28,8 +28,12 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
 /// Makes a message of so many bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut zmq_msg_t, size: usize) -> c_int {
-    // SAFETY: the caller vouches for it.
-    status(|| unsafe { put(message, Msg::sized(size)?) })
+    status(|| match size {
+        // SAFETY: the caller vouches for it.
+        0..=INLINE => unsafe { put(message, Msg::sized(size)?) },
+        // SAFETY: as above.
+        _ => unsafe { put(message, Msg::fresh(size)?) },
+    })
 }
 
 /// Makes a message of a copy.

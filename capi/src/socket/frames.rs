@@ -135,7 +135,7 @@ impl Open {
         if self.outgoing.is_some() || self.incoming.is_some() {
             return Ok(false);
         }
-        let mut item = Message::from(message.lend());
+        let mut item = message.lend();
         match self.socket.send_now(&mut item) {
             Poll::Ready(Ok(())) => Ok(true),
             Poll::Ready(Err(error)) => {
@@ -175,11 +175,7 @@ impl Open {
             self.recv_rest(socket_type, to);
             return Ok(Some(()));
         }
-        let Some(message) = self.take_next()? else {
-            return Ok(None);
-        };
-        self.first(socket_type, message, to);
-        Ok(Some(()))
+        self.take_next(|this, message| this.first(socket_type, message, to))
     }
 
     /// Hands out the next frame of the message that is read.
@@ -196,16 +192,19 @@ impl Open {
         to.receive(frame, self.has_more, is_for_one(socket_type), peer);
     }
 
-    /// Takes the next message, if one is there. It is put together where it is handed out: each move costs.
+    /// Takes the next message, if one is there, and hands it out from where it is: each move costs.
     #[inline(always)]
-    fn take_next(&mut self) -> Result<Option<Message>> {
+    fn take_next<T>(
+        &mut self,
+        hand_out: impl FnOnce(&mut Self, Message) -> T,
+    ) -> Result<Option<T>> {
         if let Some(next) = self.next.take() {
-            return Ok(Some(next));
+            return Ok(Some(hand_out(self, next)));
         }
         loop {
             match self.socket.try_recv_change() {
                 Ok((message, change)) if self.is_passed_over(&message, change) => {}
-                Ok((message, _)) => return Ok(Some(message)),
+                Ok((message, _)) => return Ok(Some(hand_out(self, message))),
                 // A socket that nothing is left to wait for waits all the same: C may connect it again.
                 Err(
                     RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained,
@@ -252,7 +251,7 @@ impl Open {
 
     #[inline(never)]
     fn take_next_slowly(&mut self) -> Result<Option<Message>> {
-        self.take_next()
+        self.take_next(|_, message| message)
     }
 
     /// Hands out the first frame of a message.

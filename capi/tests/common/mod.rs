@@ -15,6 +15,7 @@ pub const PULL: c_int = 7;
 pub const PUSH: c_int = 8;
 pub const XPUB: c_int = 9;
 pub const STREAM: c_int = 11;
+pub const CHANNEL: c_int = 20;
 
 pub const SUBSCRIBE: c_int = 6;
 pub const RCVMORE: c_int = 13;
