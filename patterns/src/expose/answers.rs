@@ -238,7 +238,7 @@ mod tests {
     }
 
     /// Otherwise whoever asks about sockets that are not there has all others written anew for each question.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn answers_about_nothing_keep_no_other_answer_out() {
         let context = Context::new();
         let _socket = PullSocket::builder().context(&context).build().unwrap();
@@ -248,10 +248,7 @@ mod tests {
             answers.to(&format!("socket {}", number + 1 + other).into());
         }
         let question = Message::from(format!("socket {number}"));
-        let first = answers.to(&question);
-        // A tenth of a second later it is another one, and the one after that the same.
-        let again = [(); 2].map(|()| answers.to(&question));
-        let same = |one: &Bytes, other: &Bytes| one.as_ptr() == other.as_ptr();
-        assert!(same(&first, &again[0]) || same(&again[0], &again[1]));
+        let [first, again] = [(); 2].map(|()| answers.to(&question));
+        assert_eq!(first.as_ptr(), again.as_ptr());
     }
 }
