@@ -105,15 +105,20 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
             ended = talk.run(socket, &mut interrupt) => ended,
             never = &mut trouble_comes => match never {},
         };
-        let is_interrupted = matches!(ended, Err(Failure::Interrupted(_)));
-        if is_interrupted {
+        let was_interrupted = matches!(ended, Err(Failure::Interrupted(_)));
+        if was_interrupted {
             say(talk.tally());
         }
-        // Somebody may have stopped to read what is written: the second signal ends that, too.
-        let written = tokio::select! {
-            written = talk.finish() => written,
-            signal = interrupt.next() => Err(signal),
+        // Somebody may have stopped to read what is written: a signal ends that, too.
+        let (written, signal) = tokio::select! {
+            written = talk.finish() => (written, None),
+            signal = interrupt.next() => (Ok(()), Some(signal)),
         };
+        let is_interrupted = was_interrupted || signal.is_some();
+        if is_interrupted && !was_interrupted {
+            say(talk.tally());
+        }
+        let ended = signal.map_or(ended, Err);
         let limit = match (&ended, args.timeout) {
             (Ok(()), limit) => limit,
             (Err(_), limit) => Some(limit.map_or(LINGER, |limit| limit.min(LINGER))),
