@@ -32,14 +32,12 @@ pub(super) struct Draining {
     owes: bool,
     /// When the peer may be told again that no more work comes.
     again_at: Option<Instant>,
-    /// Something was heard by a handle that drives the session.
-    is_heard: bool,
 }
 
 impl Draining {
     /// Returns whether there is something for the task, which nothing else wakes.
     pub(super) fn needs_task(&self) -> bool {
-        self.owes || self.is_heard
+        self.owes
     }
 }
 
@@ -57,9 +55,20 @@ impl Session {
         self.draining.greeting = None;
     }
 
-    /// Notes what a handle has read that is no message.
-    pub(super) fn note_heard(&mut self) {
-        self.draining.is_heard = self.engine.has_event();
+    /// Hears what has been read that is no message. Whoever has read it does so, before it takes the messages: the next call
+    /// knows that the peer drains that has said so behind its answer.
+    pub(super) fn hear_drain(&mut self, pipe: &SessionPipe) {
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Event::Drain => {
+                    pipe.peer_drains();
+                    // Whoever answers cannot say that it has no answer left.
+                    self.draining.owes = !self.draining.answers;
+                }
+                Event::Drained => pipe.set_coming(Coming::Nothing),
+                _ => {}
+            }
+        }
     }
 
     /// Says and hears what is to be said and heard, and writes it.
@@ -98,18 +107,7 @@ impl Session {
 
     #[cold]
     fn see_to_drain(&mut self, tells: bool, pipe: &SessionPipe) {
-        self.draining.is_heard = false;
-        while let Some(event) = self.engine.poll_event() {
-            match event {
-                Event::Drain => {
-                    pipe.peer_drains();
-                    // Whoever answers cannot say that it has no answer left.
-                    self.draining.owes = !self.draining.answers;
-                }
-                Event::Drained => pipe.set_coming(Coming::Nothing),
-                _ => {}
-            }
-        }
+        self.hear_drain(pipe);
         if tells {
             self.draining.told = true;
             if !self.engine.drain() && !self.draining.peer_answers {

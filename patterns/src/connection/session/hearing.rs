@@ -66,7 +66,7 @@ impl Session {
             }
             let result = self.engine.handle_input(self.heard.into_std(), room);
             pipe.incoming.push(self.engine.take_messages());
-            self.note_heard();
+            self.hear_drain(pipe);
             if let Err(error) = result {
                 self.mute = Some(Box::new(error.into()));
                 return;

@@ -165,14 +165,14 @@ impl Flow for Session {
                     // An error of the stream is the task's: it comes to the same.
                     let has_failed =
                         !self.mid_batch && matches!(self.poll_control(cx), Poll::Ready(Err(_)));
-                    self.note_heard();
+                    self.hear_drain(pipe);
                     let is_done = !has_failed && !self.needs_task() && self.is_timed();
                     return is_done.then_some(true);
                 }
             }
         }
         // The rest is the task's.
-        self.note_heard();
+        self.hear_drain(pipe);
         None
     }
 
@@ -223,7 +223,7 @@ impl Flow for Session {
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
         pipe.outgoing.rest();
-        self.note_heard();
+        self.hear_drain(pipe);
         (result.is_ok() && is_quiet && !self.needs_task()).then_some(true)
     }
 
