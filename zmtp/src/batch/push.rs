@@ -40,16 +40,35 @@ impl Batch {
     /// part of the cost. What is left in `message` afterwards means nothing.
     #[inline]
     pub fn push_from(&mut self, message: &mut Message, by_reference_from: usize) {
-        match message.as_one_mut() {
-            Some(only) => match only.as_inline() {
-                Some(block) => self.put_block(block),
-                None if only.len() < by_reference_from => self.put_frame(false, only),
-                // The payload alone: moved with its message, it would cost as much again.
-                None => self.put_reference(false, only.take_bytes()),
-            },
-            None => return self.push_frames_owned(std::mem::take(message), by_reference_from),
+        // Whatever needs more than a few registers is apart.
+        if let Some(only) = message.as_one_mut() {
+            if let Some(block) = only.as_inline() {
+                self.put_block(block);
+                self.messages += 1;
+                return;
+            }
+            if let Some(payload) = only.as_shared_mut() {
+                if payload.len() < by_reference_from {
+                    self.put_frame(false, payload);
+                } else {
+                    self.put_taken(payload);
+                }
+                self.messages += 1;
+                return;
+            }
         }
-        self.messages += 1;
+        self.push_rest(message, by_reference_from);
+    }
+
+    /// Takes the payload alone: moved with its message, it would cost as much again.
+    #[inline(never)]
+    fn put_taken(&mut self, payload: &mut Bytes) {
+        self.put_reference(false, std::mem::take(payload));
+    }
+
+    #[inline(never)]
+    fn push_rest(&mut self, message: &mut Message, by_reference_from: usize) {
+        self.push_frames_owned(std::mem::take(message), by_reference_from);
     }
 
     /// Pushes as [`Batch::push_from`] does, with an envelope in front, without building a longer message first.
@@ -137,8 +156,13 @@ impl Batch {
     /// [`Batch::count`] says so.
     #[inline]
     pub(crate) fn put_frame(&mut self, more: bool, payload: &[u8]) {
-        self.make_room(9 + payload.len());
-        frame::put_header(&mut self.wire, u8::from(more), payload.len());
+        if let Ok(short) = u8::try_from(payload.len()) {
+            self.make_room(2 + payload.len());
+            self.wire.extend_from_slice(&[u8::from(more), short]);
+        } else {
+            self.make_room(9 + payload.len());
+            frame::put_header(&mut self.wire, u8::from(more), payload.len());
+        }
         self.wire.extend_from_slice(payload);
     }
 

@@ -117,16 +117,6 @@ impl Frame {
         }
     }
 
-    /// Takes a payload that is not inline out. What is left means nothing.
-    #[inline]
-    pub(crate) fn take_bytes(&mut self) -> Bytes {
-        match &mut self.0 {
-            Repr::Inline(_) => Bytes::copy_from_slice(self),
-            Repr::Boxed(bytes) => std::mem::take(bytes).into(),
-            Repr::Shared(bytes) => std::mem::take(bytes),
-        }
-    }
-
     /// Returns whether the payload lives in the frame itself and owns no allocation.
     #[inline]
     #[must_use]
@@ -173,6 +163,15 @@ impl Frame {
     #[inline]
     pub(crate) fn as_shared(&self) -> Option<&Bytes> {
         match &self.0 {
+            Repr::Inline(_) | Repr::Boxed(_) => None,
+            Repr::Shared(bytes) => Some(bytes),
+        }
+    }
+
+    /// Lends the payload, if it is shared.
+    #[inline]
+    pub(crate) fn as_shared_mut(&mut self) -> Option<&mut Bytes> {
+        match &mut self.0 {
             Repr::Inline(_) | Repr::Boxed(_) => None,
             Repr::Shared(bytes) => Some(bytes),
         }
