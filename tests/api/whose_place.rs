@@ -18,6 +18,17 @@ async fn gone(monitor: &mut Monitor) {
     event(monitor, "the end of a connection", is_end).await;
 }
 
+/// Waits until so many messages have come, and has them heard.
+async fn received(publisher: &mut XPubSocket, messages: u64) {
+    within("they are here", async {
+        while publisher.stats().received.messages < messages {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    publisher.topics_count();
+}
+
 /// Binds a socket of this user, as soon as the address is free.
 macro_rules! bound {
     ($socket:ident, $trust:expr, $user:expr, $place:expr $(, $option:ident($value:expr))*) => {{
@@ -342,6 +353,42 @@ everywhere! {
             assert_eq!(within("it", eve.recv()).await.unwrap(), "eve's");
             within("close", eve.close()).await;
         }
+    }
+
+    /// What somebody asked for through a connection that has ended is not granted to the next one, though she is the same.
+    permissions_are_for_the_connection_that_asked(ALL): |trust, place| {
+        let mut publisher = connecting!(XPubSocket, trust, place, manual(true));
+        let mut monitor = publisher.monitor();
+        let mut alice = bound!(SubSocket, trust, "alice", place);
+        alice.subscribe("first");
+        alice.subscribe("old");
+        assert_eq!(within("a notice", publisher.recv()).await.unwrap(), "\u{1}first");
+        received(&mut publisher, 2).await;
+        within("close", alice.close()).await;
+        gone(&mut monitor).await;
+        let mut alice = bound!(SubSocket, trust, "alice", place);
+        alice.subscribe("new");
+        received(&mut publisher, 3).await;
+        assert!(!publisher.subscribe("first"), "she asked through a former connection");
+        let mut notices = Vec::new();
+        while let Ok(notice) = publisher.try_recv() {
+            let notice = notice[0].to_vec();
+            let (what, topic) = notice.split_first().unwrap();
+            let done = match what {
+                1 => publisher.subscribe(topic),
+                _ => publisher.unsubscribe(topic),
+            };
+            notices.push((*what, String::from_utf8(topic.to_vec()).unwrap(), done));
+        }
+        let expected = [(1, "old", false), (0, "first", false), (0, "old", false), (1, "new", true)];
+        assert_eq!(notices, expected.map(|(what, topic, done)| (what, topic.to_owned(), done)));
+        assert_eq!(publisher.topics_count(), 1);
+        // The notices of this connection are what they always were.
+        alice.unsubscribe("new");
+        assert_eq!(within("a notice", publisher.recv()).await.unwrap(), "\0new");
+        assert!(publisher.unsubscribe("new"));
+        assert_eq!(publisher.topics_count(), 0);
+        within("close", alice.close()).await;
     }
 
     /// What alice has said and nobody has heard yet begins nothing for eve.

@@ -86,6 +86,8 @@ struct Subscriber {
     mute: bool,
     /// It has subscribed to too much, and its connection is being closed.
     excessive: bool,
+    /// As [`FanOut::coming`] says.
+    coming: u32,
     writer: PipeWriter,
     topics: FxHashSet<NodeId>,
     /// The length of all of them.
@@ -107,6 +109,13 @@ impl FanOut {
         let slot = self.slots.get(&pipe);
         let subscriber = slot.and_then(|&slot| self.subscribers[slot as usize].as_ref());
         subscriber.is_some_and(|one| one.writer.identity() == identity)
+    }
+
+    /// Returns how often somebody has begun anew at the other end of the pipe: what was said before is of a former connection.
+    pub(crate) fn coming(&self, pipe: PipeId) -> u32 {
+        let slot = self.slots.get(&pipe);
+        let subscriber = slot.and_then(|&slot| self.subscribers[slot as usize].as_ref());
+        subscriber.map_or(0, |one| one.coming)
     }
 
     /// Subscribes a peer to a topic. `None`: there is no such peer.
@@ -292,6 +301,7 @@ impl SendStrategy for FanOut {
             topics: FxHashSet::default(),
             topic_bytes: 0,
             excessive: false,
+            coming: 0,
             mute: false,
             turn: 0,
             given: 0,

@@ -60,8 +60,8 @@ impl Pattern for XPub {
     /// Sends a message, after hearing who wants it.
     fn send(core: &mut Core<Self>, message: &mut Message) -> Poll<Result<(), Refusal>> {
         hear_first(core);
-        let is_there = |place: &Place| core.sender.is_there(place.0, place.1);
-        let only = core.state.only.filter(is_there).map(|place| place.0);
+        let is_there = |place: &Place| place.is_there(&core.sender);
+        let only = core.state.only.filter(is_there).map(|place| place.pipe);
         let sent = core.publish(message, only);
         if sent.is_ready() && core.state.only.take().is_some() {
             core.state.last = None;
@@ -91,11 +91,11 @@ impl Pattern for XPub {
 
     fn subscribe(core: &mut Core<Self>, subscribe: bool, topic: &[u8]) -> bool {
         core.read_events();
-        let is_there = |place: &Place| core.sender.is_there(place.0, place.1);
+        let is_there = |place: &Place| place.is_there(&core.sender);
         let last = core.state.last.filter(is_there);
-        let done = last.and_then(|(peer, _)| match subscribe {
-            true => core.sender.subscribe(peer, topic),
-            false => core.sender.unsubscribe(peer, topic),
+        let done = last.and_then(|Place { pipe, .. }| match subscribe {
+            true => core.sender.subscribe(pipe, topic),
+            false => core.sender.unsubscribe(pipe, topic),
         });
         done.is_some()
     }

@@ -25,6 +25,8 @@ pub(super) struct Departing {
 pub(crate) struct Departure {
     pub(crate) pipe: PipeId,
     pub(crate) identity: Identity,
+    /// As [`FanOut::coming`] was.
+    pub(crate) coming: u32,
     pub(crate) kind: DepartureKind,
 }
 
@@ -145,6 +147,7 @@ impl FanOut {
         self.depart(slot, &mut subscriber, before, kind);
         // What another one has done, or it did itself through a former connection, is over.
         subscriber.excessive = false;
+        subscriber.coming = subscriber.coming.wrapping_add(1);
         self.place(subscriber.writer.id(), subscriber);
     }
 
@@ -195,6 +198,7 @@ impl FanOut {
             departure: Departure {
                 pipe,
                 identity,
+                coming: subscriber.coming,
                 kind,
             },
             slot,

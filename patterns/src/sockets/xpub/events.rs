@@ -213,11 +213,11 @@ fn offer(
     if message.is_empty() {
         return Poll::Ready(Ok(None));
     }
-    let Subscriber((pipe, identity)) = to;
-    if !core.sender.is_there(pipe, identity) {
+    let Subscriber(place) = to;
+    if !place.is_there(&core.sender) {
         return Poll::Ready(Ok(None));
     }
-    match core.sender.send_to(pipe, message) {
+    match core.sender.send_to(place.pipe, message) {
         Some(true) => Poll::Ready(Ok(Some(()))),
         Some(false) => Poll::Pending,
         None => Poll::Ready(Ok(None)),

@@ -79,8 +79,14 @@ pub(super) struct Most {
     bytes: usize,
 }
 
-/// A pipe, and who was at its other end.
-pub(super) type Place = (PipeId, Identity);
+/// A pipe, who was at its other end, and through which of the connections that had something to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) pipe: PipeId,
+    pub(super) identity: Identity,
+    /// As [`FanOut::coming`] counts them.
+    pub(super) coming: u32,
+}
 
 /// A notice or message.
 pub(super) struct Heard {
@@ -175,10 +181,14 @@ pub(super) fn is_manual(options: &Options) -> bool {
 /// [R-XPUB-3]: https://github.com/purezmq/purezmq/blob/main/docs/rules.md#r-xpub-3
 fn hear_departures(core: &mut Core<XPub>, limit: Most, most: usize) -> Option<usize> {
     let departure = core.sender.departing()?;
-    let place = (departure.pipe, departure.identity);
+    let place = Place {
+        pipe: departure.pipe,
+        identity: departure.identity,
+        coming: departure.coming,
+    };
     let is_unheard = match departure.kind {
-        DepartureKind::Left => core.receiver.has(place.0),
-        DepartureKind::Succeeded => core.receiver.is_behind(place.0, place.1),
+        DepartureKind::Left => core.receiver.has(place.pipe),
+        DepartureKind::Succeeded => core.receiver.is_behind(place.pipe, place.identity),
         DepartureKind::Heard => false,
     };
     if is_unheard {
@@ -242,14 +252,19 @@ pub(super) fn hear(core: &mut Core<XPub>, limit: Most, most: usize) -> Option<us
         Some(_) => core.state.heard_meanwhile + work,
         None => 0,
     };
-    let place = (from, core.receiver.last_identity());
+    let identity = core.receiver.last_identity();
     let heard_from = core.receiver.last_sender();
-    let mut is_there = core.sender.is_there(from, place.1);
+    let mut is_there = core.sender.is_there(from, identity);
     if !is_there {
         // It may have come a moment ago, in the place of another one.
         core.read_events();
-        is_there = core.sender.is_there(from, place.1);
+        is_there = core.sender.is_there(from, identity);
     }
+    let place = Place {
+        pipe: from,
+        identity,
+        coming: core.sender.coming(from),
+    };
     let state = &mut core.state;
     let stats = &core.shared.state.stats;
     let options = &core.shared.config.options;
@@ -298,6 +313,13 @@ pub(super) fn hear(core: &mut Core<XPub>, limit: Most, most: usize) -> Option<us
         state.keep(stats, heard, limit);
     }
     Some(work)
+}
+
+impl Place {
+    /// Whether it is still this peer, through the same connection.
+    pub(super) fn is_there(&self, sender: &FanOut) -> bool {
+        sender.is_there(self.pipe, self.identity) && sender.coming(self.pipe) == self.coming
+    }
 }
 
 impl Most {
@@ -380,13 +402,13 @@ impl Hearing {
         if wishes.topics.contains(topic) {
             return true;
         }
-        if wishes.ended || sender.is_excessive(from.0) {
+        if wishes.ended || sender.is_excessive(from.pipe) {
             return false;
         }
         let has = (wishes.topics.len(), wishes.bytes);
         if let Some(why) = sender.is_too_much(has, topic.len()) {
             self.end_wishes(from);
-            sender.expel_peer(from.0, why);
+            sender.expel_peer(from.pipe, why);
             return false;
         }
         if let Some(why) = sender.is_too_much_for_all(*all, topic.len()) {
@@ -394,7 +416,7 @@ impl Hearing {
             let greediest = others.max_by_key(|(_, wishes)| wishes.topics.len());
             let greediest = greediest.map_or(from, |(peer, _)| *peer);
             self.end_wishes(greediest);
-            sender.expel_peer(greediest.0, why);
+            sender.expel_peer(greediest.pipe, why);
             if greediest == from {
                 return false;
             }
