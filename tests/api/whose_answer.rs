@@ -378,6 +378,28 @@ async fn one_that_waits_may_leave() {
 }
 
 everywhere! {
+    /// Nor is one kept that leaves behind more than there is room for: its end lies behind what nobody reads.
+    one_that_waits_and_has_sent_too_much_may_leave: |trust, transport| {
+        let place = Place::any(transport);
+        let mut router = router(&trust).recv_hwm(1).build().unwrap();
+        let endpoint = router.bind(&place.endpoint).await.unwrap();
+        let mut monitor = router.monitor();
+        let first = dealer(&trust, "same", "joe", &endpoint);
+        connected(&mut monitor).await;
+        let mut second = dealer(&trust, "same", "joe", &endpoint);
+        let is_ignored = |kind: &Kind| matches!(kind, Kind::Ignored);
+        event(&mut monitor, "an ignored one", is_ignored).await;
+        for _ in 0..20 {
+            second.send(vec![7; 1000]).await.unwrap();
+        }
+        within("close", second.close()).await;
+        gone(&mut monitor).await;
+        assert_eq!(router.stats().duplicates, 1);
+        within("close", first.close()).await;
+    }
+}
+
+everywhere! {
     /// With `tied_names`, a name is for the user or key that came with it first.
     a_tied_name_is_for_its_first_user: |trust, transport| {
         let place = Place::any(transport);

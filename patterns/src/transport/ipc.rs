@@ -13,10 +13,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::adopt::{Adopt, nameless};
-use super::tcp::fd;
+use super::tcp::{fd, is_read_closed};
 use super::{Acceptor, ByteStream, Listener, Stream, Transport, bind_error, sockopt};
 use crate::endpoint::{Endpoint, EndpointError, IpcEndpoint, IpcName};
 use crate::error::{BindError, ConnectError, ConnectFailure};
@@ -353,6 +354,10 @@ impl Acceptor for IpcListener {
 impl ByteStream for UnixStream {
     fn fd(&self) -> Option<i32> {
         fd(self)
+    }
+
+    fn has_ended(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE))
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

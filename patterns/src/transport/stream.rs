@@ -111,6 +111,10 @@ impl ByteStream for Stream {
         forward!(self, one => one.fd())
     }
 
+    fn has_ended(&self) -> bool {
+        forward!(self, one => one.has_ended())
+    }
+
     fn local_address(&self) -> Option<SocketAddr> {
         forward!(self, one => one.local_address())
     }

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
 use super::adopt::{Adopt, nameless};
@@ -182,6 +184,12 @@ impl Acceptor for TcpListener {
 /// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
 const SEGMENT: usize = 64_000;
 
+/// Says whether a socket has told the runtime that nothing will come behind what there is to read.
+pub(super) fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(pin!(ready).poll(&mut cx), Poll::Ready(Ok(ready)) if ready.is_read_closed())
+}
+
 impl ByteStream for TcpStream {
     fn segment(&self) -> usize {
         SEGMENT
@@ -197,6 +205,10 @@ impl ByteStream for TcpStream {
 
     fn local_address(&self) -> Option<SocketAddr> {
         self.local_addr().ok()
+    }
+
+    fn has_ended(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE))
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -191,6 +191,10 @@ impl ByteStream for Layer {
         self.below()?.fd()
     }
 
+    fn has_ended(&self) -> bool {
+        self.below().is_some_and(Stream::has_ended)
+    }
+
     fn local_address(&self) -> Option<SocketAddr> {
         self.below()?.local_address()
     }

@@ -132,6 +132,12 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
         None
     }
 
+    /// Says whether the peer has ended the stream, or it has broken, though bytes may lie before that which nobody has
+    /// read. As far as that can be told: `false` where only reading tells.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// Returns this end's address and port, of a TCP connection that still stands.
     fn local_address(&self) -> Option<SocketAddr> {
         None

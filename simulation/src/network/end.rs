@@ -26,7 +26,15 @@ impl std::fmt::Debug for End {
 }
 
 /// Only the session's task reads from it, and nothing has to be done before.
-impl ByteStream for End {}
+impl ByteStream for End {
+    fn has_ended(&self) -> bool {
+        let state = self.network.state.lock();
+        let Some(connection) = state.connections.get(&self.connection) else {
+            return true;
+        };
+        connection.sides[self.side].cut || connection.ways[1 - self.side].closed
+    }
+}
 
 impl End {
     pub(super) fn new(network: &Arc<Network>, connection: u64, side: usize) -> Self {

@@ -15,6 +15,7 @@ use crate::connection::driver::TURNS;
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::SessionPipe;
+use crate::transport::ByteStream;
 
 /// How long after the last word of a peer, or the last look for one, it is taken to be there. What is sent to a peer
 /// that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
@@ -132,6 +133,31 @@ impl Session {
             if pipe.outgoing.is_awaited() {
                 return Poll::Ready(());
             }
+            self.patience = None;
+        }
+    }
+
+    /// Looks for the end of a peer for whose messages there is no room, nor will be while it waits for its name: its end
+    /// lies behind what is not read, and without this it would be kept for as long as another one has the name.
+    pub(super) fn poll_unseen_end(
+        &mut self,
+        pipe: &SessionPipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<DisconnectReason> {
+        loop {
+            if pipe.incoming.room() > 0 {
+                return Poll::Pending;
+            }
+            if let Some(reason) = self.mute.take() {
+                return Poll::Ready(*reason);
+            }
+            if self.stream.has_ended() {
+                return Poll::Ready(DisconnectReason::Peer);
+            }
+            let patience = self
+                .patience
+                .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+            ready!(patience.as_mut().poll(cx));
             self.patience = None;
         }
     }

@@ -281,15 +281,16 @@ impl Session {
                 Poll::Pending => {}
             }
             // Nothing is sent to it: that this is done means that it is unwanted, or that there is no socket any more.
-            let ended = ready!(self.poll_traffic(pipe, cx));
-            let reason = match ended {
-                Err(reason) => reason,
-                Ok(()) if pipe.outgoing.is_ending() => DisconnectReason::ByRequest,
-                Ok(()) => DisconnectReason::Local,
+            let reason = match self.poll_traffic(pipe, cx) {
+                Poll::Ready(Err(reason)) => reason,
+                Poll::Ready(Ok(())) if pipe.outgoing.is_ending() => DisconnectReason::ByRequest,
+                Poll::Ready(Ok(())) => DisconnectReason::Local,
+                Poll::Pending => ready!(self.poll_unseen_end(pipe, cx)),
             };
             Poll::Ready(Err(reason))
         });
         let placed = ended.run_until_cancelled(place).await;
+        self.patience = None;
         let placed = placed.unwrap_or(Err(DisconnectReason::Local));
         if placed.is_err() {
             shared.state.stats.add_ignored(pipe.ignored());
