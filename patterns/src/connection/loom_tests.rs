@@ -143,9 +143,8 @@ impl Flow for Wire {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
         if self.batch.is_empty() {
-            match ready!(pipe.outgoing.poll_take(cx)) {
-                Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
-                Taken::Batch(batch) => self.batch = batch,
+            if let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx)) {
+                return Poll::Ready(Ok(Turn::Finished));
             }
         }
         if let Some(gate) = &self.gate {

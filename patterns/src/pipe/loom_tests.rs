@@ -69,7 +69,7 @@ pub(crate) fn receive(inbox: &Inbox<PipeReader>, reader: &mut PipeReader) -> Opt
 /// Writes what the socket sends until it has gone, one message after the other, and says what. `done` counts them.
 fn write_all(session: &mut SessionPipe, done: &AtomicUsize) -> Vec<String> {
     let mut written = Vec::new();
-    while let Taken::Batch(batch) = block_on(poll_fn(|cx| session.outgoing.poll_take(cx))) {
+    while let Some(batch) = block_on(poll_fn(|cx| session.outgoing.poll_next(cx))) {
         for text in texts(batch) {
             written.push(text);
             done.fetch_add(1, Ordering::SeqCst);
@@ -217,7 +217,7 @@ fn hiccup(hwm: usize) {
     let mut session = socket.pipe();
     let (mut writer, reader) = socket.ends();
     let session = thread::spawn(move || {
-        let Taken::Batch(mut batch) = block_on(poll_fn(|cx| session.outgoing.poll_take(cx))) else {
+        let Some(mut batch) = block_on(poll_fn(|cx| session.outgoing.poll_next(cx))) else {
             panic!("the socket sends first");
         };
         // One message is on its way when the connection breaks.
@@ -249,8 +249,8 @@ fn an_unwanted_peer_is_closed_and_each_message_for_it_is_counted() {
         session.offer(&std::sync::Weak::<NobodyDrives>::new());
         let (mut writer, _reader) = socket.ends();
         assert_eq!(writer.push(&mut message(0)), Ok(()));
-        let taken = block_on(poll_fn(|cx| session.outgoing.poll_take(cx)));
-        let Taken::Batch(batch) = taken else {
+        let taken = block_on(poll_fn(|cx| session.outgoing.poll_next(cx)));
+        let Some(batch) = taken else {
             panic!("there is a message");
         };
         let session = thread::spawn(move || {
@@ -332,8 +332,8 @@ fn nothing_follows_the_last_word_to_a_peer_that_drains() {
             session.peer_drains();
             let mut sent = 0;
             while session.outgoing.unsent() > 0 {
-                let taken = block_on(poll_fn(|cx| session.outgoing.poll_take(cx)));
-                let Taken::Batch(batch) = taken else {
+                let taken = block_on(poll_fn(|cx| session.outgoing.poll_next(cx)));
+                let Some(batch) = taken else {
                     panic!("there is a message");
                 };
                 session.outgoing.written(batch.len(), 0, batch.len(), None);

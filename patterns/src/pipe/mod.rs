@@ -33,12 +33,14 @@
 //! queue.rs                            batches, and the credit that the HWM leaves
 //! limits.rs byte_budget.rs            what it may hold; the bytes
 //! policy/, expire conflate evict resize   what a queue does beside counting
+//! taking.rs                           batches that change hands, and their buffers
 //! stalled.rs                          what waits for a subscriber that takes nothing
 //! left.rs                             what is left when the writer has gone, or thrown away where nobody reads
 //! peers.rs                            marks: who sends what
 //! ends.rs inbox.rs                    who is told what
 //! drain.rs                            a reader that takes no more
 //! ender.rs                            ending a connection from outside
+//! outstanding.rs                      what such a connection leaves
 //! writer.rs reader.rs session_end.rs  the ends, as their holders have them
 //! caller.rs                           the call that waits at one of them
 //! build.rs                            making pipes
@@ -61,6 +63,7 @@ mod inbox;
 mod lane;
 mod left;
 mod limits;
+mod outstanding;
 mod peers;
 mod policy;
 mod queue;
@@ -70,6 +73,7 @@ mod resize;
 mod session_end;
 mod spares;
 mod stalled;
+mod taking;
 mod view;
 mod writer;
 
@@ -88,11 +92,12 @@ pub(crate) use evict::EvictReason;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
 pub(crate) use left::Left;
 pub(crate) use limits::Limits;
+pub(crate) use outstanding::Outstanding;
 pub(crate) use peers::{PeerMark, PeerName};
 pub(crate) use policy::look_every;
 pub(crate) use queued::BY_REFERENCE;
 pub(crate) use reader::{PipeReader, Popped};
-pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Outstanding, Rest, SessionPipe, Taken};
+pub(crate) use session_end::{IncomingEnd, OutgoingEnd, Rest, SessionPipe, Taken};
 pub(crate) use view::{LaneCounts, LaneView, PipeRegistry};
 pub(crate) use writer::{PipeWriter, Refused};
 

@@ -278,7 +278,7 @@ impl Queue {
     }
 
     /// Takes the open batch, which is closed. The next one begins with room for so many bytes, or more.
-    fn take_open(&mut self, room: usize) -> Queued {
+    pub(super) fn take_open(&mut self, room: usize) -> Queued {
         let next = self.spares.take();
         let next = next.unwrap_or_else(|| Batch::with_capacity(room));
         let closed = std::mem::replace(&mut self.open, next);
@@ -295,21 +295,6 @@ impl Queue {
     }
 
     // ---- out
-
-    /// Takes the oldest batch, which is in the reader's hands then.
-    pub(super) fn take(&mut self) -> Option<Batch> {
-        let oldest = match self.full.pop_front() {
-            Some(oldest) => oldest,
-            None if !self.open.is_empty() => self.take_open(0),
-            None if self.policy.is_some() => self.take_last_values()?,
-            None => return None,
-        };
-        self.budget.take(oldest.batch.byte_len());
-        if let Some(policy) = &mut self.policy {
-            policy.take(&oldest);
-        }
-        Some(oldest.batch)
-    }
 
     /// Notes that the reader is done with the batch that it took.
     #[inline]

@@ -12,6 +12,7 @@ use super::left::Left;
 use super::peers::{Author, Mark, PeerMark, PeerName};
 use super::queue::Queue;
 use super::session_end::A_STREAM;
+use super::taking::Oldest;
 use super::{Linger, Origin, PipeId, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
@@ -224,8 +225,8 @@ impl PipeReader {
         }
         self.report_at = lane.hwm - lane.hwm / 2;
         let mut old = None;
-        let nothing = match lane.take() {
-            Some(mark) if mark.is_empty() => lane.take_mark().and_then(|mark| match mark {
+        let nothing = match lane.take_into(&mut self.batch) {
+            Oldest::Mark => lane.take_mark().and_then(|mark| match mark {
                 Mark::Sender(peer) => {
                     lane.peers.next_sender = Some(peer);
                     None
@@ -260,9 +261,7 @@ impl PipeReader {
                     Some(Popped::Mark(PeerMark::Left))
                 }
             }),
-            Some(batch) => {
-                let done = std::mem::replace(&mut self.batch, batch);
-                lane.spares.put(done);
+            Oldest::Batch => {
                 let batch = &mut self.batch;
                 batch.begin_popping();
                 self.author.meet(&mut lane.peers);
@@ -277,11 +276,13 @@ impl PipeReader {
                 self.taken = batch.len();
                 None
             }
-            None if lane.writer.gone => Some(Popped::Ended),
-            None => {
+            Oldest::Nothing if lane.writer.gone => Some(Popped::Ended),
+            Oldest::Nothing => {
                 lane.reader.parked = true;
-                // An idle pipe keeps no buffer.
-                self.batch = Batch::new();
+                if self.batch.spare() > 0 {
+                    // An idle pipe keeps no buffer.
+                    self.batch = Batch::new();
+                }
                 Some(Popped::Empty)
             }
         };

@@ -10,8 +10,10 @@ use zmtp::{Batch, Message};
 use super::ends::{Drive, deliver, name_receiver};
 use super::evict::EvictReason;
 use super::lane::Lane;
+use super::outstanding::Outstanding;
 use super::peers::{Mark, PeerName};
 use super::policy::look_every;
+use super::taking::Oldest;
 use super::{Deadline, LaneCounts, Party, PipeId};
 use crate::coop::note_stream;
 use crate::peer::Peer;
@@ -185,30 +187,30 @@ pub(crate) struct Rest {
 
 /// What the socket has for the session.
 pub(crate) enum Taken {
-    /// The oldest batch.
-    Batch(Batch),
+    /// The oldest batch, which is in the session's hands now.
+    Batch,
     /// The socket is gone and everything it sent is taken, or the connection was asked to end.
     Finished,
 }
 
 impl OutgoingEnd {
-    /// Takes the oldest batch; parks when there is none.
-    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+    /// Takes the oldest batch in place of an empty one; parks when there is none.
+    pub(crate) fn poll_take(&mut self, batch: &mut Batch, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut lane = self.lane.lock();
         lane.reader.set_task(cx.waker());
         if lane.is_ending {
             return Poll::Ready(Taken::Finished);
         }
         let wakeup = lane.expire();
-        let taken = match lane.take() {
-            Some(batch) => {
-                lane.given = lane.identity;
-                Poll::Ready(Taken::Batch(batch))
-            }
-            None if lane.writer.gone => Poll::Ready(Taken::Finished),
-            None => {
+        let taken = match lane.take_into(batch) {
+            Oldest::Nothing if lane.writer.gone => Poll::Ready(Taken::Finished),
+            Oldest::Nothing => {
                 lane.reader.parked = true;
                 Poll::Pending
+            }
+            Oldest::Batch | Oldest::Mark => {
+                lane.given = lane.identity;
+                Poll::Ready(Taken::Batch)
             }
         };
         drop(lane);
@@ -223,7 +225,7 @@ impl OutgoingEnd {
         messages: usize,
         bytes: usize,
         taken: usize,
-        done: Option<Batch>,
+        done: Option<&mut Batch>,
     ) {
         let mut lane = self.lane.lock();
         lane.take_up();
@@ -232,7 +234,7 @@ impl OutgoingEnd {
         lane.written_in_run.1 += bytes;
         if let Some(batch) = done {
             lane.settle();
-            lane.spares.put(batch);
+            lane.give_back(batch);
         }
         let wakeup = lane.release(taken);
         drop(lane);
@@ -297,7 +299,7 @@ impl OutgoingEnd {
         is_wanted.then(|| Rest {
             linger: lane.deadline(),
             ends_at: lane.ends_at,
-            keeps_buffers: lane.spares.are_worth_a_timer(),
+            keeps_buffers: lane.keeps_buffers(),
             drains: lane.drain.writer_drains,
         })
     }
@@ -372,48 +374,21 @@ impl OutgoingEnd {
     }
 }
 
+#[cfg(test)]
+impl OutgoingEnd {
+    /// Takes the oldest batch, or finds that there will be none.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        let mut batch = Batch::new();
+        self.poll_take(&mut batch, cx).map(|taken| match taken {
+            Taken::Batch => Some(batch),
+            Taken::Finished => None,
+        })
+    }
+}
+
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// What is outstanding of a pipe whose task may go at any moment, and the pipe with it.
-pub(crate) struct Outstanding {
-    id: PipeId,
-    /// Whose task that is.
-    tenant: u32,
-    lane: Arc<Lane>,
-}
-
-impl Outstanding {
-    pub(crate) fn id(&self) -> PipeId {
-        self.id
-    }
-
-    /// Ends the outgoing direction, if it has not ended before, and returns how many messages were left in it.
-    pub(crate) fn give_up(self) -> usize {
-        let mut lane = self.lane.lock();
-        if lane.tenant != self.tenant {
-            return 0;
-        }
-        if lane.reader.gone {
-            // The writer has been told, and told again would keep it in mind.
-            return lane.counters.left();
-        }
-        let (full, open, wakeup) = lane.close_reader();
-        let left = lane.counters.left();
-        drop(lane);
-        drop((full, open));
-        deliver(wakeup, self.id);
-        left
-    }
-}
-
-impl Outstanding {
-    /// Returns how many messages are queued for the peer or in the session's hands.
-    pub(crate) fn queued(&self) -> usize {
-        self.lane.lock().queued()
     }
 }
 

@@ -34,9 +34,16 @@ impl Spares {
         }
     }
 
-    /// Returns whether an idle connection should let go of them.
-    pub(super) fn are_worth_a_timer(&self) -> bool {
-        self.0.iter().map(Batch::spare).sum::<usize>() > NEGLIGIBLE
+    /// Returns whether this one, which is done with, does to follow the open batch: it has a buffer, or none is kept.
+    pub(super) fn may_follow(&self, done: &Batch) -> bool {
+        let spare = done.spare();
+        (spare > 0 || self.0.is_empty()) && spare <= KEEP
+    }
+
+    /// Returns whether an idle connection should let go of them, and of the buffer of the open batch.
+    pub(super) fn are_worth_a_timer(&self, open: &Batch) -> bool {
+        let kept = self.0.iter().map(Batch::spare).sum::<usize>();
+        kept + open.spare() > NEGLIGIBLE
     }
 
     /// Lets go of all.

@@ -120,11 +120,11 @@ mod tests {
         let [stalled, other] = publish(&mut writers);
         assert!((90_000..100_000).contains(&stalled), "{stalled}");
         assert_eq!(other, 0);
-        let batch = take(&mut sessions[0]).unwrap();
+        let mut batch = take(&mut sessions[0]).unwrap();
         let written = batch.len();
         sessions[0]
             .outgoing
-            .written(written, 0, written, Some(batch));
+            .written(written, 0, written, Some(&mut batch));
         assert_eq!(publish(&mut writers), [0, 0], "it has taken something");
     }
 }

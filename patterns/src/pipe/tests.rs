@@ -109,9 +109,9 @@ fn fill(writer: &mut PipeWriter, first: usize) -> usize {
 }
 
 pub(super) fn take(session: &mut SessionPipe) -> Option<Batch> {
-    match cx(|cx| session.outgoing.poll_take(cx)) {
-        Poll::Ready(Taken::Batch(batch)) => Some(batch),
-        Poll::Ready(Taken::Finished) | Poll::Pending => None,
+    match cx(|cx| session.outgoing.poll_next(cx)) {
+        Poll::Ready(batch) => batch,
+        Poll::Pending => None,
     }
 }
 
@@ -222,8 +222,8 @@ fn what_is_queued_outlives_the_writer() {
     assert!(matches!(session.outgoing.linger(), Some(Deadline::At(_))));
     assert_eq!(texts(take(&mut session).unwrap()), ["1"]);
     assert!(matches!(
-        cx(|cx| session.outgoing.poll_take(cx)),
-        Poll::Ready(Taken::Finished)
+        cx(|cx| session.outgoing.poll_next(cx)),
+        Poll::Ready(None)
     ));
 }
 

@@ -76,6 +76,18 @@ impl Stream {
         }
     }
 
+    /// Waits until a read may find something. A stream that makes its bytes of others always may.
+    #[inline]
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is found by the read.
+        match self {
+            Stream::Tcp(one) => one.poll_read_ready(cx).map(drop),
+            #[cfg(unix)]
+            Stream::Ipc(one) => one.poll_read_ready(cx).map(drop),
+            Stream::Other(_) => Poll::Ready(()),
+        }
+    }
+
     /// Reads up to `limit` bytes into `scratch`, without asking the runtime whether there are any.
     ///
     /// # Errors

@@ -9,6 +9,13 @@ use crate::wire::frame::Header;
 const SMALL_PIECE: usize = 8 * 1024;
 
 impl Batch {
+    /// Returns what is left to write, if that is one piece.
+    #[inline]
+    #[must_use]
+    pub fn as_piece(&self) -> Option<&[u8]> {
+        self.refs.is_empty().then(|| &self.wire[self.head..])
+    }
+
     /// Fills `out` with what is left to write, in order, and returns how many slices it used.
     /// When `out` is too short the rest comes next time.
     pub fn io_slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {

@@ -257,10 +257,9 @@ impl Flow for DatagramSession {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
         if self.batch.is_empty() {
-            self.batch = match ready!(pipe.outgoing.poll_take(cx)) {
-                Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
-                Taken::Batch(batch) => batch,
-            };
+            if let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx)) {
+                return Poll::Ready(Ok(Turn::Finished));
+            }
         }
         let (mut sent, mut lost, mut bytes) = (0, 0, 0);
         let mut is_full = false;
@@ -294,8 +293,8 @@ impl Flow for DatagramSession {
             if lost > 0 {
                 pipe.outgoing.failed(lost);
             }
-            let done = self.batch.is_empty();
-            let done = done.then(|| std::mem::take(&mut self.batch));
+            let is_done = self.batch.is_empty();
+            let done = is_done.then_some(&mut self.batch);
             pipe.outgoing.written(sent, bytes, sent, done);
             return Poll::Ready(Ok(Turn::Moved));
         }

@@ -72,6 +72,8 @@ pub(crate) struct Session {
     has_sent: bool,
     /// Messages have been sent since the last look whether the connection is idle.
     has_sent_lately: bool,
+    /// The last read took less than it might have: there is no more, unless the stream says so.
+    has_read_all: bool,
     /// When to look again; set while buffers are kept.
     idle_check: Option<Instant>,
     /// When the peer was heard, or listened for, last.
@@ -149,6 +151,7 @@ impl Session {
             is_explained: false,
             has_sent: false,
             has_sent_lately: false,
+            has_read_all: false,
             idle_check: None,
             heard: now,
             listens: !shared.config.rules.publishes,

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
@@ -81,13 +81,12 @@ impl Flow for Session {
                 }
             }
             if self.batch.is_empty() {
-                self.batch = match self.rest.take() {
-                    Some(rest) => *rest,
-                    None => match ready!(pipe.outgoing.poll_take(cx)) {
-                        Taken::Finished => return Poll::Ready(Ok(Turn::Finished)),
-                        Taken::Batch(batch) => batch,
-                    },
-                };
+                if let Some(rest) = self.rest.take() {
+                    self.batch = *rest;
+                } else if let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx))
+                {
+                    return Poll::Ready(Ok(Turn::Finished));
+                }
                 if self.listens && self.is_quiet() {
                     self.listen(pipe);
                     if self.mute.is_some() {
@@ -105,27 +104,10 @@ impl Flow for Session {
             // What is encrypted is numbered: nothing that is numbered later may go before it.
             self.mid_batch = self.batch.is_encoded();
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let segment = self.stream.segment();
-        let (pieces, bytes) = if self.mid_batch
-            && !self.batch.is_encoded()
-            && self.engine.control().has_remaining()
-        {
-            // A PING waits for the end of this message, not for that of the queue.
-            self.batch.io_slices_of_cut(&mut slices)
-        } else {
-            self.batch.io_slices_within(segment, &mut slices)
-        };
-        let written = match &slices[..pieces] {
+        let written = match self.batch.as_piece() {
             // What most batches are; the system has less to do for it.
-            [only] => Pin::new(&mut self.stream).poll_write(cx, only),
-            several => {
-                if !self.expects_large && bytes > segment {
-                    self.expects_large = true;
-                    self.stream.expect_large();
-                }
-                self.stream.poll_write_pieces(cx, several, bytes)
-            }
+            Some(only) if !self.mid_batch => Pin::new(&mut self.stream).poll_write(cx, only),
+            _ => self.poll_write_pieces(cx),
         };
         if written.is_pending() && self.is_one_of_many && !self.is_blocked {
             pipe.outgoing.stall();
@@ -138,13 +120,11 @@ impl Flow for Session {
         self.mid_batch = !is_written && (self.batch.is_encoded() || self.batch.is_cut());
         let taken = if self.first == 0 { messages } else { 0 };
         self.first -= messages - taken;
-        let done = is_written.then(|| {
-            if self.batch.is_encoded() {
-                self.engine.reclaim(&mut self.batch);
-            }
-            std::mem::take(&mut self.batch)
-        });
-        let done = done.filter(|_| self.rest.is_none());
+        if is_written && self.batch.is_encoded() {
+            self.engine.reclaim(&mut self.batch);
+        }
+        let is_done = is_written && self.rest.is_none();
+        let done = is_done.then_some(&mut self.batch);
         pipe.outgoing.written(messages, written, taken, done);
         Poll::Ready(Ok(Turn::Moved))
     }
@@ -248,6 +228,30 @@ impl Session {
         timer.is_some_and(|timer| !timer.is_elapsed() && timer.deadline().into_std() <= due)
     }
 
+    /// Writes what is left of the batch, or of the message at its front.
+    #[inline(never)]
+    fn poll_write_pieces(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let segment = self.stream.segment();
+        let (pieces, bytes) = if self.mid_batch
+            && !self.batch.is_encoded()
+            && self.engine.control().has_remaining()
+        {
+            // A PING waits for the end of this message, not for that of the queue.
+            self.batch.io_slices_of_cut(&mut slices)
+        } else {
+            self.batch.io_slices_within(segment, &mut slices)
+        };
+        if let [only] = &slices[..pieces] {
+            return Pin::new(&mut self.stream).poll_write(cx, only);
+        }
+        if !self.expects_large && bytes > segment {
+            self.expects_large = true;
+            self.stream.expect_large();
+        }
+        self.stream.poll_write_pieces(cx, &slices[..pieces], bytes)
+    }
+
     /// Writes the protocol's own bytes.
     pub(super) fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.engine.control().has_remaining() {
@@ -293,6 +297,12 @@ impl Session {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Turn, DisconnectReason>> {
+        if self.has_read_all && !self.engine.input_pending() {
+            // All that a read costs is spared, but not that who waits is told.
+            let waker = self.arrival.as_ref().unwrap_or(cx.waker());
+            ready!(self.stream.poll_readable(&mut Context::from_waker(waker)));
+            self.has_read_all = false;
+        }
         let room = ready!(pipe.incoming.poll_room(cx));
         let result = if self.engine.input_pending() {
             let now = Instant::now().into_std();
@@ -313,11 +323,10 @@ impl Session {
     ) -> Poll<Result<(), DisconnectReason>> {
         let mut buffer = self.engine.read_buffer();
         let stream = Pin::new(&mut self.stream);
-        let read = match &self.arrival {
-            None => poll_read_buf(stream, cx, &mut buffer),
-            Some(arrival) => poll_read_buf(stream, &mut Context::from_waker(arrival), &mut buffer),
-        };
+        let waker = self.arrival.as_ref().unwrap_or(cx.waker());
+        let read = poll_read_buf(stream, &mut Context::from_waker(waker), &mut buffer);
         let read = ready!(read)?;
+        self.has_read_all = buffer.has_remaining_mut();
         if read == 0 {
             return Poll::Ready(Err(DisconnectReason::Peer));
         }

@@ -27,7 +27,7 @@ fn a_connection_that_is_ended_hears_of_it_and_keeps_what_is_queued() {
         let (mut writer, _reader) = socket.ends();
         let session = thread::spawn(move || {
             let mut written = 0;
-            while let Taken::Batch(batch) = block_on(poll_fn(|cx| session.outgoing.poll_take(cx))) {
+            while let Some(batch) = block_on(poll_fn(|cx| session.outgoing.poll_next(cx))) {
                 session.outgoing.written(batch.len(), 0, batch.len(), None);
                 written += batch.len();
             }

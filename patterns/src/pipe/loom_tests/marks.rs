@@ -30,10 +30,12 @@ fn assert_as_new(queue: &Queue, hwm: usize) {
 /// Takes all that is sent until the writer has gone, one batch after the other, and says how many messages.
 fn take_all(session: &mut SessionPipe) -> usize {
     let mut taken = 0;
-    while let Taken::Batch(mut batch) = block_on(poll_fn(|cx| session.outgoing.poll_take(cx))) {
+    while let Some(mut batch) = block_on(poll_fn(|cx| session.outgoing.poll_next(cx))) {
         let messages = batch.len();
         while batch.pop().is_some() {}
-        session.outgoing.written(messages, 0, messages, Some(batch));
+        session
+            .outgoing
+            .written(messages, 0, messages, Some(&mut batch));
         taken += messages;
     }
     taken

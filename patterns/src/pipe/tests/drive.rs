@@ -25,13 +25,15 @@ impl Drive for Counted {
 /// Runs the session's task until it is at rest, and returns how many messages it has written.
 fn run(session: &mut SessionPipe) -> usize {
     let mut written = 0;
-    while let Some(batch) = take(session) {
+    while let Some(mut batch) = take(session) {
         let messages = batch.len();
-        session.outgoing.written(messages, 0, messages, Some(batch));
+        session
+            .outgoing
+            .written(messages, 0, messages, Some(&mut batch));
         written += messages;
     }
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(matches!(session.outgoing.poll_take(&mut cx), Poll::Pending));
+    assert!(matches!(session.outgoing.poll_next(&mut cx), Poll::Pending));
     assert!(session.outgoing.rest().is_some());
     written
 }
