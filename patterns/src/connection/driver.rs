@@ -86,15 +86,21 @@ struct Traffic<F> {
 
 /// Moves messages until the socket is done with the peer or the connection ends. If the task goes before, `cut` gets what it
 /// had.
-pub(super) async fn run<F: Flow>(
+pub(super) fn run<F: Flow>(
     session: Box<F>,
     pipe: SessionPipe,
     cut: impl FnOnce(Box<F>, SessionPipe) + Send,
-) -> (Box<F>, SessionPipe, Result<(), DisconnectReason>) {
-    let (ended, result) = Driver::begin(session, pipe).run(cut).await;
-    let (session, pipe) = ended.expect("nobody else has the driver");
-    (session, pipe, result)
+) -> impl Future<Output = (Box<F>, SessionPipe, Result<(), DisconnectReason>)> + Send {
+    let driving = Driver::begin(session, pipe).run(cut);
+    async move {
+        let (ended, result) = driving.await;
+        let (session, pipe) = ended.expect("nobody else has the driver");
+        (session, pipe, result)
+    }
 }
+
+/// What a driver leaves to its task, unless somebody else has finished it, and what it came to.
+type Ended<F> = (Option<(Box<F>, SessionPipe)>, Result<(), DisconnectReason>);
 
 /// A driver while its task runs.
 struct Driven<F: Flow, C: FnOnce(Box<F>, SessionPipe)> {
@@ -145,17 +151,19 @@ impl<F: Flow> Driver<F> {
     }
 
     /// Does what [`run`] does. `None`: somebody else has [finished](Self::finish) it.
-    pub(super) async fn run(
+    pub(super) fn run<C: FnOnce(Box<F>, SessionPipe) + Send>(
         self: Arc<Self>,
-        cut: impl FnOnce(Box<F>, SessionPipe) + Send,
-    ) -> (Option<(Box<F>, SessionPipe)>, Result<(), DisconnectReason>) {
+        cut: C,
+    ) -> impl Future<Output = Ended<F>> + Send {
         let mut driven = Driven {
             driver: self,
             cut: Some(cut),
         };
-        let result = std::future::poll_fn(|cx| driven.driver.poll(cx)).await;
-        driven.cut = None;
-        (driven.driver.end(), result)
+        std::future::poll_fn(move |cx| {
+            let result = std::task::ready!(driven.driver.poll(cx));
+            driven.cut = None;
+            Poll::Ready((driven.driver.end(), result))
+        })
     }
 
     /// Ends it if `is_done` says that nothing is left to be done: `left` gets what it had, and its task ends. Otherwise the

@@ -267,9 +267,12 @@ async fn serve(arrival: Box<Arrival>) {
             guard.subject.refused(session.refused());
             // Others may have its place among those who shake hands.
             permit.greeted();
-            Box::pin(session.break_off(&ended)).await;
-            drop(session);
-            return guard.end(reason);
+            let breaking_off = async move {
+                session.break_off(&ended).await;
+                drop(session);
+                guard.end(reason);
+            };
+            return Box::pin(breaking_off).await;
         }
     };
     // In a box, too: a stranger who says nothing gets no room for it.

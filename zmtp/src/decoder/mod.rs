@@ -43,8 +43,10 @@ use crate::wire::frame::{Header, V1Header};
 
 /// Makes bodies of at least this many bytes get a buffer of their own when they don't fit the chunk.
 const LARGE: usize = 32 * 1024;
-/// Sizes the first chunk, in bytes: enough for a handshake, and all that a connection without traffic holds.
+/// Sizes the first chunk, in bytes: enough for a handshake.
 const FIRST_CHUNK: usize = 512;
+/// Sizes the first chunk of traffic, in bytes: all that a connection without traffic holds. What fills it gets more at once.
+const IDLE_CHUNK: usize = 64;
 /// Sizes the smallest chunk after small reads, and the most that an idle connection may hold of each: the chunk, and those
 /// before it.
 const MIN_CHUNK: usize = 8 * 1024;
@@ -219,7 +221,7 @@ impl Decoder {
             return read;
         }
         if self.chunk.len() == self.chunk.capacity() {
-            self.read_size = (self.read_size * 2).min(MAX_CHUNK);
+            self.read_size = (self.read_size * 2).clamp(FIRST_CHUNK, MAX_CHUNK);
             self.small_reads = 0;
         } else if read >= self.read_size / 4 {
             self.small_reads = 0;
@@ -317,12 +319,12 @@ impl Decoder {
         Ok(Some(body))
     }
 
-    /// Begins traffic: in ZMTP 1.0 frames if `v1`. Nothing is kept of what a long handshake needed.
+    /// Begins traffic: in ZMTP 1.0 frames if `v1`. Nothing is kept of what the handshake needed.
     pub(crate) fn begin_traffic(&mut self, v1: bool) {
         self.v1 = v1;
         self.missing = 0;
-        self.read_size = FIRST_CHUNK;
-        if self.chunk_size > MIN_CHUNK.max(2 * self.chunk.len()) {
+        self.read_size = IDLE_CHUNK;
+        if self.chunk_size > 2 * self.chunk.len() {
             self.chunk = BytesMut::from(&self.chunk[..]);
             self.chunk_size = self.chunk.len();
         }

@@ -38,6 +38,7 @@ use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use zmtp::{Batch, Connection, Engine, Raw};
 
@@ -185,18 +186,19 @@ impl Session {
         self.process.is_some_and(|process| process != process_id())
     }
 
-    /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends.
-    pub(crate) async fn run(
+    /// Moves messages until the socket is done with the peer (`Ok`) or the connection ends. It begins here, and not in the
+    /// future: arguments stay in that beside what is made of them, for as long as the connection is there.
+    pub(crate) fn run(
         mut self: Box<Self>,
         guard: &ConnectionGuard,
         mut pipe: SessionPipe,
-    ) -> (SessionPipe, DisconnectReason) {
+    ) -> impl Future<Output = (SessionPipe, DisconnectReason)> + Send {
         let shared = &guard.shared;
         self.begin_drain(shared, &pipe);
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
             pipe.peer_left(shared.config.tells_of_peers());
-            return (pipe, DisconnectReason::ByRequest);
+            return Either::Left(std::future::ready((pipe, DisconnectReason::ByRequest)));
         }
         shared.begin(|first| {
             if shared.state.subscriptions.is_some() {
@@ -205,18 +207,36 @@ impl Session {
             self.first = first.len();
             self.batch = first;
         });
-        self.go_on(guard, pipe).await
+        Either::Right(self.go_on(guard, pipe))
     }
 
-    /// Goes on doing so.
-    async fn go_on(
+    /// Goes on doing so. What is done at the end has room of its own, when it comes to that.
+    fn go_on(
         self: Box<Self>,
         guard: &ConnectionGuard,
         pipe: SessionPipe,
+    ) -> impl Future<Output = (SessionPipe, DisconnectReason)> + Send {
+        let cut = |session: Box<Self>, pipe| session.cut_short(pipe, guard);
+        let driving = driver::run(self, pipe, cut);
+        async move {
+            let ending = {
+                let (session, pipe, result) = driving.await;
+                Box::pin(session.end(guard, pipe, result))
+            };
+            ending.await
+        }
+    }
+
+    /// Does what there is to do when nothing is moved any more, and says why that is.
+    async fn end(
+        self: Box<Self>,
+        guard: &ConnectionGuard,
+        pipe: SessionPipe,
+        result: Result<(), DisconnectReason>,
     ) -> (SessionPipe, DisconnectReason) {
         let shared = &guard.shared;
         let cut = |session: Box<Self>, pipe| session.cut_short(pipe, guard);
-        let (mut session, mut pipe, result) = driver::run(self, pipe, cut).await;
+        let (mut session, mut pipe) = (self, pipe);
         if shared.config.rules.speaks == Protocol::Raw
             && matches!(result, Err(DisconnectReason::Peer))
         {

@@ -11,9 +11,10 @@
 
 use std::time::Instant;
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use zeroize::Zeroize;
 
+use super::heartbeat::Timers;
 use super::{Connection, Event, PeerInfo};
 use crate::error::{Error, Incompatible, Refusal};
 #[cfg(feature = "curve")]
@@ -245,7 +246,7 @@ impl Connection {
         }
         match credentials {
             Some(credentials) if asks => {
-                self.held = Some(progress);
+                self.held = Some(Box::new(progress));
                 self.event = Some(Box::new(Event::Authenticate(credentials)));
                 Ok(Some(Phase::Decision { version }))
             }
@@ -264,8 +265,8 @@ impl Connection {
         };
         match answer {
             Ok(admission) => {
-                self.admission = admission;
-                self.phase = self.proceed(progress, version, now)?;
+                self.admission = Some(Box::new(admission));
+                self.phase = self.proceed(*progress, version, now)?;
                 Ok(())
             }
             Err(refusal) => {
@@ -299,7 +300,8 @@ impl Connection {
                 let understands = properties.take(metadata::DRAIN);
                 self.draining.is_understood = understands && self.config.drain;
                 properties.keep_within(KEPT_PROPERTIES);
-                let Admission { user_id, metadata } = std::mem::take(&mut self.admission);
+                let admission = self.admission.take().map(|admission| *admission);
+                let Admission { user_id, metadata } = admission.unwrap_or_default();
                 properties.remove_claims();
                 #[cfg(feature = "curve")]
                 let public_key = self.peer_key.take().map(|key| *key);
@@ -363,8 +365,13 @@ impl Connection {
         self.version = version;
         self.handshake_ends = None;
         self.decoder.begin_traffic(version == Version::V1_0);
-        if version >= Version::V3_0 {
-            self.timers.start(self.config.heartbeat, now);
+        if self.control.is_empty() {
+            self.control = BytesMut::new();
+        }
+        if version >= Version::V3_0
+            && let Some(config) = self.config.heartbeat
+        {
+            self.timers = Some(Box::new(Timers::start(config, now)));
         }
         self.event = Some(Box::new(Event::Ready(peer)));
     }

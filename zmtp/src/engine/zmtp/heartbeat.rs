@@ -25,6 +25,14 @@ const MAX_TTL: u128 = 655;
 /// us with PINGs and does not read gets no memory for it.
 const MAX_WAITING: usize = 1024;
 
+/// Answers a PING.
+pub(super) fn answer(context: &[u8], out: &mut BytesMut) {
+    if out.len() < MAX_WAITING {
+        Command::Pong(context).put(out);
+    }
+}
+
+/// The clocks of a connection that sends PINGs, or got one.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     config: Option<Heartbeat>,
@@ -50,10 +58,13 @@ enum Asked {
 }
 
 impl Timers {
-    /// Starts the clocks when the handshake is done.
-    pub(super) fn start(&mut self, config: Option<Heartbeat>, now: Instant) {
-        self.config = config;
-        self.next_ping = config.and_then(|config| now.checked_add(config.interval));
+    /// Returns the clocks that start when the handshake is done.
+    pub(super) fn start(config: Heartbeat, now: Instant) -> Self {
+        Timers {
+            config: Some(config),
+            next_ping: now.checked_add(config.interval),
+            ..Timers::default()
+        }
     }
 
     /// Stops the clocks of silence, since something came. A PING that is not written yet is still to be answered.
@@ -90,13 +101,11 @@ impl Timers {
         now.checked_add(self.config?.timeout)
     }
 
-    pub(super) fn on_ping(&mut self, ttl: u16, context: &[u8], now: Instant, out: &mut BytesMut) {
-        if ttl > 0 && self.ttl_ends.is_none() {
+    /// Starts the peer's clock, unless it runs: its PING says how long we may hear nothing.
+    pub(super) fn note_ttl(&mut self, ttl: u16, now: Instant) {
+        if self.ttl_ends.is_none() {
             self.ttl = Duration::from_millis(u64::from(ttl) * 100);
             self.ttl_ends = now.checked_add(self.ttl);
-        }
-        if out.len() < MAX_WAITING {
-            Command::Pong(context).put(out);
         }
     }
 
@@ -151,13 +160,12 @@ mod tests {
     #[test]
     fn pings_by_the_interval_and_ends_when_nothing_comes() {
         let start = Instant::now();
-        let mut timers = Timers::default();
         let config = Heartbeat {
             interval: SECOND,
             timeout: 3 * SECOND,
             ttl: 2 * SECOND,
         };
-        timers.start(Some(config), start);
+        let mut timers = Timers::start(config, start);
         let mut out = BytesMut::new();
         assert_eq!(timers.next(), Some(start + SECOND));
         timers.on_timeout(start + SECOND, &mut out).unwrap();
@@ -178,28 +186,26 @@ mod tests {
         let start = Instant::now();
         let mut timers = Timers::default();
         let mut out = BytesMut::new();
-        timers.on_ping(656, b"", start, &mut out);
+        timers.note_ttl(656, start);
         assert_eq!(timers.next(), Some(start + Duration::from_millis(65_600)));
-        out.clear();
         let config = Heartbeat {
             interval: SECOND,
             timeout: SECOND,
             ttl: Duration::MAX,
         };
-        timers.start(Some(config), start);
+        let mut timers = Timers::start(config, start);
         timers.on_timeout(start + SECOND, &mut out).unwrap();
         assert_eq!(&out[..], b"\x04\x07\x04PING\x02\x8f");
     }
 
     /// Timers that have asked after a second, with three seconds to answer, and what they ask with.
     fn asked(start: Instant) -> (Timers, BytesMut) {
-        let mut timers = Timers::default();
         let config = Heartbeat {
             interval: SECOND,
             timeout: 3 * SECOND,
             ttl: Duration::ZERO,
         };
-        timers.start(Some(config), start);
+        let mut timers = Timers::start(config, start);
         let mut out = BytesMut::new();
         timers.on_timeout(start + SECOND, &mut out).unwrap();
         (timers, out)
@@ -242,12 +248,12 @@ mod tests {
     fn an_excuse_starts_running_clocks_anew_and_no_other() {
         let start = Instant::now();
         let mut timers = Timers::default();
-        let mut out = BytesMut::new();
         timers.excuse(start);
         assert_eq!(timers.next(), None);
-        timers.on_ping(20, b"", start, &mut out);
+        timers.note_ttl(20, start);
         timers.excuse(start + SECOND);
         assert_eq!(timers.next(), Some(start + 3 * SECOND));
+        let mut out = BytesMut::new();
         let end = timers.on_timeout(start + 3 * SECOND, &mut out);
         assert_eq!(end, Err(Silence::TimeToLive));
         let (mut timers, mut out) = asked(start);
@@ -260,11 +266,9 @@ mod tests {
 
     #[test]
     fn a_flood_of_pings_fills_no_buffer() {
-        let start = Instant::now();
-        let mut timers = Timers::default();
         let mut out = BytesMut::new();
         for _ in 0..100_000 {
-            timers.on_ping(0, b"0123456789abcdef", start, &mut out);
+            answer(b"0123456789abcdef", &mut out);
         }
         assert!(out.len() < MAX_WAITING + 64);
     }

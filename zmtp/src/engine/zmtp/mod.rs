@@ -86,9 +86,9 @@ pub struct Connection {
     version: Version,
     mechanism: Box<dyn Mechanism>,
     /// How far the handshake is, while somebody decides on the peer.
-    held: Option<Progress>,
-    /// What the peer was admitted with.
-    admission: Admission,
+    held: Option<Box<Progress>>,
+    /// What the peer was admitted with, until the handshake is through.
+    admission: Option<Box<Admission>>,
     /// Whose secret the peer has proven to have, or will have before the handshake is through.
     #[cfg(feature = "curve")]
     peer_key: Option<Box<PublicKey>>,
@@ -98,10 +98,11 @@ pub struct Connection {
     spare: BytesMut,
     decoder: Decoder,
     control: BytesMut,
-    timers: heartbeat::Timers,
+    /// The clocks of heartbeats, once there are any.
+    timers: Option<Box<heartbeat::Timers>>,
     event: Option<Box<Event>>,
     draining: draining::Draining,
-    failure: Option<Error>,
+    failure: Option<Box<Error>>,
     handshake_ends: Option<Instant>,
     last_input: Instant,
     /// When to look whether the connection is idle; set while it holds large buffers.
@@ -128,7 +129,7 @@ impl Connection {
             version: Version::V3_1,
             mechanism: config.mechanism.start(&config.random, config.curve_gaps),
             held: None,
-            admission: Admission::default(),
+            admission: None,
             #[cfg(feature = "curve")]
             peer_key: config.mechanism.peer_key().map(Box::new),
             credential: Bytes::new(),
@@ -139,7 +140,7 @@ impl Connection {
                 Decoder::new(config.limits)
             },
             control,
-            timers: heartbeat::Timers::default(),
+            timers: None,
             event: None,
             draining: draining::Draining::default(),
             failure: None,
@@ -188,11 +189,13 @@ impl Connection {
     /// Takes in what has been read, as far as it goes. With `join`, messages may be copied to be one batch.
     fn advance(&mut self, now: Instant, max_messages: usize, join: bool) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
-            return Err(failure.clone());
+            return Err((**failure).clone());
         }
         if self.decoder.note_read() > 0 {
             self.last_input = now;
-            self.timers.alive(now);
+            if let Some(timers) = &mut self.timers {
+                timers.alive(now);
+            }
             if self.idle_check.is_none() && (self.decoder.is_large() || self.spare.capacity() > 0) {
                 self.idle_check = now.checked_add(IDLE);
             }
@@ -207,10 +210,17 @@ impl Connection {
         result.map_err(|error| self.fail(error))
     }
 
+    /// Gives the memory of what was said back in traffic, where little is: a connection at rest says nothing.
+    fn rest_control(&mut self) {
+        if self.phase == Phase::Traffic && self.control.is_empty() {
+            self.control = BytesMut::new();
+        }
+    }
+
     /// Ends the connection: no timer runs any more, and every further input gets `error`.
     fn fail(&mut self, error: Error) -> Error {
-        self.failure = Some(error.clone());
-        self.timers = heartbeat::Timers::default();
+        self.failure = Some(Box::new(error.clone()));
+        self.timers = None;
         self.handshake_ends = None;
         self.idle_check = None;
         error
@@ -218,7 +228,7 @@ impl Connection {
 }
 
 impl Engine for Connection {
-    /// Returns the place for the next read: from 512 bytes to 256 KiB, as recent reads had it; within a large frame
+    /// Returns the place for the next read: from 64 bytes to 256 KiB, as recent reads had it; within a large frame
     /// that frame's own memory, of which at most the larger of 64 KiB and twice what has come is reserved ahead.
     fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
         if self.phase != Phase::Traffic {
@@ -258,7 +268,10 @@ impl Engine for Connection {
         if self.phase != Phase::Traffic && self.config.mechanism.tells_secrets() {
             wipe(&mut self.control);
         }
-        self.timers.on_written(now);
+        self.rest_control();
+        if let Some(timers) = &mut self.timers {
+            timers.on_written(now);
+        }
     }
 
     /// Divides what is to be encoded: what was encoded long before it is written has left the processor's cache, and
@@ -297,7 +310,7 @@ impl Engine for Connection {
         now: Instant,
     ) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
-            return Err(failure.clone());
+            return Err((**failure).clone());
         }
         self.on_answer(answer, now)
             .map_err(|error| self.fail(error))?;
@@ -339,26 +352,32 @@ impl Engine for Connection {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.timers.next(), self.handshake_ends, self.idle_check]
+        let heartbeat = self.timers.as_ref().and_then(|timers| timers.next());
+        [heartbeat, self.handshake_ends, self.idle_check]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn excuse(&mut self, now: Instant) {
-        self.timers.excuse(now);
+        if let Some(timers) = &mut self.timers {
+            timers.excuse(now);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
-            return Err(failure.clone());
+            return Err((**failure).clone());
         }
         let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= now);
         let result = if is_over(self.handshake_ends) {
             Err(Silence::Handshake)
         } else {
             let waiting = self.control.len();
-            let result = self.timers.on_timeout(now, &mut self.control);
+            let result = match &mut self.timers {
+                Some(timers) => timers.on_timeout(now, &mut self.control),
+                None => Ok(()),
+            };
             self.encrypt_control(waiting);
             result
         };

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::Connection;
+use super::{Connection, heartbeat};
 use crate::batch::Batch;
 use crate::decoder::Found;
 use crate::error::{Error, Violation};
@@ -69,7 +69,10 @@ impl Connection {
             }
             Ok(Command::Ping { ttl, context }) if self.version >= Version::V3_0 => {
                 let waiting = self.control.len();
-                self.timers.on_ping(ttl, context, now, &mut self.control);
+                if ttl > 0 {
+                    self.timers.get_or_insert_default().note_ttl(ttl, now);
+                }
+                heartbeat::answer(context, &mut self.control);
                 self.encrypt_control(waiting);
                 Ok(())
             }
