@@ -15,7 +15,6 @@ use super::filter::kept_out_by;
 use super::guard::{ConnectionGuard, EndpointGuard};
 use crate::monitor::{DisconnectReason, MonitorEventKind as Kind, Subject};
 use crate::peer_address::PeerAddress;
-use crate::pipe::Origin;
 use crate::security::Access;
 use crate::state::{Admitted, ConnectionPlace, Shared};
 use crate::sync::Mutex;
@@ -162,9 +161,8 @@ pub(crate) async fn listen(mut guard: EndpointGuard, listening: Arc<Listening>) 
                     stream,
                     peer,
                     access,
-                    permit,
+                    permit: Box::new(permit),
                     lost,
-                    origin: guard.origin,
                     ended: guard.ended.clone(),
                     guard: connection,
                 };
@@ -191,10 +189,10 @@ struct Arrival {
     stream: Stream,
     peer: PeerAddress,
     access: Access,
-    permit: Permit,
+    /// In a box of its own: with it, the task would be in the next larger class of sizes.
+    permit: Box<Permit>,
     /// Somebody else needs the place in the limiter.
     lost: oneshot::Receiver<&'static str>,
-    origin: Origin,
     ended: CancellationToken,
     guard: ConnectionGuard,
 }
@@ -215,7 +213,6 @@ async fn serve(arrival: Box<Arrival>) {
         access,
         permit,
         lost,
-        origin,
         ended,
         mut guard,
     } = unbox(arrival);
@@ -241,7 +238,7 @@ async fn serve(arrival: Box<Arrival>) {
         let info = greeted?;
         permit.greeted();
         let known = session.peer(&guard.shared, peer, &info);
-        let (mut pipe, admitted) = guard.shared.pipe_for(origin, Some(&known));
+        let (mut pipe, admitted) = guard.shared.pipe_for(guard.origin, Some(&known));
         guard.pipe = Some(pipe.outstanding());
         place.known(&known, &pipe);
         guard.greeted = true;
@@ -253,7 +250,7 @@ async fn serve(arrival: Box<Arrival>) {
             Ok(Admitted { took_over: false }) => {}
             Err(unplaced) => {
                 guard.ignore(unplaced)?;
-                let who = (origin, &known);
+                let who = (guard.origin, &known);
                 Box::pin(session.wait_for_name(&guard.shared, &mut pipe, who, &ended)).await?;
                 guard.enter(pipe.id(), &known);
                 guard.emit(Kind::LetIn);

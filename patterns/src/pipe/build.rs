@@ -85,18 +85,12 @@ impl Party<'_> {
 
 /// Returns the limits of a lane that the party writes to.
 fn sends(party: &Party<'_>) -> Sides {
-    Sides {
-        writer: Some(party.send),
-        reader: None,
-    }
+    Sides::One(Side::Writer, party.send)
 }
 
 /// Returns the limits of a lane that the party reads from.
 fn receives(party: &Party<'_>) -> Sides {
-    Sides {
-        writer: None,
-        reader: Some(party.recv),
-    }
+    Sides::One(Side::Reader, party.recv)
 }
 
 /// Makes a pipe between a session and a socket, which gets its ends by [`SessionPipe::attach`]. Without that,

@@ -65,13 +65,6 @@ impl Limits {
     }
 }
 
-/// The limits of a lane's two sides, of which a session has none.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sides {
-    pub(super) writer: Option<Limits>,
-    pub(super) reader: Option<Limits>,
-}
-
 /// One side of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -79,21 +72,59 @@ pub(super) enum Side {
     Reader,
 }
 
-impl Sides {
-    /// Returns the limits of both sides together, or of the side that has some.
-    pub(super) fn together(&self) -> Limits {
-        match (self.writer, self.reader) {
-            (Some(writer), Some(reader)) => Limits::joined(writer, reader),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => Limits::default(),
-        }
-    }
+/// The limits of a lane's two sides, of which a session has none. Those of the second side have room of their own: few
+/// lanes have them, and there is a pair of lanes for each peer.
+#[derive(Debug)]
+pub(super) enum Sides {
+    One(Side, Limits),
+    Both(Box<Both>),
+}
 
-    /// Returns the limits of one side.
-    pub(super) fn of(&mut self, side: Side) -> &mut Option<Limits> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Both {
+    writer: Limits,
+    reader: Limits,
+}
+
+impl Both {
+    fn of(&mut self, side: Side) -> &mut Limits {
         match side {
             Side::Writer => &mut self.writer,
             Side::Reader => &mut self.reader,
+        }
+    }
+}
+
+impl Sides {
+    /// Returns the limits of both sides together, or of the side that has some.
+    pub(super) fn together(&self) -> Limits {
+        match self {
+            Sides::One(_, limits) => *limits,
+            Sides::Both(both) => Limits::joined(both.writer, both.reader),
+        }
+    }
+
+    /// Returns the limits of one side, if it has some.
+    pub(super) fn of(&mut self, side: Side) -> Option<&mut Limits> {
+        match self {
+            Sides::One(one, limits) => (*one == side).then_some(limits),
+            Sides::Both(both) => Some(both.of(side)),
+        }
+    }
+
+    /// Sets those of one side.
+    pub(super) fn set(&mut self, side: Side, limits: Limits) {
+        match self {
+            Sides::One(one, own) if *one == side => *own = limits,
+            Sides::One(one, own) => {
+                let mut both = Both {
+                    writer: limits,
+                    reader: limits,
+                };
+                *both.of(*one) = *own;
+                *self = Sides::Both(Box::new(both));
+            }
+            Sides::Both(both) => *both.of(side) = limits,
         }
     }
 }

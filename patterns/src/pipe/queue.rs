@@ -59,45 +59,46 @@ pub(super) struct Queue {
     pub(super) budget: ByteBudget,
     /// What the queue does beside counting, if anything.
     pub(super) policy: Option<Box<Policy>>,
-    /// The writer wants the reader gone.
-    pub(super) evicted: Option<EvictReason>,
-    /// The reader's connection is to end. What is queued stays.
-    pub(super) is_ending: bool,
     /// When the reader's connection looks whether it is to end: another one may have its name still.
     pub(super) ends_at: Option<Instant>,
-    /// Somebody else reads than the writer knows.
-    pub(super) is_strange: bool,
     /// Who reads, and who has been given the batch that was taken last.
     pub(super) identity: Identity,
     pub(super) given: Identity,
-    /// Nobody takes what comes: it is thrown away.
-    pub(super) discards: bool,
     pub(super) limits: Sides,
     /// Who sends what is in the queue.
     pub(super) peers: Peers,
     pub(super) writer: End<PipeWriter>,
     pub(super) spares: Spares,
-    /// For a lane of subscriptions only: a connection is there to be told about changes.
-    /// Without one they are not queued, since the next one begins with the whole set.
-    pub(super) live: bool,
     /// Of an inproc pipe: the messages in the next batch that are counted already, since the connection began with them.
     pub(super) began: usize,
-    /// The next message that finds the session at rest is sent by the caller.
-    pub(super) drive_next: bool,
     /// Messages, and bytes, written since the session's task was last at rest.
     pub(super) written_in_run: (usize, usize),
-    /// The reader was told of something that lies at the connection's stream still, unless the session's task was sooner.
-    pub(super) has_arrived: bool,
     /// The connection at the session's end, if there is one now.
     pub(super) drive: Option<Weak<dyn Drive>>,
     /// Until when the session may go on sending, once the writer is gone.
     pub(super) linger: Deadline,
     /// Since when a subscriber has taken nothing, while it does.
     pub(super) stalled: Option<Instant>,
+    pub(super) counters: Arc<Counters>,
+    // What is small stands together: there is a pair of lanes for each peer.
     /// Counts the tasks that have had the session's end one after the other.
     pub(super) tenant: u32,
-    pub(super) counters: Arc<Counters>,
     pub(super) drain: Drain,
+    /// The writer wants the reader gone.
+    pub(super) evicted: Option<EvictReason>,
+    /// The reader's connection is to end. What is queued stays.
+    pub(super) is_ending: bool,
+    /// Somebody else reads than the writer knows.
+    pub(super) is_strange: bool,
+    /// Nobody takes what comes: it is thrown away.
+    pub(super) discards: bool,
+    /// For a lane of subscriptions only: a connection is there to be told about changes.
+    /// Without one they are not queued, since the next one begins with the whole set.
+    pub(super) live: bool,
+    /// The next message that finds the session at rest is sent by the caller.
+    pub(super) drive_next: bool,
+    /// The reader was told of something that lies at the connection's stream still, unless the session's task was sooner.
+    pub(super) has_arrived: bool,
 }
 
 impl Queue {

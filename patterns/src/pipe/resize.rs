@@ -10,7 +10,7 @@ use super::queue::Queue;
 impl Queue {
     /// Changes the high-water mark of one side. Returns what to tell the writer, if there is room now.
     pub(super) fn set_hwm(&mut self, side: Side, hwm: usize) -> Option<Wakeup<PipeWriter>> {
-        self.limits.of(side).as_mut()?.hwm = hwm;
+        self.limits.of(side)?.hwm = hwm;
         if self.conflates() {
             return None;
         }
@@ -48,7 +48,7 @@ impl Queue {
     pub(super) fn join(&mut self, side: Side, limits: Limits) {
         let used = self.queued();
         let (conflated, by_topic) = (self.conflates(), self.is_by_topic());
-        *self.limits.of(side) = Some(limits);
+        self.limits.set(side, limits);
         let all = self.limits.together();
         if self.reader.gone {
             return;

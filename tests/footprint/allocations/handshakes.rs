@@ -120,6 +120,44 @@ fn a_silent_connection_costs_hardly_more_than_in_libzmq() {
     assert!(more <= PEERS * MOST, "{} bytes each", more / PEERS);
 }
 
+/// Returns what connections keep whose peers have shaken hands, said one word, and say nothing more.
+fn at_rest(count: usize) -> usize {
+    /// Greeting and READY of a PULL.
+    const ANSWER: usize = 64 + 28;
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut pull = PullSocket::new();
+    let mut peers = Vec::with_capacity(count);
+    let used = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+            for _ in 0..count {
+                let mut peer = TcpStream::connect(socket_address(&endpoint)).unwrap();
+                peer.write_all(&[&greeting()[..], &ready("PUSH")].concat())
+                    .unwrap();
+                peer.set_nonblocking(true).unwrap();
+                let mut answer = [0; ANSWER];
+                while !matches!(peer.peek(&mut answer), Ok(ANSWER)) {
+                    tokio::task::yield_now().await;
+                }
+                peer.write_all(b"\x00\x10sixteen bytes: a").unwrap();
+                let message = within("a message", pull.recv()).await.unwrap();
+                assert_eq!(message, "sixteen bytes: a");
+                peers.push(peer);
+            }
+        });
+    });
+    drop(pull);
+    usize::try_from(used.bytes_current).unwrap_or_default()
+}
+
+#[test]
+fn a_connection_at_rest_costs_little() {
+    /// Session, task, pipe and what is known of the peer, on one thread.
+    const MOST: usize = 5_250;
+    let more = at_rest(2 * PEERS) - at_rest(PEERS);
+    assert!(more <= PEERS * MOST, "{} bytes each", more / PEERS);
+}
+
 /// What a handshake has brought costs no more than twice as much.
 #[test]
 fn a_long_handshake_costs_twice_its_length() {

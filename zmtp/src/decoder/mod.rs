@@ -45,7 +45,8 @@ use crate::wire::frame::{Header, V1Header};
 const LARGE: usize = 32 * 1024;
 /// Sizes the first chunk, in bytes: enough for a handshake.
 const FIRST_CHUNK: usize = 512;
-/// Sizes the first chunk of traffic, in bytes: all that a connection without traffic holds. What fills it gets more at once.
+/// Sizes the first chunk of traffic, in bytes: all that a connection holds that says little. Whoever uses it up gets more at
+/// once.
 const IDLE_CHUNK: usize = 64;
 /// Sizes the smallest chunk after small reads, and the most that an idle connection may hold of each: the chunk, and those
 /// before it.
@@ -192,6 +193,10 @@ impl Decoder {
             if is_short && self.missing > 0 {
                 make_room_for_handshake(&mut self.chunk, &mut self.chunk_size, self.missing);
             } else if is_short {
+                if self.chunk_size > 0 {
+                    // Its memory could not be used again each time.
+                    self.read_size = self.read_size.max(FIRST_CHUNK);
+                }
                 make_room(
                     &mut self.chunk,
                     &mut self.chunk_size,

@@ -171,9 +171,15 @@ fn what_was_not_written_can_be_sent_on_another_connection() {
 fn a_handover_stops_at_so_many_messages_under_curve_too() {
     let (mut pair, _) = Pair::ready(curve(SocketType::Push, SocketType::Pull));
     let messages: Vec<Message> = (0..10).map(|i: i32| i.to_string().into()).collect();
-    let mut batch = batch_of(&messages);
-    pair.client.encode(&mut batch);
-    let bytes = wire(&batch);
+    let mut encrypted = || {
+        let mut batch = batch_of(&messages);
+        pair.client.encode(&mut batch);
+        wire(&batch)
+    };
+    let (earlier, bytes) = (encrypted(), encrypted());
+    // A peer that says much is read from more at once.
+    pair.server.feed(&earlier, pair.now).unwrap();
+    assert_eq!(pop_all(pair.server.take_messages()), messages);
     use bytes::BufMut;
     let mut buffer = pair.server.read_buffer();
     assert!(buffer.remaining_mut() >= bytes.len());
