@@ -142,10 +142,10 @@ impl Flow for Wire {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
-        if self.batch.is_empty() {
-            if let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx)) {
-                return Poll::Ready(Ok(Turn::Finished));
-            }
+        if self.batch.is_empty()
+            && let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx))
+        {
+            return Poll::Ready(Ok(Turn::Finished));
         }
         if let Some(gate) = &self.gate {
             ready!(gate.poll(cx));

@@ -256,10 +256,10 @@ impl Flow for DatagramSession {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Turn>> {
-        if self.batch.is_empty() {
-            if let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx)) {
-                return Poll::Ready(Ok(Turn::Finished));
-            }
+        if self.batch.is_empty()
+            && let Taken::Finished = ready!(pipe.outgoing.poll_take(&mut self.batch, cx))
+        {
+            return Poll::Ready(Ok(Turn::Finished));
         }
         let (mut sent, mut lost, mut bytes) = (0, 0, 0);
         let mut is_full = false;
