@@ -121,7 +121,7 @@ class Page(Viewer):
         answers = self.answers()
         if wrong := [one for one in answers if "error" in one or one["process"]["id"] != process]:
             sys.exit(f"FAILED: pzmq web tells the page {str(wrong[0])[:300]}")
-        return sum(sum(one["peers"] for one in answer["sockets"]) == peers for answer in answers)
+        return sum(any(one["peers"] == peers for one in answer["sockets"]) for answer in answers)
 
 
 class Top(Viewer):
@@ -146,11 +146,13 @@ class Top(Viewer):
         before = len(self.heard)
         self.resize()
         self.process.send_signal(signal.SIGWINCH)
-        shown = re.compile(rf"watched \({process}\) .* up (\d+) s .*?\b{peers} peers")
+        shown = re.compile(rf"watched \({process}\) .* up (\d+) s .*?\b(\d+) peers")
 
         def find():
             text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", self.heard[before:].decode(errors="replace"))
-            return shown.search(re.sub(r"\s+", " ", text))
+            found = shown.search(re.sub(r"\s+", " ", text))
+            # Of all sockets, there are those who look as well.
+            return found if found and int(found[2]) >= peers else None
 
         return int(self.wait_for(find, f"process {process} and its {peers} peers")[1])
 
