@@ -10,13 +10,13 @@
 import base64, fcntl, json, os, pty, re, resource, signal, socket, statistics, struct, subprocess, sys, termios, threading, time
 
 watched_by, pzmq, *rest = sys.argv[1:]
-peers, rate, seconds, pairs = (int(one) for one in rest + ["1000", "50", "5", "9"][len(rest):])
+peers, rate, seconds, pairs = (int(one) for one in rest + ["1000", "50", "5", "7"][len(rest):])
 # What looking may cost, of the processor time of the process that is looked at.
 LIMIT = 0.02
 # How long a viewer may take to show what there is, and how old that may be: it looks once a second.
 PATIENCE, OLDEST = 30, 3
-# How long a turn takes, with all that has to be started: 6 minutes for all of them, by default.
-A_TURN = seconds + 5
+# How long a turn takes, with all that has to be started: less than 6 minutes for all of them, by default.
+A_TURN = seconds + 7
 
 # Each peer is a connection, and of the process that rests each is two.
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
