@@ -51,6 +51,18 @@ enum What {
     Source(Source),
 }
 
+impl What {
+    /// `None`: it measures nothing.
+    fn output(&self) -> Option<&Output> {
+        match self {
+            What::Throughput(args) => Some(&args.output),
+            What::RoundTrip(args) => Some(&args.output),
+            What::FanOut(args) => Some(&args.output),
+            What::Echo(_) | What::Source(_) => None,
+        }
+    }
+}
+
 /// Messages a second: of one PUSH to one PULL, or to an echo and back
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -218,6 +230,11 @@ impl Load {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    // Read first: what is overwritten may be what is compared with. And a run may be long: what will not do is said before it.
+    let before = match args.what.output() {
+        Some(output) => files::prepare(output)?,
+        None => None,
+    };
     let (result, output) = match args.what {
         What::Throughput(args) => (ends::throughput(&args)?, args.output),
         What::RoundTrip(args) => (ends::round_trip(&args)?, args.output),
@@ -225,12 +242,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         What::Echo(args) => return echoed::echo(&args),
         What::Source(args) => return ends::source(&args),
     };
-    // Read first: what is overwritten may be what is compared with.
-    let before = output.compare.as_deref().map(files::load).transpose()?;
-    let is_machines = output
-        .json
-        .as_ref()
-        .is_some_and(|path| path.as_os_str() == "-");
+    let is_machines = output.json.as_deref().is_some_and(files::is_standard);
     if !is_machines {
         let text = show::text(&result);
         crate::print(&text)?;

@@ -352,6 +352,51 @@ async fn what_does_not_come_is_said_so() {
     }
 }
 
+/// The peer is silent: what is said of files after the run is never said.
+#[tokio::test]
+async fn files_that_will_not_do_are_said_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let to = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let (missing, no_folder, new) = (at("missing"), at("missing/run"), at("new"));
+    for what in ["throughput", "round-trip", "fan-out"] {
+        let bench = ["bench", what, "--connect", &to, "--timeout", "200ms"];
+        for option in ["--json", "--csv", "--svg"] {
+            for file in [&no_folder, &at("")] {
+                let err = failed(start(&[&bench[..], &[option, file]].concat()), 1).await;
+                let expected = format!("pzmq: cannot write {file}: ");
+                assert!(err.starts_with(&expected), "{err}");
+            }
+        }
+        let err = failed(start(&[&bench[..], &["--compare", &missing]].concat()), 1).await;
+        let expected = format!("pzmq: cannot read {missing}: ");
+        assert!(err.starts_with(&expected), "{err}");
+        // A run that fails leaves what was there before, and nothing that was not.
+        let kept = at("kept");
+        std::fs::write(&kept, "kept").expect("written");
+        let files = ["--json", &kept, "--csv", &kept, "--svg", &new];
+        let err = failed(start(&[&bench[..], &files].concat()), 3).await;
+        assert!(err.starts_with("pzmq: nothing has come"), "{err}");
+        assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
+        assert!(!Path::new(&new).exists());
+    }
+}
+
+/// What was saved is read before it is overwritten.
+#[tokio::test]
+async fn a_result_may_replace_the_one_that_it_is_compared_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let saved = folder.path().join("run.json");
+    let file = saved.to_str().expect("text");
+    let bench = ["bench", "round-trip", "--transport", "inproc", "--count"];
+    succeeded(start(&[&bench[..], &["100", "--json", file]].concat())).await;
+    let both = ["200", "--json", file, "--compare", file];
+    let out = succeeded(start(&[&bench[..], &both].concat())).await;
+    assert!(out.contains("before") && out.contains("ratio"), "{out}");
+    assert_eq!(json(&saved)["count"], 200);
+}
+
 #[tokio::test]
 async fn arguments_that_make_no_sense_are_refused() {
     for arguments in [

@@ -12,12 +12,46 @@ use crate::failure::Failure;
 /// The drawing's size, in pixels.
 const SIZE: (u32, u32) = (900, 500);
 
+/// Returns whether this is no file, but standard output.
+pub(super) fn is_standard(json: &Path) -> bool {
+    json.as_os_str() == "-"
+}
+
+/// Returns what a run is to be compared with. Fails if that cannot be read, or if a file cannot be written that is asked for.
+/// What is in those stays: a run that fails has no result to replace it.
+pub(super) fn prepare(output: &Output) -> Result<Option<Measured>, Failure> {
+    let before = output.compare.as_deref().map(load).transpose()?;
+    let json = output.json.iter().filter(|path| !is_standard(path));
+    for path in json.chain(&output.csv).chain(&output.svg) {
+        // To open a pipe and close it again would end who reads it.
+        if path
+            .metadata()
+            .is_ok_and(|it| !it.is_file() && !it.is_dir())
+        {
+            continue;
+        }
+        let is_new = path.symlink_metadata().is_err();
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.append(true).create(true).open(path);
+        opened.map_err(|error| cannot_write(path, &error))?;
+        if is_new {
+            // Nor is an empty file a result.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(before)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::of(format_args!("cannot write {}", path.display()), error)
+}
+
 /// Writes the files that were asked for.
 pub(super) fn save(measured: &Measured, output: &Output) -> Result<(), Failure> {
     if let Some(path) = &output.json {
         let json = serde_json::to_string_pretty(measured);
         let json = json.map_err(|error| Failure::of("cannot write the result", &error))? + "\n";
-        if path.as_os_str() == "-" {
+        if is_standard(path) {
             crate::print(&json)?;
         } else {
             write(path, &json)?;
@@ -52,8 +86,7 @@ pub(super) fn load(path: &Path) -> Result<Measured, Failure> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| Failure::of(format_args!("cannot write {}", path.display()), &error))
+    std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
 }
 
 /// A row for each percentile; of a run that counts messages, for each reading of the clock.
