@@ -107,7 +107,7 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
         };
         let was_interrupted = matches!(ended, Err(Failure::Interrupted(_)));
         if was_interrupted {
-            say(talk.tally());
+            talk.sum_up();
         }
         // Somebody may have stopped to read what is written: a signal ends that, too.
         let (written, signal) = tokio::select! {
@@ -115,16 +115,16 @@ pub(crate) fn run(socket_type: SocketType, args: Args) -> Result<(), Failure> {
             signal = interrupt.next() => (Ok(()), Some(signal)),
         };
         let is_interrupted = was_interrupted || signal.is_some();
-        if is_interrupted && !was_interrupted {
-            say(talk.tally());
+        if is_interrupted {
+            talk.sum_up();
         }
         let ended = signal.map_or(ended, Err);
         let limit = match (&ended, args.timeout) {
             (Ok(()), limit) => limit,
             (Err(_), limit) => Some(limit.map_or(LINGER, |limit| limit.min(LINGER))),
         };
-        let tell = || say(talk.tally());
-        let heard: Option<&dyn Fn()> = if is_interrupted { None } else { Some(&tell) };
+        let sum_up = || talk.sum_up();
+        let heard: Option<&dyn Fn()> = if is_interrupted { None } else { Some(&sum_up) };
         let (report, signal) = tokio::select! {
             closed = interrupt.close(socket, limit, &context, heard) => closed?,
             never = &mut trouble_comes => match never {},

@@ -15,6 +15,7 @@ use super::reply::Replies;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pace::Pace;
+use crate::say;
 use crate::sink::Sink;
 use crate::source::Source;
 
@@ -38,6 +39,7 @@ pub(super) struct Tally {
     since: Instant,
     pub(super) sent: Cell<(u64, u64)>,
     pub(super) received: Cell<(u64, u64)>,
+    is_told: Cell<bool>,
 }
 
 impl Tally {
@@ -46,6 +48,7 @@ impl Tally {
             since: Instant::now(),
             sent: Cell::default(),
             received: Cell::default(),
+            is_told: Cell::default(),
         }
     }
 }
@@ -69,8 +72,11 @@ impl fmt::Display for Tally {
 }
 
 impl Talk {
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
+    /// Says the summary, once: at the first signal, before anything is waited for.
+    pub(super) fn sum_up(&self) {
+        if !self.tally.is_told.replace(true) {
+            say(&self.tally);
+        }
     }
 
     /// Talks until there is nothing more to say, or a signal comes. Returns the socket, which is to be closed.
