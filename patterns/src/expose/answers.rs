@@ -98,9 +98,9 @@ impl Answers {
         if let Some((_, answer)) = written.find(|(one, _)| *one == question) {
             return answer.clone();
         }
-        let answer = found.write(question);
+        let (answer, is_there) = found.write(question);
         // What is said of a socket that is not there costs nothing, and keeps no other answer out.
-        if found.has(question) && found.written.len() < MOST_KEPT {
+        if is_there && found.written.len() < MOST_KEPT {
             found.written.push((question, answer.clone()));
         }
         answer
@@ -126,40 +126,37 @@ impl Answers {
 }
 
 impl Found {
-    /// Returns whether there is what is asked about.
-    fn has(&self, question: Look) -> bool {
-        match question {
-            Look::All | Look::WithoutPeers => true,
-            Look::One(number) => {
-                let mut sockets = self.snapshot.sockets.iter();
-                sockets.any(|socket| socket.number == number)
-            }
-        }
-    }
-
     /// Returns whether what was looked at is what is asked for, or has it.
     fn answers(&self, question: Look) -> bool {
         self.what == Look::All || self.what == question
     }
 
-    fn write(&self, question: Look) -> Bytes {
+    /// Returns the answer, and whether there is what is asked about.
+    fn write(&self, question: Look) -> (Bytes, bool) {
         let all = &self.snapshot;
-        if question == self.what {
-            return json(all);
-        }
-        let sockets = match question {
-            Look::All => return json(all),
+        let sockets: Vec<_> = match question {
+            _ if question == self.what => return (json(all), question.has(&all.sockets)),
+            Look::All => return (json(all), true),
             Look::WithoutPeers => all.sockets.iter().map(without_peers).collect(),
             Look::One(number) => {
                 let its = all.sockets.iter().filter(|one| one.number == number);
                 its.cloned().collect()
             }
         };
-        json(&Snapshot {
+        let is_there = question.has(&sockets);
+        let part = Snapshot {
             process: all.process.clone(),
             sockets,
             ..*all
-        })
+        };
+        (json(&part), is_there)
+    }
+}
+
+impl Look {
+    /// Returns whether there is what is asked about, by the sockets that were found for it.
+    fn has(self, found: &[MemberStats]) -> bool {
+        !matches!(self, Look::One(_)) || !found.is_empty()
     }
 }
 
