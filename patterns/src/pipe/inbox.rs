@@ -8,8 +8,9 @@
 //! There are two inboxes a socket, one for the writers and one for the readers of its pipes, so that its
 //! two directions can be driven from two tasks.
 //!
-//! What nobody reads is not kept: a pipe that the handle has not seen vanishes when its peer has left nothing, or nothing
-//! that means anything without it, or more than is kept; and when the handle of a half has gone, its pipes rest here, where what comes through them is thrown away.
+//! What nobody reads is not kept: a pipe that the handle has not seen vanishes when its peer has left nothing, or
+//! nothing that means anything without it, or more than is kept; and when the handle of a half has gone, its pipes
+//! rest here, where what comes through them is thrown away.
 //!
 //! Lock order: an inbox may look into a pipe while it is locked, a pipe never into an inbox.
 
@@ -47,8 +48,8 @@ pub(crate) trait PipeEnd {
     fn abandon(&mut self) {}
 }
 
-/// What a socket is told of one of its pipes. What is told once a connection is in boxes, so that what is told once a batch is
-/// small.
+/// What a socket is told of one of its pipes. What is told once a connection is in boxes, so that what is told once a
+/// batch is small.
 pub(crate) enum PipeEvent<E> {
     /// A pipe begins.
     Attached(Box<E>),
@@ -60,14 +61,15 @@ pub(crate) enum PipeEvent<E> {
     Named(PipeId, Box<RoutingId>),
     /// Who is at the other end has changed. Only senders have use for it.
     Met(PipeId, Identity),
-    /// Another connection has taken the name under which messages of this pipe have come. Only receivers have use for it.
+    /// Another connection has taken the name under which messages of this pipe have come. Only receivers have use for
+    /// it.
     Renamed(PipeId),
     /// The other half of the socket has let go of an endpoint.
     Detached(Origin),
     /// The other half of the socket has changed the options. The state has them.
     Configured,
-    /// Whoever waits looks whether anything is left to wait for: a task of an endpoint has ended that was not told to, or
-    /// the socket drains.
+    /// Whoever waits looks whether anything is left to wait for: a task of an endpoint has ended that was not told
+    /// to, or the socket drains.
     Look,
     /// Stands where a pipe was that has vanished.
     Nothing,
@@ -148,8 +150,8 @@ impl<E: PipeEnd> Inbox<E> {
         }
     }
 
-    /// Makes an inbox that keeps this of peers that have gone. A publisher's would be filled otherwise by subscribers that
-    /// come and go while it does nothing, or faster than it looks.
+    /// Makes an inbox that keeps this of peers that have gone. A publisher's would be filled otherwise by subscribers
+    /// that come and go while it does nothing, or faster than it looks.
     pub(crate) fn keeping(of_departed: OfDeparted, is_subscription: fn(&[u8]) -> bool) -> Self {
         Inbox {
             of_departed,
@@ -224,8 +226,8 @@ impl<E: PipeEnd> Inbox<E> {
         wake(wakers);
     }
 
-    /// Has a waker woken by every event from now on, and by the end of the socket; at once, if there are events. `None`: no
-    /// longer.
+    /// Has a waker woken by every event from now on, and by the end of the socket; at once, if there are events.
+    /// `None`: no longer.
     pub(crate) fn watch(&self, waker: Option<Waker>) {
         let mut state = self.lock();
         let old = std::mem::replace(&mut state.watching, waker);
@@ -246,8 +248,8 @@ impl<E: PipeEnd> Inbox<E> {
         self.unread.store(true, Ordering::Release);
     }
 
-    /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come. Returns `true`
-    /// if the inbox is shut.
+    /// Fills `read`, which is empty, with all events, oldest first. Its buffer is used for those to come. Returns
+    /// `true` if the inbox is shut.
     pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) -> bool {
         debug_assert!(read.is_empty());
         let mut state = self.lock();
@@ -385,8 +387,8 @@ impl<E: PipeEnd> State<E> {
         self.events.push_back(event);
     }
 
-    /// Ends a pipe that the handle has not seen. Returns its end if that is for nobody: nothing is to be had from it, or
-    /// nothing is wanted, or others have left too much.
+    /// Ends a pipe that the handle has not seen. Returns its end if that is for nobody: nothing is to be had from it,
+    /// or nothing is wanted, or others have left too much.
     fn end(&mut self, at: usize, is_of_use: impl Fn(&E) -> bool) -> Option<PipeEvent<E>> {
         let event = self.events.get_mut(at)?;
         let PipeEvent::Attached(end) = event else {
