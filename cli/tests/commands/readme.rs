@@ -2,6 +2,10 @@
 //!
 //! A block of `console` is a script: `$ ` begins a command, `? 3` is the exit code of the one before (0 without), and all
 //! other lines are what is written, in this order; `[..]` stands for anything.
+//!
+//! The form is that of the package `trycmd`, but that runs one command after the other, without a shell. Nearly all that is
+//! shown here is two commands that talk, one of them in the background, often with a pipe before it; and each run needs
+//! ports of its own, and has to wait until what is in the background is bound.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
