@@ -1,8 +1,10 @@
 //! `pzmq proxy`, with commands at both ends.
 
+use std::collections::BTreeSet;
+
 use rustix::process::Signal;
 
-use crate::running::{Running, pzmq};
+use crate::running::{Running, pzmq, written};
 
 /// Endpoints of a proxy.
 struct Places(tempfile::TempDir);
@@ -53,6 +55,23 @@ fn requests_go_through_a_queue_and_are_captured() {
     let (status, _, said) = proxy.ends();
     assert!(status.success(), "{said}");
     assert!(said.contains("frontend: "), "{said}");
+}
+
+#[test]
+fn workers_are_found_at_each_back() {
+    let places = Places::new();
+    let [front, one, two] = ["front", "one", "two"].map(|name| places.at(name));
+    let _proxy = Running::start([
+        "proxy", "queue", "--front", &front, "--back", &one, "--back", &two,
+    ]);
+    let _workers = [(&one, "echo one"), (&two, "echo two")]
+        .map(|(back, answer)| Running::start(["rep", "-c", back, "--exec", answer]));
+    // Either may be the first to be there.
+    let mut missing = BTreeSet::from(["one\n", "two\n"]);
+    while !missing.is_empty() {
+        let answer = pzmq(["req", "-c", &front, "-t", "60s", "who?"]).assert();
+        missing.remove(&*written(&answer.success()));
+    }
 }
 
 #[test]
