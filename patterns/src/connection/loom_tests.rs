@@ -115,7 +115,7 @@ impl Flow for Wire {
                 sent => sent,
             };
             if sent.is_pending() && self.poll_receive(pipe, cx).is_pending() {
-                pipe.outgoing.rest();
+                pipe.outgoing.rest(false);
                 return Poll::Pending;
             }
         }
@@ -133,7 +133,7 @@ impl Flow for Wire {
 
     fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         self.bring(pipe, cx)?;
-        pipe.outgoing.rest();
+        pipe.outgoing.rest(false);
         Some(true)
     }
 
@@ -162,7 +162,7 @@ impl Flow for Wire {
 
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let sent = self.poll_send(pipe, cx);
-        pipe.outgoing.rest();
+        pipe.outgoing.rest(false);
         match sent {
             Poll::Ready(Ok(Turn::Moved)) => Some(true),
             Poll::Pending => Some(false),

@@ -28,6 +28,11 @@ pub(super) const A_STREAM: usize = 64;
 /// what is copied.
 const SMALL: usize = 512;
 
+/// The same over tcp, where a write and the wake-up of the peer cost more than over ipc. There, a run of a few messages of so
+/// many bytes is a stream, too: a program that makes each message itself is interrupted that soon by the thread that sends.
+const SMALL_OVER_TCP: usize = 16 * 1024;
+const A_SHORT_STREAM: (usize, usize) = (8, 8 * 1024);
+
 /// The session's end of a pipe: both directions.
 pub(crate) struct SessionPipe {
     pub(crate) outgoing: OutgoingEnd,
@@ -288,11 +293,14 @@ impl OutgoingEnd {
 
     /// Lets the next message be sent by its sender: the session's task goes to rest. But not the next one of a stream.
     /// `None`: the socket wants the connection closed.
-    pub(crate) fn rest(&mut self) -> Option<Rest> {
+    pub(crate) fn rest(&mut self, is_tcp: bool) -> Option<Rest> {
         let mut lane = self.lane.lock();
         let (messages, bytes) = std::mem::take(&mut lane.written_in_run);
-        lane.drive_next = messages < A_STREAM;
-        if !lane.drive_next && bytes <= messages * SMALL {
+        let (few, some) = A_SHORT_STREAM;
+        let is_stream = messages >= A_STREAM || is_tcp && messages >= few && bytes >= some;
+        lane.drive_next = !is_stream;
+        let small = if is_tcp { SMALL_OVER_TCP } else { SMALL };
+        if is_stream && bytes <= messages * small {
             note_stream();
         }
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;

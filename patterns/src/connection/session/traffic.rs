@@ -158,7 +158,7 @@ impl Flow for Session {
 
     /// Over ipc, round trips between two cores are a tenth slower with it, and no faster on one.
     fn hear_by(&mut self, waker: Option<Waker>) -> bool {
-        let is_tcp = matches!(self.stream, Stream::Tcp(_));
+        let is_tcp = self.is_tcp();
         self.arrival = waker.filter(|_| is_tcp);
         is_tcp
     }
@@ -167,7 +167,7 @@ impl Flow for Session {
         self.bring(pipe, cx)?;
         self.stream.push_out(cx).ok()?;
         // What is sent next may go out from here again, as after a run of the task.
-        let rest = pipe.outgoing.rest()?;
+        let rest = pipe.outgoing.rest(self.is_tcp())?;
         let is_plain = rest.linger.is_none() && rest.ends_at.is_none() && !rest.drains;
         let is_timed = !rest.keeps_buffers || self.idle_check.is_some();
         (is_plain && is_timed).then_some(true)
@@ -204,7 +204,7 @@ impl Flow for Session {
         pipe.incoming.push(self.engine.take_messages());
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
-        pipe.outgoing.rest();
+        pipe.outgoing.rest(self.is_tcp());
         self.hear_drain(pipe);
         (result.is_ok() && is_quiet && !self.needs_task()).then_some(true)
     }
@@ -219,6 +219,10 @@ impl Flow for Session {
 }
 
 impl Session {
+    pub(super) fn is_tcp(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
+    }
+
     /// Returns whether the timer knows when the engine wants to be asked.
     fn is_timed(&self) -> bool {
         let Some(due) = self.engine.next_timeout() else {

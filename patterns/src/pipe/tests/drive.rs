@@ -34,7 +34,7 @@ fn run(session: &mut SessionPipe) -> usize {
     }
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(session.outgoing.poll_next(&mut cx), Poll::Pending));
-    assert!(session.outgoing.rest().is_some());
+    assert!(session.outgoing.rest(false).is_some());
     written
 }
 
