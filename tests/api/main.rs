@@ -32,6 +32,7 @@ mod ends_of_runtimes;
 mod failures;
 mod fairness;
 mod gone;
+mod gone_before_bind;
 mod handles;
 mod heartbeats;
 mod helper;

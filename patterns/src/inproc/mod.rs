@@ -119,6 +119,8 @@ pub(crate) fn bind(
         all.had_handler.store(true, Ordering::Relaxed);
     }
     if let Some(Name::Awaited(waiting)) = waiting {
+        // Who has gone and left nothing is nobody's peer: it would have a name, or the only place.
+        let waiting = waiting.into_iter().filter(|(_, pipe)| !pipe.is_abandoned());
         for (connector, pipe) in waiting {
             join(&connector, pipe, (binder, origin), name);
         }
@@ -246,6 +248,7 @@ fn join(connector: &Shared, pipe: Unbound, (binder, origin): (&Shared, Origin), 
             one.state.stats.drain_one(pipe.id());
         }
     }
+    pipe.catch_up();
 }
 
 /// Frees a name. The pipes made by it live on ([R-CONN-16]).

@@ -241,6 +241,15 @@ impl Joined {
         self.to_binder.lock().peers.words = binder.map(Box::new);
     }
 
+    /// Tells the binder of a connector that has gone already. What that has sent is still to be had.
+    pub(crate) fn catch_up(&self) {
+        self.to_binder.catch_up(self.id);
+        let lane = self.to_connector.lock();
+        let wakeup = lane.reader.gone.then(|| lane.writer.notify_closed());
+        drop(lane);
+        deliver(wakeup.flatten(), self.id);
+    }
+
     /// Puts the connector's first messages to the binder in front.
     pub(crate) fn begin_connector(&self, first: Batch) {
         self.to_binder.begin(self.id, first);

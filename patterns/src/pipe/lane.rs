@@ -76,22 +76,43 @@ impl Lane {
         }
         queue.writer.gone = true;
         queue.linger = Deadline::after(linger.get());
-        let name = queue.peers.name.take();
-        if let Some(words) = queue.peers.words.take()
-            && !queue.reader.gone
-        {
-            queue.mark_words(words);
-        }
-        if queue.peers.is_announced && !queue.reader.gone {
-            // Of an inproc pipe: sessions tell it themselves.
-            queue.mark(Mark::Left, false);
-        }
+        let name = Self::part(&mut queue);
         let wakeup = queue.reader.notify_closed();
         drop(queue);
         if let Some(name) = name {
             name.leave();
         }
         deliver(wakeup, id);
+    }
+
+    /// Does what goes with the end of a writer that went before all of that was known.
+    pub(super) fn catch_up(&self, id: PipeId) {
+        let mut queue = self.lock();
+        if !queue.writer.gone {
+            return;
+        }
+        let name = Self::part(&mut queue);
+        // It finds the end behind what was sent, all of which is still to be had.
+        let wakeup = queue.reader.unpark();
+        drop(queue);
+        if let Some(name) = name {
+            name.leave();
+        }
+        deliver(wakeup, id);
+    }
+
+    /// Puts the last words of a writer that has gone behind what it has sent. Returns the name that it leaves.
+    fn part(queue: &mut Queue) -> Option<Arc<dyn PeerName>> {
+        if let Some(words) = queue.peers.words.take()
+            && !queue.reader.gone
+        {
+            queue.mark_words(words);
+        }
+        if std::mem::take(&mut queue.peers.is_announced) && !queue.reader.gone {
+            // Of an inproc pipe: sessions tell it themselves.
+            queue.mark(Mark::Left, false);
+        }
+        queue.peers.name.take()
     }
 
     /// Ends the lane whose writer stays, as `close_writer` does. If it had ended before, it lingers for no longer than this.
