@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zmtp::Batch;
 
-use super::ends::{Holder, deliver};
+use super::ends::{Holder, Wakeup, deliver};
 use super::limits::Sides;
 use super::peers::{Mark, PeerName};
 use super::queue::Queue;
@@ -76,13 +76,9 @@ impl Lane {
         }
         queue.writer.gone = true;
         queue.linger = Deadline::after(linger.get());
-        let name = Self::part(&mut queue);
+        Self::last_words(&mut queue);
         let wakeup = queue.reader.notify_closed();
-        drop(queue);
-        if let Some(name) = name {
-            name.leave();
-        }
-        deliver(wakeup, id);
+        Self::part(queue, wakeup, id);
     }
 
     /// Does what goes with the end of a writer that went before all of that was known.
@@ -91,9 +87,19 @@ impl Lane {
         if !queue.writer.gone {
             return;
         }
-        let name = Self::part(&mut queue);
+        Self::last_words(&mut queue);
         // It finds the end behind what was sent, all of which is still to be had.
         let wakeup = queue.reader.unpark();
+        Self::part(queue, wakeup, id);
+    }
+
+    /// Frees the name of a writer that has gone, and then tells the reader: who hears of it may count on the name.
+    pub(super) fn part(
+        mut queue: MutexGuard<'_, Queue>,
+        wakeup: Option<Wakeup<PipeReader>>,
+        id: PipeId,
+    ) {
+        let name = queue.peers.name.take();
         drop(queue);
         if let Some(name) = name {
             name.leave();
@@ -101,8 +107,8 @@ impl Lane {
         deliver(wakeup, id);
     }
 
-    /// Puts the last words of a writer that has gone behind what it has sent. Returns the name that it leaves.
-    fn part(queue: &mut Queue) -> Option<Arc<dyn PeerName>> {
+    /// Puts the last words of a writer that has gone behind what it has sent.
+    fn last_words(queue: &mut Queue) {
         if let Some(words) = queue.peers.words.take()
             && !queue.reader.gone
         {
@@ -112,7 +118,6 @@ impl Lane {
             // Of an inproc pipe: sessions tell it themselves.
             queue.mark(Mark::Left, false);
         }
-        queue.peers.name.take()
     }
 
     /// Ends the lane whose writer stays, as `close_writer` does. If it had ended before, it lingers for no longer than this.

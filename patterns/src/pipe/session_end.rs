@@ -470,12 +470,7 @@ impl Drop for IncomingEnd {
     fn drop(&mut self) {
         let mut lane = self.lane.lock();
         lane.writer.gone = true;
-        let name = lane.peers.name.take();
         let wakeup = lane.reader.notify_closed();
-        drop(lane);
-        if let Some(name) = name {
-            name.leave();
-        }
-        deliver(wakeup, self.id);
+        Lane::part(lane, wakeup, self.id);
     }
 }

@@ -22,9 +22,8 @@ impl Spares {
         self.0.pop()
     }
 
-    /// Keeps a batch that is done with, for its buffer.
-    pub(super) fn put(&mut self, mut batch: Batch) {
-        batch.clear();
+    /// Keeps an empty batch, for its buffer.
+    pub(super) fn put(&mut self, batch: Batch) {
         if self.0.len() < SPARES && (1..=KEEP).contains(&batch.spare()) {
             if self.0.capacity() == 0 {
                 // Most lanes never need more.

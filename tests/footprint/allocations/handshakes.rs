@@ -90,8 +90,8 @@ fn a_connection_at_its_handshake_costs_little() {
     assert!(used <= ONCE + PEERS * EACH, "{} bytes each", used / PEERS);
 }
 
-/// Returns what connections keep whose peers say nothing.
-fn silent(count: usize) -> usize {
+/// Returns what connections keep whose peers do this when they have connected.
+fn kept(count: usize, mut meet: impl AsyncFnMut(&mut PullSocket, &mut TcpStream)) -> usize {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut pull = PullSocket::new();
     let mut peers = Vec::with_capacity(count);
@@ -99,17 +99,24 @@ fn silent(count: usize) -> usize {
         runtime.block_on(async {
             let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
             for _ in 0..count {
-                let peer = TcpStream::connect(socket_address(&endpoint)).unwrap();
-                peer.set_nonblocking(true).unwrap();
-                // Greeted, it is served, and waits for the peer's greeting.
-                while peer.peek(&mut [0]).is_err() {
-                    tokio::task::yield_now().await;
-                }
+                let mut peer = TcpStream::connect(socket_address(&endpoint)).unwrap();
+                meet(&mut pull, &mut peer).await;
                 peers.push(peer);
             }
         });
     });
     usize::try_from(used.bytes_current).unwrap_or_default()
+}
+
+/// Returns what connections keep whose peers say nothing.
+fn silent(count: usize) -> usize {
+    kept(count, async |_, peer| {
+        peer.set_nonblocking(true).unwrap();
+        // Greeted, it is served, and waits for the peer's greeting.
+        while peer.peek(&mut [0]).is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
 }
 
 #[test]
@@ -124,30 +131,18 @@ fn a_silent_connection_costs_hardly_more_than_in_libzmq() {
 fn at_rest(count: usize) -> usize {
     /// Greeting and READY of a PULL.
     const ANSWER: usize = 64 + 28;
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let mut pull = PullSocket::new();
-    let mut peers = Vec::with_capacity(count);
-    let used = allocation_counter::measure(|| {
-        runtime.block_on(async {
-            let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
-            for _ in 0..count {
-                let mut peer = TcpStream::connect(socket_address(&endpoint)).unwrap();
-                peer.write_all(&[&greeting()[..], &ready("PUSH")].concat())
-                    .unwrap();
-                peer.set_nonblocking(true).unwrap();
-                let mut answer = [0; ANSWER];
-                while !matches!(peer.peek(&mut answer), Ok(ANSWER)) {
-                    tokio::task::yield_now().await;
-                }
-                peer.write_all(b"\x00\x10sixteen bytes: a").unwrap();
-                let message = within("a message", pull.recv()).await.unwrap();
-                assert_eq!(message, "sixteen bytes: a");
-                peers.push(peer);
-            }
-        });
-    });
-    drop(pull);
-    usize::try_from(used.bytes_current).unwrap_or_default()
+    kept(count, async |pull, peer| {
+        peer.write_all(&[&greeting()[..], &ready("PUSH")].concat())
+            .unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let mut answer = [0; ANSWER];
+        while !matches!(peer.peek(&mut answer), Ok(ANSWER)) {
+            tokio::task::yield_now().await;
+        }
+        peer.write_all(b"\x00\x10sixteen bytes: a").unwrap();
+        let message = within("a message", pull.recv()).await.unwrap();
+        assert_eq!(message, "sixteen bytes: a");
+    })
 }
 
 #[test]
