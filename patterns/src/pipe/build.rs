@@ -68,7 +68,7 @@ impl Party<'_> {
             id,
             origin: self.origin,
             lane: incoming,
-            outgoing,
+            outgoing: Some(outgoing),
             linger: self.linger.clone(),
             batch: Batch::new(),
             counters: received,

@@ -36,8 +36,8 @@ pub(crate) trait PipeEnd {
     fn origin(&self) -> Origin;
     /// Returns whether the other side has left and nothing is to be had from this end any more.
     fn is_spent(&self) -> bool;
-    /// Returns what is to be had from this end when the other side has left.
-    fn left(&self) -> Left {
+    /// Returns what is to be had from this end when the other side has left, which takes little memory from then on.
+    fn left(&mut self) -> Left {
         Left::default()
     }
     /// Returns whether nothing is to be had from this end but single frames of which this is true.

@@ -86,7 +86,8 @@ impl PipeReader {
     }
 
     /// The same of what has not been taken out of the lane.
-    pub(super) fn left_in_lane(&self) -> Option<Left> {
+    pub(super) fn left_in_lane(&mut self) -> Option<Left> {
+        self.let_go_of_outgoing();
         let mut lane = self.lane.lock();
         if lane.is_empty() {
             return None;
@@ -95,6 +96,8 @@ impl PipeReader {
             compact(&mut queued.batch);
         }
         compact(&mut lane.open);
+        lane.full.shrink_to_fit();
+        lane.peers.shrink();
         Some(Left {
             messages: lane.queued().saturating_sub(self.counters.popped()),
             bytes: OVERHEAD

@@ -117,6 +117,16 @@ impl Peers {
         self.marks.iter().any(sender)
     }
 
+    /// Returns whether more than one connection has sent by this lane.
+    pub(super) fn are_several(&self) -> bool {
+        self.are_several
+    }
+
+    /// Gives back memory that was kept for marks to come.
+    pub(super) fn shrink(&mut self) {
+        self.marks.shrink_to_fit();
+    }
+
     /// Forgets the marks: nobody reads what they stand between.
     pub(super) fn forget_marks(&mut self) {
         self.marks = VecDeque::new();

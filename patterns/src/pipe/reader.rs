@@ -38,8 +38,8 @@ pub(crate) struct PipeReader {
     pub(super) id: PipeId,
     pub(super) origin: Origin,
     pub(super) lane: Arc<Lane>,
-    /// The other direction: it ends with this one.
-    pub(super) outgoing: Arc<Lane>,
+    /// The other direction: it ends with this one. `None`: it has ended, and what is left here does without it.
+    pub(super) outgoing: Option<Arc<Lane>>,
     pub(super) linger: Arc<Linger>,
     /// The batch that messages are popped from, without a lock.
     pub(super) batch: Batch,
@@ -68,7 +68,22 @@ impl PipeReader {
 
     /// Ends the connection, and keeps what it has brought.
     pub(crate) fn conclude(&self) {
-        self.outgoing.close_writer(self.id, &self.linger);
+        if let Some(outgoing) = &self.outgoing {
+            outgoing.close_writer(self.id, &self.linger);
+        }
+    }
+
+    /// Lets go of the other direction, if its session has ended and it is never asked whom it was given to. The writer
+    /// hears of that end by itself.
+    pub(super) fn let_go_of_outgoing(&mut self) {
+        let lane = self.lane.lock();
+        let is_asked = self.author.is_one_of_several || lane.peers.are_several();
+        let may_go = lane.writer.is_session() && !is_asked;
+        drop(lane);
+        if may_go {
+            self.outgoing
+                .take_if(|outgoing| outgoing.lock().reader.gone);
+        }
     }
 
     /// Returns whether nothing comes any more, but for what has come.
@@ -104,8 +119,10 @@ impl PipeReader {
         if !self.author.is_one_of_several {
             return true;
         }
-        let lane = self.outgoing.lock();
-        lane.given == self.author.identity && lane.is_empty()
+        self.outgoing.as_ref().is_some_and(|outgoing| {
+            let lane = outgoing.lock();
+            lane.given == self.author.identity && lane.is_empty()
+        })
     }
 
     /// Returns whether a peer whose place another has taken has left something that is not popped yet.
@@ -342,7 +359,7 @@ impl PipeEnd for PipeReader {
         lane.writer.gone && lane.is_empty()
     }
 
-    fn left(&self) -> Left {
+    fn left(&mut self) -> Left {
         self.left_in_lane().unwrap_or_default()
     }
 
@@ -373,7 +390,7 @@ impl Drop for PipeReader {
         drop((full, open));
         deliver(wakeup, self.id);
         // The writer goes with it, or is another half's, which may rest: meanwhile, the peer would send to nobody.
-        self.outgoing.close_writer(self.id, &self.linger);
+        self.conclude();
         self.linger.note_gone();
     }
 }

@@ -51,6 +51,15 @@ impl LaneView {
         self.lane.strong_count() > 0
     }
 
+    /// Gives the memory of the lane back if it is gone. What it has counted stays.
+    pub(crate) fn let_go(&mut self) {
+        if !self.is_there() {
+            // What its last holder has counted is seen from here on.
+            fence(Ordering::Acquire);
+            self.lane = Weak::new();
+        }
+    }
+
     /// Returns the connection that it leads to, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
         let lane = self.lane.upgrade()?;

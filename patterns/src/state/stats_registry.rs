@@ -373,6 +373,8 @@ impl Entries {
         let gone = &mut self.gone;
         self.pipes.retain(|id, entry| {
             if entry.outgoing.is_there() || entry.incoming.is_there() {
+                // Of what a peer has left, one direction is there, and may be for long.
+                entry.outgoing.let_go();
                 return true;
             }
             let (sent, received) = (entry.outgoing.sent(*id), entry.incoming.received(*id));
