@@ -38,11 +38,20 @@ impl Bell {
 
     /// Makes the descriptor readable. Any number of calls before it is silenced are one system call.
     pub(crate) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: so many bytes can be read there. The descriptor is open as long as `self` is there.
-            unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
+        if self.is_first() {
+            self.tell();
         }
+    }
+
+    /// Notes that it is rung. `true`: whoever waits is to be told.
+    fn is_first(&self) -> bool {
+        !self.rung.swap(true, Ordering::AcqRel)
+    }
+
+    fn tell(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: so many bytes can be read there. The descriptor is open as long as `self` is there.
+        unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
     }
 
     /// Makes it unreadable. What happened before it was rung is to be looked at after this.
@@ -108,8 +117,14 @@ impl Watch {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        for bell in &*self.bells.lock() {
-            bell.ring();
+        let bells = self.bells.lock();
+        let mut silent = bells.iter().filter(|bell| bell.is_first());
+        let first = silent.next().cloned();
+        let others: Vec<_> = silent.cloned().collect();
+        // Without the lock: on the same processor, whoever is told may go on at once, and takes its bell away.
+        drop(bells);
+        for bell in first.iter().chain(&others) {
+            bell.tell();
         }
     }
 
@@ -137,5 +152,37 @@ pub(crate) struct Hearing<'a> {
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
         self.watch.remove(self.bell);
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn who_is_rung_finds_the_list_of_bells_free() {
+        let watch = Watch::default();
+        let bell = Bell::new().unwrap();
+        watch.add(bell.clone());
+        // It is told by a write that does not end: as full as it can be, and blocking.
+        let full = (u64::MAX - 1).to_ne_bytes();
+        // SAFETY: so many bytes can be read there, and the descriptor is open.
+        unsafe {
+            assert_eq!(libc::fcntl(bell.fd(), libc::F_SETFL, 0), 0);
+            assert_eq!(libc::write(bell.fd(), full.as_ptr().cast(), 8), 8);
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| watch.ring());
+            while !bell.rung.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            let is_free = watch.bells.try_lock_for(SOON).is_some();
+            bell.silence();
+            assert!(is_free, "whoever is woken would have to wait for the lock");
+        });
     }
 }
