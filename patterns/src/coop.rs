@@ -19,7 +19,7 @@ pub(crate) fn yield_to_others(cx: &mut Context<'_>) {
 
 /// A thread that waited for its core longer than this, while no connection was driven from elsewhere, waited for a
 /// stranger.
-const LONG: Duration = Duration::from_micros(200);
+const LONG: Duration = Duration::from_micros(1500);
 
 /// So often an I/O thread does not let others run after it has waited for a stranger.
 const PAUSE: u32 = 1000;
