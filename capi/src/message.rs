@@ -69,6 +69,22 @@ enum Content {
     Constant(Bytes),
 }
 
+/// Asks for memory that C is to fill: so many bytes, at least one.
+#[inline(always)]
+fn unfilled(size: usize) -> Result<Vec<u8>> {
+    let none = Errno(crate::errno::ENOMEM);
+    let layout = Layout::array::<u8>(size).map_err(|_| none)?;
+    // Zeros would cost more than all the rest of a large message.
+    // SAFETY: it is not of no size.
+    let data = unsafe { alloc(layout) };
+    if data.is_null() {
+        // What cannot be had is an error of the call's.
+        return Err(none);
+    }
+    // SAFETY: so many bytes were allocated as a vector allocates them; it has none of them yet.
+    Ok(unsafe { Vec::from_raw_parts(data, 0, size) })
+}
+
 /// Makes of memory that C was to fill what it has filled it with.
 #[inline]
 fn filled(mut memory: Vec<u8>) -> Bytes {
@@ -134,28 +150,23 @@ impl Msg {
     /// Makes a message of so many bytes, which C fills.
     #[inline]
     pub(crate) fn sized(size: usize) -> Result<Self> {
-        if size <= INLINE {
-            return Ok(Msg::of(Content::Inline(size as u8, [0; ROOM])));
+        match size {
+            0..=INLINE => Ok(Msg::small(size)),
+            _ => Ok(Msg::fresh(unfilled(size)?)),
         }
-        Msg::fresh(size)
     }
 
-    /// Makes a message of so many bytes, at least one, outside of the 64. Put together where it goes: moved there, it would
-    /// cost more than its memory does.
+    /// Makes a message of so many bytes, of which there is room for in itself.
     #[inline(always)]
-    fn fresh(size: usize) -> Result<Self> {
-        let none = Errno(crate::errno::ENOMEM);
-        let layout = Layout::array::<u8>(size).map_err(|_| none)?;
-        // Zeros would cost more than all the rest of a large message.
-        // SAFETY: it is not of no size.
-        let data = unsafe { alloc(layout) };
-        if data.is_null() {
-            // What cannot be had is an error of the call's.
-            return Err(none);
-        }
-        // SAFETY: so many bytes were allocated as a vector allocates them; it has none of them yet.
-        let memory = unsafe { Vec::from_raw_parts(data, 0, size) };
-        Ok(Msg::of(Content::Fresh(memory)))
+    fn small(size: usize) -> Self {
+        Msg::of(Content::Inline(size as u8, [0; ROOM]))
+    }
+
+    /// Makes a message of memory that C is to fill. Put together where it goes: moved there, it would cost more than its
+    /// memory does.
+    #[inline(always)]
+    fn fresh(memory: Vec<u8>) -> Self {
+        Msg::of(Content::Fresh(memory))
     }
 
     /// Makes a message of a copy.
@@ -250,7 +261,7 @@ impl Msg {
                 self.flags = 0;
             }
             _ => {
-                self.content = Content::Shared(message.into_payload());
+                self.content = Content::Shared(message.settled().into_payload());
                 self.peer = peer;
                 self.flags = if is_alone { ALONE } else { 0 };
             }
@@ -351,7 +362,7 @@ impl Msg {
             Content::Fresh(memory) if memory.capacity() > Frame::INLINE => {
                 let memory = filled(std::mem::take(memory));
                 self.content = Content::Shared(Bytes::new());
-                Message::shared(memory)
+                Message::shared(memory).settled()
             }
             Content::Own(memory) if memory.len() > Frame::INLINE => {
                 let memory = std::mem::take(memory).freeze();

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::lent::{close, lent, put, seen};
-use super::{Free, INLINE, Msg, zmq_msg_t};
+use super::{Free, INLINE, Msg, unfilled, zmq_msg_t};
 use crate::call::{bytes, call, clipped, status};
 use crate::errno::{EINVAL, Errno, fail};
 
@@ -30,9 +30,9 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut zmq_msg_t, size: usize) -> c_int {
     status(|| match size {
         // SAFETY: the caller vouches for it.
-        0..=INLINE => unsafe { put(message, Msg::sized(size)?) },
+        0..=INLINE => unsafe { put(message, Msg::small(size)) },
         // SAFETY: as above.
-        _ => unsafe { put(message, Msg::fresh(size)?) },
+        _ => unsafe { put(message, Msg::fresh(unfilled(size)?)) },
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) unsafe fn seen<'a>(message: *const zmq_msg_t) -> Result<&'a Msg> {
 /// # Safety
 ///
 /// It is NULL, or 64 bytes that nobody else uses.
+#[inline(always)]
 pub(super) unsafe fn put(message: *mut zmq_msg_t, value: Msg) -> Result<()> {
     if message.is_null() {
         return fail(EFAULT);

@@ -204,7 +204,7 @@ impl Open {
         loop {
             match self.socket.try_recv_change() {
                 Ok((message, change)) if self.is_passed_over(&message, change) => {}
-                Ok((message, _)) => return Ok(Some(hand_out(self, message))),
+                Ok((message, _)) => return Ok(Some(hand_out(self, message.settled()))),
                 // A socket that nothing is left to wait for waits all the same: C may connect it again.
                 Err(
                     RecvError::Empty | RecvError::Timeout | RecvError::Gone(_) | RecvError::Drained,

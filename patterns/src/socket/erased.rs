@@ -290,14 +290,15 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
         }
         let received = self.handle.with(|core| core.try_recv(One))?;
         let change = received.change();
-        Ok((received.into(), change))
+        let message: Message = received.into();
+        Ok((message.settled(), change))
     }
 
     fn send_now(&mut self, message: &mut Message) -> Poll<Result<(), SendError>> {
         if !D::SENDS {
             return Poll::Ready(self.unsupported_send(std::mem::take(message)));
         }
-        let mut item = P::Sent::from(std::mem::take(message));
+        let mut item = P::Sent::from(std::mem::take(message).settled());
         let sent = self.handle.with(|core| core.send_now(&mut item));
         if sent.is_pending() {
             *message = item.into();
