@@ -31,8 +31,14 @@ pub(crate) struct Handles<T: 'static> {
     unknown: i32,
 }
 
-/// What a thread remembers: a handle, in which era it was looked up, and what it is.
-pub(crate) type Memory<T> = [Cell<Option<(usize, u64, Arc<T>)>>; REMEMBERED];
+/// What a thread remembers: a handle, in which era it was looked up, and what it is, unless that is in use.
+pub(crate) struct Known<T> {
+    number: Cell<usize>,
+    era: Cell<u64>,
+    value: Cell<Option<Arc<T>>>,
+}
+
+pub(crate) type Memory<T> = [Known<T>; REMEMBERED];
 
 /// What has a thread-local memory of its own.
 pub(crate) trait Remembered: Sized + 'static {
@@ -41,7 +47,13 @@ pub(crate) trait Remembered: Sized + 'static {
 }
 
 pub(crate) const fn empty<T>() -> Memory<T> {
-    [const { Cell::new(None) }; REMEMBERED]
+    [const {
+        Known {
+            number: Cell::new(0),
+            era: Cell::new(0),
+            value: Cell::new(None),
+        }
+    }; REMEMBERED]
 }
 
 /// The zeros that the next handles are the addresses of, whatever their kind: a handle of one kind is none of another.
@@ -106,14 +118,23 @@ impl<T: Send + Sync> Handles<T> {
         let number = handle.addr();
         let place = number / STEP % REMEMBERED;
         let era = self.era.load(Ordering::Acquire);
-        let remembered = T::memory(|memory| memory[place].take()).flatten();
+        let remembered = T::memory(|memory| {
+            let known = &memory[place];
+            let is_it = known.number.get() == number && known.era.get() == era;
+            is_it.then(|| known.value.take()).flatten()
+        });
         // What is taken out is put back, whatever a free function of C's does here meanwhile.
-        let entry = match remembered {
-            Some(entry) if entry.0 == number && entry.1 == era => entry,
-            _ => (number, era, self.find(handle)?),
+        let value = match remembered.flatten() {
+            Some(value) => value,
+            None => self.find(handle)?,
         };
-        let done = act(&entry.2);
-        T::memory(|memory| memory[place].set(Some(entry)));
+        let done = act(&value);
+        T::memory(|memory| {
+            let known = &memory[place];
+            known.number.set(number);
+            known.era.set(era);
+            known.value.set(Some(value));
+        });
         done
     }
 }

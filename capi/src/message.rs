@@ -231,14 +231,10 @@ impl Msg {
         is_alone: bool,
         peer: Option<Arc<Peer>>,
     ) {
-        self.content = match frame.len() {
-            length @ 0..=ROOM => {
-                let mut memory = [0; ROOM];
-                memory[..length].copy_from_slice(&frame);
-                Content::Inline(length as u8, memory)
-            }
-            _ => Content::Shared(frame.into_bytes()),
-        };
+        match frame.len() {
+            0..=ROOM => self.keep(&frame),
+            _ => self.content = Content::Shared(frame.into_bytes()),
+        }
         self.peer = peer;
         self.flags = if more { MORE } else { 0 } | if is_alone { ALONE } else { 0 };
     }
@@ -254,9 +250,7 @@ impl Msg {
     ) {
         match message.payload() {
             payload if payload.len() <= ROOM => {
-                let mut memory = [0; ROOM];
-                memory[..payload.len()].copy_from_slice(payload);
-                self.content = Content::Inline(payload.len() as u8, memory);
+                self.keep(payload);
                 self.peer = peer;
                 self.flags = 0;
             }
@@ -265,6 +259,18 @@ impl Msg {
                 self.peer = peer;
                 self.flags = if is_alone { ALONE } else { 0 };
             }
+        }
+    }
+
+    /// Keeps a copy of what it has room for, put together where it stays.
+    #[inline(always)]
+    fn keep(&mut self, payload: &[u8]) {
+        if !matches!(self.content, Content::Inline(..)) {
+            self.content = Content::Inline(0, [0; ROOM]);
+        }
+        if let Content::Inline(length, memory) = &mut self.content {
+            *length = payload.len() as u8;
+            memory[..payload.len()].copy_from_slice(payload);
         }
     }
 
