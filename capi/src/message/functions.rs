@@ -22,7 +22,7 @@ const LONGEST_GROUP: usize = 255;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
     // SAFETY: the caller vouches for it.
-    status(|| unsafe { put(message, Msg::default()) })
+    status(|| unsafe { put(message, || Ok(Msg::default())) })
 }
 
 /// Makes a message of so many bytes.
@@ -30,9 +30,9 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut zmq_msg_t, size: usize) -> c_int {
     status(|| match size {
         // SAFETY: the caller vouches for it.
-        0..=INLINE => unsafe { put(message, Msg::small(size)) },
+        0..=INLINE => unsafe { put(message, || Ok(Msg::small(size))) },
         // SAFETY: as above.
-        _ => unsafe { put(message, Msg::fresh(unfilled(size)?)) },
+        _ => unsafe { put(message, || Ok(Msg::fresh(unfilled(size)?))) },
     })
 }
 
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(
     size: usize,
 ) -> c_int {
     // SAFETY: the caller vouches for it.
-    status(|| unsafe { put(message, Msg::copied(bytes(data, size)?)?) })
+    status(|| unsafe { put(message, || Msg::copied(bytes(data, size)?)) })
 }
 
 /// Makes a message of memory that C gives away: `free` is called with it once.
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn zmq_msg_init_data(
             return fail(crate::errno::EFAULT);
         }
         // SAFETY: the caller vouches for both.
-        unsafe { put(message, Msg::given(data, size, free, hint)?) }
+        unsafe { put(message, || Msg::given(data, size, free, hint)) }
     })
 }
 

@@ -48,18 +48,21 @@ pub(super) unsafe fn seen<'a>(message: *const zmq_msg_t) -> Result<&'a Msg> {
     Ok(unsafe { &*message })
 }
 
-/// Makes of 64 bytes a message. What was there before is forgotten.
+/// Makes of 64 bytes a message, put together where it stays. What was there before is forgotten.
 ///
 /// # Safety
 ///
 /// It is NULL, or 64 bytes that nobody else uses.
 #[inline(always)]
-pub(super) unsafe fn put(message: *mut zmq_msg_t, value: Msg) -> Result<()> {
+pub(super) unsafe fn put(
+    message: *mut zmq_msg_t,
+    make: impl FnOnce() -> Result<Msg>,
+) -> Result<()> {
     if message.is_null() {
         return fail(EFAULT);
     }
     // SAFETY: so many bytes can be written there.
-    unsafe { message.cast::<Msg>().write(value) };
+    unsafe { message.cast::<Msg>().write(make()?) };
     Ok(())
 }
 
