@@ -22,7 +22,7 @@ const LONGEST_GROUP: usize = 255;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
     // SAFETY: the caller vouches for it.
-    status(|| unsafe { put(message, || Ok(Msg::default())) })
+    status(|| unsafe { put(message, Msg::default) })
 }
 
 /// Makes a message of so many bytes.
@@ -30,9 +30,12 @@ pub unsafe extern "C" fn zmq_msg_init(message: *mut zmq_msg_t) -> c_int {
 pub unsafe extern "C" fn zmq_msg_init_size(message: *mut zmq_msg_t, size: usize) -> c_int {
     status(|| match size {
         // SAFETY: the caller vouches for it.
-        0..=INLINE => unsafe { put(message, || Ok(Msg::small(size))) },
-        // SAFETY: as above.
-        _ => unsafe { put(message, || Ok(Msg::fresh(unfilled(size)?))) },
+        0..=INLINE => unsafe { put(message, || Msg::small(size)) },
+        _ => {
+            let memory = unfilled(size)?;
+            // SAFETY: as above.
+            unsafe { put(message, || Msg::fresh(memory)) }
+        }
     })
 }
 
@@ -47,8 +50,12 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(
     data: *const c_void,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller vouches for it.
-    status(|| unsafe { put(message, || Msg::copied(bytes(data, size)?)) })
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        let copy = Msg::copied(unsafe { bytes(data, size)? })?;
+        // SAFETY: as above.
+        unsafe { put(message, || copy) }
+    })
 }
 
 /// Makes a message of memory that C gives away: `free` is called with it once.
@@ -68,8 +75,10 @@ pub unsafe extern "C" fn zmq_msg_init_data(
         if message.is_null() {
             return fail(crate::errno::EFAULT);
         }
-        // SAFETY: the caller vouches for both.
-        unsafe { put(message, || Msg::given(data, size, free, hint)) }
+        // SAFETY: the caller vouches for it.
+        let given = unsafe { Msg::given(data, size, free, hint)? };
+        // SAFETY: as above.
+        unsafe { put(message, || given) }
     })
 }
 

@@ -54,15 +54,12 @@ pub(super) unsafe fn seen<'a>(message: *const zmq_msg_t) -> Result<&'a Msg> {
 ///
 /// It is NULL, or 64 bytes that nobody else uses.
 #[inline(always)]
-pub(super) unsafe fn put(
-    message: *mut zmq_msg_t,
-    make: impl FnOnce() -> Result<Msg>,
-) -> Result<()> {
+pub(super) unsafe fn put(message: *mut zmq_msg_t, make: impl FnOnce() -> Msg) -> Result<()> {
     if message.is_null() {
         return fail(EFAULT);
     }
     // SAFETY: so many bytes can be written there.
-    unsafe { message.cast::<Msg>().write(make()?) };
+    unsafe { message.cast::<Msg>().write(make()) };
     Ok(())
 }
 
