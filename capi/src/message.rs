@@ -255,7 +255,13 @@ impl Msg {
                 self.flags = 0;
             }
             _ => {
-                self.content = Content::Shared(message.settled().into_payload());
+                debug_assert!(matches!(self.content, Content::Inline(..)));
+                // Where something is dropped first, this would be moved there.
+                // SAFETY: the place is ours. What was in it is not dropped, and is bytes alone, as the message was empty.
+                unsafe {
+                    (&raw mut self.content)
+                        .write(Content::Shared(message.settled().into_payload()));
+                }
                 self.peer = peer;
                 self.flags = if is_alone { ALONE } else { 0 };
             }

@@ -299,11 +299,15 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
             return Poll::Ready(self.unsupported_send(std::mem::take(message)));
         }
         let mut item = P::Sent::from(std::mem::take(message).settled());
-        let sent = self.handle.with(|core| core.send_now(&mut item));
-        if sent.is_pending() {
-            *message = item.into();
+        match self.handle.with(|core| core.send_now(&mut item)) {
+            // Made here, and not moved: there is much room in it for errors.
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                *message = item.into();
+                Poll::Pending
+            }
         }
-        sent
     }
 
     fn begin_now(&mut self, first: &[u8]) -> Poll<Result<(), SendError>> {
