@@ -33,6 +33,9 @@ pub(crate) fn can_follow(sweep: Sweep, number: usize) -> bool {
     }
 }
 
+/// How long a subscriber waits for one of the messages by which it learns that it is known, in milliseconds.
+const A_PROBE: i64 = 5;
+
 /// Waits until libzmq's threads have nothing to do, and says what was spent until then.
 fn settled() -> Cost {
     loop {
@@ -153,14 +156,21 @@ fn one_subscriber(number: usize) -> Result<(), Failure> {
     let mut all = Vec::with_capacity(number);
     for at_topic in 0..number {
         let one = contexts.socket(zmq::SUB)?;
-        one.set_subscribe(topic(at_topic).as_bytes())?;
+        let topic = topic(at_topic);
+        one.set_subscribe(topic.as_bytes())?;
         one.connect(&at)?;
-        all.push(one);
-        if all.len() % AT_A_TIME == 0 {
-            settled();
+        // On a busy machine it is not heard of within any time, and what is sent before would be waited for in vain.
+        while one.poll(zmq::POLLIN, A_PROBE)? == 0 {
+            hub.send(&topic, 0)?;
         }
+        all.push(one);
     }
     settled();
+    for one in &all {
+        while one.poll(zmq::POLLIN, 0)? != 0 {
+            one.recv_bytes(0)?;
+        }
+    }
     let topics: Vec<_> = (0..number).map(topic).collect();
     let since = spent();
     let mut sent = 0;
