@@ -246,9 +246,9 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
             return true;
         };
         if back.rules().subscribes {
-            return back_again == Moved::All && back.is_drained();
+            return back_again == Moved::Last;
         }
-        if there != Moved::All || !front.is_drained() {
+        if there != Moved::Last {
             return false;
         }
         let answers = front.rules().names_peers();
@@ -326,7 +326,7 @@ impl<F: ProxyEnd, B: ProxyEnd, C: ProxyEnd, S: ProxyEnd> Proxy<F, B, C, S> {
             if self.answer.is_some() && end::put(control, cx, &mut self.answer).is_pending() {
                 return false;
             }
-            let Poll::Ready(message) = end::take(control, cx) else {
+            let Poll::Ready(Some(message)) = end::take(control, cx) else {
                 return false;
             };
             let command = Command::read(&message);
@@ -346,6 +346,8 @@ enum Moved {
     Burst,
     /// All that there was.
     All,
+    /// All that there ever will be: the socket is drained, and itself says so, when it has looked everywhere.
+    Last,
     /// There is no room for more.
     NoRoom,
 }
@@ -376,8 +378,10 @@ fn forward(
             {
                 return Moved::NoRoom;
             }
-            let Poll::Ready(message) = end::take(from, cx) else {
-                return Moved::All;
+            let message = match end::take(from, cx) {
+                Poll::Ready(Some(message)) => message,
+                Poll::Ready(None) => return Moved::Last,
+                Poll::Pending => return Moved::All,
             };
             size = message.byte_len();
             taken.add(size);

@@ -1,12 +1,14 @@
 //! A proxy that drains: what came goes on, what was asked is answered, and then it ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::events::connected;
 use common::{until, within};
 use purezmq::{
     DealerSocket, Proxy, ProxyEnd, ProxyHandle, PubSocket, PullSocket, PushSocket, RecvError,
-    RepSocket, ReqSocket, RouterSocket, SubSocket, XPubSocket, XSubSocket, blocking,
+    RepSocket, ReqSocket, RouterSocket, SubSocket, ToEndpoint, XPubSocket, XSubSocket, blocking,
 };
 use tokio::task::JoinHandle;
 
@@ -24,9 +26,14 @@ struct Broker {
 }
 
 async fn broker() -> Broker {
+    broker_at(ANY_PORT, ANY_PORT).await
+}
+
+/// Binds as soon as the places are free.
+async fn broker_at(front: impl ToEndpoint, back: impl ToEndpoint) -> Broker {
     let (mut clients, mut workers) = (RouterSocket::new(), DealerSocket::new());
-    let front = clients.bind(ANY_PORT).await.unwrap();
-    let back = workers.bind(ANY_PORT).await.unwrap();
+    let front = clients.bind(front).await.unwrap();
+    let back = workers.bind(back).await.unwrap();
     let mut proxy = Proxy::new(clients, workers);
     Broker {
         front,
@@ -43,8 +50,11 @@ impl Broker {
     /// Waits for its end, in which nothing may be lost.
     async fn ended(self) {
         let (clients, workers) = within("it is drained", self.running).await.unwrap();
-        for report in [clients.close().await, workers.close().await] {
-            assert_eq!((report.unread, report.unsent), (0, 0));
+        for (which, report) in [
+            ("front", clients.close().await),
+            ("back", workers.close().await),
+        ] {
+            assert_eq!((report.unread, report.unsent), (0, 0), "{which}");
         }
     }
 }
@@ -70,40 +80,46 @@ fn echo(back: &purezmq::Endpoint) -> JoinHandle<()> {
     })
 }
 
+/// Those who wait are those whose question nobody has taken, whether they have been connected or not. The next broker at
+/// the same place answers them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_asked_is_answered_and_the_others_wait() {
     const CLIENTS: usize = 50;
-    let broker = broker().await;
-    let workers = [echo(&broker.back), echo(&broker.back)];
+    let first = broker().await;
+    let (front, back) = (first.front.clone(), first.back.clone());
+    let workers = [echo(&back), echo(&back)];
+    let is_replaced = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
-            let mut client = ReqSocket::builder()
-                .send_timeout(Duration::from_secs(1))
-                .build()
-                .unwrap();
-            client.connect(&broker.front).unwrap();
+            let mut client = ReqSocket::new();
+            client.connect(&front).unwrap();
+            let is_replaced = is_replaced.clone();
             tokio::spawn(async move {
                 for question in 0.. {
+                    let is_last = is_replaced.load(Ordering::Relaxed);
                     let question = format!("{number} {question}");
-                    // Once nobody takes questions any more, none goes out.
-                    if client.send(question.as_str()).await.is_err() {
-                        return question;
-                    }
+                    client.send(question.as_str()).await.unwrap();
                     assert_eq!(client.recv().await.unwrap(), question.as_str());
+                    if is_last {
+                        return;
+                    }
                 }
-                unreachable!()
             })
         })
         .collect();
     until("they are busy", || {
-        broker.handle.statistics().frontend.messages_out >= 1000
+        first.handle.statistics().frontend.messages_out >= 1000
     })
     .await;
-    broker.handle.drain(LONG);
-    broker.ended().await;
+    first.handle.drain(LONG);
+    first.ended().await;
+    is_replaced.store(true, Ordering::Relaxed);
+    let next = broker_at(&front, &back).await;
     for client in clients {
         within("all are answered", client).await.unwrap();
     }
+    next.handle.drain(LONG);
+    next.ended().await;
     drop(workers);
 }
 

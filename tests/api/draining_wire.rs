@@ -116,6 +116,37 @@ async fn a_handshake_that_is_under_way_is_waited_for() {
     assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
 }
 
+/// What it would send after READY nobody would read. Refused, it keeps that for another.
+#[tokio::test]
+async fn who_speaks_only_when_the_socket_drains_is_not_let_in() {
+    for waits in [true, false] {
+        let mut pull = PullSocket::new();
+        let endpoint = pull.bind(ANY_PORT).await.unwrap();
+        let mut monitor = pull.monitor();
+        let mut peer = RawPeer::connect(&endpoint).await;
+        event(&mut monitor, "accepted", |kind| {
+            matches!(kind, MonitorEventKind::Accepted)
+        })
+        .await;
+        pull.drain(LONG);
+        if waits {
+            assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
+        }
+        peer.send(&greeting()).await;
+        peer.send(&ready_that_understands("PUSH")).await;
+        peer.send(&short_frame(b"work")).await;
+        event(&mut monitor, "it is refused", |kind| {
+            matches!(kind, MonitorEventKind::HandshakeFailed { .. })
+        })
+        .await;
+        let mut bytes = Vec::new();
+        // A greeting at most: who is told READY may send.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut peer.stream, &mut bytes).await;
+        assert!(bytes.len() <= 64, "{bytes:?}");
+        assert_eq!(pull.close().await.unread, 0);
+    }
+}
+
 /// The system tells the task of nothing that a handle has read before it.
 #[tokio::test]
 async fn what_a_handle_reads_on_its_way_is_seen_to() {

@@ -226,6 +226,7 @@ async fn serve(arrival: Box<Arrival>) {
         if guard.shared.state.draining.has_begun() {
             return Err(DisconnectReason::Local);
         }
+        session.comes();
         session.pays(permit.toll());
         let greeted = tokio::select! {
             biased;

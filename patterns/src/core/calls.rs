@@ -97,7 +97,10 @@ impl<P: Pattern> Core<P> {
 
     /// Reads what the connections have to tell, and lets `attempt` do its share.
     #[inline]
-    fn try_once<T>(&mut self, attempt: &mut impl FnMut(&mut Self) -> Attempt<T>) -> Attempt<T> {
+    pub(super) fn try_once<T>(
+        &mut self,
+        attempt: &mut impl FnMut(&mut Self) -> Attempt<T>,
+    ) -> Attempt<T> {
         self.work = 0;
         if self.read_events() {
             return Poll::Ready(Err(Refusal::ContextClosed));
@@ -116,7 +119,7 @@ impl<P: Pattern> Core<P> {
 
     /// Returns whether the attempt has stopped before it had seen all there is.
     #[inline]
-    fn is_cut_short(&self) -> bool {
+    pub(super) fn is_cut_short(&self) -> bool {
         self.work >= SHARE
     }
 

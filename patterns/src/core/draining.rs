@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::calls::{Attempt, Spin};
 use super::{Core, Pattern, Refusal};
+use crate::coop::yield_to_others;
 use crate::pipe::Coming;
 
 /// How long nothing comes of a peer that cannot be told before it is taken to have nothing more.
@@ -75,10 +76,13 @@ impl<P: Pattern> Core<P> {
         }
         while self.poll_drained(cx).is_ready() {
             // What came before the last word of those who bring nothing more is here by now.
-            self.read_events();
-            let received = attempt(self);
+            let received = self.try_once(&mut attempt);
             if received.is_ready() {
                 return received;
+            }
+            if self.is_cut_short() {
+                yield_to_others(cx);
+                return Poll::Pending;
             }
             if !self.has_read_events() {
                 return Poll::Ready(Err(Refusal::Drained));

@@ -22,16 +22,21 @@ pub trait ProxyEnd: Sealed {
 }
 
 /// Takes the next message, in libzmq's form: a ROUTER's begins with the peer's routing id. Time-outs mean nothing to a
-/// proxy: it waits for both sides. A socket that does not receive, or not now, gives nothing.
-pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<Message> {
+/// proxy: it waits for both sides. A socket that does not receive, or not now, gives nothing; `None`: it is drained.
+pub(super) fn take(socket: &mut dyn ErasedSocket, cx: &mut Context<'_>) -> Poll<Option<Message>> {
     loop {
         match ready!(socket.poll_recv(cx, &mut CallTimeout::endless(), false)) {
-            Ok(message) => return Poll::Ready(message),
+            Ok(message) => return Poll::Ready(Some(message)),
+            Err(RecvError::Drained) => return Poll::Ready(None),
+            Err(RecvError::State { .. } | RecvError::Unsupported { .. } | RecvError::Gone(_))
+                if socket.is_drained() =>
+            {
+                return Poll::Ready(None);
+            }
             Err(
                 RecvError::State { .. }
                 | RecvError::Unsupported { .. }
                 | RecvError::Gone(_)
-                | RecvError::Drained
                 | RecvError::ContextClosed,
             ) => return Poll::Pending,
             Err(RecvError::Timeout | RecvError::Empty) => {}

@@ -318,7 +318,8 @@ impl<P: Pattern, D: Direction> Socket<P, D> {
     /// Begins to drain, for a close in which nothing is lost: takes no new work, while all that is in can be received and
     /// answered. Returns at once.
     ///
-    /// Listeners close, and connections stay. Endpoints that are connected to are not reached again, unless something is
+    /// Listeners close, and connections stay; of those that have just been accepted, the ones whose peer has said a word.
+    /// Endpoints that are connected to are not reached again, unless something is
     /// to be sent there. SUB and XSUB take their subscriptions back. Peers that are of this library hear of it: PUSH,
     /// DEALER, REQ, PAIR, SCATTER, CLIENT and CHANNEL send nothing more here, and their messages wait for another peer, or for this
     /// endpoint to be reached again; answers of REP, ROUTER, SERVER and PEER still come. Others cannot be told, and may send on.

@@ -2,7 +2,7 @@
 //!
 //! `core/draining.rs` begins it, and says when it is over. Listeners close, subscriptions end, and every pipe is asked
 //! (`StatsRegistry::drain`); connections whose handshake is under way are asked when it is through
-//! (`connection/session/draining.rs`).
+//! (`connection/session/draining.rs`), and who has come without a word so far is not let in.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Draining {
     /// Begins, or changes the limit.
     pub(crate) fn begin(&self, limit: Duration) {
         *self.until.lock() = Instant::now().checked_add(limit);
-        self.has_begun.store(true, Ordering::Release);
+        self.has_begun.store(true, Ordering::SeqCst);
         self.token().cancel();
     }
 
@@ -54,9 +54,10 @@ impl Draining {
         *self.until.lock()
     }
 
-    /// Returns whether a peer may be about to be let in.
+    /// Returns whether a peer may be about to be let in. One whose handshake is not among them yet finds that it has
+    /// [begun](Self::has_begun): each side writes before it looks at what the other has written.
     pub(crate) fn is_greeting(&self) -> bool {
-        self.greeting.load(Ordering::Acquire) > 0
+        self.greeting.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -66,12 +67,15 @@ pub(crate) struct Greeting {
 }
 
 impl Shared {
-    /// Begins a handshake that has to be waited for.
-    pub(crate) fn greeting(&self) -> Greeting {
-        self.state.draining.greeting.fetch_add(1, Ordering::AcqRel);
-        Greeting {
+    /// Begins a handshake that has to be waited for. `None`: it is with a peer that comes too late.
+    pub(crate) fn greeting(&self, comes: bool) -> Option<Greeting> {
+        let draining = &self.state.draining;
+        draining.greeting.fetch_add(1, Ordering::SeqCst);
+        let greeting = Greeting {
             state: self.state.clone(),
-        }
+        };
+        let is_late = comes && draining.has_begun.load(Ordering::SeqCst);
+        (!is_late).then_some(greeting)
     }
 }
 

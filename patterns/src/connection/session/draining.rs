@@ -22,6 +22,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Draining {
     /// The socket waits for this handshake, should it drain: the peer may take it for the beginning of work.
     pub(super) greeting: Option<Greeting>,
+    /// The peer has come here. One that says its first word when the socket drains already is not let in: nobody would read
+    /// what it sends once it is.
+    comes: bool,
     /// The peer sends answers.
     peer_answers: bool,
     /// The socket does.
@@ -42,6 +45,20 @@ impl Draining {
 }
 
 impl Session {
+    /// Notes that the peer has come here, before the handshake.
+    pub(in crate::connection) fn comes(&mut self) {
+        self.draining.comes = true;
+    }
+
+    /// Notes that the peer has spoken. `false`: it is too late for that.
+    pub(super) fn has_spoken(&mut self, shared: &Shared) -> bool {
+        let draining = &mut self.draining;
+        if draining.greeting.is_none() {
+            draining.greeting = shared.greeting(draining.comes);
+        }
+        draining.greeting.is_some()
+    }
+
     /// Notes what the peer is.
     pub(super) fn meet(&mut self, shared: &Shared, info: &PeerInfo) {
         let peer = info.socket_type.and_then(Rules::of);

@@ -204,8 +204,9 @@ impl Session {
             }
             self.stream.push_out(cx)?;
             ready!(self.poll_hear(cx))?;
-            let greeting = &mut self.draining.greeting;
-            greeting.get_or_insert_with(|| shared.greeting());
+            if !self.has_spoken(shared) {
+                return Poll::Ready(Err(DisconnectReason::Local));
+            }
         }
     }
 
