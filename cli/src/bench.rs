@@ -22,6 +22,7 @@ mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::result::Run;
 use crate::failure::Failure;
 use crate::values;
 
@@ -52,12 +53,12 @@ enum What {
 }
 
 impl What {
-    /// `None`: it measures nothing.
-    fn output(&self) -> Option<&Output> {
+    /// Returns what is asked for, and what becomes of the result. `None`: it measures nothing.
+    fn asked(&self) -> Option<(Run, &Output)> {
         match self {
-            What::Throughput(args) => Some(&args.output),
-            What::RoundTrip(args) => Some(&args.output),
-            What::FanOut(args) => Some(&args.output),
+            What::Throughput(args) => Some((args.run(), &args.output)),
+            What::RoundTrip(args) => Some((args.run(), &args.output)),
+            What::FanOut(args) => Some((args.run(), &args.output)),
             What::Echo(_) | What::Source(_) => None,
         }
     }
@@ -229,10 +230,32 @@ impl Load {
     }
 }
 
+impl Throughput {
+    fn run(&self) -> Run {
+        Run::new("throughput", self.load.size, self.count)
+    }
+}
+
+impl RoundTrip {
+    fn run(&self) -> Run {
+        let mut run = Run::new("round trip", self.load.size, self.count);
+        run.rate = self.rate;
+        run
+    }
+}
+
+impl FanOut {
+    fn run(&self) -> Run {
+        let mut run = Run::new("fan-out", self.load.size, self.count);
+        run.subscribers = Some(self.subscribers);
+        run
+    }
+}
+
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     // Read first: what is overwritten may be what is compared with. And a run may be long: what will not do is said before it.
-    let before = match args.what.output() {
-        Some(output) => files::prepare(output)?,
+    let before = match args.what.asked() {
+        Some((run, output)) => files::prepare(output, &run)?,
         None => None,
     };
     let (result, output) = match args.what {
@@ -249,8 +272,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
     files::save(&result, &output)?;
     if let Some(before) = before {
-        let text = compare::text(&before, &result)?;
-        crate::print(&text)?;
+        crate::print(compare::text(&before, &result))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod table;
 mod tests;
 
 use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use purezmq::expose::Snapshot;
@@ -112,33 +113,40 @@ fn interval(args: &Args) -> Duration {
 }
 
 /// The terminal, as it was when this goes.
-struct Terminal(DefaultTerminal);
+///
+/// What is in it is not dropped: of a terminal that was closed it would say that the cursor cannot be shown, and panic where
+/// standard error was the terminal, too.
+struct Terminal(ManuallyDrop<DefaultTerminal>);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        ratatui::restore();
+        let _ = self.0.show_cursor();
+        let _ = ratatui::try_restore();
     }
 }
 
 /// Shows the screen until it is left.
 async fn live(args: &Args, watch: Watch, mut screen: Screen) -> Result<(), Failure> {
+    let mut closed = Closed::listen()?;
     let terminal = ratatui::try_init();
     let terminal = terminal.map_err(|error| Failure::of("cannot use the terminal", &error))?;
-    let mut terminal = Terminal(terminal);
+    let mut terminal = Terminal(ManuallyDrop::new(terminal));
     let (level, levels) = watch::channel(screen.level);
     let (finds, mut found) = mpsc::channel(1);
     let asking = ask(watch, levels, finds, interval(args));
     tokio::pin!(asking);
     let mut keys = keys();
     loop {
-        let drawn = terminal.0.draw(|frame| screen.draw(frame));
-        drawn.map_err(|error| Failure::output(&error))?;
+        terminal
+            .0
+            .draw(|frame| screen.draw(frame))
+            .map_err(|error| not_drawn(&error))?;
         tokio::select! {
             () = &mut asking => return Ok(()),
+            () = closed.next() => return Err(has_closed()),
             Some((level, found)) = found.recv() => screen.found(level, found),
             key = keys.recv() => match key {
-                // The terminal was closed.
-                None => return Ok(()),
+                None => return Err(has_closed()),
                 // Its size has changed.
                 Some(None) => {}
                 Some(Some(key)) => match screen.key(key) {
@@ -150,6 +158,49 @@ async fn live(args: &Args, watch: Watch, mut screen: Screen) -> Result<(), Failu
                 },
             },
         }
+    }
+}
+
+/// Says that nobody looks any more, and no key will come: where standard error is not the terminal, somebody reads it.
+fn has_closed() -> Failure {
+    Failure::Failed("the terminal was closed".to_owned())
+}
+
+/// Says why a terminal takes nothing.
+fn not_drawn(error: &std::io::Error) -> Failure {
+    /// What is written to a terminal that was closed, whatever the system.
+    const EIO: i32 = 5;
+    match error.raw_os_error() {
+        Some(EIO) => has_closed(),
+        _ => Failure::output(error),
+    }
+}
+
+/// The system's word that the terminal was closed, which would end the program without one of its own.
+struct Closed {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Closed {
+    fn listen() -> Result<Self, Failure> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let hangup = signal(SignalKind::hangup())
+                .map_err(|error| Failure::of("cannot listen to signals", &error))?;
+            Ok(Closed { hangup })
+        }
+        #[cfg(not(unix))]
+        Ok(Closed {})
+    }
+
+    /// Waits for it. Cancel safe.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        let _ = self.hangup.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
     }
 }
 

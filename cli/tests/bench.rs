@@ -157,12 +157,28 @@ async fn a_run_is_compared_with_a_saved_one() {
     for figure in ["mean, us", "50 %, us", "99 %, us", "99.9 %, us", "max, us"] {
         assert!(out.contains(figure), "{out}");
     }
-    let other = ["--size", "100", "--compare", file];
-    let err = failed(start(&[&bench[..], &other].concat()), 1).await;
-    assert_eq!(
-        err,
-        "pzmq: the runs cannot be compared: the saved one is of another size\n"
-    );
+    // It is refused before it: nobody ever comes to these endpoints, and the file stays as it is.
+    let saved_before = std::fs::read(&saved).expect("it is there");
+    let nobody = ["--bind", "tcp://127.0.0.1:*"];
+    let nowhere = ["--connect", "tcp://127.0.0.1:9"];
+    for (kind, more, what) in [
+        ("round-trip", &["--size", "100"][..], "size"),
+        ("round-trip", &["--rate", "10"], "rate"),
+        ("throughput", &nobody, "kind of run"),
+        ("fan-out", &nowhere, "kind of run"),
+    ] {
+        let other = ["bench", kind, "--compare", file, "--json", file];
+        let waits = match kind {
+            "round-trip" => &nowhere[..],
+            _ => &[],
+        };
+        let err = failed(start(&[&other, waits, more].concat()), 1).await;
+        assert_eq!(
+            err,
+            format!("pzmq: the runs cannot be compared: the saved one is of another {what}\n")
+        );
+        assert_eq!(std::fs::read(&saved).expect("it is there"), saved_before);
+    }
     std::fs::write(&saved, "{}").expect("written");
     let err = failed(start(&[&bench[..], &["--compare", file]].concat()), 4).await;
     assert!(err.contains("is no result of pzmq bench"), "{err}");

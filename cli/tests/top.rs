@@ -66,6 +66,23 @@ fn on_terminal(
     (pty.master, child)
 }
 
+/// Starts it as the shell does that has been told `2>errors`.
+fn on_terminal_with_errors_in(
+    errors: &std::path::Path,
+    watched: &Watched,
+) -> (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>) {
+    let pty = native_pty_system()
+        .openpty(PtySize::default())
+        .expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-c", "exec \"$0\" top \"$1\" --interval 100ms 2>\"$2\""]);
+    command.arg(assert_cmd::cargo::cargo_bin("pzmq"));
+    command.args([watched.endpoint.as_ref(), errors.as_os_str()]);
+    command.env("TERM", "xterm-256color");
+    let child = pty.slave.spawn_command(command).expect("sh starts");
+    (pty.master, child)
+}
+
 /// What a terminal shows, as it changes.
 #[derive(Clone)]
 struct Shown(Arc<(Mutex<vt100::Parser>, Condvar)>);
@@ -166,21 +183,36 @@ fn a_person_looks_at_sockets_and_their_peers() {
     reading.join().unwrap();
 }
 
+/// It says so where that can still be read, and nowhere if standard error was the terminal: the exit code is the same.
 #[test]
 fn a_closed_terminal_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("errors");
     let watched = watched();
-    let (terminal, mut child) = on_terminal(PtySize::default(), &watched);
-    let mut output = terminal.try_clone_reader().unwrap();
-    // It has begun to show something.
-    output.read_exact(&mut [0; 1]).expect("it writes");
-    drop(output);
-    drop(terminal);
-    let (end, ended) = std::sync::mpsc::channel();
-    let mut killer = child.clone_killer();
-    std::thread::spawn(move || end.send(child.wait()));
-    let status = ended.recv_timeout(PATIENCE);
-    let _ = killer.kill();
-    status.expect("it ends").expect("a child");
+    for in_file in [true, false] {
+        let (terminal, mut child) = match in_file {
+            true => on_terminal_with_errors_in(&errors, &watched),
+            false => on_terminal(PtySize::default(), &watched),
+        };
+        let mut output = terminal.try_clone_reader().unwrap();
+        // It has begun to show something.
+        output.read_exact(&mut [0; 1]).expect("it writes");
+        drop(output);
+        drop(terminal);
+        let (end, ended) = std::sync::mpsc::channel();
+        let mut killer = child.clone_killer();
+        std::thread::spawn(move || end.send(child.wait()));
+        let status = ended.recv_timeout(PATIENCE);
+        let _ = killer.kill();
+        let status = status.expect("it ends").expect("a child");
+        assert_eq!(
+            (status.exit_code(), status.signal()),
+            (1, None),
+            "{in_file}"
+        );
+    }
+    let said = std::fs::read_to_string(&errors).unwrap();
+    assert_eq!(said, "pzmq: the terminal was closed\n");
 }
 
 #[test]

@@ -2,20 +2,20 @@
 
 use std::fmt::Write;
 
-use super::result::Measured;
+use super::result::{Measured, Run};
 use super::show::grouped;
 use crate::failure::Failure;
 
-/// Returns a line for each figure that both have: before, now, and now divided by before.
-pub(super) fn text(before: &Measured, now: &Measured) -> Result<String, Failure> {
+/// Fails if a run is of another kind than one that was saved.
+pub(super) fn check(before: &Run, now: &Run) -> Result<(), Failure> {
     for (what, is_same) in [
-        ("kind of run", before.run.kind == now.run.kind),
-        ("size", before.run.message_bytes == now.run.message_bytes),
+        ("kind of run", before.kind == now.kind),
+        ("size", before.message_bytes == now.message_bytes),
         (
             "number of subscribers",
-            before.run.subscribers == now.run.subscribers,
+            before.subscribers == now.subscribers,
         ),
-        ("rate", before.run.rate == now.run.rate),
+        ("rate", before.rate == now.rate),
     ] {
         if !is_same {
             return Err(Failure::Failed(format!(
@@ -23,6 +23,11 @@ pub(super) fn text(before: &Measured, now: &Measured) -> Result<String, Failure>
             )));
         }
     }
+    Ok(())
+}
+
+/// Returns a line for each figure that both have: before, now, and now divided by before.
+pub(super) fn text(before: &Measured, now: &Measured) -> String {
     let mut text = format!(
         "\n{:>16} {:>14} {:>14} {:>8}\n",
         "", "before", "now", "ratio"
@@ -47,5 +52,5 @@ pub(super) fn text(before: &Measured, now: &Measured) -> Result<String, Failure>
         line("99.9 %, us", before.p999, now.p999);
         line("max, us", before.max, now.max);
     }
-    Ok(text)
+    text
 }

@@ -11,7 +11,7 @@ use purezmq::{
 use tokio::task::JoinSet;
 
 use super::meter::{Meter, Timer, check};
-use super::result::{Measured, Run};
+use super::result::Measured;
 use super::watch::{Progress, Watch};
 use super::{FanOut, RoundTrip, Source, Throughput, echoed, paced};
 use crate::block_on;
@@ -70,7 +70,7 @@ pub(super) fn joined(thread: JoinHandle<Result<(), Failure>>) -> Result<(), Fail
 pub(super) fn throughput(args: &Throughput) -> Result<Measured, Failure> {
     let (count, size) = (args.count, args.load.size);
     let warmup = args.load.warmup(count);
-    let mut run = Run::new("throughput", size, count);
+    let mut run = args.run();
     let progress = Progress::new(1);
     let watch = |missing| Watch::begin(&progress, warmup + count, args.output.timeout, missing);
     if let Some(echo) = &args.connect {
@@ -161,10 +161,9 @@ async fn pull_all(
 // ---- round trips
 
 pub(super) fn round_trip(args: &RoundTrip) -> Result<Measured, Failure> {
-    let (count, size) = (args.count, args.load.size);
+    let count = args.count;
     let warmup = args.load.warmup(count);
-    let mut run = Run::new("round trip", size, count);
-    run.rate = args.rate;
+    let mut run = args.run();
     run.peer = match &args.connect {
         Some(echo) => format!("echo at {echo}"),
         None => format!("itself by {}", args.load.transport.name()),
@@ -245,8 +244,7 @@ async fn answer_all(mut reply: RepSocket, total: u64) -> Result<(), Failure> {
 pub(super) fn fan_out(args: &FanOut) -> Result<Measured, Failure> {
     let (count, size, subscribers) = (args.count, args.load.size, args.subscribers);
     let warmup = args.load.warmup(count);
-    let mut run = Run::new("fan-out", size, count);
-    run.subscribers = Some(subscribers);
+    let mut run = args.run();
     let progress = Progress::new(subscribers);
     let total = (warmup + count).saturating_mul(subscribers as u64);
     let missing = match args.connect {

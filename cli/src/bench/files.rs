@@ -5,8 +5,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::Output;
-use super::result::{FORMAT, Measured, VERSION};
+use super::result::{FORMAT, Measured, Run, VERSION};
+use super::{Output, compare};
 use crate::failure::Failure;
 
 /// The drawing's size, in pixels.
@@ -17,10 +17,13 @@ pub(super) fn is_standard(json: &Path) -> bool {
     json.as_os_str() == "-"
 }
 
-/// Returns what a run is to be compared with. Fails if that cannot be read, or if a file cannot be written that is asked for.
-/// What is in those stays: a run that fails has no result to replace it.
-pub(super) fn prepare(output: &Output) -> Result<Option<Measured>, Failure> {
+/// Returns what a run is to be compared with. Fails if that cannot be read or is of another kind, or if a file cannot be
+/// written that is asked for. What is in those stays: a run that fails has no result to replace it.
+pub(super) fn prepare(output: &Output, run: &Run) -> Result<Option<Measured>, Failure> {
     let before = output.compare.as_deref().map(load).transpose()?;
+    if let Some(before) = &before {
+        compare::check(&before.run, run)?;
+    }
     let json = output.json.iter().filter(|path| !is_standard(path));
     for path in json.chain(&output.csv).chain(&output.svg) {
         // To open a pipe and close it again would end who reads it.
