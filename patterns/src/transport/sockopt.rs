@@ -1,6 +1,7 @@
 //! Options of the operating system's sockets.
 
 use std::io;
+use std::net::SocketAddr;
 
 use socket2::{Socket, TcpKeepalive};
 
@@ -120,6 +121,37 @@ fn limit_unsent(socket: &Socket, bytes: u32) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn limit_unsent(_: &Socket, _: u32) {}
+
+/// What congestion controls are called that leave time between packets, or what their names begin with.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PACING: &[u8] = b"bbr";
+
+/// What every Linux has beside that, and everybody may choose.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNPACED: &[u8] = b"reno";
+
+/// Has the system leave no time between what a socket sends to this machine itself, if the address of the peer, or of a
+/// listener, is of the loopback interface. Where it does so by default (BBR), to find out what a path can carry, a timer sends
+/// what the sender has written before: on the core of whoever receives it, which the timer interrupts, and the more often the
+/// more connections there are. What goes elsewhere is sent as the system has been told.
+///
+/// It has to be known before there is a connection: a socket that has once begun to wait goes on. Best effort: what there is
+/// to choose from is the administrator's.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn unpaced(socket: &Socket, address: SocketAddr) {
+    let is_here = address.ip().to_canonical().is_loopback();
+    let is_paced = || {
+        let name = socket.tcp_congestion();
+        name.is_ok_and(|name| name.starts_with(PACING))
+    };
+    if is_here && is_paced() {
+        let _ = socket.set_tcp_congestion(UNPACED);
+    }
+}
+
+/// Does nothing: no other system is known to do so.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn unpaced(_: &Socket, _: SocketAddr) {}
 
 /// Ties a listening or connecting socket to a network interface.
 pub(super) fn device(socket: &Socket, options: &Options) -> io::Result<()> {

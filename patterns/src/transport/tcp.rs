@@ -151,6 +151,7 @@ fn listen(
     sockopt::buffers(&socket, options)?;
     sockopt::tcp(&socket, address.is_ipv6(), options)?;
     sockopt::device(&socket, options)?;
+    sockopt::unpaced(&socket, address);
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -379,6 +380,7 @@ fn prepare(
     sockopt::buffers(&socket, options)?;
     sockopt::tcp_connecting(&socket, target.is_ipv6(), options)?;
     sockopt::device(&socket, options)?;
+    sockopt::unpaced(&socket, target);
     if let Some(source) = source {
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;

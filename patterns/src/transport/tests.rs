@@ -457,3 +457,31 @@ async fn the_system_takes_little_that_it_cannot_send() {
         }
     }
 }
+
+/// What goes to this machine itself is not spaced out; what goes elsewhere is sent as the administrator wants it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn over_loopback_nothing_is_paced() {
+    let is_paced = |socket: &SockRef<'_>| socket.tcp_congestion().unwrap().starts_with(b"bbr");
+    let listener = bound("tcp://127.0.0.1:0").await;
+    let (target, options) = (listener.endpoint().clone(), options());
+    let (connected, accepted) = tokio::join!(connect(&target, &options, &|| ()), listener.accept());
+    for stream in [connected.unwrap().0, accepted.unwrap().0] {
+        let Stream::Tcp(stream) = stream else {
+            panic!("this is tcp");
+        };
+        assert!(!is_paced(&SockRef::from(&stream)));
+    }
+    let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let socket = SockRef::from(&socket);
+    if socket.set_tcp_congestion(b"bbr").is_err() {
+        eprintln!("SKIPPED: this machine has no BBR, or does not let everybody choose it");
+        return;
+    }
+    for other in [[192, 0, 2, 1], [0, 0, 0, 0]] {
+        sockopt::unpaced(&socket, (other, 5555).into());
+        assert!(is_paced(&socket), "{other:?} is not this machine alone");
+    }
+    sockopt::unpaced(&socket, (Ipv6Addr::LOCALHOST, 5555).into());
+    assert!(!is_paced(&socket));
+}
