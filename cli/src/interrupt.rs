@@ -14,6 +14,12 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
+/// Begins to listen to a signal, which ends nothing by itself any more. Needs a runtime.
+#[cfg(unix)]
+pub(crate) fn listen(kind: signal::unix::SignalKind) -> Result<signal::unix::Signal, Failure> {
+    signal::unix::signal(kind).map_err(|error| Failure::of("cannot listen to signals", &error))
+}
+
 /// Hears of signals from when it is made: they end nothing by themselves any more.
 pub(crate) struct Interrupt {
     #[cfg(unix)]
@@ -27,10 +33,6 @@ impl Interrupt {
     pub(crate) fn listen() -> Result<Self, Failure> {
         #[cfg(unix)]
         {
-            let listen = |kind| {
-                signal::unix::signal(kind)
-                    .map_err(|error| Failure::of("cannot listen to signals", &error))
-            };
             Ok(Interrupt {
                 terminate: listen(signal::unix::SignalKind::terminate())?,
                 interrupt: listen(signal::unix::SignalKind::interrupt())?,

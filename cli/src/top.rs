@@ -186,9 +186,8 @@ impl Closed {
     fn listen() -> Result<Self, Failure> {
         #[cfg(unix)]
         {
-            use tokio::signal::unix::{SignalKind, signal};
-            let hangup = signal(SignalKind::hangup())
-                .map_err(|error| Failure::of("cannot listen to signals", &error))?;
+            let kind = tokio::signal::unix::SignalKind::hangup();
+            let hangup = crate::interrupt::listen(kind)?;
             Ok(Closed { hangup })
         }
         #[cfg(not(unix))]

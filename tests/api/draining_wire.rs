@@ -8,8 +8,8 @@ use common::raw::{RawPeer, greeting, short_frame};
 use common::{until, within};
 use purezmq::options::{OptionId, Options, Value};
 use purezmq::{
-    AnySocket, Context, DealerSocket, MonitorEventKind, PullSocket, PushSocket, RecvError,
-    SocketType,
+    AnySocket, Context, DealerSocket, Endpoint, Monitor, MonitorEventKind, PullSocket, PushSocket,
+    RecvError, SocketType,
 };
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
@@ -26,6 +26,16 @@ fn ready_that_understands(kind: &str) -> Vec<u8> {
     let mut command = vec![0x04, body.len() as u8];
     command.extend(body);
     command
+}
+
+/// A peer that has been accepted, and has said nothing yet.
+async fn accepted(endpoint: &Endpoint, monitor: &mut Monitor) -> RawPeer {
+    let peer = RawPeer::connect(endpoint).await;
+    event(monitor, "accepted", |kind| {
+        matches!(kind, MonitorEventKind::Accepted)
+    })
+    .await;
+    peer
 }
 
 #[tokio::test]
@@ -91,17 +101,9 @@ async fn a_handshake_that_is_under_way_is_waited_for() {
     let mut pull = PullSocket::new();
     let endpoint = pull.bind(ANY_PORT).await.unwrap();
     let mut monitor = pull.monitor();
-    let mut peer = RawPeer::connect(&endpoint).await;
-    event(&mut monitor, "accepted", |kind| {
-        matches!(kind, MonitorEventKind::Accepted)
-    })
-    .await;
+    let mut peer = accepted(&endpoint, &mut monitor).await;
     // One that says nothing is not waited for.
-    let _silent = RawPeer::connect(&endpoint).await;
-    event(&mut monitor, "accepted", |kind| {
-        matches!(kind, MonitorEventKind::Accepted)
-    })
-    .await;
+    let _silent = accepted(&endpoint, &mut monitor).await;
     peer.send(&greeting()).await;
     peer.receive(64).await;
     let own = ready_that_understands("PULL");
@@ -123,11 +125,7 @@ async fn who_speaks_only_when_the_socket_drains_is_not_let_in() {
         let mut pull = PullSocket::new();
         let endpoint = pull.bind(ANY_PORT).await.unwrap();
         let mut monitor = pull.monitor();
-        let mut peer = RawPeer::connect(&endpoint).await;
-        event(&mut monitor, "accepted", |kind| {
-            matches!(kind, MonitorEventKind::Accepted)
-        })
-        .await;
+        let mut peer = accepted(&endpoint, &mut monitor).await;
         pull.drain(LONG);
         if waits {
             assert_eq!(within("over", pull.recv()).await, Err(RecvError::Drained));
