@@ -108,6 +108,7 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
             id,
             lane: incoming,
             renews: false,
+            held: None,
         },
         attached: false,
         lasting: false,
@@ -197,6 +198,7 @@ impl Unbound {
                 id: self.id,
                 lane: self.to_connector,
                 renews: false,
+                held: None,
             },
         ));
     }

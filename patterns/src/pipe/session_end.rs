@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zmtp::{Batch, Message};
 
-use super::ends::{Drive, deliver, name_receiver};
+use super::ends::{Drive, Wakeup, deliver, name_receiver};
 use super::evict::EvictReason;
 use super::lane::Lane;
 use super::outstanding::Outstanding;
 use super::peers::{Mark, PeerName};
 use super::policy::look_every;
+use super::reader::PipeReader;
 use super::taking::Oldest;
 use super::{Deadline, LaneCounts, Party, PipeId};
 use crate::coop::note_stream;
@@ -188,6 +189,8 @@ pub(crate) struct Rest {
     pub(crate) keeps_buffers: bool,
     /// The socket takes no new work.
     pub(crate) drains: bool,
+    /// The next message is sent by its sender.
+    pub(crate) next_is_lone: bool,
 }
 
 /// What the socket has for the session.
@@ -309,6 +312,7 @@ impl OutgoingEnd {
             ends_at: lane.ends_at,
             keeps_buffers: lane.keeps_buffers(),
             drains: lane.drain.writer_drains,
+            next_is_lone: !is_stream,
         })
     }
 
@@ -400,15 +404,30 @@ impl Drop for OutgoingEnd {
     }
 }
 
+/// What a socket will be told.
+type Held = Option<Wakeup<PipeReader>>;
+
 /// Where a session puts what the peer sends.
 pub(crate) struct IncomingEnd {
     pub(super) id: PipeId,
     pub(super) lane: Arc<Lane>,
     /// What comes next is marked as that of another connection.
     pub(super) renews: bool,
+    /// The socket is told when this ends, and what.
+    pub(super) held: Option<Held>,
 }
 
 impl IncomingEnd {
+    /// Tells the socket of what is pushed from here on when [`tell`](Self::tell) comes, and not with each batch.
+    pub(crate) fn hold(&mut self) {
+        self.held = Some(None);
+    }
+
+    /// Tells the socket of what has been pushed meanwhile.
+    pub(crate) fn tell(&mut self) {
+        deliver(self.held.take().flatten(), self.id);
+    }
+
     /// Returns how many messages may be pushed now.
     pub(crate) fn room(&self) -> usize {
         self.lane.lock().room()
@@ -462,7 +481,10 @@ impl IncomingEnd {
         lane.append(batch);
         let wakeup = lane.reader.unpark();
         drop(lane);
-        deliver(wakeup, self.id);
+        match &mut self.held {
+            Some(held) => *held = wakeup.or(held.take()),
+            None => deliver(wakeup, self.id),
+        }
     }
 }
 

@@ -190,6 +190,29 @@ fn messages_come_in_order_and_the_reader_parks_once() {
 }
 
 #[test]
+fn a_reader_is_told_once_of_what_is_pushed_while_the_session_holds() {
+    let socket = Socket::new(1000);
+    let mut session = socket.pipe();
+    let (_writer, mut reader) = socket.ends();
+    assert!(matches!(reader.pop(), Popped::Empty));
+    session.incoming.hold();
+    session.incoming.push(incoming(0..1));
+    session.incoming.push(incoming(1..2));
+    assert_eq!(notes(&socket.readers).len(), 0);
+    // It may look all the same.
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Empty));
+    session.incoming.push(incoming(2..3));
+    session.incoming.tell();
+    assert_eq!(notes(&socket.readers).len(), 1);
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+    assert!(matches!(reader.pop(), Popped::Empty));
+    session.incoming.push(incoming(3..4));
+    assert_eq!(notes(&socket.readers).len(), 1, "it holds no more");
+}
+
+#[test]
 fn what_was_not_sent_goes_to_the_next_connection_in_order() {
     let socket = Socket::new(10);
     let mut session = socket.pipe();

@@ -115,6 +115,10 @@ impl ByteStream for Stream {
         forward!(self, one => one.segment())
     }
 
+    fn head(&self) -> usize {
+        forward!(self, one => one.head())
+    }
+
     fn expect_large(&self) {
         forward!(self, one => one.expect_large());
     }

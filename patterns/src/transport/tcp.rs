@@ -185,6 +185,10 @@ impl Acceptor for TcpListener {
 /// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
 const SEGMENT: usize = 64_000;
 
+/// A segment is shown when it is full, or ends what is written: a message of 64 KiB would be copied whole before the peer
+/// wakes, which takes as long again.
+const HEAD: usize = 8 * 1024;
+
 /// Says whether a socket has told the runtime that nothing will come behind what there is to read.
 pub(super) fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
@@ -194,6 +198,10 @@ pub(super) fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> 
 impl ByteStream for TcpStream {
     fn segment(&self) -> usize {
         SEGMENT
+    }
+
+    fn head(&self) -> usize {
+        HEAD
     }
 
     fn expect_large(&self) {

@@ -124,6 +124,12 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
         usize::MAX
     }
 
+    /// Returns how much of a lone large message is written before the rest of it: the peer is woken by that, and begins to
+    /// read, while the rest is copied. A system that shows what is written piece by piece needs no help.
+    fn head(&self) -> usize {
+        usize::MAX
+    }
+
     /// Tells that large payloads go out: the system may take more of them before it can send them.
     fn expect_large(&self) {}
 

@@ -328,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn a_write_can_be_cut_anywhere() {
+        let mut batch = Batch::new();
+        batch.push(&Message::from([vec![1; 10], vec![2; 5000]]), 4096);
+        let all = batch.byte_len();
+        for limit in 0..=all + 1 {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let (used, bytes) = batch.io_slices_up_to(limit, &mut slices);
+            let sum: usize = slices[..used].iter().map(|slice| slice.len()).sum();
+            assert_eq!((bytes, sum), (limit.min(all), limit.min(all)));
+        }
+    }
+
+    #[test]
     fn small_messages_pass_without_growing_the_buffer() {
         let message = Message::from([7_u8; 20]);
         let mut batch = Batch::new();

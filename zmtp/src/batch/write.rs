@@ -95,7 +95,12 @@ impl Batch {
 
     /// Fills as [`Batch::io_slices_within`] does, with what is left of the message that is partly written, and no more.
     pub fn io_slices_of_cut<'a>(&'a self, out: &mut [IoSlice<'a>]) -> (usize, usize) {
-        let mut left = self.cut_len();
+        self.io_slices_up_to(self.cut_len(), out)
+    }
+
+    /// Fills as [`Batch::io_slices_within`] does, with `limit` bytes at most, wherever that cuts.
+    pub fn io_slices_up_to<'a>(&'a self, limit: usize, out: &mut [IoSlice<'a>]) -> (usize, usize) {
+        let mut left = limit;
         let (mut used, mut size) = (0, 0);
         let mut put = |bytes: &'a [u8]| {
             let bytes = &bytes[..bytes.len().min(left)];

@@ -75,6 +75,8 @@ pub(crate) struct Session {
     has_sent_lately: bool,
     /// The last read took less than it might have: there is no more, unless the stream says so.
     has_read_all: bool,
+    /// None came close before the next message: of a large one, the head may go first.
+    next_is_lone: bool,
     /// When to look again; set while buffers are kept.
     idle_check: Option<Instant>,
     /// When the peer was heard, or listened for, last.
@@ -153,6 +155,7 @@ impl Session {
             has_sent: false,
             has_sent_lately: false,
             has_read_all: false,
+            next_is_lone: false,
             idle_check: None,
             heard: now,
             listens: !shared.config.rules.publishes,

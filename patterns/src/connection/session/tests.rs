@@ -1,32 +1,51 @@
-//! What a process does with connections that it has inherited; and the end of a socket before a peer has taken READY.
+//! What a process does with connections that it has inherited; the end of a socket before a peer has taken READY; and the
+//! pieces in which a message is written.
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zmtp::mechanism::KeyPair;
 
 use super::Session;
+use super::traffic::HEADS;
+use crate::connection::driver::Flow as _;
 use crate::connection::guard::ConnectionGuard;
 use crate::core::Access as _;
 use crate::monitor::Subject;
-use crate::pipe::Origin;
+use crate::pipe::{self, Origin};
 use crate::security::{Access, Security};
+use crate::state::Shared;
+use crate::sync::Mutex;
 use crate::transport::{ByteStream, Stream};
-use crate::{Endpoint, PairSocket, PushSocket, Socket, sockets::Pair};
+use crate::{Endpoint, PairSocket, PeerAddress, PushSocket, Socket, sockets::Pair};
 
-/// A peer that says what is in it, and takes so many bytes.
+/// What a PULL says first.
+const GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PULL";
+
+/// What the stream of [`Deaf`] shows piece by piece.
+const HEAD: usize = 8 * 1024;
+
+/// A peer that says what is in it, takes so many bytes, and notes how many came at once.
 #[derive(Debug)]
 struct Deaf {
     says: &'static [u8],
     takes: usize,
+    taken: Arc<Mutex<Vec<usize>>>,
 }
 
-impl ByteStream for Deaf {}
+impl ByteStream for Deaf {
+    fn head(&self) -> usize {
+        HEAD
+    }
+}
 
 impl AsyncRead for Deaf {
     fn poll_read(
@@ -46,15 +65,27 @@ impl AsyncRead for Deaf {
 
 impl AsyncWrite for Deaf {
     fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let some = bytes.len().min(self.takes);
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let some = all.min(self.takes);
         self.takes -= some;
         match some {
             0 => Poll::Pending,
-            some => Poll::Ready(Ok(some)),
+            some => {
+                self.taken.lock().push(some);
+                Poll::Ready(Ok(some))
+            }
         }
     }
 
@@ -67,30 +98,39 @@ impl AsyncWrite for Deaf {
     }
 }
 
+/// Where such a peer is said to be.
+fn nowhere() -> PeerAddress {
+    PeerAddress::from(std::net::SocketAddr::from(([127, 0, 0, 1], 2)))
+}
+
+/// Makes the session of a socket with such a peer, from which READY has come.
+async fn shaken(shared: &Shared, deaf: Deaf) -> Box<Session> {
+    let mut session = Session::new(Stream::other(deaf), shared);
+    let address = nowhere();
+    let shaken = session.handshake(shared, Access::Open, &address);
+    let info = tokio::time::timeout(Duration::from_secs(1), shaken).await;
+    assert!(matches!(info, Ok(Ok(_))), "READY has come");
+    session
+}
+
 /// Found by the simulation: nothing had been asked of the pipe, so nobody was told.
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_closes_before_its_ready_is_written_ends_the_session() {
-    let greeting = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
-        \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
-        \x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PULL";
     let mut push = PushSocket::builder()
         .linger(Duration::ZERO)
         .build()
         .unwrap();
     let shared = push.handle.with(|core| core.shared.clone());
-    // The greeting, and the beginning of READY.
-    let deaf = Stream::other(Deaf {
-        says: greeting,
+    let deaf = Deaf {
+        says: GREETING,
+        // The greeting, and the beginning of READY.
         takes: 64 + 5,
-    });
-    let mut session = Session::new(deaf, &shared);
+        taken: Arc::default(),
+    };
+    let session = shaken(&shared, deaf).await;
     let endpoint: Endpoint = "tcp://127.0.0.1:1".parse().unwrap();
-    let address = crate::PeerAddress::from(std::net::SocketAddr::from(([127, 0, 0, 1], 2)));
-    let shaken = session.handshake(&shared, Access::Open, &address);
-    let info = tokio::time::timeout(Duration::from_secs(1), shaken).await;
-    assert!(matches!(info, Ok(Ok(_))), "READY has come");
     let origin = Origin::bound(1);
-    let subject = Subject::listener(&endpoint, None).connection(address, None, None);
+    let subject = Subject::listener(&endpoint, None).connection(nowhere(), None, None);
     let guard = ConnectionGuard::new(&shared, subject, origin);
     let pipe = shared.pipe(origin);
     let running = tokio::spawn(async move { session.run(&guard, pipe).await.1 });
@@ -98,6 +138,55 @@ async fn a_socket_that_closes_before_its_ready_is_written_ends_the_session() {
     drop(push);
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
     assert!(ended.is_ok(), "the session goes on");
+}
+
+/// The peer wakes up and begins to read while the rest is copied.
+#[test]
+fn an_io_thread_writes_the_head_of_a_lone_large_message_before_the_rest_of_it() {
+    const LARGE: usize = HEADS * HEAD;
+    const SIZES: [&[usize]; 4] = [&[LARGE], &[LARGE], &[LARGE, LARGE], &[LARGE - 10]];
+    let whole = LARGE + 9; // with its header
+    let on_io_thread = || {
+        crate::coop::become_io_thread();
+        written(&SIZES)
+    };
+    let apart = std::thread::spawn(on_io_thread).join().expect("it writes");
+    let in_two = vec![HEAD, whole - HEAD];
+    let others = [vec![2 * whole], vec![whole - 10]];
+    assert_eq!(apart[..2], [in_two.clone(), in_two]);
+    assert_eq!(apart[2..], others, "not alone, and soon copied");
+    assert_eq!(
+        written(&SIZES[..1]),
+        [[whole]],
+        "its peer may want the core"
+    );
+}
+
+/// Writes messages of these sizes, a run for each list, and returns how much was written at once in each.
+#[tokio::main(flavor = "current_thread")]
+async fn written(runs: &[&[usize]]) -> Vec<Vec<usize>> {
+    let mut push = PushSocket::builder().build().unwrap();
+    let shared = push.handle.with(|core| core.shared.clone());
+    let taken = Arc::<Mutex<Vec<usize>>>::default();
+    let deaf = Deaf {
+        says: GREETING,
+        takes: usize::MAX,
+        taken: taken.clone(),
+    };
+    let mut session = shaken(&shared, deaf).await;
+    let socket = pipe::tests::Socket::new(10);
+    let mut pipe = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    let mut run = |sizes: &[usize]| {
+        for &size in sizes {
+            assert!(writer.push(&mut vec![0; size].into()).is_ok());
+        }
+        let run = session.poll_traffic(&mut pipe, &mut Context::from_waker(Waker::noop()));
+        assert!(run.is_pending());
+        std::mem::take(&mut *taken.lock())
+    };
+    run(&[]);
+    runs.iter().map(|sizes| run(sizes)).collect()
 }
 
 thread_local! {

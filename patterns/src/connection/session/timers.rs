@@ -31,7 +31,7 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let Some(rest) = pipe.outgoing.rest(self.is_tcp()) else {
+            let Some(rest) = self.rest_from(pipe) else {
                 return Poll::Ready(Ok(()));
             };
             if let Poll::Ready(Err(error)) = self.poll_drain(&rest, pipe, cx) {
