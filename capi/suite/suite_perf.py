@@ -2,7 +2,8 @@
 
 As in bench/rivals/bench.py: the libraries take turns within each round, the order turns from round to round, sender and
 receiver are pinned to two cores, and medians are compared. `proxy_thr` and the inproc programs are one process. Beside them
-perf_python.py (Debian's pyzmq, as it finds its library by LD_LIBRARY_PATH) and footprint.c, both of our own.
+perf_python.py (Debian's pyzmq, as it finds its library by LD_LIBRARY_PATH), footprint.c, and bare_lat.c, which makes the
+round trips of `lat` by system calls alone: all of our own.
 """
 
 import os
@@ -113,6 +114,9 @@ def main(options):
     programs["footprint"] = cache("libzmq", build.kind, "perf", "footprint", folder=False)
     call(["gcc", "-O2", f"-I{build.source}/include", os.path.join(HERE, "footprint.c"),
           os.path.join(build.library(), "libzmq.so.5"), "-o", programs["footprint"]])
+    for role, define in (("local", ["-DLOCAL"]), ("remote", [])):
+        programs[f"{role}_bare_lat"] = cache("libzmq", build.kind, "perf", f"{role}_bare_lat", folder=False)
+        call(["gcc", "-O2", *define, os.path.join(HERE, "bare_lat.c"), "-o", programs[f"{role}_bare_lat"]])
     wanted = {w: s for w, s in SIZES.items() if not options.names or any(n in w for n in options.names)}
     if any(w.startswith("python") for w in wanted):
         programs["python"] = [debian()[0], os.path.join(HERE, "perf_python.py")]
@@ -122,6 +126,7 @@ def main(options):
         for what, sizes in wanted.items():
             for size, count in sizes.items():
                 got = {l.name: [] for l in libraries}
+                bare = []
                 failed = set()
                 for turn in range(options.rounds):
                     for library in (libraries if turn % 2 == 0 else libraries[::-1]):
@@ -132,9 +137,11 @@ def main(options):
                             failed.add(library.name)
                         else:
                             got[library.name].append(one)
+                    if what == "lat":
+                        bare.append(Run(programs, real).of("bare_lat", size, count))
                 if failed:
                     rows.append([what, size, *("no result" if n in failed else "" for n in ("here", "libzmq")),
-                                 "-", "-", "-", "-"])
+                                 "-", "-", "-", "-", "-"])
                     slower.append(f"{what} {size}")
                     continue
                 median = {n: [statistics.median(x[i] for x in v) for i in (0, 1)] for n, v in got.items()}
@@ -142,13 +149,14 @@ def main(options):
                 ratio = median["here"][0] / median["libzmq"][0]
                 rows.append([what, size, f"{median['here'][0]:,.1f}", f"{median['libzmq'][0]:,.1f}", f"{ratio:.2f}",
                              f"{min(pairs):.2f}-{max(pairs):.2f}", f"{median['here'][1]:.3f}",
-                             f"{median['libzmq'][1]:.3f}"])
+                             f"{median['libzmq'][1]:.3f}",
+                             f"{statistics.median(one[0] for one in bare):,.1f}" if all(bare) and bare else "-"])
                 if (ratio > 1) if what.endswith("lat") or what.startswith("footprint") else (ratio < 1):
                     slower.append(f"{what} {size}: {ratio:.2f}")
                 if options.verbose:
                     say("  ".join(map(str, rows[-1])))
-    table(rows, ["program", "bytes", "here", "libzmq", "ratio", "of each turn", "CPU us/msg", "libzmq"])
+    table(rows, ["program", "bytes", "here", "libzmq", "ratio", "of each turn", "CPU us/msg", "libzmq", "bare"])
     say("thr: messages a second; lat: microseconds one way; footprint: KiB each, and in place of CPU a message ms a second "
-        "at rest; ratio: here / libzmq, of the medians")
+        "at rest; ratio: here / libzmq, of the medians; bare: the same by system calls alone")
     say("slower than libzmq: " + "; ".join(slower) if slower else "nowhere slower than libzmq")
     return int(bool(slower))

@@ -1,11 +1,12 @@
-//! What a process does with connections that it has inherited; the end of a socket before a peer has taken READY; and the
-//! pieces in which a message is written.
+//! What a process does with connections that it has inherited; the end of a socket before a peer has taken READY; the
+//! pieces in which a message is written; and when a reader is woken.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zmtp::mechanism::KeyPair;
 
 use super::Session;
-use super::traffic::HEADS;
+use super::traffic::{HEADS, READ_BUDGET};
 use crate::connection::driver::Flow as _;
 use crate::connection::guard::ConnectionGuard;
 use crate::core::Access as _;
 use crate::monitor::Subject;
-use crate::pipe::{self, Origin};
+use crate::pipe::{self, Origin, Popped};
 use crate::security::{Access, Security};
 use crate::state::Shared;
 use crate::sync::Mutex;
 use crate::transport::{ByteStream, Stream};
-use crate::{Endpoint, PairSocket, PeerAddress, PushSocket, Socket, sockets::Pair};
+use crate::{Endpoint, PairSocket, PeerAddress, PullSocket, PushSocket, Socket, sockets::Pair};
 
 /// What a PULL says first.
 const GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
@@ -37,8 +38,20 @@ const HEAD: usize = 8 * 1024;
 #[derive(Debug)]
 struct Deaf {
     says: &'static [u8],
+    said: Arc<AtomicUsize>,
     takes: usize,
     taken: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Deaf {
+    fn new(says: &'static [u8], takes: usize) -> Self {
+        Deaf {
+            says,
+            said: Arc::default(),
+            takes,
+            taken: Arc::default(),
+        }
+    }
 }
 
 impl ByteStream for Deaf {
@@ -59,6 +72,7 @@ impl AsyncRead for Deaf {
         let (some, rest) = self.says.split_at(self.says.len().min(buf.remaining()));
         buf.put_slice(some);
         self.says = rest;
+        self.said.fetch_add(some.len(), Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
@@ -121,12 +135,8 @@ async fn a_socket_that_closes_before_its_ready_is_written_ends_the_session() {
         .build()
         .unwrap();
     let shared = push.handle.with(|core| core.shared.clone());
-    let deaf = Deaf {
-        says: GREETING,
-        // The greeting, and the beginning of READY.
-        takes: 64 + 5,
-        taken: Arc::default(),
-    };
+    // It takes the greeting, and the beginning of READY.
+    let deaf = Deaf::new(GREETING, 64 + 5);
     let session = shaken(&shared, deaf).await;
     let endpoint: Endpoint = "tcp://127.0.0.1:1".parse().unwrap();
     let origin = Origin::bound(1);
@@ -165,14 +175,10 @@ fn an_io_thread_writes_the_head_of_a_lone_large_message_before_the_rest_of_it() 
 /// Writes messages of these sizes, a run for each list, and returns how much was written at once in each.
 #[tokio::main(flavor = "current_thread")]
 async fn written(runs: &[&[usize]]) -> Vec<Vec<usize>> {
+    let deaf = Deaf::new(GREETING, usize::MAX);
+    let taken = deaf.taken.clone();
     let mut push = PushSocket::builder().build().unwrap();
     let shared = push.handle.with(|core| core.shared.clone());
-    let taken = Arc::<Mutex<Vec<usize>>>::default();
-    let deaf = Deaf {
-        says: GREETING,
-        takes: usize::MAX,
-        taken: taken.clone(),
-    };
     let mut session = shaken(&shared, deaf).await;
     let socket = pipe::tests::Socket::new(10);
     let mut pipe = socket.pipe();
@@ -187,6 +193,58 @@ async fn written(runs: &[&[usize]]) -> Vec<Vec<usize>> {
     };
     run(&[]);
     runs.iter().map(|sizes| run(sizes)).collect()
+}
+
+/// A reader on the same core would be switched to and back for each message.
+#[test]
+fn an_io_thread_wakes_the_reader_of_a_stream_once_a_run() {
+    let on_io_thread = || {
+        crate::coop::become_io_thread();
+        read_when_woken()
+    };
+    let apart = std::thread::spawn(on_io_thread).join().expect("it reads");
+    assert!(apart[0] < 2 * MESSAGE, "nothing was a stream before");
+    assert!(apart[1] >= READ_BUDGET, "all that a run reads");
+    let others = read_when_woken();
+    assert!(others.iter().all(|&read| read < 2 * MESSAGE));
+}
+
+const MESSAGE: usize = 32 * 1024;
+
+/// Has two runs of a session read a stream, and returns how much of it each had read when the reader was woken.
+#[tokio::main(flavor = "current_thread")]
+async fn read_when_woken() -> [usize; 2] {
+    struct Bell(Arc<AtomicUsize>, AtomicUsize);
+    impl std::task::Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.1
+                .store(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    let mut says = [&GREETING[..GREETING.len() - 4], b"PUSH"].concat();
+    for _ in 0..4 * READ_BUDGET / MESSAGE {
+        says.extend([2]); // a long frame, the last one
+        says.extend((MESSAGE as u64).to_be_bytes());
+        says.resize(says.len() + MESSAGE, 0);
+    }
+    let deaf = Deaf::new(says.leak(), usize::MAX);
+    let said = deaf.said.clone();
+    let mut pull = PullSocket::builder().build().unwrap();
+    let shared = pull.handle.with(|core| core.shared.clone());
+    let mut session = shaken(&shared, deaf).await;
+    let socket = pipe::tests::Socket::new(1000);
+    let mut pipe = socket.pipe();
+    let (_writer, mut reader) = socket.ends();
+    let bell = Arc::new(Bell(said.clone(), AtomicUsize::new(0)));
+    socket.readers.watch(Some(bell.clone().into()));
+    [(); 2].map(|()| {
+        while let Popped::Message(_) = reader.pop() {}
+        let before = said.load(Ordering::Relaxed);
+        let run = session.poll_traffic(&mut pipe, &mut Context::from_waker(Waker::noop()));
+        assert!(run.is_pending());
+        bell.1.load(Ordering::Relaxed) - before
+    })
 }
 
 thread_local! {

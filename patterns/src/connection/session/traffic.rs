@@ -19,7 +19,7 @@ use crate::transport::{ByteStream, Stream};
 
 /// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
 /// the same thread finds its messages there, and gives their memory back before more is needed.
-const READ_BUDGET: usize = 256 * 1024;
+pub(super) const READ_BUDGET: usize = 256 * 1024;
 
 /// Bytes read in one run that are a stream: its reader is woken once a run, and not once a message.
 const A_STREAM: usize = READ_BUDGET / 2;
@@ -220,6 +220,10 @@ impl Session {
             };
             if let Some(reason) = self.mute.take() {
                 return self.poll_left(*reason, pipe, cx);
+            }
+            if sent.is_ready() {
+                // The reader does not wait while more is written, too.
+                pipe.incoming.tell();
             }
             let received = self.poll_receive(pipe, cx)?;
             if sent.is_pending() && received.is_pending() {
