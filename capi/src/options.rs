@@ -405,7 +405,10 @@ pub(crate) fn get(socket: &Socket, option: c_int, room: usize) -> Result<Vec<u8>
         drop(socket.enter()?);
         return wide(socket.fd()?, room);
     }
-    let mut open = socket.enter()?;
+    let mut open = match option {
+        EVENTS => socket.look()?,
+        _ => socket.enter()?,
+    };
     let open = &mut *open;
     let row = Row::find(option).ok_or(Errno(EINVAL))?;
     if row.access == Access::Set {

@@ -160,13 +160,21 @@ impl Socket {
         }))
     }
 
-    /// Lends what there is of it, for one attempt. What happens from now on rings again.
+    /// Lends what there is of it.
     #[inline]
     pub(crate) fn enter(&self) -> Result<MappedMutexGuard<'_, Open>> {
         let open = self.enter_ended()?;
         if open.entry.0.is_terminated() {
             return fail(ETERM);
         }
+        Ok(open)
+    }
+
+    /// Lends it to who sends, receives, or asks what is ready: what has happened is seen to by that, and what happens from
+    /// now on rings again. Other calls leave `ZMQ_FD` as it is, since nobody might look otherwise.
+    #[inline]
+    pub(crate) fn look(&self) -> Result<MappedMutexGuard<'_, Open>> {
+        let open = self.enter()?;
         if let Some(fd) = self.fd.get() {
             fd.silence();
         }

@@ -102,6 +102,32 @@ fn the_descriptor_is_readable_when_something_has_happened() {
     }
 }
 
+/// As zeromq.js does: it asks what is ready once, and then waits for the descriptor, whatever it does meanwhile.
+#[test]
+fn the_descriptor_stays_readable_until_somebody_looks() {
+    let context = Context::new();
+    let (publisher, subscriber) = (context.socket(PUB), context.socket(SUB));
+    let endpoint = publisher.bind("tcp://127.0.0.1:*");
+    let fd = subscriber.get(FD);
+    assert_eq!(subscriber.get(EVENTS), 0);
+    subscriber.connect(&endpoint);
+    assert!(is_readable(fd, SOON), "a connection was made");
+    set_bytes(&subscriber, SUBSCRIBE, b"");
+    assert_eq!(subscriber.get(LINGER), 0);
+    assert_eq!(subscriber.get(FD), fd);
+    assert!(is_readable(fd, Duration::ZERO), "nobody has looked");
+    assert_eq!(subscriber.get(EVENTS), 0);
+    assert!(!is_readable(fd, Duration::ZERO), "looking clears it");
+    // The subscription may take its time to arrive.
+    let is_told = (0..1000).any(|_| {
+        assert_eq!(publisher.send(b"news", 0), 4);
+        is_readable(fd, Duration::from_millis(10))
+    });
+    assert!(is_told, "of a message");
+    assert_eq!(subscriber.get(EVENTS), POLLIN);
+    assert_eq!(subscriber.recv(DONTWAIT).unwrap(), b"news");
+}
+
 #[test]
 fn the_descriptor_tells_of_room() {
     let context = Context::new();

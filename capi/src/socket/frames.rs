@@ -32,7 +32,7 @@ impl Socket {
     #[inline]
     pub(crate) fn send(&self, message: &mut Msg, flags: c_int) -> Result<()> {
         let is_whole = flags & SNDMORE == 0 && !bears_more(self.socket_type);
-        if is_whole && self.enter()?.send_whole_frame(message)? {
+        if is_whole && self.look()?.send_whole_frame(message)? {
             return Ok(());
         }
         self.send_slowly(message, flags)
@@ -59,7 +59,7 @@ impl Socket {
         let more = flags & SNDMORE != 0;
         let limit = || self.limit(flags, SNDTIMEO);
         until(&self.watch, limit, || {
-            self.enter()?.send(self.socket_type, &mut item, more)
+            self.look()?.send(self.socket_type, &mut item, more)
         })
     }
 
@@ -69,7 +69,7 @@ impl Socket {
         message.clear();
         let limit = || self.limit(flags, RCVTIMEO);
         until(&self.watch, limit, || {
-            self.enter()?.recv(self.socket_type, message)
+            self.look()?.recv(self.socket_type, message)
         })
     }
 
@@ -333,7 +333,7 @@ pub(super) fn is_strict(socket_type: SocketType) -> bool {
 impl Socket {
     /// Receives a message, if one is there.
     pub(crate) fn recv_whole(&self) -> Result<Option<Message>> {
-        let mut open = self.enter()?;
+        let mut open = self.look()?;
         if let Some(incoming) = open.incoming.take() {
             return Ok(Some(incoming.frames.collect()));
         }
@@ -342,7 +342,7 @@ impl Socket {
 
     /// Sends a message, if that needs no waiting. `None`: it does, and the message is untouched.
     pub(crate) fn send_whole(&self, message: &mut Message) -> Result<Option<()>> {
-        match self.enter()?.socket.send_now(message) {
+        match self.look()?.socket.send_now(message) {
             Poll::Ready(sent) => sent.map(Some).map_err(Errno::from),
             Poll::Pending => Ok(None),
         }

@@ -18,7 +18,7 @@ pub(crate) const POLLPRI: c_short = 8;
 impl Socket {
     /// Returns what of it is ready, of what is asked for.
     pub(crate) fn ready(&self, asked: c_short) -> Result<c_short> {
-        Ok(self.enter()?.ready(self.socket_type, asked))
+        Ok(self.look()?.ready(self.socket_type, asked))
     }
 
     /// Returns the descriptor that becomes readable when something has happened to it.
