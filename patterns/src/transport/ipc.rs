@@ -352,6 +352,10 @@ impl Acceptor for IpcListener {
 }
 
 impl ByteStream for UnixStream {
+    fn expect_large(&self) {
+        sockopt::more_on_the_way(&SockRef::from(self));
+    }
+
     fn fd(&self) -> Option<i32> {
         fd(self)
     }

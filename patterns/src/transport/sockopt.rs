@@ -114,6 +114,16 @@ pub(super) fn more_unsent(socket: &Socket) {
     limit_unsent(socket, UNSENT_LARGE);
 }
 
+/// Has a Unix socket hold more, for large payloads: the sender sleeps when it is full until it is nearly empty, and the
+/// receiver waits for the sender meanwhile. What the administrator allows at most may be less.
+#[cfg(unix)]
+pub(super) fn more_on_the_way(socket: &Socket) {
+    let enough = UNSENT_LARGE as usize;
+    if socket.send_buffer_size().is_ok_and(|size| size < enough) {
+        let _ = socket.set_send_buffer_size(enough);
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn limit_unsent(socket: &Socket, bytes: u32) {
     let _ = socket.set_tcp_notsent_lowat(bytes);

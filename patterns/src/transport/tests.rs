@@ -485,3 +485,15 @@ async fn over_loopback_nothing_is_paced() {
     sockopt::unpaced(&socket, (Ipv6Addr::LOCALHOST, 5555).into());
     assert!(!is_paced(&socket));
 }
+
+/// Where it is as small as it is made, both sides sleep in turns.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_holds_more_once_large_payloads_go_out() {
+    let (here, _there) = tokio::net::UnixStream::pair().unwrap();
+    let socket = SockRef::from(&here);
+    socket.set_send_buffer_size(16 * 1024).unwrap();
+    let before = socket.send_buffer_size().unwrap();
+    here.expect_large();
+    assert!(socket.send_buffer_size().unwrap() > before);
+}

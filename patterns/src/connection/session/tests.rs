@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zmtp::mechanism::KeyPair;
 
 use super::Session;
-use super::traffic::{HEADS, READ_BUDGET};
+use super::traffic::{HEADS, LARGE, READ_BUDGET};
 use crate::connection::driver::Flow as _;
 use crate::connection::guard::ConnectionGuard;
 use crate::core::Access as _;
@@ -33,6 +33,9 @@ const GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL\0\0\0\0\0\0\0\0
 
 /// What the stream of [`Deaf`] shows piece by piece.
 const HEAD: usize = 8 * 1024;
+
+/// Stands among what [`Deaf`] has taken where it was told of large payloads.
+const EXPECTS_LARGE: usize = 0;
 
 /// A peer that says what is in it, takes so many bytes, and notes how many came at once.
 #[derive(Debug)]
@@ -57,6 +60,10 @@ impl Deaf {
 impl ByteStream for Deaf {
     fn head(&self) -> usize {
         HEAD
+    }
+
+    fn expect_large(&self) {
+        self.taken.lock().push(EXPECTS_LARGE);
     }
 }
 
@@ -153,16 +160,16 @@ async fn a_socket_that_closes_before_its_ready_is_written_ends_the_session() {
 /// The peer wakes up and begins to read while the rest is copied.
 #[test]
 fn an_io_thread_writes_the_head_of_a_lone_large_message_before_the_rest_of_it() {
-    const LARGE: usize = HEADS * HEAD;
-    const SIZES: [&[usize]; 4] = [&[LARGE], &[LARGE], &[LARGE, LARGE], &[LARGE - 10]];
-    let whole = LARGE + 9; // with its header
+    const LONG: usize = HEADS * HEAD;
+    const SIZES: [&[usize]; 4] = [&[LONG], &[LONG], &[LONG, LONG], &[LONG - 10]];
+    let whole = LONG + 9; // with its header
     let on_io_thread = || {
         crate::coop::become_io_thread();
         written(&SIZES)
     };
     let apart = std::thread::spawn(on_io_thread).join().expect("it writes");
     let in_two = vec![HEAD, whole - HEAD];
-    let others = [vec![2 * whole], vec![whole - 10]];
+    let others = [vec![EXPECTS_LARGE, 2 * whole], vec![whole - 10]];
     assert_eq!(apart[..2], [in_two.clone(), in_two]);
     assert_eq!(apart[2..], others, "not alone, and soon copied");
     assert_eq!(
@@ -193,6 +200,16 @@ async fn written(runs: &[&[usize]]) -> Vec<Vec<usize>> {
     };
     run(&[]);
     runs.iter().map(|sizes| run(sizes)).collect()
+}
+
+#[test]
+fn a_stream_hears_once_of_large_payloads() {
+    let sizes: [&[usize]; 3] = [&[5000; 10], &[LARGE], &[LARGE]];
+    let few = written(&sizes[..1]).concat();
+    assert!(!few.contains(&EXPECTS_LARGE), "a batch is not large");
+    let whole = LARGE + 9; // with its header
+    let large = written(&sizes[1..]);
+    assert_eq!(large, [vec![EXPECTS_LARGE, whole], vec![whole]]);
 }
 
 /// A reader on the same core would be switched to and back for each message.

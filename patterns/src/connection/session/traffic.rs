@@ -21,8 +21,11 @@ use crate::transport::{ByteStream, Stream};
 /// the same thread finds its messages there, and gives their memory back before more is needed.
 pub(super) const READ_BUDGET: usize = 256 * 1024;
 
-/// Bytes read in one run that are a stream: its reader is woken once a run, and not once a message.
-const A_STREAM: usize = READ_BUDGET / 2;
+/// Bytes read in one run that are a stream: in the next run, its reader is woken once, and not once a message.
+const HOLD_FROM: usize = READ_BUDGET / 2;
+
+/// Bytes of one write from which on the stream is to expect large payloads: more than a batch of small ones makes.
+pub(super) const LARGE: usize = 64_000;
 
 /// A lone message of so many [heads](ByteStream::head) is written in two pieces.
 pub(super) const HEADS: usize = 4;
@@ -36,7 +39,7 @@ impl Flow for Session {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
-        let is_stream = self.read >= A_STREAM;
+        let is_stream = self.read >= HOLD_FROM;
         self.read = 0;
         if self.is_inherited() {
             return Poll::Pending;
@@ -292,7 +295,7 @@ impl Session {
         if let [only] = &slices[..pieces] {
             return Pin::new(&mut self.stream).poll_write(cx, only);
         }
-        if !self.expects_large && bytes > segment {
+        if !self.expects_large && bytes > segment.min(LARGE) {
             self.expects_large = true;
             self.stream.expect_large();
         }
