@@ -114,13 +114,20 @@ pub(super) fn more_unsent(socket: &Socket) {
     limit_unsent(socket, UNSENT_LARGE);
 }
 
-/// Has a Unix socket hold more, for large payloads: the sender sleeps when it is full until it is nearly empty, and the
-/// receiver waits for the sender meanwhile. What the administrator allows at most may be less.
+/// What a Unix socket holds of large payloads, as it is asked for: Linux takes it twice. 1 MiB is no faster between two cores,
+/// and a sixth slower on one, whose cache it leaves.
+#[cfg(unix)]
+const ON_THE_WAY: usize = 320 * 1024;
+
+/// Has a Unix socket hold more, for large payloads: when it is full, the sender sleeps until it is nearly empty, and then the
+/// receiver until the sender has woken. What the administrator allows may be less.
 #[cfg(unix)]
 pub(super) fn more_on_the_way(socket: &Socket) {
-    let enough = UNSENT_LARGE as usize;
-    if socket.send_buffer_size().is_ok_and(|size| size < enough) {
-        let _ = socket.set_send_buffer_size(enough);
+    if socket
+        .send_buffer_size()
+        .is_ok_and(|size| size < ON_THE_WAY)
+    {
+        let _ = socket.set_send_buffer_size(ON_THE_WAY);
     }
 }
 
