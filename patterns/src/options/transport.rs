@@ -29,7 +29,8 @@ macro_rules! transport_options {
 
             /// Sets the size of the system's send buffer of each connection. Linux doubles the number for its
             /// own needs. `None` leaves it to the system; over TCP on Linux it then takes at most 256 KiB
-            /// that it cannot send yet, 1 MiB of large payloads, where its buffer would hold 4 MiB.
+            /// that it cannot send yet, 1 MiB of large payloads, where its buffer would hold 4 MiB;
+            /// over ipc it holds 320 KiB of large payloads.
             send_buffer(bytes: impl Into<Option<usize>> = bytes.into()) -> Option<usize> {
                 default: None,
                 none: "the system's",
