@@ -65,8 +65,16 @@ fn a_receive_of_what_is_there_makes_no_system_call_and_a_send_writes_an_idle_con
         println!("{name}: {:?}", calls[&step]);
     }
     let once = |step: usize| calls[&step].last().unwrap().as_slice();
-    for step in [TO_NEIGHBOUR, FROM_NEIGHBOUR, FROM_BATCH, STUCK] {
-        assert!(once(step).is_empty(), "{}: {:?}", STEPS[step], calls[&step]);
+    assert!(
+        once(STUCK).is_empty(),
+        "{}: {:?}",
+        STEPS[STUCK],
+        calls[&STUCK]
+    );
+    // Not every time: another thread may hold a lock when it is interrupted, and a batch may not all be there.
+    for step in [TO_NEIGHBOUR, FROM_NEIGHBOUR, FROM_BATCH] {
+        let free = calls[&step].iter().filter(|calls| calls.is_empty()).count();
+        assert!(2 * free > MANY, "{}: {:?}", STEPS[step], calls[&step]);
     }
     // It may look at the connection itself, and does not wait.
     let waits = [libc::SYS_ppoll, libc::SYS_futex, libc::SYS_epoll_pwait];
@@ -94,7 +102,8 @@ fn a_receive_of_what_is_there_makes_no_system_call_and_a_send_writes_an_idle_con
             STEPS[IDLE]
         );
     }
-    // Every other one, unless the task has told the peer and was about to leave when the next message came.
+    // Every other one, unless the task has told the peer and was about to leave when the next message came: where others want
+    // the processor, that is most of them.
     let by_sender = calls[&IDLE].iter().filter(|calls| wrote(calls)).count();
     assert!(by_sender >= MANY / 5, "{}: {:?}", STEPS[IDLE], calls[&IDLE]);
     assert_eq!(
@@ -240,16 +249,18 @@ fn between_neighbours() {
     // The first call of each waits for the other, and sees what there is to see.
     assert_eq!(push.send(b"first", 0), 5);
     assert_eq!(pull.recv(0).unwrap(), b"first");
-    counted(TO_NEIGHBOUR, || {
-        for _ in 0..MANY {
-            assert_eq!(push.send(&[1; 32], 0), 32);
-        }
-    });
-    counted(FROM_NEIGHBOUR, || {
-        for _ in 0..MANY {
-            assert_eq!(pull.recv(0).unwrap(), [1; 32]);
-        }
-    });
+    for _ in 0..MANY {
+        counted(TO_NEIGHBOUR, || {
+            for _ in 0..MANY {
+                assert_eq!(push.send(&[1; 32], 0), 32);
+            }
+        });
+        counted(FROM_NEIGHBOUR, || {
+            for _ in 0..MANY {
+                assert_eq!(pull.recv(0).unwrap(), [1; 32]);
+            }
+        });
+    }
 }
 
 /// Shakes hands as a peer of the type that is named, with a socket that bound or connected.
@@ -278,19 +289,21 @@ fn from_a_batch() {
     let endpoint = pull.bind("tcp://127.0.0.1:*");
     let mut peer = TcpStream::connect(endpoint.strip_prefix("tcp://").unwrap()).unwrap();
     shake_hands(&mut peer, b"PUSH");
-    // One segment, which one read of the socket's takes.
     let mut batch = Vec::new();
     for _ in 0..MANY {
         batch.extend([0, 32]);
         batch.extend([2; 32]);
     }
-    peer.write_all(&batch).unwrap();
-    assert_eq!(pull.recv(0).unwrap(), [2; 32]);
-    counted(FROM_BATCH, || {
-        for _ in 1..MANY {
-            assert_eq!(pull.recv(0).unwrap(), [2; 32]);
-        }
-    });
+    // The first read after a pause is a small one, and who is quick then waits for the next.
+    for _ in 0..MANY {
+        peer.write_all(&batch).unwrap();
+        assert_eq!(pull.recv(0).unwrap(), [2; 32]);
+        counted(FROM_BATCH, || {
+            for _ in 1..MANY {
+                assert_eq!(pull.recv(0).unwrap(), [2; 32]);
+            }
+        });
+    }
     counted(EMPTY, || {
         assert_eq!(pull.recv(DONTWAIT), Err(libc::EAGAIN));
     });
@@ -307,7 +320,7 @@ fn over_a_connection() {
     let mut read = [0; 34];
     assert_eq!(push.send(&[3; 32], 0), 32);
     peer.read_exact(&mut read).unwrap();
-    for _ in 0..MANY {
+    for _ in 0..10 * MANY {
         counted(IDLE, || assert_eq!(push.send(&[4; 32], 0), 32));
         peer.read_exact(&mut read).unwrap();
         assert_eq!(read[2..], [4; 32]);
