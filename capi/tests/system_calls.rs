@@ -106,12 +106,10 @@ fn a_receive_of_what_is_there_makes_no_system_call_and_a_send_writes_an_idle_con
     // the processor, that is most of them.
     let by_sender = calls[&IDLE].iter().filter(|calls| wrote(calls)).count();
     assert!(by_sender >= MANY / 5, "{}: {:?}", STEPS[IDLE], calls[&IDLE]);
-    assert_eq!(
-        once(WAITED_FOR),
-        [libc::SYS_write as u64],
-        "{}",
-        STEPS[WAITED_FOR]
-    );
+    // But for a lock that somebody else has waited for meanwhile.
+    let mut told = once(WAITED_FOR).to_vec();
+    told.retain(|call| *call != libc::SYS_futex as u64);
+    assert_eq!(told, [libc::SYS_write as u64], "{}", STEPS[WAITED_FOR]);
 }
 
 fn has(calls: &[u64], which: &[c_long]) -> bool {
