@@ -23,6 +23,7 @@ SUPPRESSED = (
     # The drop of a Weak, inlined.
     "context::members::Members>::close",
     "std::sync::lazy_lock",
+    "std::sync::once_lock",
     # Under a lock of std's.
     "cancellation_token::tree_node",
 )
