@@ -61,7 +61,7 @@ impl Watch {
     /// many of each topic that took.
     ///
     /// A round may be heard in part: its first message goes before the node knows of the subscription, or
-    /// while its queue is full. What follows that topic's counter has to wait for a whole one.
+    /// while its queue is full. Nothing would tell how many of that topic were missed.
     async fn find(&mut self, node: &mut impl Node, subscriber: &mut impl Subscriber) -> usize {
         let end = tokio::time::Instant::now() + PATIENCE;
         let mut published = 0;

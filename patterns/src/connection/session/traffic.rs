@@ -278,7 +278,6 @@ impl Session {
     #[inline(never)]
     fn poll_write_pieces(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let segment = self.stream.segment();
         let is_head = self.next_is_lone && self.is_large();
         let (pieces, bytes) = if is_head {
             self.batch.io_slices_up_to(self.stream.head(), &mut slices)
@@ -289,13 +288,14 @@ impl Session {
             // A PING waits for the end of this message, not for that of the queue.
             self.batch.io_slices_of_cut(&mut slices)
         } else {
-            self.batch.io_slices_within(segment, &mut slices)
+            self.batch
+                .io_slices_within(self.stream.segment(), &mut slices)
         };
         self.next_is_lone &= !is_head;
         if let [only] = &slices[..pieces] {
             return Pin::new(&mut self.stream).poll_write(cx, only);
         }
-        if !self.expects_large && bytes > segment.min(LARGE) {
+        if !self.expects_large && bytes > LARGE {
             self.expects_large = true;
             self.stream.expect_large();
         }
