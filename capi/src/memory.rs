@@ -4,8 +4,9 @@ use std::hint::black_box;
 use std::sync::Once;
 
 /// The block that is freed, in bytes: GNU's allocator keeps twice as much of what is free at the end of a heap, and asks the
-/// system for each larger one.
-const BLOCK: usize = 4 << 20;
+/// system for each larger one. As much as a socket queues by default, so that what is kept is what an inproc connection
+/// holds; 32 MiB is the most that the allocator learns from.
+const BLOCK: usize = 32_000 << 10;
 
 /// Has the allocator keep the memory of messages that one thread makes and another frees. A receiver that catches up frees a
 /// queue of them, up to the end of the heap, and by default all but 128 KiB of that is given back to the system, to be faulted
