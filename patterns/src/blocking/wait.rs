@@ -18,7 +18,9 @@ use crate::sync::thread::{self, Thread};
 /// live there. Limits hold all the same; `close`, [`flush`](crate::Context::flush) and
 /// [`Context::close`](crate::Context::close) write what the system takes at once, notice within a quarter of a second that
 /// they keep their runtime from the rest, and return: what is left is sent afterwards, as after a drop.
-#[inline]
+// The first attempt belongs where the application calls: a message that goes to a function in memory is written in words and
+// read in pairs of them, which a processor stalls at.
+#[inline(always)]
 pub fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     runtime::blocking(|| {
@@ -26,9 +28,15 @@ pub fn wait<F: Future>(future: F) -> F::Output {
         let mut cx = std::task::Context::from_waker(Waker::noop());
         match future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => output,
-            Poll::Pending => with_parker(|parker| parker.wait(future)),
+            Poll::Pending => parked(future),
         }
     })
+}
+
+/// Runs a future to its end that is not ready yet.
+#[inline(never)]
+fn parked<F: Future>(future: Pin<&mut F>) -> F::Output {
+    with_parker(|parker| parker.wait(future))
 }
 
 /// Runs a future on this thread until it ends or the limit is over, and then drops it. A limit of zero looks once. For
