@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Calls `wait`, which blocks this thread while it polls a future.
-#[inline]
+#[inline(always)]
 pub(crate) fn blocking<T>(wait: impl FnOnce() -> T) -> T {
     struct Before(bool);
 

@@ -167,7 +167,7 @@ impl PipeWriter {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn pushed(&self, lane: MutexGuard<'_, Queue>) {
         if lane.reader.parked {
             self.wake_reader(lane);
