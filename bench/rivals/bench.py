@@ -53,7 +53,7 @@ COUNTED = ("thr", "lat", "pub")
 # What an implementation, or one mode of it, cannot do, by pattern or (pattern, transport).
 CANNOT = {
     "purezmq:blocking": {"inproc-thr", "inproc-lat", "conn", "fan-in", "fan-out"},
-    "raw": {"pub", "conn", "inproc-thr", "inproc-lat"},
+    "raw": {"pub", "conn", "inproc-thr", "inproc-lat", "fan-out"},
     "zmqrs": {"inproc-thr", "inproc-lat"},
     "monocoque": {"inproc-thr", "inproc-lat", ("pub", "ipc"), ("conn", "ipc"), ("arena-in", "ipc"), ("arena-out", "ipc")},
 }
@@ -602,7 +602,9 @@ def fan(sub, rounds):
         rx = m(lambda r: (r["cpu_user_s"] + r["cpu_sys_s"]) / r["count"] * 1e6)
         tx = m(lambda r: (r["sender"]["cpu_user_s"] + r["sender"]["cpu_sys_s"]) / r["sender"]["sent"] * 1e6)
         th = m(lambda r: r["sender"]["threads"]), m(lambda r: r["threads"])
-        out.append(f"| {c['size']} | {c['impl']} | {c['subs']} | {human(m(rate))} | {ratio} | {m(lambda r: r['fairness']):.2f} | "
+        # Connections of the raw peer take turns.
+        fairness = m(lambda r: r.get("fairness", 1))
+        out.append(f"| {c['size']} | {c['impl']} | {c['subs']} | {human(m(rate))} | {ratio} | {fairness:.2f} | "
                    f"{tx:.2f} + {rx:.2f} | {th[0]:.0f}+{th[1]:.0f} |")
     out.append("\nFairness: messages of the slowest socket, divided by those of the fastest. CPU: sender + receiver.")
     return out
