@@ -61,7 +61,7 @@ impl<P: Pattern> Core<P> {
         cx: &mut TaskContext<'_>,
         mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
-        let sent = self.poll(cx, |core| &core.writers, None, &mut attempt);
+        let sent = self.poll(cx, true, |core| &core.writers, None, &mut attempt);
         match self.shared.config.options.send_ttl {
             Some(ttl) if sent.is_pending() => self.poll_expiring(cx, ttl, attempt),
             _ => sent,
@@ -162,24 +162,25 @@ impl<P: Pattern> Core<P> {
         if self.shared.state.draining.has_begun() {
             return self.poll_recv_draining(cx, spin, attempt);
         }
-        self.poll(cx, |core| &core.readers, spin, attempt)
+        self.poll(cx, false, |core| &core.readers, spin, attempt)
     }
 
     pub(super) fn poll<E: PipeEnd, T>(
         &mut self,
         cx: &mut TaskContext<'_>,
+        sends: bool,
         inbox: impl Fn(&Self) -> &Inbox<E>,
         spin: Option<Spin>,
         mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
-        ready!(self.poll_yield(cx));
+        ready!(self.poll_yield(cx, sends));
         loop {
             let done = self.try_once(&mut attempt);
             if done.is_ready() {
                 return done;
             }
             if self.is_cut_short() {
-                ready!(self.poll_yield(cx));
+                ready!(self.poll_yield(cx, sends));
                 continue;
             }
             if let Some(spin) = spin {
@@ -197,7 +198,8 @@ impl<P: Pattern> Core<P> {
             if !inbox(self).park(cx.waker()) {
                 // It may be the call's own doing. Others have their turn all the same.
                 self.turn.add(1);
-                ready!(self.poll_yield(cx));
+                self.turn.look_later();
+                ready!(self.poll_yield(cx, sends));
             } else {
                 self.turn.waits();
                 // Asked while it is parked: an endpoint that goes after this wakes the task.
@@ -295,7 +297,7 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Yields once, before anything is done, when the application has been busy for long.
-    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+    fn poll_yield(&mut self, cx: &mut TaskContext<'_>, sends: bool) -> Poll<()> {
         if self.turn.is_short() {
             return Poll::Ready(());
         }
@@ -314,6 +316,9 @@ impl<P: Pattern> Core<P> {
             let pipes = self.sender.pipes().max(self.receiver.pipes());
             let budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
             self.turn.begin_with(budget);
+        } else if !sends {
+            self.turn.postpone();
+            return Poll::Ready(());
         } else {
             if !self.turn.is_long(tokio::time::Instant::now()) {
                 return Poll::Ready(());

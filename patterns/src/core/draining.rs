@@ -70,7 +70,7 @@ impl<P: Pattern> Core<P> {
         if self.is_beyond_drain() || self.poll_drain_limit(cx).is_ready() {
             return Poll::Ready(Err(Refusal::Drained));
         }
-        let received = self.poll(cx, |core| &core.readers, spin, &mut attempt);
+        let received = self.poll(cx, false, |core| &core.readers, spin, &mut attempt);
         if received.is_ready() {
             return received;
         }

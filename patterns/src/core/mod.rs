@@ -39,9 +39,9 @@ use tokio::time::Sleep;
 
 pub(crate) use self::endpoints::Binding;
 use self::events::Events;
-use self::turn::Turn;
 pub(crate) use self::halves::{Access, Direction, Joint};
 pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern, PeerChange};
+use self::turn::Turn;
 use crate::connection::AFTER_LINGER;
 use crate::context::{Context, stuck};
 use crate::core::endpoint_table::EndpointTable;

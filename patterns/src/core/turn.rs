@@ -1,8 +1,8 @@
 //! A task's turn: how many calls it makes, and for how long, before it lets others run. Asked by `calls.rs`.
 //!
 //! Calls that follow each other closely are counted. A program that does something between them may hold its thread for long
-//! with a few, while what it has sent waits in its pipes for a session of the same thread: so the clock is read twice in each
-//! turn, and more often only if the calls are that far apart.
+//! with a few, while what it has sent waits in its pipes for a session of the same thread: so a call that sends reads the
+//! clock now and then, and more often if calls are far apart.
 
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 /// Calls before the clock is read first, and from there to the second time.
 const LOOK: usize = 32;
+
+/// Calls from then on, as long as they are close: as many as there were before, up to this.
+const LATER: usize = 128;
 
 /// Copies of a message that are as much work as another call.
 const COPIES_A_CALL: usize = 256;
@@ -29,8 +32,10 @@ pub(super) struct Turn {
     look_at: usize,
     /// Beyond so many, it is, however long they took.
     budget: usize,
-    /// When the clock was read first, and how many calls had been served by then.
-    began: Option<(Instant, usize)>,
+    /// When the clock was read first.
+    began: Option<Instant>,
+    /// When it was read last, and how many calls had been served by then.
+    looked: Option<(Instant, usize)>,
     /// Copies made since then.
     copies: usize,
     /// How many calls fit in a turn, if they are not close.
@@ -44,6 +49,7 @@ impl Turn {
             look_at: LOOK.min(budget),
             budget,
             began: None,
+            looked: None,
             copies: 0,
             fit: None,
         }
@@ -85,25 +91,46 @@ impl Turn {
 
     /// Returns whether the task has held its thread for long, and says when to ask again if it has not.
     pub(super) fn is_long(&mut self, now: Instant) -> bool {
-        let Some((began, at)) = self.began else {
-            self.began = Some((now, self.served));
-            self.copies = 0;
-            self.look(self.served + self.fit.unwrap_or(LOOK) - 1);
+        let copies = std::mem::take(&mut self.copies);
+        let before = self.looked.replace((now, self.served));
+        let (Some(began), Some((before, served))) = (self.began, before) else {
+            self.began = Some(now);
+            self.look_after(self.fit.unwrap_or(LOOK));
             return false;
         };
-        let calls = self.served.saturating_sub(at).max(1);
-        let time = now.saturating_duration_since(began);
-        let work = calls + self.copies;
-        if time < CLOSE.saturating_mul(u32::try_from(work).unwrap_or(u32::MAX)) {
+        let calls = self.served.saturating_sub(served).max(1);
+        let time = now.saturating_duration_since(before);
+        let work = u32::try_from(calls + copies).unwrap_or(u32::MAX);
+        if time < CLOSE.saturating_mul(work) {
             self.fit = None;
-            self.look_at = self.budget;
+            self.look_after(self.served.clamp(LOOK, LATER));
             return false;
         }
-        let fit = LONG.as_nanos() * calls as u128 / time.as_nanos();
-        let fit = usize::try_from(fit).unwrap_or(1).max(1);
-        self.fit = Some(fit);
-        self.look((at + fit - 1).max(self.served));
-        time >= LONG
+        let held = now.saturating_duration_since(began);
+        let fit = |time: Duration| {
+            let fit =
+                time.as_nanos() * calls as u128 / now.saturating_duration_since(before).as_nanos();
+            usize::try_from(fit).unwrap_or(1).max(1)
+        };
+        self.fit = Some(fit(LONG));
+        self.look_after(fit(LONG.saturating_sub(held)));
+        held >= LONG
+    }
+
+    /// Leaves it to a later call, since this one receives. Not to one of those by turns only, in a program that answers.
+    pub(super) fn postpone(&mut self) {
+        self.look_after(LOOK + 1);
+    }
+
+    /// Says that what the time went for is not the program's work: there was no room, or nothing.
+    pub(super) fn look_later(&mut self) {
+        (self.began, self.looked) = (None, None);
+        self.look_after(LOOK);
+    }
+
+    /// Asks again at the call that comes after so many less one.
+    fn look_after(&mut self, calls: usize) {
+        self.look(self.served + calls - 1);
     }
 
     fn look(&mut self, at: usize) {
@@ -113,7 +140,7 @@ impl Turn {
     /// Begins another turn, behind others. Calls that were far apart are expected to be so again.
     pub(super) fn begin(&mut self) {
         self.served = 0;
-        self.began = None;
+        (self.began, self.looked) = (None, None);
         self.look(if self.fit.is_some() { 0 } else { LOOK });
     }
 
@@ -132,8 +159,7 @@ impl Turn {
     /// Goes on for so many calls, though the budget was used up.
     pub(super) fn go_on(&mut self, calls: usize) {
         self.served = self.budget.saturating_sub(calls);
-        self.began = None;
-        self.look(self.served + LOOK);
+        self.look_later();
     }
 
     /// Has each call ask from here on.
@@ -169,13 +195,29 @@ mod tests {
     }
 
     #[test]
-    fn close_calls_are_counted_and_the_clock_is_read_twice() {
+    fn close_calls_are_counted_and_the_clock_is_seldom_read() {
+        // At 33, 65, 130, and 257, and then each 128.
+        const LOOKS: usize = 9;
         let mut turn = Turn::new(1000);
         for _ in 0..3 {
-            assert_eq!(calls(&mut turn, Duration::from_nanos(30)), (1001, 2));
+            assert_eq!(calls(&mut turn, Duration::from_nanos(30)), (1001, LOOKS));
         }
         // A clock that stands still, as a simulated one may.
-        assert_eq!(calls(&mut turn, Duration::ZERO), (1001, 2));
+        assert_eq!(calls(&mut turn, Duration::ZERO), (1001, LOOKS));
+    }
+
+    #[test]
+    fn calls_that_are_far_apart_behind_close_ones_are_noticed() {
+        let mut turn = Turn::new(8000);
+        let mut now = Instant::now();
+        for call in 0.. {
+            let is_close = call < 300;
+            now += Duration::from_nanos(if is_close { 30 } else { 10_000 });
+            if !turn.count() && turn.is_long(now) {
+                assert!((300..=300 + 2 * LATER).contains(&call), "{call}");
+                return;
+            }
+        }
     }
 
     #[test]
@@ -212,8 +254,8 @@ mod tests {
         let close = Duration::from_nanos(30);
         let mut turn = Turn::new(1000);
         calls(&mut turn, far);
-        assert_eq!(calls(&mut turn, close), (1001, 2));
-        assert_eq!(calls(&mut turn, close), (1001, 2));
+        assert_eq!(calls(&mut turn, close).0, 1001);
+        assert_eq!(calls(&mut turn, close).0, 1001);
         calls(&mut turn, far);
         turn.waits();
         assert_eq!(calls(&mut turn, far).0, 2 * LOOK + 1);
