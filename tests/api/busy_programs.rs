@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::until;
+use futures::FutureExt;
 use purezmq::{PushSocket, blocking};
 
 /// Calls after which a task yields however closely they follow each other.
@@ -35,7 +36,7 @@ fn what_a_program_has_sent_leaves_while_it_works() {
         .unwrap();
     runtime.block_on(async {
         let mut push = PushSocket::new();
-        push.connect(&endpoint).await.unwrap();
+        push.connect(&endpoint).unwrap();
         push.send("first").await.unwrap();
         until("a connection", || seen() == 1).await;
         // The next one is sent by the call itself, and what follows by the session, which has to have its turn.
@@ -47,6 +48,29 @@ fn what_a_program_has_sent_leaves_while_it_works() {
             push.send("work").await.unwrap();
             // It works.
             thread::sleep(Duration::from_micros(200));
+        }
+        push.send("end").await.unwrap();
+        push.close().await;
+    });
+    receiver.join().unwrap();
+}
+
+/// Whoever sends now and then, and lets the thread go in between, finds each call ready.
+#[test]
+fn a_call_that_finds_all_sent_does_not_yield() {
+    let (endpoint, seen, receiver) = receiver();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut push = PushSocket::new();
+        push.connect(&endpoint).unwrap();
+        push.send("first").await.unwrap();
+        for sent in 1..200 {
+            until("the one before", || seen.load(Ordering::SeqCst) == sent).await;
+            let call = push.send("next").now_or_never();
+            call.unwrap_or_else(|| panic!("call {sent} waits")).unwrap();
         }
         push.send("end").await.unwrap();
         push.close().await;

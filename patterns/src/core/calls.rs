@@ -320,7 +320,9 @@ impl<P: Pattern> Core<P> {
             self.turn.postpone();
             return Poll::Ready(());
         } else {
-            if !self.turn.is_long(tokio::time::Instant::now()) {
+            // Who has nothing left for others to send may take all the time.
+            let is_long = self.turn.is_long(tokio::time::Instant::now());
+            if !is_long || !self.sender.has_unread() {
                 return Poll::Ready(());
             }
             self.turn.begin();

@@ -107,9 +107,8 @@ impl Turn {
             return false;
         }
         let held = now.saturating_duration_since(began);
-        let fit = |time: Duration| {
-            let fit =
-                time.as_nanos() * calls as u128 / now.saturating_duration_since(before).as_nanos();
+        let fit = |within: Duration| {
+            let fit = within.as_nanos() * calls as u128 / time.as_nanos();
             usize::try_from(fit).unwrap_or(1).max(1)
         };
         self.fit = Some(fit(LONG));
