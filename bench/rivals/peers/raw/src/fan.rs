@@ -8,16 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::*;
 
-use super::{NAME, header, put_frame, target};
-
-const TURN: usize = 60 * 1024;
-
-fn turn(a: &Args) -> (Vec<u8>, usize) {
-    let mut frame = Vec::new();
-    put_frame(&mut frame, a.size);
-    let each = (TURN / frame.len()).max(1);
-    (frame.repeat(each), each)
-}
+use super::{NAME, PIECE, header, put_frames, target};
 
 fn address(a: &Args) -> &str {
     match target(a.endpoint()) {
@@ -35,7 +26,7 @@ pub fn push(a: &Args, ctl: &Ctl) {
         one
     };
     let mut all: Vec<_> = (0..a.peers).map(|_| connect()).collect();
-    let (piece, each) = turn(a);
+    let (piece, each) = put_frames(a.size, PIECE);
     let sent = Arc::new(AtomicU64::new(0));
     let (u0, counted) = (Usage::now(), sent.clone());
     // A receiver that has all that it counts reads no more: this thread is left in its last write.
@@ -60,7 +51,7 @@ pub fn pull(a: &Args, ctl: &Ctl) {
     let listener = TcpListener::bind(address(a)).unwrap();
     ready();
     let mut all: Vec<_> = (0..a.peers).map(|_| listener.accept().unwrap().0).collect();
-    let (mut piece, _) = turn(a);
+    let (mut piece, _) = put_frames(a.size, PIECE);
     let mut m = Meter::new(a);
     'turns: loop {
         for one in &mut all {
