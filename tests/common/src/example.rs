@@ -72,6 +72,16 @@ impl Example {
         .await
     }
 
+    /// Waits for a line of each of these, in whatever order they come: what is told by a monitor and what is received are two
+    /// streams, and nothing orders them.
+    pub async fn says_in_any_order(&mut self, lines: &[&str]) {
+        let mut missing = lines.to_vec();
+        while !missing.is_empty() {
+            let line = self.line().await;
+            missing.retain(|wanted| *wanted != line);
+        }
+    }
+
     /// Writes to its standard input.
     pub async fn types(&mut self, text: &str) {
         let input = self.child.stdin.as_mut().expect("it has not ended");
