@@ -8,6 +8,7 @@ mod accept_filters;
 mod addresses;
 mod blocking;
 mod bounded_calls;
+mod busy_programs;
 mod byte_limits;
 mod call_limits;
 mod calls_of_handles;

@@ -292,7 +292,7 @@ impl<P: Pattern> Core<P> {
     /// those of an `AnySocket`, a stream and a sink.
     pub(crate) fn count_call(&mut self, timeout: &CallTimeout) {
         if let CallTimeout::Fresh = timeout {
-            self.served += 1;
+            self.turn.add(1);
         }
     }
 

@@ -14,9 +14,6 @@ use crate::pipe::{Inbox, PipeEnd};
 use crate::pipe::{PipeId, PipeReader, look_every};
 use crate::routing::{Broadcast, FanOut, RecvStrategy, SendStrategy};
 
-/// Copies of a message that are as much work as another call.
-const COPIES_A_CALL: usize = 256;
-
 /// Messages thrown away and notices read, or as much work, before an attempt is cut short: what the connections have to
 /// tell is read then, and it counts as so many calls.
 const SHARE: usize = 1000;
@@ -64,7 +61,7 @@ impl<P: Pattern> Core<P> {
         cx: &mut TaskContext<'_>,
         mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
-        let sent = self.poll(cx, |core| &core.writers, None, &mut attempt);
+        let sent = self.poll(cx, true, |core| &core.writers, None, &mut attempt);
         match self.shared.config.options.send_ttl {
             Some(ttl) if sent.is_pending() => self.poll_expiring(cx, ttl, attempt),
             _ => sent,
@@ -106,7 +103,7 @@ impl<P: Pattern> Core<P> {
             return Poll::Ready(Err(Refusal::ContextClosed));
         }
         let done = attempt(self);
-        self.served += self.work;
+        self.turn.add(self.work);
         done
     }
 
@@ -165,24 +162,25 @@ impl<P: Pattern> Core<P> {
         if self.shared.state.draining.has_begun() {
             return self.poll_recv_draining(cx, spin, attempt);
         }
-        self.poll(cx, |core| &core.readers, spin, attempt)
+        self.poll(cx, false, |core| &core.readers, spin, attempt)
     }
 
     pub(super) fn poll<E: PipeEnd, T>(
         &mut self,
         cx: &mut TaskContext<'_>,
+        sends: bool,
         inbox: impl Fn(&Self) -> &Inbox<E>,
         spin: Option<Spin>,
         mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Attempt<T> {
-        ready!(self.poll_yield(cx));
+        ready!(self.poll_yield(cx, sends));
         loop {
             let done = self.try_once(&mut attempt);
             if done.is_ready() {
                 return done;
             }
             if self.is_cut_short() {
-                ready!(self.poll_yield(cx));
+                ready!(self.poll_yield(cx, sends));
                 continue;
             }
             if let Some(spin) = spin {
@@ -199,10 +197,11 @@ impl<P: Pattern> Core<P> {
             self.shared.state.tidy();
             if !inbox(self).park(cx.waker()) {
                 // It may be the call's own doing. Others have their turn all the same.
-                self.served += 1;
-                ready!(self.poll_yield(cx));
+                self.turn.add(1);
+                self.turn.look_later();
+                ready!(self.poll_yield(cx, sends));
             } else {
-                self.served = 0;
+                self.turn.waits();
                 // Asked while it is parked: an endpoint that goes after this wakes the task.
                 return match self.all_gone() {
                     Some(last) => Poll::Ready(Err(Refusal::Gone(last))),
@@ -283,7 +282,7 @@ impl<P: Pattern> Core<P> {
 
     /// Counts what a call has served beyond the first message.
     pub(crate) fn count_served(&mut self, messages: usize) {
-        self.served += messages.saturating_sub(1);
+        self.turn.add(messages.saturating_sub(1));
     }
 
     /// Makes a timer for a call. It belongs to the socket's runtime, whatever executor polls it.
@@ -294,30 +293,39 @@ impl<P: Pattern> Core<P> {
     /// Counts a call, and returns whether it may be served without yielding first.
     #[inline]
     pub(crate) fn is_within_budget(&mut self) -> bool {
-        self.served += 1;
-        self.served <= self.budget
+        self.turn.count()
     }
 
     /// Yields once, before anything is done, when the application has been busy for long.
-    fn poll_yield(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if self.served <= self.budget {
+    fn poll_yield(&mut self, cx: &mut TaskContext<'_>, sends: bool) -> Poll<()> {
+        if self.turn.is_short() {
             return Poll::Ready(());
         }
         if self.shared.state.draining.has_begun() {
             // Each call comes by then, and yields no more often for that.
-            if self.served <= P::Send::BUDGET {
+            if self.turn.served() <= P::Send::BUDGET {
                 return Poll::Ready(());
             }
-            self.served = 0;
-        } else {
+            self.turn.begin();
+        } else if self.turn.is_spent() {
             let more = self.sender.calls_more();
             if more > 0 {
-                self.served = self.budget.saturating_sub(more);
+                self.turn.go_on(more);
                 return Poll::Ready(());
             }
-            self.served = 0;
             let pipes = self.sender.pipes().max(self.receiver.pipes());
-            self.budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
+            let budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
+            self.turn.begin_with(budget);
+        } else if !sends {
+            self.turn.postpone();
+            return Poll::Ready(());
+        } else {
+            // Who has nothing left for others to send may take all the time.
+            let is_long = self.turn.is_long(tokio::time::Instant::now());
+            if !is_long || !self.sender.has_unread() {
+                return Poll::Ready(());
+            }
+            self.turn.begin();
         }
         yield_to_others(cx);
         Poll::Pending
@@ -339,7 +347,7 @@ impl<P: Pattern<Send = FanOut>> Core<P> {
 
     #[inline(always)]
     fn count_copies(&mut self, sent: bool) -> Attempt<()> {
-        self.served += self.sender.copies() / COPIES_A_CALL;
+        self.turn.add_copies(self.sender.copies());
         match sent {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,

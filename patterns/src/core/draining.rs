@@ -37,7 +37,7 @@ impl<P: Pattern> Core<P> {
     /// Takes no new work from now on.
     pub(crate) fn drain(&mut self, limit: Duration) {
         self.read_events();
-        self.budget = 0;
+        self.turn.ask_always();
         let state = self.shared.state.clone();
         // Whoever comes after this sees it, and the others are asked.
         state.draining.begin(limit);
@@ -66,11 +66,11 @@ impl<P: Pattern> Core<P> {
     ) -> Attempt<T> {
         // Peers that never stop do not go beyond the limit, nor does what of theirs is at hand: no call is served without
         // asking here.
-        self.budget = 0;
+        self.turn.ask_always();
         if self.is_beyond_drain() || self.poll_drain_limit(cx).is_ready() {
             return Poll::Ready(Err(Refusal::Drained));
         }
-        let received = self.poll(cx, |core| &core.readers, spin, &mut attempt);
+        let received = self.poll(cx, false, |core| &core.readers, spin, &mut attempt);
         if received.is_ready() {
             return received;
         }

@@ -9,7 +9,7 @@
 //! endpoints.rs    bind, connect, and their ends; attachments.rs, endpoint_table.rs: those that are there
 //! places.rs       whether it may bind or connect there
 //! call.rs         a call of the application: send, recv, and what they are polled with
-//! calls.rs        trying, waiting, yielding
+//! calls.rs        trying, waiting, yielding; turn.rs: when
 //! asked.rs        what is tried and asked without waiting, for whoever waits in another way
 //! draining.rs     taking no new work
 //! events.rs       what connections have to tell
@@ -29,6 +29,7 @@ mod halves;
 mod loom_tests;
 pub(crate) mod pattern;
 mod places;
+mod turn;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(crate) use self::endpoints::Binding;
 use self::events::Events;
 pub(crate) use self::halves::{Access, Direction, Joint};
 pub(crate) use self::pattern::{Incoming, IntoSent, Outgoing, Pattern, PeerChange};
+use self::turn::Turn;
 use crate::connection::AFTER_LINGER;
 use crate::context::{Context, stuck};
 use crate::core::endpoint_table::EndpointTable;
@@ -73,10 +75,8 @@ pub struct Core<P: Pattern> {
     events: Events,
     /// When a send that waits tries again, because messages may have expired.
     expiry: Option<Pin<Box<Sleep>>>,
-    /// Calls served since the task last waited or yielded.
-    served: usize,
-    /// How many of them are served before it yields.
-    budget: usize,
+    /// The calls since the task last waited or yielded.
+    turn: Turn,
     /// What the attempt that is made, or was made last, has done that gives the application nothing.
     work: usize,
     /// How long the call that waits has asked the connections themselves, with `busy_poll`.
@@ -134,8 +134,7 @@ impl<P: Pattern> Core<P> {
             last_endpoint,
             events: Events::default(),
             expiry: None,
-            served: 0,
-            budget: P::Send::BUDGET,
+            turn: Turn::new(P::Send::BUDGET),
             work: 0,
             spun: Duration::ZERO,
             draining: None,

@@ -167,6 +167,11 @@ impl PipeWriter {
         true
     }
 
+    /// Returns whether the reader has yet to see what was sent: it is awake, or there is none.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.lane.lock().reader.parked
+    }
+
     #[inline(always)]
     fn pushed(&self, lane: MutexGuard<'_, Queue>) {
         if lane.reader.parked {

@@ -50,6 +50,10 @@ impl ExclusiveSender {
 }
 
 impl SendStrategy for ExclusiveSender {
+    fn has_unread(&mut self) -> bool {
+        self.writer.as_ref().is_some_and(PipeWriter::has_unread)
+    }
+
     fn has_room(&mut self) -> bool {
         let room = self.writer.as_mut().map(PipeWriter::check_room);
         if room == Some(Err(Refused::Gone)) {

@@ -281,6 +281,12 @@ impl SendStrategy for FanOut {
     /// Each call is for all of them.
     const SHARES: usize = 1;
 
+    fn has_unread(&mut self) -> bool {
+        let last = self.matching.last();
+        let last = last.and_then(|slot| self.subscribers.get(*slot as usize)?.as_ref());
+        last.is_some_and(|subscriber| subscriber.writer.has_unread())
+    }
+
     fn set_options(&mut self, options: &Options) {
         self.share.set_options(options);
         self.no_drop = options.no_drop;

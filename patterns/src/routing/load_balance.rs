@@ -124,6 +124,16 @@ impl SendStrategy for LoadBalance {
         self.writable.len() + self.full.len()
     }
 
+    fn has_unread(&mut self) -> bool {
+        let last = match self.turn {
+            0 => self.writable.len().saturating_sub(1),
+            turn => turn - 1,
+        };
+        self.writable
+            .get_mut(last)
+            .is_some_and(|one| one.has_unread())
+    }
+
     fn set_options(&mut self, options: &Options) {
         self.expiring = options.send_ttl.is_some();
     }

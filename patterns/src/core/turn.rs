@@ -1,0 +1,280 @@
+//! A task's turn: how many calls it makes, and for how long, before it lets others run. Asked by `calls.rs`.
+//!
+//! Calls that follow each other closely are counted. A program that does something between them may hold its thread for long
+//! with a few, while what it has sent waits in its pipes for a session of the same thread: so a call that sends reads the
+//! clock now and then, and more often if calls are far apart.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Calls before the clock is read first, and from there to the second time.
+const LOOK: usize = 32;
+
+/// Calls from then on, as long as they are close: as many as there were before, up to this.
+const LATER: usize = 128;
+
+/// Copies of a message that are as much work as another call.
+const COPIES_A_CALL: usize = 256;
+
+/// Calls that are this far apart follow each other closely, and so do copies.
+const CLOSE: Duration = Duration::from_nanos(250);
+
+/// How long a task holds its thread whose calls are farther apart.
+const LONG: Duration = Duration::from_micros(100);
+
+/// What a task has done since it last waited or yielded.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Calls served.
+    served: usize,
+    /// Beyond so many, it is asked whether the turn is over.
+    look_at: usize,
+    /// Beyond so many, it is, however long they took.
+    budget: usize,
+    /// When the clock was read first.
+    began: Option<Instant>,
+    /// When it was read last, and how many calls had been served by then.
+    looked: Option<(Instant, usize)>,
+    /// Copies made since then.
+    copies: usize,
+    /// How many calls fit in a turn, if they are not close.
+    fit: Option<usize>,
+}
+
+impl Turn {
+    pub(super) fn new(budget: usize) -> Self {
+        Turn {
+            served: 0,
+            look_at: LOOK.min(budget),
+            budget,
+            began: None,
+            looked: None,
+            copies: 0,
+            fit: None,
+        }
+    }
+
+    /// Counts a call, and returns whether it may be served without asking more.
+    #[inline(always)]
+    pub(super) fn count(&mut self) -> bool {
+        self.served += 1;
+        self.served <= self.look_at
+    }
+
+    /// Counts what is as much work as so many calls.
+    #[inline(always)]
+    pub(super) fn add(&mut self, calls: usize) {
+        self.served += calls;
+    }
+
+    /// Counts the copies of a message that a call has made.
+    #[inline(always)]
+    pub(super) fn add_copies(&mut self, copies: usize) {
+        self.served += copies / COPIES_A_CALL;
+        self.copies += copies;
+    }
+
+    pub(super) fn served(&self) -> usize {
+        self.served
+    }
+
+    /// Returns whether nothing is to be asked yet.
+    pub(super) fn is_short(&self) -> bool {
+        self.served <= self.look_at
+    }
+
+    /// Returns whether the budget is used up.
+    pub(super) fn is_spent(&self) -> bool {
+        self.served > self.budget
+    }
+
+    /// Returns whether the task has held its thread for long, and says when to ask again if it has not.
+    pub(super) fn is_long(&mut self, now: Instant) -> bool {
+        let copies = std::mem::take(&mut self.copies);
+        let before = self.looked.replace((now, self.served));
+        let (Some(began), Some((before, served))) = (self.began, before) else {
+            self.began = Some(now);
+            self.look_after(self.fit.unwrap_or(LOOK));
+            return false;
+        };
+        let calls = self.served.saturating_sub(served).max(1);
+        let time = now.saturating_duration_since(before);
+        let work = u32::try_from(calls + copies).unwrap_or(u32::MAX);
+        if time < CLOSE.saturating_mul(work) {
+            self.fit = None;
+            self.look_after(self.served.clamp(LOOK, LATER));
+            return false;
+        }
+        let held = now.saturating_duration_since(began);
+        let fit = |within: Duration| {
+            let fit = within.as_nanos() * calls as u128 / time.as_nanos();
+            usize::try_from(fit).unwrap_or(1).max(1)
+        };
+        self.fit = Some(fit(LONG));
+        self.look_after(fit(LONG.saturating_sub(held)));
+        held >= LONG
+    }
+
+    /// Leaves it to a later call, since this one receives. Not to one of those by turns only, in a program that answers.
+    pub(super) fn postpone(&mut self) {
+        self.look_after(LOOK + 1);
+    }
+
+    /// Says that what the time went for is not the program's work: there was no room, or nothing.
+    pub(super) fn look_later(&mut self) {
+        (self.began, self.looked) = (None, None);
+        self.look_after(LOOK);
+    }
+
+    /// Asks again at the call that comes after so many less one.
+    fn look_after(&mut self, calls: usize) {
+        self.look(self.served + calls - 1);
+    }
+
+    fn look(&mut self, at: usize) {
+        self.look_at = at.min(self.budget);
+    }
+
+    /// Begins another turn, behind others. Calls that were far apart are expected to be so again.
+    pub(super) fn begin(&mut self) {
+        self.served = 0;
+        (self.began, self.looked) = (None, None);
+        self.look(if self.fit.is_some() { 0 } else { LOOK });
+    }
+
+    /// Begins one with another budget.
+    pub(super) fn begin_with(&mut self, budget: usize) {
+        self.budget = budget;
+        self.begin();
+    }
+
+    /// Begins one behind a wait: nothing is known of its calls.
+    pub(super) fn waits(&mut self) {
+        self.fit = None;
+        self.begin();
+    }
+
+    /// Goes on for so many calls, though the budget was used up.
+    pub(super) fn go_on(&mut self, calls: usize) {
+        self.served = self.budget.saturating_sub(calls);
+        self.look_later();
+    }
+
+    /// Has each call ask from here on.
+    pub(super) fn ask_always(&mut self) {
+        (self.look_at, self.budget) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes calls that are so far apart, until the turn is over. Returns how many, and how often the clock was read.
+    fn calls(turn: &mut Turn, apart: Duration) -> (usize, usize) {
+        let mut now = Instant::now();
+        let (mut calls, mut looks) = (0, 0);
+        loop {
+            now += apart;
+            calls += 1;
+            if turn.count() {
+                continue;
+            }
+            if turn.is_spent() {
+                turn.begin();
+                return (calls, looks);
+            }
+            looks += 1;
+            if turn.is_long(now) {
+                turn.begin();
+                return (calls, looks);
+            }
+        }
+    }
+
+    #[test]
+    fn close_calls_are_counted_and_the_clock_is_seldom_read() {
+        // At 33, 65, 130, and 257, and then each 128.
+        const LOOKS: usize = 9;
+        let mut turn = Turn::new(1000);
+        for _ in 0..3 {
+            assert_eq!(calls(&mut turn, Duration::from_nanos(30)), (1001, LOOKS));
+        }
+        // A clock that stands still, as a simulated one may.
+        assert_eq!(calls(&mut turn, Duration::ZERO), (1001, LOOKS));
+    }
+
+    #[test]
+    fn calls_that_are_far_apart_behind_close_ones_are_noticed() {
+        let mut turn = Turn::new(8000);
+        let mut now = Instant::now();
+        for call in 0.. {
+            let is_close = call < 300;
+            now += Duration::from_nanos(if is_close { 30 } else { 10_000 });
+            if !turn.count() && turn.is_long(now) {
+                assert!((300..=300 + 2 * LATER).contains(&call), "{call}");
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_whose_calls_are_far_apart_holds_its_thread_for_a_tenth_of_a_millisecond() {
+        let mut turn = Turn::new(8000);
+        let apart = Duration::from_micros(10);
+        // Two looks until it is known.
+        assert_eq!(calls(&mut turn, apart), (2 * LOOK + 1, 2));
+        for _ in 0..3 {
+            assert_eq!(calls(&mut turn, apart), (10 + 1, 2));
+        }
+        assert_eq!(calls(&mut turn, Duration::from_millis(1)).0, 11);
+        // Each call is a turn of its own: the second one is made behind others.
+        assert_eq!(calls(&mut turn, Duration::from_millis(1)), (2, 2));
+    }
+
+    #[test]
+    fn copies_are_work_too() {
+        let mut turn = Turn::new(500);
+        let mut now = Instant::now();
+        let mut calls = 0;
+        while turn.count() || !turn.is_spent() {
+            calls += 1;
+            now += Duration::from_micros(10);
+            assert!(turn.is_short() || !turn.is_long(now), "{calls}");
+            turn.add_copies(100);
+        }
+        assert_eq!(calls, 500);
+    }
+
+    #[test]
+    fn what_is_known_of_calls_is_forgotten_when_they_become_close_or_the_task_waits() {
+        let far = Duration::from_micros(10);
+        let close = Duration::from_nanos(30);
+        let mut turn = Turn::new(1000);
+        calls(&mut turn, far);
+        assert_eq!(calls(&mut turn, close).0, 1001);
+        assert_eq!(calls(&mut turn, close).0, 1001);
+        calls(&mut turn, far);
+        turn.waits();
+        assert_eq!(calls(&mut turn, far).0, 2 * LOOK + 1);
+    }
+
+    #[test]
+    fn a_turn_that_goes_on_does_so_for_as_many_calls() {
+        let mut turn = Turn::new(500);
+        turn.add(501);
+        assert!(turn.is_spent());
+        turn.go_on(100);
+        assert_eq!(calls(&mut turn, Duration::ZERO).0, 101);
+    }
+
+    #[test]
+    fn a_turn_that_is_asked_always_is_never_short() {
+        let mut turn = Turn::new(500);
+        turn.ask_always();
+        assert!(!turn.count());
+        turn.begin();
+        assert!(!turn.count());
+    }
+}
