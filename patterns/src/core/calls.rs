@@ -321,7 +321,8 @@ impl<P: Pattern> Core<P> {
             return Poll::Ready(());
         } else {
             // Who has nothing left for others to send may take all the time.
-            let is_long = self.turn.is_long(tokio::time::Instant::now());
+            let pipes = self.sender.pipes().max(self.receiver.pipes());
+            let is_long = self.turn.is_long(tokio::time::Instant::now(), pipes);
             if !is_long || !self.sender.has_unread() {
                 return Poll::Ready(());
             }

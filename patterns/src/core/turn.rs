@@ -23,6 +23,10 @@ const CLOSE: Duration = Duration::from_nanos(250);
 /// How long a task holds its thread whose calls are farther apart.
 const LONG: Duration = Duration::from_micros(100);
 
+/// How much longer for each pipe that has got something: its session's turn, and the system call for what it has then, take
+/// about as long as this.
+const OF_EACH_PIPE: Duration = Duration::from_micros(4);
+
 /// What a task has done since it last waited or yielded.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -32,14 +36,35 @@ pub(super) struct Turn {
     look_at: usize,
     /// Beyond so many, it is, however long they took.
     budget: usize,
-    /// When the clock was read first.
-    began: Option<Instant>,
-    /// When it was read last, and how many calls had been served by then.
-    looked: Option<(Instant, usize)>,
-    /// Copies made since then.
+    /// Copies made.
     copies: usize,
+    /// When the clock was read first.
+    began: Option<Look>,
+    /// When it was read last.
+    looked: Option<Look>,
     /// How many calls fit in a turn, if they are not close.
     fit: Option<usize>,
+}
+
+/// The clock, and what had been done by then.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    served: usize,
+    copies: usize,
+}
+
+impl Look {
+    /// Returns the time since another one, the calls, and the messages that these have put into pipes.
+    fn since(&self, other: Look) -> (Duration, usize, usize) {
+        let calls = self.served.saturating_sub(other.served).max(1);
+        let copies = self.copies.saturating_sub(other.copies);
+        (
+            self.at.saturating_duration_since(other.at),
+            calls,
+            calls + copies,
+        )
+    }
 }
 
 impl Turn {
@@ -48,9 +73,9 @@ impl Turn {
             served: 0,
             look_at: LOOK.min(budget),
             budget,
+            copies: 0,
             began: None,
             looked: None,
-            copies: 0,
             fit: None,
         }
     }
@@ -89,31 +114,34 @@ impl Turn {
         self.served > self.budget
     }
 
-    /// Returns whether the task has held its thread for long, and says when to ask again if it has not.
-    pub(super) fn is_long(&mut self, now: Instant) -> bool {
-        let copies = std::mem::take(&mut self.copies);
-        let before = self.looked.replace((now, self.served));
-        let (Some(began), Some((before, served))) = (self.began, before) else {
-            self.began = Some(now);
+    /// Returns whether the task, which sends through so many pipes, has held its thread for long, and says when to ask again
+    /// if it has not.
+    pub(super) fn is_long(&mut self, now: Instant, pipes: usize) -> bool {
+        let look = Look {
+            at: now,
+            served: self.served,
+            copies: self.copies,
+        };
+        let (Some(began), Some(before)) = (self.began, self.looked.replace(look)) else {
+            self.began = Some(look);
             self.look_after(self.fit.unwrap_or(LOOK));
             return false;
         };
-        let calls = self.served.saturating_sub(served).max(1);
-        let time = now.saturating_duration_since(before);
-        let work = u32::try_from(calls + copies).unwrap_or(u32::MAX);
-        if time < CLOSE.saturating_mul(work) {
+        let (time, calls, work) = look.since(before);
+        if time < times(CLOSE, work) {
             self.fit = None;
             self.look_after(self.served.clamp(LOOK, LATER));
             return false;
         }
-        let held = now.saturating_duration_since(began);
+        let (held, _, work) = look.since(began);
+        let long = LONG + times(OF_EACH_PIPE, pipes.min(work));
         let fit = |within: Duration| {
-            let fit = within.as_nanos() * calls as u128 / time.as_nanos();
+            let fit = (within.as_nanos() * calls as u128).div_ceil(time.as_nanos());
             usize::try_from(fit).unwrap_or(1).max(1)
         };
-        self.fit = Some(fit(LONG));
-        self.look_after(fit(LONG.saturating_sub(held)));
-        held >= LONG
+        self.fit = Some(fit(long));
+        self.look_after(fit(long.saturating_sub(held)));
+        held >= long
     }
 
     /// Leaves it to a later call, since this one receives. Not to one of those by turns only, in a program that answers.
@@ -138,7 +166,7 @@ impl Turn {
 
     /// Begins another turn, behind others. Calls that were far apart are expected to be so again.
     pub(super) fn begin(&mut self) {
-        self.served = 0;
+        (self.served, self.copies) = (0, 0);
         (self.began, self.looked) = (None, None);
         self.look(if self.fit.is_some() { 0 } else { LOOK });
     }
@@ -167,6 +195,10 @@ impl Turn {
     }
 }
 
+fn times(one: Duration, many: usize) -> Duration {
+    one.saturating_mul(u32::try_from(many).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +218,7 @@ mod tests {
                 return (calls, looks);
             }
             looks += 1;
-            if turn.is_long(now) {
+            if turn.is_long(now, 1) {
                 turn.begin();
                 return (calls, looks);
             }
@@ -212,7 +244,7 @@ mod tests {
         for call in 0.. {
             let is_close = call < 300;
             now += Duration::from_nanos(if is_close { 30 } else { 10_000 });
-            if !turn.count() && turn.is_long(now) {
+            if !turn.count() && turn.is_long(now, 1) {
                 assert!((300..=300 + 2 * LATER).contains(&call), "{call}");
                 return;
             }
@@ -226,11 +258,33 @@ mod tests {
         // Two looks until it is known.
         assert_eq!(calls(&mut turn, apart), (2 * LOOK + 1, 2));
         for _ in 0..3 {
-            assert_eq!(calls(&mut turn, apart), (10 + 1, 2));
+            // 100 us, and 4 for the pipe.
+            assert_eq!(calls(&mut turn, apart), (11 + 1, 2));
         }
-        assert_eq!(calls(&mut turn, Duration::from_millis(1)).0, 11);
+        assert_eq!(calls(&mut turn, Duration::from_millis(1)).0, 12);
         // Each call is a turn of its own: the second one is made behind others.
         assert_eq!(calls(&mut turn, Duration::from_millis(1)), (2, 2));
+    }
+
+    /// Whoever sends to each of many in turn yields when that is worth their turns, and not for each message.
+    #[test]
+    fn a_task_with_many_pipes_holds_its_thread_for_longer() {
+        let turns = |apart: Duration, pipes: usize| {
+            let mut turn = Turn::new(8000);
+            let mut now = Instant::now();
+            let calls = (1..).find(|_| {
+                now += apart;
+                !turn.count() && (turn.is_spent() || turn.is_long(now, pipes))
+            });
+            calls.unwrap()
+        };
+        assert_eq!(turns(Duration::from_micros(2), 5000), 8001);
+        // 8 of them, and what two looks took.
+        let few = turns(Duration::from_micros(10), 8);
+        assert!((LOOK..2 * LOOK + 2).contains(&few), "{few}");
+        let many = turns(Duration::from_micros(10), 100);
+        // (100 + 4 * 100) / 10, and as many as came before the first look.
+        assert!((50..=50 + LOOK + 1).contains(&many), "{many}");
     }
 
     #[test]
@@ -241,7 +295,7 @@ mod tests {
         while turn.count() || !turn.is_spent() {
             calls += 1;
             now += Duration::from_micros(10);
-            assert!(turn.is_short() || !turn.is_long(now), "{calls}");
+            assert!(turn.is_short() || !turn.is_long(now, 1), "{calls}");
             turn.add_copies(100);
         }
         assert_eq!(calls, 500);

@@ -281,6 +281,10 @@ impl SendStrategy for FanOut {
     /// Each call is for all of them.
     const SHARES: usize = 1;
 
+    fn pipes(&self) -> usize {
+        self.slots.len()
+    }
+
     fn has_unread(&mut self) -> bool {
         let last = self.matching.last();
         let last = last.and_then(|slot| self.subscribers.get(*slot as usize)?.as_ref());

@@ -53,7 +53,7 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     fn has_room(&mut self) -> bool {
         true
     }
-    /// Counts the pipes that take turns.
+    /// Counts the pipes that take turns, or get copies.
     fn pipes(&self) -> usize {
         1
     }
