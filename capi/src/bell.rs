@@ -1,24 +1,45 @@
-//! [`Bell`]: a descriptor that becomes readable when somebody rings, and [`Watch`]: who is rung when something happens to a
+//! [`Bell`]: what whoever waits is told by, a futex or a descriptor, and [`Watch`]: who is rung when something happens to a
 //! socket.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::io::Errno as Failed;
+use rustix::thread::futex;
+use rustix::time::Timespec;
 
 use crate::errno::{Errno, Result};
+use crate::wait::Limit;
 
-/// An eventfd: for a thread that waits in poll(2), and for a program that waits for `ZMQ_FD`.
+const A_YEAR: Duration = Duration::from_secs(31_536_000);
+
+const SILENT: u32 = 0;
+const RUNG: u32 = 1;
+
+/// What whoever waits is told by.
 #[derive(Debug)]
 pub(crate) struct Bell {
-    fd: OwnedFd,
-    /// It was rung since it was last silenced: the descriptor is readable, or about to be.
-    rung: AtomicBool,
+    /// It was rung since it was last silenced. With a descriptor: that is readable, or about to be.
+    rung: AtomicU32,
+    /// An eventfd, for whoever waits for other descriptors as well, and for a program that waits for `ZMQ_FD`. Without one a
+    /// thread sleeps on `rung` itself, which is one system call where a descriptor takes two.
+    fd: Option<OwnedFd>,
 }
 
 impl Bell {
+    /// Makes one that a thread sleeps on which waits for nothing else.
+    pub(crate) fn of_thread() -> Arc<Self> {
+        Arc::new(Bell {
+            rung: AtomicU32::new(SILENT),
+            fd: None,
+        })
+    }
+
+    /// Makes one with a descriptor.
     pub(crate) fn new() -> Result<Arc<Self>> {
         // SAFETY: it takes no memory.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -26,17 +47,18 @@ impl Bell {
             return Err(Errno::last());
         }
         Ok(Arc::new(Bell {
+            rung: AtomicU32::new(SILENT),
             // SAFETY: the descriptor is new, and nobody else's.
-            fd: unsafe { OwnedFd::from_raw_fd(fd) },
-            rung: AtomicBool::new(false),
+            fd: Some(unsafe { OwnedFd::from_raw_fd(fd) }),
         }))
     }
 
+    /// Returns its descriptor: -1, of which the system makes nothing, if it has none.
     pub(crate) fn fd(&self) -> i32 {
-        self.fd.as_raw_fd()
+        self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Makes the descriptor readable. Any number of calls before it is silenced are one system call.
+    /// Tells whoever waits. Any number of calls before it is silenced are one system call.
     pub(crate) fn ring(&self) {
         if self.is_first() {
             self.tell();
@@ -45,18 +67,27 @@ impl Bell {
 
     /// Notes that it is rung. `true`: whoever waits is to be told.
     fn is_first(&self) -> bool {
-        !self.rung.swap(true, Ordering::AcqRel)
+        self.rung.swap(RUNG, Ordering::AcqRel) == SILENT
     }
 
     fn tell(&self) {
+        if self.fd.is_none() {
+            // It wakes nobody if the thread sees that it was rung before it sleeps.
+            let _ = futex::wake(&self.rung, futex::Flags::PRIVATE, 1);
+            return;
+        }
         let one = 1u64.to_ne_bytes();
         // SAFETY: so many bytes can be read there. The descriptor is open as long as `self` is there.
         unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    /// Makes it unreadable. What happened before it was rung is to be looked at after this.
+    /// Silences it. What happened before it was rung is to be looked at after this.
     pub(crate) fn silence(&self) {
-        if !self.rung.load(Ordering::Acquire) {
+        if self.rung.load(Ordering::Acquire) == SILENT {
+            return;
+        }
+        if self.fd.is_none() {
+            self.rung.swap(SILENT, Ordering::AcqRel);
             return;
         }
         let mut count = [0u8; 8];
@@ -64,7 +95,24 @@ impl Bell {
         let read = unsafe { libc::read(self.fd(), count.as_mut_ptr().cast(), count.len()) };
         // Otherwise whoever rings has not written yet: the next call finds it.
         if read == 8 {
-            self.rung.swap(false, Ordering::AcqRel);
+            self.rung.swap(SILENT, Ordering::AcqRel);
+        }
+    }
+
+    /// Sleeps, on one without a descriptor, until it has been rung, the limit is over, or, with EINTR, a signal was handled.
+    /// It may end for nothing.
+    pub(crate) fn sleep(&self, limit: Limit) -> Result<()> {
+        if cfg!(miri) {
+            // It knows no signals: whoever waits asks again and again.
+            std::thread::yield_now();
+            return Ok(());
+        }
+        // A sleep without a limit goes on after a signal, if its handler says so; one with a limit never does, nor poll(2).
+        let left = limit.left().unwrap_or(A_YEAR);
+        let left = Timespec::try_from(left.min(A_YEAR)).map_err(|_| Errno(libc::EINVAL))?;
+        match futex::wait(&self.rung, futex::Flags::PRIVATE, SILENT, Some(&left)) {
+            Err(Failed::INTR) => Err(Errno(libc::EINTR)),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 }
@@ -157,8 +205,6 @@ impl Drop for Hearing<'_> {
 
 #[cfg(all(test, not(miri)))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SOON: Duration = Duration::from_secs(20);
@@ -177,7 +223,7 @@ mod tests {
         }
         std::thread::scope(|scope| {
             scope.spawn(|| watch.ring());
-            while !bell.rung.load(Ordering::Acquire) {
+            while bell.rung.load(Ordering::Acquire) == SILENT {
                 std::thread::yield_now();
             }
             let is_free = watch.bells.try_lock_for(SOON).is_some();

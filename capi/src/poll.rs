@@ -4,11 +4,12 @@ use std::ffi::{c_int, c_long, c_short, c_void};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
+use crate::bell::Bell;
 use crate::call::{call, clipped};
 use crate::errno::{EFAULT, EINVAL, Result, fail};
 use crate::socket::ready::{POLLERR, POLLIN, POLLOUT, POLLPRI};
 use crate::socket::{SOCKETS, Socket};
-use crate::wait::{Limit, polled, sleep, with_bell};
+use crate::wait::{Limit, sleep, with_bell, with_descriptor};
 
 /// What is waited for: a socket, or a descriptor.
 #[derive(Clone)]
@@ -55,7 +56,9 @@ pub(crate) fn wait(
             Target::Fd(_) => None,
         })
         .collect();
-    with_bell(|bell| {
+    // What the system itself waits for is asked of it with a descriptor beside the others.
+    let only_sockets = sockets.len() == items.len() && mask.is_none();
+    let hear = |bell: &Arc<Bell>| {
         let _hearing: Vec<_> = sockets.iter().map(|one| one.watch.hear(bell)).collect();
         loop {
             bell.silence();
@@ -63,11 +66,28 @@ pub(crate) fn wait(
             if ready > 0 || limit.is_over() {
                 return Ok(ready);
             }
-            let mut fds = descriptors(items);
-            fds.push(polled(bell));
-            sleep(&mut fds, limit, mask)?;
+            if only_sockets {
+                bell.sleep(limit)?;
+            } else {
+                sleep(&mut beside(bell, items), limit, mask)?;
+            }
         }
-    })
+    };
+    match only_sockets {
+        true => with_bell(hear),
+        false => with_descriptor(hear),
+    }
+}
+
+/// Returns what is waited for in poll(2).
+fn beside(bell: &Bell, items: &[Item]) -> Vec<libc::pollfd> {
+    let mut fds = descriptors(items);
+    fds.push(libc::pollfd {
+        fd: bell.fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    fds
 }
 
 /// Says what of what is asked is there now.

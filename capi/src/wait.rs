@@ -1,4 +1,5 @@
-//! Waiting: a thread sleeps in poll(2), which ends with a signal, a limit, or a [`Bell`].
+//! Waiting: a thread sleeps on a [`Bell`], or in poll(2) for descriptors as well, until it is rung, a limit is over, or a
+//! signal comes.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
@@ -40,16 +41,13 @@ impl Limit {
         }
     }
 
-    fn left(self) -> Option<libc::timespec> {
-        let left = match self {
-            Limit::Now => Duration::ZERO,
-            Limit::At(at) => at.saturating_duration_since(Instant::now()),
-            Limit::Never => return None,
-        };
-        Some(libc::timespec {
-            tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: c_long::from(left.subsec_nanos().cast_signed()),
-        })
+    /// Returns the time that is left. `None`: any.
+    pub(crate) fn left(self) -> Option<Duration> {
+        match self {
+            Limit::Now => Some(Duration::ZERO),
+            Limit::At(at) => Some(at.saturating_duration_since(Instant::now())),
+            Limit::Never => None,
+        }
     }
 }
 
@@ -65,7 +63,10 @@ pub(crate) fn sleep(
         std::thread::yield_now();
         return Ok(0);
     }
-    let left = limit.left();
+    let left = limit.left().map(|left| libc::timespec {
+        tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: c_long::from(left.subsec_nanos().cast_signed()),
+    });
     let left = left
         .as_ref()
         .map_or(std::ptr::null(), |left| left as *const _);
@@ -78,32 +79,33 @@ pub(crate) fn sleep(
     }
 }
 
-/// Asks for a bell's descriptor.
-pub(crate) fn polled(bell: &Bell) -> libc::pollfd {
-    libc::pollfd {
-        fd: bell.fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    }
-}
-
 thread_local! {
-    /// This thread's bell, while nobody uses it, with the process that it was made in: what a fork has inherited rings at
-    /// its parent's, too.
-    static BELL: Cell<Option<(u32, Arc<Bell>)>> = const { Cell::new(None) };
+    /// This thread's bells, while nobody uses them: one that it sleeps on, and one with a descriptor, with the process that it
+    /// was made in: what a fork has inherited of that rings at its parent's, too.
+    static BELL: Cell<Option<Arc<Bell>>> = const { Cell::new(None) };
+    static DESCRIPTOR: Cell<Option<(u32, Arc<Bell>)>> = const { Cell::new(None) };
 }
 
-/// Lends this thread's bell.
+/// Lends this thread's bell, to sleep on.
 pub(crate) fn with_bell<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
     // At the end of a thread there is none to keep.
     let kept = BELL.try_with(Cell::take).ok().flatten();
+    let bell = kept.unwrap_or_else(Bell::of_thread);
+    let done = wait(&bell);
+    let _ = BELL.try_with(|place| place.set(Some(bell)));
+    done
+}
+
+/// Lends this thread's bell with a descriptor, to wait for others as well.
+pub(crate) fn with_descriptor<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
+    let kept = DESCRIPTOR.try_with(Cell::take).ok().flatten();
     let process = std::process::id();
     let bell = match kept {
         Some((made_in, bell)) if made_in == process => bell,
         _ => Bell::new()?,
     };
     let done = wait(&bell);
-    let _ = BELL.try_with(|place| place.set(Some((process, bell))));
+    let _ = DESCRIPTOR.try_with(|place| place.set(Some((process, bell))));
     done
 }
 
@@ -130,7 +132,7 @@ pub(crate) fn until<T>(
             if limit.is_over() {
                 return fail(EAGAIN);
             }
-            sleep(&mut [polled(bell)], limit, None)?;
+            bell.sleep(limit)?;
         }
     })
 }
@@ -152,9 +154,9 @@ pub(crate) fn run<F: Future>(future: F, interruptible: bool) -> Result<F::Output
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(output);
             }
-            match sleep(&mut [polled(bell)], Limit::Never, None) {
+            match bell.sleep(Limit::Never) {
                 Err(Errno(EINTR)) if !interruptible => {}
-                slept => drop(slept?),
+                slept => slept?,
             }
         }
     })
