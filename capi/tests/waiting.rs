@@ -154,20 +154,12 @@ fn a_limit_is_kept() {
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
 
-#[test]
-fn a_signal_ends_a_call_that_blocks() {
-    extern "C" fn nothing(_: c_int) {}
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as extern "C" fn(c_int) as usize;
-        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
-    }
-    let context = Context::new();
-    let pull = context.socket(PULL);
+/// Interrupts a thread's wait until that ends, and returns what it said.
+fn interrupted<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, thread) = std::sync::mpsc::channel();
     let waits = std::thread::spawn(move || {
         tell.send(unsafe { libc::pthread_self() }).unwrap();
-        pull.recv(0)
+        wait()
     });
     let thread = thread.recv().unwrap();
     // It may not sleep yet when the first one comes.
@@ -175,7 +167,37 @@ fn a_signal_ends_a_call_that_blocks() {
         unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(waits.join().unwrap(), Err(libc::EINTR));
+    waits.join().unwrap()
+}
+
+/// As libzmq, which waits in poll(2): a handler that asks for what it interrupts to go on, as those of signal(3) do, makes no
+/// difference.
+#[test]
+fn a_signal_ends_a_call_that_blocks() {
+    extern "C" fn nothing(_: c_int) {}
+    for flags in [0, libc::SA_RESTART] {
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(c_int) as usize;
+            action.sa_flags = flags;
+            libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+        }
+        let context = Context::new();
+        let pull = context.socket(PULL);
+        assert_eq!(interrupted(move || pull.recv(0)), Err(libc::EINTR));
+        let pull = context.socket(PULL);
+        let polled = interrupted(move || {
+            let pull = pull;
+            let mut item = zmq_pollitem_t {
+                socket: pull.0,
+                fd: 0,
+                events: 1,
+                revents: 0,
+            };
+            (unsafe { zmq_poll(&raw mut item, 1, -1) }, zmq_errno())
+        });
+        assert_eq!(polled, (-1, libc::EINTR));
+    }
 }
 
 #[test]
