@@ -13,7 +13,6 @@ use rustix::thread::futex;
 use rustix::time::Timespec;
 
 use crate::errno::{Errno, Result};
-use crate::wait::Limit;
 
 const A_YEAR: Duration = Duration::from_secs(31_536_000);
 
@@ -99,17 +98,18 @@ impl Bell {
         }
     }
 
-    /// Sleeps, on one without a descriptor, until it has been rung, the limit is over, or, with EINTR, a signal was handled.
-    /// It may end for nothing.
-    pub(crate) fn sleep(&self, limit: Limit) -> Result<()> {
+    /// Sleeps, on one without a descriptor, until it has been rung, the time is over, if there is a limit, or, with EINTR, a
+    /// signal was handled. It may end for nothing.
+    pub(crate) fn sleep(&self, left: Option<Duration>) -> Result<()> {
+        debug_assert!(self.fd.is_none(), "who rings would not wake it");
         if cfg!(miri) {
             // It knows no signals: whoever waits asks again and again.
             std::thread::yield_now();
             return Ok(());
         }
         // A sleep without a limit goes on after a signal, if its handler says so; one with a limit never does, nor poll(2).
-        let left = limit.left().unwrap_or(A_YEAR);
-        let left = Timespec::try_from(left.min(A_YEAR)).map_err(|_| Errno(libc::EINVAL))?;
+        let left = left.unwrap_or(A_YEAR).min(A_YEAR);
+        let left = Timespec::try_from(left).map_err(|_| Errno(libc::EINVAL))?;
         match futex::wait(&self.rung, futex::Flags::PRIVATE, SILENT, Some(&left)) {
             Err(Failed::INTR) => Err(Errno(libc::EINTR)),
             Ok(()) | Err(_) => Ok(()),

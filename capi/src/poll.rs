@@ -67,7 +67,7 @@ pub(crate) fn wait(
                 return Ok(ready);
             }
             if only_sockets {
-                bell.sleep(limit)?;
+                bell.sleep(limit.left())?;
             } else {
                 sleep(&mut beside(bell, items), limit, mask)?;
             }

@@ -132,7 +132,7 @@ pub(crate) fn until<T>(
             if limit.is_over() {
                 return fail(EAGAIN);
             }
-            bell.sleep(limit)?;
+            bell.sleep(limit.left())?;
         }
     })
 }
@@ -154,7 +154,7 @@ pub(crate) fn run<F: Future>(future: F, interruptible: bool) -> Result<F::Output
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(output);
             }
-            match bell.sleep(Limit::Never) {
+            match bell.sleep(None) {
                 Err(Errno(EINTR)) if !interruptible => {}
                 slept => slept?,
             }

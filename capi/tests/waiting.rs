@@ -30,16 +30,7 @@ fn the_end_of_a_context_ends_calls_that_block() {
         })
     });
     let poller = context.socket(PULL);
-    let polls = std::thread::spawn(move || {
-        let poller = poller;
-        let mut item = zmq_pollitem_t {
-            socket: poller.0,
-            fd: 0,
-            events: 1,
-            revents: 0,
-        };
-        (unsafe { zmq_poll(&raw mut item, 1, -1) }, zmq_errno())
-    });
+    let polls = std::thread::spawn(move || poller.polled());
     // It waits for all of them to be closed.
     assert_eq!(zmq_ctx_term(context.0), 0);
     for thread in threads {
@@ -186,16 +177,7 @@ fn a_signal_ends_a_call_that_blocks() {
         let pull = context.socket(PULL);
         assert_eq!(interrupted(move || pull.recv(0)), Err(libc::EINTR));
         let pull = context.socket(PULL);
-        let polled = interrupted(move || {
-            let pull = pull;
-            let mut item = zmq_pollitem_t {
-                socket: pull.0,
-                fd: 0,
-                events: 1,
-                revents: 0,
-            };
-            (unsafe { zmq_poll(&raw mut item, 1, -1) }, zmq_errno())
-        });
+        let polled = interrupted(move || pull.polled());
         assert_eq!(polled, (-1, libc::EINTR));
     }
 }

@@ -123,6 +123,18 @@ impl Socket {
         }
     }
 
+    /// Waits until there is something to receive, and returns what `zmq_poll` said, and the errno.
+    pub fn polled(&self) -> (c_int, c_int) {
+        let mut item = zmq::zmq_pollitem_t {
+            socket: self.0,
+            fd: 0,
+            events: 1,
+            revents: 0,
+        };
+        let polled = unsafe { zmq::zmq_poll(&raw mut item, 1, -1) };
+        (polled, zmq::zmq_errno())
+    }
+
     pub fn subscribe(&self, topic: &[u8]) {
         let set =
             unsafe { zmq::zmq_setsockopt(self.0, SUBSCRIBE, topic.as_ptr().cast(), topic.len()) };
