@@ -296,6 +296,11 @@ impl<P: Pattern> Core<P> {
         self.turn.count()
     }
 
+    /// Counts the pipes among which its calls, or their messages, are shared out.
+    fn pipes(&self) -> usize {
+        self.sender.pipes().max(self.receiver.pipes())
+    }
+
     /// Yields once, before anything is done, when the application has been busy for long.
     fn poll_yield(&mut self, cx: &mut TaskContext<'_>, sends: bool) -> Poll<()> {
         if self.turn.is_short() {
@@ -313,15 +318,14 @@ impl<P: Pattern> Core<P> {
                 self.turn.go_on(more);
                 return Poll::Ready(());
             }
-            let pipes = self.sender.pipes().max(self.receiver.pipes());
-            let budget = P::Send::BUDGET * pipes.clamp(1, P::Send::SHARES);
+            let budget = P::Send::BUDGET * self.pipes().clamp(1, P::Send::SHARES);
             self.turn.begin_with(budget);
         } else if !sends {
             self.turn.postpone();
             return Poll::Ready(());
         } else {
             // Who has nothing left for others to send may take all the time.
-            let pipes = self.sender.pipes().max(self.receiver.pipes());
+            let pipes = self.pipes();
             let is_long = self.turn.is_long(tokio::time::Instant::now(), pipes);
             if !is_long || !self.sender.has_unread() {
                 return Poll::Ready(());
