@@ -40,6 +40,9 @@ pub(crate) use self::walk::Walk;
 use crate::keeping::{COPY_BELOW, ChunkMark};
 use crate::message::{Frame, Message};
 
+/// What a buffer has at least once it has anything: most small messages fit, with what goes around them.
+const AT_FIRST: usize = 64;
+
 const INLINE: usize = Frame::INLINE;
 
 /// Holds whole messages in wire form, oldest first.
@@ -226,7 +229,7 @@ impl Batch {
         // What is popped must not be carried along when the buffer moves; without this, a batch
         // that is pushed to and popped from without ever being empty would grow for ever.
         self.forget_head();
-        self.wire.reserve(bytes);
+        self.wire.reserve(bytes.max(AT_FIRST));
     }
 
     fn forget_head(&mut self) {
