@@ -18,6 +18,8 @@ const A_YEAR: Duration = Duration::from_secs(31_536_000);
 
 const SILENT: u32 = 0;
 const RUNG: u32 = 1;
+/// Silent, and a thread sleeps on it, or is about to. Of those with a descriptor, nobody knows.
+const SLEPT_ON: u32 = 2;
 
 /// What whoever waits is told by.
 #[derive(Debug)]
@@ -64,14 +66,17 @@ impl Bell {
         }
     }
 
-    /// Notes that it is rung. `true`: whoever waits is to be told.
+    /// Notes that it is rung. `true`: whoever waits is to be told. A thread that does not sleep yet sees it before it does.
     fn is_first(&self) -> bool {
-        self.rung.swap(RUNG, Ordering::AcqRel) == SILENT
+        let before = self.rung.swap(RUNG, Ordering::AcqRel);
+        match self.fd {
+            None => before == SLEPT_ON,
+            Some(_) => before == SILENT,
+        }
     }
 
     fn tell(&self) {
         if self.fd.is_none() {
-            // It wakes nobody if the thread sees that it was rung before it sleeps.
             let _ = futex::wake(&self.rung, futex::Flags::PRIVATE, 1);
             return;
         }
@@ -98,6 +103,14 @@ impl Bell {
         }
     }
 
+    /// Returns whether it was one, and is the other now.
+    fn turns(&self, from: u32, to: u32) -> bool {
+        let turned = self
+            .rung
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        turned.is_ok()
+    }
+
     /// Sleeps, on one without a descriptor, until it has been rung, the time is over, if there is a limit, or, with EINTR, a
     /// signal was handled. It may end for nothing.
     pub(crate) fn sleep(&self, left: Option<Duration>) -> Result<()> {
@@ -107,10 +120,16 @@ impl Bell {
             std::thread::yield_now();
             return Ok(());
         }
+        if !self.turns(SILENT, SLEPT_ON) {
+            return Ok(());
+        }
         // A sleep without a limit goes on after a signal, if its handler says so; one with a limit never does, nor poll(2).
         let left = left.unwrap_or(A_YEAR).min(A_YEAR);
         let left = Timespec::try_from(left).map_err(|_| Errno(libc::EINVAL))?;
-        match futex::wait(&self.rung, futex::Flags::PRIVATE, SILENT, Some(&left)) {
+        let slept = futex::wait(&self.rung, futex::Flags::PRIVATE, SLEPT_ON, Some(&left));
+        // Unless it was rung, which stays so.
+        self.turns(SLEPT_ON, SILENT);
+        match slept {
             Err(Failed::INTR) => Err(Errno(libc::EINTR)),
             Ok(()) | Err(_) => Ok(()),
         }

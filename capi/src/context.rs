@@ -20,6 +20,7 @@ use self::threads::Threads;
 use crate::bell::Watch;
 use crate::errno::{EFAULT, EMFILE, ENOTSUP, ETERM, Errno, Result, fail};
 use crate::handles::Handles;
+use crate::process;
 use crate::wait::{Limit, run, until};
 
 /// How long the end of a context may take: as good as for ever, and no more than clocks can count.
@@ -79,7 +80,7 @@ impl Ctx {
     fn new() -> Self {
         crate::memory::keep_free();
         Ctx {
-            process: std::process::id(),
+            process: process::number(),
             is_terminated: AtomicBool::new(false),
             settings: Mutex::default(),
             context: Mutex::new(None),
@@ -99,7 +100,7 @@ impl Ctx {
     /// Returns whether this process has inherited it by a fork.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        self.process != std::process::id()
+        self.process != process::number()
     }
 
     /// Counts a socket more, and returns what to make it in, and how: its `Settings` as they are.

@@ -7,7 +7,8 @@
 //! ```text
 //! call.rs errno.rs     where each function begins and ends: no panic gets out, failures become numbers
 //! handles.rs           which pointers are handles, and of what
-//! bell.rs wait.rs      how a thread waits: poll(2) on a descriptor that I/O threads write to
+//! bell.rs wait.rs      how a thread waits: on a futex, or in poll(2) for descriptors as well
+//! process.rs           what a fork has inherited
 //! context.rs           contexts: their options, their threads, their end
 //! memory.rs            what the allocator is told
 //! message.rs           the 64 bytes of a message; message/functions.rs what C does to them
@@ -32,6 +33,7 @@ mod monitor;
 mod options;
 mod poll;
 mod poller;
+mod process;
 mod proxy;
 mod socket;
 mod util;

@@ -3,13 +3,17 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long};
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use purezmq::socket::LentStream;
+
 use crate::bell::{Bell, Watch};
 use crate::errno::{EAGAIN, EINTR, Errno, Result, fail};
+use crate::process;
 
 /// Until when a call waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +103,13 @@ pub(crate) fn with_bell<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result
 /// Lends this thread's bell with a descriptor, to wait for others as well.
 pub(crate) fn with_descriptor<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
     let kept = DESCRIPTOR.try_with(Cell::take).ok().flatten();
-    let process = std::process::id();
+    let number = process::number();
     let bell = match kept {
-        Some((made_in, bell)) if made_in == process => bell,
+        Some((made_in, bell)) if made_in == number => bell,
         _ => Bell::new()?,
     };
     let done = wait(&bell);
-    let _ = DESCRIPTOR.try_with(|place| place.set(Some((process, bell))));
+    let _ = DESCRIPTOR.try_with(|place| place.set(Some((number, bell))));
     done
 }
 
@@ -115,10 +119,18 @@ pub(crate) fn until<T>(
     limit: impl FnOnce() -> Limit,
     mut attempt: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    if let Some(done) = attempt()? {
-        return Ok(done);
+    match attempt()? {
+        Some(done) => Ok(done),
+        None => once_it_can(watch, limit(), attempt),
     }
-    let limit = limit();
+}
+
+/// Tries whenever something has happened, what was in vain before, until it works.
+pub(crate) fn once_it_can<T>(
+    watch: &Watch,
+    limit: Limit,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     if limit == Limit::Now {
         return fail(EAGAIN);
     }
@@ -133,6 +145,47 @@ pub(crate) fn until<T>(
                 return fail(EAGAIN);
             }
             bell.sleep(limit.left())?;
+        }
+    })
+}
+
+/// Does so as long as a stream is lent to this thread, which waits there and reads what comes. `None`: the wait goes on
+/// without.
+pub(crate) fn at_stream<T>(
+    watch: &Watch,
+    limit: Limit,
+    mut lent: LentStream,
+    mut lend: impl FnMut() -> Option<LentStream>,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    with_descriptor(|bell| {
+        loop {
+            let hearing = watch.hear(bell);
+            bell.silence();
+            if let Some(done) = attempt()? {
+                return Ok(Some(done));
+            }
+            if limit.is_over() {
+                return fail(EAGAIN);
+            }
+            let mut fds = [lent.as_raw_fd(), bell.fd()].map(|fd| libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            });
+            sleep(&mut fds, limit, None)?;
+            // What it reads itself need not be told.
+            drop(hearing);
+            if fds[0].revents != 0 {
+                lent.read();
+            }
+            if let Some(done) = attempt()? {
+                return Ok(Some(done));
+            }
+            match lend() {
+                Some(again) => lent = again,
+                None => return Ok(None),
+            }
         }
     })
 }

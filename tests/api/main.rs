@@ -40,6 +40,8 @@ mod helper;
 #[cfg(unix)]
 mod ipc_files;
 mod kills;
+#[cfg(target_os = "linux")]
+mod lent;
 mod lifecycle;
 mod linger;
 mod lost_names;

@@ -172,10 +172,25 @@ impl Row {
     }
 
     pub(super) fn find(number: c_int) -> Option<&'static Row> {
-        let found = ROWS.iter().find(|row| row.number == number)?;
+        let place = PLACES.get(usize::try_from(number).ok()?)?;
+        let found = ROWS.get(usize::from(*place))?;
         (!found.is_draft || cfg!(feature = "draft")).then_some(found)
     }
 }
+
+/// Above all numbers of options.
+const NUMBERS: usize = 128;
+
+/// Where the row of each number is: a call that waits asks for its limit. Beyond the last row, there is none.
+static PLACES: [u8; NUMBERS] = {
+    let mut places = [u8::MAX; NUMBERS];
+    let mut at = 0;
+    while at < ROWS.len() {
+        places[ROWS[at].number as usize] = at as u8;
+        at += 1;
+    }
+    places
+};
 
 pub(super) const ROWS: &[Row] = &[
     row(AFFINITY, Kind::U64, 0),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use purezmq::rules::{PeerNaming, Protocol};
-use purezmq::socket::PeerChange;
+use purezmq::socket::{LentStream, PeerChange};
 use purezmq::zmtp::message::IntoFrames;
 use purezmq::{Frame, Message, Peer, RecvError, SocketType};
 
@@ -13,7 +13,7 @@ use super::{Open, Socket, is_thread_safe};
 use crate::errno::{EFSM, EINVAL, Errno, Result, fail};
 use crate::message::Msg;
 use crate::options::{RCVTIMEO, SNDTIMEO};
-use crate::wait::{Limit, until};
+use crate::wait::{Limit, at_stream, once_it_can, until};
 
 pub(crate) const DONTWAIT: c_int = 1;
 pub(crate) const SNDMORE: c_int = 2;
@@ -67,18 +67,53 @@ impl Socket {
     #[inline]
     pub(crate) fn recv(&self, message: &mut Msg, flags: c_int) -> Result<()> {
         message.clear();
-        let limit = || self.limit(flags, RCVTIMEO);
-        until(&self.watch, limit, || {
-            self.look()?.recv(self.socket_type, message)
-        })
+        let mut open = self.look()?;
+        if open.recv(self.socket_type, message)?.is_some() {
+            return Ok(());
+        }
+        // All that is asked before it waits is asked under the same lock: the sooner it sleeps, the more has come when it is
+        // woken.
+        let limit = open.limit(flags, RCVTIMEO);
+        let lent = self.lend(&mut open, flags);
+        drop(open);
+        self.recv_later(message, flags, limit, lent)
+    }
+
+    /// Does so once one is there.
+    #[inline(never)]
+    fn recv_later(
+        &self,
+        message: &mut Msg,
+        flags: c_int,
+        limit: Limit,
+        lent: Option<LentStream>,
+    ) -> Result<()> {
+        let mut attempt = || self.look()?.recv(self.socket_type, message);
+        if let Some(lent) = lent {
+            let lend = || self.lend(&mut *self.enter().ok()?, flags);
+            if at_stream(&self.watch, limit, lent, lend, &mut attempt)?.is_some() {
+                return Ok(());
+            }
+        }
+        once_it_can(&self.watch, limit, attempt)
+    }
+
+    /// Lends the stream of the only connection to a call that waits for its next message: it reads it itself
+    /// ([`AnySocket::lend`](purezmq::AnySocket::lend)). Who does not wait, and who looks at `ZMQ_FD`, does not.
+    fn lend(&self, open: &mut Open, flags: c_int) -> Option<LentStream> {
+        if flags & DONTWAIT != 0 || self.fd.get().is_some() {
+            open.socket.give_back();
+            return None;
+        }
+        match open.entry.0.is_inherited() {
+            false => open.socket.lend(),
+            true => None,
+        }
     }
 
     fn limit(&self, flags: c_int, option: c_int) -> Limit {
-        if flags & DONTWAIT != 0 {
-            return Limit::Now;
-        }
         match self.enter_ended() {
-            Ok(open) => Limit::millis(open.settings.int(option).into()),
+            Ok(open) => open.limit(flags, option),
             // It has just been closed: the next attempt says so.
             Err(_) => Limit::Never,
         }
@@ -86,6 +121,14 @@ impl Socket {
 }
 
 impl Open {
+    /// Says until when a call may wait, by the flags and the option.
+    fn limit(&self, flags: c_int, option: c_int) -> Limit {
+        match flags & DONTWAIT {
+            0 => Limit::millis(self.settings.int(option).into()),
+            _ => Limit::Now,
+        }
+    }
+
     /// Sends a frame, if that needs no waiting. `None`: it does, and the frame is untouched.
     fn send(
         &mut self,

@@ -30,6 +30,7 @@ impl Socket {
             return Ok(fd.fd());
         }
         let bell = Bell::new()?;
+        self.enter()?.socket.give_back();
         let known = self.fd.get_or_init(|| bell.clone());
         if Arc::ptr_eq(known, &bell) {
             self.watch.add(bell.clone());
@@ -53,6 +54,8 @@ impl Open {
     }
 
     pub(crate) fn is_readable(&mut self) -> bool {
+        // Who waits in another way than for its messages does not read them.
+        self.socket.give_back();
         self.incoming.is_some() || self.has_next()
     }
 

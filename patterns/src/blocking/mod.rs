@@ -36,6 +36,8 @@
 //! [`close`](Socket::close) waits for as long as the socket lingers, and says what was left. To [`close`](close()) a context ends
 //! all of its sockets, and wakes the threads that block in them.
 
+#[cfg(all(target_os = "linux", not(purezmq_loom)))]
+mod lent;
 #[cfg(not(purezmq_loom))]
 mod poller;
 mod requester;

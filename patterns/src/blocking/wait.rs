@@ -25,12 +25,26 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     runtime::blocking(|| {
         // Most calls are served at once: they need no parker. Others are polled again, and then with a waker of this thread.
-        let mut cx = std::task::Context::from_waker(Waker::noop());
-        match future.as_mut().poll(&mut cx) {
+        match poll_once(future.as_mut()) {
             Poll::Ready(output) => output,
             Poll::Pending => parked(future),
         }
     })
+}
+
+/// Returns what a future comes to that need not wait. `None`: it has to, and is dropped.
+#[inline(always)]
+pub(super) fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let future = pin!(future);
+    match runtime::blocking(|| poll_once(future)) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+#[inline(always)]
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(Waker::noop()))
 }
 
 /// Runs a future to its end that is not ready yet.

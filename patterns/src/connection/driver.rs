@@ -9,6 +9,9 @@
 //! The other way round, a call that waits for the answer to such a message is woken by the stream itself, and takes what has
 //! come (`alarm.rs`).
 //!
+//! Where the task is on an I/O thread, the stream may be lent to a thread that waits for lone messages, which takes them itself
+//! (`session/lending.rs`).
+//!
 //! With `busy_poll`, a handle that waits for a message drives both directions in a loop for a while before it
 //! parks.
 //!
@@ -17,6 +20,8 @@
 use std::io;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+
+use socket2::Socket;
 
 use super::Turn;
 use super::alarm::{Alarm, Arrival};
@@ -54,6 +59,26 @@ pub(super) trait Flow: Send + 'static {
     /// to see to.
     fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
         None
+    }
+
+    /// Returns the socket of a stream that is lent.
+    fn lent(&mut self) -> Option<Arc<Socket>> {
+        None
+    }
+
+    /// Lends the stream to a thread that waits for what comes, if that is worth it. Returns the socket to wait for.
+    fn lend(&mut self) -> Option<Arc<Socket>> {
+        None
+    }
+
+    /// Takes what has come at a stream that is lent. `None`: there is something that the task has to see to.
+    fn read_lent(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+        Some(false)
+    }
+
+    /// Has the task take back a stream that is lent. `false`: it is not.
+    fn want_back(&mut self) -> bool {
+        false
     }
 
     /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
@@ -286,6 +311,35 @@ impl<F: Flow> Drive for Driver<F> {
             }
             session.hear(pipe, cx)
         })
+    }
+
+    fn lend(&self) -> Option<Arc<Socket>> {
+        if !self.is_apart {
+            return None;
+        }
+        let mut traffic = self.traffic.lock();
+        let traffic = traffic.as_mut()?;
+        if let Some(socket) = traffic.session.lent() {
+            return Some(socket);
+        }
+        let lent = traffic.session.lend();
+        if lent.is_some() || traffic.session.needs_task() {
+            // It looks from time to time whether the stream is read.
+            traffic.task.wake_by_ref();
+        }
+        lent
+    }
+
+    fn read_lent(&self) -> bool {
+        self.driven(F::read_lent)
+    }
+
+    fn want_back(&self) {
+        if let Some(traffic) = self.traffic.lock().as_mut()
+            && traffic.session.want_back()
+        {
+            traffic.task.wake_by_ref();
+        }
     }
 
     fn exchange(&self) -> bool {

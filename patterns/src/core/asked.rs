@@ -9,6 +9,8 @@ use super::calls::Attempt;
 use super::pattern::send_error;
 use super::{Core, Pattern, Refusal};
 use crate::error::SendError;
+use crate::pipe::{LentStream, PipeReader};
+use crate::routing::RecvStrategy;
 use crate::rules::Capability;
 
 impl<P: Pattern> Core<P> {
@@ -18,8 +20,58 @@ impl<P: Pattern> Core<P> {
         self.readers.watch(waker.cloned());
     }
 
+    /// Lends the stream of the only connection, if that is worth it, or has done so.
+    pub(crate) fn lend(&mut self) -> Option<LentStream> {
+        let mut readers = self.receiver.readers();
+        let lent = match (readers.next(), readers.next()) {
+            (Some(only), None) => only.lend(),
+            _ => None,
+        };
+        drop(readers);
+        if lent.is_none() && self.is_lent {
+            self.give_back();
+        }
+        self.is_lent = lent.is_some();
+        self.is_at_stream = self.is_lent;
+        lent
+    }
+
+    /// Notes that nobody waits at the stream at the moment.
+    #[cfg_attr(
+        any(not(target_os = "linux"), purezmq_loom),
+        allow(dead_code, reason = "blocking calls do not wait there")
+    )]
+    pub(crate) fn leave_stream(&mut self) {
+        self.is_at_stream = false;
+    }
+
+    /// Gives back a stream that is lent, unless that is what is waited for.
+    #[inline]
+    pub(super) fn wait_elsewhere(&mut self) {
+        if self.is_lent && !self.is_at_stream {
+            self.give_back();
+        }
+    }
+
+    /// Gives back a stream that is lent: nobody waits for it.
+    #[cold]
+    pub(crate) fn give_back(&mut self) {
+        if std::mem::take(&mut self.is_lent) {
+            for connection in self.receiver.readers().filter_map(PipeReader::connection) {
+                connection.want_back();
+            }
+        }
+    }
+
+    /// Returns whether a stream is lent.
+    #[cfg(test)]
+    pub(crate) fn has_lent(&self) -> bool {
+        self.is_lent
+    }
+
     /// Returns whether `recv` would not wait now.
     pub(crate) fn is_readable_now(&mut self) -> bool {
+        self.wait_elsewhere();
         P::RULES.has(Capability::Receives) && self.is_now(P::is_readable)
     }
 

@@ -408,7 +408,10 @@ impl<P: Pattern> Core<P> {
             Poll::Pending => Err(match self.all_gone() {
                 Some(last) => self.not_received(Refusal::Gone(last)),
                 None if self.is_drained() => RecvError::Drained,
-                None => RecvError::Empty,
+                None => {
+                    self.wait_elsewhere();
+                    RecvError::Empty
+                }
             }),
         }
     }

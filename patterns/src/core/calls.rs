@@ -1,7 +1,7 @@
 //! Trying, waiting for the next event, and now and then letting others have their turn.
 
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
@@ -193,6 +193,10 @@ impl<P: Pattern> Core<P> {
                     return Poll::Pending;
                 }
                 self.spun = Duration::ZERO;
+            }
+            // Without a waker, it is a first attempt, and nobody waits.
+            if self.is_lent && !cx.waker().will_wake(Waker::noop()) {
+                self.wait_elsewhere();
             }
             self.shared.state.tidy();
             if !inbox(self).park(cx.waker()) {

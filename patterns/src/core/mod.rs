@@ -83,6 +83,10 @@ pub struct Core<P: Pattern> {
     spun: Duration,
     /// The wait for the end, if the socket drains.
     draining: Option<Box<draining::Wait>>,
+    /// The stream of its only connection is lent.
+    is_lent: bool,
+    /// And who waits, waits there.
+    is_at_stream: bool,
     /// A half that has become part of the whole again.
     rejoined: bool,
 }
@@ -137,6 +141,8 @@ impl<P: Pattern> Core<P> {
             turn: Turn::new(P::Send::BUDGET),
             work: 0,
             spun: Duration::ZERO,
+            is_lent: false,
+            is_at_stream: false,
             draining: None,
             rejoined: false,
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use socket2::Socket;
+
 use super::PipeId;
 use super::lane::Lane;
 use crate::pipe::{Inbox, PipeEnd, PipeEvent};
@@ -24,6 +26,17 @@ pub(crate) trait Drive: Send + Sync {
     fn hear(&self) -> bool {
         false
     }
+    /// Lends its stream to a thread that waits for what comes, if that is worth it, or has done so. Returns the socket to wait
+    /// for.
+    fn lend(&self) -> Option<Arc<Socket>> {
+        None
+    }
+    /// Takes what has come at a stream that is lent. Returns `false` if the task has to be woken.
+    fn read_lent(&self) -> bool {
+        false
+    }
+    /// Has a stream taken back that is lent.
+    fn want_back(&self) {}
     /// Sends what is queued and takes what has come, without asking the runtime what is ready. Returns whether anything
     /// moved.
     fn exchange(&self) -> bool;

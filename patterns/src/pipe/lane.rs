@@ -12,6 +12,7 @@ use super::queue::Queue;
 use super::{Deadline, Linger, PipeEvent, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::Identity;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes of a line of the processor's cache.
@@ -24,9 +25,11 @@ const APART: usize = LINE - 16;
 /// One direction of a pipe.
 #[repr(C)]
 pub(super) struct Lane {
+    /// It may be that the writer's session lends its stream.
+    lends: AtomicBool,
     /// The lock, and what a push looks at, share no line with what was allocated before: what a thread has there for itself
     /// would be fought for by two at each message. What comes behind is next to what is seldom used.
-    _apart: [u8; APART],
+    _apart: [u8; APART - 1],
     queue: Mutex<Queue>,
 }
 
@@ -45,9 +48,20 @@ impl Lane {
         reader: Holder<PipeReader>,
     ) -> Arc<Self> {
         Arc::new(Lane {
-            _apart: [0; APART],
+            _apart: [0; APART - 1],
+            lends: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(limits, writer, reader)),
         })
+    }
+
+    /// Notes whether the writer's session may lend its stream: who asks it has to have the lock.
+    pub(super) fn set_lends(&self, lends: bool) {
+        self.lends.store(lends, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn lends(&self) -> bool {
+        self.lends.load(Ordering::Relaxed)
     }
 
     #[inline]

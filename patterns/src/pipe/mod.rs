@@ -43,6 +43,7 @@
 //! outstanding.rs                      what such a connection leaves
 //! writer.rs reader.rs session_end.rs  the ends, as their holders have them
 //! caller.rs                           the call that waits at one of them
+//! lent.rs                             a stream in the hands of a thread that waits
 //! build.rs                            making pipes
 //! counters.rs view.rs                 what the statistics see
 //! ```
@@ -62,6 +63,7 @@ mod expire;
 mod inbox;
 mod lane;
 mod left;
+mod lent;
 mod limits;
 mod outstanding;
 mod peers;
@@ -91,6 +93,7 @@ pub(crate) use ends::Drive;
 pub(crate) use evict::EvictReason;
 pub(crate) use inbox::{Inbox, PipeEnd, PipeEvent};
 pub(crate) use left::Left;
+pub use lent::LentStream;
 pub(crate) use limits::Limits;
 pub(crate) use outstanding::Outstanding;
 pub(crate) use peers::{PeerMark, PeerName};

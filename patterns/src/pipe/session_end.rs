@@ -53,6 +53,7 @@ impl SessionPipe {
     /// Takes the connection away from the socket's handle: it is over.
     pub(crate) fn withdraw(&mut self) {
         self.incoming.lane.lock().drive = None;
+        self.incoming.set_lends(false);
         let mut lane = self.outgoing.lane.lock();
         lane.drive = None;
         lane.drive_next = false;
@@ -426,6 +427,17 @@ impl IncomingEnd {
     /// Tells the socket of what has been pushed meanwhile.
     pub(crate) fn tell(&mut self) {
         deliver(self.held.take().flatten(), self.id);
+    }
+
+    /// Notes whether the connection may lend its stream to who waits for messages.
+    pub(crate) fn set_lends(&self, lends: bool) {
+        self.lane.set_lends(lends);
+    }
+
+    /// Has whoever waits for messages look again.
+    pub(crate) fn stir(&self) {
+        let wakeup = self.lane.lock().reader.notify();
+        deliver(wakeup, self.id);
     }
 
     /// Returns how many messages may be pushed now.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use zmtp::Message;
 
-use super::{AnySocket, Direction, RecvHalf, ReuniteError, SendHalf, Socket};
+use super::{AnySocket, Direction, LentStream, RecvHalf, ReuniteError, SendHalf, Socket};
 use crate::core::call::{CallTimeout, Many, ManyFrom, One, RecvOp};
 use crate::core::pattern::recv_error;
 use crate::core::{Access, Binding, Core, Incoming, Pattern, PeerChange, Refusal};
@@ -85,6 +85,8 @@ pub(crate) trait ErasedSocket: Any + Send {
     fn is_readable(&mut self) -> bool;
     fn is_writable(&mut self) -> bool;
     fn watch(&mut self, waker: Option<&Waker>);
+    fn lend(&mut self) -> Option<LentStream>;
+    fn give_back(&mut self);
     fn last_peer(&self) -> Option<Arc<Peer>>;
     fn subscribe(&mut self, subscribe: bool, topic: &[u8]) -> bool;
     fn join(&mut self, join: bool, group: &[u8]) -> Result<(), GroupError>;
@@ -331,6 +333,14 @@ impl<P: Pattern, D: Direction> ErasedSocket for Socket<P, D> {
 
     fn watch(&mut self, waker: Option<&Waker>) {
         self.handle.peek(|core| core.watch(waker));
+    }
+
+    fn lend(&mut self) -> Option<LentStream> {
+        self.handle.with(Core::lend)
+    }
+
+    fn give_back(&mut self) {
+        self.handle.with(Core::give_back);
     }
 
     fn last_peer(&self) -> Option<Arc<Peer>> {

@@ -45,6 +45,7 @@ use crate::error::{
 };
 use crate::monitor::Monitor;
 use crate::options::Options;
+pub use crate::pipe::LentStream;
 use crate::security::PeerSelector;
 use crate::stats::SocketStats;
 use crate::transport::OpenListener;

@@ -24,6 +24,8 @@ mod by_hand;
 mod datagram;
 #[cfg_attr(not(unix), path = "ipc_elsewhere.rs")]
 mod ipc;
+#[cfg_attr(not(unix), path = "lent_elsewhere.rs")]
+mod lent;
 #[cfg(unix)]
 mod quiet;
 mod registry;

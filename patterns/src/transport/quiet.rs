@@ -41,6 +41,17 @@ macro_rules! sockets {
 }
 sockets!(TcpStream UnixStream);
 
+/// Writes one piece, without a runtime.
+pub(super) fn write(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, bytes, QUIET)?)
+}
+
+/// Writes several pieces by one call of the system, without a runtime.
+pub(super) fn write_vectored(socket: &impl AsFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut nothing = SendAncillaryBuffer::default();
+    Ok(sendmsg(socket, pieces, &mut nothing, QUIET)?)
+}
+
 /// Writes one piece.
 #[inline]
 pub(super) fn poll_write(
@@ -48,7 +59,7 @@ pub(super) fn poll_write(
     cx: &mut Context<'_>,
     bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
-    poll(socket, cx, bytes.len(), || Ok(send(socket, bytes, QUIET)?))
+    poll(socket, cx, bytes.len(), || write(socket, bytes))
 }
 
 /// Writes several pieces, `all` bytes together, by one call of the system.
@@ -59,10 +70,7 @@ pub(super) fn poll_write_vectored(
     pieces: &[IoSlice<'_>],
     all: usize,
 ) -> Poll<io::Result<usize>> {
-    poll(socket, cx, all, || {
-        let mut nothing = SendAncillaryBuffer::default();
-        Ok(sendmsg(socket, pieces, &mut nothing, QUIET)?)
-    })
+    poll(socket, cx, all, || write_vectored(socket, pieces))
 }
 
 /// Writes as soon as the runtime says that there is room. A write that is cut has met the end of it: the next one waits

@@ -15,8 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 use super::ByteStream;
+use super::lent::Lent;
 #[cfg(unix)]
 use super::quiet;
 
@@ -29,6 +31,9 @@ pub enum Stream {
     /// A connection of a Unix socket.
     #[cfg(unix)]
     Ipc(UnixStream),
+    /// Either of them, while it belongs to no runtime.
+    #[cfg(unix)]
+    Lent(Box<Lent>),
     /// Any other.
     #[allow(dead_code, reason = "not every build has another transport")]
     Other(Box<dyn ByteStream>),
@@ -44,6 +49,8 @@ macro_rules! forward {
             Stream::Tcp($one) => $call,
             #[cfg(unix)]
             Stream::Ipc($one) => $call,
+            #[cfg(unix)]
+            Stream::Lent($one) => $call,
             Stream::Other($one) => $call,
         }
     };
@@ -72,6 +79,8 @@ impl Stream {
             Stream::Tcp(one) => Pin::new(one).poll_write_vectored(cx, pieces),
             #[cfg(unix)]
             Stream::Ipc(one) => quiet::poll_write_vectored(one, cx, pieces, all),
+            #[cfg(unix)]
+            Stream::Lent(one) => one.poll_write_pieces(pieces),
             Stream::Other(one) => Pin::new(one).poll_write_vectored(cx, pieces),
         }
     }
@@ -84,8 +93,48 @@ impl Stream {
             Stream::Tcp(one) => one.poll_read_ready(cx).map(drop),
             #[cfg(unix)]
             Stream::Ipc(one) => one.poll_read_ready(cx).map(drop),
+            #[cfg(unix)]
+            Stream::Lent(one) if one.is_readable() => Poll::Ready(()),
+            #[cfg(unix)]
+            Stream::Lent(_) => Poll::Pending,
             Stream::Other(_) => Poll::Ready(()),
         }
+    }
+
+    /// Returns whether it is a connection of TCP, with nothing between it and the system.
+    pub(crate) fn is_tcp(&self) -> bool {
+        match self {
+            Stream::Tcp(_) => true,
+            #[cfg(unix)]
+            Stream::Lent(one) => one.is_tcp(),
+            _ => false,
+        }
+    }
+
+    /// Returns what there is of it without a runtime, if it is lent.
+    pub(crate) fn lent(&mut self) -> Option<&mut Lent> {
+        match self {
+            #[cfg(unix)]
+            Stream::Lent(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    /// Takes a socket out of its runtime, until [`move_here`](ByteStream::move_here); other streams stay as they are.
+    ///
+    /// # Errors
+    /// The system's. The stream has ended then.
+    #[cfg_attr(
+        not(unix),
+        allow(unused_variables, clippy::unused_self, clippy::unnecessary_wraps)
+    )]
+    pub(crate) fn lend(&mut self, look_at: Instant) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let stream = std::mem::replace(self, Stream::other(tokio::io::empty()));
+            *self = Lent::take(stream, look_at)?;
+        }
+        Ok(())
     }
 
     /// Reads up to `limit` bytes into `scratch`, without asking the runtime whether there are any.
@@ -160,6 +209,8 @@ impl ByteStream for Stream {
             Stream::Tcp(one) => Stream::Tcp(TcpStream::from_std(one.into_std()?)?),
             #[cfg(unix)]
             Stream::Ipc(one) => Stream::Ipc(UnixStream::from_std(one.into_std()?)?),
+            #[cfg(unix)]
+            Stream::Lent(one) => one.give_back()?,
             other => other,
         };
         Ok(())
@@ -197,6 +248,8 @@ impl AsyncWrite for Stream {
             Stream::Tcp(one) => Pin::new(one).poll_write(cx, buf),
             #[cfg(unix)]
             Stream::Ipc(one) => quiet::poll_write(one, cx, buf),
+            #[cfg(unix)]
+            Stream::Lent(one) => Pin::new(&mut **one).poll_write(cx, buf),
             Stream::Other(one) => Pin::new(one).poll_write(cx, buf),
         }
     }

@@ -183,11 +183,11 @@ impl Acceptor for TcpListener {
 }
 
 /// Just under the largest segment of TCP. A second one with little in it costs the system as much as the first.
-const SEGMENT: usize = 64_000;
+pub(super) const SEGMENT: usize = 64_000;
 
 /// A segment is shown when it is full, or ends what is written: a message of 64 KiB would be copied whole before the peer
 /// wakes, which takes as long again.
-const HEAD: usize = 8 * 1024;
+pub(super) const HEAD: usize = 8 * 1024;
 
 /// Says whether a socket has told the runtime that nothing will come behind what there is to read.
 pub(super) fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {

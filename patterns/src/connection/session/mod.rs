@@ -19,6 +19,7 @@
 //! timers.rs     lingering, heartbeats, peers that take nothing
 //! draining.rs   who takes no new work
 //! ending.rs     what was not sent, and the farewell
+//! lending.rs    the stream, in the hands of a thread that waits
 //! cut.rs        what becomes of it when its task goes
 //! ```
 
@@ -27,6 +28,7 @@ mod draining;
 mod ending;
 mod handshake;
 mod hearing;
+mod lending;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -114,6 +116,8 @@ pub(crate) struct Session {
     /// What counts the bytes of an accepted connection's handshake.
     toll: Option<Box<Toll>>,
     draining: draining::Draining,
+    /// How many of what has come last came alone.
+    lone: lending::Lone,
     /// What is woken by what comes, if that is not the task.
     arrival: Option<Waker>,
 }
@@ -179,6 +183,7 @@ impl Session {
             refused: None,
             toll: None,
             draining: draining::Draining::default(),
+            lone: lending::Lone::default(),
             arrival: None,
         })
     }
@@ -223,7 +228,8 @@ impl Session {
         let driving = driver::run(self, pipe, cut);
         async move {
             let ending = {
-                let (session, pipe, result) = driving.await;
+                let (mut session, pipe, result) = driving.await;
+                session.end_lending();
                 Box::pin(session.end(guard, pipe, result))
             };
             ending.await

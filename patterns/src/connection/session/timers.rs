@@ -51,6 +51,7 @@ impl Session {
                 stall.ends
             });
             let again = self.drained_again_at();
+            let look = self.look_at();
             let all = [
                 linger,
                 protocol,
@@ -58,6 +59,7 @@ impl Session {
                 stall,
                 rest.ends_at,
                 again,
+                look,
             ];
             let Some(next) = all.into_iter().flatten().min() else {
                 return Poll::Pending;
@@ -67,6 +69,11 @@ impl Session {
                 return Poll::Ready(Ok(()));
             }
             let now = Instant::now();
+            if look.is_some_and(|due| due <= now) {
+                // That is done first of all.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if stall.is_some_and(|end| end <= now) {
                 let limit = self.write_timeout.unwrap_or_default();
                 return Poll::Ready(Err(DisconnectReason::WriteTimeout(limit)));

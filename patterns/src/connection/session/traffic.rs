@@ -2,9 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BufMut};
+use socket2::Socket;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
@@ -15,7 +17,7 @@ use crate::connection::driver::{Flow, TURNS};
 use crate::coop::{is_io_thread, yield_to_others};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Rest, SessionPipe, Taken};
-use crate::transport::{ByteStream, Stream};
+use crate::transport::ByteStream;
 
 /// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
 /// the same thread finds its messages there, and gives their memory back before more is needed.
@@ -43,6 +45,9 @@ impl Flow for Session {
         self.read = 0;
         if self.is_inherited() {
             return Poll::Pending;
+        }
+        if let Err(reason) = self.look_at_lent(pipe) {
+            return Poll::Ready(Err(reason));
         }
         if is_stream && is_io_thread() {
             pipe.incoming.hold();
@@ -163,6 +168,22 @@ impl Flow for Session {
         (is_plain && is_timed).then_some(true)
     }
 
+    fn lent(&mut self) -> Option<Arc<Socket>> {
+        self.stream.lent()?.socket()
+    }
+
+    fn lend(&mut self) -> Option<Arc<Socket>> {
+        self.lend_stream()
+    }
+
+    fn read_lent(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        self.read_lent_stream(|session| session.hear(pipe, cx))
+    }
+
+    fn want_back(&mut self) -> bool {
+        self.want_stream_back()
+    }
+
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let mut moved = false;
         if self.is_inherited() {
@@ -248,14 +269,15 @@ impl Session {
     }
 
     pub(super) fn is_tcp(&self) -> bool {
-        matches!(self.stream, Stream::Tcp(_))
+        self.stream.is_tcp()
     }
 
     /// Goes to rest, as far as the socket's messages go. On one core with its peer, a head that goes first costs a fifth of a
     /// round trip of 64 KiB; on two, it saves that. Where there are I/O threads, there are cores.
     pub(super) fn rest_from(&mut self, pipe: &mut SessionPipe) -> Option<Rest> {
         let rest = pipe.outgoing.rest(self.is_tcp());
-        self.next_is_lone = is_io_thread() && rest.as_ref().is_some_and(|rest| rest.next_is_lone);
+        self.next_is_lone = (is_io_thread() || self.stream.lent().is_some())
+            && rest.as_ref().is_some_and(|rest| rest.next_is_lone);
         rest
     }
 
@@ -361,7 +383,11 @@ impl Session {
             ready!(self.poll_read(cx, room))
         };
         // Messages before an error were whole and stay so.
-        pipe.incoming.push(self.engine.take_messages());
+        let messages = self.engine.take_messages();
+        if self.lone.note_messages(messages.len()) {
+            self.tell_of_lone(pipe);
+        }
+        pipe.incoming.push(messages);
         Poll::Ready(result.map(|()| Turn::Moved))
     }
 
@@ -386,7 +412,8 @@ impl Session {
     /// Has the engine take up to `room` messages from what has been read into its buffer.
     pub(super) fn take_in(&mut self, read: usize, room: usize) -> Result<(), DisconnectReason> {
         self.read += read;
-        self.heard = Instant::now();
+        let before = std::mem::replace(&mut self.heard, Instant::now());
+        self.lone.note_pause(self.heard - before);
         let now = self.heard.into_std();
         self.engine.handle_input(now, room).map_err(Into::into)
     }

@@ -7,7 +7,7 @@ use zmtp::Message;
 
 use super::AnySocket;
 use crate::error::{RecvError, SendError};
-use crate::socket::PeerChange;
+use crate::socket::{LentStream, PeerChange};
 
 impl AnySocket {
     /// Has a waker woken whenever the socket may have become able to do what it could not when it was tried or asked last:
@@ -52,6 +52,33 @@ impl AnySocket {
     /// ```
     pub fn watch(&mut self, waker: Option<&Waker>) {
         self.0.watch(waker);
+    }
+
+    /// Lends the stream of the socket's only connection to the thread that is about to wait for its next message. The thread
+    /// waits, by poll(2), until that is readable, and [reads](LentStream::read) what has come: so a message need not come by
+    /// way of an I/O thread, which costs a wake-up and a switch of threads.
+    ///
+    /// `None`: it is not worth it, and the waker of [`watch`](Self::watch) says when to try again. It is while messages come
+    /// one by one, closely after each other, by tcp or ipc. Ask before each wait, and be watchful meanwhile: the stream goes
+    /// back to its I/O thread when nobody has read it for some milliseconds, and when messages come closer.
+    ///
+    /// ```
+    /// use purezmq::options::Options;
+    /// use purezmq::{AnySocket, Context, SocketType};
+    ///
+    /// let context = Context::with_io_threads(1)?;
+    /// let options = Options::of(SocketType::Rep);
+    /// let mut rep = AnySocket::with_options(SocketType::Rep, &context, options)?;
+    /// assert!(rep.lend().is_none(), "nothing has come");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lend(&mut self) -> Option<LentStream> {
+        self.0.lend()
+    }
+
+    /// Has a stream that is lent go back to its I/O thread at once: nobody waits for it from here on.
+    pub fn give_back(&mut self) {
+        self.0.give_back();
     }
 
     /// Returns whether `recv` would not wait: there is a message, or the call would fail. What a peer has sent counts before
