@@ -21,6 +21,9 @@ use crate::sync::MutexGuard;
 /// Messages of one batch behind which more is looked for at once: they are a stream. (Models have fewer.)
 const MANY: usize = if cfg!(purezmq_loom) { 2 } else { A_STREAM };
 
+/// Bytes of a buffer that an idle pipe keeps: what a lone small message takes, which need not be allocated for each.
+const KEEP: usize = 64;
+
 /// What a pipe has for the socket.
 pub(crate) enum Popped<T = Message> {
     /// The oldest message.
@@ -305,8 +308,8 @@ impl PipeReader {
             Oldest::Nothing if lane.writer.gone => Some(Popped::Ended),
             Oldest::Nothing => {
                 lane.reader.parked = true;
-                if self.batch.spare() > 0 {
-                    // An idle pipe keeps no buffer.
+                if self.batch.spare() > KEEP {
+                    // An idle pipe keeps next to no buffer.
                     self.batch = Batch::new();
                 }
                 Some(Popped::Empty)
