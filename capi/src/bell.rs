@@ -24,7 +24,7 @@ const SLEPT_ON: u32 = 2;
 /// What whoever waits is told by.
 #[derive(Debug)]
 pub(crate) struct Bell {
-    /// It was rung since it was last silenced. With a descriptor: that is readable, or about to be.
+    /// Whether it was rung since it was last silenced. With a descriptor: that is readable then, or about to be.
     rung: AtomicU32,
     /// An eventfd, for whoever waits for other descriptors as well, and for a program that waits for `ZMQ_FD`. Without one a
     /// thread sleeps on `rung` itself, which is one system call where a descriptor takes two.

@@ -137,16 +137,27 @@ pub(crate) fn once_it_can<T>(
     with_bell(|bell| {
         let _hearing = watch.hear(bell);
         loop {
-            bell.silence();
-            if let Some(done) = attempt()? {
+            if let Some(done) = look(bell, limit, &mut attempt)? {
                 return Ok(done);
-            }
-            if limit.is_over() {
-                return fail(EAGAIN);
             }
             bell.sleep(limit.left())?;
         }
     })
+}
+
+/// Tries, before the thread sleeps on a bell that hears of what happens from here on.
+#[inline]
+fn look<T>(
+    bell: &Bell,
+    limit: Limit,
+    attempt: &mut impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    bell.silence();
+    let done = attempt()?;
+    if done.is_none() && limit.is_over() {
+        return fail(EAGAIN);
+    }
+    Ok(done)
 }
 
 /// Does so as long as a stream is lent to this thread, which waits there and reads what comes. `None`: the wait goes on
@@ -161,12 +172,8 @@ pub(crate) fn at_stream<T>(
     with_descriptor(|bell| {
         loop {
             let hearing = watch.hear(bell);
-            bell.silence();
-            if let Some(done) = attempt()? {
+            if let Some(done) = look(bell, limit, &mut attempt)? {
                 return Ok(Some(done));
-            }
-            if limit.is_over() {
-                return fail(EAGAIN);
             }
             let mut fds = [lent.as_raw_fd(), bell.fd()].map(|fd| libc::pollfd {
                 fd,

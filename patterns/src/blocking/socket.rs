@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use zmtp::{Message, SocketType};
 
-use super::wait::at_once;
 use super::{SharedSender, wait};
 use crate::capability::{
     Duplex, Publishes, Receives as CanRecv, Reserves, Sends as CanSend, Streams, Subscribes,
@@ -255,19 +254,7 @@ impl<P: CanRecv, D: RecvSide> Socket<P, D> {
     /// As [`Socket::recv`](crate::Socket::recv).
     #[inline]
     pub fn recv(&mut self) -> Result<P::Received, RecvError> {
-        match at_once(self.0.recv()) {
-            Some(received) => received,
-            None => self.recv_later(),
-        }
-    }
-
-    #[inline(never)]
-    fn recv_later(&mut self) -> Result<P::Received, RecvError> {
-        #[cfg(all(target_os = "linux", not(purezmq_loom)))]
-        if let Some(received) = super::lent::recv(&mut self.0) {
-            return received;
-        }
-        wait(self.0.recv())
+        super::wait::recv(&mut self.0)
     }
 
     calls! {

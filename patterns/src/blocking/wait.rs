@@ -7,7 +7,10 @@ use std::task::{Poll, Wake, Waker};
 #[cfg(not(purezmq_loom))]
 use std::time::{Duration, Instant};
 
+use crate::capability::Receives;
+use crate::error::RecvError;
 use crate::runtime;
+use crate::socket::{RecvSide, Socket};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, Thread};
 
@@ -32,14 +35,26 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     })
 }
 
-/// Returns what a future comes to that need not wait. `None`: it has to, and is dropped.
+/// Receives the next message: at once, at a stream that is lent, or as it waits for any future.
 #[inline(always)]
-pub(super) fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    let future = pin!(future);
-    match runtime::blocking(|| poll_once(future)) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
+pub(super) fn recv<P: Receives, D: RecvSide>(
+    socket: &mut Socket<P, D>,
+) -> Result<P::Received, RecvError> {
+    match runtime::blocking(|| poll_once(pin!(socket.recv()))) {
+        Poll::Ready(received) => received,
+        Poll::Pending => recv_later(socket),
     }
+}
+
+#[inline(never)]
+fn recv_later<P: Receives, D: RecvSide>(
+    socket: &mut Socket<P, D>,
+) -> Result<P::Received, RecvError> {
+    #[cfg(all(target_os = "linux", not(purezmq_loom)))]
+    if let Some(received) = super::lent::recv(socket) {
+        return received;
+    }
+    wait(socket.recv())
 }
 
 #[inline(always)]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use socket2::Socket;
 
-use super::Drive;
+use super::ends::deliver;
+use super::{Drive, IncomingEnd, PipeReader};
 
 /// The stream of a connection, lent to a thread that waits for its next message ([`AnySocket::lend`]). The thread waits until
 /// the descriptor is readable, and then [reads](Self::read). To be dropped after the wait: as long as this is held, a
@@ -21,7 +22,7 @@ pub struct LentStream {
 }
 
 impl LentStream {
-    pub(crate) fn of(connection: Arc<dyn Drive>) -> Option<Self> {
+    fn of(connection: Arc<dyn Drive>) -> Option<Self> {
         let socket = connection.lend()?;
         Some(LentStream { connection, socket })
     }
@@ -30,6 +31,30 @@ impl LentStream {
     /// the stream has gone back to its I/O thread meanwhile: then nothing is read here.
     pub fn read(&self) {
         self.connection.read_lent();
+    }
+}
+
+impl PipeReader {
+    /// Lends the connection's stream, if that is worth it, or has done so.
+    #[inline]
+    pub(crate) fn lend(&self) -> Option<LentStream> {
+        match self.lane.lends() {
+            true => LentStream::of(self.connection()?),
+            false => None,
+        }
+    }
+}
+
+impl IncomingEnd {
+    /// Notes whether the connection may lend its stream to who waits for messages.
+    pub(crate) fn set_lends(&self, lends: bool) {
+        self.lane.set_lends(lends);
+    }
+
+    /// Has whoever waits for messages look again.
+    pub(crate) fn stir(&self) {
+        let wakeup = self.lane.lock().reader.notify();
+        deliver(wakeup, self.id);
     }
 }
 

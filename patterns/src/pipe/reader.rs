@@ -13,7 +13,7 @@ use super::peers::{Author, Mark, PeerMark, PeerName};
 use super::queue::Queue;
 use super::session_end::A_STREAM;
 use super::taking::Oldest;
-use super::{LentStream, Linger, Origin, PipeId, PipeWriter};
+use super::{Linger, Origin, PipeId, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
 use crate::sync::MutexGuard;
@@ -146,15 +146,6 @@ impl PipeReader {
     /// Returns the connection that the pipe ends at, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
         self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
-    }
-
-    /// Lends the connection's stream, if that is worth it, or has done so.
-    #[inline]
-    pub(crate) fn lend(&self) -> Option<LentStream> {
-        match self.lane.lends() {
-            true => LentStream::of(self.connection()?),
-            false => None,
-        }
     }
 
     /// Takes the oldest message, if it is at hand and a single frame.

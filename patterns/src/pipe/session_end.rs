@@ -429,17 +429,6 @@ impl IncomingEnd {
         deliver(self.held.take().flatten(), self.id);
     }
 
-    /// Notes whether the connection may lend its stream to who waits for messages.
-    pub(crate) fn set_lends(&self, lends: bool) {
-        self.lane.set_lends(lends);
-    }
-
-    /// Has whoever waits for messages look again.
-    pub(crate) fn stir(&self) {
-        let wakeup = self.lane.lock().reader.notify();
-        deliver(wakeup, self.id);
-    }
-
     /// Returns how many messages may be pushed now.
     pub(crate) fn room(&self) -> usize {
         self.lane.lock().room()

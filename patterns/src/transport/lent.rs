@@ -5,7 +5,6 @@
 //! ([`is_wanted_back`](Lent::is_wanted_back)). Made by [`Stream::lend`](super::Stream::lend); when that is done, and when it
 //! ends, is the session's to say (`connection/session/lending.rs`).
 
-use std::cell::Cell;
 use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -42,7 +41,7 @@ pub struct Lent {
     socket: Arc<Socket>,
     kind: Kind,
     /// The system has said that there is something to read, and not all of it was taken since.
-    is_readable: Cell<bool>,
+    is_readable: bool,
     /// Something has to wait for the system.
     wants_runtime: bool,
     /// When its session looks whether it is still read.
@@ -65,7 +64,7 @@ impl Lent {
         Ok(Stream::Lent(Box::new(Lent {
             socket: Arc::new(socket),
             kind,
-            is_readable: Cell::new(false),
+            is_readable: false,
             wants_runtime: false,
             look_at,
             is_read: false,
@@ -95,13 +94,13 @@ impl Lent {
     }
 
     /// Notes that the system has something to read.
-    pub(crate) fn note_readable(&self) {
-        self.is_readable.set(true);
+    pub(crate) fn note_readable(&mut self) {
+        self.is_readable = true;
     }
 
     /// Returns whether there is something to read, as far as is known.
     pub(super) fn is_readable(&self) -> bool {
-        self.is_readable.get()
+        self.is_readable
     }
 
     /// Returns whether it is to go back to its runtime.
@@ -177,7 +176,7 @@ impl ByteStream for Lent {
 
 impl AsyncRead for Lent {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -196,7 +195,7 @@ impl AsyncRead for Lent {
         let memory = buffer.initialize_unfilled_to(room);
         let polled = again(|| (&*self.socket).read(memory));
         if is_all || !matches!(polled, Poll::Ready(Ok(read)) if read == room) {
-            self.is_readable.set(false);
+            self.is_readable = false;
         }
         buffer.advance(ready!(polled)?);
         Poll::Ready(Ok(()))

@@ -20,7 +20,7 @@ impl Lent {
         match self.never {}
     }
 
-    pub(crate) fn note_readable(&self) {
+    pub(crate) fn note_readable(&mut self) {
         match self.never {}
     }
 

@@ -125,12 +125,12 @@ impl Session {
         };
         lent.note_readable();
         let now = Instant::now();
-        let is_due = lent.look_at <= now;
-        if !lent.is_wanted_back() && (!is_due || lent.is_read) {
-            if is_due {
-                lent.look_at = now + LOOK;
-                lent.is_read = false;
-            }
+        let mut stays = !lent.is_wanted_back();
+        if stays && lent.look_at <= now {
+            lent.look_at = now + LOOK;
+            stays = std::mem::take(&mut lent.is_read);
+        }
+        if stays {
             return Ok(());
         }
         self.lone = Lone::default();
