@@ -18,6 +18,13 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Bounds all buffers that are kept in view, in bytes.
 const MOST_IN_VIEW: usize = 64 * 1024 * 1024;
 
+/// Counts the buffers that are kept whatever their size while such messages come in a row: the one that the application has,
+/// and the one that is read into.
+const IN_A_ROW: usize = 2;
+
+/// Counts the reads without a message beyond [`MOST`] that end a row of them.
+const READS: u8 = 16;
+
 /// Bounds how many buffers are looked at for one that is free again, and of the free ones for one that fits.
 const LOOKS: usize = 4;
 
@@ -34,6 +41,8 @@ pub(crate) struct BufferPool {
     bytes: usize,
     /// Which of those that are out is looked at next, wherever it is.
     next: usize,
+    /// Reads since a buffer beyond the bound was given, as far as they are counted.
+    reads: u8,
 }
 
 #[derive(Debug)]
@@ -182,7 +191,28 @@ impl BufferPool {
             chunk,
             in_vain: 0,
         });
+        if size > MOST {
+            self.reads = 0;
+        }
+        self.bound(IN_A_ROW, keeping);
+    }
+
+    /// Counts a read of anything but a large message. After some, a row of very large ones is over.
+    #[inline]
+    pub(crate) fn count_read(&mut self, keeping: &mut Keeping) {
+        if self.bytes > MOST {
+            self.reads += 1;
+            if self.reads >= READS {
+                self.reads = 0;
+                self.bound(0, keeping);
+            }
+        }
+    }
+
+    /// Lets go of the oldest beyond the bound, while there are more than `keep`.
+    fn bound(&mut self, keep: usize, keeping: &mut Keeping) {
         while self.bytes > MOST
+            && self.free.len() + self.out.len() > keep
             && let Some(mut handle) = self.free.pop_front().or_else(|| self.out.pop_front())
         {
             match handle.look(keeping) {
@@ -267,13 +297,20 @@ mod tests {
             );
         }
         assert_eq!((pool.out.len(), pool.bytes), (4, MOST));
-        pool.give(
-            BytesMut::with_capacity(1 << 26),
-            1 << 26,
-            None,
-            &mut keeping,
-        );
-        assert!(pool.out.is_empty() && pool.free.is_empty());
+        let huge = 1 << 26;
+        for _ in 0..3 {
+            pool.give(BytesMut::with_capacity(huge), huge, None, &mut keeping);
+            assert_eq!(pool.out.len() + pool.free.len(), IN_A_ROW);
+        }
+        // In a row they are used again; a few reads of anything else end it.
+        let (again, _) = pool.reuse(huge, huge, &mut keeping).expect("it is free");
+        pool.give(again, huge, None, &mut keeping);
+        for _ in 1..READS {
+            pool.count_read(&mut keeping);
+        }
+        assert_eq!(pool.bytes, 2 * huge);
+        pool.count_read(&mut keeping);
+        assert_eq!((pool.out.len() + pool.free.len(), pool.bytes), (0, 0));
     }
 
     #[test]

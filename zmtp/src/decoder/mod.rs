@@ -225,6 +225,7 @@ impl Decoder {
         if read == 0 || self.body.is_some() {
             return read;
         }
+        self.pool.count_read(&mut self.keeping);
         if self.chunk.len() == self.chunk.capacity() {
             self.read_size = (self.read_size * 2).clamp(FIRST_CHUNK, MAX_CHUNK);
             self.small_reads = 0;
