@@ -8,6 +8,7 @@ use purezmq::{Message, SocketType};
 use crate::call::status;
 use crate::errno::{EFAULT, Result, fail};
 use crate::poll::{Item, wait};
+use crate::socket::frames::is_strict;
 use crate::socket::ready::{POLLIN, POLLOUT};
 use crate::socket::{SOCKETS, Socket};
 use crate::wait::Limit;
@@ -15,7 +16,7 @@ use crate::wait::Limit;
 /// The most messages that go one way before it is the other way's turn.
 const TURN: usize = 1000;
 
-/// What went through a socket: frames and bytes.
+/// What went through a socket, or a message is: frames and bytes.
 #[derive(Clone, Copy, Default)]
 struct Count {
     frames: u64,
@@ -23,17 +24,55 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, message: &Message) {
-        self.frames += message.len() as u64;
-        self.bytes += message.byte_len() as u64;
+    fn of(message: &Message) -> Self {
+        Count {
+            frames: message.len() as u64,
+            bytes: message.byte_len() as u64,
+        }
+    }
+
+    fn add(&mut self, other: Count) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
     }
 }
 
 /// One end of a proxy.
 struct End {
     socket: Arc<Socket>,
+    /// What has come from it, and the other end has no room for yet.
+    held: Option<Message>,
     received: Count,
     sent: Count,
+}
+
+impl End {
+    /// Returns whether it has something for the other end.
+    fn has_more(&self) -> Result<bool> {
+        Ok(self.held.is_some() || self.socket.ready(POLLIN)? != 0)
+    }
+
+    /// Takes the next message.
+    fn take(&mut self, capture: Option<&Socket>) -> Result<Option<Message>> {
+        let message = self.socket.recv_whole()?;
+        if let Some(message) = &message {
+            self.received.add(Count::of(message));
+            if let Some(capture) = capture {
+                deliver(capture, message.clone())?;
+            }
+        }
+        Ok(message)
+    }
+
+    /// Sends what has come from it to the other end, or holds it until there is room.
+    fn pass_on(&mut self, mut message: Message, to: &mut End) -> Result<()> {
+        let count = Count::of(&message);
+        match to.socket.send_whole(&mut message)? {
+            Some(()) => to.sent.add(count),
+            None => self.held = Some(message),
+        }
+        Ok(())
+    }
 }
 
 struct Proxy {
@@ -59,35 +98,34 @@ impl Proxy {
             }
             let is_echo = self.is_echo();
             let capture = self.capture.as_deref();
-            forward(&mut self.front, &mut self.back, capture, is_echo)?;
+            forward(&mut self.front, &mut self.back, capture)?;
             if !is_echo {
-                forward(&mut self.back, &mut self.front, capture, false)?;
+                forward(&mut self.back, &mut self.front, capture)?;
             }
         }
     }
 
     /// Waits until there is something to do, and does what the control socket says. `false`: that was to end.
     fn wait(&mut self) -> Result<bool> {
-        let ready = |end: &End, asked| end.socket.ready(asked).map(|ready| ready & asked != 0);
         let (front, back) = (&self.front, &self.back);
         let mut items = Vec::with_capacity(3);
-        if !self.is_paused {
-            // What is there is waited for no longer: then it is the other side that is to take it.
-            let asked = |end: &End, other: &End, is_echo: bool| -> Result<i16> {
-                let mut asked = if ready(end, POLLIN)? && !is_echo {
-                    0
-                } else {
-                    POLLIN
-                };
-                if !is_echo && ready(other, POLLIN)? {
+        if self.is_paused {
+            // Only for what the control socket says.
+        } else if self.is_echo() {
+            let asked = if front.held.is_some() {
+                POLLOUT
+            } else {
+                POLLIN
+            };
+            items.push(Item::socket(&front.socket, asked));
+        } else {
+            for (end, other) in [(front, back), (back, front)] {
+                // What is there is waited for no longer: then it is the other end that is to take it.
+                let mut asked = if end.has_more()? { 0 } else { POLLIN };
+                if other.has_more()? {
                     asked |= POLLOUT;
                 }
-                Ok(asked)
-            };
-            let is_echo = self.is_echo();
-            items.push(Item::socket(&front.socket, asked(front, back, is_echo)?));
-            if !is_echo {
-                items.push(Item::socket(&back.socket, asked(back, front, false)?));
+                items.push(Item::socket(&end.socket, asked));
             }
         }
         if let Some(control) = &self.control {
@@ -100,6 +138,18 @@ impl Proxy {
         }
     }
 
+    /// Sends what is held, however long it takes: it has left the one queue, and shall come into the other.
+    fn hand_over(&mut self) -> Result<()> {
+        let (front, back) = (&mut self.front, &mut self.back);
+        for (held, to) in [
+            (front.held.take(), &back.socket),
+            (back.held.take(), &front.socket),
+        ] {
+            held.map_or(Ok(()), |held| deliver(to, held))?;
+        }
+        Ok(())
+    }
+
     /// Does what the control socket says, if it says something. `false`: to end.
     fn obey(&mut self, control: &Arc<Socket>) -> Result<bool> {
         let Some(command) = control.recv_whole()? else {
@@ -109,7 +159,10 @@ impl Proxy {
         match command.payload() {
             b"PAUSE" => self.is_paused = true,
             b"RESUME" => self.is_paused = false,
-            b"TERMINATE" => goes_on = false,
+            b"TERMINATE" => {
+                goes_on = false;
+                self.hand_over()?;
+            }
             b"STATISTICS" => {
                 let (front, back) = (&self.front, &self.back);
                 let counts = [front.received, front.sent, back.received, back.sent];
@@ -127,21 +180,26 @@ impl Proxy {
     }
 }
 
-/// Sends what one end has, as long as the other one takes it.
-fn forward(from: &mut End, to: &mut End, capture: Option<&Socket>, is_echo: bool) -> Result<()> {
-    for _ in 0..TURN {
-        if !is_echo && to.socket.ready(POLLOUT)? == 0 {
+/// Sends what one end has, as long as the other one takes it. Whether it takes any is asked once a turn, as libzmq does.
+fn forward(from: &mut End, to: &mut End, capture: Option<&Socket>) -> Result<()> {
+    let is_echo = Arc::ptr_eq(&from.socket, &to.socket);
+    match from.held.take() {
+        Some(held) => from.pass_on(held, to)?,
+        None if !is_echo && to.socket.ready(POLLOUT)? == 0 => return Ok(()),
+        None => {}
+    }
+    // Who asks and answers in turn has one at a time.
+    let in_turns = [&from, &to]
+        .iter()
+        .any(|end| is_strict(end.socket.socket_type));
+    for _ in 0..if in_turns { 1 } else { TURN } {
+        if from.held.is_some() {
             return Ok(());
         }
-        let Some(message) = from.socket.recv_whole()? else {
+        let Some(message) = from.take(capture)? else {
             return Ok(());
         };
-        from.received.add(&message);
-        to.sent.add(&message);
-        if let Some(capture) = capture {
-            deliver(capture, message.clone())?;
-        }
-        deliver(&to.socket, message)?;
+        from.pass_on(message, to)?;
     }
     Ok(())
 }
@@ -155,6 +213,7 @@ fn deliver(to: &Socket, mut message: Message) -> Result<()> {
 fn end(handle: *mut c_void) -> Result<End> {
     Ok(End {
         socket: SOCKETS.find(handle)?,
+        held: None,
         received: Count::default(),
         sent: Count::default(),
     })

@@ -13,7 +13,7 @@
 //! ```
 
 mod endpoints;
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod functions;
 mod iov;
 pub(crate) mod ready;

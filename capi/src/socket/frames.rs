@@ -368,7 +368,7 @@ fn is_for_one(socket_type: SocketType) -> bool {
 }
 
 /// Returns whether sockets of a type send and receive in turn.
-pub(super) fn is_strict(socket_type: SocketType) -> bool {
+pub(crate) fn is_strict(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Req | SocketType::Rep)
 }
 

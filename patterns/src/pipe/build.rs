@@ -74,6 +74,7 @@ impl Party<'_> {
             counters: received,
             report_at: 1,
             taken: 0,
+            in_step: false,
             peer: None,
             news: None,
             name: None,

@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::left::Left;
 use super::peers::{Author, Mark, PeerMark, PeerName};
 use super::queue::Queue;
-use super::session_end::A_STREAM;
+use super::session_end::{A_STREAM, SMALL};
 use super::taking::Oldest;
 use super::{Linger, Origin, PipeId, PipeWriter};
 use crate::peer::Peer;
@@ -52,6 +52,9 @@ pub(crate) struct PipeReader {
     pub(super) report_at: usize,
     /// Messages that the batch had when it was taken.
     pub(super) taken: usize,
+    /// The batch had a few small messages of another socket's, which pushes each by itself: the two go in step, and meet at
+    /// the lock.
+    pub(super) in_step: bool,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
@@ -234,7 +237,10 @@ impl PipeReader {
             return Some(Popped::Mark(*mark));
         }
         let taken = std::mem::take(&mut self.taken);
-        let mut lane = self.lane.lock();
+        let mut lane = match std::mem::take(&mut self.in_step) {
+            true => self.lane.lock_in_step(),
+            false => self.lane.lock(),
+        };
         let expired = lane.expire();
         lane.settle();
         let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
@@ -285,15 +291,19 @@ impl PipeReader {
                 let batch = &mut self.batch;
                 batch.begin_popping();
                 self.author.meet(&mut lane.peers);
+                let (messages, bytes) = (batch.len(), batch.byte_len());
+                let is_inproc = !lane.writer.is_session();
                 // Of an inproc pipe, nothing in between has counted them.
-                if !lane.writer.is_session() && std::mem::take(&mut lane.began) == 0 {
-                    lane.counters.add_traffic(batch.len(), batch.byte_len());
+                if is_inproc && std::mem::take(&mut lane.began) == 0 {
+                    lane.counters.add_traffic(messages, bytes);
                 }
+                self.in_step =
+                    is_inproc && (2..A_STREAM).contains(&messages) && bytes <= messages * SMALL;
                 if lane.looks_at_batch(batch) {
                     // The writer hears at once that the batch is done with.
-                    self.report_at = self.report_at.min(batch.len());
+                    self.report_at = self.report_at.min(messages);
                 }
-                self.taken = batch.len();
+                self.taken = messages;
                 None
             }
             Oldest::Nothing if lane.writer.gone => Some(Popped::Ended),

@@ -27,7 +27,7 @@ pub(super) const A_STREAM: usize = 64;
 
 /// Bytes of a stream's messages, on average, up to which they are small: what threads do for each other counts for more than
 /// what is copied.
-const SMALL: usize = 512;
+pub(super) const SMALL: usize = 512;
 
 /// The same over tcp, where a write and the wake-up of the peer cost more than over ipc. There, a run of a few messages of so
 /// many bytes is a stream, too: a program that makes each message itself is interrupted that soon by the thread that sends.
