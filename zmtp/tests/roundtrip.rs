@@ -67,6 +67,8 @@ fn pop_all(mut batch: Batch) -> Vec<Message> {
 enum Step {
     Push(Message, usize, u8),
     Enveloped(Message, usize),
+    /// Behind an envelope whose first frame has so many bytes, and may be referenced.
+    Addressed(Message, usize, usize),
     Pop,
     PopEnveloped,
     SplitFront(usize),
@@ -80,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (message(), reference(), 0_u8..3).prop_map(|(m, r, how)| Step::Push(m, r, how)),
         1 => (message(), reference()).prop_map(|(m, r)| Step::Enveloped(m, r)),
+        1 => (message(), reference(), 0_usize..300).prop_map(|(m, r, l)| Step::Addressed(m, r, l)),
         5 => Just(Step::Pop),
         2 => Just(Step::PopEnveloped),
         1 => (0_usize..6).prop_map(Step::SplitFront),
@@ -124,6 +127,12 @@ proptest! {
                     batch.push_enveloped(&envelope, &mut message.clone(), from);
                     message.push_front("");
                     message.push_front("id");
+                    model.push_back(message);
+                }
+                Step::Addressed(mut message, from, length) => {
+                    message.push_front("");
+                    message.push_front(vec![7; length]);
+                    batch.push(&message, from);
                     model.push_back(message);
                 }
                 Step::PopEnveloped => {

@@ -89,7 +89,7 @@ fn a_body_that_comes_in_pieces_has_a_buffer_of_its_own() {
 /// and the buffer that a lone small message takes goes back and forth; over inproc one of 1 KiB has a new one each time.
 #[test]
 fn a_round_trip_allocates_no_more_than_it_did() {
-    let bounds = [[0.0, 0.0], [0.0, 4.0]];
+    let bounds = [[0.0, 0.0], [0.0, 0.0]];
     for (place, bounds) in places("round-trips").iter().zip(bounds) {
         for (size, bound) in [16, 1024].into_iter().zip(bounds) {
             let cost = request_reply(place, size);

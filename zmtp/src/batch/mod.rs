@@ -381,6 +381,34 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_is_not_read_across_a_referenced_frame() {
+        let mut batch = Batch::new();
+        batch.push(&Message::from([&[7; 50][..], b"", b"body"]), 50);
+        // What lies where the referenced frame would end looks like the end of an envelope.
+        batch.push(&Message::from([1, 0].repeat(50)), usize::MAX);
+        let mut envelope = Envelope::default();
+        let body = batch.pop_enveloped(&mut envelope).flatten();
+        assert_eq!(body, Some(Message::from("body")));
+        assert!(envelope.frames().eq([&[7; 50][..], b""]));
+    }
+
+    #[test]
+    fn a_referenced_body_is_taken_off_its_envelope_by_reference() {
+        let mut envelope = Envelope::default();
+        envelope.push(b"");
+        let payload = Bytes::from(vec![1; 1000]);
+        let mut batch = Batch::new();
+        for _ in 0..2 {
+            batch.push_enveloped(&envelope, &mut Message::from(&payload), 100);
+        }
+        for _ in 0..2 {
+            let body = batch.pop_enveloped(&mut Envelope::default()).flatten();
+            assert_eq!(body.unwrap().payload().as_ptr(), payload.as_ptr());
+        }
+        assert!(batch.is_empty());
+    }
+
+    #[test]
     fn a_chunk_is_free_as_soon_as_its_messages_are_popped() {
         let mut chunk = BytesMut::from(&b"\x00\x01a\x00\x01b"[..]);
         let mut batch = Batch::new();

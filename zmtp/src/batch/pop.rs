@@ -108,14 +108,24 @@ impl Batch {
     pub fn pop_enveloped(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
         if !self.cut
             && self.messages != 0
-            && self.refs.is_empty()
             && let Some(end) = envelope.read(self.wire.get(self.head..)?)
+            && self.has_no_reference_before(self.head + end)
         {
             // What follows the envelope is a message like any other.
             self.head += end;
             return Some(self.pop());
         }
         self.pop_enveloped_slowly(envelope)
+    }
+
+    /// Returns whether all that lies before this place in `wire` lies there itself. (Behind a reference, what was read there
+    /// is something else than it looks, and too long.)
+    #[inline]
+    fn has_no_reference_before(&self, place: usize) -> bool {
+        let border = self.base + place as u64;
+        self.refs
+            .front()
+            .is_none_or(|(offset, _)| *offset >= border)
     }
 
     /// Takes off envelopes of large frames, and messages without one.
