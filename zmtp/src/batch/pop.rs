@@ -106,8 +106,10 @@ impl Batch {
     /// had no envelope, or nothing behind it, and is gone; `envelope` means nothing then.
     #[inline]
     pub fn pop_enveloped(&mut self, envelope: &mut Envelope) -> Option<Option<Message>> {
+        if self.messages == 0 {
+            return None;
+        }
         if !self.cut
-            && self.messages != 0
             && let Some(end) = envelope.read(self.wire.get(self.head..)?)
             && self.has_no_reference_before(self.head + end)
         {
