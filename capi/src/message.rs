@@ -1,10 +1,10 @@
 //! [`Msg`]: what is in the 64 bytes of a `zmq_msg_t`.
 
+mod blocks;
 pub(crate) mod functions;
 mod lent;
 mod told;
 
-use std::alloc::{Layout, alloc};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use purezmq::{Frame, Message, Peer};
 
+use self::blocks::unfilled;
 use crate::errno::{EINVAL, Errno, Result, fail};
 
 /// The bytes of a `zmq_msg_t`.
@@ -67,22 +68,6 @@ enum Content {
     Given(Bytes),
     /// Memory that stays as it is for ever.
     Constant(Bytes),
-}
-
-/// Asks for memory that C is to fill: so many bytes, at least one.
-#[inline(always)]
-fn unfilled(size: usize) -> Result<Vec<u8>> {
-    let none = Errno(crate::errno::ENOMEM);
-    let layout = Layout::array::<u8>(size).map_err(|_| none)?;
-    // Zeros would cost more than all the rest of a large message.
-    // SAFETY: it is not of no size.
-    let data = unsafe { alloc(layout) };
-    if data.is_null() {
-        // What cannot be had is an error of the call's.
-        return Err(none);
-    }
-    // SAFETY: so many bytes were allocated as a vector allocates them; it has none of them yet.
-    Ok(unsafe { Vec::from_raw_parts(data, 0, size) })
 }
 
 /// Makes of memory that C was to fill what it has filled it with.
@@ -281,11 +266,11 @@ impl Msg {
     }
 
     /// Drops what is in it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         match &mut self.content {
             Content::Inline(length, _) => *length = 0,
-            content => *content = Content::Inline(0, [0; ROOM]),
+            _ => self.let_go(),
         }
         self.peer = None;
         self.extra = None;

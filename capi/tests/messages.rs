@@ -430,3 +430,40 @@ fn what_a_neighbour_receives_is_where_the_sender_has_put_it() {
         assert_eq!(count(freed), 1);
     }
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "each block is the allocator's there")]
+fn what_a_neighbour_is_done_with_is_used_for_the_next_message_of_its_size() {
+    // Of no other test's, which may run beside this one.
+    const LENGTH: usize = 123_457;
+    let context = Context::new();
+    let (one, other) = (context.socket(PAIR), context.socket(PAIR));
+    other.bind("inproc://again");
+    one.connect("inproc://again");
+    let pass = |message: &mut Msg| {
+        let sent = unsafe { zmq_msg_send(message.at(), one.0, 0) };
+        assert_eq!(sent, LENGTH as c_int);
+        let mut received = Msg::new();
+        assert!(unsafe { zmq_msg_recv(received.at(), other.0, 0) } > 0);
+        received
+    };
+    for looks in [true, false] {
+        let mut message = Msg::of(&vec![1; LENGTH]);
+        let place = message.data().as_ptr();
+        let mut received = pass(&mut message);
+        if looks {
+            assert_eq!(received.data(), vec![1; LENGTH]);
+        }
+        let meanwhile = Msg::of(&vec![2; LENGTH]).data().as_ptr();
+        assert_ne!(meanwhile, place, "it is received and not closed");
+        received.close();
+        assert_eq!(Msg::of(&vec![3; LENGTH]).data().as_ptr(), place);
+    }
+    // What somebody else has, too, stays.
+    let mut message = Msg::of(&vec![4; LENGTH]);
+    let mut copy = Msg::new();
+    assert_eq!(unsafe { zmq_msg_copy(copy.at(), message.at()) }, 0);
+    drop(pass(&mut message));
+    drop(Msg::of(&vec![5; LENGTH]));
+    assert_eq!(copy.data(), vec![4; LENGTH]);
+}

@@ -2,8 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
+use super::blocks::unfilled;
 use super::lent::{close, lent, put, seen};
-use super::{Free, INLINE, Msg, unfilled, zmq_msg_t};
+use super::{Free, INLINE, Msg, zmq_msg_t};
 use crate::call::{bytes, call, clipped, status};
 use crate::errno::{EINVAL, Errno, fail};
 

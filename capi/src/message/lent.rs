@@ -2,7 +2,7 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{IS_MESSAGE, Msg, zmq_msg_t};
+use super::{Content, IS_MESSAGE, Msg, zmq_msg_t};
 use crate::errno::{EFAULT, Result, fail};
 
 /// Finds the message that C points to: as libzmq, this looks for a mark.
@@ -72,6 +72,9 @@ pub(super) unsafe fn close(message: *mut zmq_msg_t) -> Result<()> {
     // SAFETY: the caller vouches for it.
     let message = unsafe { lent(message)? };
     message.is_message = 0;
+    if !matches!(message.content, Content::Inline(..)) {
+        message.let_go();
+    }
     let message: *mut ManuallyDrop<Msg> = std::ptr::from_mut(message).cast();
     // SAFETY: it is a message, which is not used any more: the mark is gone.
     unsafe { ManuallyDrop::drop(&mut *message) };
