@@ -85,9 +85,14 @@ impl Bell {
         unsafe { libc::write(self.fd(), one.as_ptr().cast(), one.len()) };
     }
 
+    /// Returns whether it was not rung since it was last silenced.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.rung.load(Ordering::Acquire) == SILENT
+    }
+
     /// Silences it. What happened before it was rung is to be looked at after this.
     pub(crate) fn silence(&self) {
-        if self.rung.load(Ordering::Acquire) == SILENT {
+        if self.is_silent() {
             return;
         }
         if self.fd.is_none() {

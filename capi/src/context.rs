@@ -42,7 +42,7 @@ pub(crate) struct Ctx {
     threads: Arc<Threads>,
     sockets: AtomicUsize,
     /// Rings when the last socket is closed.
-    closed: Watch,
+    closed: Arc<Watch>,
     pub(crate) zap: Arc<ZapHandler>,
 }
 
@@ -86,7 +86,7 @@ impl Ctx {
             context: Mutex::new(None),
             threads: Arc::default(),
             sockets: AtomicUsize::new(0),
-            closed: Watch::default(),
+            closed: Arc::default(),
             zap: Arc::default(),
         }
     }

@@ -86,18 +86,68 @@ pub(crate) fn sleep(
 thread_local! {
     /// This thread's bells, while nobody uses them: one that it sleeps on, and one with a descriptor, with the process that it
     /// was made in: what a fork has inherited of that rings at its parent's, too.
-    static BELL: Cell<Option<Arc<Bell>>> = const { Cell::new(None) };
+    static SLEEPER: Cell<Option<Sleeper>> = const { Cell::new(None) };
     static DESCRIPTOR: Cell<Option<(u32, Arc<Bell>)>> = const { Cell::new(None) };
+}
+
+/// The bell that a thread sleeps on. It goes on hearing of the socket that the thread has waited for last, which is likely to be
+/// the next: then neither has the bell to be added again, nor the socket to be looked at twice before each sleep.
+struct Sleeper {
+    bell: Arc<Bell>,
+    heard: Option<Arc<Watch>>,
+}
+
+impl Sleeper {
+    fn new() -> Self {
+        Sleeper {
+            bell: Bell::of_thread(),
+            heard: None,
+        }
+    }
+
+    /// Hears of a socket, and of no other one. Returns whether nothing has happened to it, of which it has heard all the time.
+    fn hear(&mut self, watch: &Arc<Watch>) -> bool {
+        if self
+            .heard
+            .as_ref()
+            .is_some_and(|one| Arc::ptr_eq(one, watch))
+        {
+            return self.bell.is_silent();
+        }
+        self.leave();
+        watch.add(self.bell.clone());
+        self.heard = Some(watch.clone());
+        false
+    }
+
+    fn leave(&mut self) {
+        if let Some(watch) = self.heard.take() {
+            watch.remove(&self.bell);
+        }
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn with_sleeper<T>(wait: impl FnOnce(&mut Sleeper) -> Result<T>) -> Result<T> {
+    // At the end of a thread there is none to keep.
+    let kept = SLEEPER.try_with(Cell::take).ok().flatten();
+    let mut sleeper = kept.unwrap_or_else(Sleeper::new);
+    let done = wait(&mut sleeper);
+    let _ = SLEEPER.try_with(|place| place.set(Some(sleeper)));
+    done
 }
 
 /// Lends this thread's bell, to sleep on.
 pub(crate) fn with_bell<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> Result<T> {
-    // At the end of a thread there is none to keep.
-    let kept = BELL.try_with(Cell::take).ok().flatten();
-    let bell = kept.unwrap_or_else(Bell::of_thread);
-    let done = wait(&bell);
-    let _ = BELL.try_with(|place| place.set(Some(bell)));
-    done
+    with_sleeper(|sleeper| {
+        sleeper.leave();
+        wait(&sleeper.bell)
+    })
 }
 
 /// Lends this thread's bell with a descriptor, to wait for others as well.
@@ -115,7 +165,7 @@ pub(crate) fn with_descriptor<T>(wait: impl FnOnce(&Arc<Bell>) -> Result<T>) -> 
 
 /// Tries until it works: at once, and then whenever something has happened to the socket that is watched.
 pub(crate) fn until<T>(
-    watch: &Watch,
+    watch: &Arc<Watch>,
     limit: impl FnOnce() -> Limit,
     mut attempt: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
@@ -125,17 +175,21 @@ pub(crate) fn until<T>(
     }
 }
 
-/// Tries whenever something has happened, what was in vain before, until it works.
+/// Tries whenever something has happened, what this thread has just tried in vain, until it works.
 pub(crate) fn once_it_can<T>(
-    watch: &Watch,
+    watch: &Arc<Watch>,
     limit: Limit,
     mut attempt: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     if limit == Limit::Now {
         return fail(EAGAIN);
     }
-    with_bell(|bell| {
-        let _hearing = watch.hear(bell);
+    with_sleeper(|sleeper| {
+        let is_silent = sleeper.hear(watch);
+        let bell = &sleeper.bell;
+        if is_silent {
+            bell.sleep(limit.left())?;
+        }
         loop {
             if let Some(done) = look(bell, limit, &mut attempt)? {
                 return Ok(done);
@@ -220,4 +274,28 @@ pub(crate) fn run<F: Future>(future: F, interruptible: bool) -> Result<F::Output
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_hears_of_the_socket_that_it_has_waited_for_last_and_of_no_other() {
+        let (one, other) = (Arc::<Watch>::default(), Arc::default());
+        let mut sleeper = Sleeper::new();
+        assert!(!sleeper.hear(&one), "what happened before it does not know");
+        assert!(sleeper.hear(&one));
+        one.ring();
+        assert!(!sleeper.hear(&one), "something has happened");
+        sleeper.bell.silence();
+        assert!(sleeper.hear(&one));
+        assert!(!sleeper.hear(&other));
+        one.ring();
+        assert!(sleeper.hear(&other), "it is rung for the other one alone");
+        assert_eq!(Arc::strong_count(&one), 1);
+        drop(sleeper);
+        other.ring();
+        assert_eq!(Arc::strong_count(&other), 1);
+    }
 }

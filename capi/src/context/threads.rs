@@ -17,7 +17,7 @@ use crate::wait::{Limit, until};
 pub(super) struct Threads {
     running: AtomicUsize,
     /// Rings when the last one ends.
-    ended: Watch,
+    ended: Arc<Watch>,
 }
 
 /// One that runs, until this is dropped.
