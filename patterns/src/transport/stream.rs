@@ -120,6 +120,11 @@ impl Stream {
         }
     }
 
+    /// Returns whether it can be [lent](Self::lend).
+    pub(crate) fn may_be_lent(&self) -> bool {
+        cfg!(unix) && !matches!(self, Stream::Other(_))
+    }
+
     /// Takes a socket out of its runtime, until [`move_here`](ByteStream::move_here); other streams stay as they are.
     ///
     /// # Errors

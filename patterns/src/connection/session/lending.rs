@@ -67,7 +67,8 @@ impl Session {
     pub(super) fn tell_of_lone(&mut self, pipe: &SessionPipe) {
         if self.stream.lent().is_none() {
             self.lone.is_told = self.lone.are_many();
-            pipe.incoming.set_lends(self.lone.is_told);
+            pipe.incoming
+                .set_lends(self.lone.is_told && self.stream.may_be_lent());
         }
     }
 

@@ -1,0 +1,66 @@
+//! What a proxy has in its hands between its two ends.
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "a test is on the side of C"
+)]
+
+mod common;
+
+use std::ffi::c_void;
+use std::ptr::null_mut;
+
+use common::*;
+use zmq::*;
+
+const MESSAGES: u8 = 10;
+
+#[test]
+fn what_finds_no_room_is_held_and_handed_over_in_the_end() {
+    let context = Context::new();
+    let (push, front) = (context.socket(PUSH), context.socket(PULL));
+    let (back, pull) = (context.socket(PUSH), context.socket(PULL));
+    let (steer, control) = (context.socket(PAIR), context.socket(PAIR));
+    for one in [&steer, &pull] {
+        one.set(RCVTIMEO, 20_000);
+    }
+    back.set(SNDHWM, 1);
+    pull.set(RCVHWM, 1);
+    for (bound, connected, name) in [
+        (&front, &push, "inproc://front"),
+        (&back, &pull, "inproc://back"),
+        (&control, &steer, "inproc://control"),
+    ] {
+        bound.bind(name);
+        connected.connect(name);
+    }
+    let ends = [&front, &back, &control].map(|one| one.0 as usize);
+    let proxy = std::thread::spawn(move || {
+        let [front, back, control] = ends.map(|one| one as *mut c_void);
+        zmq_proxy_steerable(front, back, null_mut(), control)
+    });
+    for number in 0..MESSAGES {
+        assert_eq!(push.send(&[number], 0), 1);
+    }
+    // It has taken one more than there is room for, and answers all the same.
+    let taken = loop {
+        assert!(steer.send(b"STATISTICS", 0) > 0);
+        let counts = [(); 8].map(|()| steer.recv(0).unwrap());
+        let counts = counts.map(|one| u64::from_ne_bytes(one.try_into().unwrap()));
+        let (received, sent) = (counts[0], counts[6]);
+        if received > sent {
+            assert_eq!(received, sent + 1);
+            break u8::try_from(received).unwrap();
+        }
+    };
+    assert!(taken < MESSAGES);
+    assert!(steer.send(b"TERMINATE", 0) > 0);
+    for number in 0..taken {
+        assert_eq!(pull.recv(0), Ok(vec![number]));
+    }
+    assert_eq!(proxy.join().unwrap(), 0);
+    // What it has not taken is where it was.
+    for number in taken..MESSAGES {
+        assert_eq!(front.recv(DONTWAIT), Ok(vec![number]));
+    }
+    assert_eq!(pull.recv(DONTWAIT), Err(libc::EAGAIN));
+}
