@@ -67,10 +67,15 @@ impl End {
     /// Sends what has come from it to the other end, or holds it until there is room.
     fn pass_on(&mut self, mut message: Message, to: &mut End) -> Result<()> {
         let count = Count::of(&message);
-        match to.socket.send_whole(&mut message)? {
-            Some(()) => to.sent.add(count),
-            None => self.held = Some(message),
+        if to.socket.send_whole(&mut message)?.is_none() {
+            if to.socket.ready(POLLOUT)? == 0 {
+                self.held = Some(message);
+                return Ok(());
+            }
+            // It takes messages, but not yet this one, as a ROUTER that insists: nothing else tells when.
+            deliver(&to.socket, message)?;
         }
+        to.sent.add(count);
         Ok(())
     }
 }
@@ -140,12 +145,11 @@ impl Proxy {
 
     /// Sends what is held, however long it takes: it has left the one queue, and shall come into the other.
     fn hand_over(&mut self) -> Result<()> {
-        let (front, back) = (&mut self.front, &mut self.back);
-        for (held, to) in [
-            (front.held.take(), &back.socket),
-            (back.held.take(), &front.socket),
-        ] {
-            held.map_or(Ok(()), |held| deliver(to, held))?;
+        if let Some(held) = self.front.held.take() {
+            deliver(&self.back.socket, held)?;
+        }
+        if let Some(held) = self.back.held.take() {
+            deliver(&self.front.socket, held)?;
         }
         Ok(())
     }
