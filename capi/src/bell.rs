@@ -184,6 +184,12 @@ impl Watch {
         self.count.store(bells.len(), Ordering::Relaxed);
     }
 
+    /// Keeps the list of bells locked until the guard is dropped.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> impl Sized {
+        self.bells.lock()
+    }
+
     pub(crate) fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.count.load(Ordering::Relaxed) == 0 {

@@ -95,6 +95,8 @@ thread_local! {
 struct Sleeper {
     bell: Arc<Bell>,
     heard: Option<Arc<Watch>>,
+    /// The process that it was made in.
+    made_in: u32,
 }
 
 impl Sleeper {
@@ -102,6 +104,7 @@ impl Sleeper {
         Sleeper {
             bell: Bell::of_thread(),
             heard: None,
+            made_in: process::number(),
         }
     }
 
@@ -121,9 +124,16 @@ impl Sleeper {
     }
 
     fn leave(&mut self) {
-        if let Some(watch) = self.heard.take() {
+        // In the child of a fork, a thread of the parent's may have the lock for ever.
+        if let Some(watch) = self.heard.take()
+            && !self.is_inherited()
+        {
             watch.remove(&self.bell);
         }
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.made_in != process::number()
     }
 }
 
@@ -136,7 +146,8 @@ impl Drop for Sleeper {
 fn with_sleeper<T>(wait: impl FnOnce(&mut Sleeper) -> Result<T>) -> Result<T> {
     // At the end of a thread there is none to keep.
     let kept = SLEEPER.try_with(Cell::take).ok().flatten();
-    let mut sleeper = kept.unwrap_or_else(Sleeper::new);
+    let own = kept.filter(|sleeper| !sleeper.is_inherited());
+    let mut sleeper = own.unwrap_or_else(Sleeper::new);
     let done = wait(&mut sleeper);
     let _ = SLEEPER.try_with(|place| place.set(Some(sleeper)));
     done
@@ -297,5 +308,28 @@ mod tests {
         drop(sleeper);
         other.ring();
         assert_eq!(Arc::strong_count(&other), 1);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it forks")]
+    fn the_child_of_a_fork_waits_for_no_lock_that_a_thread_had_in_its_parent() {
+        let watch = Arc::<Watch>::default();
+        let mut sleeper = Sleeper::new();
+        sleeper.hear(&watch);
+        let occupied = watch.occupy();
+        // SAFETY: the child frees memory, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it ends the process, at the latest when it has hung for so long.
+            unsafe { libc::alarm(10) };
+            drop(sleeper);
+            // SAFETY: as above.
+            unsafe { libc::_exit(7) };
+        }
+        drop(occupied);
+        let mut status = 0;
+        // SAFETY: the status is written there.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7);
     }
 }
