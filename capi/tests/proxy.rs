@@ -6,10 +6,11 @@
 
 mod common;
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
 use common::*;
+use zmq::errno::ETERM;
 use zmq::*;
 
 const MESSAGES: u8 = 10;
@@ -76,4 +77,37 @@ fn what_finds_no_room_is_held_and_handed_over_in_the_end() {
         assert_eq!(front.recv(DONTWAIT), Ok(vec![number]));
     }
     assert_eq!(pull.recv(DONTWAIT), Err(libc::EAGAIN));
+}
+
+#[test]
+fn who_insists_on_a_peer_that_has_no_room_is_waited_for() {
+    const ROUTING_ID: c_int = 5;
+    const ROUTER_MANDATORY: c_int = 33;
+    let context = Context::new();
+    let (push, front) = (context.socket(PUSH), context.socket(PULL));
+    let (back, dealer) = (context.socket(ROUTER), context.socket(DEALER));
+    back.set(SNDHWM, 1);
+    back.set(ROUTER_MANDATORY, 1);
+    dealer.set(RCVHWM, 1);
+    assert_eq!(set_bytes(&dealer, ROUTING_ID, b"d"), 0);
+    front.bind("inproc://front");
+    push.connect("inproc://front");
+    back.bind("inproc://back");
+    dealer.connect("inproc://back");
+    for number in 0..MESSAGES {
+        assert_eq!(push.send(b"d", SNDMORE), 1);
+        assert_eq!(push.send(&[number], 0), 1);
+    }
+    let ends = [&front, &back].map(|one| one.0 as usize);
+    let proxy = std::thread::spawn(move || {
+        let [front, back] = ends.map(|one| one as *mut c_void);
+        (zmq_proxy(front, back, null_mut()), zmq_errno())
+    });
+    dealer.set(RCVTIMEO, 20_000);
+    for number in 0..MESSAGES {
+        assert_eq!(dealer.recv(0), Ok(vec![number]));
+    }
+    drop((push, dealer));
+    assert_eq!(zmq_ctx_shutdown(context.0), 0);
+    assert_eq!(proxy.join().unwrap(), (-1, ETERM));
 }
