@@ -47,6 +47,11 @@ struct End {
 }
 
 impl End {
+    /// Returns whether both are one socket, which is sent what it has received.
+    fn is_same(&self, other: &End) -> bool {
+        Arc::ptr_eq(&self.socket, &other.socket)
+    }
+
     /// Returns whether it has something for the other end.
     fn has_more(&self) -> Result<bool> {
         Ok(self.held.is_some() || self.socket.ready(POLLIN)? != 0)
@@ -90,7 +95,7 @@ struct Proxy {
 
 impl Proxy {
     fn is_echo(&self) -> bool {
-        Arc::ptr_eq(&self.front.socket, &self.back.socket)
+        self.front.is_same(&self.back)
     }
 
     fn run(&mut self) -> Result<()> {
@@ -186,10 +191,9 @@ impl Proxy {
 
 /// Sends what one end has, as long as the other one takes it. Whether it takes any is asked once a turn, as libzmq does.
 fn forward(from: &mut End, to: &mut End, capture: Option<&Socket>) -> Result<()> {
-    let is_echo = Arc::ptr_eq(&from.socket, &to.socket);
     match from.held.take() {
         Some(held) => from.pass_on(held, to)?,
-        None if !is_echo && to.socket.ready(POLLOUT)? == 0 => return Ok(()),
+        None if !from.is_same(to) && to.socket.ready(POLLOUT)? == 0 => return Ok(()),
         None => {}
     }
     // Who asks and answers in turn has one at a time.
