@@ -23,9 +23,12 @@ use super::spares::Spares;
 use super::{Deadline, PipeReader, PipeWriter};
 use crate::routing_id::Identity;
 
-/// Bytes in the buffer of a batch that begin another one: just under the largest segment of a TCP stream, which
-/// is what one write carries best, and small enough for the buffer to be kept.
+/// Bytes in the buffer of a batch that begin another one, unless its stream knows better: just under the largest segment of
+/// a TCP stream, which is what one write carries best, and small enough for the buffer to be kept.
 pub(super) const BATCH: usize = 60 * 1024;
+
+/// The most that a stream may want for that: twice as much is the largest buffer that is kept.
+const MOST_OF_BATCH: usize = 128 * 1024;
 
 /// [`BY_REFERENCE`] where no system is called: between two sockets of one context.
 const BY_REFERENCE_INPROC: usize = 512;
@@ -83,6 +86,8 @@ pub(super) struct Queue {
     // What is small stands together: there is a pair of lanes for each peer.
     /// Counts the tasks that have had the session's end one after the other.
     pub(super) tenant: u32,
+    /// Bytes in the buffer of a batch that begin another one.
+    batch: u32,
     pub(super) drain: Drain,
     /// The writer wants the reader gone.
     pub(super) evicted: Option<EvictReason>,
@@ -147,6 +152,7 @@ impl Queue {
             linger: Deadline::Never,
             stalled: None,
             tenant: 0,
+            batch: BATCH as u32,
             counters: Arc::default(),
             drain: Drain::default(),
         };
@@ -175,7 +181,7 @@ impl Queue {
     /// later if nearly all of it is by reference.
     pub(super) fn look_again(&mut self) {
         let (bytes, buffered) = (self.open.byte_len(), self.open.buffered());
-        let room = BATCH - buffered.min(BATCH);
+        let room = self.batch_size().saturating_sub(buffered);
         self.look_at = if self.looks_at_messages() || self.discards {
             0
         } else if bytes / 16 > buffered {
@@ -184,6 +190,16 @@ impl Queue {
             bytes + room
         };
         self.look_at = self.look_at.min(bytes.saturating_add(self.until_shared()));
+    }
+
+    /// Returns how many bytes in its buffer close a batch.
+    pub(super) fn batch_size(&self) -> usize {
+        self.batch as usize
+    }
+
+    /// Has so many bytes do so, as far as that is sensible.
+    pub(super) fn set_batch_size(&mut self, bytes: usize) {
+        self.batch = bytes.clamp(BATCH, MOST_OF_BATCH) as u32;
     }
 
     /// Closes the open batch when it is large enough, and shows the policy each message.
@@ -205,8 +221,8 @@ impl Queue {
             self.budget.hold(older.batch.byte_len());
             self.full.push_back(older);
         }
-        let is_large =
-            self.open.buffered() >= BATCH || self.open.byte_len() >= self.budget.batch_bytes();
+        let is_large = self.open.buffered() >= self.batch_size()
+            || self.open.byte_len() >= self.budget.batch_bytes();
         // Where only the newest message counts, there is one, in the open batch.
         if is_large && !self.conflates() {
             // The next one is going to be as large: growing step by step would cost more.

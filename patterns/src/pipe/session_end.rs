@@ -203,6 +203,11 @@ pub(crate) enum Taken {
 }
 
 impl OutgoingEnd {
+    /// Has a batch closed when it has so many bytes, or as many as in a lane of which nothing is known.
+    pub(crate) fn set_batch_size(&mut self, bytes: Option<usize>) {
+        self.lane.lock().set_batch_size(bytes.unwrap_or_default());
+    }
+
     /// Takes the oldest batch in place of an empty one; parks when there is none.
     pub(crate) fn poll_take(&mut self, batch: &mut Batch, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut lane = self.lane.lock();
@@ -384,18 +389,6 @@ impl OutgoingEnd {
         drop(lane);
         drop((full, open));
         deliver(wakeup, self.id);
-    }
-}
-
-#[cfg(test)]
-impl OutgoingEnd {
-    /// Takes the oldest batch, or finds that there will be none.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
-        let mut batch = Batch::new();
-        self.poll_take(&mut batch, cx).map(|taken| match taken {
-            Taken::Batch => Some(batch),
-            Taken::Finished => None,
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::ends::deliver;
 use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
-use super::queue::{BATCH, Queue};
+use super::queue::Queue;
 use super::stalled::shares;
 use super::{Linger, Origin, PipeId};
 use crate::routing_id::Identity;
@@ -130,7 +130,7 @@ impl PipeWriter {
     /// Returns whether what is queued is enough for a write that is worth its system call.
     pub(crate) fn has_batch(&self) -> bool {
         let lane = self.lane.lock();
-        !lane.full.is_empty() || lane.open.byte_len() >= BATCH
+        !lane.full.is_empty() || lane.open.byte_len() >= lane.batch_size()
     }
 
     /// Makes room by dropping the oldest messages, which are counted.

@@ -352,6 +352,11 @@ impl Acceptor for IpcListener {
 }
 
 impl ByteStream for UnixStream {
+    /// Half of what the socket holds: while the peer reads one half, the other is written, and no write is cut.
+    fn batch(&self) -> Option<usize> {
+        Some(SockRef::from(self).send_buffer_size().ok()? / 2)
+    }
+
     fn expect_large(&self) {
         sockopt::more_on_the_way(&SockRef::from(self));
     }

@@ -169,6 +169,10 @@ impl ByteStream for Stream {
         forward!(self, one => one.segment())
     }
 
+    fn batch(&self) -> Option<usize> {
+        forward!(self, one => one.batch())
+    }
+
     fn head(&self) -> usize {
         forward!(self, one => one.head())
     }

@@ -486,7 +486,7 @@ async fn over_loopback_nothing_is_paced() {
     assert!(!is_paced(&socket));
 }
 
-/// Where it is as small as it is made, both sides sleep in turns.
+/// A batch is half of what a Unix socket holds. Where that is as small as it is made, both sides sleep in turns.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_unix_socket_holds_more_once_large_payloads_go_out() {
@@ -494,6 +494,7 @@ async fn a_unix_socket_holds_more_once_large_payloads_go_out() {
     let socket = SockRef::from(&here);
     socket.set_send_buffer_size(16 * 1024).unwrap();
     let before = socket.send_buffer_size().unwrap();
+    assert_eq!(here.batch(), Some(before / 2));
     here.expect_large();
     assert!(socket.send_buffer_size().unwrap() > before);
 }

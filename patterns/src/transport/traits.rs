@@ -124,6 +124,11 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {
         usize::MAX
     }
 
+    /// Returns how many bytes of small messages are best written at once, if it knows.
+    fn batch(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns how much of a lone large message is written before the rest of it: the peer is woken by that, and begins to
     /// read, while the rest is copied. A system that shows what is written piece by piece needs no help.
     fn head(&self) -> usize {

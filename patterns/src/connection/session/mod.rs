@@ -55,7 +55,7 @@ use crate::pipe::{Origin, PipeId, SessionPipe};
 use crate::routing_id::RoutingId;
 use crate::rules::Protocol;
 use crate::state::{Shared, is_subscription};
-use crate::transport::Stream;
+use crate::transport::{ByteStream, Stream};
 
 /// A connection, between two streams of bytes and messages.
 pub(crate) struct Session {
@@ -203,6 +203,7 @@ impl Session {
     ) -> impl Future<Output = (SessionPipe, DisconnectReason)> + Send {
         let shared = &guard.shared;
         self.begin_drain(shared, &pipe);
+        pipe.outgoing.set_batch_size(self.stream.batch());
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
             pipe.peer_left(shared.config.tells_of_peers());

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use zmtp::Message;
+
 use super::{Socket, fill, incoming, message, notes, take};
 use crate::pipe::{Drive, Popped, SessionPipe};
 
@@ -149,4 +151,26 @@ fn a_reader_looks_for_more_behind_a_stream_and_not_behind_a_few() {
         assert_eq!(connection.calls.load(Ordering::Relaxed), calls);
         assert_eq!(read, messages + 2 * calls);
     }
+}
+
+/// Bytes of the next batch, of messages of 1 KiB.
+fn first_batch(of: Option<usize>) -> usize {
+    let socket = Socket::new(1000);
+    let mut session = socket.pipe();
+    session.outgoing.set_batch_size(of);
+    let (mut writer, _reader) = socket.ends();
+    while writer.push(&mut Message::from(vec![0; 1024])).is_ok() {}
+    take(&mut session).map_or(0, |batch| batch.byte_len())
+}
+
+#[test]
+fn a_batch_is_as_large_as_its_stream_wants_within_bounds() {
+    let is_about = |of, bytes: usize| {
+        let is = first_batch(of);
+        assert!((bytes..bytes + 1100).contains(&is), "{of:?}: {is}");
+    };
+    is_about(None, 60 * 1024);
+    is_about(Some(104 * 1024), 104 * 1024);
+    is_about(Some(1), 60 * 1024);
+    is_about(Some(usize::MAX), 128 * 1024);
 }
