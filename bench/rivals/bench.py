@@ -60,6 +60,8 @@ CANNOT = {
 for _no in CANNOT.values():
     _no |= {mine for mine, like in {"tail-pub": "pub", "arena-pub": "pub", "start": "conn", "light": "conn"}.items() if like in _no}
 CANNOT["raw"] |= {"arena-in", "arena-out", "size"}
+# Round trips are all that these have: throughput is the system calls', and those are raw:epoll's.
+CANNOT["raw:tokio"] = CANNOT["raw:task"] = {"thr", "fan-in", *MORE}
 # What it says that it can do, but fails at: from so many peers on, and why. Not tried again each time, since most
 # failures are waits for the time limit; --try-failing does.
 FAILS = {

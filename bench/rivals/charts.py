@@ -23,6 +23,8 @@ COLOURS = {
     "rzmq": "#e6a700",
     "raw": "#b1b8c0",
     "raw:epoll": "#c9b458",
+    "raw:tokio": "#a9a16a",
+    "raw:task": "#7f7a52",
 }
 SPARE = ["#8250df", "#4d7c0f", "#0f766e", "#9f1239"]
 

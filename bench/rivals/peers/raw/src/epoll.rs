@@ -16,20 +16,31 @@ use crate::{header, open, Io, NAME};
 /// Payloads of so many bytes are pieces of their own, and not copied into the batch.
 const BY_REFERENCE: usize = 4096;
 /// A batch of small messages is closed when it has so many bytes, or so many messages: the high-water mark.
-const BATCH: usize = 60 * 1024;
-const HWM: usize = 1000;
+pub const BATCH: usize = 60 * 1024;
+pub const HWM: usize = 1000;
 /// Pieces of one write, and how many bytes of small ones over TCP: one segment.
 const PIECES: usize = 64;
 const SEGMENT: usize = 64_000;
 const SMALL_PIECE: usize = 8 * 1024;
 /// What is read at once: of small messages, before a large body, and of lone messages.
 const CHUNK: usize = 256 * 1024;
-const SHORT_CHUNK: usize = 8 * 1024;
+pub const SHORT_CHUNK: usize = 8 * 1024;
 /// Bodies of so many bytes are read straight into a buffer of their own.
 const LARGE: usize = 32 * 1024;
 /// What the system takes that it cannot send yet.
 const UNSENT: u32 = 256 * 1024;
 const UNSENT_LARGE: u32 = 1024 * 1024;
+
+/// A socket that does not block, with the options that a session sets.
+pub fn opened(a: &Args) -> Box<dyn Io> {
+    let stream = open(a);
+    stream.stop_blocking();
+    if a.transport() == "tcp" {
+        let unsent = if a.size > SMALL_PIECE { UNSENT_LARGE } else { UNSENT };
+        SockRef::from(&stream.as_fd()).set_tcp_notsent_lowat(unsent).unwrap();
+    }
+    stream
+}
 
 /// A socket, and what epoll has last said of it.
 struct Line {
@@ -42,12 +53,7 @@ struct Line {
 
 impl Line {
     fn open(a: &Args) -> Line {
-        let stream = open(a);
-        stream.stop_blocking();
-        if a.transport() == "tcp" {
-            let unsent = if a.size > SMALL_PIECE { UNSENT_LARGE } else { UNSENT };
-            SockRef::from(&stream.as_fd()).set_tcp_notsent_lowat(unsent).unwrap();
-        }
+        let stream = opened(a);
         let poll = Poll::new().unwrap();
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut SourceFd(&stream.as_fd().as_raw_fd()), Token(0), interest).unwrap();
