@@ -273,7 +273,9 @@ impl<F: Flow> Driver<F> {
             for _ in 0..TURNS {
                 match session.poll_send(pipe, cx) {
                     Poll::Ready(Ok(Turn::Moved)) => {}
-                    Poll::Pending => return (!session.needs_task()).then_some(true),
+                    Poll::Ready(Ok(Turn::MovedAll)) | Poll::Pending => {
+                        return (!session.needs_task()).then_some(true);
+                    }
                     // The task will come to the same end, and knows what to do.
                     Poll::Ready(Ok(Turn::Finished) | Err(_)) => return None,
                 }

@@ -114,7 +114,8 @@ impl Flow for Wire {
                 Poll::Ready(Ok(Turn::Finished) | Err(_)) => return Poll::Ready(Ok(())),
                 sent => sent,
             };
-            if sent.is_pending() && self.poll_receive(pipe, cx).is_pending() {
+            let is_all_sent = matches!(sent, Poll::Pending | Poll::Ready(Ok(Turn::MovedAll)));
+            if is_all_sent && self.poll_receive(pipe, cx).is_pending() {
                 pipe.outgoing.rest(false);
                 return Poll::Pending;
             }
@@ -153,18 +154,21 @@ impl Flow for Wire {
         let mut batch = std::mem::take(&mut self.batch);
         let messages = batch.len();
         self.written.extend(std::iter::from_fn(|| batch.pop()));
-        pipe.outgoing.written(messages, 0, messages, None);
+        let (done, task) = (&mut batch, cx.waker());
+        let is_all = pipe
+            .outgoing
+            .written_whole(messages, 0, messages, done, task);
         if self.written.len() == self.all.0 {
             self.all.1.open();
         }
-        Poll::Ready(Ok(Turn::Moved))
+        Poll::Ready(Ok(if is_all { Turn::MovedAll } else { Turn::Moved }))
     }
 
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let sent = self.poll_send(pipe, cx);
         pipe.outgoing.rest(false);
         match sent {
-            Poll::Ready(Ok(Turn::Moved)) => Some(true),
+            Poll::Ready(Ok(Turn::Moved | Turn::MovedAll)) => Some(true),
             Poll::Pending => Some(false),
             Poll::Ready(_) => None,
         }

@@ -33,7 +33,7 @@
 //! queue.rs                            batches, and the credit that the HWM leaves
 //! limits.rs byte_budget.rs            what it may hold; the bytes
 //! policy/, expire conflate evict resize   what a queue does beside counting
-//! taking.rs                           batches that change hands, and their buffers
+//! taking.rs written.rs                batches that change hands, and their buffers; what is written of them
 //! stalled.rs                          what waits for a subscriber that takes nothing
 //! left.rs                             what is left when the writer has gone, or thrown away where nobody reads
 //! peers.rs                            marks: who sends what
@@ -78,6 +78,7 @@ mod stalled;
 mod taking;
 mod view;
 mod writer;
+mod written;
 
 use std::time::Duration;
 

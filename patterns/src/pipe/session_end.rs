@@ -232,54 +232,6 @@ impl OutgoingEnd {
         taken
     }
 
-    /// Notes what has been written; `taken` of the messages came from here, and others may take their place. A batch
-    /// that is written whole is given back, for its buffer.
-    pub(crate) fn written(
-        &mut self,
-        messages: usize,
-        bytes: usize,
-        taken: usize,
-        done: Option<&mut Batch>,
-    ) {
-        let mut lane = self.lane.lock();
-        lane.take_up();
-        lane.counters.add_traffic(messages, bytes);
-        lane.written_in_run.0 += messages;
-        lane.written_in_run.1 += bytes;
-        if let Some(batch) = done {
-            lane.settle();
-            lane.give_back(batch);
-        }
-        let wakeup = lane.release(taken);
-        drop(lane);
-        deliver(wakeup, self.id);
-    }
-
-    /// Counts messages that were taken and went down with their connection.
-    pub(crate) fn lost(&mut self, messages: usize) {
-        let mut lane = self.lane.lock();
-        lane.counters.lost.add(messages);
-        lane.settle();
-        let wakeup = lane.release(messages);
-        drop(lane);
-        deliver(wakeup, self.id);
-    }
-
-    /// Counts messages of the batch in hand that could not be sent, though the next ones may be.
-    pub(crate) fn failed(&mut self, messages: usize) {
-        let mut lane = self.lane.lock();
-        lane.counters.lost.add(messages);
-        let wakeup = lane.release(messages);
-        drop(lane);
-        deliver(wakeup, self.id);
-    }
-
-    /// Puts whole messages that were taken and not sent back to the front, for the next connection.
-    pub(crate) fn restore(&mut self, batch: Batch) {
-        let wakeup = self.lane.lock().put_back(batch);
-        deliver(wakeup, self.id);
-    }
-
     /// Begins a connection: changes of the subscriptions are queued from now on. Those before are not for
     /// this connection, which begins with the whole set.
     pub(crate) fn begin_live(&mut self, is_change: impl Fn(&Message) -> bool) {

@@ -308,7 +308,7 @@ impl Flow for DatagramSession {
         let mut moved = false;
         while let Poll::Ready(turn) = self.poll_send(pipe, cx) {
             match turn {
-                Ok(Turn::Moved) => moved = true,
+                Ok(Turn::Moved | Turn::MovedAll) => moved = true,
                 Ok(Turn::Finished) | Err(_) => return None,
             }
         }

@@ -77,7 +77,7 @@ impl Session {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
             match self.poll_send(pipe, &mut cx) {
-                Poll::Ready(Ok(Turn::Moved)) => {}
+                Poll::Ready(Ok(Turn::Moved | Turn::MovedAll)) => {}
                 Poll::Ready(Err(_)) => return,
                 Poll::Ready(Ok(Turn::Finished)) | Poll::Pending => break,
             }

@@ -126,7 +126,9 @@ impl Session {
         std::future::poll_fn(|cx| {
             loop {
                 match self.poll_send(pipe, cx) {
-                    Poll::Ready(Ok(Turn::Moved)) => until = Instant::now() + LAST_ANSWER,
+                    Poll::Ready(Ok(Turn::Moved | Turn::MovedAll)) => {
+                        until = Instant::now() + LAST_ANSWER;
+                    }
                     Poll::Ready(Ok(Turn::Finished) | Err(_)) => return Poll::Ready(()),
                     Poll::Pending => break,
                 }

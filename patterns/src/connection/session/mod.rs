@@ -140,6 +140,8 @@ impl Drop for PlaceInLine<'_> {
 /// What a turn in one direction came to.
 pub(super) enum Turn {
     Moved,
+    /// Moved, and there is no more now: whoever has more wakes the task.
+    MovedAll,
     Finished,
 }
 

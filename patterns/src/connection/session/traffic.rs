@@ -118,10 +118,16 @@ impl Flow for Session {
         if is_written && self.batch.is_encoded() {
             self.engine.reclaim(&mut self.batch);
         }
-        let is_done = is_written && self.rest.is_none();
-        let done = is_done.then_some(&mut self.batch);
-        pipe.outgoing.written(messages, written, taken, done);
-        Poll::Ready(Ok(Turn::Moved))
+        if !is_written || self.rest.is_some() {
+            pipe.outgoing.written(messages, written, taken, None);
+            return Poll::Ready(Ok(Turn::Moved));
+        }
+        let (done, task) = (&mut self.batch, cx.waker());
+        let is_all = pipe
+            .outgoing
+            .written_whole(messages, written, taken, done, task);
+        let is_all = is_all && !self.engine.control().has_remaining();
+        Poll::Ready(Ok(if is_all { Turn::MovedAll } else { Turn::Moved }))
     }
 
     fn bring(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
@@ -159,6 +165,8 @@ impl Flow for Session {
     }
 
     fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+        // The stream has said so.
+        self.has_read_all = false;
         self.bring(pipe, cx)?;
         self.stream.push_out(cx).ok()?;
         // What is sent next may go out from here again, as after a run of the task.
@@ -192,6 +200,10 @@ impl Flow for Session {
         while let Poll::Ready(turn) = self.poll_send(pipe, cx) {
             match turn {
                 Ok(Turn::Moved) => moved = true,
+                Ok(Turn::MovedAll) => {
+                    moved = true;
+                    break;
+                }
                 Ok(Turn::Finished) | Err(_) => return None,
             }
         }
@@ -250,7 +262,8 @@ impl Session {
                 pipe.incoming.tell();
             }
             let received = self.poll_receive(pipe, cx)?;
-            if sent.is_pending() && received.is_pending() {
+            let is_all_sent = matches!(sent, Poll::Pending | Poll::Ready(Ok(Turn::MovedAll)));
+            if is_all_sent && received.is_pending() {
                 if let Err(error) = self.stream.push_out(cx) {
                     return self.poll_left(error.into(), pipe, cx);
                 }

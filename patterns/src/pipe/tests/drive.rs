@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use zmtp::Message;
 
@@ -173,4 +173,36 @@ fn a_batch_is_as_large_as_its_stream_wants_within_bounds() {
     is_about(Some(104 * 1024), 104 * 1024);
     is_about(Some(1), 60 * 1024);
     is_about(Some(usize::MAX), 128 * 1024);
+}
+
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_session_that_has_written_all_waits_without_a_second_look() {
+    let socket = Socket::new(10);
+    let mut session = socket.pipe();
+    let (mut writer, _reader) = socket.ends();
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let task = Waker::from(woken.clone());
+    let mut write_next = || {
+        let mut batch = take(&mut session).expect("something is queued");
+        let messages = batch.len();
+        session
+            .outgoing
+            .written_whole(messages, 0, messages, &mut batch, &task)
+    };
+
+    writer.push(&mut message(0)).unwrap();
+    assert!(write_next(), "there is no more");
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    writer.push(&mut message(1)).unwrap();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1, "it waited");
+    drop(writer);
+    assert!(!write_next(), "its end is to be seen");
 }
