@@ -206,7 +206,10 @@ impl Dial {
                 let is_stopped = is_refused(&failure) && stops(options, ReconnectStop::Refused);
                 // Nobody asks for its text where another attempt follows, as it does after most.
                 let is_last = is_stopped || options.reconnect_interval.is_none();
-                let last = is_last.then(|| failure.to_string()).unwrap_or_default();
+                let last = match is_last {
+                    true => failure.to_string(),
+                    false => String::new(),
+                };
                 guard.emit(Kind::ConnectFailed(failure));
                 return match is_stopped {
                     true => Ended::Stopped(last),
