@@ -31,9 +31,15 @@ thread_local! {
     static IO_THREAD: Cell<bool> = const { Cell::new(false) };
     /// A stream of small messages has been sent on this thread since [`let_run`] was called last.
     static STREAMED: Cell<bool> = const { Cell::new(false) };
+    /// When this thread has sent a message last that found its connection at rest, if it has not looked for any since.
+    static SENT: Cell<Option<Instant>> = const { Cell::new(None) };
     /// How often `let_run` does nothing from here on.
     static PAUSES: Cell<u32> = const { Cell::new(0) };
 }
+
+/// A message that follows another one of the same thread closer than this is one of many, unless it has looked for what
+/// peers have sent in between.
+const CLOSE: Duration = Duration::from_micros(5);
 
 /// Counts how often handles have driven connections themselves.
 static DRIVEN: AtomicUsize = AtomicUsize::new(0);
@@ -58,6 +64,25 @@ pub(crate) fn here() -> usize {
 #[cfg(purezmq_loom)]
 pub(crate) fn here() -> usize {
     1
+}
+
+/// Sends a message by `send` if it is a lone one. Of many for different peers, whose tasks have threads of their own, each
+/// would have a system call to itself, and hold up the others: these are left to the tasks, which have more to send when they
+/// come to it.
+pub(crate) fn send_lone(send: impl FnOnce() -> bool) -> bool {
+    let is_sent = is_lone(SENT.get(), Instant::now()) && send();
+    SENT.set(Some(Instant::now()));
+    is_sent
+}
+
+/// Notes that this thread looks for what peers have sent: what it sends next may be the answer, and is a lone message.
+pub(crate) fn note_heard() {
+    SENT.set(None);
+}
+
+/// Returns whether a message is not one of many, by when its thread has sent one before.
+fn is_lone(before: Option<Instant>, now: Instant) -> bool {
+    before.is_none_or(|before| now.saturating_duration_since(before) >= CLOSE)
 }
 
 /// Notes that a session on this thread has sent a stream of small messages.
@@ -86,5 +111,19 @@ pub(crate) fn let_run() {
     std::thread::yield_now();
     if start.elapsed() > LONG && DRIVEN.load(Ordering::Relaxed) == driven {
         PAUSES.set(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_follows_another_closely_is_none_by_itself() {
+        let before = Instant::now();
+        assert!(is_lone(None, before));
+        assert!(!is_lone(Some(before), before));
+        assert!(!is_lone(Some(before), before + CLOSE / 2));
+        assert!(is_lone(Some(before), before + CLOSE));
     }
 }

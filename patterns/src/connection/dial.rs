@@ -44,7 +44,7 @@ enum Ended {
     Refused(GoneReason),
     /// As the option `reconnect_stop` names it, for this reason.
     Stopped(String),
-    /// Before the handshake was through, for this reason.
+    /// Before the handshake was through, for this reason, if there is no other attempt.
     Early(String),
     /// After the handshake, for this reason, when the connection had stood for this long.
     Late(String, Duration),
@@ -58,11 +58,12 @@ pub(crate) fn dial(
     if let Some(pipe) = &mut pipe {
         pipe.set_lasting();
     }
-    // Made before the task, which may go before it is polled.
-    run(Dial { pipe, guard })
+    // Made before the task, which may go before it is polled, and lent: a future has room for what it is given twice.
+    let mut dial = Dial { pipe, guard };
+    async move { run(&mut dial).await }
 }
 
-async fn run(mut dial: Dial) {
+async fn run(dial: &mut Dial) {
     let options = &dial.guard.shared.config.options;
     let mut backoff = options
         .reconnect_interval
@@ -202,13 +203,18 @@ impl Dial {
         let (stream, peer) = match reached {
             Ok(reached) => reached,
             Err(failure) => {
-                let last = failure.to_string();
-                let is_refused = is_refused(&failure);
+                let is_stopped = is_refused(&failure) && stops(options, ReconnectStop::Refused);
+                // Nobody asks for its text where another attempt follows, as it does after most.
+                let is_last = is_stopped || options.reconnect_interval.is_none();
+                let last = match is_last {
+                    true => failure.to_string(),
+                    false => String::new(),
+                };
                 guard.emit(Kind::ConnectFailed(failure));
-                if is_refused && stops(options, ReconnectStop::Refused) {
-                    return Ended::Stopped(last);
-                }
-                return Ended::Early(last);
+                return match is_stopped {
+                    true => Ended::Stopped(last),
+                    false => Ended::Early(last),
+                };
             }
         };
         let subject = subject.connection(peer.clone(), stream.local_address(), stream.fd());
@@ -383,6 +389,14 @@ fn will_never_fit(error: &zmtp::Error) -> bool {
 /// Waits until the socket is done with a pipe, and either nothing is left to send or the time to linger is over.
 pub(super) async fn lingered(outgoing: &mut OutgoingEnd) {
     std::future::poll_fn(|cx| outgoing.poll_closing(cx)).await;
+    if outgoing.unsent() > 0 {
+        // In a box: its timers would be in every task, and few linger.
+        Box::pin(linger(outgoing)).await;
+    }
+}
+
+/// Waits until nothing is left to send or the time to linger is over.
+async fn linger(outgoing: &mut OutgoingEnd) {
     loop {
         let deadline = outgoing.linger();
         // Messages that expire need not be waited for.

@@ -4,7 +4,9 @@
 //! it sends the message itself, by the same code and on its own thread. That takes a wake-up and a task
 //! switch out of the way of a lone message (in a runtime of several threads, a switch of threads), and
 //! does not depend on when the sending task lets go of its thread. It is allowed once after each run of the
-//! task: messages that follow each other closely find it used up and become a batch for the task.
+//! task: messages that follow each other closely find it used up and become a batch for the task. In a runtime of several
+//! threads, of messages for many peers that follow each other closely the first one alone is sent so: the tasks are at the
+//! others at once, and while the application goes on, these become batches, too.
 //!
 //! The other way round, a call that waits for the answer to such a message is woken by the stream itself, and takes what has
 //! come (`alarm.rs`).
@@ -25,7 +27,7 @@ use socket2::Socket;
 
 use super::Turn;
 use super::alarm::{Alarm, Arrival};
-use crate::coop::{is_io_thread, note_driven};
+use crate::coop::{is_io_thread, note_driven, send_lone};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::runtime::is_one_thread;
@@ -96,6 +98,8 @@ pub(super) const TURNS: usize = 16;
 pub(super) struct Driver<F> {
     /// The task runs on an I/O thread, which does nothing else meanwhile.
     is_apart: bool,
+    /// The task runs beside the application, on one of several threads of their runtime.
+    is_beside: bool,
     /// What wakes the task, where a call of the same thread may come before it.
     alarm: Option<Arc<Alarm>>,
     /// Nothing once it is over.
@@ -148,7 +152,8 @@ impl<F: Flow> Driver<F> {
     /// Makes the driver of a session and its pipe, which are not driven before it is run.
     pub(super) fn begin(mut session: Box<F>, mut pipe: SessionPipe) -> Arc<Self> {
         let is_apart = is_io_thread();
-        let alarm = if is_apart || !is_one_thread() {
+        let is_beside = !is_apart && !is_one_thread();
+        let alarm = if is_apart || is_beside {
             None
         } else {
             let alarm = Alarm::new();
@@ -165,6 +170,7 @@ impl<F: Flow> Driver<F> {
             pipe.offer(driver);
             Driver {
                 is_apart,
+                is_beside,
                 alarm,
                 traffic: Mutex::new(Some(Traffic {
                     session,
@@ -292,6 +298,13 @@ impl<F: Flow> Drive for Driver<F> {
             alarm.note_talk();
         }
         self.send()
+    }
+
+    fn drive_next(&self) -> bool {
+        match self.is_beside {
+            true => send_lone(|| self.drive()),
+            false => self.drive(),
+        }
     }
 
     /// An I/O thread is woken once for all that is queued, and sends it while the application goes on. On one core it gets
@@ -424,6 +437,28 @@ mod tests {
         };
         let counts = std::thread::spawn(on_io_thread).join().expect("it counts");
         assert_eq!(counts, (0, 1), "a lone message still goes at once");
+    }
+
+    #[test]
+    fn a_task_of_the_same_thread_is_left_no_message_that_finds_it_at_rest() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let _inside = runtime.enter();
+        let sent = sent_when_asked(|driver| {
+            driver.drive_next();
+            driver.drive_next();
+        });
+        assert_eq!(sent, 2);
+    }
+
+    #[test]
+    fn what_is_to_leave_at_once_is_left_to_no_task() {
+        let sent = sent_when_asked(|driver| {
+            driver.drive_next();
+            driver.drive();
+            driver.drive();
+        });
+        assert_eq!(sent, 3, "the first is a lone message");
     }
 
     /// What comes to a call that has just sent something is taken by that call, and the task need not look again. What comes to

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use super::{DisconnectReason, MonitorEventKind as Kind};
+use crate::error::ConnectFailure;
 use crate::stats::EndpointStats;
 use crate::sync::Mutex;
 
@@ -41,9 +42,27 @@ struct Record {
     handshakes: u64,
     failed_attempts: u64,
     handshake_failures: u64,
-    last_error: Option<Box<str>>,
+    last_error: Option<LastError>,
     /// When the series began that failures are part of.
     series: Option<Instant>,
+}
+
+/// What went wrong last.
+#[derive(Debug)]
+enum LastError {
+    Text(Box<str>),
+    /// Its text is made for whoever asks. Attempts to connect fail often, and few ask: the text would cost as much as a third
+    /// of what the system does for an attempt.
+    Unreached(ConnectFailure),
+}
+
+impl LastError {
+    fn text(&self) -> String {
+        match self {
+            LastError::Text(text) => text.to_string(),
+            LastError::Unreached(failure) => kept(failure).into(),
+        }
+    }
 }
 
 impl EndpointRecord {
@@ -55,21 +74,22 @@ impl EndpointRecord {
             Kind::HandshakeSucceeded => record.succeeded(side),
             Kind::ConnectFailed(failure) => {
                 record.failed_attempts += 1;
-                record.failed(failure, side, Loudness::Away)
+                let last = LastError::Unreached(failure.clone());
+                record.failed(last, side, Loudness::Away)
             }
             Kind::AcceptFailed(error) => {
                 record.failed_attempts += 1;
-                record.failed(error, side, Loudness::Failure)
+                record.failed(told(error), side, Loudness::Failure)
             }
             Kind::HandshakeFailed(reason) if !reason.is_of_this_side() => {
                 record.handshake_failures += 1;
-                record.failed(reason, side, Loudness::Failure)
+                record.failed(told(reason), side, Loudness::Failure)
             }
             Kind::Disconnected(reason) if greeted && reason.is_refusal() => {
-                record.failed(reason, side, Loudness::Failure)
+                record.failed(told(reason), side, Loudness::Failure)
             }
             Kind::Gone(gone) => {
-                record.last_error = Some(kept(&gone.reason));
+                record.last_error = Some(told(&gone.reason));
                 Loudness::Plain
             }
             _ => Loudness::Plain,
@@ -83,7 +103,7 @@ impl EndpointRecord {
         stats.handshakes = record.handshakes;
         stats.failed_attempts = record.failed_attempts;
         stats.handshake_failures = record.handshake_failures;
-        stats.last_error = record.last_error.as_deref().map(str::to_owned);
+        stats.last_error = record.last_error.as_ref().map(LastError::text);
     }
 }
 
@@ -96,8 +116,8 @@ impl Record {
         }
     }
 
-    fn failed(&mut self, why: &dyn Display, side: Side, loudness: Loudness) -> Loudness {
-        self.last_error = Some(kept(why));
+    fn failed(&mut self, why: LastError, side: Side, loudness: Loudness) -> Loudness {
+        self.last_error = Some(why);
         let is_over = |since: Instant| side == Side::Bound && since.elapsed() >= SERIES;
         if self.series.is_some_and(|since| !is_over(since)) {
             return Loudness::Plain;
@@ -115,6 +135,11 @@ impl DisconnectReason {
             DisconnectReason::Local | DisconnectReason::ByRequest | DisconnectReason::TaskEnded(_)
         )
     }
+}
+
+/// Says what went wrong.
+fn told(why: &dyn Display) -> LastError {
+    LastError::Text(kept(why))
 }
 
 /// Returns a text on one line, and no longer than what is kept.
@@ -160,6 +185,25 @@ mod tests {
         assert_eq!(failure(&record, Side::Bound), (Loudness::Failure, 1));
         record.note(&Kind::HandshakeSucceeded, Side::Bound, true);
         assert_eq!(failure(&record, Side::Bound), (Loudness::Plain, 2));
+    }
+
+    #[test]
+    fn what_went_wrong_last_is_told_to_whoever_asks() {
+        let record = EndpointRecord::default();
+        let last = || {
+            let mut stats = EndpointStats::default();
+            record.put(&mut stats);
+            stats.last_error
+        };
+        assert_eq!(last(), None);
+        let failed = Kind::ConnectFailed(ConnectFailure::Resolve {
+            host: "host".to_owned(),
+            reason: "a\nb".to_owned(),
+        });
+        record.note(&failed, Side::Connecting, false);
+        assert_eq!(last().as_deref(), Some("cannot resolve host: a b"));
+        failure(&record, Side::Connecting);
+        assert_eq!(last(), Some(DisconnectReason::Peer.to_string()));
     }
 
     #[test]

@@ -14,6 +14,10 @@ use crate::routing_id::RoutingId;
 pub(crate) trait Drive: Send + Sync {
     /// Sends what is queued, as far as it goes without waiting. Returns `false` if the task has to be woken.
     fn drive(&self) -> bool;
+    /// Does so for a message that has found the session at rest, unless that is better left to the task.
+    fn drive_next(&self) -> bool {
+        self.drive()
+    }
     /// Sends what is queued where that is sooner done than by the task: who would have to wait for room asks.
     fn relieve(&self) {
         self.drive();

@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::session_end::{A_STREAM, SMALL};
 use super::taking::Oldest;
 use super::{Linger, Origin, PipeId, PipeWriter};
+use crate::coop::note_heard;
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
 use crate::sync::MutexGuard;
@@ -233,6 +234,7 @@ impl PipeReader {
 
     /// Takes the next batch. `Some`: there is something else, or nothing.
     fn refill<T>(&mut self) -> Option<Popped<T>> {
+        note_heard();
         if let Some(mark) = self.news.take() {
             return Some(Popped::Mark(*mark));
         }

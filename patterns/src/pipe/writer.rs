@@ -191,7 +191,7 @@ impl PipeWriter {
             None
         };
         drop(lane);
-        if drive.is_some_and(|connection| connection.drive()) {
+        if drive.is_some_and(|connection| connection.drive_next()) {
             return;
         }
         deliver(wakeup, self.id);

@@ -282,34 +282,37 @@ pub(super) async fn reach(
     options: &Options,
     delayed: &(dyn Fn() + Sync),
 ) -> Result<(TcpStream, SocketAddr), ConnectFailure> {
-    let resolving = async {
-        let port = tcp.port().unwrap_or(0);
-        let targets = resolve::remote(tcp.host(), port, options.ipv6)
-            .await
-            .map_err(|reason| unresolved(tcp.host(), reason))?;
-        let sources = match source {
-            Some((host, port)) => resolve::local(host, port.unwrap_or(0), options.ipv6)
+    // What is awaited is pinned here: a future that is handed on is in the other one twice.
+    let (targets, sources) = {
+        let resolving = pin!(async {
+            let port = tcp.port().unwrap_or(0);
+            let targets = resolve::remote(tcp.host(), port, options.ipv6)
                 .await
-                .map_err(|reason| unresolved(host, reason))?,
-            None => Vec::new(),
-        };
-        Ok((targets, sources))
+                .map_err(|reason| unresolved(tcp.host(), reason))?;
+            let sources = match source {
+                Some((host, port)) => resolve::local(host, port.unwrap_or(0), options.ipv6)
+                    .await
+                    .map_err(|reason| unresolved(host, reason))?,
+                None => Vec::new(),
+            };
+            Ok((targets, sources))
+        });
+        within(options.connect_timeout, resolving, || tcp.to_string()).await?
     };
-    let (targets, sources) = within(options.connect_timeout, resolving, || tcp.to_string()).await?;
 
     let mut last = None;
     for target in targets {
         let source = sources
             .iter()
             .find(|source| source.is_ipv6() == target.is_ipv6());
-        let attempt = async {
+        let attempt = pin!(async {
             if source.is_none() && !sources.is_empty() {
                 let reason = "the source address is of the other IP version";
                 let error = io::Error::new(io::ErrorKind::AddrNotAvailable, reason);
                 return Err(ConnectFailure::io(target, error));
             }
             dial(target, source, options, delayed).await
-        };
+        });
         match within(options.connect_timeout, attempt, || target.to_string()).await {
             Ok(stream) => return Ok((stream, target)),
             Err(failure) => last = Some(failure),

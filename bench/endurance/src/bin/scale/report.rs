@@ -92,6 +92,14 @@ const PLOTS: [(&str, &str, &[Quantity]); 6] = [
             ),
             ("disconnect_us", "for each endpoint let go of, us"),
             (
+                "connect_and_try_us",
+                "for each endpoint connected, and tried once, us",
+            ),
+            (
+                "disconnect_tried_us",
+                "for each endpoint let go of, until nothing is left of it, us",
+            ),
+            (
                 "one_subscriber_us",
                 "for each message of a publisher to one of its subscribers, us",
             ),

@@ -7,7 +7,10 @@ use std::time::Duration;
 use purezmq_endurance::Failure;
 use zmq::{Context, Socket};
 
-use super::{AT_A_TIME, Cost, MESSAGES, OF_EACH, Sweep, dead, spent, tell_each, topic};
+use super::{
+    AT_A_TIME, Cost, MESSAGES, OF_EACH, ONCE, Sweep, WHILE, dead, is_settled, spent, tell_each,
+    topic,
+};
 
 /// A context has room for 1,023 sockets, and the crate cannot raise that: over tcp, there are several.
 const OF_A_CONTEXT: usize = 1_000;
@@ -17,9 +20,6 @@ const DESCRIPTORS: usize = 19_000;
 
 const ANY_PORT: &str = "tcp://127.0.0.1:*";
 
-/// Nothing is done any more when a while like this costs next to nothing.
-const WHILE: Duration = Duration::from_millis(50);
-
 /// Says whether libzmq has room for so many.
 pub(crate) fn can_follow(sweep: Sweep, number: usize) -> bool {
     match sweep {
@@ -28,7 +28,11 @@ pub(crate) fn can_follow(sweep: Sweep, number: usize) -> bool {
         Sweep::LeaveTcp | Sweep::OneSubscriber | Sweep::OnePeer | Sweep::Requests => {
             3 * number <= DESCRIPTORS
         }
-        Sweep::Connect | Sweep::Disconnect | Sweep::Dial => number <= DESCRIPTORS,
+        Sweep::Connect
+        | Sweep::Disconnect
+        | Sweep::ConnectAndTry
+        | Sweep::DisconnectTried
+        | Sweep::Dial => number <= DESCRIPTORS,
         Sweep::Senders => true,
     }
 }
@@ -41,8 +45,8 @@ fn settled() -> Cost {
     loop {
         let before = spent();
         sleep(WHILE);
-        if (spent() - before).processor < WHILE / 50 {
-            return before;
+        if let Some(settled) = is_settled(before) {
+            return settled;
         }
     }
 }
@@ -85,6 +89,7 @@ pub(crate) fn run(sweep: Sweep, number: usize) -> Result<(), Failure> {
         Sweep::LeaveInproc => leave(sweep, "inproc://hub", number),
         Sweep::LeaveTcp => leave(sweep, ANY_PORT, number),
         Sweep::Connect | Sweep::Disconnect => endpoints(sweep, number),
+        Sweep::ConnectAndTry | Sweep::DisconnectTried => tried_endpoints(sweep, number),
         Sweep::OneSubscriber => one_subscriber(number),
         Sweep::OnePeer => one_peer(number),
         Sweep::Requests => requests(number),
@@ -145,6 +150,32 @@ fn endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
         }
         drop(socket.recv_bytes(zmq::DONTWAIT));
         total += spent() - since;
+    }
+    tell_each(sweep, total, number * 2)
+}
+
+fn tried_endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
+    let mut total = Cost::default();
+    for kind in [zmq::DEALER, zmq::SUB] {
+        let socket = Contexts::new().socket(kind)?;
+        socket.set_reconnect_ivl(i32::try_from(ONCE.as_millis())?)?;
+        let names: Vec<_> = (0..number).map(dead).collect();
+        let since = spent();
+        for name in &names {
+            socket.connect(name)?;
+        }
+        drop(socket.recv_bytes(zmq::DONTWAIT));
+        let tried = settled();
+        if sweep == Sweep::ConnectAndTry {
+            total += tried - since;
+            continue;
+        }
+        let since = spent();
+        for name in &names {
+            socket.disconnect(name)?;
+        }
+        drop(socket.recv_bytes(zmq::DONTWAIT));
+        total += settled() - since;
     }
     tell_each(sweep, total, number * 2)
 }

@@ -13,6 +13,7 @@ use std::ops::{AddAssign, Sub};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use purezmq::options::{OptionId, Options};
 use purezmq::{
     AnySocket, Context, DealerSocket, Endpoint, Message, PubSocket, PullSocket, PushSocket,
     RouterSocket, SocketType, SubSocket,
@@ -35,6 +36,10 @@ pub(crate) enum Sweep {
     Connect,
     /// They are let go again, and the socket does what comes next.
     Disconnect,
+    /// Endpoints are connected to where nobody listens, and each is tried once.
+    ConnectAndTry,
+    /// Endpoints that have been tried are let go of, and nothing is left of them.
+    DisconnectTried,
     /// A publisher's messages are for one subscriber each.
     OneSubscriber,
     /// A ROUTER's messages are for one peer each.
@@ -48,11 +53,13 @@ pub(crate) enum Sweep {
 }
 
 /// The sweeps with their names in the report and the largest number of each.
-pub(crate) const SWEEPS: [(Sweep, &str, usize); 9] = [
+pub(crate) const SWEEPS: [(Sweep, &str, usize); 11] = [
     (Sweep::LeaveInproc, "leave_inproc_us", 30_000),
     (Sweep::LeaveTcp, "leave_tcp_us", 3_000),
     (Sweep::Connect, "connect_us", 30_000),
     (Sweep::Disconnect, "disconnect_us", 30_000),
+    (Sweep::ConnectAndTry, "connect_and_try_us", 30_000),
+    (Sweep::DisconnectTried, "disconnect_tried_us", 30_000),
     (Sweep::OneSubscriber, "one_subscriber_us", 1_000),
     (Sweep::OnePeer, "one_peer_us", 3_000),
     (Sweep::Requests, "requests_us", 1_000),
@@ -67,6 +74,10 @@ const MESSAGES: usize = 200_000;
 const OF_EACH: usize = 10;
 /// Peers that connect at a time: fewer than may wait to be accepted.
 const AT_A_TIME: usize = 100;
+/// Nothing is done any more when a while like this costs next to nothing.
+const WHILE: Duration = Duration::from_millis(50);
+/// How long it is until an endpoint is tried again that is to be tried once.
+const ONCE: Duration = Duration::from_secs(3600);
 /// The socket types whose peers leave, with the type of the peers.
 const HUBS: [(SocketType, SocketType); 4] = [
     (SocketType::Pub, SocketType::Sub),
@@ -137,6 +148,7 @@ pub(crate) async fn run(sweep: Sweep, number: usize) -> Result<(), Failure> {
         Sweep::LeaveInproc => leave(sweep, "inproc://hub", number).await,
         Sweep::LeaveTcp => leave(sweep, ANY_PORT, number).await,
         Sweep::Connect | Sweep::Disconnect => endpoints(sweep, number).await,
+        Sweep::ConnectAndTry | Sweep::DisconnectTried => tried_endpoints(sweep, number).await,
         Sweep::OneSubscriber => one_subscriber(number).await,
         Sweep::OnePeer => one_peer(number).await,
         Sweep::Requests => requests(number).await,
@@ -210,6 +222,59 @@ async fn endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
         }
         drop(socket.try_recv());
         total += spent() - since;
+    }
+    tell_each(sweep, total, number * 2)
+}
+
+/// Waits until this process has nothing to do, and says what was spent until then.
+async fn settled() -> Cost {
+    loop {
+        let before = spent();
+        tokio::time::sleep(WHILE).await;
+        if let Some(settled) = is_settled(before) {
+            return settled;
+        }
+    }
+}
+
+/// Returns what was spent in all, if next to nothing was done since `before`.
+fn is_settled(before: Cost) -> Option<Cost> {
+    let spent = Cost {
+        clock: before.clock,
+        ..spent()
+    };
+    ((spent - before).processor < WHILE / 50).then_some(spent)
+}
+
+/// The same, with all that comes of it: each endpoint is tried once, and let go of by its task. What `endpoints` measures is
+/// what is done until the calls return, which is the less of the whole the fewer processors there are.
+async fn tried_endpoints(sweep: Sweep, number: usize) -> Result<(), Failure> {
+    let mut total = Cost::default();
+    for socket_type in [SocketType::Dealer, SocketType::Sub] {
+        let context = Context::new();
+        let mut options = Options::of(socket_type);
+        for interval in ["reconnect_interval", "reconnect_interval_max"] {
+            let interval = OptionId::by_name(interval).ok_or("an option")?;
+            options.set(interval, ONCE)?;
+        }
+        let mut socket = AnySocket::with_options(socket_type, &context, options)?;
+        let names: Vec<_> = (0..number).map(dead).collect();
+        let since = spent();
+        for name in &names {
+            socket.connect(name.as_str())?;
+        }
+        drop(socket.try_recv());
+        let tried = settled().await;
+        if sweep == Sweep::ConnectAndTry {
+            total += tried - since;
+            continue;
+        }
+        let since = spent();
+        for name in &names {
+            socket.disconnect(name.as_str())?;
+        }
+        drop(socket.try_recv());
+        total += settled().await - since;
     }
     tell_each(sweep, total, number * 2)
 }
