@@ -1,6 +1,6 @@
 //! Letting others go first: what a session, an application and a proxy do that have been busy for long.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,8 @@ thread_local! {
     static STREAMED: Cell<bool> = const { Cell::new(false) };
     /// When this thread has sent a message last that found its connection at rest, if it has not looked for any since.
     static SENT: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// By which connections the last ones went.
+    static BY: RefCell<Latest> = const { RefCell::new(Latest::NONE) };
     /// How often `let_run` does nothing from here on.
     static PAUSES: Cell<u32> = const { Cell::new(0) };
 }
@@ -66,11 +68,39 @@ pub(crate) fn here() -> usize {
     1
 }
 
-/// Sends a message by `send` if it is a lone one. Of many for different peers, whose tasks have threads of their own, each
-/// would have a system call to itself, and hold up the others: these are left to the tasks, which have more to send when they
-/// come to it.
-pub(crate) fn send_lone(send: impl FnOnce() -> bool) -> bool {
-    let is_sent = is_lone(SENT.get(), Instant::now()) && send();
+/// The latest few of many.
+struct Latest {
+    few: [usize; FEW],
+    oldest: usize,
+}
+
+/// Peers that are not many: each gets the next message so soon that its task, woken for each, would do more than the sender.
+const FEW: usize = 32;
+
+impl Latest {
+    const NONE: Self = Latest {
+        few: [0; FEW],
+        oldest: 0,
+    };
+
+    /// Adds one that is not among them. Returns whether it was.
+    fn note(&mut self, one: usize) -> bool {
+        if self.few.contains(&one) {
+            return true;
+        }
+        self.few[self.oldest] = one;
+        self.oldest = (self.oldest + 1) % FEW;
+        false
+    }
+}
+
+/// Sends a message by `send` if it is a lone one, or one of few peers, which is named by the connection. Of many for many
+/// peers, whose tasks have threads of their own, each would have a system call to itself, and hold up the others: these are
+/// left to the tasks, which have more to send when they come to it.
+pub(crate) fn send_lone(connection: usize, send: impl FnOnce() -> bool) -> bool {
+    let is_lone = is_lone(SENT.get().map(|before| before.elapsed()));
+    let is_one_of_few = BY.with_borrow_mut(|latest| latest.note(connection));
+    let is_sent = (is_lone || is_one_of_few) && send();
     SENT.set(Some(Instant::now()));
     is_sent
 }
@@ -80,9 +110,9 @@ pub(crate) fn note_heard() {
     SENT.set(None);
 }
 
-/// Returns whether a message is not one of many, by when its thread has sent one before.
-fn is_lone(before: Option<Instant>, now: Instant) -> bool {
-    before.is_none_or(|before| now.saturating_duration_since(before) >= CLOSE)
+/// Returns whether a message is not one of many, by how long ago its thread has sent one.
+fn is_lone(since: Option<Duration>) -> bool {
+    since.is_none_or(|since| since >= CLOSE)
 }
 
 /// Notes that a session on this thread has sent a stream of small messages.
@@ -120,10 +150,20 @@ mod tests {
 
     #[test]
     fn a_message_that_follows_another_closely_is_none_by_itself() {
-        let before = Instant::now();
-        assert!(is_lone(None, before));
-        assert!(!is_lone(Some(before), before));
-        assert!(!is_lone(Some(before), before + CLOSE / 2));
-        assert!(is_lone(Some(before), before + CLOSE));
+        assert!(is_lone(None));
+        assert!(!is_lone(Some(Duration::ZERO)));
+        assert!(!is_lone(Some(CLOSE / 2)));
+        assert!(is_lone(Some(CLOSE)));
+    }
+
+    #[test]
+    fn few_peers_are_known_again_and_many_are_not() {
+        let mut latest = Latest::NONE;
+        let known = |latest: &mut Latest, peers: usize| {
+            let turns = (1..=peers).cycle().take(3 * peers);
+            turns.filter(|peer| latest.note(*peer)).count()
+        };
+        assert_eq!(known(&mut latest, FEW), 2 * FEW);
+        assert_eq!(known(&mut Latest::NONE, FEW + 1), 0);
     }
 }

@@ -302,7 +302,7 @@ impl<F: Flow> Drive for Driver<F> {
 
     fn drive_next(&self) -> bool {
         match self.is_beside {
-            true => send_lone(|| self.drive()),
+            true => send_lone(std::ptr::from_ref(self).addr(), || self.drive()),
             false => self.drive(),
         }
     }
