@@ -28,8 +28,7 @@ pub(crate) struct Subject {
     endpoint: Endpoint,
     side: Side,
     fd: Option<i32>,
-    /// In a box: it is many times as large as the rest, and most endpoints that dial in vain have none.
-    connection: Option<Box<Connection>>,
+    connection: Option<Connection>,
     /// What is kept of the endpoint's failures.
     record: Arc<EndpointRecord>,
 }
@@ -89,7 +88,7 @@ impl Subject {
             endpoint: self.endpoint.clone(),
             side: self.side,
             fd,
-            connection: Some(Box::new(Connection {
+            connection: Some(Connection {
                 peer,
                 local,
                 routing_id: None,
@@ -98,7 +97,7 @@ impl Subject {
                 refused: None,
                 greeted: false,
                 span: None,
-            })),
+            }),
             record: self.record.clone(),
         }
     }
@@ -142,7 +141,7 @@ impl Subject {
 
     fn event(&self, kind: MonitorEventKind, socket: Option<Arc<str>>) -> MonitorEvent {
         let at = |address| self.endpoint.at(address);
-        let connection = self.connection.as_deref();
+        let connection = self.connection.as_ref();
         let own = connection.and_then(|one| one.local).map(at);
         let theirs = connection.and_then(|one| one.peer.socket_address()).map(at);
         let (local, remote) = match self.side {
@@ -205,7 +204,7 @@ impl Events {
     /// Begins the connection's span, if anybody wants it. It ends with all that is told of the connection.
     pub(crate) fn begin_span(&self, subject: &mut Subject) {
         let endpoint = &subject.endpoint;
-        let Some(connection) = subject.connection.as_deref_mut() else {
+        let Some(connection) = subject.connection.as_mut() else {
             return;
         };
         let span = tracing::debug_span!(
@@ -231,7 +230,7 @@ impl Events {
 
     /// Notes the event in the endpoint's record, and logs it.
     fn log(&self, subject: &Subject, kind: &MonitorEventKind) {
-        let connection = subject.connection.as_deref();
+        let connection = subject.connection.as_ref();
         let greeted = connection.is_some_and(|one| one.greeted);
         // Entered for the line only: nothing that a connection does is slower for it.
         let _inside = connection

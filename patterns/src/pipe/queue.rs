@@ -30,6 +30,11 @@ pub(super) const BATCH: usize = 60 * 1024;
 /// The most that a stream may want for that: twice as much is the largest buffer that is kept.
 const MOST_OF_BATCH: usize = 128 * 1024;
 
+/// A size of batches as a lane keeps it, of which there are many.
+fn in_kib(bytes: usize) -> u8 {
+    u8::try_from(bytes / 1024).unwrap_or(u8::MAX)
+}
+
 /// [`BY_REFERENCE`] where no system is called: between two sockets of one context.
 const BY_REFERENCE_INPROC: usize = 512;
 
@@ -86,8 +91,8 @@ pub(super) struct Queue {
     // What is small stands together: there is a pair of lanes for each peer.
     /// Counts the tasks that have had the session's end one after the other.
     pub(super) tenant: u32,
-    /// Bytes in the buffer of a batch that begin another one.
-    batch: u32,
+    /// KiB in the buffer of a batch that begin another one.
+    batch: u8,
     pub(super) drain: Drain,
     /// The writer wants the reader gone.
     pub(super) evicted: Option<EvictReason>,
@@ -152,7 +157,7 @@ impl Queue {
             linger: Deadline::Never,
             stalled: None,
             tenant: 0,
-            batch: BATCH as u32,
+            batch: in_kib(BATCH),
             counters: Arc::default(),
             drain: Drain::default(),
         };
@@ -194,12 +199,12 @@ impl Queue {
 
     /// Returns how many bytes in its buffer close a batch.
     pub(super) fn batch_size(&self) -> usize {
-        self.batch as usize
+        usize::from(self.batch) * 1024
     }
 
     /// Has so many bytes do so, as far as that is sensible.
     pub(super) fn set_batch_size(&mut self, bytes: usize) {
-        self.batch = bytes.clamp(BATCH, MOST_OF_BATCH) as u32;
+        self.batch = in_kib(bytes.clamp(BATCH, MOST_OF_BATCH));
     }
 
     /// Closes the open batch when it is large enough, and shows the policy each message.
