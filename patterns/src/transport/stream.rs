@@ -120,9 +120,14 @@ impl Stream {
         }
     }
 
+    /// Returns whether it is a socket of the system, with nothing between.
+    pub(crate) fn is_plain(&self) -> bool {
+        !matches!(self, Stream::Other(_))
+    }
+
     /// Returns whether it can be [lent](Self::lend).
     pub(crate) fn may_be_lent(&self) -> bool {
-        cfg!(unix) && !matches!(self, Stream::Other(_))
+        cfg!(unix) && self.is_plain()
     }
 
     /// Takes a socket out of its runtime, until [`move_here`](ByteStream::move_here); other streams stay as they are.

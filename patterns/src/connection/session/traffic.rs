@@ -157,11 +157,10 @@ impl Flow for Session {
         None
     }
 
-    /// Over ipc, round trips between two cores are a tenth slower with it, and no faster on one.
     fn hear_by(&mut self, waker: Option<Waker>) -> bool {
-        let is_tcp = self.is_tcp();
-        self.arrival = waker.filter(|_| is_tcp);
-        is_tcp
+        let is_plain = self.stream.is_plain();
+        self.arrival = waker.filter(|_| is_plain);
+        is_plain
     }
 
     fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
