@@ -51,15 +51,13 @@ impl Stamps {
         self.begin + u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 
-    fn is_early(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_early(&self) -> bool {
         self.rate > 0 && monotonic_ns() < self.due()
     }
 
-    /// Waits until the next message is due.
+    /// Waits until the next message is due, which [is early](Self::is_early).
     pub(crate) async fn wait(&mut self) -> Result<(), Failure> {
-        if !self.is_early() {
-            return Ok(());
-        }
         let due = self.due();
         let timer = match &self.waking {
             Some(timer) => timer,

@@ -38,6 +38,7 @@ impl Order {
     }
 
     /// Checks a message of the right size, and records how late it is if it is `measured`.
+    #[inline]
     pub(crate) fn check(&mut self, message: &Message, measured: bool) -> Result<(), Failure> {
         let data: &[u8] = message.first().map_or(&[], |frame| frame);
         let stamp = read(data, 0);

@@ -58,6 +58,7 @@ impl Throughput {
     }
 
     /// Counts one that has a number, and checks that. `true`: it was the last one.
+    #[inline(always)]
     pub(crate) fn count_numbered(&mut self, message: &Message) -> Result<bool, Failure> {
         if message.byte_len() == PROBE {
             if std::mem::take(&mut self.unprobed) {

@@ -78,7 +78,8 @@ pub(super) async fn send_all(push: &mut PushSocket, args: &Args) -> Result<(), F
 async fn send_numbered(push: &mut PushSocket, args: &Args) -> Result<(), Failure> {
     let mut numbered = Numbered::new(args);
     for _ in 0..args.sends() {
-        push.send(numbered.due().await?).await?;
+        numbered.due().await?;
+        push.send(numbered.next()).await?;
     }
     Ok(())
 }

@@ -41,7 +41,8 @@ async fn publish_all(publisher: &mut PubSocket, args: &Args) -> Result<(), Failu
     if args.sequence {
         let mut numbered = Numbered::new(args);
         for _ in 0..args.total() {
-            publisher.send(numbered.due().await?).await?;
+            numbered.due().await?;
+            publisher.send(numbered.next()).await?;
         }
         return Ok(());
     }
