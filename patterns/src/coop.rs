@@ -158,12 +158,12 @@ mod tests {
 
     #[test]
     fn few_peers_are_known_again_and_many_are_not() {
-        let mut latest = Latest::NONE;
-        let known = |latest: &mut Latest, peers: usize| {
+        let known = |peers: usize| {
+            let mut latest = Latest::NONE;
             let turns = (1..=peers).cycle().take(3 * peers);
             turns.filter(|peer| latest.note(*peer)).count()
         };
-        assert_eq!(known(&mut latest, FEW), 2 * FEW);
-        assert_eq!(known(&mut Latest::NONE, FEW + 1), 0);
+        assert_eq!(known(FEW), 2 * FEW);
+        assert_eq!(known(FEW + 1), 0);
     }
 }
