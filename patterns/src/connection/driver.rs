@@ -5,8 +5,7 @@
 //! switch out of the way of a lone message (in a runtime of several threads, a switch of threads), and
 //! does not depend on when the sending task lets go of its thread. It is allowed once after each run of the
 //! task: messages that follow each other closely find it used up and become a batch for the task. In a runtime of several
-//! threads, of messages for many peers that follow each other closely the first one alone is sent so: the tasks are at the
-//! others at once, and while the application goes on, these become batches, too.
+//! threads, so do messages for many peers (`coop.rs`).
 //!
 //! The other way round, a call that waits for the answer to such a message is woken by the stream itself, and takes what has
 //! come (`alarm.rs`).
@@ -444,11 +443,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.expect("a runtime");
         let _inside = runtime.enter();
-        let sent = sent_when_asked(|driver| {
-            driver.drive_next();
-            driver.drive_next();
-        });
-        assert_eq!(sent, 2);
+        let both = |driver: &Driver<_>| _ = (driver.drive_next(), driver.drive_next());
+        assert_eq!(sent_when_asked(both), 2);
     }
 
     #[test]

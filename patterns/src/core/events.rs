@@ -103,8 +103,7 @@ impl Events {
         let mut configured = None;
         // A pipe's writer is posted before its reader: so whoever has the reader's event finds the writer's, too, and no
         // message of a peer is read that the sender does not know yet.
-        let has_ended = readers.has_events() && readers.take(&mut self.readers);
-        let has_ended = (writers.has_events() && writers.take(&mut self.writers)) || has_ended;
+        let has_ended = readers.take(&mut self.readers) | writers.take(&mut self.writers);
         if has_ended {
             self.readers.clear();
             self.writers.clear();

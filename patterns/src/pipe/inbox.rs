@@ -252,6 +252,9 @@ impl<E: PipeEnd> Inbox<E> {
     /// `true` if the inbox is shut.
     pub(crate) fn take(&self, read: &mut VecDeque<PipeEvent<E>>) -> bool {
         debug_assert!(read.is_empty());
+        if !self.has_events() {
+            return false;
+        }
         let mut state = self.lock();
         // Of one that is shut, each call hears.
         self.unread.store(state.closed, Ordering::Release);

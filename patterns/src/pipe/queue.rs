@@ -28,7 +28,7 @@ use crate::routing_id::Identity;
 pub(super) const BATCH: usize = 60 * 1024;
 
 /// The most that a stream may want for that: twice as much is the largest buffer that is kept.
-const MOST_OF_BATCH: usize = 128 * 1024;
+const LARGEST_BATCH: usize = 128 * 1024;
 
 /// A size of batches as a lane keeps it, of which there are many.
 fn in_kib(bytes: usize) -> u8 {
@@ -204,7 +204,7 @@ impl Queue {
 
     /// Has so many bytes do so, as far as that is sensible.
     pub(super) fn set_batch_size(&mut self, bytes: usize) {
-        self.batch = in_kib(bytes.clamp(BATCH, MOST_OF_BATCH));
+        self.batch = in_kib(bytes.clamp(BATCH, LARGEST_BATCH));
     }
 
     /// Closes the open batch when it is large enough, and shows the policy each message.

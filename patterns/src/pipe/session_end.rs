@@ -344,6 +344,18 @@ impl OutgoingEnd {
     }
 }
 
+#[cfg(test)]
+impl OutgoingEnd {
+    /// Takes the oldest batch, or finds that there will be none.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        let mut batch = Batch::new();
+        self.poll_take(&mut batch, cx).map(|taken| match taken {
+            Taken::Batch => Some(batch),
+            Taken::Finished => None,
+        })
+    }
+}
+
 impl Drop for OutgoingEnd {
     fn drop(&mut self) {
         self.end();

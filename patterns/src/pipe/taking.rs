@@ -77,18 +77,3 @@ impl Queue {
         self.spares.are_worth_a_timer(&self.open)
     }
 }
-
-#[cfg(test)]
-impl super::session_end::OutgoingEnd {
-    /// Takes the oldest batch, or finds that there will be none.
-    pub(crate) fn poll_next(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Batch>> {
-        let mut batch = Batch::new();
-        self.poll_take(&mut batch, cx).map(|taken| match taken {
-            super::session_end::Taken::Batch => Some(batch),
-            super::session_end::Taken::Finished => None,
-        })
-    }
-}
