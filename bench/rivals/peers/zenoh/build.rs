@@ -1,0 +1,3 @@
+fn main() {
+    common::emit_locked_version("zenoh");
+}
