@@ -16,7 +16,9 @@ PATTERNS = {
     "arena-out": "One PUSH to four PULL processes, numbered messages, msg/s",
 }
 # What the yardsticks can be compared in, over tcp.
-YARDSTICKS = {"nats": ("arena-thr", "arena-lat", "arena-pub")}
+YARDSTICKS = dict.fromkeys(("nats", "tonic", "zenoh"), ("arena-thr", "arena-lat", "arena-pub"))
+# Those whose peers are both clients of a server, which the driver starts. Of the others one binds, as usual.
+SERVED = ("nats",)
 NUMBERED = ["--sequence"]
 
 

@@ -231,7 +231,7 @@ def two(opt, limit, tmp, transport, receiver, sender, bind_cpu=0, timed=False):
     r = s = server = None
     bind = "--bind"
     try:
-        if os.path.basename(receiver[0]) in arena.YARDSTICKS:
+        if os.path.basename(receiver[0]) in arena.SERVED:
             server, bind = serve(ep, deadline), "--connect"
         r = Proc(receiver + [bind, ep], limit, bind_cpu)
         r.want("READY", deadline)
