@@ -69,7 +69,7 @@ impl Watched {
             buffer.put_slice(head);
             bytes = tail;
             loop {
-                let result = self.connection.handle_input(now, most);
+                let result = self.connection.handle_input(now.into(), most);
                 self.collect(most);
                 self.note(result);
                 if !self.settle(now) && !self.connection.input_pending() {
@@ -85,7 +85,7 @@ impl Watched {
         self.collect(usize::MAX);
         self.note(result);
         while self.settle(now) || self.connection.input_pending() {
-            let result = self.connection.handle_input(now, usize::MAX);
+            let result = self.connection.handle_input(now.into(), usize::MAX);
             self.collect(usize::MAX);
             self.note(result);
         }

@@ -43,7 +43,7 @@ thread_local! {
 /// peers have sent in between.
 const CLOSE: Duration = Duration::from_micros(5);
 
-/// Counts how often handles have driven connections themselves.
+/// Changes with each time that a handle has driven a connection itself.
 static DRIVEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes this thread an I/O thread, for good.
@@ -122,7 +122,11 @@ pub(crate) fn note_stream() {
 
 /// Notes that a handle has driven a connection.
 pub(crate) fn note_driven() {
-    DRIVEN.fetch_add(1, Ordering::Relaxed);
+    // Two at the same moment may change it once.
+    DRIVEN.store(
+        DRIVEN.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
 }
 
 /// Lets other threads run that wait for this core, if a stream of small messages was sent on this one since the last time.

@@ -84,7 +84,7 @@ fn receive(message: &Message) -> (f64, f64) {
             read += start.elapsed().as_nanos();
             loop {
                 let start = Instant::now();
-                pull.handle_input(now, usize::MAX).expect("messages");
+                pull.handle_input(now.into(), usize::MAX).expect("messages");
                 let mut batch = pull.take_messages();
                 scan += start.elapsed().as_nanos();
                 while batch.pop().is_some() {}

@@ -85,7 +85,7 @@ pub mod wire;
 pub mod zws;
 
 pub use batch::Batch;
-pub use engine::{Config, Connection, Engine, Event, Heartbeat, PeerInfo, Raw, RawConfig};
+pub use engine::{Config, Connection, Engine, Event, Heartbeat, Now, PeerInfo, Raw, RawConfig};
 pub use envelope::Envelope;
 pub use error::{Error, Incompatible, LimitExceeded, Silence, Violation};
 pub use limits::Limits;

@@ -273,7 +273,7 @@ proptest! {
             buffer.put_slice(&rest[..n]);
             rest.advance(n);
             loop {
-                pull.handle_input(now, max_messages).unwrap();
+                pull.handle_input(now.into(), max_messages).unwrap();
                 let batch = pull.take_messages();
                 prop_assert!(batch.len() <= max_messages);
                 if let Err(batch) = queue.append(batch) {

@@ -7,13 +7,13 @@
 //!
 //! [`Drive::hear`]: crate::pipe::Drive::hear
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
 use crate::coop::here;
 use crate::pipe::Caller;
 use crate::sync::AtomicWaker;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Something has come at the stream, which nobody has taken since.
 const ARRIVED: usize = 1;
@@ -23,7 +23,11 @@ const OTHER: usize = 2;
 /// Wakes a session's task, and knows what for. As a waker, it is for all but what comes at the stream.
 pub(super) struct Alarm {
     due: AtomicUsize,
-    task: AtomicWaker,
+    /// The task that has polled first, which is asked for with each message.
+    task: OnceLock<Waker>,
+    /// Another one, if one has polled since.
+    other_task: AtomicWaker,
+    has_moved: AtomicBool,
     /// The thread that has sent the last message by itself, and may wait for an answer; 0: none has, since the task was last
     /// needed.
     talker: AtomicUsize,
@@ -34,19 +38,36 @@ impl Alarm {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Alarm {
             due: AtomicUsize::new(OTHER),
-            task: AtomicWaker::new(),
+            task: OnceLock::new(),
+            other_task: AtomicWaker::new(),
+            has_moved: AtomicBool::new(false),
             talker: AtomicUsize::new(0),
         })
     }
 
     /// Has it wake a task from here on. Returns whether that has something to see to: of what comes later, it is woken.
     pub(super) fn begin_poll(&self, task: &Waker) -> bool {
-        self.task.register(task);
+        if !self.task.get_or_init(|| task.clone()).will_wake(task) {
+            self.other_task.register(task);
+            self.has_moved.store(true, Ordering::Release);
+        } else if self.due.load(Ordering::Acquire) == 0 {
+            // Whoever changes that from here on wakes the task.
+            return false;
+        }
         let is_due = self.due.swap(0, Ordering::AcqRel) != 0;
         if is_due {
             self.talker.store(0, Ordering::Relaxed);
         }
         is_due
+    }
+
+    fn wake_task(&self) {
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+        if self.has_moved.load(Ordering::Acquire) {
+            self.other_task.wake();
+        }
     }
 
     /// Notes that what has come at the stream is looked at.
@@ -67,7 +88,7 @@ impl Wake for Alarm {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.due.fetch_or(OTHER, Ordering::AcqRel);
-        self.task.wake();
+        self.wake_task();
     }
 }
 
@@ -88,6 +109,6 @@ impl Wake for Arrival {
         if self.alarm.talker.load(Ordering::Relaxed) == here() {
             self.caller.call();
         }
-        self.alarm.task.wake();
+        self.alarm.wake_task();
     }
 }

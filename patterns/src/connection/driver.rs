@@ -56,9 +56,9 @@ pub(super) trait Flow: Send + 'static {
         false
     }
 
-    /// Does what the task would do that was woken by what has come, which is not much. `None`: there is more that the task has
-    /// to see to.
-    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+    /// Does what the task would do that was woken by what has come: there is `room` for so many messages, or none that is known
+    /// of. `None`: there is more that the task has to see to.
+    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>, _: usize) -> Option<bool> {
         None
     }
 
@@ -220,6 +220,12 @@ impl<F: Flow> Driver<F> {
     }
 
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        if let Some(alarm) = &self.alarm
+            && !alarm.begin_poll(cx.waker())
+        {
+            // A call has taken what this was woken for.
+            return Poll::Pending;
+        }
         match &mut *self.traffic.lock() {
             // Somebody has finished it.
             None => Poll::Ready(Ok(())),
@@ -228,11 +234,8 @@ impl<F: Flow> Driver<F> {
                 pipe,
                 task,
             }) => {
-                match &self.alarm {
-                    None => task.clone_from(cx.waker()),
-                    // A call has taken what this was woken for.
-                    Some(alarm) if !alarm.begin_poll(cx.waker()) => return Poll::Pending,
-                    Some(_) => {}
+                if self.alarm.is_none() {
+                    task.clone_from(cx.waker());
                 }
                 session.poll_traffic(pipe, &mut Context::from_waker(task))
             }
@@ -318,12 +321,12 @@ impl<F: Flow> Drive for Driver<F> {
         self.driven(F::bring)
     }
 
-    fn hear(&self) -> bool {
+    fn hear(&self, room: usize) -> bool {
         self.driven(|session, pipe, cx| {
             if let Some(alarm) = &self.alarm {
                 alarm.look();
             }
-            session.hear(pipe, cx)
+            session.hear(pipe, cx, room)
         })
     }
 
@@ -404,7 +407,7 @@ mod tests {
             true
         }
 
-        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
+        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>, _: usize) -> Option<bool> {
             self.0.heard.fetch_add(1, Ordering::Relaxed);
             Some(true)
         }

@@ -116,7 +116,7 @@ impl Flow for Wire {
             };
             let is_all_sent = matches!(sent, Poll::Pending | Poll::Ready(Ok(Turn::MovedAll)));
             if is_all_sent && self.poll_receive(pipe, cx).is_pending() {
-                pipe.outgoing.rest(false);
+                pipe.outgoing.rest();
                 return Poll::Pending;
             }
         }
@@ -132,9 +132,9 @@ impl Flow for Wire {
         true
     }
 
-    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>, _: usize) -> Option<bool> {
         self.bring(pipe, cx)?;
-        pipe.outgoing.rest(false);
+        pipe.outgoing.rest_again();
         Some(true)
     }
 
@@ -157,7 +157,8 @@ impl Flow for Wire {
         let (done, task) = (&mut batch, cx.waker());
         let is_all = pipe
             .outgoing
-            .written_whole(messages, 0, messages, done, task);
+            .written_whole(messages, 0, messages, done, task)
+            .is_all;
         if self.written.len() == self.all.0 {
             self.all.1.open();
         }
@@ -166,7 +167,7 @@ impl Flow for Wire {
 
     fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         let sent = self.poll_send(pipe, cx);
-        pipe.outgoing.rest(false);
+        pipe.outgoing.rest();
         match sent {
             Poll::Ready(Ok(Turn::Moved | Turn::MovedAll)) => Some(true),
             Poll::Pending => Some(false),

@@ -109,7 +109,8 @@ impl Events {
             self.writers.clear();
             return Some(Told::Ended);
         }
-        for event in self.writers.drain(..) {
+        // Mostly there is one: to drain the queue would take longer.
+        while let Some(event) = self.writers.pop_front() {
             match event {
                 PipeEvent::Attached(writer) if table.knows(writer.origin()) => {
                     sender.attach(*writer)
@@ -126,7 +127,7 @@ impl Events {
                 PipeEvent::Look | PipeEvent::Nothing | PipeEvent::Renamed(_) => {}
             }
         }
-        for event in self.readers.drain(..) {
+        while let Some(event) = self.readers.pop_front() {
             match event {
                 PipeEvent::Attached(reader) if table.knows(reader.origin()) => {
                     receiver.attach(*reader)

@@ -75,6 +75,7 @@ impl Party<'_> {
             report_at: 1,
             taken: 0,
             in_step: false,
+            waits: false,
             peer: None,
             news: None,
             name: None,

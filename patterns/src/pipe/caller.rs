@@ -2,23 +2,30 @@
 
 use std::sync::Arc;
 
-use super::PipeId;
-use super::ends::deliver;
+use super::ends::Holder;
 use super::lane::Lane;
 use super::session_end::IncomingEnd;
+use super::{Inbox, PipeEvent, PipeId, PipeReader};
 
 /// The call that waits, whenever there is one.
 pub(crate) struct Caller {
     id: PipeId,
     lane: Arc<Lane>,
+    /// `None`: the pipe has not been given to a socket.
+    inbox: Option<Arc<Inbox<PipeReader>>>,
 }
 
 impl IncomingEnd {
     /// Returns who waits for what comes.
     pub(crate) fn caller(&self) -> Caller {
+        let inbox = match &self.lane.lock().reader.holder {
+            Holder::Socket(inbox) => Some(inbox.clone()),
+            Holder::Session(_) | Holder::Nobody => None,
+        };
         Caller {
             id: self.id,
             lane: self.lane.clone(),
+            inbox,
         }
     }
 }
@@ -26,10 +33,10 @@ impl IncomingEnd {
 impl Caller {
     /// Has it take what has come at the stream ([`Drive::hear`](super::Drive::hear)).
     pub(crate) fn call(&self) {
-        let mut lane = self.lane.lock();
-        let wakeup = lane.reader.unpark();
-        lane.has_arrived |= wakeup.is_some();
-        drop(lane);
-        deliver(wakeup, self.id);
+        if let Some(inbox) = &self.inbox
+            && self.lane.note_arrival()
+        {
+            inbox.post(PipeEvent::Changed(self.id));
+        }
     }
 }

@@ -26,8 +26,9 @@ pub(crate) trait Drive: Send + Sync {
     fn bring(&self) -> bool {
         false
     }
-    /// Takes what has come, as the task would that is woken by it. Returns `false` if the task has to be woken.
-    fn hear(&self) -> bool {
+    /// Takes what has come, as the task would that is woken by it; there is `room` for so many messages, or none that is known
+    /// of. Returns `false` if the task has to be woken.
+    fn hear(&self, _room: usize) -> bool {
         false
     }
     /// Lends its stream to a thread that waits for what comes, if that is worth it, or has done so. Returns the socket to wait
@@ -75,12 +76,21 @@ pub(super) enum Wakeup<E> {
 }
 
 /// Tells an end what it has to be told, if there is anything. Only without the lane's lock.
+#[inline]
 pub(super) fn deliver<E: PipeEnd>(wakeup: Option<Wakeup<E>>, id: PipeId) {
-    match wakeup {
-        None => {}
-        Some(Wakeup::Task(waker)) => waker.wake(),
-        Some(Wakeup::Ready(inbox)) => inbox.post(PipeEvent::Changed(id)),
-        Some(Wakeup::Closed(inbox)) => inbox.closed(id),
+    if let Some(wakeup) = wakeup {
+        wakeup.deliver(id);
+    }
+}
+
+impl<E: PipeEnd> Wakeup<E> {
+    #[inline(never)]
+    fn deliver(self, id: PipeId) {
+        match self {
+            Wakeup::Task(waker) => waker.wake(),
+            Wakeup::Ready(inbox) => inbox.post(PipeEvent::Changed(id)),
+            Wakeup::Closed(inbox) => inbox.closed(id),
+        }
     }
 }
 

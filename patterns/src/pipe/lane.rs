@@ -32,10 +32,26 @@ const PAUSES: usize = 64;
 pub(super) struct Lane {
     /// It may be that the writer's session lends its stream.
     lends: AtomicBool,
+    /// The reader waits for something to come at that session's stream.
+    listens: AtomicBool,
+    /// It was told that something has, which lies there still, unless the session's task was sooner.
+    has_arrived: AtomicBool,
+    /// The reader's session has gone to rest, and the next push is to note that.
+    rested: AtomicBool,
     /// The lock, and what a push looks at, share no line with what was allocated before: what a thread has there for itself
     /// would be fought for by two at each message. What comes behind is next to what is seldom used.
-    _apart: [u8; APART - 1],
+    _apart: [u8; APART - 4],
     queue: Mutex<Queue>,
+}
+
+/// Takes what has been noted. What is noted at this very moment may count as the same.
+#[inline]
+fn take(noted: &AtomicBool) -> bool {
+    let was_noted = noted.load(Ordering::Acquire);
+    if was_noted {
+        noted.store(false, Ordering::Relaxed);
+    }
+    was_noted
 }
 
 impl std::fmt::Debug for Lane {
@@ -53,8 +69,11 @@ impl Lane {
         reader: Holder<PipeReader>,
     ) -> Arc<Self> {
         Arc::new(Lane {
-            _apart: [0; APART - 1],
+            _apart: [0; APART - 4],
             lends: AtomicBool::new(false),
+            listens: AtomicBool::new(false),
+            has_arrived: AtomicBool::new(false),
+            rested: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(limits, writer, reader)),
         })
     }
@@ -67,6 +86,37 @@ impl Lane {
     #[inline]
     pub(super) fn lends(&self) -> bool {
         self.lends.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the reader has found nothing, and waits.
+    pub(super) fn listen(&self) {
+        self.listens.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that something has come at the stream. Returns whether the reader has waited for that, and is to be told.
+    pub(super) fn note_arrival(&self) -> bool {
+        let listens = take(&self.listens);
+        if listens {
+            self.has_arrived.store(true, Ordering::Release);
+        }
+        listens
+    }
+
+    /// Returns whether the reader was told of something since the last time.
+    #[inline]
+    pub(super) fn take_arrival(&self) -> bool {
+        take(&self.has_arrived)
+    }
+
+    /// Notes that the session which reads has gone to rest, where that is told without the lock.
+    pub(super) fn note_rest(&self) {
+        self.rested.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it has since the last time.
+    #[inline]
+    pub(super) fn take_rest(&self) -> bool {
+        take(&self.rested)
     }
 
     #[inline]

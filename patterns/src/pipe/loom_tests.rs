@@ -257,7 +257,7 @@ fn an_unwanted_peer_is_closed_and_each_message_for_it_is_counted() {
             // The stream takes nothing.
             block_on(poll_fn(|cx| {
                 assert!(session.outgoing.poll_closing(cx).is_pending());
-                match session.outgoing.rest(false) {
+                match session.outgoing.rest() {
                     None => Poll::Ready(()),
                     Some(_) => Poll::Pending,
                 }

@@ -107,8 +107,8 @@ pub(super) struct Queue {
     pub(super) live: bool,
     /// The next message that finds the session at rest is sent by the caller.
     pub(super) drive_next: bool,
-    /// The reader was told of something that lies at the connection's stream still, unless the session's task was sooner.
-    pub(super) has_arrived: bool,
+    /// A run of a few messages is a stream for the session already.
+    pub(super) streams_soon: bool,
 }
 
 impl Queue {
@@ -152,7 +152,7 @@ impl Queue {
             began: 0,
             drive_next: false,
             written_in_run: (0, 0),
-            has_arrived: false,
+            streams_soon: false,
             drive: None,
             linger: Deadline::Never,
             stalled: None,

@@ -56,6 +56,8 @@ pub(crate) struct PipeReader {
     /// The batch had a few small messages of another socket's, which pushes each by itself: the two go in step, and meet at
     /// the lock.
     pub(super) in_step: bool,
+    /// The batch was one message, and all there was: the pipe was asked at once to say when there is more.
+    pub(super) waits: bool,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
@@ -193,10 +195,12 @@ impl PipeReader {
     ) -> Popped<T> {
         loop {
             if let Some(message) = take(&mut self.batch) {
-                self.count();
+                if !self.waits {
+                    self.count();
+                }
                 return Popped::Message(message);
             }
-            if let Some(nothing) = self.refill() {
+            if let Some(nothing) = self.refill(true) {
                 return nothing;
             }
         }
@@ -208,7 +212,7 @@ impl PipeReader {
             if !self.batch.is_empty() || self.news.is_some() {
                 return Some(true);
             }
-            match self.refill::<()>() {
+            match self.refill::<()>(false) {
                 None | Some(Popped::Message(())) => {}
                 // Nothing but the name, which is noted.
                 Some(Popped::Mark(PeerMark::Joined { tell: false, .. })) => {}
@@ -226,19 +230,26 @@ impl PipeReader {
             self.counters.popped.add(self.batch.len());
             self.counters.unread.add(self.batch.len());
             self.batch.clear();
-            if let Some(Popped::Empty | Popped::Ended) = self.refill::<()>() {
+            if let Some(Popped::Empty | Popped::Ended) = self.refill::<()>(false) {
                 return;
             }
         }
     }
 
-    /// Takes the next batch. `Some`: there is something else, or nothing.
-    fn refill<T>(&mut self) -> Option<Popped<T>> {
+    /// Returns whether the last message was all there was, and the pipe's id comes as an event when there is more.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Takes the next batch, whose first message is going to be `popped`. `Some`: there is something else, or nothing.
+    fn refill<T>(&mut self, popped: bool) -> Option<Popped<T>> {
         note_heard();
         if let Some(mark) = self.news.take() {
             return Some(Popped::Mark(*mark));
         }
         let taken = std::mem::take(&mut self.taken);
+        self.waits = false;
         let mut lane = match std::mem::take(&mut self.in_step) {
             true => self.lane.lock_in_step(),
             false => self.lane.lock(),
@@ -246,7 +257,7 @@ impl PipeReader {
         let expired = lane.expire();
         lane.settle();
         let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
-        let has_arrived = std::mem::take(&mut lane.has_arrived);
+        let has_arrived = self.lane.take_arrival();
         if (taken >= MANY || has_arrived) && lane.full.is_empty() && lane.open.is_empty() {
             // More has come, or likely has.
             lane = bring(&self.lane, lane, wakeup.take(), self.id, has_arrived);
@@ -306,11 +317,19 @@ impl PipeReader {
                     self.report_at = self.report_at.min(messages);
                 }
                 self.taken = messages;
+                // Who has gone to the stream for one message waits for the next one, too.
+                if popped && has_arrived && messages == 1 && lane.is_all_taken() {
+                    lane.reader.parked = true;
+                    self.lane.listen();
+                    self.waits = true;
+                    wakeup = lane.release(1).or(wakeup);
+                }
                 None
             }
             Oldest::Nothing if lane.writer.gone => Some(Popped::Ended),
             Oldest::Nothing => {
                 lane.reader.parked = true;
+                self.lane.listen();
                 if self.batch.spare() > KEEP {
                     // An idle pipe keeps next to no buffer.
                     self.batch = Batch::new();
@@ -343,15 +362,20 @@ impl PipeReader {
 #[cold]
 fn bring<'a>(
     lane: &'a Lane,
-    queue: MutexGuard<'a, Queue>,
+    mut queue: MutexGuard<'a, Queue>,
     wakeup: Option<Wakeup<PipeWriter>>,
     id: PipeId,
     has_arrived: bool,
 ) -> MutexGuard<'a, Queue> {
     let connection = queue.drive.as_ref().and_then(Weak::upgrade);
+    let room = queue.room();
+    if has_arrived {
+        // It is here, and need not be told of what it takes itself.
+        queue.reader.parked = false;
+    }
     drop(queue);
     let is_done = connection.is_some_and(|connection| match has_arrived {
-        true => connection.hear(),
+        true => connection.hear(room),
         false => connection.bring(),
     });
     if !is_done {

@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::outstanding::Outstanding;
 use super::peers::{Mark, PeerName};
 use super::policy::look_every;
+use super::queue::Queue;
 use super::reader::PipeReader;
 use super::taking::Oldest;
 use super::{Deadline, LaneCounts, Party, PipeId};
@@ -252,18 +253,16 @@ impl OutgoingEnd {
         deliver(wakeup, self.id);
     }
 
+    /// Says whether a run of a few messages is a stream already, since a write is dear.
+    pub(crate) fn set_streams_soon(&mut self, streams_soon: bool) {
+        self.lane.lock().streams_soon = streams_soon;
+    }
+
     /// Lets the next message be sent by its sender: the session's task goes to rest. But not the next one of a stream.
     /// `None`: the socket wants the connection closed.
-    pub(crate) fn rest(&mut self, is_tcp: bool) -> Option<Rest> {
+    pub(crate) fn rest(&mut self) -> Option<Rest> {
         let mut lane = self.lane.lock();
-        let (messages, bytes) = std::mem::take(&mut lane.written_in_run);
-        let (few, some) = A_SHORT_STREAM;
-        let is_stream = messages >= A_STREAM || is_tcp && messages >= few && bytes >= some;
-        lane.drive_next = !is_stream;
-        let small = if is_tcp { SMALL_OVER_TCP } else { SMALL };
-        if is_stream && bytes <= messages * small {
-            note_stream();
-        }
+        let is_stream = lane.end_run();
         let is_wanted = lane.evicted.is_none() && !lane.is_ending;
         is_wanted.then(|| Rest {
             linger: lane.deadline(),
@@ -272,6 +271,11 @@ impl OutgoingEnd {
             drains: lane.drain.writer_drains,
             next_is_lone: !is_stream,
         })
+    }
+
+    /// Does so for a session whose task is at rest already, and is woken when there is anything to know.
+    pub(crate) fn rest_again(&self) {
+        self.lane.note_rest();
     }
 
     /// Returns why the socket wants the peer gone, if it does.
@@ -341,6 +345,25 @@ impl OutgoingEnd {
         drop(lane);
         drop((full, open));
         deliver(wakeup, self.id);
+    }
+}
+
+impl Queue {
+    /// Ends a run of the session: the next message is sent by its sender, unless it follows a stream. Returns whether it does.
+    pub(super) fn end_run(&mut self) -> bool {
+        let (messages, bytes) = std::mem::take(&mut self.written_in_run);
+        let (few, some) = A_SHORT_STREAM;
+        let is_short = self.streams_soon && messages >= few && bytes >= some;
+        let is_stream = messages >= A_STREAM || is_short;
+        self.drive_next = !is_stream;
+        let small = match self.streams_soon {
+            true => SMALL_OVER_TCP,
+            false => SMALL,
+        };
+        if is_stream && bytes <= messages * small {
+            note_stream();
+        }
+        is_stream
     }
 }
 

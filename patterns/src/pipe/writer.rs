@@ -184,17 +184,22 @@ impl PipeWriter {
     /// that follow closely find that used up, and collect in a batch for the task; so do those that follow a stream.
     #[cold]
     fn wake_reader(&self, mut lane: MutexGuard<'_, Queue>) {
-        let wakeup = lane.reader.unpark();
-        let drive = if std::mem::take(&mut lane.drive_next) {
-            lane.drive.as_ref().and_then(Weak::upgrade)
-        } else {
-            None
-        };
-        drop(lane);
-        if drive.is_some_and(|connection| connection.drive_next()) {
-            return;
+        if self.lane.take_rest() {
+            lane.end_run();
         }
-        deliver(wakeup, self.id);
+        let is_lone = std::mem::take(&mut lane.drive_next);
+        let connection = lane.drive.as_ref().filter(|_| is_lone);
+        let Some(connection) = connection.and_then(Weak::upgrade) else {
+            let wakeup = lane.reader.unpark();
+            drop(lane);
+            return deliver(wakeup, self.id);
+        };
+        lane.reader.parked = false;
+        drop(lane);
+        if !connection.drive_next() {
+            let wakeup = self.lane.lock().reader.notify();
+            deliver(wakeup, self.id);
+        }
     }
 
     /// Has the connection of a pipe that was found full send what is queued, from here, unless its task is at it or has a

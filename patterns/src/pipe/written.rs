@@ -8,6 +8,14 @@ use super::ends::deliver;
 use super::queue::Queue;
 use super::session_end::OutgoingEnd;
 
+/// What is left when a batch is written.
+pub(crate) struct Written {
+    /// There is no more.
+    pub(crate) is_all: bool,
+    /// Buffers worth a timer are kept.
+    pub(crate) keeps_buffers: bool,
+}
+
 impl OutgoingEnd {
     /// Notes what has been written; `taken` of the messages came from here, and others may take their place. A batch
     /// that is written whole is given back, for its buffer.
@@ -26,7 +34,7 @@ impl OutgoingEnd {
     }
 
     /// Does so for a batch that is written whole. If there is no more, it parks, as [`poll_take`](Self::poll_take) would that
-    /// finds nothing: then `true`, and the lane need not be looked at once more.
+    /// finds nothing, and the lane need not be looked at once more.
     pub(crate) fn written_whole(
         &mut self,
         messages: usize,
@@ -34,7 +42,7 @@ impl OutgoingEnd {
         taken: usize,
         done: &mut Batch,
         task: &Waker,
-    ) -> bool {
+    ) -> Written {
         let mut lane = self.lane.lock();
         lane.note_written(messages, bytes, Some(done));
         let wakeup = lane.release(taken);
@@ -43,9 +51,13 @@ impl OutgoingEnd {
             lane.reader.set_task(task);
             lane.reader.parked = true;
         }
+        let keeps_buffers = lane.keeps_buffers();
         drop(lane);
         deliver(wakeup, self.id);
-        is_all
+        Written {
+            is_all,
+            keeps_buffers,
+        }
     }
 
     /// Counts messages that were taken and went down with their connection.
@@ -88,7 +100,12 @@ impl Queue {
 
     /// Returns whether there is nothing to be taken, and nothing to be told of the end.
     fn is_at_rest(&self) -> bool {
+        self.is_all_taken() && !self.is_ending
+    }
+
+    /// Returns whether there is nothing to be taken, though the writer is there.
+    pub(super) fn is_all_taken(&self) -> bool {
         let is_empty = self.full.is_empty() && self.open.is_empty() && self.policy.is_none();
-        is_empty && !self.writer.gone && !self.is_ending
+        is_empty && !self.writer.gone
     }
 }

@@ -70,6 +70,8 @@ pub struct FairQueue {
     /// If there are any, `readable` is the pipe of the connection that has ended first, alone.
     leavings: Option<Box<Leavings>>,
     places: FxHashMap<PipeId, Place>,
+    /// The pipe in `readable` is the only one there is, and had nothing when it was asked last: it need not stand aside.
+    rests: bool,
     origins: Origins,
     leftovers: Leftovers,
     /// Whose turn it is, in `readable`.
@@ -145,12 +147,14 @@ impl FairQueue {
         &mut self,
         mut take: impl FnMut(&mut Batch) -> Option<T>,
     ) -> Option<Result<T, PeerMark>> {
-        loop {
+        while !self.rests {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }
-            match self.readable.get_mut(self.turn)?.pop_with(&mut take) {
+            let reader = self.readable.get_mut(self.turn)?;
+            match reader.pop_with(&mut take) {
                 Popped::Message(message) => {
+                    self.rests = reader.waits() && self.is_alone();
                     self.pass_on();
                     return Some(Ok(message));
                 }
@@ -162,6 +166,7 @@ impl FairQueue {
                 Popped::Ended => self.end_turn(),
             }
         }
+        None
     }
 
     /// Returns the first frame of the message that is next, if `has_next`, and as far as that is seen without taking it.
@@ -181,7 +186,7 @@ impl FairQueue {
     /// Returns whether a pipe may have something. `false` is certain, and soon told.
     #[inline(always)]
     pub(crate) fn may_have(&self) -> bool {
-        !self.readable.is_empty()
+        !self.readable.is_empty() && !self.rests
     }
 
     /// `recv`, with the pipe that the message came from. No message stands for the beginning of another connection of
@@ -301,7 +306,7 @@ impl RecvStrategy for FairQueue {
 
     /// Has it be the turn of a pipe that has something.
     fn has_next(&mut self) -> bool {
-        loop {
+        while !self.rests {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }
@@ -314,6 +319,7 @@ impl RecvStrategy for FairQueue {
                 None => self.end_turn(),
             }
         }
+        false
     }
 
     fn into_readers(self) -> impl Iterator<Item = PipeReader> {
@@ -340,6 +346,9 @@ impl RecvStrategy for FairQueue {
     }
 
     fn changed(&mut self, id: PipeId) {
+        if std::mem::take(&mut self.rests) {
+            return;
+        }
         let living = match &self.leavings {
             Some(leavings) => leavings.living.len(),
             None => self.readable.len(),

@@ -187,6 +187,9 @@ impl Batch {
     /// Drops all messages and keeps the buffer.
     #[inline]
     pub fn clear(&mut self) {
+        if self.is_blank() {
+            return;
+        }
         if self.is_encoded() {
             self.restore_origin();
         }
@@ -200,6 +203,12 @@ impl Batch {
         self.frame_left = 0;
         self.cut = false;
         self.chunk = None;
+    }
+
+    /// Returns whether nothing has come since it was made or cleared.
+    #[inline]
+    fn is_blank(&self) -> bool {
+        self.wire.is_empty() && self.base == 0 && self.messages == 0 && !self.is_encoded()
     }
 
     /// Gives the buffer back if the batch is empty and the buffer holds more than `bytes`: so

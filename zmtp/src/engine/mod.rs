@@ -23,6 +23,7 @@
 //! Datagrams have no engine: each is a message, or none, and there is nothing to be kept between two of them. See
 //! [`crate::datagram`].
 
+mod now;
 mod raw;
 mod zmtp;
 
@@ -32,6 +33,7 @@ use std::time::Instant;
 use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
 
+pub use self::now::Now;
 pub use self::raw::{Raw, RawConfig};
 pub use self::zmtp::{Config, Connection, Heartbeat};
 use crate::batch::Batch;
@@ -76,7 +78,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// # Errors
     /// Returns what the peer did wrong. The connection is over then; messages that were complete before can still
     /// be taken.
-    fn handle_input(&mut self, now: Instant, max_messages: usize) -> Result<(), Error>;
+    fn handle_input(&mut self, now: Now, max_messages: usize) -> Result<(), Error>;
 
     /// Returns whether [`Engine::handle_input`] left input that may hold more whole messages.
     fn input_pending(&self) -> bool;

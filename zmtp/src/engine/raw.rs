@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
 
-use super::{Engine, Event, PeerInfo};
+use super::{Engine, Event, Now, PeerInfo};
 use crate::batch::Batch;
 use crate::decoder::Decoder;
 use crate::error::{Error, Refusal};
@@ -51,7 +51,7 @@ impl Default for RawConfig {
 /// let mut raw = Raw::new(RawConfig::default());
 /// assert!(matches!(raw.poll_event(), Some(Event::Ready(_))));
 /// raw.read_buffer().put_slice(b"GET / HTTP/1.0\r\n\r\n");
-/// raw.handle_input(Instant::now(), 10)?;
+/// raw.handle_input(Instant::now().into(), 10)?;
 /// assert_eq!(raw.take_messages().pop().unwrap(), "GET / HTTP/1.0\r\n\r\n");
 /// # Ok::<(), purezmq_zmtp::Error>(())
 /// ```
@@ -111,14 +111,16 @@ impl Engine for Raw {
     }
 
     /// Fails only for a peer that was refused.
-    fn handle_input(&mut self, now: Instant, max_messages: usize) -> Result<(), Error> {
+    fn handle_input(&mut self, now: Now, max_messages: usize) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
         if self.decoder.note_read() > 0 {
-            self.last_input = Some(now);
-            if self.idle_check.is_none() && (self.decoder.is_large() || self.spare.capacity() > 0) {
-                self.idle_check = now.checked_add(IDLE);
+            let is_large = self.decoder.is_large() || self.spare.capacity() > 0;
+            if is_large || self.idle_check.is_some() {
+                let now = now.get();
+                self.last_input = Some(now);
+                self.idle_check = self.idle_check.or_else(|| now.checked_add(IDLE));
             }
         }
         self.decoder.take_raw(self.max_chunk, max_messages);
@@ -185,7 +187,7 @@ impl Engine for Raw {
             Ok(admission) => {
                 self.event = Some(Event::Ready(info(admission)));
                 // Bytes may have come ahead: with no room for them, they are pending.
-                self.handle_input(now, 0)
+                self.handle_input(now.into(), 0)
             }
             Err(refusal) => {
                 let error = Error::from(refusal);
@@ -252,7 +254,7 @@ mod tests {
             let (now, later) = left.split_at(left.len().min(buffer.remaining_mut()));
             buffer.put_slice(now);
             left = later;
-            raw.handle_input(Instant::now(), usize::MAX).unwrap();
+            raw.handle_input(Instant::now().into(), usize::MAX).unwrap();
             let mut batch = raw.take_messages();
             all.extend(std::iter::from_fn(|| batch.pop()));
         }
@@ -294,7 +296,7 @@ mod tests {
         let mut queue = Batch::new();
         for i in 0..40_u8 {
             raw.read_buffer().put_slice(&[i]);
-            raw.handle_input(Instant::now(), 1).unwrap();
+            raw.handle_input(Instant::now().into(), 1).unwrap();
             queue
                 .append(raw.take_messages())
                 .expect("it follows the one before");
@@ -314,14 +316,14 @@ mod tests {
             let mut buffer = raw.read_buffer();
             let room = buffer.remaining_mut();
             buffer.put_bytes(1, room);
-            raw.handle_input(Instant::now(), 1).unwrap();
+            raw.handle_input(Instant::now().into(), 1).unwrap();
             drop(raw.take_messages());
         }
         let mut buffer = raw.read_buffer();
         assert!(buffer.remaining_mut() >= 20_000);
         let at = buffer.chunk_mut().as_mut_ptr();
         buffer.put_slice(&[7; 20_000]);
-        raw.handle_input(Instant::now(), 1).unwrap();
+        raw.handle_input(Instant::now().into(), 1).unwrap();
         let payload = raw.take_messages().pop_large().unwrap();
         assert_eq!(payload.as_ptr(), at.cast_const());
     }
@@ -335,15 +337,15 @@ mod tests {
         for piece in ["abc", "defg", "h"] {
             for byte in piece.bytes() {
                 raw.read_buffer().put_slice(&[byte]);
-                raw.handle_input(Instant::now(), 0).unwrap();
+                raw.handle_input(Instant::now().into(), 0).unwrap();
             }
             assert!(raw.input_pending());
             assert!(raw.take_messages().is_empty());
         }
-        raw.handle_input(Instant::now(), 1).unwrap();
+        raw.handle_input(Instant::now().into(), 1).unwrap();
         assert_eq!(raw.take_messages().pop().unwrap(), "abcd");
         assert!(raw.input_pending());
-        raw.handle_input(Instant::now(), 9).unwrap();
+        raw.handle_input(Instant::now().into(), 9).unwrap();
         assert_eq!(raw.take_messages().pop().unwrap(), "efgh");
         assert!(!raw.input_pending());
     }
@@ -412,11 +414,11 @@ mod tests {
             Some(Event::Authenticate(Credentials::Null))
         );
         raw.read_buffer().put_slice(b"too early");
-        raw.handle_input(now, 0).unwrap();
+        raw.handle_input(now.into(), 0).unwrap();
         let error = raw.authenticated(Err(Refusal::Denied), now).unwrap_err();
         assert!(!raw.explain(&error));
         assert!(raw.control().is_empty());
-        assert_eq!(raw.handle_input(now, 1), Err(error));
+        assert_eq!(raw.handle_input(now.into(), 1), Err(error));
     }
 
     #[test]
@@ -435,7 +437,7 @@ mod tests {
         };
         assert_eq!(info.user_id, "joe");
         assert!(raw.input_pending());
-        raw.handle_input(now, 1).unwrap();
+        raw.handle_input(now.into(), 1).unwrap();
         assert_eq!(raw.take_messages().pop().unwrap(), "early");
     }
 

@@ -287,7 +287,7 @@ fn read(
         buffer.put_slice(&bytes[..n]);
         bytes = &bytes[n..];
         loop {
-            connection.handle_input(now, max_messages).unwrap();
+            connection.handle_input(now.into(), max_messages).unwrap();
             take(connection.take_messages());
             if !connection.input_pending() {
                 break;
@@ -303,11 +303,11 @@ fn handle_input_stops_at_max_messages() {
     let bytes = wire(&batch_of(&messages, usize::MAX));
     pair.b.read_buffer().put_slice(&bytes);
     for _ in 0..2 {
-        pair.b.handle_input(pair.now, 4).unwrap();
+        pair.b.handle_input(pair.now.into(), 4).unwrap();
         assert_eq!(pair.b.take_messages().len(), 4);
         assert!(pair.b.input_pending());
     }
-    pair.b.handle_input(pair.now, 4).unwrap();
+    pair.b.handle_input(pair.now.into(), 4).unwrap();
     assert_eq!(pair.b.take_messages().len(), 2);
     assert!(!pair.b.input_pending());
 }
@@ -345,7 +345,7 @@ fn a_large_body_is_read_into_its_own_memory_and_reserved_as_it_comes() {
         let n = room.min(10_000);
         buffer.put_bytes(7, n);
         received += n;
-        pair.b.handle_input(pair.now, 1).unwrap();
+        pair.b.handle_input(pair.now.into(), 1).unwrap();
         if received > 300_000 {
             break;
         }

@@ -185,7 +185,7 @@ fn a_handover_stops_at_so_many_messages_under_curve_too() {
     assert!(buffer.remaining_mut() >= bytes.len());
     buffer.put_slice(&bytes);
     let mut got = Vec::new();
-    pair.server.handle_input(pair.now, 3).unwrap();
+    pair.server.handle_input(pair.now.into(), 3).unwrap();
     loop {
         let batch = pair.server.take_messages();
         assert!(batch.len() <= 3);
@@ -193,7 +193,7 @@ fn a_handover_stops_at_so_many_messages_under_curve_too() {
         if !pair.server.input_pending() {
             break;
         }
-        pair.server.handle_input(pair.now, 3).unwrap();
+        pair.server.handle_input(pair.now.into(), 3).unwrap();
     }
     assert_eq!(got, messages);
 }

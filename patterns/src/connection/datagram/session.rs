@@ -167,7 +167,7 @@ impl DatagramSession {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), DisconnectReason>> {
         loop {
-            let Some(rest) = pipe.outgoing.rest(false) else {
+            let Some(rest) = pipe.outgoing.rest() else {
                 if pipe.outgoing.evicted().is_none() {
                     return Poll::Ready(Ok(()));
                 }
@@ -315,7 +315,7 @@ impl Flow for DatagramSession {
         if let Poll::Ready(Turn::Moved) = self.poll_receive(pipe, cx) {
             moved = true;
         }
-        pipe.outgoing.rest(false);
+        pipe.outgoing.rest();
         Some(moved)
     }
 }

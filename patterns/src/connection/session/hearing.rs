@@ -11,13 +11,14 @@ use tokio::time::{Instant, sleep};
 use zmtp::Event;
 
 use super::Session;
+use super::traffic::NOW;
 use crate::connection::driver::TURNS;
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::SessionPipe;
 use crate::transport::ByteStream;
 
-/// How long after the last word of a peer, or the last look for one, it is taken to be there. What is sent to a peer
+/// How long after the last look for a peer's end, or, on an I/O thread, its last word, it is taken to be there. What is sent to a peer
 /// that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
 const QUIET: Duration = Duration::from_millis(1);
 
@@ -65,7 +66,7 @@ impl Session {
                     }
                 }
             }
-            let result = self.engine.handle_input(self.heard.into_std(), room);
+            let result = self.engine.handle_input(NOW, room);
             pipe.incoming.push(self.engine.take_messages());
             self.hear_drain(pipe);
             if let Err(error) = result {
@@ -182,12 +183,8 @@ impl Session {
                 Err(error) => return Some(Err(error.into())),
             }
         }
-        let now = Instant::now().into_std();
-        Some(
-            self.engine
-                .handle_input(now, room)
-                .map_err(DisconnectReason::from),
-        )
+        let taken = self.engine.handle_input(NOW, room);
+        Some(taken.map_err(DisconnectReason::from))
     }
 
     /// Returns what the peer said during the handshake before it left, if it was more than that.

@@ -79,9 +79,11 @@ pub(crate) struct Session {
     has_read_all: bool,
     /// None came close before the next message: of a large one, the head may go first.
     next_is_lone: bool,
+    /// Buffers for sending are kept.
+    keeps_buffers: bool,
     /// When to look again; set while buffers are kept.
     idle_check: Option<Instant>,
-    /// When the peer was heard, or listened for, last.
+    /// The peer was listened for, or heard, at this time or later.
     heard: Instant,
     /// What is written to a peer that has gone would have another way.
     listens: bool,
@@ -162,6 +164,7 @@ impl Session {
             has_sent_lately: false,
             has_read_all: false,
             next_is_lone: false,
+            keeps_buffers: false,
             idle_check: None,
             heard: now,
             listens: !shared.config.rules.publishes,
@@ -206,6 +209,7 @@ impl Session {
         let shared = &guard.shared;
         self.begin_drain(shared, &pipe);
         pipe.outgoing.set_batch_size(self.stream.batch());
+        pipe.outgoing.set_streams_soon(self.is_tcp());
         if pipe.outgoing.is_ending() {
             // Unwanted before it was known.
             pipe.peer_left(shared.config.tells_of_peers());

@@ -37,12 +37,12 @@ impl Session {
             if let Poll::Ready(Err(error)) = self.poll_drain(&rest, pipe, cx) {
                 return self.poll_left(error.into(), pipe, cx);
             }
-            let keeps_buffers = rest.keeps_buffers;
+            self.keeps_buffers = rest.keeps_buffers;
             let linger = match rest.linger {
                 Some(Deadline::At(end)) => Some(end),
                 Some(Deadline::Never) | None => None,
             };
-            if keeps_buffers && self.idle_check.is_none() {
+            if self.keeps_buffers && self.idle_check.is_none() {
                 self.idle_check = Some(Instant::now() + IDLE);
             }
             let protocol = self.engine.next_timeout().map(Instant::from_std);
@@ -86,6 +86,7 @@ impl Session {
                 self.idle_check = None;
                 if !std::mem::take(&mut self.has_sent_lately) {
                     pipe.outgoing.shrink();
+                    self.keeps_buffers = false;
                 }
             }
             if pipe.incoming.room() == 0 {

@@ -10,6 +10,7 @@ use socket2::Socket;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
+use zmtp::Now;
 
 use super::timers::Stall;
 use super::{Session, Turn};
@@ -22,6 +23,9 @@ use crate::transport::ByteStream;
 /// Bytes read before other tasks get a turn: about what a core's own cache holds, so that an application on
 /// the same thread finds its messages there, and gives their memory back before more is needed.
 pub(super) const READ_BUDGET: usize = 256 * 1024;
+
+/// When what has been read came, for an engine that has to know.
+pub(super) const NOW: Now = Now::Ask(|| Instant::now().into_std());
 
 /// Bytes read in one run that are a stream: in the next run, its reader is woken once, and not once a message.
 const HOLD_FROM: usize = READ_BUDGET / 2;
@@ -123,38 +127,16 @@ impl Flow for Session {
             return Poll::Ready(Ok(Turn::Moved));
         }
         let (done, task) = (&mut self.batch, cx.waker());
-        let is_all = pipe
+        let left = pipe
             .outgoing
             .written_whole(messages, written, taken, done, task);
-        let is_all = is_all && !self.engine.control().has_remaining();
+        self.keeps_buffers = left.keeps_buffers;
+        let is_all = left.is_all && !self.engine.control().has_remaining();
         Poll::Ready(Ok(if is_all { Turn::MovedAll } else { Turn::Moved }))
     }
 
     fn bring(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
-        if self.is_inherited() || self.mute.is_some() {
-            return None;
-        }
-        self.read = 0;
-        while self.read < READ_BUDGET {
-            match self.poll_receive(pipe, cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(reason)) => {
-                    self.mute = Some(Box::new(reason));
-                    return None;
-                }
-                Poll::Pending => {
-                    // An error of the stream is the task's: it comes to the same.
-                    let has_failed =
-                        !self.mid_batch && matches!(self.poll_control(cx), Poll::Ready(Err(_)));
-                    self.hear_drain(pipe);
-                    let is_done = !has_failed && !self.needs_task() && self.is_timed();
-                    return is_done.then_some(true);
-                }
-            }
-        }
-        // The rest is the task's.
-        self.hear_drain(pipe);
-        None
+        self.bring_within(pipe, cx, 0)
     }
 
     fn hear_by(&mut self, waker: Option<Waker>) -> bool {
@@ -163,16 +145,18 @@ impl Flow for Session {
         is_plain
     }
 
-    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>, room: usize) -> Option<bool> {
         // The stream has said so.
         self.has_read_all = false;
-        self.bring(pipe, cx)?;
+        self.bring_within(pipe, cx, room)?;
         self.stream.push_out(cx).ok()?;
         // What is sent next may go out from here again, as after a run of the task.
-        let rest = self.rest_from(pipe)?;
-        let is_plain = rest.linger.is_none() && rest.ends_at.is_none() && !rest.drains;
-        let is_timed = !rest.keeps_buffers || self.idle_check.is_some();
-        (is_plain && is_timed).then_some(true)
+        if self.stream.lent().is_some() {
+            self.rest_from(pipe)?;
+        } else {
+            pipe.outgoing.rest_again();
+        }
+        Some(true)
     }
 
     fn lent(&mut self) -> Option<Arc<Socket>> {
@@ -184,7 +168,7 @@ impl Flow for Session {
     }
 
     fn read_lent(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
-        self.read_lent_stream(|session| session.hear(pipe, cx))
+        self.read_lent_stream(|session| session.hear(pipe, cx, 0))
     }
 
     fn want_back(&mut self) -> bool {
@@ -221,8 +205,7 @@ impl Flow for Session {
                 Err(_) => return None,
             }
         }
-        let now = Instant::now().into_std();
-        let result = self.engine.handle_input(now, room);
+        let result = self.engine.handle_input(NOW, room);
         pipe.incoming.push(self.engine.take_messages());
         let is_quiet = self.mid_batch || matches!(self.poll_control(cx), Poll::Ready(Ok(())));
         // The peer answers: what is sent next may go out from here again.
@@ -232,15 +215,49 @@ impl Flow for Session {
     }
 
     /// Returns whether the stream has begun to take nothing, as only the task can see to the time, or the peer was seen
-    /// to be gone, or to drain.
+    /// to be gone, or to drain, or buffers are kept and nobody looks when to let go of them.
     fn needs_task(&self) -> bool {
         self.draining.needs_task()
             || self.mute.is_some()
+            || (self.keeps_buffers && self.idle_check.is_none())
             || self.stall.as_ref().is_some_and(|stall| !stall.is_timed)
     }
 }
 
 impl Session {
+    /// Takes what has come, as there is room for it: for so many messages of the first read, if that is known.
+    fn bring_within(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+        mut room: usize,
+    ) -> Option<bool> {
+        if self.is_inherited() || self.mute.is_some() {
+            return None;
+        }
+        self.read = 0;
+        while self.read < READ_BUDGET {
+            match self.poll_receive_within(pipe, cx, std::mem::take(&mut room)) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(reason)) => {
+                    self.mute = Some(Box::new(reason));
+                    return None;
+                }
+                Poll::Pending => {
+                    // An error of the stream is the task's: it comes to the same.
+                    let has_failed =
+                        !self.mid_batch && matches!(self.poll_control(cx), Poll::Ready(Err(_)));
+                    self.hear_drain(pipe);
+                    let is_done = !has_failed && !self.needs_task() && self.is_timed();
+                    return is_done.then_some(true);
+                }
+            }
+        }
+        // The rest is the task's.
+        self.hear_drain(pipe);
+        None
+    }
+
     /// Moves messages in both directions until nothing moves, or others have a turn.
     fn poll_both(
         &mut self,
@@ -287,7 +304,7 @@ impl Session {
     /// Goes to rest, as far as the socket's messages go. On one core with its peer, a head that goes first costs a fifth of a
     /// round trip of 64 KiB; on two, it saves that. Where there are I/O threads, there are cores.
     pub(super) fn rest_from(&mut self, pipe: &mut SessionPipe) -> Option<Rest> {
-        let rest = pipe.outgoing.rest(self.is_tcp());
+        let rest = pipe.outgoing.rest();
         self.next_is_lone = (is_io_thread() || self.stream.lent().is_some())
             && rest.as_ref().is_some_and(|rest| rest.next_is_lone);
         rest
@@ -381,16 +398,28 @@ impl Session {
         pipe: &mut SessionPipe,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Turn, DisconnectReason>> {
+        self.poll_receive_within(pipe, cx, 0)
+    }
+
+    /// Does so. The room is asked for, unless there is some that is known of.
+    fn poll_receive_within(
+        &mut self,
+        pipe: &mut SessionPipe,
+        cx: &mut Context<'_>,
+        known: usize,
+    ) -> Poll<Result<Turn, DisconnectReason>> {
         if self.has_read_all && !self.engine.input_pending() {
             // All that a read costs is spared, but not that who waits is told.
             let waker = self.arrival.as_ref().unwrap_or(cx.waker());
             ready!(self.stream.poll_readable(&mut Context::from_waker(waker)));
             self.has_read_all = false;
         }
-        let room = ready!(pipe.incoming.poll_room(cx));
+        let room = match known {
+            0 => ready!(pipe.incoming.poll_room(cx)),
+            room => room,
+        };
         let result = if self.engine.input_pending() {
-            let now = Instant::now().into_std();
-            self.engine.handle_input(now, room).map_err(Into::into)
+            self.engine.handle_input(NOW, room).map_err(Into::into)
         } else {
             ready!(self.poll_read(cx, room))
         };
@@ -424,9 +453,10 @@ impl Session {
     /// Has the engine take up to `room` messages from what has been read into its buffer.
     pub(super) fn take_in(&mut self, read: usize, room: usize) -> Result<(), DisconnectReason> {
         self.read += read;
-        let before = std::mem::replace(&mut self.heard, Instant::now());
-        self.lone.note_pause(self.heard - before);
-        let now = self.heard.into_std();
-        self.engine.handle_input(now, room).map_err(Into::into)
+        if is_io_thread() || self.stream.lent().is_some() {
+            let before = std::mem::replace(&mut self.heard, Instant::now());
+            self.lone.note_pause(self.heard - before);
+        }
+        self.engine.handle_input(NOW, room).map_err(Into::into)
     }
 }

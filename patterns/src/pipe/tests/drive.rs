@@ -36,7 +36,7 @@ fn run(session: &mut SessionPipe) -> usize {
     }
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(session.outgoing.poll_next(&mut cx), Poll::Pending));
-    assert!(session.outgoing.rest(false).is_some());
+    assert!(session.outgoing.rest().is_some());
     written
 }
 
@@ -196,6 +196,7 @@ fn a_session_that_has_written_all_waits_without_a_second_look() {
         session
             .outgoing
             .written_whole(messages, 0, messages, &mut batch, &task)
+            .is_all
     };
 
     writer.push(&mut message(0)).unwrap();

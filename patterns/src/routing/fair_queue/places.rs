@@ -10,10 +10,20 @@ use crate::routing::give_back;
 impl FairQueue {
     /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
     pub(super) fn stand_aside(&mut self) {
+        if self.is_alone() {
+            self.rests = true;
+            return;
+        }
         let reader = self.take_readable(self.turn);
         if let Some(place) = self.places.get_mut(&reader.id()) {
             *place = Place::Empty(reader);
         }
+    }
+
+    /// Returns whether the pipe whose turn it is is the only one.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.places.len() == 1 && self.leavings.is_none()
     }
 
     /// The pipe whose turn it is has ended.
@@ -33,6 +43,7 @@ impl FairQueue {
 
     /// Takes a pipe out of `readable`, where the last one takes its place.
     pub(super) fn take_readable(&mut self, at: usize) -> Box<PipeReader> {
+        self.rests = false;
         self.settle_last();
         let reader = self.readable.swap_remove(at);
         if let Some(moved) = self.readable.get(at) {
@@ -43,6 +54,7 @@ impl FairQueue {
 
     /// Adds a pipe that may have something.
     pub(super) fn push_living(&mut self, reader: Box<PipeReader>) {
+        self.rests = false;
         let (id, living) = (reader.id(), self.living());
         let place = Place::Readable(living.len());
         living.push(reader);
@@ -83,6 +95,7 @@ impl FairQueue {
     /// much: then the pipe goes.
     #[cold]
     pub(super) fn begin_leaving(&mut self, mut reader: Box<PipeReader>) {
+        self.rests = false;
         let Some(left) = self.leftovers.keep(&mut reader) else {
             return self.forget(&reader);
         };

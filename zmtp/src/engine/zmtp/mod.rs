@@ -30,7 +30,7 @@ use zeroize::Zeroize;
 
 pub use self::config::{Config, Heartbeat};
 use self::handshake::{Phase, Sent};
-use super::{Engine, Event, PeerInfo};
+use super::{Engine, Event, Now, PeerInfo};
 use crate::batch::Batch;
 use crate::decoder::Decoder;
 use crate::error::{Error, Incompatible, Refusal, Silence};
@@ -163,7 +163,7 @@ impl Connection {
             let (head, tail) = bytes.split_at(bytes.len().min(buffer.remaining_mut()));
             buffer.put_slice(head);
             bytes = tail;
-            self.advance(now, usize::MAX, true)?;
+            self.advance(now.into(), usize::MAX, true)?;
         }
         Ok(())
     }
@@ -187,27 +187,37 @@ impl Connection {
     }
 
     /// Takes in what has been read, as far as it goes. With `join`, messages may be copied to be one batch.
-    fn advance(&mut self, now: Instant, max_messages: usize, join: bool) -> Result<(), Error> {
+    fn advance(&mut self, now: Now, max_messages: usize, join: bool) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
             return Err((**failure).clone());
         }
         if self.decoder.note_read() > 0 {
-            self.last_input = now;
-            if let Some(timers) = &mut self.timers {
-                timers.alive(now);
-            }
-            if self.idle_check.is_none() && (self.decoder.is_large() || self.spare.capacity() > 0) {
-                self.idle_check = now.checked_add(IDLE);
-            }
+            self.note_input(now);
         }
         let mut result = Ok(());
         if self.phase != Phase::Traffic {
-            result = self.advance_handshake(now);
+            result = self.advance_handshake(now.get());
         }
         if result.is_ok() && self.phase == Phase::Traffic {
             result = self.advance_traffic(now, max_messages, join);
         }
         result.map_err(|error| self.fail(error))
+    }
+
+    /// Sets the clocks that run by what comes, if there are any.
+    fn note_input(&mut self, now: Now) {
+        let is_large = self.decoder.is_large() || self.spare.capacity() > 0;
+        if !is_large && self.idle_check.is_none() && self.timers.is_none() {
+            return;
+        }
+        let now = now.get();
+        self.last_input = now;
+        if let Some(timers) = &mut self.timers {
+            timers.alive(now);
+        }
+        if is_large && self.idle_check.is_none() {
+            self.idle_check = now.checked_add(IDLE);
+        }
     }
 
     /// Gives the memory of what was said back in traffic, where little is: a connection at rest says nothing.
@@ -237,7 +247,7 @@ impl Engine for Connection {
         self.decoder.read_buffer()
     }
 
-    fn handle_input(&mut self, now: Instant, max_messages: usize) -> Result<(), Error> {
+    fn handle_input(&mut self, now: Now, max_messages: usize) -> Result<(), Error> {
         self.advance(now, max_messages, false)
     }
 
@@ -315,7 +325,7 @@ impl Engine for Connection {
         self.on_answer(answer, now)
             .map_err(|error| self.fail(error))?;
         // Messages may have come ahead: with no room for them, they are pending.
-        self.advance(now, 0, false)
+        self.advance(now.into(), 0, false)
     }
 
     /// Queues the ERROR command that the standard asks for when the peer's socket type is wrong. A refused peer's is

@@ -4,11 +4,9 @@
 //! Inside, a subscription is a message of one frame: 01 and the topic, or 00 and the topic to
 //! cancel. Joining and leaving a group is the same with DISH and RADIO.
 
-use std::time::Instant;
-
 use bytes::BytesMut;
 
-use super::{Connection, heartbeat};
+use super::{Connection, Now, heartbeat};
 use crate::batch::Batch;
 use crate::decoder::Found;
 use crate::error::{Error, Violation};
@@ -22,7 +20,7 @@ const MAX_GROUP: usize = 255;
 impl Connection {
     pub(super) fn advance_traffic(
         &mut self,
-        now: Instant,
+        now: Now,
         max_messages: usize,
         join: bool,
     ) -> Result<(), Error> {
@@ -43,12 +41,7 @@ impl Connection {
 
     /// Commands that are unknown, malformed or meaningless for this socket are ignored, as the
     /// standard and libzmq have it.
-    fn on_command(
-        &mut self,
-        body: BytesMut,
-        now: Instant,
-        budget: &mut usize,
-    ) -> Result<(), Error> {
+    fn on_command(&mut self, body: BytesMut, now: Now, budget: &mut usize) -> Result<(), Error> {
         let kind = self.config.socket_type;
         match Command::parse(&body) {
             Ok(Command::Subscribe(topic)) if kind.takes_subscriptions() => {
@@ -70,7 +63,7 @@ impl Connection {
             Ok(Command::Ping { ttl, context }) if self.version >= Version::V3_0 => {
                 let waiting = self.control.len();
                 if ttl > 0 {
-                    self.timers.get_or_insert_default().note_ttl(ttl, now);
+                    self.timers.get_or_insert_default().note_ttl(ttl, now.get());
                 }
                 heartbeat::answer(context, &mut self.control);
                 self.encrypt_control(waiting);
