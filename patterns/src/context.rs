@@ -434,7 +434,7 @@ pub(crate) async fn stuck() {
 pub(crate) struct Flush {
     context: Context,
     /// Where it was made: in a process that is forked, nobody sends.
-    process: u32,
+    pub(crate) process: u32,
 }
 
 impl Flush {

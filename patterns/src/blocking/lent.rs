@@ -16,12 +16,14 @@ use crate::error::RecvError;
 use crate::socket::{LentStream, RecvSide, Socket};
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// Receives the next message from a stream that is lent. `None`: none is, or no more, and nothing was received.
+/// Receives the next message from a stream that is lent, by a socket that was made in this process. `None`: none is, or no more,
+/// and nothing was received.
 pub(super) fn recv<P: Receives, D: RecvSide>(
     socket: &mut Socket<P, D>,
+    process: u32,
 ) -> Option<Result<P::Received, RecvError>> {
     let lent = lend(socket)?;
-    let received = wait(socket, lent);
+    let received = wait(socket, lent, process);
     socket.handle.with(crate::core::Core::leave_stream);
     received
 }
@@ -29,8 +31,9 @@ pub(super) fn recv<P: Receives, D: RecvSide>(
 fn wait<P: Receives, D: RecvSide>(
     socket: &mut Socket<P, D>,
     mut lent: LentStream,
+    process: u32,
 ) -> Option<Result<P::Received, RecvError>> {
-    with_parker(|parker| {
+    with_parker(process, |parker| {
         loop {
             if let Some(received) = wait_once(socket, parker, &lent) {
                 return Some(received);
@@ -75,10 +78,10 @@ thread_local! {
     static PARKER: Cell<Option<(u32, Parker)>> = const { Cell::new(None) };
 }
 
-/// Lends this thread's parker. `None`: there is none to be had.
-fn with_parker<T>(wait: impl FnOnce(&Parker) -> Option<T>) -> Option<T> {
+/// Lends this thread's parker to a call of a socket that was made in this process, which is asked of the socket, and not of the
+/// system: so much for each message. `None`: there is none to be had.
+fn with_parker<T>(process: u32, wait: impl FnOnce(&Parker) -> Option<T>) -> Option<T> {
     let kept = PARKER.try_with(Cell::take).ok().flatten();
-    let process = std::process::id();
     let parker = match kept {
         Some((made_in, parker)) if made_in == process => parker,
         _ => Parker::new()?,

@@ -254,7 +254,7 @@ impl<P: CanRecv, D: RecvSide> Socket<P, D> {
     /// As [`Socket::recv`](crate::Socket::recv).
     #[inline]
     pub fn recv(&mut self) -> Result<P::Received, RecvError> {
-        super::wait::recv(&mut self.0)
+        super::wait::recv(&mut self.0, &self.1)
     }
 
     calls! {

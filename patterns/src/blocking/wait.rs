@@ -8,6 +8,9 @@ use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::capability::Receives;
+use crate::context::Flush;
+#[cfg(all(target_os = "linux", not(purezmq_loom)))]
+use crate::core::Access as _;
 use crate::error::RecvError;
 use crate::runtime;
 use crate::socket::{RecvSide, Socket};
@@ -39,19 +42,30 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 #[inline(always)]
 pub(super) fn recv<P: Receives, D: RecvSide>(
     socket: &mut Socket<P, D>,
+    flush: &Flush,
 ) -> Result<P::Received, RecvError> {
+    // Where a stream is lent, messages come one by one: most likely there is none.
+    #[cfg(all(target_os = "linux", not(purezmq_loom)))]
+    if socket.handle.with(|core| core.has_lent()) {
+        return recv_later(socket, flush);
+    }
     match runtime::blocking(|| poll_once(pin!(socket.recv()))) {
         Poll::Ready(received) => received,
-        Poll::Pending => recv_later(socket),
+        Poll::Pending => recv_later(socket, flush),
     }
 }
 
 #[inline(never)]
+#[cfg_attr(
+    any(not(target_os = "linux"), purezmq_loom),
+    allow(unused_variables, reason = "no stream is lent there")
+)]
 fn recv_later<P: Receives, D: RecvSide>(
     socket: &mut Socket<P, D>,
+    flush: &Flush,
 ) -> Result<P::Received, RecvError> {
     #[cfg(all(target_os = "linux", not(purezmq_loom)))]
-    if let Some(received) = super::lent::recv(socket) {
+    if let Some(received) = super::lent::recv(socket, flush.process) {
         return received;
     }
     wait(socket.recv())

@@ -112,3 +112,32 @@ impl Wake for Arrival {
         self.alarm.wake_task();
     }
 }
+
+#[cfg(all(test, not(purezmq_loom)))]
+mod tests {
+    use super::*;
+
+    /// Counts how often it wakes.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_polls_the_task_is_woken_and_looks_once() {
+        let alarm = Alarm::new();
+        let polls = [Arc::<Wakes>::default(), Arc::<Wakes>::default()];
+        for poll in &polls {
+            let waker = Waker::from(poll.clone());
+            alarm.wake_by_ref();
+            assert!(alarm.begin_poll(&waker), "something is due");
+            assert!(!alarm.begin_poll(&waker));
+            alarm.wake_by_ref();
+            assert_eq!(poll.0.load(Ordering::Relaxed), 1);
+        }
+    }
+}

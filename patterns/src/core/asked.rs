@@ -64,7 +64,11 @@ impl<P: Pattern> Core<P> {
     }
 
     /// Returns whether a stream is lent.
-    #[cfg(test)]
+    #[cfg_attr(
+        any(not(target_os = "linux"), purezmq_loom),
+        allow(dead_code, reason = "blocking calls do not wait there")
+    )]
+    #[inline]
     pub(crate) fn has_lent(&self) -> bool {
         self.is_lent
     }

@@ -117,3 +117,38 @@ fn who_lets_go_of_an_endpoint_hears_what_others_have_left_and_say() {
         assert_eq!(queue.pipes(), 0);
     }
 }
+
+/// The only pipe there is does not stand aside when it is empty. It is asked again when it has something, or is not the only
+/// one, or has ended.
+#[test]
+fn a_pipe_that_rests_is_heard_again() {
+    let resting = || {
+        let mut queue = FairQueue::default();
+        let (session, writer, reader) = pipe(ORIGINS[0]);
+        let id = reader.id();
+        queue.attach(reader);
+        assert_eq!(queue.recv(), None);
+        assert!(!queue.may_have() && !queue.has_next());
+        (queue, session, writer, id)
+    };
+    let (mut queue, mut session, _writer, id) = resting();
+    session.incoming.push(incoming(0..1));
+    queue.changed(id);
+    assert!(queue.may_have() && queue.has_next());
+    assert_eq!(queue.recv(), Some(message(0)));
+    assert_eq!(queue.recv(), None);
+
+    let (mut queue, _session, _writer, _) = resting();
+    let (mut other, _its_writer, reader) = pipe(ORIGINS[1]);
+    other.incoming.push(incoming(1..2));
+    queue.attach(reader);
+    assert_eq!(queue.recv(), Some(message(1)));
+
+    let (mut queue, mut session, _writer, id) = resting();
+    session.incoming.push(incoming(2..3));
+    drop(session);
+    queue.ended(id);
+    assert_eq!(queue.recv(), Some(message(2)));
+    assert_eq!(queue.recv(), None);
+    assert_eq!(queue.pipes(), 0);
+}

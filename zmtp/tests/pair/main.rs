@@ -5,12 +5,13 @@ mod heartbeat;
 mod limits;
 
 use std::io::IoSlice;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use purezmq_zmtp::{
     Batch, Config, Connection, Engine, Error, Event, Heartbeat, Incompatible, LimitExceeded,
-    Message, PeerInfo, Silence, SocketType, Version, Violation,
+    Message, Now, PeerInfo, Silence, SocketType, Version, Violation,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -310,6 +311,38 @@ fn handle_input_stops_at_max_messages() {
     pair.b.handle_input(pair.now.into(), 4).unwrap();
     assert_eq!(pair.b.take_messages().len(), 2);
     assert!(!pair.b.input_pending());
+}
+
+/// What comes is asked for its time only where that starts or stops a clock.
+#[test]
+fn the_time_of_input_is_asked_for_where_it_matters() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    const NOW: Now = Now::Ask(|| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        Instant::now()
+    });
+    let mut heartbeat = Config::new(SocketType::Pull);
+    heartbeat.heartbeat = Some(Heartbeat::every(SECOND));
+    for (config, asks) in [(Config::new(SocketType::Pull), false), (heartbeat, true)] {
+        let mut pair = Pair::new(Config::new(SocketType::Push), config);
+        pair.exchange().unwrap();
+        let message = wire(&batch_of(&[Message::from("small")], usize::MAX));
+        pair.b.read_buffer().put_slice(&message);
+        let before = ASKED.load(Ordering::Relaxed);
+        pair.b.handle_input(NOW, 10).unwrap();
+        assert_eq!(pair.b.take_messages().len(), 1);
+        assert_eq!(ASKED.load(Ordering::Relaxed) > before, asks);
+    }
+    // A peer's PING starts the clock of its time to live.
+    let mut pair = Pair::ready(SocketType::Push, SocketType::Pull);
+    pair.b.read_buffer().put_slice(b"\x04\x07\x04PING\x00\x0a");
+    let before = Instant::now();
+    pair.b.handle_input(NOW, 10).unwrap();
+    assert!(
+        pair.b
+            .next_timeout()
+            .is_some_and(|end| end >= before + SECOND)
+    );
 }
 
 #[test]

@@ -74,7 +74,15 @@ impl Session {
 
     /// Hears what has been read that is no message. Whoever has read it does so, before it takes the messages: the next call
     /// knows that the peer drains that has said so behind its answer.
+    #[inline]
     pub(super) fn hear_drain(&mut self, pipe: &SessionPipe) {
+        if self.engine.has_event() {
+            self.hear_events(pipe);
+        }
+    }
+
+    #[cold]
+    fn hear_events(&mut self, pipe: &SessionPipe) {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::Drain => {

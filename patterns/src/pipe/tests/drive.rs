@@ -102,6 +102,11 @@ impl Drive for Willing {
         true
     }
 
+    fn hear(&self, room: usize) -> bool {
+        assert!(room >= self.coming);
+        self.bring()
+    }
+
     fn exchange(&self) -> bool {
         false
     }
@@ -150,6 +155,36 @@ fn a_reader_looks_for_more_behind_a_stream_and_not_behind_a_few() {
         }
         assert_eq!(connection.calls.load(Ordering::Relaxed), calls);
         assert_eq!(read, messages + 2 * calls);
+    }
+}
+
+/// Who goes to the stream for a message, and finds that it is one, is told of the next without asking once more.
+#[test]
+fn a_reader_that_has_heard_one_message_waits_for_the_next() {
+    for (messages, waits) in [(1, true), (2, false)] {
+        let socket = Socket::new(10);
+        let session = socket.pipe();
+        let caller = session.incoming.caller();
+        let (_writer, mut reader) = socket.ends();
+        let connection = Willing::of(session, messages);
+        caller.call();
+        assert!(!socket.readers.has_events(), "nobody waits yet");
+        assert!(matches!(reader.pop(), Popped::Empty));
+        caller.call();
+        caller.call();
+        assert_eq!(notes(&socket.readers).len(), 1);
+        assert!(matches!(reader.pop(), Popped::Message(_)));
+        assert_eq!(connection.calls.load(Ordering::Relaxed), 1);
+        assert_eq!(reader.waits(), waits);
+        let mut session = connection.session.lock().unwrap();
+        if waits {
+            assert_eq!(session.incoming.room(), 10, "it is taken");
+        }
+        session.incoming.push(incoming(0..1));
+        assert_eq!(notes(&socket.readers).len(), usize::from(waits));
+        drop(session);
+        assert!(matches!(reader.pop(), Popped::Message(_)));
+        assert!(!reader.waits(), "nobody has called");
     }
 }
 
