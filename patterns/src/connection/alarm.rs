@@ -13,7 +13,7 @@ use std::task::{Wake, Waker};
 use crate::coop::here;
 use crate::pipe::Caller;
 use crate::sync::AtomicWaker;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// Something has come at the stream, which nobody has taken since.
 const ARRIVED: usize = 1;
@@ -26,8 +26,7 @@ pub(super) struct Alarm {
     /// The task that has polled first, which is asked for with each message.
     task: OnceLock<Waker>,
     /// Another one, if one has polled since.
-    other_task: AtomicWaker,
-    has_moved: AtomicBool,
+    other_task: OnceLock<Box<AtomicWaker>>,
     /// The thread that has sent the last message by itself, and may wait for an answer; 0: none has, since the task was last
     /// needed.
     talker: AtomicUsize,
@@ -39,8 +38,7 @@ impl Alarm {
         Arc::new(Alarm {
             due: AtomicUsize::new(OTHER),
             task: OnceLock::new(),
-            other_task: AtomicWaker::new(),
-            has_moved: AtomicBool::new(false),
+            other_task: OnceLock::new(),
             talker: AtomicUsize::new(0),
         })
     }
@@ -48,8 +46,7 @@ impl Alarm {
     /// Has it wake a task from here on. Returns whether that has something to see to: of what comes later, it is woken.
     pub(super) fn begin_poll(&self, task: &Waker) -> bool {
         if !self.task.get_or_init(|| task.clone()).will_wake(task) {
-            self.other_task.register(task);
-            self.has_moved.store(true, Ordering::Release);
+            self.other_task.get_or_init(Box::default).register(task);
         } else if self.due.load(Ordering::Acquire) == 0 {
             // Whoever changes that from here on wakes the task.
             return false;
@@ -65,8 +62,8 @@ impl Alarm {
         if let Some(task) = self.task.get() {
             task.wake_by_ref();
         }
-        if self.has_moved.load(Ordering::Acquire) {
-            self.other_task.wake();
+        if let Some(task) = self.other_task.get() {
+            task.wake();
         }
     }
 

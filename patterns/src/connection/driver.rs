@@ -18,7 +18,6 @@
 //!
 //! The lock is taken by the task for one poll, and by the handle only if it is free.
 
-use std::io;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -26,70 +25,12 @@ use socket2::Socket;
 
 use super::Turn;
 use super::alarm::{Alarm, Arrival};
+use super::flow::Flow;
 use crate::coop::{is_io_thread, note_driven, send_lone};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::runtime::is_one_thread;
 use crate::sync::Mutex;
-
-/// What moves messages between a stream and a pipe: a [`Session`](super::Session).
-pub(super) trait Flow: Send + 'static {
-    /// Moves messages in both directions until the socket is done with the peer or the connection ends.
-    fn poll_traffic(
-        &mut self,
-        pipe: &mut SessionPipe,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), DisconnectReason>>;
-
-    /// Sends the next that there is.
-    fn poll_send(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>)
-    -> Poll<io::Result<Turn>>;
-
-    /// Takes what has come, as there is room for it, until the stream or the room says when to go on. `None`: there is
-    /// something that the task has to see to. `false`: this is left to the task.
-    fn bring(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
-        Some(false)
-    }
-
-    /// Has this waker woken by what comes from here on, or the task's if there is none. Returns whether it makes a difference.
-    fn hear_by(&mut self, _: Option<Waker>) -> bool {
-        false
-    }
-
-    /// Does what the task would do that was woken by what has come: there is `room` for so many messages, or none that is known
-    /// of. `None`: there is more that the task has to see to.
-    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>, _: usize) -> Option<bool> {
-        None
-    }
-
-    /// Returns the socket of a stream that is lent.
-    fn lent(&mut self) -> Option<Arc<Socket>> {
-        None
-    }
-
-    /// Lends the stream to a thread that waits for what comes, if that is worth it. Returns the socket to wait for.
-    fn lend(&mut self) -> Option<Arc<Socket>> {
-        None
-    }
-
-    /// Takes what has come at a stream that is lent. `None`: there is something that the task has to see to.
-    fn read_lent(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
-        Some(false)
-    }
-
-    /// Has the task take back a stream that is lent. `false`: it is not.
-    fn want_back(&mut self) -> bool {
-        false
-    }
-
-    /// Moves what can be moved now in both directions. `None`: there is something that the task has to see to.
-    fn exchange(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool>;
-
-    /// Returns whether there is something that the task has to see to, though nothing wakes it.
-    fn needs_task(&self) -> bool {
-        false
-    }
-}
 
 /// Batches moved in one direction before others get a turn.
 pub(super) const TURNS: usize = 16;
@@ -317,6 +258,12 @@ impl<F: Flow> Drive for Driver<F> {
         }
     }
 
+    fn send_on(&self) {
+        if !self.is_apart && !self.is_beside {
+            self.send();
+        }
+    }
+
     fn bring(&self) -> bool {
         self.driven(F::bring)
     }
@@ -366,6 +313,7 @@ impl<F: Flow> Drive for Driver<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;

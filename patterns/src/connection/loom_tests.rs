@@ -12,7 +12,8 @@ use zmtp::{Batch, Message};
 
 use super::Turn;
 use super::admission::ConnectionLimiter;
-use super::driver::{self, Driver, Flow};
+use super::driver::{self, Driver};
+use super::flow::Flow;
 use crate::loom_tests::{block_on, check, check_within};
 use crate::monitor::DisconnectReason;
 use crate::options::Options;

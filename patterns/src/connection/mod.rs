@@ -8,6 +8,7 @@
 //! session/      one connection's life, from the greeting to its end
 //! datagram/     endpoints without connections
 //! driver.rs     who drives a session: its task, or a handle
+//! flow.rs       what it drives
 //! alarm.rs      what wakes that task, and the call that waits for an answer
 //! admission.rs  how many connections a listener takes
 //! backoff.rs    how long to wait between two attempts
@@ -20,6 +21,7 @@ pub(crate) mod datagram;
 mod dial;
 mod driver;
 mod filter;
+mod flow;
 mod guard;
 mod handover;
 mod listen;

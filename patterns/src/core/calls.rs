@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use zmtp::Message;
 
+use super::turn::Held;
 use super::{Core, Pattern, Refusal};
 use crate::coop::yield_to_others;
 use crate::error::EndpointGone;
@@ -328,13 +329,17 @@ impl<P: Pattern> Core<P> {
             self.turn.postpone();
             return Poll::Ready(());
         } else {
-            // Who has nothing left for others to send may take all the time.
             let pipes = self.pipes();
-            let is_long = self.turn.is_long(tokio::time::Instant::now(), pipes);
-            if !is_long || !self.sender.has_unread() {
-                return Poll::Ready(());
+            let held = self.turn.held(tokio::time::Instant::now(), pipes);
+            // Who has nothing left for others to send may take all the time.
+            match self.sender.unread() {
+                Some(_) if held == Held::Long => self.turn.begin(),
+                Some(pipe) if held == Held::Soon => {
+                    pipe.send_on();
+                    return Poll::Ready(());
+                }
+                _ => return Poll::Ready(()),
             }
-            self.turn.begin();
         }
         yield_to_others(cx);
         Poll::Pending

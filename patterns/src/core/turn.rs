@@ -2,7 +2,8 @@
 //!
 //! Calls that follow each other closely are counted. A program that does something between them may hold its thread for long
 //! with a few, while what it has sent waits in its pipes for a session of the same thread: so a call that sends reads the
-//! clock now and then, and more often if calls are far apart.
+//! clock now and then, and more often if calls are far apart. It has the only connection send what is queued, before it is
+//! time to yield.
 
 use std::time::Duration;
 
@@ -23,9 +24,23 @@ const CLOSE: Duration = Duration::from_nanos(250);
 /// How long a task holds its thread whose calls are farther apart.
 const LONG: Duration = Duration::from_micros(100);
 
+/// How long what it has sent waits before it has that sent, where all goes by one pipe.
+const SOON: Duration = Duration::from_micros(25);
+
 /// How much longer for each pipe that has got something: its session's turn, and the system call for what it has then, take
 /// about as long as this.
 const OF_EACH_PIPE: Duration = Duration::from_micros(4);
+
+/// How long a task has held its thread, as far as it matters for what it has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nobody has waited for long.
+    Short,
+    /// What it has sent is to be on its way now.
+    Soon,
+    /// It is others' turn.
+    Long,
+}
 
 /// What a task has done since it last waited or yielded.
 #[derive(Debug)]
@@ -114,9 +129,9 @@ impl Turn {
         self.served > self.budget
     }
 
-    /// Returns whether the task, which sends through so many pipes, has held its thread for long, and says when to ask again
-    /// if it has not.
-    pub(super) fn is_long(&mut self, now: Instant, pipes: usize) -> bool {
+    /// Returns for how long the task, which sends through so many pipes, has held its thread, and says when to ask again if it
+    /// goes on.
+    pub(super) fn held(&mut self, now: Instant, pipes: usize) -> Held {
         let look = Look {
             at: now,
             served: self.served,
@@ -125,13 +140,13 @@ impl Turn {
         let (Some(began), Some(before)) = (self.began, self.looked.replace(look)) else {
             self.began = Some(look);
             self.look_after(self.fit.unwrap_or(LOOK));
-            return false;
+            return Held::Short;
         };
         let (time, calls, work) = look.since(before);
         if time < times(CLOSE, work) {
             self.fit = None;
             self.look_after(self.served.clamp(LOOK, LATER));
-            return false;
+            return Held::Short;
         }
         let (held, _, work) = look.since(began);
         let long = LONG + times(OF_EACH_PIPE, pipes.min(work));
@@ -139,9 +154,16 @@ impl Turn {
             let fit = (within.as_nanos() * calls as u128).div_ceil(time.as_nanos());
             usize::try_from(fit).unwrap_or(1).max(1)
         };
-        self.fit = Some(fit(long));
-        self.look_after(fit(long.saturating_sub(held)));
-        held >= long
+        let soon = if pipes == 1 { SOON } else { long };
+        self.fit = Some(fit(soon));
+        self.look_after(fit(long.saturating_sub(held).min(soon)));
+        if held >= long {
+            Held::Long
+        } else if pipes == 1 {
+            Held::Soon
+        } else {
+            Held::Short
+        }
     }
 
     /// Leaves it to a later call, since this one receives. Not to one of those by turns only, in a program that answers.
@@ -205,6 +227,11 @@ mod tests {
 
     /// Makes calls that are so far apart, until the turn is over. Returns how many, and how often the clock was read.
     fn calls(turn: &mut Turn, apart: Duration) -> (usize, usize) {
+        calls_to(turn, apart, 2)
+    }
+
+    /// Does so with so many pipes.
+    fn calls_to(turn: &mut Turn, apart: Duration, pipes: usize) -> (usize, usize) {
         let mut now = Instant::now();
         let (mut calls, mut looks) = (0, 0);
         loop {
@@ -218,7 +245,7 @@ mod tests {
                 return (calls, looks);
             }
             looks += 1;
-            if turn.is_long(now, 1) {
+            if turn.held(now, pipes) == Held::Long {
                 turn.begin();
                 return (calls, looks);
             }
@@ -244,7 +271,7 @@ mod tests {
         for call in 0.. {
             let is_close = call < 300;
             now += Duration::from_nanos(if is_close { 30 } else { 10_000 });
-            if !turn.count() && turn.is_long(now, 1) {
+            if !turn.count() && turn.held(now, 2) == Held::Long {
                 assert!((300..=300 + 2 * LATER).contains(&call), "{call}");
                 return;
             }
@@ -258,12 +285,37 @@ mod tests {
         // Two looks until it is known.
         assert_eq!(calls(&mut turn, apart), (2 * LOOK + 1, 2));
         for _ in 0..3 {
-            // 100 us, and 4 for the pipe.
+            // 100 us, and 4 for each of two pipes.
             assert_eq!(calls(&mut turn, apart), (11 + 1, 2));
         }
         assert_eq!(calls(&mut turn, Duration::from_millis(1)).0, 12);
         // Each call is a turn of its own: the second one is made behind others.
         assert_eq!(calls(&mut turn, Duration::from_millis(1)), (2, 2));
+    }
+
+    /// What goes by one pipe alone is sent four times in that time.
+    #[test]
+    fn a_task_with_one_pipe_has_it_sent_now_and_then() {
+        let mut turn = Turn::new(8000);
+        let apart = Duration::from_micros(1);
+        calls_to(&mut turn, apart, 1);
+        let mut now = Instant::now();
+        let mut held = Vec::new();
+        for call in 0..=104 {
+            now += apart;
+            if !turn.count() {
+                held.push((call, turn.held(now, 1)));
+            }
+        }
+        let expected = [
+            (0, Held::Short),
+            (25, Held::Soon),
+            (50, Held::Soon),
+            (75, Held::Soon),
+            (100, Held::Soon),
+            (104, Held::Long),
+        ];
+        assert_eq!(held, expected);
     }
 
     /// Whoever sends to each of many in turn yields when that is worth their turns, and not for each message.
@@ -274,7 +326,7 @@ mod tests {
             let mut now = Instant::now();
             let calls = (1..).find(|_| {
                 now += apart;
-                !turn.count() && (turn.is_spent() || turn.is_long(now, pipes))
+                !turn.count() && (turn.is_spent() || turn.held(now, pipes) == Held::Long)
             });
             calls.unwrap()
         };
@@ -295,7 +347,10 @@ mod tests {
         while turn.count() || !turn.is_spent() {
             calls += 1;
             now += Duration::from_micros(10);
-            assert!(turn.is_short() || !turn.is_long(now, 1), "{calls}");
+            assert!(
+                turn.is_short() || turn.held(now, 1) == Held::Short,
+                "{calls}"
+            );
             turn.add_copies(100);
         }
         assert_eq!(calls, 500);

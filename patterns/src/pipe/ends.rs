@@ -22,6 +22,10 @@ pub(crate) trait Drive: Send + Sync {
     fn relieve(&self) {
         self.drive();
     }
+    /// Sends what is queued where nobody else does meanwhile: who holds its thread for long asks.
+    fn send_on(&self) {
+        self.drive();
+    }
     /// Takes what has come, as there is room for it. Returns `false` if the task has to be woken.
     fn bring(&self) -> bool {
         false

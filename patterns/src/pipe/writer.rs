@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use zmtp::{Batch, Envelope, Message};
 
 use super::counters::Counters;
-use super::ends::deliver;
+use super::ends::{Drive, deliver};
 use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
@@ -207,10 +207,21 @@ impl PipeWriter {
     /// that has made room.
     #[cold]
     pub(crate) fn relieve(&self) {
-        let connection = self.lane.lock().drive.as_ref().and_then(Weak::upgrade);
-        if let Some(connection) = connection {
+        if let Some(connection) = self.connection() {
             connection.relieve();
         }
+    }
+
+    /// Has the connection send what is queued, from here, if its task waits for this thread.
+    #[cold]
+    pub(crate) fn send_on(&self) {
+        if let Some(connection) = self.connection() {
+            connection.send_on();
+        }
+    }
+
+    fn connection(&self) -> Option<Arc<dyn Drive>> {
+        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
     /// Makes room in a full lane, if messages have expired or newer ones take the places of older ones there.

@@ -188,9 +188,9 @@ impl SendStrategy for ByPeer {
     /// The call that yields counts for neither turn, and what is one more than the default HWM would be dropped.
     const BUDGET: usize = 999;
 
-    fn has_unread(&mut self) -> bool {
-        let mut some = self.pipes.values().take(Self::SHARES);
-        some.any(|one| one.writer.has_unread())
+    fn unread(&mut self) -> Option<&PipeWriter> {
+        let some = self.pipes.values().take(Self::SHARES);
+        some.map(|one| &one.writer).find(|one| one.has_unread())
     }
 
     fn attach(&mut self, writer: PipeWriter) {

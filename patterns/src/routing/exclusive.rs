@@ -50,8 +50,8 @@ impl ExclusiveSender {
 }
 
 impl SendStrategy for ExclusiveSender {
-    fn has_unread(&mut self) -> bool {
-        self.writer.as_ref().is_some_and(PipeWriter::has_unread)
+    fn unread(&mut self) -> Option<&PipeWriter> {
+        self.writer.as_ref().filter(|one| one.has_unread())
     }
 
     fn has_room(&mut self) -> bool {

@@ -285,10 +285,10 @@ impl SendStrategy for FanOut {
         self.slots.len()
     }
 
-    fn has_unread(&mut self) -> bool {
-        let last = self.matching.last();
-        let last = last.and_then(|slot| self.subscribers.get(*slot as usize)?.as_ref());
-        last.is_some_and(|subscriber| subscriber.writer.has_unread())
+    fn unread(&mut self) -> Option<&PipeWriter> {
+        let last = *self.matching.last()?;
+        let subscriber = self.subscribers.get(last as usize)?.as_ref()?;
+        Some(&subscriber.writer).filter(|one| one.has_unread())
     }
 
     fn set_options(&mut self, options: &Options) {

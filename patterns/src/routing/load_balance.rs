@@ -124,14 +124,13 @@ impl SendStrategy for LoadBalance {
         self.writable.len() + self.full.len()
     }
 
-    fn has_unread(&mut self) -> bool {
+    fn unread(&mut self) -> Option<&PipeWriter> {
         let last = match self.turn {
             0 => self.writable.len().saturating_sub(1),
             turn => turn - 1,
         };
-        self.writable
-            .get_mut(last)
-            .is_some_and(|one| one.has_unread())
+        let last = self.writable.get_mut(last)?;
+        last.has_unread().then_some(last)
     }
 
     fn set_options(&mut self, options: &Options) {

@@ -57,9 +57,9 @@ pub(crate) trait SendStrategy: Default + Send + 'static {
     fn pipes(&self) -> usize {
         1
     }
-    /// Returns whether what was sent last waits for somebody's turn, as far as that is soon told.
-    fn has_unread(&mut self) -> bool {
-        false
+    /// Returns the pipe in which what was sent last waits for somebody's turn, as far as that is soon told.
+    fn unread(&mut self) -> Option<&PipeWriter> {
+        None
     }
     /// Says how many calls more are served than the budget before the task yields: no pipe has got much since it did last.
     fn calls_more(&mut self) -> usize {

@@ -149,7 +149,7 @@ fn at_rest(count: usize) -> usize {
 fn a_connection_at_rest_costs_little() {
     /// Session, task, pipe and what is known of the peer, on one thread. 96 bytes of it keep lanes off the cache lines of
     /// others.
-    const MOST: usize = 5_350;
+    const MOST: usize = 5_370;
     let more = at_rest(2 * PEERS) - at_rest(PEERS);
     assert!(more <= PEERS * MOST, "{} bytes each", more / PEERS);
 }

@@ -21,7 +21,7 @@ use zmtp::Batch;
 use zmtp::datagram::{Form, LARGEST_READ};
 
 use crate::connection::Turn;
-use crate::connection::driver::Flow;
+use crate::connection::flow::Flow;
 use crate::coop::yield_to_others;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Deadline, SessionPipe, Taken};

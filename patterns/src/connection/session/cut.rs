@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::AsyncWrite;
 
 use super::{Session, Turn};
-use crate::connection::driver::Flow;
 use crate::connection::driver::TURNS;
+use crate::connection::flow::Flow;
 use crate::connection::guard::ConnectionGuard;
 use crate::connection::handover;
 use crate::pipe::SessionPipe;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, Turn};
-use crate::connection::driver::Flow;
+use crate::connection::flow::Flow;
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Deadline, EvictReason, SessionPipe};
 use crate::state::{Shared, is_subscription};

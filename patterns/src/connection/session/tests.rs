@@ -15,7 +15,7 @@ use zmtp::mechanism::KeyPair;
 
 use super::Session;
 use super::traffic::{HEADS, LARGE, READ_BUDGET};
-use crate::connection::driver::Flow as _;
+use crate::connection::flow::Flow as _;
 use crate::connection::guard::ConnectionGuard;
 use crate::core::Access as _;
 use crate::monitor::Subject;

@@ -14,7 +14,8 @@ use zmtp::Now;
 
 use super::timers::Stall;
 use super::{Session, Turn};
-use crate::connection::driver::{Flow, TURNS};
+use crate::connection::driver::TURNS;
+use crate::connection::flow::Flow;
 use crate::coop::{is_io_thread, yield_to_others};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Rest, SessionPipe, Taken};
