@@ -204,10 +204,9 @@ impl Actor {
             self.mend();
             self.renew_all().await;
             let letter = self.letter(false);
-            if timeout(time, self.socket().send(None, letter.message))
-                .await
-                .is_ok()
-            {
+            // Its last endpoint may go while it waits.
+            let sending = self.socket().send(None, letter.message);
+            if let Ok(Ok(())) = timeout(time, sending).await {
                 self.accepted += 1;
                 self.asking = true;
                 self.shared.book.sent(letter.name, None);
