@@ -36,6 +36,16 @@ impl Session {
         Ok(read.len())
     }
 
+    /// Reads a byte, if there is one: mostly there is none, and no buffer is made for that.
+    fn probe(&mut self) -> io::Result<usize> {
+        let mut byte = [0];
+        let read = self.stream.try_read(&mut byte)?;
+        if read > 0 {
+            self.engine.read_buffer().put_slice(&byte);
+        }
+        Ok(read)
+    }
+
     /// Returns whether nothing has been heard of the peer for a while, so that it may have ended unseen: if the thread was
     /// busy, the runtime has not told.
     pub(super) fn is_quiet(&self) -> bool {
@@ -46,14 +56,24 @@ impl Session {
     #[cold]
     pub(super) fn listen(&mut self, pipe: &mut SessionPipe) {
         self.heard = Instant::now();
-        for _ in 0..TURNS {
+        self.take_unheard(pipe);
+        // Of many connections that are quiet, none keeps memory for that.
+        self.scratch = Vec::new();
+    }
+
+    fn take_unheard(&mut self, pipe: &mut SessionPipe) {
+        for turn in 0..TURNS {
             // Where there is no room, the end is not to be seen.
             let room = pipe.incoming.room();
             if room == 0 {
                 return;
             }
             if !self.engine.input_pending() {
-                match self.read_now() {
+                let read = match turn {
+                    0 => self.probe(),
+                    _ => self.read_now(),
+                };
+                match read {
                     Ok(0) => {
                         self.mute = Some(Box::new(DisconnectReason::Peer));
                         return;
