@@ -399,6 +399,15 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_is_held_long_sends_what_no_other_thread_does() {
+        assert_eq!(sent_when_asked(Driver::send_on), 0, "others are there");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let _inside = runtime.enter();
+        assert_eq!(sent_when_asked(Driver::send_on), 1);
+    }
+
+    #[test]
     fn what_is_to_leave_at_once_is_left_to_no_task() {
         let sent = sent_when_asked(|driver| {
             driver.drive_next();

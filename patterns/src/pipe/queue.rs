@@ -165,6 +165,11 @@ impl Queue {
         queue
     }
 
+    /// Returns the connection at the session's end, if there is one now.
+    pub(super) fn connection(&self) -> Option<Arc<dyn Drive>> {
+        self.drive.as_ref().and_then(Weak::upgrade)
+    }
+
     // ---- in
 
     /// Returns whether each message has to be looked at.

@@ -1,6 +1,6 @@
 //! The socket's receiving end of a pipe: what routing strategies read from.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use zmtp::{Batch, Message};
 
@@ -151,7 +151,7 @@ impl PipeReader {
 
     /// Returns the connection that the pipe ends at, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
-        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
+        self.lane.lock().connection()
     }
 
     /// Takes the oldest message, if it is at hand and a single frame.
@@ -367,7 +367,7 @@ fn bring<'a>(
     id: PipeId,
     has_arrived: bool,
 ) -> MutexGuard<'a, Queue> {
-    let connection = queue.drive.as_ref().and_then(Weak::upgrade);
+    let connection = queue.connection();
     let room = queue.room();
     if has_arrived {
         // It is here, and need not be told of what it takes itself.

@@ -63,8 +63,7 @@ impl LaneView {
     /// Returns the connection that it leads to, if there is one now.
     pub(crate) fn connection(&self) -> Option<Arc<dyn Drive>> {
         let lane = self.lane.upgrade()?;
-        let queue = lane.lock();
-        queue.drive.as_ref().and_then(Weak::upgrade)
+        lane.lock().connection()
     }
 
     /// Returns whether its reader is there.

@@ -1,11 +1,11 @@
 //! The socket's sending end of a pipe: what routing strategies write to.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use zmtp::{Batch, Envelope, Message};
 
 use super::counters::Counters;
-use super::ends::{Drive, deliver};
+use super::ends::deliver;
 use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
@@ -188,8 +188,8 @@ impl PipeWriter {
             lane.end_run();
         }
         let is_lone = std::mem::take(&mut lane.drive_next);
-        let connection = lane.drive.as_ref().filter(|_| is_lone);
-        let Some(connection) = connection.and_then(Weak::upgrade) else {
+        let connection = if is_lone { lane.connection() } else { None };
+        let Some(connection) = connection else {
             let wakeup = lane.reader.unpark();
             drop(lane);
             return deliver(wakeup, self.id);
@@ -207,7 +207,8 @@ impl PipeWriter {
     /// that has made room.
     #[cold]
     pub(crate) fn relieve(&self) {
-        if let Some(connection) = self.connection() {
+        let connection = self.lane.lock().connection();
+        if let Some(connection) = connection {
             connection.relieve();
         }
     }
@@ -215,13 +216,10 @@ impl PipeWriter {
     /// Has the connection send what is queued, from here, if its task waits for this thread.
     #[cold]
     pub(crate) fn send_on(&self) {
-        if let Some(connection) = self.connection() {
+        let connection = self.lane.lock().connection();
+        if let Some(connection) = connection {
             connection.send_on();
         }
-    }
-
-    fn connection(&self) -> Option<Arc<dyn Drive>> {
-        self.lane.lock().drive.as_ref().and_then(Weak::upgrade)
     }
 
     /// Makes room in a full lane, if messages have expired or newer ones take the places of older ones there.
