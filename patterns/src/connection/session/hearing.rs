@@ -18,8 +18,8 @@ use crate::monitor::DisconnectReason;
 use crate::pipe::SessionPipe;
 use crate::transport::ByteStream;
 
-/// How long after the last look for a peer's end, or, on an I/O thread, its last word, it is taken to be there. What is sent to a peer
-/// that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
+/// How long after the last look for a peer's end, or, on an I/O thread, its last word, it is taken to be there. What is sent to
+/// a peer that ended within that time is in flight: it would be lost if it had been sent a moment before, too.
 const QUIET: Duration = Duration::from_millis(1);
 
 /// How long what a peer has left waits while the application takes nothing, and waits itself to send more to the next
@@ -46,7 +46,7 @@ impl Session {
         Ok(read)
     }
 
-    /// Returns whether nothing has been heard of the peer for a while, so that it may have ended unseen: if the thread was
+    /// Returns whether the peer has not been looked for, nor heard, for a while, so that it may have ended unseen: if the thread was
     /// busy, the runtime has not told.
     pub(super) fn is_quiet(&self) -> bool {
         self.heard.elapsed() >= QUIET
