@@ -67,9 +67,9 @@ impl Alarm {
         }
     }
 
-    /// Notes that what has come at the stream is looked at.
-    pub(super) fn look(&self) {
-        self.due.fetch_and(!ARRIVED, Ordering::AcqRel);
+    /// Notes that what has come at the stream is looked at. Returns whether anything has that was not.
+    pub(super) fn look(&self) -> bool {
+        self.due.fetch_and(!ARRIVED, Ordering::AcqRel) & ARRIVED != 0
     }
 
     /// Notes that this thread has sent a message by itself.

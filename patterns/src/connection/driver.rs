@@ -268,13 +268,18 @@ impl<F: Flow> Drive for Driver<F> {
         self.driven(F::bring)
     }
 
-    fn hear(&self, room: usize) -> bool {
+    fn hear(&self) {
         self.driven(|session, pipe, cx| {
-            if let Some(alarm) = &self.alarm {
-                alarm.look();
+            if let Some(alarm) = &self.alarm
+                && !alarm.look()
+            {
+                return Some(true);
             }
-            session.hear(pipe, cx, room)
-        })
+            pipe.incoming.set_asked(true);
+            let heard = session.hear(pipe, cx);
+            pipe.incoming.set_asked(false);
+            heard
+        });
     }
 
     fn lend(&self) -> Option<Arc<Socket>> {
@@ -355,7 +360,7 @@ mod tests {
             true
         }
 
-        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>, _: usize) -> Option<bool> {
+        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
             self.0.heard.fetch_add(1, Ordering::Relaxed);
             Some(true)
         }
@@ -454,5 +459,10 @@ mod tests {
         arrives();
         poll();
         assert_eq!(seen(), (3, 1), "nobody else came");
+        driver.drive();
+        arrives();
+        poll();
+        assert!(matches!(reader.pop(), Popped::Empty));
+        assert_eq!(seen(), (4, 1), "the task has taken it");
     }
 }

@@ -34,9 +34,8 @@ pub(super) trait Flow: Send + 'static {
         false
     }
 
-    /// Does what the task would do that was woken by what has come: there is `room` for so many messages, or none that is known
-    /// of. `None`: there is more that the task has to see to.
-    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>, _: usize) -> Option<bool> {
+    /// Does what the task would do that was woken by what has come. `None`: there is more that the task has to see to.
+    fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
         None
     }
 

@@ -133,7 +133,7 @@ impl Flow for Wire {
         true
     }
 
-    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>, _: usize) -> Option<bool> {
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         self.bring(pipe, cx)?;
         pipe.outgoing.rest_again();
         Some(true)

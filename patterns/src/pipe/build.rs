@@ -59,6 +59,7 @@ impl Party<'_> {
             counters,
             identity,
             lane: outgoing.clone(),
+            connection: None,
             linger: self.linger.clone(),
         })));
         if let Some(name) = name {
@@ -76,6 +77,7 @@ impl Party<'_> {
             taken: 0,
             in_step: false,
             waits: false,
+            connection: None,
             peer: None,
             news: None,
             name: None,
@@ -111,6 +113,8 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
             lane: incoming,
             renews: false,
             held: None,
+            credit: 0,
+            is_asked: false,
         },
         attached: false,
         lasting: false,
@@ -201,6 +205,8 @@ impl Unbound {
                 lane: self.to_connector,
                 renews: false,
                 held: None,
+                credit: 0,
+                is_asked: false,
             },
         ));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ends::Holder;
-use super::lane::Lane;
+use super::lane::{Awaited, Lane};
 use super::session_end::IncomingEnd;
 use super::{Inbox, PipeEvent, PipeId, PipeReader};
 
@@ -33,10 +33,13 @@ impl IncomingEnd {
 impl Caller {
     /// Has it take what has come at the stream ([`Drive::hear`](super::Drive::hear)).
     pub(crate) fn call(&self) {
-        if let Some(inbox) = &self.inbox
-            && self.lane.note_arrival()
-        {
-            inbox.post(PipeEvent::Changed(self.id));
+        let Some(inbox) = &self.inbox else {
+            return;
+        };
+        match self.lane.note_arrival() {
+            Some(Awaited::Here) => inbox.call(),
+            Some(Awaited::Aside) => inbox.post(PipeEvent::Changed(self.id)),
+            None => {}
         }
     }
 }

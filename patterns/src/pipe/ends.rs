@@ -30,11 +30,8 @@ pub(crate) trait Drive: Send + Sync {
     fn bring(&self) -> bool {
         false
     }
-    /// Takes what has come, as the task would that is woken by it; there is `room` for so many messages, or none that is known
-    /// of. Returns `false` if the task has to be woken.
-    fn hear(&self, _room: usize) -> bool {
-        false
-    }
+    /// Takes what has come, as the task would that is woken by it, unless it has: the reader asks, and looks afterwards.
+    fn hear(&self) {}
     /// Lends its stream to a thread that waits for what comes, if that is worth it, or has done so. Returns the socket to wait
     /// for.
     fn lend(&self) -> Option<Arc<Socket>> {

@@ -219,11 +219,14 @@ impl<E: PipeEnd> Inbox<E> {
         }
     }
 
-    fn notify(&self, mut state: MutexGuard<'_, State<E>>) {
+    /// Wakes the handle if it waits: it looks by itself what there is.
+    pub(crate) fn call(&self) {
+        wake_from(self.lock());
+    }
+
+    fn notify(&self, state: MutexGuard<'_, State<E>>) {
         self.unread.store(true, Ordering::Release);
-        let wakers = state.wakers();
-        drop(state);
-        wake(wakers);
+        wake_from(state);
     }
 
     /// Has a waker woken by every event from now on, and by the end of the socket; at once, if there are events.
@@ -357,8 +360,17 @@ impl<E: PipeEnd> Inbox<E> {
     }
 }
 
-fn wake(wakers: [Option<Waker>; 2]) {
-    for waker in wakers.into_iter().flatten() {
+fn wake_from<E: PipeEnd>(mut state: MutexGuard<'_, State<E>>) {
+    let wakers = state.wakers();
+    drop(state);
+    wake(wakers);
+}
+
+fn wake([waiting, watching]: [Option<Waker>; 2]) {
+    if let Some(waker) = waiting {
+        waker.wake();
+    }
+    if let Some(waker) = watching {
         waker.wake();
     }
 }

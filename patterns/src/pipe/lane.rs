@@ -34,14 +34,25 @@ pub(super) struct Lane {
     lends: AtomicBool,
     /// The reader waits for something to come at that session's stream.
     listens: AtomicBool,
+    /// It looks by itself whether that has come, and needs no event.
+    stays: AtomicBool,
     /// It was told that something has, which lies there still, unless the session's task was sooner.
     has_arrived: AtomicBool,
     /// The reader's session has gone to rest, and the next push is to note that.
     rested: AtomicBool,
     /// The lock, and what a push looks at, share no line with what was allocated before: what a thread has there for itself
     /// would be fought for by two at each message. What comes behind is next to what is seldom used.
-    _apart: [u8; APART - 4],
+    _apart: [u8; APART - 5],
     queue: Mutex<Queue>,
+}
+
+/// How a reader waits for something to come at the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// An event calls it.
+    Aside,
+    /// It looks for itself, once its call is polled.
+    Here,
 }
 
 /// Takes what has been noted. What is noted at this very moment may count as the same.
@@ -69,9 +80,10 @@ impl Lane {
         reader: Holder<PipeReader>,
     ) -> Arc<Self> {
         Arc::new(Lane {
-            _apart: [0; APART - 4],
+            _apart: [0; APART - 5],
             lends: AtomicBool::new(false),
             listens: AtomicBool::new(false),
+            stays: AtomicBool::new(false),
             has_arrived: AtomicBool::new(false),
             rested: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(limits, writer, reader)),
@@ -90,16 +102,31 @@ impl Lane {
 
     /// Notes that the reader has found nothing, and waits.
     pub(super) fn listen(&self) {
+        self.stays.store(false, Ordering::Relaxed);
         self.listens.store(true, Ordering::Relaxed);
     }
 
+    /// Notes that the reader that waits looks by itself whether something has come.
+    pub(super) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that something has come at the stream. Returns whether the reader has waited for that, and is to be told.
-    pub(super) fn note_arrival(&self) -> bool {
-        let listens = take(&self.listens);
-        if listens {
-            self.has_arrived.store(true, Ordering::Release);
+    pub(super) fn note_arrival(&self) -> Option<Awaited> {
+        if !take(&self.listens) {
+            return None;
         }
-        listens
+        self.has_arrived.store(true, Ordering::Release);
+        Some(match self.stays.load(Ordering::Relaxed) {
+            true => Awaited::Here,
+            false => Awaited::Aside,
+        })
+    }
+
+    /// Returns whether the reader was told of something that it has not looked for since.
+    #[inline]
+    pub(super) fn has_arrived(&self) -> bool {
+        self.has_arrived.load(Ordering::Acquire)
     }
 
     /// Returns whether the reader was told of something since the last time.

@@ -5,6 +5,7 @@
 //! its [`Policy`].
 
 use std::collections::VecDeque;
+use std::ptr;
 use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
@@ -168,6 +169,19 @@ impl Queue {
     /// Returns the connection at the session's end, if there is one now.
     pub(super) fn connection(&self) -> Option<Arc<dyn Drive>> {
         self.drive.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Has an end know that connection. Returns the one that it knew, which is not dropped under the lock.
+    #[inline]
+    pub(super) fn know(&self, known: &mut Option<Arc<dyn Drive>>) -> Option<Arc<dyn Drive>> {
+        let is_known = match (known.as_ref(), &self.drive) {
+            (Some(known), Some(now)) => ptr::addr_eq(Arc::as_ptr(known), now.as_ptr()),
+            (known, now) => known.is_none() && now.is_none(),
+        };
+        if is_known {
+            return None;
+        }
+        std::mem::replace(known, self.connection())
     }
 
     // ---- in
@@ -401,6 +415,13 @@ impl Queue {
         } else {
             self.free
         }
+    }
+
+    /// Returns how many messages a session may bring until it asks again, if that is half of what there may be, or more, and
+    /// only they take it away.
+    pub(super) fn credit(&self) -> usize {
+        let half = self.hwm - self.hwm / 2;
+        if self.free >= half { self.free } else { 0 }
     }
 
     /// Returns the messages in the queue, and those that the reader has taken and is not done with.

@@ -58,6 +58,8 @@ pub(crate) struct PipeReader {
     pub(super) in_step: bool,
     /// The batch was one message, and all there was: the pipe was asked at once to say when there is more.
     pub(super) waits: bool,
+    /// The connection at the other end when the reader found nothing last: it goes there when something has come.
+    pub(super) connection: Option<Arc<dyn Drive>>,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
@@ -242,6 +244,18 @@ impl PipeReader {
         self.waits
     }
 
+    /// Returns whether something has come at the stream since it has looked.
+    #[inline]
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.lane.has_arrived()
+    }
+
+    /// Says that it looks by itself whether something has come, when it waits.
+    #[inline]
+    pub(crate) fn stay(&self) {
+        self.lane.stay();
+    }
+
     /// Takes the next batch, whose first message is going to be `popped`. `Some`: there is something else, or nothing.
     fn refill<T>(&mut self, popped: bool) -> Option<Popped<T>> {
         note_heard();
@@ -250,6 +264,10 @@ impl PipeReader {
         }
         let taken = std::mem::take(&mut self.taken);
         self.waits = false;
+        let has_arrived = self.lane.take_arrival();
+        if has_arrived && let Some(connection) = &self.connection {
+            connection.hear();
+        }
         let mut lane = match std::mem::take(&mut self.in_step) {
             true => self.lane.lock_in_step(),
             false => self.lane.lock(),
@@ -257,13 +275,12 @@ impl PipeReader {
         let expired = lane.expire();
         lane.settle();
         let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
-        let has_arrived = self.lane.take_arrival();
-        if (taken >= MANY || has_arrived) && lane.full.is_empty() && lane.open.is_empty() {
-            // More has come, or likely has.
-            lane = bring(&self.lane, lane, wakeup.take(), self.id, has_arrived);
+        if taken >= MANY && lane.full.is_empty() && lane.open.is_empty() {
+            // More has come, likely.
+            lane = bring(&self.lane, lane, wakeup.take(), self.id);
         }
         self.report_at = lane.hwm - lane.hwm / 2;
-        let mut old = None;
+        let (mut old, mut left) = (None, None);
         let nothing = match lane.take_into(&mut self.batch) {
             Oldest::Mark => lane.take_mark().and_then(|mark| match mark {
                 Mark::Sender(peer) => {
@@ -321,6 +338,7 @@ impl PipeReader {
                 if popped && has_arrived && messages == 1 && lane.is_all_taken() {
                     lane.reader.parked = true;
                     self.lane.listen();
+                    left = lane.know(&mut self.connection);
                     self.waits = true;
                     wakeup = lane.release(1).or(wakeup);
                 }
@@ -330,6 +348,7 @@ impl PipeReader {
             Oldest::Nothing => {
                 lane.reader.parked = true;
                 self.lane.listen();
+                left = lane.know(&mut self.connection);
                 if self.batch.spare() > KEEP {
                     // An idle pipe keeps next to no buffer.
                     self.batch = Batch::new();
@@ -338,8 +357,8 @@ impl PipeReader {
             }
         };
         drop(lane);
-        // It may free a name, and is dropped without the lock.
-        drop(old);
+        // They may free a name and end a connection, and are dropped without the lock.
+        drop((old, left));
         deliver(wakeup, self.id);
         nothing
     }
@@ -351,34 +370,23 @@ impl PipeReader {
             lane.settle();
         }
         if let Some(wakeup) = lane.release(self.counters.popped.take()) {
-            drop(bring(&self.lane, lane, Some(wakeup), self.id, false));
+            drop(bring(&self.lane, lane, Some(wakeup), self.id));
         }
     }
 }
 
 /// Has the connection take what has come, from here, unless its task is at it: so a reader in the middle of a stream goes
-/// on without a detour through another thread; so does one that the stream has told that something `has_arrived`. Otherwise
-/// the task gets `wakeup`.
+/// on without a detour through another thread. Otherwise the task gets `wakeup`.
 #[cold]
 fn bring<'a>(
     lane: &'a Lane,
-    mut queue: MutexGuard<'a, Queue>,
+    queue: MutexGuard<'a, Queue>,
     wakeup: Option<Wakeup<PipeWriter>>,
     id: PipeId,
-    has_arrived: bool,
 ) -> MutexGuard<'a, Queue> {
     let connection = queue.connection();
-    let room = queue.room();
-    if has_arrived {
-        // It is here, and need not be told of what it takes itself.
-        queue.reader.parked = false;
-    }
     drop(queue);
-    let is_done = connection.is_some_and(|connection| match has_arrived {
-        true => connection.hear(room),
-        false => connection.bring(),
-    });
-    if !is_done {
+    if !connection.is_some_and(|connection| connection.bring()) {
         deliver(wakeup, id);
     }
     lane.lock()

@@ -396,6 +396,10 @@ pub(crate) struct IncomingEnd {
     pub(super) renews: bool,
     /// The socket is told when this ends, and what.
     pub(super) held: Option<Held>,
+    /// Messages that may be pushed, if those are many.
+    pub(super) credit: usize,
+    /// The reader has asked for what is pushed now, and looks.
+    pub(super) is_asked: bool,
 }
 
 impl IncomingEnd {
@@ -407,6 +411,16 @@ impl IncomingEnd {
     /// Tells the socket of what has been pushed meanwhile.
     pub(crate) fn tell(&mut self) {
         deliver(self.held.take().flatten(), self.id);
+    }
+
+    /// Says whether the reader asks for what is pushed from here on, and looks: it need not be told.
+    pub(crate) fn set_asked(&mut self, is_asked: bool) {
+        self.is_asked = is_asked;
+    }
+
+    /// Returns how many messages may be pushed for certain, if they are many. 0: it has to be asked.
+    pub(crate) fn credit(&self) -> usize {
+        self.credit
     }
 
     /// Returns how many messages may be pushed now.
@@ -460,7 +474,13 @@ impl IncomingEnd {
             lane.mark(Mark::Renewed, false);
         }
         lane.append(batch);
-        let wakeup = lane.reader.unpark();
+        self.credit = lane.credit();
+        let wakeup = if self.is_asked {
+            lane.reader.parked = false;
+            None
+        } else {
+            lane.reader.unpark()
+        };
         drop(lane);
         match &mut self.held {
             Some(held) => *held = wakeup.or(held.take()),

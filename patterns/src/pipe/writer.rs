@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zmtp::{Batch, Envelope, Message};
 
 use super::counters::Counters;
-use super::ends::deliver;
+use super::ends::{Drive, deliver};
 use super::evict::EvictReason;
 use super::inbox::PipeEnd;
 use super::lane::Lane;
@@ -31,6 +31,8 @@ pub(crate) struct PipeWriter {
     pub(super) id: PipeId,
     pub(super) origin: Origin,
     pub(super) lane: Arc<Lane>,
+    /// The connection at the other end when it was found at rest last.
+    pub(super) connection: Option<Arc<dyn Drive>>,
     pub(super) linger: Arc<Linger>,
     pub(super) counters: Arc<Counters>,
     /// Who is at the other end, as the socket knows.
@@ -100,7 +102,9 @@ impl PipeWriter {
         if lane.open.byte_len() >= lane.look_at {
             lane.batch_grown();
         }
-        self.pushed(lane);
+        if lane.reader.parked {
+            wake_reader(&self.lane, lane, &mut self.connection, self.id);
+        }
         Ok(())
     }
 
@@ -109,7 +113,9 @@ impl PipeWriter {
         let mut lane = self.lane.lock();
         if lane.live && !lane.reader.gone {
             lane.push_change(message);
-            self.pushed(lane);
+            if lane.reader.parked {
+                wake_reader(&self.lane, lane, &mut self.connection, self.id);
+            }
         }
     }
 
@@ -172,36 +178,6 @@ impl PipeWriter {
         !self.lane.lock().reader.parked
     }
 
-    #[inline(always)]
-    fn pushed(&self, lane: MutexGuard<'_, Queue>) {
-        if lane.reader.parked {
-            self.wake_reader(lane);
-        }
-    }
-
-    /// Wakes the reader, which is at rest. A session whose task has run since the last time is driven from here: the
-    /// message is on its way when `send` returns, without a detour through the runtime. The messages
-    /// that follow closely find that used up, and collect in a batch for the task; so do those that follow a stream.
-    #[cold]
-    fn wake_reader(&self, mut lane: MutexGuard<'_, Queue>) {
-        if self.lane.take_rest() {
-            lane.end_run();
-        }
-        let is_lone = std::mem::take(&mut lane.drive_next);
-        let connection = if is_lone { lane.connection() } else { None };
-        let Some(connection) = connection else {
-            let wakeup = lane.reader.unpark();
-            drop(lane);
-            return deliver(wakeup, self.id);
-        };
-        lane.reader.parked = false;
-        drop(lane);
-        if !connection.drive_next() {
-            let wakeup = self.lane.lock().reader.notify();
-            deliver(wakeup, self.id);
-        }
-    }
-
     /// Has the connection of a pipe that was found full send what is queued, from here, unless its task is at it or has a
     /// thread of its own: who would have to wait does that itself, without a detour through the scheduler. An event says if
     /// that has made room.
@@ -246,6 +222,36 @@ impl PipeWriter {
             lane.writer.parked = true;
             Refused::Full
         }
+    }
+}
+
+/// Wakes the reader, which is at rest. A session whose task has run since the last time is driven from here: the
+/// message is on its way when `send` returns, without a detour through the runtime. The messages
+/// that follow closely find that used up, and collect in a batch for the task; so do those that follow a stream.
+#[cold]
+fn wake_reader(
+    lane: &Lane,
+    mut queue: MutexGuard<'_, Queue>,
+    known: &mut Option<Arc<dyn Drive>>,
+    id: PipeId,
+) {
+    if lane.take_rest() {
+        queue.end_run();
+    }
+    if !std::mem::take(&mut queue.drive_next) {
+        let wakeup = queue.reader.unpark();
+        drop(queue);
+        return deliver(wakeup, id);
+    }
+    queue.reader.parked = false;
+    let left = queue.know(known);
+    drop(queue);
+    // It may end a connection, and is dropped without the lock.
+    drop(left);
+    let is_driven = known.as_ref().is_some_and(|one| one.drive_next());
+    if !is_driven {
+        let wakeup = lane.lock().reader.notify();
+        deliver(wakeup, id);
     }
 }
 

@@ -147,14 +147,16 @@ impl FairQueue {
         &mut self,
         mut take: impl FnMut(&mut Batch) -> Option<T>,
     ) -> Option<Result<T, PeerMark>> {
-        while !self.rests {
+        while !self.is_at_rest() {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }
             let reader = self.readable.get_mut(self.turn)?;
             match reader.pop_with(&mut take) {
                 Popped::Message(message) => {
-                    self.rests = reader.waits() && self.is_alone();
+                    if reader.waits() && self.is_alone() {
+                        self.rest();
+                    }
                     self.pass_on();
                     return Some(Ok(message));
                 }
@@ -186,7 +188,27 @@ impl FairQueue {
     /// Returns whether a pipe may have something. `false` is certain, and soon told.
     #[inline(always)]
     pub(crate) fn may_have(&self) -> bool {
-        !self.readable.is_empty() && !self.rests
+        match self.readable.first() {
+            Some(first) => !self.rests || first.has_arrived(),
+            None => false,
+        }
+    }
+
+    /// Has the only pipe stay where it is until it has something.
+    fn rest(&mut self) {
+        if let Some(only) = self.readable.first() {
+            only.stay();
+            self.rests = true;
+        }
+    }
+
+    /// Returns whether the only pipe is known to have nothing.
+    #[inline]
+    fn is_at_rest(&mut self) -> bool {
+        if self.rests && self.may_have() {
+            self.rests = false;
+        }
+        self.rests
     }
 
     /// `recv`, with the pipe that the message came from. No message stands for the beginning of another connection of
@@ -306,7 +328,7 @@ impl RecvStrategy for FairQueue {
 
     /// Has it be the turn of a pipe that has something.
     fn has_next(&mut self) -> bool {
-        while !self.rests {
+        while !self.is_at_rest() {
             if self.turn >= self.readable.len() {
                 self.turn = 0;
             }

@@ -131,6 +131,12 @@ fn a_pipe_that_rests_is_heard_again() {
         assert!(!queue.may_have() && !queue.has_next());
         (queue, session, writer, id)
     };
+    let (mut queue, mut session, _writer, _) = resting();
+    session.incoming.caller().call();
+    assert!(queue.may_have(), "something has come at its stream");
+    session.incoming.push(incoming(0..1));
+    assert_eq!(queue.recv(), Some(message(0)));
+
     let (mut queue, mut session, _writer, id) = resting();
     session.incoming.push(incoming(0..1));
     queue.changed(id);

@@ -49,7 +49,7 @@ impl Session {
     /// Returns whether the peer has not been looked for, nor heard, for a while, so that it may have ended unseen: if the thread was
     /// busy, the runtime has not told.
     pub(super) fn is_quiet(&self) -> bool {
-        self.heard.elapsed() >= QUIET
+        Instant::now() >= self.heard + QUIET
     }
 
     /// Looks for the end of a peer that was quiet, behind what it has sent. A peer that has ended is not written to.

@@ -146,9 +146,10 @@ impl Flow for Session {
         is_plain
     }
 
-    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>, room: usize) -> Option<bool> {
+    fn hear(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
         // The stream has said so.
         self.has_read_all = false;
+        let room = pipe.incoming.credit();
         self.bring_within(pipe, cx, room)?;
         self.stream.push_out(cx).ok()?;
         // What is sent next may go out from here again, as after a run of the task.
@@ -169,7 +170,7 @@ impl Flow for Session {
     }
 
     fn read_lent(&mut self, pipe: &mut SessionPipe, cx: &mut Context<'_>) -> Option<bool> {
-        self.read_lent_stream(|session| session.hear(pipe, cx, 0))
+        self.read_lent_stream(|session| session.hear(pipe, cx))
     }
 
     fn want_back(&mut self) -> bool {

@@ -102,9 +102,10 @@ impl Drive for Willing {
         true
     }
 
-    fn hear(&self, room: usize) -> bool {
-        assert!(room >= self.coming);
-        self.bring()
+    fn hear(&self) {
+        self.session.lock().unwrap().incoming.set_asked(true);
+        self.bring();
+        self.session.lock().unwrap().incoming.set_asked(false);
     }
 
     fn exchange(&self) -> bool {
@@ -174,6 +175,7 @@ fn a_reader_that_has_heard_one_message_waits_for_the_next() {
         caller.call();
         assert_eq!(notes(&socket.readers).len(), 1);
         assert!(matches!(reader.pop(), Popped::Message(_)));
+        assert!(!socket.readers.has_events(), "it has asked itself");
         assert_eq!(connection.calls.load(Ordering::Relaxed), 1);
         assert_eq!(reader.waits(), waits);
         let mut session = connection.session.lock().unwrap();
@@ -186,6 +188,39 @@ fn a_reader_that_has_heard_one_message_waits_for_the_next() {
         assert!(matches!(reader.pop(), Popped::Message(_)));
         assert!(!reader.waits(), "nobody has called");
     }
+}
+
+/// A reader that looks for itself needs no event: the call that waits is woken.
+#[test]
+fn a_reader_that_stays_where_it_is_is_called_without_an_event() {
+    let socket = Socket::new(10);
+    let session = socket.pipe();
+    let caller = session.incoming.caller();
+    let (_writer, mut reader) = socket.ends();
+    let _connection = Willing::of(session, 1);
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    assert!(matches!(reader.pop(), Popped::Empty));
+    reader.stay();
+    assert!(socket.readers.park(&Waker::from(woken.clone())));
+    caller.call();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(!socket.readers.has_events() && reader.has_arrived());
+    assert!(matches!(reader.pop(), Popped::Message(_)));
+}
+
+/// A session knows how much it may bring without asking as long as that is half of what there may be.
+#[test]
+fn a_session_has_credit_while_half_of_the_room_is_left() {
+    let socket = Socket::new(10);
+    let mut session = socket.pipe();
+    let (_writer, _reader) = socket.ends();
+    let mut credits = Vec::new();
+    for messages in [0, 4, 1, 1] {
+        session.incoming.push(incoming(0..messages));
+        credits.push(session.incoming.credit());
+    }
+    assert_eq!(credits, [0, 6, 5, 0]);
+    assert_eq!(session.incoming.room(), 4);
 }
 
 /// Bytes of the next batch, of messages of 1 KiB.

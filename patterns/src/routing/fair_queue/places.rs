@@ -11,8 +11,7 @@ impl FairQueue {
     /// The pipe whose turn it is has nothing. The one that takes its place in `readable` has the turn.
     pub(super) fn stand_aside(&mut self) {
         if self.is_alone() {
-            self.rests = true;
-            return;
+            return self.rest();
         }
         let reader = self.take_readable(self.turn);
         if let Some(place) = self.places.get_mut(&reader.id()) {
