@@ -130,9 +130,10 @@ pub(crate) fn note_driven() {
 }
 
 /// Lets other threads run that wait for this core, if a stream of small messages was sent on this one since the last time.
-/// For an I/O thread that wakes: what wakes it is most likely more of the stream, and the application is in the middle of
-/// that. On a core that both share it would be interrupted for a few messages, again and again. On a core of its own, this thread goes on
-/// at once. Where others want the core as well, it soon stops doing so.
+/// For an I/O thread that wakes, and a session that is about to run on one of a runtime's several threads: what it is woken
+/// for is most likely more of the stream, and the application is in the middle of that. On a core that both share it would
+/// be interrupted for a few messages, again and again. On a core of its own, this thread goes on at once. Where others want
+/// the core as well, it soon stops doing so.
 pub(crate) fn let_run() {
     if !STREAMED.take() {
         return;
@@ -146,6 +147,12 @@ pub(crate) fn let_run() {
     if start.elapsed() > LONG && DRIVEN.load(Ordering::Relaxed) == driven {
         PAUSES.set(PAUSE);
     }
+}
+
+/// Returns whether `let_run` would let others run.
+#[cfg(test)]
+pub(crate) fn has_streamed() -> bool {
+    STREAMED.get()
 }
 
 #[cfg(test)]

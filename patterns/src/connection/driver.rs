@@ -26,7 +26,7 @@ use socket2::Socket;
 use super::Turn;
 use super::alarm::{Alarm, Arrival};
 use super::flow::Flow;
-use crate::coop::{is_io_thread, note_driven, send_lone};
+use crate::coop::{is_io_thread, let_run, note_driven, send_lone};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
 use crate::runtime::is_one_thread;
@@ -166,6 +166,9 @@ impl<F: Flow> Driver<F> {
         {
             // A call has taken what this was woken for.
             return Poll::Pending;
+        }
+        if self.is_beside {
+            let_run();
         }
         match &mut *self.traffic.lock() {
             // Somebody has finished it.
@@ -410,6 +413,22 @@ mod tests {
         let runtime = runtime.expect("a runtime");
         let _inside = runtime.enter();
         assert_eq!(sent_when_asked(Driver::send_on), 1);
+    }
+
+    #[test]
+    fn a_session_beside_its_application_lets_that_go_on_behind_a_stream() {
+        let poll = || {
+            let session = Box::new(Counted(Arc::default(), Arc::default()));
+            let driver = Driver::begin(session, Socket::new(1).pipe());
+            crate::coop::note_stream();
+            drop(driver.poll(&mut Context::from_waker(Waker::noop())));
+            crate::coop::has_streamed()
+        };
+        assert!(!poll(), "it lets others run");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let _inside = runtime.enter();
+        assert!(poll(), "the application waits for this thread");
     }
 
     #[test]
