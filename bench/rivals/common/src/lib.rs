@@ -13,6 +13,7 @@ mod control;
 mod meter;
 mod process;
 mod report;
+mod source;
 mod stamp;
 mod version;
 
@@ -22,5 +23,6 @@ pub use control::{ready, Ctl};
 pub use meter::{Lat, Meter, SubMeter};
 pub use process::{attaching, monotonic_ns, rss_kb, threads, Usage};
 pub use report::{sender_report, Report};
+pub use source::Source;
 pub use stamp::{Stamps, STAMP};
 pub use version::emit_locked_version;

@@ -16,38 +16,6 @@ const NAME: &str = "nats";
 const VERSION: &str = env!("RIVAL_VERSION");
 const SUBJECT: &str = "bench";
 
-struct Source {
-    data: Vec<u8>,
-    proto: Bytes,
-    shared: bool,
-    stamps: Option<Stamps>,
-}
-
-impl Source {
-    fn new(a: &Args) -> Source {
-        let data = a.payload();
-        Source { proto: Bytes::from(data.clone()), data, shared: a.shared && !a.sequence, stamps: Stamps::new(a) }
-    }
-
-    async fn due(&mut self) -> Bytes {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.waited().await;
-        }
-        self.next()
-    }
-
-    fn next(&mut self) -> Bytes {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.fill(&mut self.data);
-        }
-        if self.shared {
-            self.proto.clone()
-        } else {
-            Bytes::copy_from_slice(&self.data)
-        }
-    }
-}
-
 async fn client(a: &Args) -> Client {
     attaching();
     // What comes faster than it is received would be dropped from 65,536 messages on.
@@ -88,7 +56,7 @@ async fn run(a: &Args, ctl: &Ctl) {
             let mut source = Source::new(a);
             let u0 = Usage::now();
             for _ in 0..a.total() {
-                client.publish(SUBJECT, source.due().await).await.unwrap();
+                client.publish(SUBJECT, source.waited().await).await.unwrap();
             }
             client.flush().await.unwrap();
             hold_async!(ctl, tokio::time::sleep);

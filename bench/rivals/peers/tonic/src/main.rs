@@ -39,52 +39,13 @@ pub struct Note {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Nothing {}
 
-struct Source {
-    data: Vec<u8>,
-    proto: Bytes,
-    shared: bool,
-    stamps: Option<Stamps>,
-}
-
-impl Source {
-    fn new(a: &Args) -> Source {
-        let data = a.payload();
-        Source {
-            proto: Bytes::from(data.clone()),
-            data,
-            shared: a.shared && !a.sequence,
-            stamps: Stamps::new(a),
-        }
-    }
-
-    async fn due(&mut self) -> Note {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.waited().await;
-        }
-        self.next()
-    }
-
-    fn next(&mut self) -> Note {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.fill(&mut self.data);
-        }
-        let data = if self.shared {
-            self.proto.clone()
-        } else {
-            Bytes::copy_from_slice(&self.data)
-        };
-        Note { data }
-    }
-
-    /// Makes `count` messages as they are asked for.
-    fn stream(self, count: u64) -> impl Stream<Item = Note> + Send {
-        stream::unfold((self, count), |(mut source, left)| async move {
-            match left {
-                0 => None,
-                _ => Some((source.due().await, (source, left - 1))),
-            }
-        })
-    }
+/// Makes `count` messages as they are asked for.
+fn notes(source: Source<Bytes>, count: u64) -> impl Stream<Item = Note> + Send {
+    stream::unfold((source, count), |(mut source, left)| async move {
+        let left = left.checked_sub(1)?;
+        let data = source.waited().await;
+        Some((Note { data }, (source, left)))
+    })
 }
 
 type Subscriber = mpsc::Sender<Result<Note, Status>>;
@@ -161,7 +122,7 @@ async fn run(a: &Args, ctl: &Ctl) {
         "push" => {
             let mut client = client(a).await;
             let u0 = Usage::now();
-            client.push(Source::new(a).stream(a.total())).await.unwrap();
+            client.push(notes(Source::new(a), a.total())).await.unwrap();
             hold_async!(ctl, tokio::time::sleep);
             sender_report(a, NAME, VERSION, u0);
         }
@@ -171,9 +132,9 @@ async fn run(a: &Args, ctl: &Ctl) {
             let mut source = Source::new(a);
             let mut lat = Lat::new(a);
             loop {
-                let request = source.next();
+                let data = source.next();
                 lat.begin();
-                let reply = client.echo(request).await.unwrap().into_inner();
+                let reply = client.echo(Note { data }).await.unwrap().into_inner();
                 if lat.end(&reply.data) {
                     break;
                 }
@@ -226,7 +187,8 @@ async fn publish(a: &Args, ctl: &Ctl, subscribers: &Mutex<Vec<Subscriber>>) {
     let mut source = Source::new(a);
     let u0 = Usage::now();
     for _ in 0..a.total() {
-        let note = source.due().await;
+        let data = source.waited().await;
+        let note = Note { data };
         for subscriber in &subscribers {
             let _ = subscriber.send(Ok(note.clone())).await;
         }

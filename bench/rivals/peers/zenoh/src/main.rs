@@ -23,43 +23,6 @@ const BACK: &str = "bench/back";
 /// The mode in which round trips are two messages instead of a query.
 const PING: &str = "ping";
 
-struct Source {
-    data: Vec<u8>,
-    proto: ZBytes,
-    shared: bool,
-    stamps: Option<Stamps>,
-}
-
-impl Source {
-    fn new(a: &Args) -> Source {
-        let data = a.payload();
-        Source {
-            proto: ZBytes::from(data.clone()),
-            data,
-            shared: a.shared && !a.sequence,
-            stamps: Stamps::new(a),
-        }
-    }
-
-    fn due(&mut self) -> ZBytes {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.wait();
-        }
-        self.next()
-    }
-
-    fn next(&mut self) -> ZBytes {
-        if let Some(stamps) = &mut self.stamps {
-            stamps.fill(&mut self.data);
-        }
-        if self.shared {
-            self.proto.clone()
-        } else {
-            ZBytes::from(self.data.clone())
-        }
-    }
-}
-
 fn session(a: &Args) -> Session {
     attaching();
     let place = format!("[\"{}\"]", a.endpoint().replace("://", "/"));
@@ -124,10 +87,10 @@ fn send(a: &Args, ctl: &Ctl) {
     } else {
         until(|| publisher.matching_status().wait().unwrap().matching());
     }
-    let mut source = Source::new(a);
+    let mut source = Source::<ZBytes>::new(a);
     let u0 = Usage::now();
     for _ in 0..a.total() {
-        publisher.put(source.due()).wait().unwrap();
+        publisher.put(source.wait()).wait().unwrap();
     }
     ctl.hold_blocking();
     sender_report(a, NAME, VERSION, u0);
