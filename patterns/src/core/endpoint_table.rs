@@ -242,12 +242,6 @@ impl EndpointTable {
             .called(endpoint)
             .any(|one| !one.is_bound() && one.endpoint == *endpoint && one.gone().is_none())
     }
-
-    /// Lets go of an endpoint's pipes that a dropped half had.
-    pub(crate) fn detach(&self, origin: Origin) {
-        self.readers.detach(origin);
-        self.writers.detach(origin);
-    }
 }
 
 impl Attached for Mutex<Attachments> {

@@ -17,7 +17,6 @@ use crate::error::{
 use crate::inproc;
 use crate::monitor::{EndpointRecord, MonitorEventKind, Subject};
 use crate::pipe::Origin;
-use crate::pipe::PipeEvent;
 use crate::routing::{RecvStrategy, SendStrategy};
 use crate::routing_id::{PeerId, RoutingId};
 use crate::runtime;
@@ -480,14 +479,15 @@ impl<P: Pattern> Core<P> {
             names.release(origin);
         }
         // First the other half is told, so that it sends nothing more there.
+        let state = &self.shared.state;
         if !self.direction.sends() {
-            self.shared.state.writers.post(PipeEvent::Detached(origin));
+            state.writers.detach(origin);
         }
         if !self.direction.receives() {
-            self.shared.state.readers.post(PipeEvent::Detached(origin));
+            state.readers.detach(origin);
         }
-        // It has pipes of its own to let go of, if it is there, or has left them.
-        self.table.detach(origin);
+        // In this order: with its last end, the pipe's task is woken.
+        self.receiver.begin_letting_go(origin);
         self.sender.detach(origin);
         self.receiver.let_go(origin);
     }

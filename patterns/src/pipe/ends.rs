@@ -146,6 +146,12 @@ impl<E: PipeEnd> End<E> {
         }
     }
 
+    /// Forgets who holds this end and has dropped it: nobody is told any more. What is returned is dropped without the lane's
+    /// lock.
+    pub(super) fn let_go(&mut self) -> Holder<E> {
+        std::mem::replace(&mut self.holder, Holder::Nobody)
+    }
+
     pub(super) fn is_session(&self) -> bool {
         matches!(self.holder, Holder::Session(_))
     }

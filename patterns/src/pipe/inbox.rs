@@ -318,8 +318,10 @@ impl<E: PipeEnd> Inbox<E> {
         state.push(PipeEvent::Attached(end));
     }
 
-    /// Drops the pipes of an endpoint that rest here: without them, its connections end.
+    /// Has the handle let go of an endpoint's pipes. If it has gone, they rest here and are dropped: without them, the
+    /// connections end.
     pub(crate) fn detach(&self, origin: Origin) {
+        self.post(PipeEvent::Detached(origin));
         let mut state = self.lock();
         if !state.abandoned {
             return;

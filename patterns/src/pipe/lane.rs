@@ -204,7 +204,18 @@ impl Lane {
     /// Ends the lane because the writer goes: what it has sent may still be sent on for the time of `linger`. Does
     /// nothing if it has gone before.
     pub(super) fn close_writer(&self, id: PipeId, linger: &Linger) {
+        Self::end_writer(self.lock(), id, linger);
+    }
+
+    /// Does so for a writer that is dropped, and hears nothing of the reader's end.
+    pub(super) fn let_go_of_writer(&self, id: PipeId, linger: &Linger) {
         let mut queue = self.lock();
+        let holder = queue.writer.let_go();
+        Self::end_writer(queue, id, linger);
+        drop(holder);
+    }
+
+    fn end_writer(mut queue: MutexGuard<'_, Queue>, id: PipeId, linger: &Linger) {
         if queue.writer.gone {
             return;
         }

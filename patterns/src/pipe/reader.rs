@@ -84,6 +84,14 @@ impl PipeReader {
         }
     }
 
+    /// Has its session tell nobody any more of what comes, nor of its end: this end is about to be dropped.
+    pub(crate) fn hush(&self) {
+        let mut lane = self.lane.lock();
+        let holder = lane.writer.is_session().then(|| lane.reader.let_go());
+        drop(lane);
+        drop(holder);
+    }
+
     /// Lets go of the other direction, if its session has ended and it is never asked whom it was given to. The writer
     /// hears of that end by itself.
     pub(super) fn let_go_of_outgoing(&mut self) {

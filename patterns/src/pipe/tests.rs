@@ -274,6 +274,18 @@ fn peers_that_come_and_go_leave_nothing_in_an_idle_sockets_inbox() {
 }
 
 #[test]
+fn who_has_let_go_of_a_pipe_hears_nothing_of_its_end() {
+    let socket = Socket::new(10);
+    let session = socket.pipe();
+    let (writer, reader) = socket.ends();
+    reader.hush();
+    drop(writer);
+    drop(session);
+    assert!(!socket.writers.has_events() && !socket.readers.has_events());
+    drop(reader);
+}
+
+#[test]
 fn a_peer_that_left_messages_before_it_went_is_still_read() {
     let socket = Socket::new(10);
     let mut session = socket.pipe();

@@ -271,6 +271,6 @@ impl PipeEnd for PipeWriter {
 
 impl Drop for PipeWriter {
     fn drop(&mut self) {
-        self.lane.close_writer(self.id, &self.linger);
+        self.lane.let_go_of_writer(self.id, &self.linger);
     }
 }

@@ -99,6 +99,12 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn renamed(&mut self, _id: PipeId) {}
     /// Drops the pipes of an endpoint, with what they hold.
     fn detach(&mut self, origin: Origin);
+    /// Begins to let go of the pipes of an endpoint: nobody is told any more of those that are to be dropped.
+    fn begin_letting_go(&self, origin: Origin) {
+        if !origin.is_bound() {
+            self.readers_of(origin).for_each(PipeReader::hush);
+        }
+    }
     /// Lets go of the pipes of an endpoint. What came through a bound one is still to be had.
     fn let_go(&mut self, origin: Origin) {
         if !origin.is_bound() {

@@ -84,6 +84,9 @@ impl Liveness {
 
     /// Forgets that an endpoint is gone: the socket has let go of it, or has it anew.
     pub(crate) fn forget(&self, origin: Origin) {
+        if !self.is_any_gone() {
+            return;
+        }
         let mut known = self.known.lock();
         known.gone.remove(&origin);
         self.some_gone
