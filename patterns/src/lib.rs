@@ -58,6 +58,7 @@ pub mod endpoint;
 pub mod error;
 #[cfg(feature = "expose")]
 pub mod expose;
+mod groups;
 mod inproc;
 mod io_threads;
 pub mod logs;

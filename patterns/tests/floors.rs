@@ -12,6 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &[
         "sync",
         "coop",
+        "groups",
         "simulation",
         "sealed",
         "logs",

@@ -1,12 +1,13 @@
 //! The list of a socket's endpoints: what one call on one of them costs does not depend on how many there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use rustc_hash::FxBuildHasher;
 
 use super::endpoint_table::Attachment;
 use crate::endpoint::Endpoint;
+use crate::groups::Groups;
 use crate::pipe::Origin;
 
 /// Endpoints in the order of the calls that made them, found by what they are called as well.
@@ -15,7 +16,7 @@ pub(super) struct Attachments {
     all: BTreeMap<Origin, Attachment>,
     /// The hash of what one is called, or was called by `bind`, with its origin: a copy of the name would cost as much as
     /// the rest.
-    names: BTreeSet<(u64, Origin)>,
+    names: Groups<u64, Origin>,
 }
 
 fn hash(endpoint: &Endpoint) -> u64 {
@@ -31,23 +32,22 @@ fn hashes(attachment: &Attachment) -> impl Iterator<Item = u64> {
 impl Attachments {
     pub(super) fn insert(&mut self, attachment: Attachment) {
         let origin = attachment.origin;
-        self.names
-            .extend(hashes(&attachment).map(|hash| (hash, origin)));
+        for hash in hashes(&attachment) {
+            self.names.insert(hash, origin);
+        }
         self.all.insert(origin, attachment);
     }
 
     /// Iterates over those that may be called so, oldest first: `endpoint` and `given` say whether they are.
     pub(super) fn called(&self, endpoint: &Endpoint) -> impl Iterator<Item = &Attachment> {
-        let hash = hash(endpoint);
-        let of_hash = (hash, Origin::FIRST)..=(hash, Origin::LAST);
-        let origins = self.names.range(of_hash);
-        origins.filter_map(|(_, origin)| self.all.get(origin))
+        let origins = self.names.of(hash(endpoint));
+        origins.filter_map(|origin| self.all.get(&origin))
     }
 
     pub(super) fn remove(&mut self, origin: Origin) -> Option<Attachment> {
         let attachment = self.all.remove(&origin)?;
         for hash in hashes(&attachment) {
-            self.names.remove(&(hash, origin));
+            self.names.remove(hash, origin);
         }
         Some(attachment)
     }

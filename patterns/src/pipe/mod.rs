@@ -110,11 +110,6 @@ pub(crate) use writer::{PipeWriter, Refused};
 pub(crate) struct PipeId(u64);
 
 impl PipeId {
-    /// Before all others.
-    pub(crate) const FIRST: Self = PipeId(0);
-    /// Behind all others.
-    pub(crate) const LAST: Self = PipeId(u64::MAX);
-
     pub(crate) fn next() -> Self {
         #[cfg(purezmq_simulation)]
         if let Some(next) = crate::simulation::next_id() {
@@ -139,11 +134,6 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Before all others, in the order of the calls.
-    pub(crate) const FIRST: Self = Origin::connected(0);
-    /// Behind all others.
-    pub(crate) const LAST: Self = Origin::bound(u32::MAX);
-
     /// Names a bind call.
     pub(crate) const fn bound(call: u32) -> Self {
         Origin {

@@ -27,11 +27,10 @@ pub(crate) use load_balance::LoadBalance;
 pub(crate) use prefix_trie::PrefixTrie;
 pub(crate) use unread::Unread;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use crate::error::{DatagramError, EndpointGone, GroupError};
+use crate::groups::give_back;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::pipe::{Origin, PipeId, PipeReader, PipeWriter};
@@ -126,15 +125,6 @@ pub(crate) trait RecvStrategy: Default + Send + 'static {
     fn readers(&self) -> impl Iterator<Item = &PipeReader>;
     /// Gives all of its pipes up.
     fn into_readers(self) -> impl Iterator<Item = PipeReader>;
-}
-
-/// Gives the memory back of a table that was made for many more than are in it.
-fn give_back<K: Eq + Hash, V, S: BuildHasher>(table: &mut HashMap<K, V, S>) {
-    /// Smaller ones stay.
-    const FEW: usize = 64;
-    if table.capacity() > FEW && table.len() < table.capacity() / 8 {
-        table.shrink_to(2 * table.len());
-    }
 }
 
 /// Why a socket does not do what it was asked for, and never will as it stands.
