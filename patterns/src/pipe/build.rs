@@ -74,7 +74,7 @@ impl Party<'_> {
             batch: Batch::new(),
             counters: received,
             report_at: 1,
-            taken: 0,
+            had_many: false,
             in_step: false,
             waits: false,
             connection: None,

@@ -51,8 +51,8 @@ pub(crate) struct PipeReader {
     pub(super) counters: Arc<Counters>,
     /// Tell the lane after so many.
     pub(super) report_at: usize,
-    /// Messages that the batch had when it was taken.
-    pub(super) taken: usize,
+    /// The batch had many messages when it was taken.
+    pub(super) had_many: bool,
     /// The batch had a few small messages of another socket's, which pushes each by itself: the two go in step, and meet at
     /// the lock.
     pub(super) in_step: bool,
@@ -270,7 +270,7 @@ impl PipeReader {
         if let Some(mark) = self.news.take() {
             return Some(Popped::Mark(*mark));
         }
-        let taken = std::mem::take(&mut self.taken);
+        let had_many = std::mem::take(&mut self.had_many);
         self.waits = false;
         let has_arrived = self.lane.take_arrival();
         if has_arrived && let Some(connection) = &self.connection {
@@ -283,7 +283,7 @@ impl PipeReader {
         let expired = lane.expire();
         lane.settle();
         let mut wakeup = lane.release(self.counters.popped.take()).or(expired);
-        if taken >= MANY && lane.full.is_empty() && lane.open.is_empty() {
+        if had_many && lane.full.is_empty() && lane.open.is_empty() {
             // More has come, likely.
             lane = bring(&self.lane, lane, wakeup.take(), self.id);
         }
@@ -341,7 +341,7 @@ impl PipeReader {
                     // The writer hears at once that the batch is done with.
                     self.report_at = self.report_at.min(messages);
                 }
-                self.taken = messages;
+                self.had_many = messages >= MANY;
                 // Who has gone to the stream for one message waits for the next one, too.
                 if popped && has_arrived && messages == 1 && lane.is_all_taken() {
                     lane.reader.parked = true;

@@ -397,7 +397,7 @@ pub(crate) struct IncomingEnd {
     /// The socket is told when this ends, and what.
     pub(super) held: Option<Held>,
     /// Messages that may be pushed, if those are many.
-    pub(super) credit: usize,
+    pub(super) credit: u32,
     /// The reader has asked for what is pushed now, and looks.
     pub(super) is_asked: bool,
 }
@@ -420,7 +420,7 @@ impl IncomingEnd {
 
     /// Returns how many messages may be pushed for certain, if they are many. 0: it has to be asked.
     pub(crate) fn credit(&self) -> usize {
-        self.credit
+        self.credit as usize
     }
 
     /// Returns how many messages may be pushed now.
@@ -474,7 +474,7 @@ impl IncomingEnd {
             lane.mark(Mark::Renewed, false);
         }
         lane.append(batch);
-        self.credit = lane.credit();
+        self.credit = u32::try_from(lane.credit()).unwrap_or(u32::MAX);
         let wakeup = if self.is_asked {
             lane.reader.parked = false;
             None
