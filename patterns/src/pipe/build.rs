@@ -59,7 +59,7 @@ impl Party<'_> {
             counters,
             identity,
             lane: outgoing.clone(),
-            connection: None,
+            known: None,
             linger: self.linger.clone(),
         })));
         if let Some(name) = name {
@@ -77,13 +77,25 @@ impl Party<'_> {
             had_many: false,
             in_step: false,
             waits: false,
-            connection: None,
+            known: None,
             peer: None,
             news: None,
             name: None,
             told: None,
             author: Author::default(),
         })));
+    }
+}
+
+/// Makes the end where a session, or what stands in its place, puts what comes.
+fn incoming_end(id: PipeId, lane: Arc<Lane>) -> IncomingEnd {
+    IncomingEnd {
+        id,
+        lane,
+        renews: false,
+        held: None,
+        credit: 0,
+        is_asked: false,
     }
 }
 
@@ -108,14 +120,7 @@ pub(crate) fn to_session(party: &Party<'_>) -> SessionPipe {
     }
     SessionPipe {
         outgoing: OutgoingEnd { id, lane: outgoing },
-        incoming: IncomingEnd {
-            id,
-            lane: incoming,
-            renews: false,
-            held: None,
-            credit: 0,
-            is_asked: false,
-        },
+        incoming: incoming_end(id, incoming),
         attached: false,
         lasting: false,
     }
@@ -200,14 +205,7 @@ impl Unbound {
                 id: self.id,
                 lane: self.to_binder,
             },
-            IncomingEnd {
-                id: self.id,
-                lane: self.to_connector,
-                renews: false,
-                held: None,
-                credit: 0,
-                is_asked: false,
-            },
+            incoming_end(self.id, self.to_connector),
         ));
     }
 

@@ -59,7 +59,7 @@ pub(crate) struct PipeReader {
     /// The batch was one message, and all there was: the pipe was asked at once to say when there is more.
     pub(super) waits: bool,
     /// The connection at the other end when the reader found nothing last: it goes there when something has come.
-    pub(super) connection: Option<Arc<dyn Drive>>,
+    pub(super) known: Option<Arc<dyn Drive>>,
     /// Who sends, for a socket that names its peers.
     pub(super) peer: Option<RoutingId>,
     /// What was looked at, and is not taken yet.
@@ -273,7 +273,7 @@ impl PipeReader {
         let had_many = std::mem::take(&mut self.had_many);
         self.waits = false;
         let has_arrived = self.lane.take_arrival();
-        if has_arrived && let Some(connection) = &self.connection {
+        if has_arrived && let Some(connection) = &self.known {
             connection.hear();
         }
         let mut lane = match std::mem::take(&mut self.in_step) {
@@ -346,7 +346,7 @@ impl PipeReader {
                 if popped && has_arrived && messages == 1 && lane.is_all_taken() {
                     lane.reader.parked = true;
                     self.lane.listen();
-                    left = lane.know(&mut self.connection);
+                    left = lane.know(&mut self.known);
                     self.waits = true;
                     wakeup = lane.release(1).or(wakeup);
                 }
@@ -356,7 +356,7 @@ impl PipeReader {
             Oldest::Nothing => {
                 lane.reader.parked = true;
                 self.lane.listen();
-                left = lane.know(&mut self.connection);
+                left = lane.know(&mut self.known);
                 if self.batch.spare() > KEEP {
                     // An idle pipe keeps next to no buffer.
                     self.batch = Batch::new();

@@ -32,7 +32,7 @@ pub(crate) struct PipeWriter {
     pub(super) origin: Origin,
     pub(super) lane: Arc<Lane>,
     /// The connection at the other end when it was found at rest last.
-    pub(super) connection: Option<Arc<dyn Drive>>,
+    pub(super) known: Option<Arc<dyn Drive>>,
     pub(super) linger: Arc<Linger>,
     pub(super) counters: Arc<Counters>,
     /// Who is at the other end, as the socket knows.
@@ -102,9 +102,7 @@ impl PipeWriter {
         if lane.open.byte_len() >= lane.look_at {
             lane.batch_grown();
         }
-        if lane.reader.parked {
-            wake_reader(&self.lane, lane, &mut self.connection, self.id);
-        }
+        pushed(&self.lane, lane, &mut self.known, self.id);
         Ok(())
     }
 
@@ -113,9 +111,7 @@ impl PipeWriter {
         let mut lane = self.lane.lock();
         if lane.live && !lane.reader.gone {
             lane.push_change(message);
-            if lane.reader.parked {
-                wake_reader(&self.lane, lane, &mut self.connection, self.id);
-            }
+            pushed(&self.lane, lane, &mut self.known, self.id);
         }
     }
 
@@ -222,6 +218,19 @@ impl PipeWriter {
             lane.writer.parked = true;
             Refused::Full
         }
+    }
+}
+
+/// Wakes the reader of what was pushed, if it is at rest.
+#[inline(always)]
+fn pushed(
+    lane: &Lane,
+    queue: MutexGuard<'_, Queue>,
+    known: &mut Option<Arc<dyn Drive>>,
+    id: PipeId,
+) {
+    if queue.reader.parked {
+        wake_reader(lane, queue, known, id);
     }
 }
 
