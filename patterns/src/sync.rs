@@ -1,6 +1,6 @@
 //! Locks, atomics and wakers, as all code of this crate gets them that shares something between threads.
 //!
-//! They are parking_lot's and std's. Under `--cfg purezmq_loom` they are loom's, which runs a test again and again,
+//! They are parking_lot's and std's, and one of ours for what is held briefly (`brief.rs`). Under `--cfg purezmq_loom` they are loom's, which runs a test again and again,
 //! once for each order in which its threads can meet: so the models (`loom_tests.rs`) check the code that is shipped.
 //! (Not plain `--cfg loom`: tokio leaves its sockets out under that.)
 //!
@@ -8,8 +8,12 @@
 //! means nothing.
 
 #[cfg(not(purezmq_loom))]
+mod brief;
+
+#[cfg(not(purezmq_loom))]
 pub(crate) use {
     atomic_waker::AtomicWaker,
+    brief::{BriefGuard, BriefMutex},
     parking_lot::{Mutex, MutexGuard},
     std::sync::atomic,
     std::thread,
@@ -18,10 +22,10 @@ pub(crate) use {
 #[cfg(purezmq_loom)]
 pub(crate) use {
     loom::{
-        sync::{MutexGuard, atomic},
+        sync::{MutexGuard, MutexGuard as BriefGuard, atomic},
         thread,
     },
-    modelled::{AtomicWaker, Mutex},
+    modelled::{AtomicWaker, Mutex, Mutex as BriefMutex},
 };
 
 /// loom's mutex with the face of parking_lot's, and what is made of it.

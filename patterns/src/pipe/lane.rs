@@ -13,7 +13,7 @@ use super::{Deadline, Linger, PipeEvent, PipeId, PipeReader, PipeWriter};
 use crate::peer::Peer;
 use crate::routing_id::Identity;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{BriefGuard, BriefMutex};
 
 /// Bytes of a line of the processor's cache.
 const LINE: usize = 64;
@@ -43,7 +43,7 @@ pub(super) struct Lane {
     /// The lock, and what a push looks at, share no line with what was allocated before: what a thread has there for itself
     /// would be fought for by two at each message. What comes behind is next to what is seldom used.
     _apart: [u8; APART - 5],
-    queue: Mutex<Queue>,
+    queue: BriefMutex<Queue>,
 }
 
 /// How a reader waits for something to come at the stream.
@@ -86,7 +86,7 @@ impl Lane {
             stays: AtomicBool::new(false),
             has_arrived: AtomicBool::new(false),
             rested: AtomicBool::new(false),
-            queue: Mutex::new(Queue::new(limits, writer, reader)),
+            queue: BriefMutex::new(Queue::new(limits, writer, reader)),
         })
     }
 
@@ -147,7 +147,7 @@ impl Lane {
     }
 
     #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn lock(&self) -> BriefGuard<'_, Queue> {
         self.queue.lock()
     }
 
@@ -155,7 +155,7 @@ impl Lane {
     /// off: who asks for it again and again takes its line of the cache from the writer at each push, which costs more than
     /// the push. Meanwhile more comes.
     #[inline]
-    pub(super) fn lock_in_step(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn lock_in_step(&self) -> BriefGuard<'_, Queue> {
         match self.queue.try_lock() {
             Some(queue) => queue,
             None => self.lock_later(),
@@ -163,7 +163,7 @@ impl Lane {
     }
 
     #[cold]
-    fn lock_later(&self) -> MutexGuard<'_, Queue> {
+    fn lock_later(&self) -> BriefGuard<'_, Queue> {
         // A model needs no patience.
         let tries = if cfg!(purezmq_loom) { 0 } else { TRIES };
         for _ in 0..tries {
@@ -215,7 +215,7 @@ impl Lane {
         drop(holder);
     }
 
-    fn end_writer(mut queue: MutexGuard<'_, Queue>, id: PipeId, linger: &Linger) {
+    fn end_writer(mut queue: BriefGuard<'_, Queue>, id: PipeId, linger: &Linger) {
         if queue.writer.gone {
             return;
         }
@@ -240,7 +240,7 @@ impl Lane {
 
     /// Frees the name of a writer that has gone, and then tells the reader: who hears of it may count on the name.
     pub(super) fn part(
-        mut queue: MutexGuard<'_, Queue>,
+        mut queue: BriefGuard<'_, Queue>,
         wakeup: Option<Wakeup<PipeReader>>,
         id: PipeId,
     ) {

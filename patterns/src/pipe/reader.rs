@@ -17,7 +17,7 @@ use super::{Linger, Origin, PipeId, PipeWriter};
 use crate::coop::note_heard;
 use crate::peer::Peer;
 use crate::routing_id::{Identity, RoutingId};
-use crate::sync::MutexGuard;
+use crate::sync::BriefGuard;
 
 /// Messages of one batch behind which more is looked for at once: they are a stream. (Models have fewer.)
 const MANY: usize = if cfg!(purezmq_loom) { 2 } else { A_STREAM };
@@ -388,10 +388,10 @@ impl PipeReader {
 #[cold]
 fn bring<'a>(
     lane: &'a Lane,
-    queue: MutexGuard<'a, Queue>,
+    queue: BriefGuard<'a, Queue>,
     wakeup: Option<Wakeup<PipeWriter>>,
     id: PipeId,
-) -> MutexGuard<'a, Queue> {
+) -> BriefGuard<'a, Queue> {
     let connection = queue.connection();
     drop(queue);
     if !connection.is_some_and(|connection| connection.bring()) {

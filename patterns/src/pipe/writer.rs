@@ -13,7 +13,7 @@ use super::queue::Queue;
 use super::stalled::shares;
 use super::{Linger, Origin, PipeId};
 use crate::routing_id::Identity;
-use crate::sync::MutexGuard;
+use crate::sync::BriefGuard;
 
 /// Why a message did not go into a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ impl PipeWriter {
 #[inline(always)]
 fn pushed(
     lane: &Lane,
-    queue: MutexGuard<'_, Queue>,
+    queue: BriefGuard<'_, Queue>,
     known: &mut Option<Arc<dyn Drive>>,
     id: PipeId,
 ) {
@@ -240,7 +240,7 @@ fn pushed(
 #[cold]
 fn wake_reader(
     lane: &Lane,
-    mut queue: MutexGuard<'_, Queue>,
+    mut queue: BriefGuard<'_, Queue>,
     known: &mut Option<Arc<dyn Drive>>,
     id: PipeId,
 ) {
