@@ -1,8 +1,8 @@
 //! Locks, atomics and wakers, as all code of this crate gets them that shares something between threads.
 //!
-//! They are parking_lot's and std's, and one of ours for what is held briefly (`brief.rs`). Under `--cfg purezmq_loom` they are loom's, which runs a test again and again,
-//! once for each order in which its threads can meet: so the models (`loom_tests.rs`) check the code that is shipped.
-//! (Not plain `--cfg loom`: tokio leaves its sockets out under that.)
+//! They are parking_lot's and std's, and a lock for what is held briefly (`brief.rs`). Under `--cfg purezmq_loom` they are
+//! loom's, which runs a test again and again, once for each order in which its threads can meet: so the models
+//! (`loom_tests.rs`) check the code that is shipped. (Not plain `--cfg loom`: tokio leaves its sockets out under that.)
 //!
 //! `Arc` and `Weak` stay std's, as loom has no `Weak`, and so does the counting of ids in a `static`, where order
 //! means nothing.
@@ -47,6 +47,11 @@ mod modelled {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect(NOT_POISONED)
+        }
+
+        /// A model needs no patience.
+        pub(crate) fn lock_in_step(&self) -> MutexGuard<'_, T> {
+            self.lock()
         }
 
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {

@@ -22,11 +22,6 @@ const LINE: usize = 64;
 /// lane would take.
 const APART: usize = LINE - 16;
 
-/// How often a reader that goes in step with a writer keeps off, and for how many pauses of the processor: together as long as
-/// some dozens of pushes.
-const TRIES: usize = 4;
-const PAUSES: usize = 64;
-
 /// One direction of a pipe.
 #[repr(C)]
 pub(super) struct Lane {
@@ -151,30 +146,10 @@ impl Lane {
         self.queue.lock()
     }
 
-    /// Locks it for a reader that goes in step with a writer on another thread. While that one has the lock, the reader keeps
-    /// off: who asks for it again and again takes its line of the cache from the writer at each push, which costs more than
-    /// the push. Meanwhile more comes.
+    /// Locks it for a reader that goes in step with a writer on another thread.
     #[inline]
     pub(super) fn lock_in_step(&self) -> BriefGuard<'_, Queue> {
-        match self.queue.try_lock() {
-            Some(queue) => queue,
-            None => self.lock_later(),
-        }
-    }
-
-    #[cold]
-    fn lock_later(&self) -> BriefGuard<'_, Queue> {
-        // A model needs no patience.
-        let tries = if cfg!(purezmq_loom) { 0 } else { TRIES };
-        for _ in 0..tries {
-            for _ in 0..PAUSES {
-                std::hint::spin_loop();
-            }
-            if let Some(queue) = self.queue.try_lock() {
-                return queue;
-            }
-        }
-        self.lock()
+        self.queue.lock_in_step()
     }
 
     /// Puts what a connection begins with in front of the queue, behind the word of who begins it, beyond the HWM.

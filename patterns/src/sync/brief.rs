@@ -2,12 +2,13 @@
 //!
 //! A lock that wakes whoever waits for it asks, each time that it is given back, whether somebody does: an atomic operation
 //! that reads and writes, as dear as the one that took it. Nobody is woken by this one, and giving it back is a plain write:
-//! a message of 64 bytes costs its sender a seventh less (docs/decisions/037). Whoever finds it taken looks again: at once, as
-//! it is held for less than a microsecond; then after letting other threads run, since who has it may wait for this core; and
+//! a message of 64 bytes costs its sender a seventh less (docs/decisions/037). Whoever finds it taken looks again: soon, as
+//! it is not held for long; then after letting other threads run, since who has it may wait for this core; and
 //! then from time to time, asleep, so that even a thread that never lets others run does not wait for ever.
 //!
-//! So nothing is done under it that waits.
+//! So nothing of ours that waits is done under it.
 
+use std::hint::spin_loop;
 use std::thread;
 use std::time::Duration;
 
@@ -23,12 +24,16 @@ const TURNS: u32 = 27;
 /// How long it sleeps. The system adds about as much.
 const NAP: Duration = Duration::from_micros(50);
 
+/// How often a thread that goes in step with another one keeps off first, and for how many pauses of the processor: together
+/// as long as some dozens of pushes.
+const TRIES: usize = 4;
+const PAUSES: u32 = 64;
+
 /// A mutual exclusion that is held briefly.
-#[derive(Debug, Default)]
 pub(crate) struct BriefMutex<T>(SpinMutex<T>);
 
 impl<T> BriefMutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         BriefMutex(SpinMutex::new(value))
     }
 
@@ -40,9 +45,26 @@ impl<T> BriefMutex<T> {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn try_lock(&self) -> Option<BriefGuard<'_, T>> {
-        self.0.try_lock()
+    /// Locks it for a thread that goes in step with another one. While that one has the lock, this one keeps off: who asks for
+    /// it again and again takes its line of the cache from the other at each push, which costs more than the push. Meanwhile
+    /// more comes.
+    #[inline]
+    pub(crate) fn lock_in_step(&self) -> BriefGuard<'_, T> {
+        match self.0.try_lock() {
+            Some(guard) => guard,
+            None => self.wait_in_step(),
+        }
+    }
+
+    #[cold]
+    fn wait_in_step(&self) -> BriefGuard<'_, T> {
+        for _ in 0..TRIES {
+            pause(PAUSES);
+            if let Some(guard) = self.0.try_lock() {
+                return guard;
+            }
+        }
+        self.lock()
     }
 
     #[cold]
@@ -50,7 +72,7 @@ impl<T> BriefMutex<T> {
         let mut looks = 0;
         loop {
             match looks {
-                0..LOOKS => (0..1 << looks).for_each(|_| std::hint::spin_loop()),
+                0..LOOKS => pause(1 << looks),
                 LOOKS..TURNS => thread::yield_now(),
                 _ => thread::sleep(NAP),
             }
@@ -62,6 +84,13 @@ impl<T> BriefMutex<T> {
                 return guard;
             }
         }
+    }
+}
+
+/// Lets the processor pause so often.
+fn pause(times: u32) {
+    for _ in 0..times {
+        spin_loop();
     }
 }
 
@@ -92,10 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gets_it_however_long_it_is_held() {
+    fn who_finds_it_taken_gets_it_when_it_is_given_back() {
         let lock = BriefMutex::new(1);
         let mut held = lock.lock();
-        assert!(lock.try_lock().is_none());
+        assert!(lock.0.try_lock().is_none());
         let (begins, has_begun) = mpsc::channel();
         thread::scope(|scope| {
             let waits = scope.spawn(|| {
