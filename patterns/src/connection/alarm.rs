@@ -4,6 +4,7 @@
 //! is the one in `block_on`, the runtime asks the system once more before it polls that, in every round trip. So the stream
 //! wakes both, the call first, and whoever comes first takes what has come ([`Drive::hear`]). The task stays the one who does
 //! so when nobody polls the call: it is woken as ever, and its [`Alarm`] says whether there is anything left to be seen to.
+//! When there never is, a clock wakes it for what calls are woken for, and not the stream (`watch.rs`).
 //!
 //! [`Drive::hear`]: crate::pipe::Drive::hear
 
@@ -19,6 +20,8 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 const ARRIVED: usize = 1;
 /// Anything else.
 const OTHER: usize = 2;
+/// What a call is woken for, the task need not be: it looks when the watch ends.
+const WATCHED: usize = 4;
 
 /// Wakes a session's task, and knows what for. As a waker, it is for all but what comes at the stream.
 pub(super) struct Alarm {
@@ -47,15 +50,25 @@ impl Alarm {
     pub(super) fn begin_poll(&self, task: &Waker) -> bool {
         if !self.task.get_or_init(|| task.clone()).will_wake(task) {
             self.other_task.get_or_init(Box::default).register(task);
-        } else if self.due.load(Ordering::Acquire) == 0 {
-            // Whoever changes that from here on wakes the task.
+        } else if self.due.load(Ordering::Acquire) & !WATCHED == 0 {
+            // Whoever changes that from here on wakes the task, unless it is watched.
             return false;
         }
-        let is_due = self.due.swap(0, Ordering::AcqRel) != 0;
+        let is_due = self.due.fetch_and(WATCHED, Ordering::AcqRel) & !WATCHED != 0;
         if is_due {
             self.talker.store(0, Ordering::Relaxed);
         }
         is_due
+    }
+
+    /// Has calls alone woken for what comes, until the watch ends.
+    pub(super) fn begin_watch(&self) {
+        self.due.fetch_or(WATCHED, Ordering::AcqRel);
+    }
+
+    /// Has the task woken for what comes from here on, whoever else is. It looks by itself what has come before.
+    pub(super) fn end_watch(&self) {
+        self.due.fetch_and(!WATCHED, Ordering::AcqRel);
     }
 
     fn wake_task(&self) {
@@ -101,12 +114,13 @@ impl Wake for Arrival {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.alarm.due.fetch_or(ARRIVED, Ordering::AcqRel);
+        let due = self.alarm.due.fetch_or(ARRIVED, Ordering::AcqRel);
         // A call on another thread would only meet the task.
-        if self.alarm.talker.load(Ordering::Relaxed) == here() {
-            self.caller.call();
+        let is_talker = self.alarm.talker.load(Ordering::Relaxed) == here();
+        let is_called = is_talker && self.caller.call();
+        if !is_called || due & WATCHED == 0 {
+            self.alarm.wake_task();
         }
-        self.alarm.wake_task();
     }
 }
 

@@ -18,14 +18,20 @@
 //!
 //! The lock is taken by the task for one poll, and by the handle only if it is free.
 
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use socket2::Socket;
 
 use super::Turn;
 use super::alarm::{Alarm, Arrival};
 use super::flow::Flow;
+use super::watch::Watch;
 use crate::coop::{is_io_thread, let_run, note_driven, send_lone};
 use crate::monitor::DisconnectReason;
 use crate::pipe::{Drive, SessionPipe};
@@ -58,14 +64,15 @@ struct Traffic<F> {
 pub(super) fn run<F: Flow>(
     session: Box<F>,
     pipe: SessionPipe,
-    cut: impl FnOnce(Box<F>, SessionPipe) + Send,
+    cut: impl FnOnce(Box<F>, SessionPipe) + Send + Unpin,
 ) -> impl Future<Output = (Box<F>, SessionPipe, Result<(), DisconnectReason>)> + Send {
-    let driving = Driver::begin(session, pipe).run(cut);
-    async move {
-        let (ended, result) = driving.await;
+    let mut driving = Driver::begin(session, pipe).run(cut);
+    // An `async` block would keep what it awaits twice, for as long as the connection is there.
+    poll_fn(move |cx| {
+        let (ended, result) = ready!(Pin::new(&mut driving).poll(cx));
         let (session, pipe) = ended.expect("nobody else has the driver");
-        (session, pipe, result)
-    }
+        Poll::Ready((session, pipe, result))
+    })
 }
 
 /// What a driver leaves to its task, unless somebody else has finished it, and what it came to.
@@ -74,6 +81,7 @@ type Ended<F> = (Option<(Box<F>, SessionPipe)>, Result<(), DisconnectReason>);
 /// A driver while its task runs.
 struct Driven<F: Flow, C: FnOnce(Box<F>, SessionPipe)> {
     driver: Arc<Driver<F>>,
+    watch: Watch,
     /// `None`: it is done.
     cut: Option<C>,
 }
@@ -122,16 +130,17 @@ impl<F: Flow> Driver<F> {
     }
 
     /// Does what [`run`] does. `None`: somebody else has [finished](Self::finish) it.
-    pub(super) fn run<C: FnOnce(Box<F>, SessionPipe) + Send>(
+    pub(super) fn run<C: FnOnce(Box<F>, SessionPipe) + Send + Unpin>(
         self: Arc<Self>,
         cut: C,
-    ) -> impl Future<Output = Ended<F>> + Send {
+    ) -> impl Future<Output = Ended<F>> + Send + Unpin {
         let mut driven = Driven {
             driver: self,
+            watch: Watch::default(),
             cut: Some(cut),
         };
-        std::future::poll_fn(move |cx| {
-            let result = std::task::ready!(driven.driver.poll(cx));
+        poll_fn(move |cx| {
+            let result = ready!(driven.driver.poll(&mut driven.watch, cx));
             driven.cut = None;
             Poll::Ready((driven.driver.end(), result))
         })
@@ -160,12 +169,19 @@ impl<F: Flow> Driver<F> {
         is_done
     }
 
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
-        if let Some(alarm) = &self.alarm
-            && !alarm.begin_poll(cx.waker())
-        {
-            // A call has taken what this was woken for.
-            return Poll::Pending;
+    pub(super) fn poll(
+        &self,
+        watch: &mut Watch,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), DisconnectReason>> {
+        if let Some(alarm) = &self.alarm {
+            watch.poll_end(alarm, cx);
+            if !alarm.begin_poll(cx.waker()) {
+                // A call has taken what this was woken for.
+                watch.note_in_vain(alarm, cx);
+                return Poll::Pending;
+            }
+            watch.note_needed();
         }
         if self.is_beside {
             let_run();
@@ -316,172 +332,5 @@ impl<F: Flow> Drive for Driver<F> {
 
     fn exchange(&self) -> bool {
         self.driven(F::exchange)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::pipe::Popped;
-    use crate::pipe::tests::Socket;
-
-    /// Counts how often it is to send, how often its task looks, and how often a call takes what has come.
-    #[derive(Default)]
-    struct Counts {
-        sent: AtomicUsize,
-        looked: AtomicUsize,
-        heard: AtomicUsize,
-    }
-
-    /// With what is woken by its stream.
-    struct Counted(Arc<Counts>, Arc<Mutex<Option<Waker>>>);
-
-    impl Flow for Counted {
-        fn poll_traffic(
-            &mut self,
-            _: &mut SessionPipe,
-            _: &mut Context<'_>,
-        ) -> Poll<Result<(), DisconnectReason>> {
-            self.0.looked.fetch_add(1, Ordering::Relaxed);
-            Poll::Pending
-        }
-
-        fn poll_send(
-            &mut self,
-            _: &mut SessionPipe,
-            _: &mut Context<'_>,
-        ) -> Poll<io::Result<Turn>> {
-            self.0.sent.fetch_add(1, Ordering::Relaxed);
-            Poll::Pending
-        }
-
-        fn hear_by(&mut self, waker: Option<Waker>) -> bool {
-            *self.1.lock() = waker;
-            true
-        }
-
-        fn hear(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
-            self.0.heard.fetch_add(1, Ordering::Relaxed);
-            Some(true)
-        }
-
-        fn exchange(&mut self, _: &mut SessionPipe, _: &mut Context<'_>) -> Option<bool> {
-            Some(false)
-        }
-    }
-
-    /// Begins a session, asks it for something, and returns how often it has sent.
-    fn sent_when_asked(ask: fn(&Driver<Counted>)) -> usize {
-        let (socket, counts) = (Socket::new(1), Arc::<Counts>::default());
-        let session = Box::new(Counted(counts.clone(), Arc::default()));
-        ask(&Driver::begin(session, socket.pipe()));
-        counts.sent.load(Ordering::Relaxed)
-    }
-
-    #[test]
-    fn a_full_pipe_is_relieved_by_its_sender_unless_an_io_thread_has_the_session() {
-        assert_eq!(sent_when_asked(Driver::relieve), 1);
-        let on_io_thread = || {
-            crate::coop::become_io_thread();
-            (
-                sent_when_asked(Driver::relieve),
-                sent_when_asked(|driver| {
-                    driver.drive();
-                }),
-            )
-        };
-        let counts = std::thread::spawn(on_io_thread).join().expect("it counts");
-        assert_eq!(counts, (0, 1), "a lone message still goes at once");
-    }
-
-    #[test]
-    fn a_task_of_the_same_thread_is_left_no_message_that_finds_it_at_rest() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime");
-        let _inside = runtime.enter();
-        let both = |driver: &Driver<_>| _ = (driver.drive_next(), driver.drive_next());
-        assert_eq!(sent_when_asked(both), 2);
-    }
-
-    #[test]
-    fn a_thread_that_is_held_long_sends_what_no_other_thread_does() {
-        assert_eq!(sent_when_asked(Driver::send_on), 0, "others are there");
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime");
-        let _inside = runtime.enter();
-        assert_eq!(sent_when_asked(Driver::send_on), 1);
-    }
-
-    #[test]
-    fn a_session_beside_its_application_lets_that_go_on_behind_a_stream() {
-        let poll = || {
-            let session = Box::new(Counted(Arc::default(), Arc::default()));
-            let driver = Driver::begin(session, Socket::new(1).pipe());
-            crate::coop::note_stream();
-            drop(driver.poll(&mut Context::from_waker(Waker::noop())));
-            crate::coop::has_streamed()
-        };
-        assert!(!poll(), "it lets others run");
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime");
-        let _inside = runtime.enter();
-        assert!(poll(), "the application waits for this thread");
-    }
-
-    #[test]
-    fn what_is_to_leave_at_once_is_left_to_no_task() {
-        let sent = sent_when_asked(|driver| {
-            driver.drive_next();
-            driver.drive();
-            driver.drive();
-        });
-        assert_eq!(sent, 3, "the first is a lone message");
-    }
-
-    /// What comes to a call that has just sent something is taken by that call, and the task need not look again. What comes to
-    /// others is the task's, and so is what the call leaves.
-    #[test]
-    fn the_task_looks_at_what_no_call_has_taken() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.expect("a runtime");
-        let _inside = runtime.enter();
-        let (socket, counts, stream) = (Socket::new(1), Arc::<Counts>::default(), Arc::default());
-        let session = Box::new(Counted(counts.clone(), Arc::clone(&stream)));
-        let driver = Driver::begin(session, socket.pipe());
-        let (_writer, mut reader) = socket.ends();
-        let arrives = || {
-            let waker = stream.lock().clone().expect("it hears by a waker");
-            waker.wake();
-        };
-        let poll = || drop(driver.poll(&mut Context::from_waker(Waker::noop())));
-        let seen = || {
-            (
-                counts.looked.load(Ordering::Relaxed),
-                counts.heard.load(Ordering::Relaxed),
-            )
-        };
-        poll();
-        assert!(matches!(reader.pop(), Popped::Empty));
-        arrives();
-        assert!(!socket.readers.has_events(), "nobody talks");
-        poll();
-        assert_eq!(seen(), (2, 0));
-        driver.drive();
-        arrives();
-        assert!(socket.readers.has_events());
-        assert!(matches!(reader.pop(), Popped::Empty));
-        poll();
-        assert_eq!(seen(), (2, 1), "the call has taken it");
-        arrives();
-        poll();
-        assert_eq!(seen(), (3, 1), "nobody else came");
-        driver.drive();
-        arrives();
-        poll();
-        assert!(matches!(reader.pop(), Popped::Empty));
-        assert_eq!(seen(), (4, 1), "the task has taken it");
     }
 }

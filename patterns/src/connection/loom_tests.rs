@@ -12,8 +12,10 @@ use zmtp::{Batch, Message};
 
 use super::Turn;
 use super::admission::ConnectionLimiter;
+use super::driver::tests::{Counted, Counts};
 use super::driver::{self, Driver};
 use super::flow::Flow;
+use super::watch::{self, Bell, Watch};
 use crate::loom_tests::{block_on, check, check_within};
 use crate::monitor::DisconnectReason;
 use crate::options::Options;
@@ -322,7 +324,10 @@ fn hear(times: usize, after: impl FnOnce(&Socket, PipeReader, &Gate)) {
     // What the task sees to first is no part of this.
     assert!(
         driver
-            .poll(&mut Context::from_waker(Waker::noop()))
+            .poll(
+                &mut Watch::default(),
+                &mut Context::from_waker(Waker::noop())
+            )
             .is_pending()
     );
     driver.drive();
@@ -363,6 +368,48 @@ fn what_a_peer_says_is_taken_though_nobody_polls_the_call() {
             }
             block_on(poll_fn(|cx| all.poll(cx)));
         });
+    });
+}
+
+/// While a watch lasts, the task is not woken for what a call is woken for. What comes just as it ends is taken all the same,
+/// though that call is kept and not polled any more.
+///
+/// Seen to fail: `Driver::poll` that looks whether the watch has ended behind what has come.
+#[test]
+fn what_comes_when_a_watch_ends_is_the_tasks() {
+    check(|| {
+        let bell = Arc::<Bell>::default();
+        *watch::NEXT.lock() = Some(bell.clone());
+        let (socket, counts, stream) = (Socket::new(1), Arc::<Counts>::default(), Arc::default());
+        let session = Box::new(Counted(counts.clone(), Arc::clone(&stream)));
+        let driver = Driver::begin(session, socket.pipe());
+        let (_writer, mut reader) = socket.ends();
+        let arrival = stream.lock().take().expect("it hears by a waker");
+        let mut watch = Watch::default();
+        let mut waits = || {
+            assert!(matches!(reader.pop(), Popped::Empty));
+            reader.stay();
+        };
+        let mut poll = |cx: &mut Context<'_>| {
+            drop(driver.poll(&mut watch, cx));
+            (counts.looked(), watch.lasts())
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(poll(&mut cx), (1, false), "it begins");
+        driver.drive();
+        waits();
+        arrival.wake_by_ref();
+        waits();
+        assert_eq!(poll(&mut cx), (1, true), "it was woken in vain");
+        assert!(socket.readers.park(Waker::noop()));
+        let arriving = thread::spawn(move || arrival.wake());
+        let ringing = thread::spawn(move || bell.ring());
+        block_on(poll_fn(|cx| match poll(cx) {
+            (2, false) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }));
+        arriving.join().unwrap();
+        ringing.join().unwrap();
     });
 }
 

@@ -10,6 +10,7 @@
 //! driver.rs     who drives a session: its task, or a handle
 //! flow.rs       what it drives
 //! alarm.rs      what wakes that task, and the call that waits for an answer
+//! watch.rs      how the task is spared that for what calls take
 //! admission.rs  how many connections a listener takes
 //! backoff.rs    how long to wait between two attempts
 //! ```
@@ -28,6 +29,7 @@ mod listen;
 #[cfg(all(test, purezmq_loom))]
 mod loom_tests;
 mod session;
+mod watch;
 
 pub(crate) use dial::dial;
 pub(crate) use guard::EndpointGuard;

@@ -31,15 +31,16 @@ impl IncomingEnd {
 }
 
 impl Caller {
-    /// Has it take what has come at the stream ([`Drive::hear`](super::Drive::hear)).
-    pub(crate) fn call(&self) {
+    /// Has it take what has come at the stream ([`Drive::hear`](super::Drive::hear)). Returns whether there is one that was
+    /// woken.
+    pub(crate) fn call(&self) -> bool {
         let Some(inbox) = &self.inbox else {
-            return;
+            return false;
         };
         match self.lane.note_arrival() {
             Some(Awaited::Here) => inbox.call(),
-            Some(Awaited::Aside) => inbox.post(PipeEvent::Changed(self.id)),
-            None => {}
+            Some(Awaited::Aside) => inbox.tell(PipeEvent::Changed(self.id)),
+            None => false,
         }
     }
 }

@@ -171,6 +171,11 @@ impl<E: PipeEnd> Inbox<E> {
 
     /// Leaves an event and wakes the handle if it waits.
     pub(crate) fn post(&self, event: PipeEvent<E>) {
+        self.tell(event);
+    }
+
+    /// Does so, and returns whether it waits.
+    pub(crate) fn tell(&self, event: PipeEvent<E>) -> bool {
         let mut state = self.lock();
         if state.abandoned || state.closed {
             let is_closed = state.closed;
@@ -180,14 +185,14 @@ impl<E: PipeEnd> Inbox<E> {
             {
                 self.lay_to_rest(end);
             }
-            return;
+            return false;
         }
         match event {
             PipeEvent::Configured => state.configured = true,
             PipeEvent::Look => state.look = true,
             event => state.push(event),
         }
-        self.notify(state);
+        self.notify(state)
     }
 
     /// Tells that a pipe has ended. A pipe that the handle has never seen and that holds nothing for it
@@ -219,14 +224,14 @@ impl<E: PipeEnd> Inbox<E> {
         }
     }
 
-    /// Wakes the handle if it waits: it looks by itself what there is.
-    pub(crate) fn call(&self) {
-        wake_from(self.lock());
+    /// Wakes the handle if it waits: it looks by itself what there is. Returns whether it does.
+    pub(crate) fn call(&self) -> bool {
+        wake_from(self.lock())
     }
 
-    fn notify(&self, state: MutexGuard<'_, State<E>>) {
+    fn notify(&self, state: MutexGuard<'_, State<E>>) -> bool {
         self.unread.store(true, Ordering::Release);
-        wake_from(state);
+        wake_from(state)
     }
 
     /// Has a waker woken by every event from now on, and by the end of the socket; at once, if there are events.
@@ -362,10 +367,13 @@ impl<E: PipeEnd> Inbox<E> {
     }
 }
 
-fn wake_from<E: PipeEnd>(mut state: MutexGuard<'_, State<E>>) {
+/// Wakes whoever is to be woken. Returns whether the handle has waited.
+fn wake_from<E: PipeEnd>(mut state: MutexGuard<'_, State<E>>) -> bool {
     let wakers = state.wakers();
     drop(state);
+    let has_waited = wakers[0].is_some();
     wake(wakers);
+    has_waited
 }
 
 fn wake([waiting, watching]: [Option<Waker>; 2]) {
