@@ -191,7 +191,10 @@ impl std::task::Wake for Wakes {
 
 /// A task that was woken in vain again and again is woken for nothing that a call is woken for, until a clock rings: then it
 /// sees to what that call has left.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    ignore = "the system has no clock for it"
+)]
 #[tokio::test]
 async fn what_a_watched_call_leaves_is_the_tasks_soon() {
     let (socket, counts, stream) = (Socket::new(1), Arc::<Counts>::default(), Arc::default());
