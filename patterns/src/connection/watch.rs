@@ -73,7 +73,6 @@ use system::Clock;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(purezmq_loom)))]
 mod system {
     use std::os::fd::OwnedFd;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll};
     use std::time::Duration;
 
@@ -83,40 +82,23 @@ mod system {
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
+    use tokio::sync::{Semaphore, SemaphorePermit};
 
     /// Rings once.
     pub(super) struct Clock {
         timer: AsyncFd<OwnedFd>,
-        _place: Place,
+        _place: SemaphorePermit<'static>,
     }
 
     /// So many clocks a process has: each is a file descriptor, which others need more.
     const MOST: usize = 64;
 
-    static CLOCKS: AtomicUsize = AtomicUsize::new(0);
-
-    /// One of them.
-    struct Place;
-
-    impl Place {
-        fn take() -> Option<Self> {
-            // Given back at once if it is one too many.
-            let before = CLOCKS.fetch_add(1, Ordering::Relaxed);
-            let place = Place;
-            (before < MOST).then_some(place)
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            CLOCKS.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
+    static PLACES: Semaphore = Semaphore::const_new(MOST);
 
     impl Clock {
         /// `None`: there are enough, or the system has no more.
         pub(super) fn set(after: Duration) -> Option<Self> {
-            let place = Place::take()?;
+            let place = PLACES.try_acquire().ok()?;
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
             let once = Itimerspec {
@@ -146,7 +128,7 @@ mod system {
         use super::*;
 
         #[tokio::test]
-        async fn there_are_enough_clocks_at_some_time() {
+        async fn a_process_has_few_clocks() {
             let hour = Duration::from_secs(3_600);
             let set = || std::iter::from_fn(|| Clock::set(hour)).collect::<Vec<_>>();
             let clocks = set();

@@ -39,7 +39,7 @@ impl Caller {
         };
         match self.lane.note_arrival() {
             Some(Awaited::Here) => inbox.call(),
-            Some(Awaited::Aside) => inbox.tell(PipeEvent::Changed(self.id)),
+            Some(Awaited::Aside) => inbox.post(PipeEvent::Changed(self.id)),
             None => false,
         }
     }

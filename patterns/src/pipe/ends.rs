@@ -89,7 +89,7 @@ impl<E: PipeEnd> Wakeup<E> {
     fn deliver(self, id: PipeId) {
         match self {
             Wakeup::Task(waker) => waker.wake(),
-            Wakeup::Ready(inbox) => inbox.post(PipeEvent::Changed(id)),
+            Wakeup::Ready(inbox) => _ = inbox.post(PipeEvent::Changed(id)),
             Wakeup::Closed(inbox) => inbox.closed(id),
         }
     }

@@ -169,13 +169,8 @@ impl<E: PipeEnd> Inbox<E> {
         self.lock().most_left = most;
     }
 
-    /// Leaves an event and wakes the handle if it waits.
-    pub(crate) fn post(&self, event: PipeEvent<E>) {
-        self.tell(event);
-    }
-
-    /// Does so, and returns whether it waits.
-    pub(crate) fn tell(&self, event: PipeEvent<E>) -> bool {
+    /// Leaves an event and wakes the handle if it waits. Returns whether it does.
+    pub(crate) fn post(&self, event: PipeEvent<E>) -> bool {
         let mut state = self.lock();
         if state.abandoned || state.closed {
             let is_closed = state.closed;
